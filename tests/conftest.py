@@ -1,0 +1,15 @@
+"""What all tests share."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real photos, folksonomies and weights named by the environment variable REAL_DATA."""
+    folder = os.environ.get("REAL_DATA")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("REAL_DATA names no folder of real material")
+    return Path(folder)
