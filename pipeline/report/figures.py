@@ -1,0 +1,136 @@
+"""The report's figures as SVG: byte-stable, letters as paths, one for the light and one for the dark scheme."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import matplotlib
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from pipeline.report.inputs import ModelInfo
+from pipeline.report.looks import COLOURS, Look
+
+SIZE = (4.7, 4.3)
+"""Inches. Small, so that letters stay legible when a phone shrinks the figure."""
+
+PIXELS = tuple(round(96 * inches) for inches in SIZE)
+"""Width and height in CSS pixels, for pages that reserve the place."""
+
+STYLE = {"font.family": "DejaVu Sans", "font.size": 10, "svg.fonttype": "path", "svg.hashsalt": "report"}
+"""The typeface is matplotlib's own, and the salt fixes its ids: the same bytes on any machine."""
+
+Draw = Callable[[Axes, str], None]
+"""Draws on axes in a scheme, light or dark."""
+
+
+def save(path: Path, draw: Draw) -> None:
+    """Writes `path`-light.svg and `path`-dark.svg, with a legend below when anything drawn is labelled."""
+    for scheme, colours in COLOURS.items():
+        with matplotlib.rc_context():
+            matplotlib.rcdefaults()  # a reader's own matplotlibrc must not change the figures
+            text = dict.fromkeys(("text.color", "axes.labelcolor", "xtick.color", "ytick.color"), colours["text"])
+            matplotlib.rcParams.update(STYLE | text | {"axes.edgecolor": colours["text"]})
+            figure = Figure(figsize=SIZE, layout="constrained")
+            axes = figure.add_subplot()
+            axes.grid(color=colours["grid"], linewidth=0.8)
+            axes.set_axisbelow(True)
+            axes.spines[["top", "right"]].set_visible(False)
+            draw(axes, scheme)
+            if axes.get_legend_handles_labels()[0]:
+                figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=9, handlelength=3)
+            figure.savefig(
+                path.with_name(f"{path.name}-{scheme}.svg"), format="svg", transparent=True, metadata={"Date": None}
+            )
+
+
+def line(model: ModelInfo, look: Look, scheme: str) -> dict[str, object]:
+    """The keywords of matplotlib's `plot` for a model."""
+    colour = COLOURS[scheme][look.colour]
+    dash = tuple(float(length) for length in look.dash.split())
+    return {
+        "label": model.label,
+        "color": colour,
+        "linestyle": (0, dash) if dash else "-",
+        "linewidth": 1.7,
+        "marker": look.marker,
+        "markersize": 5.5,
+        "markerfacecolor": colour if look.filled else "none",
+        "markeredgecolor": colour,
+    }
+
+
+def curves(
+    models: Sequence[ModelInfo], found: Mapping[str, Look], frames: Mapping[str, pl.DataFrame], x: str, y: str
+) -> Draw:
+    """Draws column `y` over column `x` for the models that have a frame; rows where either is null are passed over."""
+
+    def draw(axes: Axes, scheme: str) -> None:
+        for model in models:
+            if model.name in frames:
+                points = frames[model.name].select(x, y).drop_nulls()
+                every = max(1, points.height // 10)
+                axes.plot(points[x], points[y], markevery=every, **line(model, found[model.name], scheme))
+
+    return draw
+
+
+def f1(models: Sequence[ModelInfo], found: Mapping[str, Look], frames: Mapping[str, pl.DataFrame]) -> Draw:
+    """F1@K over K (left halves of the paper's Figures 4 and 5)."""
+
+    def draw(axes: Axes, scheme: str) -> None:
+        curves(models, found, frames, "k", "f1")(axes, scheme)
+        axes.set(xlabel="K, number of suggested tags", ylabel="F1@K")
+        axes.set_xticks(frames[models[0].name]["k"])
+        axes.set_ylim(bottom=0)
+
+    return draw
+
+
+def precision_recall(
+    models: Sequence[ModelInfo], found: Mapping[str, Look], frames: Mapping[str, pl.DataFrame]
+) -> Draw:
+    """Precision over recall, a point for each K (right halves of the paper's Figures 4 and 5)."""
+
+    def draw(axes: Axes, scheme: str) -> None:
+        curves(models, found, frames, "recall", "precision")(axes, scheme)
+        axes.set(xlabel="recall@K", ylabel="precision@K")
+        axes.set_xlim(left=0)
+        axes.set_ylim(bottom=0)
+
+    return draw
+
+
+def intervals(models: Sequence[ModelInfo], found: Mapping[str, Look], table: pl.DataFrame, k: int) -> Draw:
+    """F1@K of each model with its interval (model, f1, low, high), first model on top."""
+
+    def draw(axes: Axes, scheme: str) -> None:
+        for place, model in enumerate(reversed(models)):
+            row = table.row(by_predicate=pl.col("model") == model.name, named=True)
+            style = line(model, found[model.name], scheme) | {"label": None}
+            axes.plot(
+                [row["low"], row["high"]], [place, place], **style | {"marker": "|", "markersize": 9, "linestyle": "-"}
+            )
+            axes.plot([row["f1"]], [place], **style)
+        axes.set_yticks(range(len(models)), [model.label for model in reversed(models)])
+        axes.set_xlabel(f"F1@{k}")
+        axes.set_xlim(left=0)
+        axes.grid(visible=False, axis="y")
+
+    return draw
+
+
+def training(
+    models: Sequence[ModelInfo],
+    found: Mapping[str, Look],
+    frames: Mapping[str, pl.DataFrame],
+    column: str,
+    label: str,
+) -> Draw:
+    """A column of the training curves over the epochs."""
+
+    def draw(axes: Axes, scheme: str) -> None:
+        curves(models, found, frames, "epoch", column)(axes, scheme)
+        axes.set(xlabel="epoch", ylabel=label)
+
+    return draw

@@ -1,0 +1,193 @@
+"""A whole report's inputs, made up: hostile tags, drawn pictures, suggestions of known quality."""
+
+import io
+
+import numpy as np
+import polars as pl
+import pytest
+from PIL import Image, ImageDraw
+
+from pipeline.evaluation.bootstrap import cumulated_hits
+from pipeline.report.config import ReportConfig
+from pipeline.report.examples import choose_examples
+from pipeline.report.inputs import ModelInfo, ReportInputs
+from pipeline.vision.coco import COCO_CLASSES
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "a" * 200,
+    "🏖️🌅",
+    "שקיעה",
+    "{{ 7*7 }}",
+    "../../etc",
+]
+WORDS = [
+    "beach",
+    "sunset",
+    "dog",
+    "car",
+    "night",
+    "blue",
+    "red",
+    "snow",
+    "city",
+    "kite",
+    "canon",
+    "2016",
+    "hund",
+    *HOSTILE,
+]
+
+QUALITY = {
+    ("popular", "popular", "none"): 0.05,
+    ("user-popular", "user_popular", "none"): 0.25,
+    ("fm", "fm", "none"): 0.3,
+    ("fm-ic", "fm", "image"): 0.4,
+    ("fm-od", "fm", "objects"): 0.42,
+    ("fm-ic-od", "fm", "image+objects"): 0.55,
+    ("pitf", "pitf", "none"): 0.3,
+    ("pitf-ic", "pitf", "image"): 0.42,
+    ("pitf-od", "pitf", "objects"): 0.42,
+    ("pitf-ic-od", "pitf", "image+objects"): 0.56,
+}
+"""Name, kind and features of each model, and how much its scores know of the truth."""
+
+
+def draw(rng: np.random.Generator, size: tuple[int, int]) -> bytes:
+    """A JPEG of a sun over the sea."""
+    image = Image.new("RGB", size, tuple(rng.integers(120, 255, 3).tolist()))
+    pen = ImageDraw.Draw(image)
+    x, y = rng.integers(40, min(size) - 40, 2).tolist()
+    pen.ellipse((x - 30, y - 30, x + 30, y + 30), fill=(255, 220, 80))
+    pen.rectangle((0, size[1] * 2 // 3, *size), fill=(20, 70, 120))
+    stream = io.BytesIO()
+    image.save(stream, "JPEG", quality=90)
+    return stream.getvalue()
+
+
+def posts(rng: np.random.Generator, first: int, each: int) -> pl.DataFrame:
+    """`each` posts of each of 12 users, half of them with hostile names; photos are numbered from `first`."""
+    users = [f"user{n}" for n in range(6)] + [f"<b>mallory{n}</b>" for n in range(6)]
+    rows = [
+        (user, f"p{first + n * each + i:04}", sorted(rng.choice(WORDS, rng.integers(2, 6), replace=False).tolist()))
+        for n, user in enumerate(users)
+        for i in range(each)
+    ]
+    return pl.DataFrame(rows, schema=["user", "photo", "tags"], orient="row").sort("user", "photo")
+
+
+def suggestions(test: pl.DataFrame, quality: float, rng: np.random.Generator) -> pl.DataFrame:
+    """Ten tags for each post by random scores, to which truth adds `quality`."""
+    rows = []
+    for user, photo, tags in test.iter_rows():
+        scores = rng.random(len(WORDS)) + quality * np.isin(WORDS, tags)
+        best = np.argsort(-scores)[:10]
+        rows.append((user, photo, [WORDS[i] for i in best], scores[best].tolist()))
+    return pl.DataFrame(rows, schema=["user", "photo", "tags", "scores"], orient="row")
+
+
+def curve(test: pl.DataFrame, found: pl.DataFrame, depth: int) -> pl.DataFrame:
+    """Eq. 10 over the test posts."""
+    hits = cumulated_hits(test, found, depth)
+    k = np.arange(1, depth + 1)
+    precision = (hits / k).mean(axis=0)
+    recall = (hits / test["tags"].list.len().to_numpy()[:, None]).mean(axis=0)
+    f1 = 2 * precision * recall / np.where(precision + recall == 0, 1, precision + recall)
+    return pl.DataFrame({"k": k, "precision": precision, "recall": recall, "f1": f1})
+
+
+def epochs(rng: np.random.Generator, quality: float) -> pl.DataFrame:
+    """A training curve whose ranking figure is taken every fifth epoch."""
+    epoch = np.arange(1, 41)
+    loss = 0.69 * np.exp(-epoch * quality / 10) + rng.normal(0, 0.003, 40)
+    f1 = [0.5 * (1 - np.exp(-n * quality / 10)) if n % 5 == 0 else None for n in epoch]
+    return pl.DataFrame({"epoch": epoch, "loss": loss, "auc": 1 - loss, "f1@5": f1})
+
+
+@pytest.fixture(scope="session")
+def config() -> ReportConfig:
+    return ReportConfig(examples=4, resamples=200, level=0.95, seed=0)
+
+
+@pytest.fixture(scope="session")
+def inputs(config) -> ReportInputs:
+    """Ten models over 60 test posts, with photos and objects."""
+    rng = np.random.default_rng(7)
+    train, test = posts(rng, 0, 8), posts(rng, 1000, 5)
+    models = tuple(ModelInfo(name, kind, features, name.upper()) for name, kind, features in QUALITY)
+    found = {name: suggestions(test, quality, rng) for (name, _, _), quality in QUALITY.items()}
+    curves = {name: curve(test, frame, 10) for name, frame in found.items()}
+    examples = choose_examples(test, found, config.examples, np.random.default_rng(config.seed))
+    photos = sorted({*train["photo"], *test["photo"]})
+    vectors = rng.random((len(photos), 80)) ** 12
+    vectors[photos.index(examples["photo"][1])] = 0
+    sizes = [(320, 240), (240, 320), (500, 200), (200, 500)]
+    return ReportInputs(
+        title="Tags for photos: the embedded sample",
+        source="sample",
+        recipe="sample",
+        simulated=("The photos are rendered by this project.", "The users and their tags are simulated."),
+        stats={
+            "users": 12,
+            "images": 27662,
+            "tags": 20,
+            "triples": 81263,
+            "posts": 156,
+            "training_posts": 96,
+            "test_posts": 60,
+        },
+        refinement=pl.DataFrame(
+            {
+                "step": ["source", "core of 5 posts a user, 5 a tag"],
+                "users": [32, 12],
+                "images": [640, 150],
+                "tags": [400, 20],
+                "posts": [650, 156],
+                "triples": [3000, 620],
+            }
+        ),
+        left_out={"missing file": 3, "not an image": 1},
+        models=models,
+        metrics={
+            name: {f"f1@{k}": f1 for k, f1 in frame.select("k", "f1").iter_rows()} for name, frame in curves.items()
+        },
+        curves=curves,
+        recommendations=found,
+        test=test,
+        train=train,
+        training={
+            name: epochs(rng, quality) if kind in ("fm", "pitf") else epochs(rng, quality).clear()
+            for (name, kind, _), quality in QUALITY.items()
+        },
+        objects=pl.DataFrame({"photo": photos, "vector": vectors.tolist()}),
+        classes=COCO_CLASSES,
+        object_threshold=0.05,
+        examples=examples,
+        photos={photo: draw(rng, size) for photo, size in zip(examples["photo"], sizes, strict=True)},
+        extractors={
+            "image": {
+                "name": "vgg16",
+                "weights": "seeded",
+                "sha256": None,
+                "dimension": 512,
+                "size": 224,
+                "device": "cpu",
+            },
+            "objects": {
+                "name": "pipeline/sources/sample/detector.pt",
+                "weights": "file",
+                "sha256": "59c6a74153900f239ff296c40647eb1ecbcae33b3182cf51d39bd85e50268bf9",
+                "dimension": 80,
+                "versions": {"torch": "2.15.0", "ultralytics": "8.4.190"},
+            },
+        },
+        params={
+            "source": "sample",
+            "seed": 0,
+            "sources": {"sample": {"users": 32, "seed": 1}},
+            "models": ["fm", "<pitf>"],
+        },
+        versions={"python": "3.11.2", "torch": "2.15.0", "polars": "2.1.0"},
+        seconds={"crawl": 12.3, "refine": 0.4, "train@fm-ic-od": 5.25},
+    )

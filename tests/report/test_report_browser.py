@@ -1,0 +1,87 @@
+"""The page in a real browser: quiet console, every picture, nothing wider than the screen."""
+
+import shutil
+
+import pytest
+
+from pipeline.report.page import write_report
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--no-first-run",
+]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        pytest.skip(f"no browser here: none of {', '.join(BROWSERS)}")
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def address(inputs, config, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("browser") / "report"
+    write_report(inputs, config, folder)
+    return (folder / "index.html").as_uri()
+
+
+@pytest.fixture(scope="module", params=[(1280, "light"), (390, "light"), (1280, "dark"), (390, "dark")], ids=str)
+def opened(browser, address, request):
+    """The page at a width and in a colour scheme, all details open, and what went wrong while it loaded."""
+    width, scheme = request.param
+    context = browser.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme)
+    page = context.new_page()
+    wrong: list[str] = []
+    page.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("requestfailed", lambda request: wrong.append(f"failed: {request.url}"))
+    page.on(
+        "request", lambda request: None if request.url.startswith(("file:", "data:")) else wrong.append(request.url)
+    )
+    page.on("dialog", lambda dialog: (wrong.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+    page.goto(address)
+    page.evaluate("document.querySelectorAll('details').forEach(details => details.open = true)")
+    page.wait_for_load_state("networkidle")
+    yield page, scheme, wrong
+    context.close()
+
+
+def test_loads_without_complaint(opened):
+    page, _, wrong = opened
+    assert page.title() == "Tags for photos: the embedded sample"
+    assert wrong == []
+
+
+def test_every_picture_is_there(opened):
+    page, scheme, _ = opened
+    pictures = page.evaluate("[...document.images].map(image => [image.currentSrc, image.naturalWidth])")
+    assert len(pictures) == 5 + 4
+    assert [name for name, width in pictures if width == 0] == []
+    figures = [name for name, _ in pictures if name.endswith(".svg")]
+    assert len(figures) == 5
+    assert all(name.endswith(f"-{scheme}.svg") for name in figures)
+
+
+def test_nothing_is_wider_than_the_screen(opened):
+    page, _, _ = opened
+    width, screen = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+    assert width == screen
+
+
+def test_photos_keep_their_shape(opened):
+    page, _, _ = opened
+    shapes = page.evaluate(
+        "[...document.querySelectorAll('.sight img')].map(i => [i.width / i.height, i.naturalWidth / i.naturalHeight])"
+    )
+    assert len(shapes) == 4
+    assert all(shown == pytest.approx(true, rel=0.02) for shown, true in shapes)

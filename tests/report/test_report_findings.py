@@ -1,0 +1,77 @@
+"""The sentences follow the numbers, whichever way those point."""
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+from pipeline.evaluation.bootstrap import BootstrapConfig, paired_bootstrap
+from pipeline.report.findings import caveats, compare, families, headline, sight, signed
+from pipeline.report.inputs import ModelInfo
+
+FM = ModelInfo("fm", "fm", "none", "FM")
+FM_IC = ModelInfo("fm-ic", "fm", "image", "FM-IC")
+FM_IC_OD = ModelInfo("fm-ic-od", "fm", "image+objects", "FM-IC-OD")
+PITF_IC_OD = ModelInfo("pitf-ic-od", "pitf", "image+objects", "PITF-IC-OD")
+
+
+def outcome(inputs, shares: dict[ModelInfo, float]):
+    """Inputs of these models and their bootstrap: each hits the one tag of the first so many of 100 posts."""
+    posts = pl.DataFrame({"user": ["u"] * 100, "photo": [str(n) for n in range(100)], "tags": [["x"]] * 100})
+    hits = {model.name: (np.arange(100) < 100 * share).astype(int)[:, None] for model, share in shares.items()}
+    config = BootstrapConfig(resamples=500, level=0.95)
+    found = paired_bootstrap(hits, np.ones(100, int), config, np.random.default_rng(0))
+    return replace(inputs, models=tuple(shares), test=posts), found
+
+
+def test_headline_when_seeing_helps(inputs):
+    sentence = headline(*outcome(inputs, {FM: 0.2, FM_IC: 0.5}), 1)
+    assert sentence.startswith("FM-IC is the best of 2 models: F1@1 0.500 [")
+    assert "over 100 test posts. That is 0.300 above FM, the best model that does not see the photo:" in sentence
+    assert sentence.endswith("is clear of zero.")
+
+
+def test_headline_when_seeing_does_not_help(inputs):
+    sentence = headline(*outcome(inputs, {FM: 0.51, FM_IC: 0.5}), 1)
+    assert "That is 0.010 above FM-IC, the best model that sees the photo:" in sentence
+    assert sentence.endswith("includes zero.")
+
+
+def test_headline_of_a_single_model_compares_nothing(inputs):
+    sentence = headline(*outcome(inputs, {FM: 0.5}), 1)
+    assert sentence.startswith("FM is the best of 1 model: F1@1 0.500")
+    assert sentence.endswith("over 100 test posts.")
+
+
+def test_families_hold_full_models_against_their_own_kind(inputs):
+    inputs, found = outcome(inputs, {FM: 0.1, FM_IC: 0.45, FM_IC_OD: 0.5, PITF_IC_OD: 0.5})
+    pairs = families(inputs.models, found, 1)
+    assert [(pair.model, pair.other) for pair in pairs] == [(FM_IC_OD, FM), (FM_IC_OD, FM_IC)]
+
+
+def test_verdicts(inputs):
+    _, found = outcome(inputs, {FM: 0.1, FM_IC: 0.5, FM_IC_OD: 0.5})
+    assert compare(found, FM_IC, FM, 1).verdict == "clearly better"
+    assert compare(found, FM, FM_IC, 1).verdict == "clearly worse"
+    assert compare(found, FM_IC_OD, FM_IC, 1).verdict == "no clear difference"
+
+
+def test_caveats_name_untrained_networks(inputs):
+    *source, untrained = caveats(inputs)
+    assert source == list(inputs.simulated)
+    assert untrained.startswith("The image features come from vgg16 with untrained weights")
+    trained = {kind: {**record, "weights": "file"} for kind, record in inputs.extractors.items()}
+    assert caveats(replace(inputs, simulated=(), extractors=trained)) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.1125, "+0.113"), (-0.01, "−0.010"), (0.0, "0.000"), (-1e-16, "0.000"), (0.0004, "0.000")]
+)
+def test_signed(value, text):
+    assert signed(value) == text
+
+
+def test_sight_of_a_baseline_is_not_that_of_a_factorisation():
+    assert sight(ModelInfo("popular", "popular", "none", "popular")) == "nothing: the same tags for everyone"
+    assert sight(FM) == "the user"

@@ -1,0 +1,186 @@
+"""The written folder: complete, escaped, byte-stable, and whole with less than everything."""
+
+import hashlib
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import matplotlib
+import polars as pl
+import pytest
+
+from pipeline.report.page import replaced, seeds, to_yaml, write_report
+
+
+class Reader(HTMLParser):
+    """The elements of a page, and the text outside them."""
+
+    def __init__(self, page: str):
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.text += data
+
+
+@pytest.fixture(scope="module")
+def folder(inputs, config, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("page") / "report"
+    write_report(inputs, config, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page(folder):
+    return Reader((folder / "index.html").read_text(encoding="utf-8"))
+
+
+def contents(folder):
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_same_inputs_same_bytes(inputs, config, folder, tmp_path):
+    write_report(inputs, config, tmp_path / "again")
+    assert contents(tmp_path / "again") == contents(folder)
+
+
+def test_a_matplotlibrc_changes_nothing(inputs, config, folder, tmp_path):
+    with matplotlib.rc_context({"font.size": 30, "lines.linewidth": 9}):
+        write_report(inputs, config, tmp_path / "styled")
+    assert contents(tmp_path / "styled") == contents(folder)
+
+
+def test_strings_of_the_data_stay_text(page):
+    assert not [tag for tag, _ in page.elements if tag == "script"]
+    assert not [attrs for tag, attrs in page.elements if any(name.startswith("on") for name in attrs)]
+    for text in (
+        "<script>alert(1)</script>",
+        '"><img src=x onerror=alert(1)>',
+        "{{ 7*7 }}",
+        "<b>mallory",
+        "שקיעה",
+    ):
+        assert text in page.text
+
+
+def test_strings_of_the_data_never_become_file_names(folder):
+    names = set(contents(folder))
+    assert {f"assets/example-{n:02}.jpg" for n in range(1, 5)} <= names
+    assert all(re.fullmatch(r"index\.html|assets/[a-z0-9-]+\.(jpg|svg|css)", name) for name in names)
+
+
+def test_everything_that_the_page_asks_for_is_in_the_folder(page, folder):
+    wanted = {
+        link
+        for _, attrs in page.elements
+        for link in (attrs.get("src"), attrs.get("srcset"), attrs.get("href"))
+        if link and not link.startswith(("#", "data:"))
+    }
+    assert {f"assets/{path.name}" for path in (folder / "assets").iterdir()} == wanted
+
+
+def test_the_page_holds_each_part(page):
+    for text in (
+        "FM-IC-OD is the best of 10 models",
+        "The users and their tags are simulated.",
+        "with untrained weights",
+        "27,662",
+        "core of 5 posts a user",
+        "missing file",
+        "All 45 pairs with intervals",
+        "59c6a74153900f239ff296c40647eb1ecbcae33b3182cf51d39bd85e50268bf9",
+        "train@fm-ic-od",
+        "sources.sample.seed",
+        "none above 0.05",
+        "AGPL-3.0-or-later",
+    ):
+        assert text in page.text, text
+
+
+def test_pictures_have_alternatives_and_links_have_targets(page):
+    assert all(attrs.get("alt") for tag, attrs in page.elements if tag == "img")
+    ids = [attrs["id"] for _, attrs in page.elements if "id" in attrs]
+    assert len(ids) == len(set(ids))
+    assert {attrs["href"][1:] for _, attrs in page.elements if (attrs.get("href") or "").startswith("#")} <= set(ids)
+
+
+def test_an_earlier_report_is_replaced_as_a_whole(tmp_path):
+    folder = tmp_path / "report"
+    folder.mkdir()
+    (folder / "old.html").write_text("old")
+    with replaced(folder) as temporary:
+        (temporary / "index.html").write_text("new")
+    assert [path.name for path in folder.iterdir()] == ["index.html"]
+    assert [path.name for path in tmp_path.iterdir()] == ["report"]
+
+
+def test_a_failure_leaves_the_earlier_report(tmp_path):
+    folder = tmp_path / "report"
+    folder.mkdir()
+    (folder / "index.html").write_text("old")
+    with pytest.raises(RuntimeError), replaced(folder) as temporary:
+        (temporary / "index.html").write_text("half")
+        raise RuntimeError
+    assert (folder / "index.html").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["report"]
+
+
+def test_metrics_of_other_recommendations_are_refused(inputs, config, tmp_path):
+    metrics = {**inputs.metrics, "fm": {**inputs.metrics["fm"], "f1@3": 0.9}}
+    with pytest.raises(ValueError, match=r"F1@3 of fm is 0\.9 in its metrics"):
+        write_report(replace(inputs, metrics=metrics), config, tmp_path / "report")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_source_without_photos(inputs, config, tmp_path):
+    write_report(replace(inputs, photos=None, objects=None, extractors={}, simulated=()), config, tmp_path / "report")
+    page = Reader((tmp_path / "report" / "index.html").read_text(encoding="utf-8"))
+    assert "This source has no photos" in page.text
+    assert "No object detector ran." in page.text
+    assert "What is simulated" not in page.text
+    assert not list((tmp_path / "report" / "assets").glob("*.jpg"))
+
+
+def test_a_single_baseline_with_few_tags_and_no_examples(inputs, config, tmp_path):
+    test = pl.DataFrame({"user": ["u", "v"], "photo": ["p", "q"], "tags": [["x"], ["y"]]})
+    found = test.with_columns(tags=pl.Series([["x", "y"]] * 2), scores=pl.Series([[2.0, 1.0]] * 2))
+    # K = 1: one of two posts is hit, precision = recall = 1/2. K = 2: both are, precision 1/2, recall 1.
+    curve = pl.DataFrame({"k": [1, 2], "precision": [0.5, 0.5], "recall": [0.5, 1.0], "f1": [0.5, 2 / 3]})
+    small = replace(
+        inputs,
+        models=inputs.models[:1],
+        metrics={"popular": {"f1@1": 0.5, "f1@2": 2 / 3}},
+        curves={"popular": curve},
+        recommendations={"popular": found},
+        test=test,
+        training={"popular": inputs.training["fm"].clear()},
+        examples=test.select("user", "photo").head(0),
+        left_out={},
+        seconds={},
+    )
+    write_report(small, config, tmp_path / "report")
+    page = Reader((tmp_path / "report" / "index.html").read_text(encoding="utf-8"))
+    for text in (
+        "POPULAR is the best of 1 model: F1@2 0.667",
+        "No model of this comparison is trained.",
+        "left out no post",
+    ):
+        assert text in page.text, text
+    assert "F1@5 with" not in page.text
+
+
+def test_seeds_are_found_at_any_depth():
+    assert seeds({"seed": 3, "a": {"b": {"seed": 4}, "c": 1}}) == {"seed": 3, "a.b.seed": 4}
+
+
+def test_yaml_keeps_the_order():
+    assert to_yaml({"b": {"x": 1e-5, "y": None}, "a": ["ü", True]}) == "b:\n  x: 1e-05\n  y:\na:\n- ü\n- true\n"
