@@ -1,0 +1,47 @@
+"""What of the extraction of features can be chosen."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from pipeline.config import Config
+
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+class SeededWeights(Config):
+    """An untrained network: what runs with no download."""
+
+    kind: Literal["seeded"] = Field(description="Weights drawn at random from the seed.")
+
+
+class ImagenetWeights(Config):
+    """The weights that torchvision publishes."""
+
+    kind: Literal["imagenet"] = Field(description="torchvision's weights, trained on ImageNet, downloaded once.")
+
+
+class WeightsFile(Config):
+    """Weights of one's own."""
+
+    kind: Literal["file"] = Field(description="A safetensors file with the state of the model or of its `features`.")
+    path: str = Field(description="Where the file lies.")
+    sha256: Sha256 = Field(description="The file's SHA-256, in hexadecimal.")
+
+
+class ImageFeaturesConfig(Config):
+    """Image features (Section 4.1)."""
+
+    backbone: str = Field(description="Any classification model of torchvision, by its name there.")
+    size: int = Field(ge=32, description="Photos are resized to this many pixels each way (the paper's is 224).")
+    weights: Annotated[SeededWeights | ImagenetWeights | WeightsFile, Field(discriminator="kind")] = Field(
+        description="What the network has learned."
+    )
+
+
+class ObjectFeaturesConfig(Config):
+    """Object features (Section 4.2)."""
+
+    detector: str = Field(description="A detector of COCO's 80 classes: a name such as yolo11n.pt, or a file.")
+    sha256: Sha256 | None = Field(description="The SHA-256 of the weights: needed for a file, null for a name.")
+    size: int = Field(ge=32, multiple_of=32, description="Photos are letterboxed to this many pixels (paper: 448).")

@@ -1,0 +1,58 @@
+"""What every extractor of features is."""
+
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+
+class Extractor(ABC):
+    """A network that gives each photo a vector of `dimension` float32 numbers.
+
+    `record` says what decides these numbers: network, weights, input, device, versions. It travels with the features.
+    """
+
+    kind: str
+
+    def __init__(self, network: nn.Module, size: int, device: torch.device, record: Mapping[str, Any]):
+        self.size, self.device = size, device
+        # Channels last is the layout that CPUs and tensor cores convolve fastest.
+        self.network = network.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
+        self.dimension = self.compute(np.zeros((1, 3, size, size), np.uint8)).shape[1]
+        packages = ("torch", "torchvision", "ultralytics", "pillow")
+        self.record = dict(record) | {
+            "size": size,
+            "dimension": self.dimension,
+            "device": device.type,
+            "versions": {package: version(package) for package in packages},
+        }
+
+    @property
+    def fingerprint(self) -> str:
+        """Names whatever decides the numbers: equal fingerprints, equal features."""
+        return hashlib.sha256(json.dumps(self.record, sort_keys=True).encode()).hexdigest()[:16]
+
+    @abstractmethod
+    def preprocess(self, image: Image.Image) -> np.ndarray:
+        """The network's input for one photo, uint8 (3, size, size)."""
+
+    @abstractmethod
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Features (B, dimension) of pixels (B, 3, size, size), float32 from 0 to 1."""
+
+    def compute(self, batch: np.ndarray) -> np.ndarray:
+        """The features, float32 (B, dimension), of preprocessed photos, uint8 (B, 3, size, size).
+
+        In full float32, without TF32: it is what the features are checked against.
+        """
+        pixels = torch.from_numpy(np.ascontiguousarray(batch)).to(self.device).float().div_(255)
+        pixels = pixels.contiguous(memory_format=torch.channels_last)
+        with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            return self.forward(pixels).cpu().numpy()

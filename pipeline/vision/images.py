@@ -1,0 +1,41 @@
+"""From a photo's bytes to the pixels that a network takes."""
+
+import io
+
+import numpy as np
+from PIL import Image
+
+from pipeline.errors import InputError
+from pipeline.sources.photos import Photo
+
+GREY = (114, 114, 114)
+"""What fills a letterbox, as in the training of YOLO models."""
+
+
+def decode(photo: Photo) -> Image.Image:
+    """The picture of a packed photo, RGB. Raises InputError naming the photo when it cannot be decoded."""
+    try:
+        with Image.open(io.BytesIO(photo.jpeg)) as image:
+            return image.convert("RGB")
+    except (OSError, SyntaxError) as error:
+        raise InputError(f"Photo {photo.photo!r} cannot be decoded ({error}): run the crawl stage again.") from None
+
+
+def squash(image: Image.Image, size: int) -> np.ndarray:
+    """The whole picture at size × size pixels, uint8 (3, size, size): the paper rescales and does not crop (5.1).
+
+    Pillow's bilinear filter, which averages over what it reduces.
+    """
+    return np.asarray(image.resize((size, size), Image.Resampling.BILINEAR)).transpose(2, 0, 1)
+
+
+def letterbox(image: Image.Image, size: int) -> np.ndarray:
+    """The picture in the middle of a grey square, its longer side `size` pixels, uint8 (3, size, size).
+
+    Always square, unlike ultralytics' own, which shapes a batch after its photos: a photo's pixels depend on it alone.
+    """
+    scale = size / max(image.size)
+    width, height = (max(1, round(side * scale)) for side in image.size)
+    square = Image.new("RGB", (size, size), GREY)
+    square.paste(image.resize((width, height), Image.Resampling.BILINEAR), ((size - width) // 2, (size - height) // 2))
+    return np.asarray(square).transpose(2, 0, 1)
