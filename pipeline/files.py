@@ -49,8 +49,8 @@ def write_parquet(table: pl.DataFrame | pa.Table, path: Path) -> None:
         )
 
 
-def read_parquet(path: Path, columns: Sequence[str]) -> pl.DataFrame:
-    """The named columns of a parquet file, in that order.
+def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pl.DataFrame:
+    """The named columns of a parquet file, in that order; all of them when none are named.
 
     Raises InputError when the file is missing, is not parquet, or lacks a column.
     """
@@ -60,6 +60,7 @@ def read_parquet(path: Path, columns: Sequence[str]) -> pl.DataFrame:
         raise InputError(f"{path} does not exist: run the stage that writes it, or `dvc repro`.") from None
     except pa.ArrowInvalid as error:
         raise InputError(f"{path} is not a parquet file ({error}): write it again.") from None
+    columns = present if columns is None else columns
     for column in columns:
         if column not in present:
             raise InputError(f"{path} has no column {column!r}; it has {', '.join(present)}.")

@@ -1,0 +1,68 @@
+"""What counts as an English word: a lemma of WordNet, or an inflected form of one."""
+
+import io
+import os
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import nltk
+from nltk.corpus.reader.wordnet import WordNetCorpusReader
+
+from pipeline.errors import InputError
+
+VARIABLE = "WNSEARCHDIR"
+"""The environment variable that names the folder of WordNet's files: WordNet's own programs know it, too."""
+NLTK = ("corpora/wordnet", "corpora/wordnet.zip/wordnet/")
+DEBIAN = Path("/usr/share/wordnet")
+
+
+def english(folder: Path | None = None) -> Callable[[str], bool]:
+    """A test for English words, by WordNet (Miller 1995) and its morphology: `clouds` is one because of `cloud`.
+
+    Case does not count, and a blank joins words as WordNet's underscore does. The files `index.*`, `data.*` and `*.exc`
+    are taken from the first of: `folder`, the folder named by `WNSEARCHDIR`, NLTK's own download, Debian's package
+    `wordnet-base`. Raises InputError when there are none.
+    """
+    root = _locate(folder)
+    try:
+        with warnings.catch_warnings(action="ignore", category=UserWarning):  # It misses the multilingual files.
+            reader = _Reader(root, omw_reader=None)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{root} does not hold WordNet's files ({error}): name their folder by {VARIABLE}.") from None
+    return lambda word: reader.morphy(word.lower().replace(" ", "_")) is not None
+
+
+class _Reader(WordNetCorpusReader):
+    """NLTK's reader without what the morphology has no use for and Debian's package leaves out."""
+
+    def open(self, file):
+        return io.StringIO() if file == "lexnames" else super().open(file)
+
+    def map_wn(self, version="wordnet"):
+        """No mapping of senses between WordNet's versions."""
+
+
+def _locate(folder: Path | None) -> str | nltk.data.PathPointer:
+    named = folder or os.environ.get(VARIABLE)
+    if named:
+        return _allowed(Path(named))
+    for resource in NLTK:
+        try:
+            return nltk.data.find(resource)
+        except LookupError:
+            continue
+    if DEBIAN.is_dir():
+        return _allowed(DEBIAN)
+    raise InputError(
+        f"English tags are told by WordNet, which is not on this machine: set {VARIABLE} to the folder of its files, "
+        "or run `python -m nltk.downloader wordnet`, or `apt-get install wordnet-base`."
+    )
+
+
+def _allowed(folder: Path) -> str:
+    """The folder, registered with NLTK: it reads nothing outside the folders that it was told of."""
+    path = str(folder.resolve())
+    if path not in nltk.data.path:
+        nltk.data.path.append(path)
+    return path

@@ -1,0 +1,175 @@
+"""The split: nothing lost, nothing in both halves, and each rule by hand."""
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+
+from pipeline.errors import InputError
+from pipeline.folksonomy.split import SplitRule, split
+
+RULE = TypeAdapter(SplitRule)
+
+
+def frame(rows: list[tuple[str, str, str]]) -> pl.DataFrame:
+    return pl.DataFrame(rows, {"user": pl.String, "photo": pl.String, "tag": pl.String}, orient="row")
+
+
+def halves(assignments: pl.DataFrame, rule: dict, posts: pl.DataFrame | None = None, seed: int = 0):
+    posts = assignments.select("user", "photo").unique() if posts is None else posts
+    return split(assignments, posts, RULE.validate_python(rule), np.random.default_rng(seed))
+
+
+def posted(half: pl.DataFrame) -> list[tuple[str, str]]:
+    return half.select("user", "photo").rows()
+
+
+def test_posts_are_left_out_for_each_user():
+    rows = [(user, f"{user}{number}", tag) for user in "abc" for number in range(5) for tag in "zy"]
+    train, test = halves(frame(rows), {"test_posts": 2})
+    assert train["user"].to_list() == [*"aaabbbccc"]
+    assert test["user"].to_list() == [*"aabbcc"]
+    assert test["tags"].to_list() == [["y", "z"]] * 6
+
+
+def test_one_post_always_stays_for_training():
+    rows = [("one", "p1", "a"), ("two", "p1", "a"), ("two", "p2", "a"), ("three", "p1", "a")]
+    train, test = halves(frame(rows), {"test_posts": 5})
+    assert sorted(train["user"]) == ["one", "three", "two"]
+    assert test["user"].to_list() == ["two"]
+
+
+@pytest.mark.parametrize(("share", "posts", "left_out"), [(0.2, 14, 2), (0.2, 15, 3), (0.29, 100, 29), (0.9, 9, 8)])
+def test_a_share_is_rounded_down(share, posts, left_out):
+    rows = [("u", f"p{number}", "a") for number in range(posts)]
+    train, test = halves(frame(rows), {"test_share": share})
+    assert (len(train), len(test)) == (posts - left_out, left_out)
+
+
+def test_a_share_of_few_posts_may_be_none():
+    rows = [("few", f"p{number}", "a") for number in range(4)] + [("many", f"p{number}", "a") for number in range(5)]
+    _, test = halves(frame(rows), {"test_share": 0.2})
+    assert test["user"].to_list() == ["many"]
+
+
+def test_the_newest_posts_are_left_out():
+    times = {"p1": 30, "p2": None, "p3": 10, "p4": 30, "p5": 20}
+    posts = pl.DataFrame({"user": "u", "photo": times.keys(), "time": times.values()})
+    rows = frame([("u", photo, "a") for photo in times])
+    assert posted(halves(rows, {"newest_posts": 1}, posts)[1]) == [("u", "p1")]
+    assert posted(halves(rows, {"newest_posts": 3}, posts)[1]) == [("u", "p1"), ("u", "p4"), ("u", "p5")]
+    assert posted(halves(rows, {"newest_posts": 9}, posts)[0]) == [("u", "p2")]
+
+
+def test_the_given_split_is_taken_as_it_is():
+    posts = pl.DataFrame({"user": ["u", "u", "v"], "photo": ["p", "q", "p"], "split": ["train", "test", "test"]})
+    train, test = halves(frame([("u", "p", "a"), ("v", "p", "b"), ("u", "q", "c")]), {"given": True}, posts)
+    assert posted(train) == [("u", "p")]
+    assert posted(test) == [("u", "q"), ("v", "p")]
+
+
+@pytest.mark.parametrize(("rule", "column"), [({"newest_posts": 1}, "time"), ({"given": True}, "split")])
+def test_a_rule_that_lacks_its_column_says_which(rule, column):
+    rows = frame([("u", "p", "a"), ("u", "q", "a")])
+    without = rows.select("user", "photo")
+    empty = without.with_columns(pl.lit(None, pl.Int64).alias(column))
+    for posts in (without, empty):
+        with pytest.raises(InputError, match=f"needs the {column} of the posts"):
+            halves(rows, rule, posts)
+
+
+def test_an_empty_half_is_said():
+    rows = frame([("u", "p", "a"), ("v", "p", "a")])
+    with pytest.raises(InputError, match=r"'test_posts': 2.*no test post"):
+        halves(rows, {"test_posts": 2})
+    posts = rows.select("user", "photo", split=pl.lit("test"))
+    with pytest.raises(InputError, match="no training post"):
+        halves(rows, {"given": True}, posts)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {},
+        {"given": False},
+        {"test_posts": 0},
+        {"test_share": 1.0},
+        {"test_posts": 1, "test_share": 0.1},
+        "given",
+        {"k": 1},
+    ],
+)
+def test_a_rule_that_is_none_is_refused(rule):
+    with pytest.raises(ValidationError):
+        RULE.validate_python(rule)
+
+
+ROWS = st.sets(
+    st.tuples(st.sampled_from("uvwx"), st.sampled_from("12345678"), st.sampled_from("abc")), min_size=1, max_size=60
+).map(sorted)
+RULES = st.one_of(
+    st.fixed_dictionaries({"test_posts": st.integers(1, 4)}),
+    st.fixed_dictionaries({"test_share": st.floats(0.01, 0.99)}),
+    st.fixed_dictionaries({"newest_posts": st.integers(1, 4)}),
+    st.just({"given": True}),
+)
+
+
+def described(rows: list[tuple[str, str, str]]) -> pl.DataFrame:
+    """The posts with a time and a split of their own."""
+    posts = sorted({(user, photo) for user, photo, _ in rows})
+    return pl.DataFrame(
+        [(u, p, int(p) * 7 % 5, "test" if (ord(u) + int(p)) % 3 == 0 else "train") for u, p in posts],
+        {"user": pl.String, "photo": pl.String, "time": pl.Int64, "split": pl.String},
+        orient="row",
+    )
+
+
+@given(rows=ROWS, rule=RULES, seed=st.integers(0, 3))
+def test_nothing_is_lost_and_nothing_is_in_both_halves(rows, rule, seed):
+    assume(splits(rows, rule, seed))
+    train, test = halves(frame(rows), rule, described(rows), seed)
+    assert not set(posted(train)) & set(posted(test))
+    both = pl.concat([train, test]).explode("tags").rows()
+    assert sorted(both) == rows
+    for half in (train, test):
+        assert posted(half) == sorted(posted(half))
+        assert all(tags == sorted(set(tags)) and tags for tags in half["tags"].to_list())
+    if rule != {"given": True}:
+        assert set(train["user"]) == {user for user, _, _ in rows}, "each user has a post to learn from"
+
+
+def splits(rows, rule, seed) -> bool:
+    try:
+        halves(frame(rows), rule, described(rows), seed)
+    except InputError:
+        return False
+    return True
+
+
+@given(rows=ROWS, rule=RULES, seed=st.integers(0, 3), order=st.randoms(use_true_random=False))
+def test_the_order_of_rows_changes_nothing(rows, rule, seed, order):
+    assume(splits(rows, rule, seed))
+    shuffled = list(rows)
+    order.shuffle(shuffled)
+    first, second = (
+        halves(frame(rows), rule, described(rows), seed),
+        halves(frame(shuffled), rule, described(rows).reverse(), seed),
+    )
+    assert first[0].equals(second[0])
+    assert first[1].equals(second[1])
+
+
+def test_another_seed_leaves_out_others():
+    rows = frame([("u", f"p{number:02}", "a") for number in range(50)])
+    drawn = [posted(halves(rows, {"test_posts": 5}, seed=seed)[1]) for seed in (0, 0, 1)]
+    assert drawn[0] == drawn[1] != drawn[2]
+
+
+def test_every_post_is_drawn_alike():
+    rows = frame([("u", f"p{number}", "a") for number in range(4)])
+    drawn = [posted(halves(rows, {"test_posts": 1}, seed=seed)[1])[0][1] for seed in range(400)]
+    # Four standard deviations of a binomial of 400 draws with chance 1/4 are 35.
+    assert all(abs(drawn.count(f"p{number}") - 100) < 35 for number in range(4))

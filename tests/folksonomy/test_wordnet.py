@@ -1,0 +1,78 @@
+"""English words, by a WordNet of four words and, where there is one, by the real one."""
+
+import nltk
+import pytest
+
+from pipeline.errors import InputError
+from pipeline.folksonomy import wordnet
+from pipeline.folksonomy.wordnet import english
+
+INDEX = {"noun": ["cloud", "mouse", "new_york"], "verb": ["run"], "adj": ["blue"], "adv": ["quickly"]}
+EXCEPTIONS = {"noun": "mice mouse\n", "verb": "ran run\n"}
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """WordNet's files for a handful of words; NLTK and Debian have none."""
+    for kind, words in INDEX.items():
+        lines = [f"{word} {kind[0]} 1 0 1 0 {number:08}  \n" for number, word in enumerate(words, start=1)]
+        (tmp_path / f"index.{kind}").write_text("  1 The licence stands here.\n" + "".join(lines))
+        (tmp_path / f"{kind}.exc").write_text(EXCEPTIONS.get(kind, ""))
+        (tmp_path / f"data.{kind}").write_text("  1 WordNet 3.0 Copyright\n")
+    monkeypatch.setattr(nltk.data, "path", [])
+    monkeypatch.setattr(wordnet, "DEBIAN", tmp_path / "absent")
+    monkeypatch.delenv(wordnet.VARIABLE, raising=False)
+    return tmp_path
+
+
+@pytest.mark.parametrize("word", ["cloud", "clouds", "Clouds", "mice", "new york", "New York", "runs", "ran", "bluer"])
+def test_words_and_their_forms_are_english(folder, word):
+    assert english(folder)(word)
+
+
+@pytest.mark.parametrize("word", ["wolke", "cloudz", "newyork", "d50", "", " ", "été", "cloud\ncloud"])
+def test_other_words_are_not(folder, word):
+    assert not english(folder)(word)
+
+
+def test_the_environment_names_the_folder(folder, monkeypatch):
+    monkeypatch.setenv(wordnet.VARIABLE, str(folder))
+    assert english()("clouds")
+
+
+def test_nltks_own_download_is_found(folder, monkeypatch):
+    download = folder / "nltk_data"
+    (download / "corpora/wordnet").mkdir(parents=True)
+    for file in folder.glob("*.*"):
+        file.rename(download / "corpora/wordnet" / file.name)
+    monkeypatch.setattr(nltk.data, "path", [str(download)])
+    assert english()("clouds")
+
+
+def test_debians_package_is_found(folder, monkeypatch):
+    monkeypatch.setattr(wordnet, "DEBIAN", folder)
+    assert english()("clouds")
+
+
+@pytest.mark.usefixtures("folder")
+def test_without_wordnet_the_remedies_are_said():
+    with pytest.raises(InputError) as caught:
+        english()
+    for remedy in ("WNSEARCHDIR", "nltk.downloader wordnet", "wordnet-base"):
+        assert remedy in str(caught.value)
+
+
+def test_a_folder_that_is_none_of_wordnets_is_said(folder):
+    for wrong in (folder / "absent", folder.parent):
+        with pytest.raises(InputError, match="does not hold WordNet"):
+            english(wrong)
+
+
+def test_the_real_wordnet():
+    try:
+        is_english = english()
+    except InputError as error:
+        pytest.skip(str(error))
+    words = ["clouds", "Cloud", "mice", "running", "geese", "london", "new york", "happier"]
+    others = ["qwxyz", "nikond50", "wolken", "2007"]
+    assert [word for word in words + others if is_english(word)] == words

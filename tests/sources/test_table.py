@@ -1,0 +1,252 @@
+"""A table of one's own: which posts it gives, what is left out, and what is said when it cannot be read."""
+
+import io
+from pathlib import Path
+
+import polars as pl
+import pytest
+from PIL import Image
+from pydantic import ValidationError
+
+from pipeline.errors import InputError
+from pipeline.sources.photos import packed, read_photos
+from pipeline.sources.table import TableConfig, collect, read_posts
+
+PLAIN = {
+    "files": ["posts.csv"],
+    "test_files": [],
+    "columns": None,
+    "delimiter": None,
+    "quoted": True,
+    "user": "user",
+    "photo": "photo",
+    "tags": "tags",
+    "separator": " ",
+    "lowercase": False,
+    "time": None,
+    "split": None,
+    "photos": None,
+}
+
+
+def config(**changes) -> TableConfig:
+    return TableConfig.model_validate(PLAIN | changes)
+
+
+def read(tmp_path: Path, text: str | bytes, file: str = "posts.csv", **changes) -> tuple[list, list]:
+    (tmp_path / file).write_bytes(text if isinstance(text, bytes) else text.encode())
+    posts, left_out = read_posts(config(files=[file], **changes), tmp_path)
+    return posts.rows(), left_out.rows()
+
+
+def test_posts_are_sorted_and_have_sorted_tags(tmp_path):
+    text = "photo,user,more,tags\np2,u2,x,sea dog\np2,u1,x,b a\np1,u2,x,z\n"
+    expected = [("u1", "p2", ["a", "b"]), ("u2", "p1", ["z"]), ("u2", "p2", ["dog", "sea"])]
+    assert read(tmp_path, text) == (expected, [])
+
+
+def test_tags_are_stripped_and_said_once(tmp_path):
+    text = 'user,photo,tags\nu,p," Sea; new york ;;sea;Sea;\t; "\n'
+    assert read(tmp_path, text, separator=";") == ([("u", "p", ["Sea", "new york", "sea"])], [])
+    assert read(tmp_path, text, separator=";", lowercase=True) == ([("u", "p", ["new york", "sea"])], [])
+
+
+def test_a_post_in_several_rows_has_the_tags_of_all_and_the_first_time(tmp_path):
+    text = "user,photo,tags,when\nu,p,a b,30\nu,q,c,10\nu,p,c a,20\nu,p,,15\nu,p,d,\n"
+    assert read(tmp_path, text, time="when") == ([("u", "p", ["a", "b", "c", "d"], 15), ("u", "q", ["c"], 10)], [])
+
+
+def test_one_tag_a_row_may_have_blanks(tmp_path):
+    text = "user,photo,tags\nu,p,new york\nu,p,sea\nu,p,\n"
+    assert read(tmp_path, text, separator=None) == ([("u", "p", ["new york", "sea"])], [])
+
+
+def test_rows_without_a_user_a_photo_or_tags_are_left_out_with_the_reason(tmp_path):
+    text = 'user,photo,tags\n,p1,a\nu1,,a\n,,a\nu1,p2,\nu1,p3,"  "\nu2,p2\n"",p4,a\nu1,p1,a\n\n\n'
+    posts, left_out = read(tmp_path, text)
+    assert posts == [("u1", "p1", ["a"])]
+    assert left_out == [
+        (None, None, "no user"),
+        (None, "p1", "no user"),
+        (None, "p4", "no user"),
+        ("u1", None, "no photo"),
+        ("u1", "p2", "no tags"),
+        ("u1", "p3", "no tags"),
+        ("u2", "p2", "no tags"),
+    ]
+
+
+def test_ids_and_tags_that_look_like_numbers_stay_as_they_are(tmp_path):
+    assert read(tmp_path, "user,photo,tags\n007,1.0,2010 1e5\n") == ([("007", "1.0", ["1e5", "2010"])], [])
+
+
+@pytest.mark.parametrize(
+    ("times", "expected"),
+    [
+        (["20", "3", "-1"], [20, 3, -1]),
+        (["1.5", "1", "0.0004"], [1500, 1000, 0]),
+        (["1970-01-02", "1970-01-01T00:00:01", "1969-12-31"], [86_400_000, 1000, -86_400_000]),
+        (["1e3", "2"], [1_000_000, 2000]),
+        (["1970-01-01T01:00+01:00", "1970-01-01T00:00:00.250Z", ""], [0, 250, None]),
+    ],
+)
+def test_times_are_numbers_that_sort(tmp_path, times, expected):
+    rows = "".join(f"u,p{number},a,{time}\n" for number, time in enumerate(times))
+    posts, _ = read(tmp_path, "user,photo,tags,time\n" + rows, time="time")
+    assert [post[3] for post in posts] == expected
+
+
+def test_files_without_a_header_are_halves_of_a_given_split(tmp_path):
+    (tmp_path / "test.tsv").write_text("u1\t2\tb\n")
+    posts = read(
+        tmp_path,
+        'u1\t1\t5" disk\nu2\t1\ta\n',
+        "train.tsv",
+        test_files=["test.tsv"],
+        columns=["user", "photo", "tags"],
+        quoted=False,
+        separator=None,
+    )
+    assert posts == ([("u1", "1", ['5" disk'], "train"), ("u1", "2", ["b"], "test"), ("u2", "1", ["a"], "train")], [])
+
+
+def test_the_split_may_be_a_column(tmp_path):
+    text = "user,photo,tags,half\nu,p,a,test\nu,q,a,train\n"
+    assert read(tmp_path, text, split="half")[0] == [("u", "p", ["a"], "test"), ("u", "q", ["a"], "train")]
+
+
+def test_parquet_with_lists_numbers_and_dates(tmp_path):
+    table = pl.DataFrame({"user": [2, 1], "photo": ["p", "p"], "tags": [["b", "a", "a"], []], "time": [5, 6]})
+    table.with_columns(pl.col("time").cast(pl.Datetime("us"))).write_parquet(tmp_path / "posts.parquet")
+    posts, left_out = read_posts(config(files=["posts.parquet"], separator=None, time="time"), tmp_path)
+    assert posts.rows() == [("2", "p", ["a", "b"], 0)]
+    assert left_out.rows() == [("1", "p", "no tags")]
+
+
+def test_another_delimiter_and_a_byte_order_mark(tmp_path):
+    text = b"\xef\xbb\xbfuser;photo;tags\r\nu;p;a b\r\n"
+    assert read(tmp_path, text, "posts.txt", delimiter=";") == ([("u", "p", ["a", "b"])], [])
+
+
+@pytest.mark.parametrize(
+    ("text", "changes", "words"),
+    [
+        ("user,photo,labels\nu,p,a\n", {}, ["posts.csv", "'tags'", "user, photo, labels"]),
+        ("user,photo,tags\nu,p,a\n", {"time": "when"}, ["'when'"]),
+        ("", {}, ["posts.csv", "cannot be read"]),
+        ("user,photo,tags\n", {}, ["no row", "posts.csv"]),
+        ("user,photo,tags\n,p,a\nu,p,\n", {}, ["no usable post", "no user (1)", "no tags (1)"]),
+        (b"user,photo,tags\nu,p,\xff\xfe\n", {}, ["posts.csv", "utf-8"]),
+        ("user,photo,tags\nu,p,a,b,c\n", {}, ["posts.csv", "more fields"]),
+        ('user,photo,tags\nu,"p,a\n', {}, ["posts.csv", "cannot be read"]),
+        ("u,p\n", {"columns": ["user", "photo", "tags"]}, ["posts.csv", "cannot be read"]),
+        ("user,photo,tags,time\nu,p,a,yesterday\n", {"time": "time"}, ["'yesterday'", "ISO date"]),
+        ("user,photo,tags,time\nu,p,a,inf\n", {"time": "time"}, ["'inf'", "ISO date"]),
+        ("user,photo,tags,half\nu,p,a,dev\n", {"split": "half"}, ["'dev'", "'half'", "'train' or 'test'"]),
+        ("user,photo,tags,half\nu,p,a,\n", {"split": "half"}, ["None", "'half'"]),
+        ("user,photo,tags,half\nu,p,a,test\nu,p,b,train\n", {"split": "half"}, ["'p'", "'u'", "both halves"]),
+    ],
+)
+def test_what_cannot_be_read_is_one_sentence(tmp_path, text, changes, words):
+    with pytest.raises(InputError) as caught:
+        read(tmp_path, text, **changes)
+    assert "\n" not in str(caught.value)
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_a_missing_file_an_unknown_suffix_and_lists_with_a_separator(tmp_path):
+    with pytest.raises(InputError, match="does not exist"):
+        read_posts(config(), tmp_path)
+    (tmp_path / "posts.dat").write_text("user,photo,tags\nu,p,a\n")
+    with pytest.raises(InputError, match="delimiter"):
+        read_posts(config(files=["posts.dat"]), tmp_path)
+    pl.DataFrame({"user": ["u"], "photo": ["p"], "tags": [["a"]]}).write_parquet(tmp_path / "posts.parquet")
+    with pytest.raises(InputError, match="separator"):
+        read_posts(config(files=["posts.parquet"]), tmp_path)
+    (tmp_path / "broken.parquet").write_text("no parquet")
+    with pytest.raises(InputError, match="cannot be read"):
+        read_posts(config(files=["broken.parquet"]), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"files": []}, {"delimiter": "::"}, {"separator": ""}, {"quoted": "yes"}, {"test_files": ["a"], "split": "b"}],
+)
+def test_a_configuration_that_makes_no_sense_is_refused(changes):
+    with pytest.raises(ValidationError):
+        config(**changes)
+
+
+def test_posts_of_photos_that_cannot_be_had_are_left_out(tmp_path):
+    (tmp_path / "photos").mkdir()
+    buffer = io.BytesIO()
+    Image.new("RGB", (40, 40)).save(buffer, "JPEG")
+    (tmp_path / "photos/a.jpg").write_bytes(buffer.getvalue())
+    (tmp_path / "photos/text.jpg").write_text("no picture")
+    (tmp_path / "posts.csv").write_text(
+        "user,photo,tags\nu1,a.jpg,x\nu2,a.jpg,y\nu1,text.jpg,x\nu1,../posts.csv,x\nu2,gone.jpg,x\nu1,gone.jpg,x\nu1,b.jpg,\n"
+    )
+    posts, left_out = collect(config(photos="photos"), tmp_path, tmp_path / "out", tmp_path / "work")
+    assert posts.rows() == [("u1", "a.jpg", ["x"]), ("u2", "a.jpg", ["y"])]
+    assert left_out.rows() == [
+        ("u1", "../posts.csv", "unsafe name"),
+        ("u1", "b.jpg", "no tags"),
+        ("u1", "gone.jpg", "no such file"),
+        ("u1", "text.jpg", "not an image"),
+        ("u2", "gone.jpg", "no such file"),
+    ]
+    assert [photo.photo for photo in read_photos(tmp_path / "out")] == ["a.jpg"]
+
+
+def test_a_table_without_photos_packs_none(tmp_path):
+    (tmp_path / "posts.csv").write_text("user,photo,tags\nu,p,x\n")
+    posts, left_out = collect(config(), tmp_path, tmp_path / "out", tmp_path / "work")
+    assert (len(posts), len(left_out)) == (1, 0)
+    assert packed(tmp_path / "out").is_empty()
+
+
+def test_no_folder_of_photos_and_no_photo_at_all_are_said(tmp_path):
+    (tmp_path / "posts.csv").write_text("user,photo,tags\nu,p,x\n")
+    with pytest.raises(InputError, match="is no folder"):
+        collect(config(photos="photos"), tmp_path, tmp_path / "out", tmp_path / "work")
+    (tmp_path / "photos").mkdir()
+    with pytest.raises(InputError, match=r"no usable post: no such file \(1\)"):
+        collect(config(photos="photos"), tmp_path, tmp_path / "out", tmp_path / "work")
+
+
+@pytest.mark.real
+def test_the_real_photos(real_data, tmp_path):
+    posts, left_out = collect(config(photos="photos"), real_data, tmp_path / "out", tmp_path / "work")
+    assert (len(posts), posts["user"].n_unique(), len(left_out)) == (564, 28, 0)
+    assert set(packed(tmp_path / "out")["photo"]) == set(posts["photo"])
+
+
+@pytest.mark.real
+def test_the_real_flickr_table(real_data):
+    names = {"user": "user_guid", "photo": "guid", "tags": "hashtags", "time": "post_create_date"}
+    dresden = config(files=["flickr-dresden.csv"], separator=";", **names)
+    posts, left_out = read_posts(dresden, real_data / "folksonomies")
+    assert posts["tags"].list.len().sum() == 61_536
+    assert len(posts) + len(left_out) == 17_879
+    assert set(left_out["reason"]) == {"no tags"}
+
+
+@pytest.mark.real
+def test_the_real_movielens_halves(real_data):
+    movielens = config(
+        files=["movielens-core3.train.tsv"],
+        test_files=["movielens-core3.test.tsv"],
+        columns=["user", "photo", "tags", "time"],
+        separator=None,
+        time="time",
+    )
+    posts, left_out = read_posts(movielens, real_data / "folksonomies")
+    assert (posts["user"].n_unique(), posts["photo"].n_unique(), posts["tags"].explode().n_unique()) == (
+        656,
+        2376,
+        2061,
+    )
+    assert posts["tags"].list.len().sum() == 30_808
+    assert posts["split"].eq("test").sum() == 656
+    assert left_out.is_empty()
