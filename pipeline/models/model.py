@@ -1,0 +1,44 @@
+"""What every model is: a configuration, names and arrays, which give scores to tags."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import polars as pl
+
+from pipeline.models.config import ModelConfig
+from pipeline.store import Features
+
+
+class Model(ABC):
+    """A tag recommender that has been fitted.
+
+    `names` holds the vocabularies that the rows of `tensors` stand for, each sorted: "tags" in every model (T, the tags
+    of the training posts), "users" and "photos" where the model knows them.
+    """
+
+    def __init__(self, config: ModelConfig, names: Mapping[str, Sequence[str]], tensors: Mapping[str, np.ndarray]):
+        self.config, self.names, self.tensors = config, names, tensors
+
+    @property
+    def tags(self) -> Sequence[str]:
+        """T: the candidates, sorted; the columns of the scores."""
+        return self.names["tags"]
+
+    @abstractmethod
+    def scores(self, posts: pl.DataFrame, features: Features) -> np.ndarray:
+        """The scores of all tags for posts (columns user, photo): (posts, tags), the higher the better.
+
+        A user or photo that the model does not know adds nothing. Raises InputError for a photo without the features
+        that the model needs.
+        """
+
+
+def vocabulary(values: pl.Series) -> list[str]:
+    """The distinct values, sorted."""
+    return values.unique().sort().to_list()
+
+
+def codes(values: pl.Series, names: Sequence[str]) -> np.ndarray:
+    """The position of each value in `names`, int64, -1 where it has none."""
+    return values.replace_strict(names, range(len(names)), default=-1, return_dtype=pl.Int64).to_numpy()

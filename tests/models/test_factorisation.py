@@ -1,0 +1,75 @@
+"""Scores of the eight models, against numbers worked out by hand from Equations 4-7."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from pipeline.models.config import FactorisationConfig
+from pipeline.models.factorisation import Contexts, Factorisation, has_bias
+from pipeline.store import Features
+
+NAMES = {"users": ["ann", "bob"], "tags": ["sea", "sky", "sun"], "photos": ["p", "q"]}
+POSTS = pl.DataFrame({"user": ["ann", "bob", "eve"], "photo": ["q", "new", "p"]})
+FEATURES = Features(
+    pl.Series(["new", "p", "q"]),
+    {"image": np.float32([[1, 0], [0, 1], [2, 1]]), "objects": np.float32([[0], [1], [3]])},
+)
+FACTORS = {
+    "user": [[1, 2], [3, 0]],
+    "photo": [[5, 1], [0, 1]],
+    "image": [[1, 1], [0, 2]],
+    "objects": [[-1, 1]],
+}
+BIAS = [0, 10, 20]
+
+
+def model(kind: str, features: str, tag: list[list[float]]) -> Factorisation:
+    config = FactorisationConfig(kind=kind, features=features)
+    tensors = {name: FACTORS[name] for name in Contexts.of(config, 2).names} | {"tag": tag}
+    if has_bias(config):
+        tensors["bias"] = BIAS
+    return Factorisation(config, NAMES, {name: np.float32(value) for name, value in tensors.items()})
+
+
+def test_fm():
+    # Eq. 4: ann + q = (1, 3); bob alone = (3, 0), for the photo is not known; p alone = (5, 1), for eve is not.
+    scores = model("fm", "none", [[1, 0], [0, 1], [1, 1]]).scores(POSTS, FEATURES)
+    np.testing.assert_array_equal(scores, [[1, 13, 24], [3, 10, 23], [5, 11, 26]])
+
+
+def test_pitf():
+    # Eq. 5: the user meets columns 1-2, the photo columns 3-4; no bias.
+    scores = model("pitf", "none", [[1, 0, 0, 0], [0, 1, 0, 2], [0, 0, 1, 1]]).scores(POSTS, FEATURES)
+    np.testing.assert_array_equal(scores, [[1, 4, 1], [3, 0, 0], [0, 2, 6]])
+
+
+def test_fm_with_both_features():
+    # Eq. 6. Images: q (2, 4), new (1, 1), p (0, 2). Objects: q (-3, 3), new (0, 0), p (-1, 1).
+    # Sums: ann on q (0, 9); bob on new (4, 1); eve on p (-1, 3).
+    scores = model("fm", "image+objects", [[1, 0], [0, 1], [1, 1]]).scores(POSTS, FEATURES)
+    np.testing.assert_array_equal(scores, [[0, 19, 29], [4, 11, 25], [-1, 13, 22]])
+
+
+def test_pitf_with_both_features():
+    # Eq. 7: user, image and object vectors of the test above, each with its own two columns.
+    tag = [[1, 0, 0, 0, 0, 0], [0, 0, 1, 1, 0, 0], [0, 0, 0, 0, 0, 1]]
+    scores = model("pitf", "image+objects", tag).scores(POSTS, FEATURES)
+    np.testing.assert_array_equal(scores, [[1, 16, 23], [3, 12, 20], [0, 12, 21]])
+
+
+def test_fm_with_one_kind_of_features():
+    # The photo is its features: its own factor has no part. Sums: (3, 6), (4, 1), (0, 2).
+    scores = model("fm", "image", [[1, 0], [0, 1], [1, 1]]).scores(POSTS, FEATURES)
+    np.testing.assert_array_equal(scores, [[3, 16, 29], [4, 11, 25], [0, 12, 22]])
+
+
+@pytest.mark.parametrize("kind", ["fm", "pitf"])
+@pytest.mark.parametrize("features", ["none", "image", "objects", "image+objects"])
+def test_only_plain_pitf_has_no_bias(kind, features):
+    assert has_bias(FactorisationConfig(kind=kind, features=features)) == ((kind, features) != ("pitf", "none"))
+
+
+def test_an_unknown_user_and_an_unseen_photo_add_nothing():
+    posts = pl.DataFrame({"user": ["eve"], "photo": ["new"]})
+    np.testing.assert_array_equal(model("fm", "none", [[1, 0], [0, 1], [1, 1]]).scores(posts, FEATURES), [BIAS])
+    np.testing.assert_array_equal(model("pitf", "none", [[1, 0, 3, 4]] * 3).scores(posts, FEATURES), [[0, 0, 0]])

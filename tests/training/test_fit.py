@@ -1,0 +1,172 @@
+"""What every model must learn: data with a known answer, the same from the same seed."""
+
+import numpy as np
+import polars as pl
+import pytest
+from pydantic import TypeAdapter
+
+from pipeline.errors import InputError
+from pipeline.evaluation.metrics import top_tags
+from pipeline.models.config import ModelConfig
+from pipeline.models.registry import save
+from pipeline.store import Features
+from pipeline.training.config import TrainingConfig
+from pipeline.training.fit import fit
+
+FEATURE_SETS = ["none", "image", "objects", "image+objects"]
+FACTORISATIONS = [{"kind": kind, "features": features} for kind in ("fm", "pitf") for features in FEATURE_SETS]
+SEEING = [model for model in FACTORISATIONS if model["features"] != "none"]
+BLIND = [model for model in FACTORISATIONS if model["features"] == "none"]
+USER_POPULAR = {"kind": "user_popular", "features": "none"}
+POPULAR = {"kind": "popular", "features": "none"}
+
+TAGS = [f"t{number:02}" for number in range(12)]
+POSTS = 10
+TRAINING = TrainingConfig(
+    factors=16, sigma=0.1, optimizer="adagrad", learning_rate=0.05, l2=1e-3, epochs=60, batch=16, curve_every=20
+)
+
+
+def config(model: dict) -> ModelConfig:
+    return TypeAdapter(ModelConfig).validate_python(model)
+
+
+def name(model: dict) -> str:
+    return f"{model['kind']}-{model['features']}"
+
+
+def noise(photos: list[str]) -> Features:
+    """Features that say nothing about the tags."""
+    rng = np.random.default_rng(1)
+    widths = {"image": 8, "objects": 4}
+    matrices = {kind: rng.normal(size=(len(photos), width)) / width**0.5 for kind, width in widths.items()}
+    return Features(pl.Series(photos), {kind: matrix.astype(np.float32) for kind, matrix in matrices.items()})
+
+
+def checkerboard() -> tuple[pl.DataFrame, pl.DataFrame, Features]:
+    """Six users of even tags, six of odd tags, three of their six in a post; and a new photo of each user."""
+    rng = np.random.default_rng(0)
+    rows = [
+        (f"u{user:02}", f"p{user:02}-{number}", sorted(rng.choice(TAGS[user % 2 :: 2], 3, replace=False).tolist()))
+        for user in range(12)
+        for number in range(POSTS + 1)
+    ]
+    posts = pl.DataFrame(rows, schema=["user", "photo", "tags"], orient="row")
+    new = posts["photo"].str.ends_with(f"-{POSTS}")
+    return posts.filter(~new), posts.filter(new), noise(posts["photo"].to_list())
+
+
+@pytest.mark.parametrize("optimizer", ["adagrad", "sgd"])
+@pytest.mark.parametrize("model", [*FACTORISATIONS, USER_POPULAR], ids=name)
+def test_every_personal_model_learns_who_uses_which_tags(model, optimizer):
+    posts, new, features = checkerboard()
+    training = TRAINING.model_copy(update={"optimizer": optimizer})
+    fitted = fit(config(model), training, posts, features, seed=0)
+    top = top_tags(fitted.model.scores(new, features), 6)
+    for user, suggested in enumerate(top.tolist()):
+        assert {TAGS[tag] for tag in suggested} == set(TAGS[user % 2 :: 2])
+
+
+def test_popular_cannot():
+    posts, new, features = checkerboard()
+    top = top_tags(fit(config(POPULAR), TRAINING, posts, features, seed=0).model.scores(new, features), 6)
+    assert (top == top[0]).all()
+
+
+@pytest.mark.parametrize("model", SEEING, ids=name)
+def test_every_seeing_model_learns_which_tag_a_photo_has(model):
+    rng = np.random.default_rng(0)
+    classes = rng.integers(0, 6, 200)
+    photos = [f"p{number:03}" for number in range(200)]
+    visible = np.eye(6, dtype=np.float32)[classes]
+    features = Features(pl.Series(photos), {"image": visible, "objects": visible})
+    posts = pl.DataFrame(
+        {
+            "user": [f"u{number % 10}" for number in range(200)],
+            "photo": photos,
+            "tags": [[TAGS[number]] for number in classes],
+        }
+    )
+    fitted = fit(config(model), TRAINING, posts[:150], features, seed=0)
+    unknown = posts[150:].with_columns(user=pl.lit("nobody"))
+    for asked in (posts[150:], unknown):
+        assert top_tags(fitted.model.scores(asked, features), 1)[:, 0].tolist() == classes[150:].tolist()
+
+
+@pytest.mark.parametrize("model", BLIND, ids=name)
+def test_models_without_features_learn_a_photo_that_several_users_posted(model):
+    rows = [
+        (f"u{user}", f"p{photo}", [TAGS[photo], TAGS[photo + 6]])
+        for user in range(7)
+        for photo in range(6)
+        if user != photo
+    ]
+    posts = pl.DataFrame(rows, schema=["user", "photo", "tags"], orient="row")
+    asked = pl.DataFrame({"user": [f"u{photo}" for photo in range(6)], "photo": [f"p{photo}" for photo in range(6)]})
+    nothing = Features(posts["photo"].unique().sort(), {})
+    top = top_tags(fit(config(model), TRAINING, posts, nothing, seed=0).model.scores(asked, nothing), 2)
+    assert np.sort(top, axis=1).tolist() == [[photo, photo + 6] for photo in range(6)]
+
+
+@pytest.mark.parametrize("model", [*FACTORISATIONS, POPULAR, USER_POPULAR], ids=name)
+def test_the_same_seed_gives_the_same_bytes(model, tmp_path):
+    posts, _, features = checkerboard()
+    training = TRAINING.model_copy(update={"epochs": 3})
+    files = []
+    for run in ("first", "second"):
+        fitted = fit(config(model), training, posts, features, seed=5)
+        save(fitted.model, tmp_path / run)
+        files.append((tmp_path / run).read_bytes() + fitted.curve.write_csv().encode())
+    assert files[0] == files[1]
+
+
+def test_another_seed_gives_other_parameters():
+    posts, _, features = checkerboard()
+    training = TRAINING.model_copy(update={"epochs": 1})
+    first, second = (fit(config(FACTORISATIONS[0]), training, posts, features, seed=seed) for seed in (0, 1))
+    assert not np.array_equal(first.model.tensors["tag"], second.model.tensors["tag"])
+
+
+@pytest.mark.parametrize("model", FACTORISATIONS, ids=name)
+def test_the_curve_tells_how_training_went(model):
+    posts, _, features = checkerboard()
+    training = TRAINING.model_copy(update={"epochs": 50})
+    curve = fit(config(model), training, posts, features, seed=0).curve
+    assert curve.columns == ["epoch", "loss", "auc", "f1@5"]
+    assert curve["epoch"].to_list() == [20, 40, 50]
+    assert curve["loss"][-1] < curve["loss"][0] < 0.7
+    assert curve["auc"][-1] > 0.8
+    assert curve["f1@5"][-1] > 0.5
+
+
+def test_a_model_that_counts_has_no_curve():
+    posts, _, features = checkerboard()
+    fitted = fit(config(POPULAR), TRAINING, posts, features, seed=0)
+    assert fitted.curve.columns == ["epoch", "loss", "auc", "f1@5"]
+    assert fitted.curve.is_empty()
+
+
+def test_a_models_own_settings_come_first_and_are_kept_with_it():
+    posts, _, features = checkerboard()
+    model = config({"kind": "fm", "features": "none", "training": {"factors": 5, "epochs": 2}})
+    fitted = fit(model, TRAINING, posts, features, seed=0).model
+    assert fitted.tensors["user"].shape == (12, 5)
+    assert fitted.config.training.model_dump() == TRAINING.model_dump() | {"factors": 5, "epochs": 2}
+
+
+def test_a_post_with_every_tag_is_skipped_and_counted():
+    posts = pl.DataFrame({"user": ["a", "b", "b"], "photo": ["1", "2", "3"], "tags": [["x", "y"], ["x"], ["x"]]})
+    nothing = Features(posts["photo"], {})
+    fitted = fit(config(FACTORISATIONS[0]), TRAINING, posts, nothing, seed=0)
+    assert fitted.skipped == 1
+    assert fitted.model.tags == ["x", "y"]
+    with pytest.raises(InputError, match="Every training post has every tag"):
+        fit(config(FACTORISATIONS[0]), TRAINING, posts[:1], nothing, seed=0)
+
+
+@pytest.mark.parametrize("model", FACTORISATIONS, ids=name)
+def test_training_that_diverges_names_the_setting(model):
+    posts, _, features = checkerboard()
+    training = TRAINING.model_copy(update={"optimizer": "sgd", "learning_rate": 1e9})
+    with pytest.raises(InputError, match=r"training\.learning_rate is 1000000000\.0"):
+        fit(config(model), training, posts, features, seed=0)

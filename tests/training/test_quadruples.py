@@ -1,0 +1,83 @@
+"""What is drawn: every positive once an epoch, negatives that are none, and each of those equally often."""
+
+from collections import Counter
+
+import numpy as np
+import polars as pl
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.models.factorisation import Contexts
+from pipeline.store import Features
+from pipeline.training.quadruples import TrainingPosts
+
+TAGS = list("abcdefgh")
+USERS = ["u0", "u1", "u2"]
+
+
+def encode(tags: list[list[str]]) -> TrainingPosts:
+    photos = [f"p{number:02}" for number in range(len(tags))]
+    users = [USERS[number % 3] for number in range(len(tags))]
+    posts = pl.DataFrame({"user": users, "photo": photos, "tags": tags})
+    matrix = np.arange(len(tags), dtype=np.float32)[::-1, None].copy()
+    features = Features(pl.Series(photos[::-1]), {"image": matrix})
+    contexts = Contexts(("user", "image"), shared=True, factors=2)
+    return TrainingPosts.encode(posts, contexts, {"users": USERS, "tags": TAGS}, features, torch.device("cpu"))
+
+
+some_posts = st.lists(
+    st.lists(st.sampled_from(TAGS), min_size=1, max_size=len(TAGS) - 1, unique=True), min_size=1, max_size=12
+)
+
+
+@given(some_posts, st.integers(1, 15), st.integers(0, 2**31))
+def test_an_epoch_has_every_positive_once_and_no_positive_as_negative(tags, batch, seed):
+    seen = Counter()
+    posts = 0
+    for part in encode(tags).epoch(batch, torch.Generator().manual_seed(seed)):
+        posts += len(part.entities["user"])
+        assert len(part.entities["user"]) == len(part.features["image"]) <= batch
+        assert (part.post.diff() >= 0).all()
+        for post, positive, negative in zip(part.post, part.positive, part.negative, strict=True):
+            # The feature of a photo is its number, and its number says who posted it.
+            photo = int(part.features["image"][post, 0])
+            assert part.entities["user"][post] == photo % 3
+            assert TAGS[negative] not in tags[photo]
+            seen[photo, TAGS[positive]] += 1
+    assert posts == len(tags)
+    assert seen == Counter((photo, tag) for photo, names in enumerate(tags) for tag in names)
+
+
+def test_negatives_are_uniform():
+    posts = encode([["a", "b", "e"], ["h"], ["a", "c", "d", "e", "f", "g", "h"]])
+    drawn = [Counter(), Counter(), Counter()]
+    generator = torch.Generator().manual_seed(1)
+    for _ in range(2000):
+        _, negatives, position = posts.draw(torch.arange(3), generator)
+        for post, negative in zip(position.tolist(), negatives.tolist(), strict=True):
+            drawn[post][TAGS[negative]] += 1
+    assert drawn[2] == {"b": 2000 * 7}
+    for counter, free, draws in ((drawn[0], "cdfgh", 6000), (drawn[1], "abcdefg", 2000)):
+        assert set(counter) == set(free)
+        share = 1 / len(free)
+        deviation = np.sqrt(draws * share * (1 - share))
+        assert all(abs(count - draws * share) < 4 * deviation for count in counter.values())
+
+
+def test_order_of_tags_in_a_post_does_not_matter():
+    first, second = encode([["c", "a"], ["b", "h"]]), encode([["a", "c"], ["h", "b"]])
+    assert first.tags.tolist() == second.tags.tolist() == [0, 2, 1, 7]
+    assert first.gaps.tolist() == second.gaps.tolist() == [0, 1, 1, 6]
+
+
+def test_epochs_differ_and_the_seed_decides():
+    def negatives(seed):
+        generator = torch.Generator().manual_seed(seed)
+        posts = encode([["a"], ["b"], ["c"], ["d"]] * 5)
+        return [torch.cat([part.negative for part in posts.epoch(3, generator)]).tolist() for _ in range(2)]
+
+    first, second = negatives(0)
+    assert first != second
+    assert negatives(0) == [first, second]
+    assert negatives(1) != [first, second]

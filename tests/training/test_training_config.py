@@ -1,0 +1,34 @@
+"""Settings of training, and those of one model over them."""
+
+import pytest
+from pydantic import ValidationError
+
+from pipeline.training.config import TrainingConfig, TrainingOverrides, merged
+
+SHARED = TrainingConfig(
+    factors=128, sigma=0.1, optimizer="adagrad", learning_rate=0.02, l2=1e-4, epochs=100, batch=64, curve_every=5
+)
+
+
+def test_overrides_replace_what_they_name():
+    own = merged(SHARED, TrainingOverrides(learning_rate=0.5, l2=0))
+    assert own == SHARED.model_copy(update={"learning_rate": 0.5, "l2": 0.0})
+
+
+def test_no_override_changes_nothing():
+    assert merged(SHARED, TrainingOverrides()) == SHARED
+
+
+@pytest.mark.parametrize("wrong", [{"epochs": 0}, {"optimizer": "adam"}, {"rate": 1.0}, {"batch": 1.5}])
+def test_overrides_are_checked_like_the_settings(wrong):
+    with pytest.raises(ValidationError):
+        TrainingOverrides(**wrong)
+    with pytest.raises(ValidationError):
+        TrainingConfig(**SHARED.model_dump() | wrong)
+
+
+def test_every_setting_is_explained_and_none_has_a_default():
+    assert all(field.description and field.is_required() for field in TrainingConfig.model_fields.values())
+    overrides = TrainingOverrides.model_json_schema()["properties"]
+    assert list(overrides) == list(TrainingConfig.model_fields)
+    assert all(schema["anyOf"][0]["description"] for schema in overrides.values())
