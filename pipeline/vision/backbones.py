@@ -1,153 +1,185 @@
 """Image features: the last feature map of a torchvision classification model, globally average-pooled (Section 4.1)."""
 
 import difflib
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from urllib.error import URLError
 
 import numpy as np
 import torch
-import torchvision
 from PIL import Image
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
+from torchvision import models
 
 from pipeline.errors import InputError
-from pipeline.files import sha256
 from pipeline.vision.config import ImageFeaturesConfig, ImagenetWeights, SeededWeights, WeightsFile
 from pipeline.vision.extractor import Extractor
 from pipeline.vision.images import squash
+from pipeline.vision.weights import check, downloaded
 
-MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""ImageNet's mean and deviation of red, green and blue: what torchvision's models were trained with."""
-
-PUBLISHED = {"vgg16": "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0"}
-"""Full hashes of torchvision's files; of the others the eight digits in their names are checked."""
-
-HEADS = ("classifier", "fc", "head", "heads")
-"""What torchvision calls the part of a model that turns features into classes."""
-
-
-class Reached(Exception):  # noqa: N818 (no error: it ends a forward pass where the features are)
-    """Carries what reached the head of a model."""
-
-    def __init__(self, features: Tensor):
-        self.features = features
+PUBLISHED = {"vgg16-397923af.pth": "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0"}
+"""Full hashes of torchvision's files; of the others the digits in their names are checked."""
 
 
 class Backbone(Extractor):
-    """A classification model up to its last feature map, pooled over the map: VGG-16 gives 512 numbers."""
+    """A classification model up to its last feature map, averaged over the map: VGG-16 gives 512 numbers."""
 
     kind = "image"
+    preprocessing = "squashed to size × size, bilinear with antialiasing; torchvision's mean and deviation"
+    packages = ("torch", "torchvision")
+
+    def __init__(self, network: nn.Module, size: int, device: torch.device, record: Mapping[str, str | int]):
+        self.name = record["name"]
+        # The same for all models but efficientnet_v2_l, so it is asked of the model whatever its weights.
+        trained_with = models.get_model_weights(self.name).DEFAULT.transforms()
+        self.mean, self.deviation = (
+            torch.tensor(values, device=device)[:, None, None] for values in (trained_with.mean, trained_with.std)
+        )
+        super().__init__(network, size, device, record)
 
     def preprocess(self, image: Image.Image) -> np.ndarray:
         return squash(image, self.size)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        mean, deviation = (pixels.new_tensor(values)[:, None, None] for values in (MEAN, DEVIATION))
-        try:
-            self.network((pixels - mean) / deviation)
-        except Reached as reached:
-            features = reached.features
-            # Some models pool in passing, a transformer has its class token: then it is a vector already.
-            return features.mean((2, 3)) if features.ndim == 4 else features
-        raise InputError("The backbone has no head that its features would reach: choose another `image.backbone`.")
+        last = self.network((pixels - self.mean) / self.deviation)
+        if last.ndim != 4:
+            raise InputError(
+                f"image.backbone is {self.name!r}, which has no last feature map: it classifies by the vector of one "
+                "token. Choose a convolutional network or a swin transformer, such as vgg16, convnext_tiny or swin_t."
+            )
+        return last.mean((2, 3))
 
 
 def load_backbone(config: ImageFeaturesConfig, seed: int, device: torch.device) -> Backbone:
     """The extractor of a configuration. `seed` draws the weights that are not trained.
 
-    Raises InputError for an unknown name, for weights that are absent, do not have their hash or do not fit, and for an
-    input size that the model refuses.
+    Raises InputError for an unknown name, a model without a feature map, weights that are absent, do not have their
+    hash or do not fit, and an input size that the model refuses.
     """
-    network = build(config.backbone, seed)
-    record = {"kind": "image", "name": config.backbone, "weights": config.weights.kind}
+    model = build(config.backbone, seed)
+    network = up_to_last_map(model)
+    record = {"name": config.backbone, "weights": config.weights.kind}
     match config.weights:
         case SeededWeights():
-            record["seed"] = seed
+            record |= {"seed": seed, "sha256": digest(network)}
         case ImagenetWeights():
-            file = published(config.backbone)
-            record["sha256"] = sha256(file)
-            network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
-        case WeightsFile():
-            record["sha256"] = config.weights.sha256
-            load_weights(network, config.weights)
-    cut(network)
+            state, record["sha256"] = published(config.backbone)
+            fill(network, model, state, f"torchvision's file for {config.backbone}")
+        case WeightsFile(path=path, sha256=expected):
+            record["sha256"] = check(Path(path), expected, "image.weights.sha256")
+            fill(network, model, read(Path(path)), path)
     try:
-        return Backbone(network, config.size, device, record)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"image.size is {config.size}; {config.backbone} refuses it ({reason}): try 224.") from None
+        return Backbone(network, config.input_size, device, record)
+    except (RuntimeError, AssertionError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        said = f"image.input_size is {config.input_size}; {config.backbone} refuses it ({reason}): try 224."
+        raise InputError(said) from error
 
 
 def build(name: str, seed: int) -> nn.Module:
-    """A classification model of torchvision with weights drawn from the seed; torch's own generator stays as it was."""
-    names = torchvision.models.list_models(module=torchvision.models)
+    """A classification model of torchvision with weights drawn from the seed; torch's own generators stay as they were.
+
+    Drawn as torchvision does (He's for VGG), so that untrained features vary between photos.
+    """
+    names = models.list_models(module=models)
     if name not in names:
-        near = difflib.get_close_matches(name, names, n=3) or names[:3]
+        near = difflib.get_close_matches(name, names, n=3) or ["vgg16", "resnet50", "squeezenet1_1", "convnext_tiny"]
         raise InputError(f"image.backbone is {name!r}; torchvision has no such model. Near: {', '.join(near)}.")
+    # These two ask to be told that they may draw their weights, and rescale their input if they have trained ones.
+    options = {"init_weights": True, "transform_input": True} if name in ("googlenet", "inception_v3") else {}
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        # These two ask to be told that they may draw their weights, and warn otherwise.
-        options = {"init_weights": True} if name in ("googlenet", "inception_v3") else {}
-        return torchvision.models.get_model(name, weights=None, **options)
+        torch.default_generator.manual_seed(seed)
+        return models.get_model(name, weights=None, **options).eval()
 
 
-def cut(network: nn.Module) -> None:
-    """Ends the forward pass where the last feature map is pooled: nothing behind it is computed, or kept in memory."""
+class _TopLevel(fx.Tracer):
+    """Records a model's own forward pass: its parts stay whole."""
 
-    def reached(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        raise Reached(inputs[0])
-
-    for name in HEADS:
-        if hasattr(network, name):
-            setattr(network, name, nn.Identity())
-            getattr(network, name).register_forward_pre_hook(reached)
-    if hasattr(network, "avgpool"):
-        network.avgpool.register_forward_pre_hook(reached)
+    def is_leaf_module(self, *_: object) -> bool:
+        return True
 
 
-def load_weights(network: nn.Module, weights: WeightsFile) -> None:
-    """Loads a safetensors file, which runs no code, into a model or into its `features`."""
-    path = Path(weights.path)
-    check(path, weights.sha256, "image.weights.sha256")
+def up_to_last_map(model: nn.Module) -> nn.Module:
+    """A model from its input to its last feature map; its parts keep their names, what comes after the map is gone.
+
+    In all of torchvision the classifier is a model's last part. What goes into it is followed back through flattening,
+    dropout and average pooling to the map that these were given.
+    """
+    graph = _TopLevel().trace(model)
+    classifier = [name for name, _ in model.named_children()][-1]
+    step = next(step for step in graph.nodes if step.target == classifier).all_input_nodes[0]
+    while _reduces(step, model):
+        step = step.all_input_nodes[0]
+    next(step for step in graph.nodes if step.op == "output").args = (step,)
+    network = fx.GraphModule(model, graph)
+    network.graph.eliminate_dead_code()
+    network.recompile()
+    network.delete_all_unused_submodules()
+    return network
+
+
+def _reduces(step: fx.Node, model: nn.Module) -> bool:
+    """Whether a step of a forward pass only pools, flattens or drops out."""
+    if step.op == "call_module":
+        return isinstance(model.get_submodule(step.target), nn.AdaptiveAvgPool2d | nn.Flatten | nn.Dropout)
+    return step.target in (torch.flatten, nn.functional.adaptive_avg_pool2d, "flatten", "mean")
+
+
+def published(name: str) -> tuple[dict[str, Tensor], str]:
+    """torchvision's weights of a model and the SHA-256 of their file, downloaded once and checked.
+
+    IMAGENET1K_V1, the first it published; the best it has (DEFAULT) where there is no such set. Loads no code.
+    """
+    choices = models.get_model_weights(name)
+    url = (choices["IMAGENET1K_V1"] if "IMAGENET1K_V1" in choices.__members__ else choices.DEFAULT).url
+    file = url.rpartition("/")[2]
+    begins = re.search(r"-([0-9a-f]{8,})\.pth$", file)
+    path, sha256 = downloaded(url, PUBLISHED.get(file, begins and begins[1]))
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    # DenseNet's files are older than the rule that a name holds no dot: their `norm.1.weight` is `norm1.weight` now.
+    renamed = {re.sub(r"(denselayer\d+\.(?:norm|conv))\.(\d)", r"\1\2", key): value for key, value in state.items()}
+    return renamed, sha256
+
+
+def read(path: Path) -> dict[str, Tensor]:
+    """The state in a safetensors file, which runs no code. Raises InputError when it is no such file."""
     try:
-        state = load_file(path)
+        return load_file(path)
     except SafetensorError as error:
         raise InputError(f"{path} is not a safetensors file ({error}): convert the weights to one.") from None
-    parts = [network, *([network.features] if hasattr(network, "features") else [])]
-    part = next((part for part in parts if set(part.state_dict()) == set(state)), None)
-    if part is None:
-        odd = sorted(set(parts[-1].state_dict()) ^ set(state))
-        raise InputError(f"{path} does not hold the weights of this backbone: {odd[0]!r} is missing or too many.")
-    try:
-        part.load_state_dict(state)
-    except RuntimeError as error:
-        reason = str(error).splitlines()[-1].strip()
-        raise InputError(f"{path} does not hold the weights of this backbone ({reason}).") from None
 
 
-def published(name: str) -> Path:
-    """torchvision's weights of a model (IMAGENET1K_V1, the first it published), downloaded once and checked."""
-    choices = torchvision.models.get_model_weights(name)
-    weights = choices["IMAGENET1K_V1"] if "IMAGENET1K_V1" in choices.__members__ else choices.DEFAULT
-    file = Path(torch.hub.get_dir()) / "checkpoints" / weights.url.rpartition("/")[2]
-    expected = PUBLISHED.get(name, file.stem.rpartition("-")[2])
-    if not file.exists():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            torch.hub.download_url_to_file(weights.url, str(file), hash_prefix=expected)
-        except (URLError, OSError, RuntimeError) as error:
-            raise InputError(
-                f"The weights of {name} cannot be downloaded ({error}): put {weights.url} at {file}, or set "
-                "image.weights to {kind: seeded} or to a file."
-            ) from None
-    check(file, expected, "the published SHA-256")
-    return file
+def fill(network: nn.Module, model: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
+    """Gives a model up to its last map its weights: the state of the whole `model`, or of its `features` alone.
+
+    Raises InputError naming the weights that are missing, too many or of another shape.
+    """
+    wanted, known = network.state_dict(), model.state_dict()
+    of_features = {f"features.{key}": value for key, value in state.items()}
+    if of_features.keys() == wanted.keys():
+        state = of_features
+    faults = {
+        "lacks": [key for key in wanted if key not in state],
+        "has besides": [key for key in state if key not in known],
+        "has in another shape": [key for key in wanted if key in state and state[key].shape != wanted[key].shape],
+    }
+    if any(faults.values()):
+        said = "; ".join(f"it {fault} {_some(keys)}" for fault, keys in faults.items() if keys)
+        raise InputError(f"{what} does not hold the weights of this backbone: {said}.")
+    network.load_state_dict({key: state[key] for key in wanted})
 
 
-def check(path: Path, expected: str, what: str) -> None:
-    """Raises InputError when a file's SHA-256 does not begin with what is expected of it."""
-    found = sha256(path)
-    if not found.startswith(expected):
-        raise InputError(f"{path} has the SHA-256 {found}; {what} is {expected}: it is another file, or a broken one.")
+def _some(keys: Sequence[str]) -> str:
+    return ", ".join(keys[:3]) + (f" and {len(keys) - 3} more" if len(keys) > 3 else "")
+
+
+def digest(network: nn.Module) -> str:
+    """A SHA-256 of a network's weights and their names."""
+    found = hashlib.sha256()
+    for name, values in sorted(network.state_dict().items()):
+        found.update(name.encode())
+        found.update(values.numpy().tobytes())
+    return found.hexdigest()

@@ -33,7 +33,7 @@ class ImageFeaturesConfig(Config):
     """Image features (Section 4.1)."""
 
     backbone: str = Field(description="Any classification model of torchvision, by its name there.")
-    size: int = Field(ge=32, description="Photos are resized to this many pixels each way (the paper's is 224).")
+    input_size: int = Field(ge=32, description="Photos are resized to this many pixels each way (the paper's is 224).")
     weights: Annotated[SeededWeights | ImagenetWeights | WeightsFile, Field(discriminator="kind")] = Field(
         description="What the network has learned."
     )
@@ -44,4 +44,4 @@ class ObjectFeaturesConfig(Config):
 
     detector: str = Field(description="A detector of COCO's 80 classes: a name such as yolo11n.pt, or a file.")
     sha256: Sha256 | None = Field(description="The SHA-256 of the weights: needed for a file, null for a name.")
-    size: int = Field(ge=32, multiple_of=32, description="Photos are letterboxed to this many pixels (paper: 448).")
+    input_size: int = Field(ge=32, multiple_of=32, description="Photos are letterboxed to this many pixels (448).")

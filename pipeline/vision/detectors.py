@@ -1,34 +1,31 @@
 """Object features: the maximum probability of each of COCO's 80 classes (Section 4.2)."""
 
+import atexit
+import difflib
 import os
 import pickle
+import re
+import shutil
+import sys
 import tempfile
 from pathlib import Path
-from urllib.error import URLError
-
-# Before ultralytics is imported: no telemetry, no installations behind the user's back, no code in weights.
-os.environ.setdefault("YOLO_OFFLINE", "true")
-os.environ.setdefault("YOLO_AUTOINSTALL", "false")
-os.environ.setdefault("YOLO_VERBOSE", "false")
-os.environ.setdefault("YOLO_CONFIG_DIR", tempfile.gettempdir())
-os.environ["ULTRALYTICS_SAFE_LOAD"] = "1"
 
 import numpy as np
 import torch
-import ultralytics.utils
 from PIL import Image
 from torch import Tensor, nn
-from ultralytics.nn.modules.head import Detect
-from ultralytics.nn.tasks import load_checkpoint
-from ultralytics.utils.downloads import GITHUB_ASSETS_NAMES, GITHUB_ASSETS_REPO
 
 from pipeline.errors import InputError
-from pipeline.files import sha256
 from pipeline.vision.coco import COCO_CLASSES
 from pipeline.vision.config import ObjectFeaturesConfig
 from pipeline.vision.extractor import Extractor
 from pipeline.vision.images import letterbox
+from pipeline.vision.weights import check, downloaded
 
+HEADS = ("Detect", "RTDETRDecoder", "WorldDetect", "v10Detect")
+"""The heads that do nothing but detect; those of other tasks (Segment, Pose, …) are kinds of Detect, too."""
+
+REPOSITORY = "https://github.com/ultralytics/assets/releases/download"
 RELEASE = "v8.4.0"
 """The release of ultralytics' weights that names mean."""
 
@@ -36,7 +33,7 @@ PUBLISHED = {
     "yolo11n.pt": "0ebbc80d4a7680d14987a577cd21342b65ecfd94632bd9a8da63ae6417644ee1",
     "yolov8n.pt": "f59b3d833e2ff32e194b5bb8e08d211dc7c5bdf144b90d2c8412c47ccfc83b36",
 }
-"""The SHA-256 of published weights; of other names the configuration can give it."""
+"""The SHA-256 of published weights; of other names it is told, and noted in the record."""
 
 
 class Detector(Extractor):
@@ -47,13 +44,17 @@ class Detector(Extractor):
     """
 
     kind = "objects"
+    preprocessing = "letterboxed to size × size on grey 114, bilinear with antialiasing"
+    packages = ("torch", "ultralytics")
 
     def preprocess(self, image: Image.Image) -> np.ndarray:
         return letterbox(image, self.size)
 
     def forward(self, pixels: Tensor) -> Tensor:
         _, raw = self.network(pixels)
-        if "scores" not in raw:  # A head with two branches: the one that is trained to stand without suppression.
+        if not isinstance(raw, dict):  # RT-DETR: boxes and scores (layers, B, queries, 80) of its queries, …
+            return raw[1][-1].amax(1).sigmoid()
+        if "scores" not in raw:  # A head of two branches, of which folding left the one that is trained to be used.
             raw = raw["one2one"] or raw["one2many"]
         return raw["scores"].amax(2).sigmoid()
 
@@ -61,58 +62,75 @@ class Detector(Extractor):
 def load_detector(config: ObjectFeaturesConfig, device: torch.device) -> Detector:
     """The extractor of a configuration.
 
-    Raises InputError for weights that are absent or do not have their hash, and for a file that is no detection model
-    with COCO's 80 classes.
+    Raises InputError for weights that are absent or do not have their hash, for a file that is no detection model with
+    COCO's 80 classes, and for an input size that the model refuses.
     """
-    path = find(config)
+    path, sha256 = find(config)
     network = load(path)
-    record = {"kind": "objects", "name": Path(config.detector).name, "weights": "file", "sha256": sha256(path)}
-    return Detector(network, config.size, device, record)
+    record = {"name": Path(config.detector).name, "weights": "file", "sha256": sha256}
+    try:
+        return Detector(network, config.input_size, device, record)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())
+        said = f"objects.input_size is {config.input_size}; {path.name} refuses it ({reason}): try 448."
+        raise InputError(said) from error
 
 
 def load(path: Path) -> nn.Module:
     """The network in ultralytics' weights, batch normalisation folded into convolutions; runs no code of the file."""
-    if not ultralytics.utils.SAFE_LOAD:
-        raise RuntimeError("ultralytics was imported before ULTRALYTICS_SAFE_LOAD was set")
+    calm_ultralytics()
+    from ultralytics.nn import tasks
+
+    tasks.SAFE_LOAD = True  # ULTRALYTICS_SAFE_LOAD would come too late where ultralytics is imported already.
     try:
-        network, _ = load_checkpoint(path, fuse=True)
-    except (TypeError, AttributeError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"{path} is not a checkpoint that ultralytics loads safely ({reason}).") from None
-    if not isinstance(network.model[-1], Detect) or network.task != "detect":
-        raise InputError(f"{path} is a model for {network.task}: choose one for detection.")
+        network, _ = tasks.load_checkpoint(path)
+    except (TypeError, AttributeError, RuntimeError, ImportError, EOFError, pickle.UnpicklingError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(
+            f"{path} is not a checkpoint that ultralytics loads without running code ({reason})."
+        ) from None
+    if network.task != "detect" or type(network.model[-1]).__name__ not in HEADS:
+        raise InputError(f"{path} is a model for the task {network.task!r}: choose one for detection.")
     names = tuple(network.names[number] for number in range(len(network.names)))
     if names != COCO_CLASSES:
-        odd = next((name for name in names if name not in COCO_CLASSES), None) or f"{len(names)} classes in its order"
-        raise InputError(f"{path} does not detect COCO's 80 classes: it has {odd!r}. Choose a model trained on COCO.")
-    return network
+        some = ", ".join(names[:5])
+        raise InputError(
+            f"{path} does not detect COCO's 80 classes in their order: it has {len(names)} ({some}, …). Choose a model "
+            "trained on COCO, such as yolo11n.pt."
+        )
+    return network.fuse(verbose=False)
 
 
-def find(config: ObjectFeaturesConfig) -> Path:
-    """The file of the weights, checked by its hash; published ones are downloaded once, by their names."""
-    path, expected = Path(config.detector), config.sha256
-    if path.exists():
-        if expected is None:
-            raise InputError(f"objects.sha256 is null; that of {path} is {sha256(path)}: set it if you trust the file.")
-    elif config.detector in GITHUB_ASSETS_NAMES:
-        expected = expected or PUBLISHED.get(config.detector)
-        path = download(config.detector)
-    else:
-        raise InputError(f"objects.detector is {config.detector!r}: no such file, and no name of ultralytics' weights.")
-    found = sha256(path)
-    if expected is not None and found != expected:
-        raise InputError(f"{path} has the SHA-256 {found}, not {expected}: it is another file, or a broken one.")
-    return path
+def find(config: ObjectFeaturesConfig) -> tuple[Path, str]:
+    """The file of the weights and its SHA-256, checked; published ones are downloaded once, by their names."""
+    name = config.detector
+    if config.sha256 is not None:
+        return Path(name), check(Path(name), config.sha256, "objects.sha256")
+    if Path(name).is_file():
+        found = check(Path(name), "", "objects.sha256")
+        raise InputError(f"objects.sha256 is null; that of {name} is {found}: set it if you trust the file.")
+    calm_ultralytics()
+    from ultralytics.utils.downloads import GITHUB_ASSETS_NAMES
+
+    if name in GITHUB_ASSETS_NAMES:
+        return downloaded(f"{REPOSITORY}/{RELEASE}/{name}", PUBLISHED.get(name))
+    detectors = sorted(known for known in GITHUB_ASSETS_NAMES if re.fullmatch(r"(yolov?\d+\w*|rtdetr-.)\.pt", known))
+    near = ", ".join(difflib.get_close_matches(name, detectors, n=3)) or "yolo11n.pt, yolov8n.pt"
+    raise InputError(
+        f"objects.detector is {name!r}: no such file, and no weights of that name are published. Near: {near}."
+    )
 
 
-def download(name: str) -> Path:
-    """Ultralytics' published weights, downloaded once to where torch keeps such files."""
-    file = Path(torch.hub.get_dir()) / "checkpoints" / name
-    url = f"https://github.com/{GITHUB_ASSETS_REPO}/releases/download/{RELEASE}/{name}"
-    if not file.exists():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            torch.hub.download_url_to_file(url, str(file), hash_prefix=PUBLISHED.get(name))
-        except (URLError, OSError, RuntimeError) as error:
-            raise InputError(f"{name} cannot be downloaded ({error}): put {url} at {file}, or name a file.") from None
-    return file
+def calm_ultralytics() -> None:
+    """Before its first import: no telemetry, no installations, its settings in a folder that goes with the process.
+
+    What the user has set in the environment stays.
+    """
+    if "ultralytics" in sys.modules:
+        return
+    os.environ.setdefault("YOLO_OFFLINE", "true")
+    os.environ.setdefault("YOLO_AUTOINSTALL", "false")
+    os.environ.setdefault("YOLO_VERBOSE", "false")
+    if "YOLO_CONFIG_DIR" not in os.environ:
+        os.environ["YOLO_CONFIG_DIR"] = folder = tempfile.mkdtemp(prefix="ultralytics-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)

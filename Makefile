@@ -1,0 +1,37 @@
+# The two commands: `make repro` (the pipeline, from photos to figures) and `make test`. Both make the environment first.
+PYTHON ?= python3
+VENV := .venv
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+INSTALLED := $(VENV)/.installed
+
+.PHONY: help repro test test-all lint bench clean
+.DEFAULT_GOAL := help
+
+help:  ## what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## / — /'
+
+repro: $(INSTALLED)  ## run the pipeline on params.yaml, show the results and where the report lies
+	@echo "Checking params.yaml, then running what changed (dvc repro)."
+	@python -m stages.check
+	@dvc repro
+	@python -m stages.results
+
+test: $(INSTALLED)  ## run the tests
+	python -m pytest -m "not slow"
+
+test-all: $(INSTALLED)  ## run the tests, those that take minutes too
+	python -m pytest
+
+lint: $(INSTALLED)  ## check the style
+	ruff check .
+	ruff format --check .
+
+clean:  ## delete the environment and resumable work, not the artifacts
+	rm -rf $(VENV) .work
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@echo "Making $(VENV) and installing the pinned dependencies (about 6 GB, some minutes)."
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 …")'
+	$(PYTHON) -m venv $(VENV)
+	python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@

@@ -1,0 +1,126 @@
+"""Simulated users: what they like to photograph, and how they tag it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+
+from pipeline.sources.sample.places import PLACES
+from pipeline.sources.sample.scene import MOODS, TIMES, Scene
+from pipeline.sources.sample.things import THINGS
+from pipeline.sources.sample.words import (
+    CAMERA_WORDS,
+    DIALECTS,
+    HABIT_WORDS,
+    MOOD_WORDS,
+    NAMES,
+    PLACE_WORDS,
+    THING_WORDS,
+    TIME_WORDS,
+)
+
+FEWEST_TAGS, MOST_TAGS = 3, 8
+FAVOURITES = 5
+"""Things that a user photographs most."""
+FAVOURITE_SHARE = 0.6
+"""The share of a user's photos whose subject is one of these."""
+ACCENT = 0.9
+"""How likely a user's word for a concept is that of their dialect."""
+
+
+@dataclass(frozen=True)
+class Person:
+    """A simulated user.
+
+    `subjects`, `places`, `times` and `moods` weigh what they photograph (probabilities in the order of THINGS, PLACES,
+    TIMES and MOODS). `words` are their own words, by concept. `rates` say how often they name the `things` beside the
+    subject, the `place`, the `time` and the `mood`. `habits` are words of theirs for any photo, each with its rate.
+    """
+
+    name: str
+    subjects: tuple[float, ...]
+    places: tuple[float, ...]
+    times: tuple[float, ...]
+    moods: tuple[float, ...]
+    words: Mapping[str, str]
+    rates: Mapping[str, float]
+    habits: Mapping[str, float]
+    year_rate: float
+    noise_rate: float
+
+
+def person(number: int, rng: np.random.Generator) -> Person:
+    """The user with that number: name by number, everything else drawn."""
+    subjects = np.full(len(THINGS), (1 - FAVOURITE_SHARE) / len(THINGS))
+    subjects[rng.choice(len(THINGS), size=FAVOURITES, replace=False)] += FAVOURITE_SHARE / FAVOURITES
+    camera = str(rng.choice(CAMERA_WORDS))
+    habit = str(rng.choice(HABIT_WORDS))
+    return Person(
+        name=NAMES[number % len(NAMES)] + (str(number // len(NAMES) + 1) if number >= len(NAMES) else ""),
+        subjects=tuple(subjects),
+        places=tuple(rng.dirichlet(np.full(len(PLACES), 1.0))),
+        times=tuple(rng.dirichlet(np.full(len(TIMES), 2.0))),
+        moods=tuple(rng.dirichlet(np.full(len(MOODS), 1.0))),
+        words=_own_words(rng),
+        rates={
+            "things": rng.uniform(0.4, 0.8),
+            "place": rng.uniform(0.3, 0.9),
+            "time": rng.uniform(0.2, 0.8),
+            "mood": rng.uniform(0.3, 0.9),
+        },
+        habits={camera: rng.uniform(0.1, 0.5), habit: rng.uniform(0.1, 0.5)},
+        year_rate=rng.uniform(0.0, 0.2),
+        noise_rate=rng.uniform(0.0, 0.3),
+    )
+
+
+def imagine(who: Person, rng: np.random.Generator) -> Scene:
+    """A scene that this user would photograph."""
+    subject = _draw(list(THINGS), who.subjects, rng)
+    fitting = [name for name, place in PLACES.items() if subject in place.things]
+    liking = dict(zip(PLACES, who.places, strict=True))
+    place = _draw(fitting, [liking[name] + 0.02 for name in fitting], rng)
+    others = rng.choice(PLACES[place].things, size=rng.choice(4, p=(0.2, 0.4, 0.25, 0.15)))
+    return Scene(
+        place=place,
+        time=_draw(TIMES, who.times, rng),
+        mood=_draw(MOODS, who.moods, rng),
+        things=(subject, *map(str, others)),
+        portrait=bool(rng.random() < 0.35),
+    )
+
+
+def tag(who: Person, scene: Scene, when: int, rng: np.random.Generator) -> list[str]:
+    """This user's tags for a scene posted at `when` (ms): 3 to 8 different words, the subject's first."""
+    things = list(dict.fromkeys(scene.things))
+    said = [who.words[things[0]]]
+    said += [who.words[thing] for thing in things[1:] if rng.random() < who.rates["things"]]
+    rest = [("mood", scene.mood), ("place", scene.place), ("time", scene.time)]
+    said += [who.words[f"{kind}:{value}"] for kind, value in rest if rng.random() < who.rates[kind]]
+    said += [word for word, rate in who.habits.items() if rng.random() < rate]
+    if rng.random() < who.year_rate:
+        said.append(str(datetime.fromtimestamp(when / 1000, UTC).year))
+    if rng.random() < who.noise_rate:
+        said.append(f"img{rng.integers(1000, 10000)}")
+    # Who has said too little looks again, and says what comes to mind most easily.
+    for kind, value in sorted(rest, key=lambda each: -who.rates[each[0]]):
+        if len(dict.fromkeys(said)) < FEWEST_TAGS:
+            said.append(who.words[f"{kind}:{value}"])
+    return list(dict.fromkeys(said))[:MOST_TAGS]
+
+
+def _own_words(rng: np.random.Generator) -> dict[str, str]:
+    dialect = int(rng.choice(len(DIALECTS), p=(0.5, 0.25, 0.25)))
+    concepts = dict(THING_WORDS)
+    for kind, table in (("place", PLACE_WORDS), ("time", TIME_WORDS), ("mood", MOOD_WORDS)):
+        concepts |= {f"{kind}:{name}": words for name, words in table.items()}
+    own = {}
+    for concept, words in concepts.items():
+        own[concept] = words[dialect if rng.random() < ACCENT else int(rng.integers(len(DIALECTS)))]
+    return own
+
+
+def _draw(options: Sequence[str], weights: Sequence[float], rng: np.random.Generator) -> str:
+    share = np.asarray(weights)
+    return str(rng.choice(options, p=share / share.sum()))

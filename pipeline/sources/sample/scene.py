@@ -1,0 +1,42 @@
+"""What a photo shows, in words: the scene. `render` makes the picture."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.sources.sample.places import PLACES
+from pipeline.sources.sample.things import THINGS
+
+TIMES = ("dawn", "day", "sunset", "night")
+MOODS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "mono")
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A place (of PLACES) at a time of day (of TIMES) in a colour mood (of MOODS), with things (of THINGS) in it.
+
+    The first thing is the photo's subject: the largest, in front of the others. `portrait` is the picture's format.
+    """
+
+    place: str
+    time: str
+    mood: str
+    things: tuple[str, ...]
+    portrait: bool = False
+
+
+def random_scene(rng: np.random.Generator, things: tuple[int, int] = (2, 6)) -> Scene:
+    """A scene in which every class is equally likely as the subject, and everything else is drawn evenly.
+
+    `things` are the least and the greatest number of things in it.
+    """
+    subject = str(rng.choice(list(THINGS)))
+    place = str(rng.choice([name for name, place in PLACES.items() if subject in place.things]))
+    others = rng.choice(PLACES[place].things, size=rng.integers(things[0], things[1] + 1) - 1)
+    return Scene(
+        place=place,
+        time=str(rng.choice(TIMES)),
+        mood=str(rng.choice(MOODS)),
+        things=(subject, *map(str, others)),
+        portrait=bool(rng.random() < 0.35),
+    )

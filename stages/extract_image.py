@@ -1,0 +1,20 @@
+"""Extracts the image features of the recipe's photos: a classification backbone, pooled (Section 4.1)."""
+
+from functools import partial
+
+from stages.cli import command
+from stages.extraction import Device, extract_features
+from stages.params import Params
+
+
+def main(params: Params, device: Device = "auto") -> str:
+    from pipeline.vision.backbones import load_backbone  # torch, which takes seconds to import: not for --help
+
+    load = partial(load_backbone, params.image, params.seed)
+    return extract_features("image", load, params.paths, device)
+
+
+app = command(main)
+
+if __name__ == "__main__":
+    app()

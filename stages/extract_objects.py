@@ -1,0 +1,19 @@
+"""Extracts the object features of the recipe's photos: a detector's maximum probability of each class (Section 4.2)."""
+
+from functools import partial
+
+from stages.cli import command
+from stages.extraction import Device, extract_features
+from stages.params import Params
+
+
+def main(params: Params, device: Device = "auto") -> str:
+    from pipeline.vision.detectors import load_detector  # torch, which takes seconds to import: not for --help
+
+    return extract_features("objects", partial(load_detector, params.objects), params.paths, device)
+
+
+app = command(main)
+
+if __name__ == "__main__":
+    app()

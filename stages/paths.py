@@ -1,0 +1,90 @@
+"""Where artifacts lie: the contract between the stages, and with whoever reads the results."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+ARTIFACTS = Path("artifacts")
+WORK = Path(".work")
+"""Resumable work and notes that are not results: ignored by git and DVC, safe to delete."""
+
+
+@dataclass(frozen=True)
+class Paths:
+    """The files of one source and one recipe."""
+
+    source: str
+    recipe: str
+
+    @property
+    def data(self) -> Path:
+        """What the source needs from the outside."""
+        return Path("data") / self.source
+
+    @property
+    def crawled(self) -> Path:
+        return ARTIFACTS / self.source
+
+    @property
+    def posts(self) -> Path:
+        return self.crawled / "posts.parquet"
+
+    @property
+    def photos(self) -> Path:
+        return self.crawled / "photos"
+
+    @property
+    def left_out(self) -> Path:
+        return self.crawled / "left_out.parquet"
+
+    @property
+    def folder(self) -> Path:
+        return ARTIFACTS / self.source / self.recipe
+
+    @property
+    def assignments(self) -> Path:
+        return self.folder / "assignments.parquet"
+
+    @property
+    def refinement(self) -> Path:
+        return self.folder / "refinement.json"
+
+    @property
+    def stats(self) -> Path:
+        return self.folder / "stats.json"
+
+    @property
+    def train(self) -> Path:
+        return self.folder / "train.parquet"
+
+    @property
+    def test(self) -> Path:
+        return self.folder / "test.parquet"
+
+    def features(self, kind: str) -> Path:
+        return self.folder / "features" / f"{kind}.parquet"
+
+    def store(self, features: str) -> Path:
+        return self.folder / "store" / f"{features}.parquet"
+
+    def model(self, name: str) -> Path:
+        return self.folder / "models" / f"{name}.safetensors"
+
+    def training(self, name: str) -> Path:
+        return self.folder / "training" / f"{name}.csv"
+
+    def metrics(self, name: str) -> Path:
+        return self.folder / "metrics" / f"{name}.json"
+
+    def curve(self, name: str) -> Path:
+        return self.folder / "curves" / f"{name}.csv"
+
+    def recommendations(self, name: str) -> Path:
+        return self.folder / "recommendations" / f"{name}.parquet"
+
+    @property
+    def report(self) -> Path:
+        return self.folder / "report"
+
+    @property
+    def seconds(self) -> Path:
+        return WORK / "seconds" / self.source / self.recipe

@@ -1,0 +1,23 @@
+"""Refines the posts to the recipe's folksonomy."""
+
+import numpy as np
+
+from pipeline.files import read_parquet, write_json, write_parquet
+from pipeline.folksonomy.refine import refine
+from stages.cli import command
+from stages.params import Params
+
+
+def main(params: Params) -> str:
+    paths = params.paths
+    posts = read_parquet(paths.posts, ["user", "photo", "tags"])
+    assignments, trace = refine(posts, params.active_recipe.refine, np.random.default_rng(params.seed))
+    write_parquet(assignments, paths.assignments)
+    write_json(trace, paths.refinement)
+    return f"refine: {len(assignments):,} tag assignments stay of {posts['tags'].list.len().sum():,}"
+
+
+app = command(main)
+
+if __name__ == "__main__":
+    app()

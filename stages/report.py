@@ -1,0 +1,93 @@
+"""Puts figures, intervals and examples on one page that opens from disk."""
+
+import json
+import platform
+from importlib.metadata import version
+
+import numpy as np
+import polars as pl
+
+from pipeline.files import read_json, read_parquet
+from pipeline.report.examples import choose_examples
+from pipeline.report.inputs import ModelInfo, ReportInputs
+from pipeline.report.page import write_report
+from pipeline.sources.photos import read_photos
+from pipeline.vision.coco import COCO_CLASSES
+from pipeline.vision.record import read_record
+from stages.cli import command
+from stages.params import Params
+
+SIMULATED = {
+    "sample": (
+        "The photos are rendered by the project.",
+        "The users and their tags are simulated.",
+    )
+}
+SAMPLE_DETECTOR = "pipeline/sources/sample/detector.pt"
+LABELS = {"popular": "Most popular tags", "user_popular": "User's own tags"}
+VERSIONS = ("dvc", "numpy", "pillow", "polars", "pyarrow", "torch", "torchvision", "ultralytics")
+
+
+def main(params: Params) -> str:
+    paths = params.paths
+    test, train = (read_parquet(path, ["user", "photo", "tags"]) for path in (paths.test, paths.train))
+    recommendations = {
+        name: read_parquet(paths.recommendations(name), ["user", "photo", "tags", "scores"]) for name in params.models
+    }
+    examples = choose_examples(test, recommendations, params.report.examples, np.random.default_rng(params.report.seed))
+    photos = {photo.photo: photo.jpeg for photo in read_photos(paths.photos, set(examples["photo"]))}
+    features = {kind: paths.features(kind) for kind in ("image", "objects")}
+    left_out = read_parquet(paths.left_out, ["reason"])["reason"].value_counts(sort=True, name="posts")
+    inputs = ReportInputs(
+        title="Personalised, image-aware tag recommendation",
+        source=params.source,
+        recipe=params.recipe,
+        simulated=simulated(params),
+        stats=read_json(paths.stats),
+        refinement=pl.DataFrame(read_json(paths.refinement)),
+        left_out=dict(left_out.sort("posts", "reason", descending=[True, False]).iter_rows()),
+        models=tuple(
+            ModelInfo(name, model.kind, model.features, label(name, model.kind))
+            for name, model in params.models.items()
+        ),
+        metrics={name: read_json(paths.metrics(name)) for name in params.models},
+        curves={name: pl.read_csv(paths.curve(name)) for name in params.models},
+        recommendations=recommendations,
+        test=test,
+        train=train,
+        training={name: curve for name in params.models if len(curve := pl.read_csv(paths.training(name)))},
+        objects=read_parquet(features["objects"], ["photo", "vector"]) if photos else None,
+        classes=COCO_CLASSES,
+        object_threshold=params.store.object_threshold,
+        examples=examples,
+        photos=photos or None,
+        extractors={kind: read_record(path) for kind, path in features.items()} if photos else {},
+        params=params.active(),
+        versions={"python": platform.python_version()} | {name: version(name) for name in VERSIONS},
+        seconds={
+            file.stem: json.loads(file.read_text())
+            for file in sorted(paths.seconds.glob("*.json"))
+            if file.stem != "report"
+        },
+    )
+    write_report(inputs, params.report, paths.report)
+    return f"report: {paths.report / 'index.html'}"
+
+
+def simulated(params: Params) -> tuple[str, ...]:
+    """What is made up in this run, a sentence each."""
+    said = SIMULATED.get(params.source, ())
+    if params.objects.detector == SAMPLE_DETECTOR:
+        said += ("The detector was trained by the project, on other rendered scenes.",)
+    return said
+
+
+def label(name: str, kind: str) -> str:
+    """What the report calls a model: the paper's capitals, plain words for the rest."""
+    return LABELS.get(kind, name.upper())
+
+
+app = command(main)
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,55 @@
+"""The detector that lies beside the sample."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import pipeline.sources.sample
+from pipeline.files import read_json, sha256
+from pipeline.sources.sample.places import PLACES
+from pipeline.sources.sample.render import render
+from pipeline.sources.sample.scene import Scene
+from pipeline.sources.sample.things import classes
+from pipeline.vision.coco import COCO_CLASSES
+from pipeline.vision.config import ObjectFeaturesConfig
+from pipeline.vision.detectors import load_detector
+
+WEIGHTS = Path(pipeline.sources.sample.__file__).with_name("detector.pt")
+
+
+@pytest.fixture(scope="module")
+def record() -> dict:
+    """What is known of the weights."""
+    return read_json(WEIGHTS.with_suffix(".json"))
+
+
+def test_the_record_belongs_to_the_weights(record: dict):
+    assert record["sha256"] == sha256(WEIGHTS)
+    assert WEIGHTS.stat().st_size < 7_000_000
+
+
+def test_training_and_measuring_scenes_differ(record: dict):
+    assert record["training"]["seed"] != record["held_out"]["seed"]
+
+
+def test_stated_quality_covers_every_drawn_class(record: dict):
+    assert set(record["held_out"]["auc"]) == set(classes())
+    assert record["held_out"]["mean_auc"] >= 0.97
+
+
+def test_the_weights_name_no_machine():
+    assert not re.search(rb"/(home|root|tmp|usr|Users)/|site-packages", WEIGHTS.read_bytes())
+
+
+@pytest.mark.parametrize("thing", ["zebra", "stop sign", "pizza"])
+def test_it_sees_a_thing_that_is_there_and_names_it_as_coco_does(thing: str):
+    config = ObjectFeaturesConfig(detector=str(WEIGHTS), sha256=sha256(WEIGHTS), size=448)
+    detector = load_detector(config, torch.device("cpu"))
+    place = next(name for name, place in PLACES.items() if thing in place.things)
+    scene = Scene(place=place, time="day", mood="blue", things=(thing,))
+    picture = render(scene, np.random.default_rng(5)).picture
+    greatest = detector.compute(detector.preprocess(picture)[None])[0]
+    assert COCO_CLASSES[int(greatest.argmax())] == thing

@@ -1,0 +1,220 @@
+"""The real `dvc repro` on a tiny sample in a temporary clone: what runs again after a change, and what does not."""
+
+import hashlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parents[2]
+MODELS = ("popular", "fm", "fm-ic", "fm-od", "pitf-ic-od")
+
+
+class Clone:
+    """A clone of the project with parameters of its own."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        tracked = subprocess.run(
+            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+            cwd=ROOT,
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        for name in filter(None, tracked.stdout.split("\0")):
+            if not name.startswith(("artifacts/", "tests/", "docs/")) and name != "dvc.lock" and (ROOT / name).exists():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, folder / name)
+        self.run("git", "init", "--quiet")
+
+    def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        binaries = Path(sys.executable).parent
+        environment = os.environ | {"PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": ""}
+        return subprocess.run(
+            command, cwd=self.folder, check=check, capture_output=True, text=True, env=environment, timeout=280
+        )
+
+    def repro(self) -> set[str]:
+        """Runs `dvc repro`; the names of the stages that DVC says it ran."""
+        done = self.run("dvc", "repro", check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        self.output = done.stdout
+        return set(re.findall(r"^Running stage '(.+)':$", done.stdout, re.MULTILINE))
+
+    def restored(self) -> set[str]:
+        """The stages whose outputs the last `repro` took from DVC's cache."""
+        return set(re.findall(r"^Stage '(.+)' is cached", self.output, re.MULTILINE))
+
+    def digests(self, folder: str = ".") -> dict[str, str]:
+        """The SHA-256 of all artifacts in a folder of the recipe, but for the report's, or of the report's own."""
+        root = self.folder / "artifacts/sample/sample" / folder
+        files = [path for path in sorted(root.rglob("*")) if path.is_file() and path.name != ".gitignore"]
+        files = [path for path in files if folder == "report" or "report" not in path.parts]
+        return {str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+    def killed(self, module: str, when: Callable[[], bool]) -> bool:
+        """Starts a stage and kills it, by SIGKILL, as soon as `when` says so; whether that was before its end."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", module], cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        while process.poll() is None and not when():
+            time.sleep(0.002)
+        process.kill()
+        return process.wait() == -signal.SIGKILL
+
+    def set(self, **changes: object) -> None:
+        """Changes parameters; a key is a path joined by `__`, in which `_` stands for itself."""
+        yaml = YAML()
+        params = yaml.load((self.folder / "params.yaml").read_text())
+        for key, value in changes.items():
+            *way, last = key.split("__")
+            node = params
+            for part in way:
+                node = node[part]
+            node[last] = value
+        with (self.folder / "params.yaml").open("w") as file:
+            yaml.dump(params, file)
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory) -> Clone:
+    """A clone with a sample of 48 photos, a small backbone and five models."""
+    clone = Clone(tmp_path_factory.mktemp("clone"))
+    yaml = YAML()
+    params = yaml.load((clone.folder / "params.yaml").read_text())
+    params["sources"]["sample"] |= {"users": 8, "posts": 6}
+    params["recipes"]["sample"] = {"refine": [{"keep": "core", "user": 2, "tag": 2}], "split": {"test_posts": 1}}
+    params["recipes"]["other"] = {"refine": [{"keep": "core", "user": 2, "tag": 3}], "split": {"test_posts": 1}}
+    params["image"] |= {"backbone": "squeezenet1_1", "input_size": 64}
+    params["objects"]["input_size"] = 128
+    params["training"] |= {"factors": 8, "epochs": 3}
+    params["report"] |= {"resamples": 50, "examples": 2}
+    params["models"] = {name: params["models"][name] for name in MODELS}
+    with (clone.folder / "params.yaml").open("w") as file:
+        yaml.dump(params, file)
+    ran = clone.repro()
+    assert {"crawl", "refine", "split", "extract_image", "extract_objects", "report"} <= ran
+    assert {f"{stage}@{model}" for stage in ("train", "evaluate") for model in MODELS} <= ran
+    return clone
+
+
+@pytest.fixture
+def unchanged(clone):
+    """The clone, put back afterwards: each test starts from the same parameters, everything up to date."""
+    before = (clone.folder / "params.yaml").read_text()
+    yield clone
+    (clone.folder / "params.yaml").write_text(before)
+    assert clone.repro() == set(), "going back restores from cache"
+
+
+def test_a_second_run_runs_nothing(clone):
+    assert clone.repro() == set()
+    assert "up to date" in clone.output
+
+
+def test_another_threshold_reruns_only_what_sees_objects(unchanged):
+    unchanged.set(store__object_threshold=0.3)
+    ran = unchanged.repro()
+    seeing = {"store-objects", "store-image+objects"}
+    seeing |= {f"{stage}@{model}" for stage in ("train", "evaluate") for model in ("fm-od", "pitf-ic-od")}
+    assert ran - {"report"} <= seeing
+    assert {"store-objects", "train@fm-od", "report"} <= ran
+
+
+def test_another_detector_size_reruns_only_what_sees_objects(unchanged):
+    unchanged.set(objects__input_size=160)
+    ran = unchanged.repro()
+    assert {"extract_objects", "store-objects", "train@fm-od", "train@pitf-ic-od", "report"} <= ran
+    blind = {"crawl", "refine", "split", "extract_image", "store-none", "store-image"}
+    blind |= {f"{stage}@{model}" for stage in ("train", "evaluate") for model in ("popular", "fm", "fm-ic")}
+    assert not ran & blind
+
+
+def test_one_models_learning_rate_reruns_that_model_and_the_report(unchanged):
+    unchanged.set(**{"models__fm-ic__training": {"learning_rate": 0.05}})
+    assert unchanged.repro() == {"train@fm-ic", "evaluate@fm-ic", "report"}
+
+
+def test_another_recipe_reruns_nothing_before_refine(unchanged):
+    unchanged.set(recipe="other")
+    ran = unchanged.repro()
+    assert "refine" in ran
+    assert "crawl" not in ran
+
+
+def test_going_back_restores_from_cache(clone):
+    before = (clone.folder / "params.yaml").read_text()
+    metrics = clone.folder / "artifacts/sample/sample/metrics/fm.json"
+    figures = metrics.read_bytes()
+    clone.set(seed=7)
+    assert "train@fm" in clone.repro()
+    assert metrics.read_bytes() != figures
+    (clone.folder / "params.yaml").write_text(before)
+    assert clone.repro() == set()
+    assert "train@fm" in clone.restored()
+    assert metrics.read_bytes() == figures
+
+
+def test_each_stage_run_twice_writes_the_same_bytes(clone):
+    """The report shows the seconds of the stages, which differ from run to run: it is run again by itself."""
+    outputs = clone.digests()
+    shutil.rmtree(clone.folder / ".work")  # What was extracted is extracted anew.
+    clone.run("dvc", "repro", "--force", *(f"evaluate@{model}" for model in MODELS))
+    again = clone.digests()
+    assert outputs.keys() == again.keys()
+    assert [name for name in outputs if outputs[name] != again[name]] == []
+    pages = []
+    for _ in range(2):
+        clone.run(sys.executable, "-m", "stages.report")
+        pages.append(clone.digests("report"))
+    assert pages[0] == pages[1]
+
+
+def test_a_stage_killed_and_run_again_writes_the_same_bytes(clone):
+    before = clone.digests()
+    work = clone.folder / ".work/features"
+    for _ in range(10):
+        shutil.rmtree(work)
+        if clone.killed("stages.extract_image", when=lambda: any(work.glob("*/*.parquet"))):
+            break
+    else:
+        pytest.fail("the stage always ended before it was killed")
+    (clone.folder / "artifacts/sample/sample/features/image.parquet").unlink()
+    clone.run(sys.executable, "-m", "stages.extract_image")
+    assert clone.digests() == before
+
+
+def test_dvc_shows_metrics_and_plots(clone):
+    assert "f1@5" in clone.run("dvc", "metrics", "show").stdout
+    shown = clone.run("dvc", "plots", "show")
+    assert (clone.folder / "dvc_plots/index.html").is_file(), shown.stderr
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"training__lerning_rate": 0.1}, ["training.lerning_rate", "learning_rate"]),
+        ({"training__epochs": "many"}, ["training.epochs", "'many'"]),
+        ({"models__fm__features": "sound"}, ["models.fm.features", "'sound'", "'image+objects'"]),
+        ({"source": "instagram"}, ["source", "'instagram'", "'sample'", "'table'"]),
+        ({"recipe": "unknown"}, ["recipe", "'unknown'", "nus-wide-1"]),
+        ({"recipes__sample__refine": [{"keep": "cores"}]}, ["recipes.sample.refine.0", "'cores'", "'top_tags'"]),
+        ({"recipes__sample__refine": [{"keep": "core", "user": 99, "tag": 1}]}, ["no post", "core"]),
+    ],
+)
+def test_bad_parameters_are_one_sentence(unchanged, changes, words):
+    unchanged.set(**changes)
+    done = unchanged.run(sys.executable, "-m", "stages.refine", check=False)
+    assert done.returncode == 1
+    (line,) = done.stderr.strip().splitlines()
+    for word in words:
+        assert word in line

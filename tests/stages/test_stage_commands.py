@@ -1,0 +1,96 @@
+"""What every stage's command owes its user: a quick --help, a closing line, one sentence for what went wrong."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+STAGES = sorted(
+    file.stem for file in (ROOT / "stages").glob("*.py") if "app = command(main" in file.read_text(encoding="utf-8")
+)
+
+
+def run(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment, timeout=60, check=False)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_help_is_quick_and_imports_no_torch(stage):
+    code = f"""
+import sys
+from stages.{stage} import app
+from typer.testing import CliRunner
+result = CliRunner().invoke(app, ["--help"])
+assert result.exit_code == 0 and "--params" in result.output, result.output
+heavy = {{"torch", "torchvision", "ultralytics", "nltk"}} & set(sys.modules)
+assert not heavy, heavy
+"""
+    seconds = []
+    for _ in range(3):  # The best of three: another process may hold the core.
+        start = time.perf_counter()
+        done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+        seconds.append(time.perf_counter() - start)
+        assert done.returncode == 0, done.stderr
+        if seconds[-1] < 1:
+            break
+    if stage != "report":  # The page's figures need matplotlib.
+        assert min(seconds) < 1.5, seconds
+
+
+def test_the_projects_own_parameters_are_valid():
+    done = run("stages.check")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("params.yaml is valid")
+
+
+def test_a_missing_input_is_named_with_its_remedy(tmp_path):
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    done = run("stages.split", folder=tmp_path)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert "assignments.parquet does not exist" in line
+    assert "dvc repro" in line
+
+
+def test_debug_shows_the_traceback(tmp_path):
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    done = run("stages.split", "--debug", folder=tmp_path)
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+
+
+def test_an_unknown_model_is_refused_with_the_choices(tmp_path):
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    done = run("stages.evaluate", "fm-sound", folder=tmp_path)
+    assert done.returncode == 1
+    assert "'fm-sound'" in done.stderr
+    assert "fm-ic-od" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("source: [", ["is not YAML"]),
+        ("just words", ["no mapping"]),
+        ("source: sample\n", ["is missing"]),
+    ],
+)
+def test_a_broken_params_file_is_one_sentence(tmp_path, text, words):
+    (tmp_path / "params.yaml").write_text(text)
+    done = run("stages.check", folder=tmp_path)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert all(word in line for word in words), line
+
+
+def test_without_params_the_file_is_named(tmp_path):
+    done = run("stages.check", folder=tmp_path)
+    assert done.returncode == 1
+    assert "params.yaml does not exist" in done.stderr
