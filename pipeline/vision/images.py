@@ -4,6 +4,7 @@ import io
 
 import numpy as np
 from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
 
 from pipeline.errors import InputError
 from pipeline.sources.photos import Photo
@@ -13,9 +14,13 @@ GREY = (114, 114, 114)
 
 
 def decode(photo: Photo) -> Image.Image:
-    """The picture of a packed photo, RGB. Raises InputError naming the photo when it cannot be decoded."""
+    """The picture of a packed photo, RGB. Raises InputError naming the photo when it cannot be decoded.
+
+    Packed photos are upright JPEGs. They are opened as such, not by Image.open: where ultralytics is imported, that is
+    its own, which on a broken file tries to install a package.
+    """
     try:
-        with Image.open(io.BytesIO(photo.jpeg)) as image:
+        with JpegImageFile(io.BytesIO(photo.jpeg)) as image:
             return image.convert("RGB")
     except (OSError, SyntaxError) as error:
         raise InputError(f"Photo {photo.photo!r} cannot be decoded ({error}): run the crawl stage again.") from None
