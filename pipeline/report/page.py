@@ -1,4 +1,7 @@
-"""The report: one folder with index.html and assets/, which opens from disk without server or network."""
+"""The report: one folder with index.html and assets/, which opens from disk without server or network.
+
+Beside them lies seconds.js: how long stages took differs from run to run, and the page's bytes must not.
+"""
 
 import io
 import os
@@ -42,7 +45,7 @@ TABLE_2 = {
 
 
 def write_report(inputs: ReportInputs, config: ReportConfig, folder: Path) -> None:
-    """Writes the report into `folder`, which is replaced as a whole. The same inputs give the same bytes.
+    """Writes the report into `folder`, which is replaced as a whole. Equal inputs give equal bytes.
 
     Raises ValueError when a model's metrics and recommendations contradict each other.
     """
@@ -95,6 +98,8 @@ def write_report(inputs: ReportInputs, config: ReportConfig, folder: Path) -> No
             seeds=seeds(inputs.params),
         )
         (temporary / "index.html").write_text(page, encoding="utf-8")
+        script = environment.get_template("seconds.js.j2").render(seconds=dict(inputs.seconds))
+        (temporary / "seconds.js").write_text(script, encoding="utf-8")
 
 
 @contextmanager

@@ -62,6 +62,12 @@ def test_loads_without_complaint(opened):
     assert wrong == []
 
 
+def test_seconds_of_the_stages_are_shown(opened):
+    page, _, _ = opened
+    rows = page.evaluate("[...document.querySelectorAll('#seconds tr')].map(row => row.innerText.split(/\\s+/))")
+    assert rows == [["crawl", "12.3"], ["refine", "0.4"], ["train@fm-ic-od", "5.3"], ["together", "18.0"]]
+
+
 def test_every_picture_is_there(opened):
     page, scheme, _ = opened
     pictures = page.evaluate("[...document.images].map(image => [image.currentSrc, image.naturalWidth])")

@@ -53,6 +53,12 @@ def test_same_inputs_same_bytes(inputs, config, folder, tmp_path):
     assert contents(tmp_path / "again") == contents(folder)
 
 
+def test_seconds_change_nothing_but_their_own_file(inputs, config, folder, tmp_path):
+    write_report(replace(inputs, seconds={"crawl": 99.0}), config, tmp_path / "slower")
+    before, after = contents(folder), contents(tmp_path / "slower")
+    assert {name for name in before if before[name] != after[name]} == {"seconds.js"}
+
+
 def test_a_matplotlibrc_changes_nothing(inputs, config, folder, tmp_path):
     with matplotlib.rc_context({"font.size": 30, "lines.linewidth": 9}):
         write_report(inputs, config, tmp_path / "styled")
@@ -60,7 +66,7 @@ def test_a_matplotlibrc_changes_nothing(inputs, config, folder, tmp_path):
 
 
 def test_strings_of_the_data_stay_text(page):
-    assert not [tag for tag, _ in page.elements if tag == "script"]
+    assert [attrs for tag, attrs in page.elements if tag == "script"] == [{"src": "seconds.js"}]
     assert not [attrs for tag, attrs in page.elements if any(name.startswith("on") for name in attrs)]
     for text in (
         "<script>alert(1)</script>",
@@ -75,7 +81,7 @@ def test_strings_of_the_data_stay_text(page):
 def test_strings_of_the_data_never_become_file_names(folder):
     names = set(contents(folder))
     assert {f"assets/example-{n:02}.jpg" for n in range(1, 5)} <= names
-    assert all(re.fullmatch(r"index\.html|assets/[a-z0-9-]+\.(jpg|svg|css)", name) for name in names)
+    assert all(re.fullmatch(r"index\.html|seconds\.js|assets/[a-z0-9-]+\.(jpg|svg|css)", name) for name in names)
 
 
 def test_everything_that_the_page_asks_for_is_in_the_folder(page, folder):
@@ -85,7 +91,7 @@ def test_everything_that_the_page_asks_for_is_in_the_folder(page, folder):
         for link in (attrs.get("src"), attrs.get("srcset"), attrs.get("href"))
         if link and not link.startswith(("#", "data:"))
     }
-    assert {f"assets/{path.name}" for path in (folder / "assets").iterdir()} == wanted
+    assert {f"assets/{path.name}" for path in (folder / "assets").iterdir()} | {"seconds.js"} == wanted
 
 
 def test_the_page_holds_each_part(page):
@@ -98,7 +104,6 @@ def test_the_page_holds_each_part(page):
         "missing file",
         "All 45 pairs with intervals",
         "59c6a74153900f239ff296c40647eb1ecbcae33b3182cf51d39bd85e50268bf9",
-        "train@fm-ic-od",
         "sources.sample.seed",
         "none above 0.05",
         "AGPL-3.0-or-later",
