@@ -11,9 +11,9 @@ help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## / — /'
 
 repro: $(INSTALLED)  ## run the pipeline on params.yaml, show the results and where the report lies
-	@echo "Checking params.yaml, then running what changed (dvc repro)."
+	@echo "Checking params.yaml, then running what changed (dvc repro report)."
 	@python -m stages.check
-	@dvc repro
+	@dvc repro report
 	@python -m stages.results
 
 test: $(INSTALLED)  ## run the tests

@@ -90,6 +90,13 @@ def test_a_new_photo_can_be_scaled_as_those_of_the_store(tmp_path, scaling):
         np.testing.assert_array_equal(again[0], features.matrices[name][2])
 
 
+def test_a_source_without_photos_has_no_features_and_says_so():
+    empty = pl.DataFrame(schema={"photo": pl.String, "vector": pl.Array(pl.Float32, 80)})
+    config = StoreConfig(scaling="none", object_threshold=0.0)
+    with pytest.raises(InputError, match=r"no objects features, because the source has no photos.*`dvc repro report`"):
+        build_store({"objects": empty}, pl.Series(["a"]), pl.Series(["a"]), config)
+
+
 def test_a_photo_without_features_is_named(tmp_path):
     with pytest.raises(InputError, match=r"Photo 'b' has no objects features \(1 such"):
         stored(tmp_path, "none", objects={"a": [1.0], "c": [1.0]})
