@@ -120,11 +120,11 @@ def build_store(
 
 
 def vectors(frame: pl.DataFrame, photos: pl.Series, name: str) -> np.ndarray:
-    """The vectors of photos, in their order, (photos, numbers). Raises InputError for a photo that has none, or for all."""
+    """The vectors of photos, in their order, (photos, numbers). Raises InputError when one has none."""
     if frame.is_empty():
         raise InputError(
-            f"There are no {name} features, because the source has no photos: keep those `models` whose features are none "
-            "and run `dvc repro report`, which runs only what they need."
+            f"There are no {name} features, because the source has no photos: keep those `models` whose features are "
+            "none, and run `dvc repro report`, which runs only what they need."
         )
     found = pl.DataFrame({"photo": photos}).join(frame, on="photo", how="left", maintain_order="left")
     missing = found.filter(pl.col("vector").is_null())["photo"]
