@@ -10,7 +10,6 @@ import polars as pl
 from pipeline.files import read_json, read_parquet
 from pipeline.report.examples import choose_examples
 from pipeline.report.inputs import ModelInfo, ReportInputs
-from pipeline.report.page import write_report
 from pipeline.sources.photos import read_photos
 from pipeline.vision.coco import COCO_CLASSES
 from pipeline.vision.record import read_record
@@ -29,6 +28,8 @@ VERSIONS = ("dvc", "numpy", "pillow", "polars", "pyarrow", "torch", "torchvision
 
 
 def main(params: Params) -> str:
+    from pipeline.report.page import write_report  # matplotlib, which takes a second to import: not for --help
+
     paths = params.paths
     test, train = (read_parquet(path, ["user", "photo", "tags"]) for path in (paths.test, paths.train))
     recommendations = {

@@ -39,8 +39,7 @@ assert not heavy, heavy
         assert done.returncode == 0, done.stderr
         if seconds[-1] < 1:
             break
-    if stage != "report":  # The page's figures need matplotlib.
-        assert min(seconds) < 1.5, seconds
+    assert min(seconds) < 1.5, seconds  # Half a second to spare: CI's machines are slower.
 
 
 def test_the_projects_own_parameters_are_valid():
