@@ -8,6 +8,7 @@ import re
 import shutil
 import sys
 import tempfile
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -122,9 +123,10 @@ def find(config: ObjectFeaturesConfig) -> tuple[Path, str]:
 
 
 def calm_ultralytics() -> None:
-    """Before its first import: no telemetry, no installations, its settings in a folder that goes with the process.
+    """Imports it with no telemetry, no installations, and its settings in a folder that goes with the process.
 
-    What the user has set in the environment stays.
+    What the user has set in the environment stays. Ultralytics replaces `Image.open` by one that tries to install a
+    package when a file is no image: Pillow's own is put back.
     """
     if "ultralytics" in sys.modules:
         return
@@ -134,3 +136,6 @@ def calm_ultralytics() -> None:
     if "YOLO_CONFIG_DIR" not in os.environ:
         os.environ["YOLO_CONFIG_DIR"] = folder = tempfile.mkdtemp(prefix="ultralytics-")
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    pillows = Image.open
+    import_module("ultralytics.utils.patches")
+    Image.open = pillows

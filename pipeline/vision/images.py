@@ -14,11 +14,7 @@ GREY = (114, 114, 114)
 
 
 def decode(photo: Photo) -> Image.Image:
-    """The picture of a packed photo, RGB. Raises InputError naming the photo when it cannot be decoded.
-
-    Packed photos are upright JPEGs. They are opened as such, not by Image.open: where ultralytics is imported, that is
-    its own, which on a broken file tries to install a package.
-    """
+    """The picture of a packed photo, an upright JPEG, RGB. Raises InputError naming a photo that cannot be decoded."""
     try:
         with JpegImageFile(io.BytesIO(photo.jpeg)) as image:
             return image.convert("RGB")

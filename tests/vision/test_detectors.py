@@ -243,3 +243,17 @@ def test_a_gpu_gives_what_the_cpu_gives(yolov8: Path, gpu: torch.device, detecto
     on_gpu = load_detector(config(yolov8), gpu)
     pixels = seen(photos, detector, BATCH)
     np.testing.assert_allclose(on_gpu.compute(pixels), detector.compute(pixels), atol=1e-4)
+
+
+def test_pillows_open_stays_as_it_was():
+    code = """
+from PIL import Image
+before = Image.open
+from pipeline.vision.detectors import calm_ultralytics
+calm_ultralytics()
+import ultralytics
+from ultralytics.nn import tasks
+assert Image.open is before
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
