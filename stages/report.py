@@ -16,12 +16,7 @@ from pipeline.vision.record import read_record
 from stages.cli import command
 from stages.params import Params
 
-SIMULATED = {
-    "sample": (
-        "The photos are rendered by the project.",
-        "The users and their tags are simulated.",
-    )
-}
+SIMULATED = {"sample": ("The photos are rendered by the project.", "The users and their tags are simulated.")}
 SAMPLE_DETECTOR = "pipeline/sources/sample/detector.pt"
 LABELS = {"popular": "Most popular tags", "user_popular": "User's own tags"}
 VERSIONS = ("dvc", "numpy", "pillow", "polars", "pyarrow", "torch", "torchvision", "ultralytics")
@@ -37,7 +32,9 @@ def main(params: Params) -> str:
     }
     examples = choose_examples(test, recommendations, params.report.examples, np.random.default_rng(params.report.seed))
     photos = {photo.photo: photo.jpeg for photo in read_photos(paths.photos, set(examples["photo"]))}
-    features = {kind: paths.features(kind) for kind in ("image", "objects")}
+    objects = read_parquet(paths.features("objects"), ["photo", "vector"])
+    # What made the features is told whenever the source has photos, whether or not examples show any.
+    has_photos = not objects.is_empty()
     left_out = read_parquet(paths.left_out, ["reason"])["reason"].value_counts(sort=True, name="posts")
     inputs = ReportInputs(
         title="Personalised, image-aware tag recommendation",
@@ -57,12 +54,12 @@ def main(params: Params) -> str:
         test=test,
         train=train,
         training={name: curve for name in params.models if len(curve := pl.read_csv(paths.training(name)))},
-        objects=read_parquet(features["objects"], ["photo", "vector"]) if photos else None,
+        objects=objects if has_photos else None,
         classes=COCO_CLASSES,
         object_threshold=params.store.object_threshold,
         examples=examples,
-        photos=photos or None,
-        extractors={kind: read_record(path) for kind, path in features.items()} if photos else {},
+        photos=photos if has_photos else None,
+        extractors={kind: read_record(paths.features(kind)) for kind in ("image", "objects")} if has_photos else {},
         params=params.active(),
         versions={"python": platform.python_version()} | {name: version(name) for name in VERSIONS},
         seconds={

@@ -17,7 +17,7 @@ def main(params: Params, model: Model) -> str:
     with atomic(paths.training(model)) as file:
         fitted.curve.write_csv(file, float_precision=6)
     skipped = f", {fitted.skipped} posts skipped because they have every tag" if fitted.skipped else ""
-    return f"train {model}: {len(posts):,} posts, {len(fitted.model.tags):,} tags{skipped}"
+    return f"train {model}: {len(posts):,} posts, {len(fitted.model.tags):,} tags, on {fitted.device}{skipped}"
 
 
 app = command(main)

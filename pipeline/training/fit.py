@@ -16,11 +16,15 @@ from pipeline.training.config import TrainingConfig, merged
 
 @dataclass(frozen=True)
 class Fitted:
-    """A model, its training curve (no rows where it only counts), and how many posts it could not learn from."""
+    """A model, its training curve (no rows where it only counts), and how many posts it could not learn from.
+
+    device: where it was trained, "cpu" or "cuda"; a model that only counts needs none but the CPU.
+    """
 
     model: Model
     curve: pl.DataFrame
     skipped: int
+    device: str = "cpu"
 
 
 def fit(config: ModelConfig, training: TrainingConfig, posts: pl.DataFrame, features: Features, seed: int) -> Fitted:
@@ -37,4 +41,4 @@ def fit(config: ModelConfig, training: TrainingConfig, posts: pl.DataFrame, feat
         raise InputError("Every training post has every tag, which leaves nothing to rank: keep more tags.")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model, curve = train(config, merged(training, config.training), usable, tags, features, seed, device)
-    return Fitted(model, curve, len(posts) - len(usable))
+    return Fitted(model, curve, len(posts) - len(usable), device.type)

@@ -187,6 +187,13 @@ def test_a_stage_killed_and_run_again_writes_the_same_bytes(clone):
     assert clone.digests() == before
 
 
+def test_a_report_without_examples_still_says_that_the_weights_are_untrained(unchanged):
+    unchanged.set(report__examples=0)
+    assert unchanged.repro() == {"report"}
+    page = (unchanged.folder / "artifacts/sample/sample/report/index.html").read_text()
+    assert "untrained weights" in page
+
+
 def test_dvc_shows_metrics_and_plots(clone):
     assert "f1@5" in clone.run("dvc", "metrics", "show").stdout
     shown = clone.run("dvc", "plots", "show")
