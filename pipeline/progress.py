@@ -3,7 +3,9 @@
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Protocol, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -14,25 +16,63 @@ LOG_EVERY = 10.0
 """Seconds between two plain lines."""
 
 
-def track(items: Iterable[T], what: str, total: int, unit: str = "", done: int = 0) -> Iterator[T]:
-    """Yields `items`, showing how many of `total` are done, at what rate, and the time left.
+class Meter(Protocol):
+    """Shows how far the work is."""
 
-    `done` counts what an earlier run had finished already. Writes to standard error, so that output stays clean.
+    def advance(self, note: str = "") -> None:
+        """One more is done; `note` says what else there is to know."""
+
+
+@contextmanager
+def meter(what: str, total: int, unit: str = "", done: int = 0) -> Iterator[Meter]:
+    """Shows how many of `total` are done, at what rate, and the time left, on standard error.
+
+    `done` counts what an earlier run had finished already.
     """
     console = Console(stderr=True)
-    if console.is_terminal:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn(unit))
-        with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as progress:
-            task = progress.add_task(what, total=total, completed=done)
-            for item in items:
-                yield item
-                progress.advance(task)
+    if not console.is_terminal:
+        yield _Lines(what, total, unit, done)
         return
-    start = last = time.monotonic()
-    for count, item in enumerate(items, start=1):
-        yield item
+    rate = TextColumn("{task.fields[rate]}")
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn(unit), rate)
+    notes = TextColumn("{task.fields[note]}")
+    with Progress(*columns, notes, TimeRemainingColumn(), console=console, transient=True) as progress:
+        yield _Bar(progress, what, total, done)
+
+
+def track(items: Iterable[T], what: str, total: int, unit: str = "", done: int = 0) -> Iterator[T]:
+    """Yields `items`, and shows with a `meter` how many of `total` are done."""
+    with meter(what, total, unit, done) as shown:
+        for item in items:
+            yield item
+            shown.advance()
+
+
+class _Bar:
+    def __init__(self, progress: Progress, what: str, total: int, done: int):
+        self._progress, self._start, self._count = progress, time.monotonic(), 0
+        self._task = progress.add_task(what, total=total, completed=done, rate="", note="")
+
+    def advance(self, note: str = "") -> None:
+        self._count += 1
+        rate = self._count / max(time.monotonic() - self._start, 1e-9)
+        self._progress.update(self._task, advance=1, rate=f"{rate:.1f}/s", note=note)
+
+
+class _Lines:
+    def __init__(self, what: str, total: int, unit: str, done: int):
+        self._what, self._total, self._unit, self._done, self._count = what, total, unit, done, 0
+        self._start = self._last = time.monotonic()
+
+    def advance(self, note: str = "") -> None:
+        self._count += 1
         now = time.monotonic()
-        if now - last >= LOG_EVERY:
-            last, rate = now, count / (now - start)
-            left = max(0, total - done - count) / rate
-            print(f"{what}: {done + count} of {total} {unit} ({rate:.1f}/s, {left:.0f} s left)", file=sys.stderr)
+        if now - self._last < LOG_EVERY:
+            return
+        self._last, rate, done = now, self._count / (now - self._start), self._done + self._count
+        left = timedelta(seconds=round(max(0, self._total - done) / rate))
+        more = f"; {note}" if note else ""
+        print(
+            f"{self._what}: {done} of {self._total} {self._unit} ({rate:.1f}/s, {left} left){more}",
+            file=sys.stderr,
+        )

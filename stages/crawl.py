@@ -1,5 +1,12 @@
 """Gets posts and photos from the source."""
 
+import os
+from typing import Annotated
+
+import typer
+from pydantic import SecretStr
+
+from pipeline.errors import InputError
 from pipeline.files import write_parquet
 from pipeline.sources import table
 from pipeline.sources.sample import sample
@@ -7,14 +14,30 @@ from stages.cli import command
 from stages.params import Params
 from stages.paths import WORK
 
+Status = Annotated[bool, typer.Option("--status", help="Only show the journal of the crawl, also while it runs.")]
+Retry = Annotated[list[str] | None, typer.Option("--retry", help="A final status to ask for once more; repeatable.")]
 
-def main(params: Params) -> str:
+
+def main(params: Params, status: Status = False, retry: Retry = None) -> str:
     paths, work = params.paths, WORK / "crawl"
+    if params.source != "nus-wide" and (status or retry):
+        raise InputError(f"Source {params.source} keeps no journal: --status and --retry are for nus-wide.")
     match params.source:
         case "sample":
             posts, left_out = sample.collect(params.sources.sample, paths.photos, work)
         case "table":
             posts, left_out = table.collect(params.sources.table, paths.data, paths.photos, work)
+        case "nus-wide":
+            from pipeline.sources.nus_wide import collect as nus_wide  # The HTTP client takes long to import.
+
+            config, work = params.sources.nus_wide, WORK / "nus-wide"
+            if status:
+                print(nus_wide.status_lines(config, work))
+                raise typer.Exit
+            key = os.environ.get("FLICKR_API_KEY")
+            posts, left_out = nus_wide.collect(
+                config, paths.data, paths.photos, work, SecretStr(key) if key else None, retry or ()
+            )
     write_parquet(posts, paths.posts)
     write_parquet(left_out, paths.left_out)
     reasons = left_out["reason"].value_counts(sort=True).sort("reason").iter_rows()

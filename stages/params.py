@@ -19,6 +19,7 @@ from pipeline.folksonomy.refine import RefineStep
 from pipeline.folksonomy.split import SplitRule
 from pipeline.models.config import ModelConfig
 from pipeline.report.config import ReportConfig
+from pipeline.sources.nus_wide.config import NusWideConfig
 from pipeline.sources.sample.config import SampleConfig
 from pipeline.sources.table import TableConfig
 from pipeline.store import StoreConfig
@@ -35,6 +36,7 @@ class Sources(Config):
 
     sample: SampleConfig = Field(description="The embedded sample: rendered photos, simulated users.")
     table: TableConfig = Field(description="A table of one's own.")
+    nus_wide: NusWideConfig = Field(alias="nus-wide", description="NUS-WIDE's official lists, and Flickr.")
 
 
 class Recipe(Config):
@@ -47,7 +49,7 @@ class Recipe(Config):
 class Params(Config):
     """All of `params.yaml`."""
 
-    source: Literal["sample", "table"] = Field(description="Where photos, owners and tags come from.")
+    source: Literal["sample", "table", "nus-wide"] = Field(description="Where photos, owners and tags come from.")
     recipe: str = Field(description="The recipe that is run: a name under `recipes`.")
     seed: int = Field(ge=0, description="Seed of everything that is drawn at random after the crawl.")
     sources: Sources = Field(description="What each source is told.")
@@ -81,7 +83,7 @@ class Params(Config):
 
     def active(self) -> dict[str, Any]:
         """What this run was told, without the sources and recipes that it did not use."""
-        values = self.model_dump(mode="json", exclude_none=True)
+        values = self.model_dump(mode="json", exclude_none=True, by_alias=True)
         values["sources"] = {self.source: values["sources"][self.source]}
         values["recipes"] = {self.recipe: values["recipes"][self.recipe]}
         return values

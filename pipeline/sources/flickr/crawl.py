@@ -1,0 +1,140 @@
+"""The crawl: every photo that the journal waits for is visited, a few at once, until all have a final status."""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+
+import aiohttp
+from pydantic import SecretStr
+
+from pipeline.progress import Meter, meter
+from pipeline.sources.flickr.api import PhotoInfo, get_info
+from pipeline.sources.flickr.host import Host, Visit
+from pipeline.sources.flickr.journal import Journal
+from pipeline.sources.flickr.outcome import (
+    ASKED_AGAIN,
+    HTTP_ERROR,
+    NOT_FOUND,
+    OK,
+    PENDING,
+    PENDING_RETRY,
+    Failure,
+    Refusal,
+    Stopped,
+    Unreachable,
+)
+from pipeline.sources.flickr.pictures import fetch, listed_path, picture_path
+from pipeline.sources.photos import Photo, PhotoError, prepare
+
+CONNECTING = 15.0
+"""Seconds until a connection that is not there yet counts as none."""
+
+
+@dataclass(frozen=True)
+class Crawl:
+    """One run of the crawl over a journal.
+
+    api, key: None where the API is not asked; then `addresses` (photo to URL, None where the lists have none) tells
+    where the pictures are, else the API's answer does. in_flight: photos worked on at once; passes: how often the run
+    comes back to what was put off.
+    """
+
+    journal: Journal
+    photos: Host
+    api: Host | None
+    key: SecretStr | None
+    addresses: Mapping[int, str | None]
+    in_flight: int
+    passes: int
+
+    async def run(self) -> None:
+        """Visits what waits, then what was put off. What is still put off in the last pass is an http error.
+
+        Raises Stopped when a host must be left alone, or photos stay that no connection was to be had for.
+        """
+        waiting = self.journal.waiting()
+        counts = {status: n for status, n in self.journal.summary().items() if status not in ASKED_AGAIN}
+        done = sum(counts.values())
+        counts[PENDING] = len(waiting)
+        with meter("Crawling", done + len(waiting), "photos", done) as progress:
+            for turn in range(1, self.passes + 1):
+                await self._visit_all(waiting, turn == self.passes, progress, counts)
+                waiting = self.journal.waiting()
+                if not waiting:
+                    return
+        raise Stopped(
+            f"{len(waiting):,} photos are pending, because there was no connection for them: check the network, then "
+            "run again; all that was done is kept."
+        )
+
+    async def _visit_all(self, waiting: list[int], last: bool, progress: Meter, counts: dict[str, int]) -> None:
+        # One iterator for all workers: none runs ahead, and nothing is queued.
+        turns = iter(waiting)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(self.in_flight, len(waiting))):
+                    group.create_task(self._work(turns, last, progress, counts))
+        except BaseExceptionGroup as group_of_errors:
+            raise group_of_errors.exceptions[0] from None  # What failed first; the others were cancelled for it.
+
+    async def _work(self, turns: Iterator[int], last: bool, progress: Meter, counts: dict[str, int]) -> None:
+        for photo in turns:
+            status = await self._visit(photo, last)
+            if status not in ASKED_AGAIN:
+                kind = OK if status == OK else "failed"
+                counts[kind] = counts.get(kind, 0) + 1
+                counts[PENDING] -= 1
+                progress.advance(_note(counts))
+
+    async def _visit(self, photo: int, last: bool) -> str:
+        """Asks for all that is missing of a photo, and notes how it went. Returns its status."""
+        visit, picture, reason = Visit(), None, ""
+        try:
+            info = await self._info(photo, visit) if self.api else None
+            if not self.journal.has_picture(photo):
+                picture = await self._picture(photo, info, visit)
+            status = OK
+        except Failure as failure:
+            status, reason = failure.status, failure.reason
+        except PhotoError as error:
+            status, reason = error.reason, ""
+        except Refusal as refusal:
+            final = last and not isinstance(refusal, Unreachable)
+            status, reason = HTTP_ERROR if final else PENDING_RETRY, refusal.reason
+        self.journal.record(photo, status, visit.requests, reason, picture)
+        return status
+
+    async def _info(self, photo: int, visit: Visit) -> PhotoInfo:
+        info = self.journal.info(photo)
+        if info is None:
+            info = await get_info(self.api, self.key, photo, visit)
+            self.journal.keep_info(photo, info)
+        return info
+
+    async def _picture(self, photo: int, info: PhotoInfo | None, visit: Visit) -> Photo:
+        if info:
+            path = picture_path(info.server, photo, info.secret)
+        elif address := self.addresses.get(photo):
+            path = listed_path(address)
+        else:
+            raise Failure(NOT_FOUND, "no address in the lists")
+        data = await fetch(self.photos, path, visit)
+        return await asyncio.to_thread(prepare, str(photo), data)
+
+
+def session(in_flight: int, timeout: float, contact: str | None) -> aiohttp.ClientSession:
+    """The HTTP session of a crawl: who we are, how long we wait, no cookies, the environment's proxies."""
+    agent = f"image-tag-recommendation/{version('image-tag-recommendation')} (research; {contact or 'no contact'})"
+    return aiohttp.ClientSession(
+        headers={"User-Agent": agent},
+        timeout=aiohttp.ClientTimeout(total=timeout, sock_connect=min(timeout, CONNECTING)),
+        connector=aiohttp.TCPConnector(limit=in_flight),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trust_env=True,
+    )
+
+
+def _note(counts: Mapping[str, int]) -> str:
+    ok, pending = counts.get(OK, 0), counts[PENDING]
+    return f"ok {ok:,}, failed {sum(counts.values()) - ok - pending:,}, pending {pending:,}"

@@ -1,0 +1,59 @@
+"""How asking for a photo can end, besides well."""
+
+from pipeline.errors import InputError
+
+OK = "ok"
+PENDING = "pending"
+PENDING_RETRY = "pending retry"
+NOT_FOUND = "not found"
+PRIVATE = "private"
+UNAVAILABLE = "unavailable picture"
+HTTP_ERROR = "http error"
+REFUSED_ADDRESS = "refused address"
+TOO_LARGE = "too large"
+NO_OWNER = "no owner"
+NO_TAGS = "no tags"
+
+NEVER_ASKED = (NO_OWNER, NO_TAGS)
+"""Photos that could not become a post, whatever Flickr said of them."""
+ASKED_AGAIN = (PENDING, PENDING_RETRY)
+"""What a run asks for without being told to; every other status is final."""
+FINAL_FAILURES = (
+    NOT_FOUND,
+    PRIVATE,
+    UNAVAILABLE,
+    HTTP_ERROR,
+    REFUSED_ADDRESS,
+    TOO_LARGE,
+    "not an image",
+    "undecodable",
+    "too small",
+)
+"""Final statuses that can be asked for once more; the last four are `photos.prepare`'s."""
+
+
+class Failure(Exception):
+    """A final answer: the photo cannot be had. `status` is the journal's, `reason` says more, in words of our own.
+
+    `odd`: no answer that a photo's own state explains. Many in a row mean that something else is wrong.
+    """
+
+    def __init__(self, status: str, reason: str, odd: bool = False):
+        super().__init__(f"{status}: {reason}")
+        self.status, self.reason, self.odd = status, reason, odd
+
+
+class Refusal(Exception):
+    """No answer this time, which can pass: worth asking again. `retry_after` is what the host asked for, in seconds."""
+
+    def __init__(self, reason: str, retry_after: float | None = None):
+        super().__init__(reason)
+        self.reason, self.retry_after = reason, retry_after
+
+
+class Unreachable(Refusal):
+    """There was no connection at all: says nothing of the photo, so that it never becomes final."""
+
+
+class Stopped(InputError):
+    """The crawl cannot go on now; all that was done is in the journal."""

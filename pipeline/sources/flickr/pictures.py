@@ -1,0 +1,86 @@
+"""Pictures from Flickr's image host: from nowhere else, and never the one that says "photo unavailable"."""
+
+import hashlib
+import re
+from urllib.parse import urljoin, urlsplit
+
+from pipeline.sources.flickr.host import Answer, Host, Visit, unexpected
+from pipeline.sources.flickr.outcome import HTTP_ERROR, NOT_FOUND, REFUSED_ADDRESS, UNAVAILABLE, Failure
+
+IMAGE_HOSTS = re.compile(r"(?:[a-z0-9-]+\.)?(?:static\.flickr\.com|staticflickr\.com)")
+"""Flickr's image hosts, old (farm1.static.flickr.com) and new (live.staticflickr.com)."""
+PATH = re.compile(r"(?:/[\w~-][\w.~-]*)+", re.ASCII)
+"""Paths of pictures: no part of them is empty or begins with a dot."""
+UNAVAILABLE_PATH = "photo_unavailable"
+UNAVAILABLE_SHA256 = {
+    "258813f6cb1848bff71e41ecf4a5fea7ee2ffcf6275e1fcaf7fbdcb4224a5c3c",  # GIF, "currently unavailable", 8 languages
+    "d21b89ec346673063dbc3f6906f1119d12fb0e45fd321b35a669813c983a07ac",  # JPEG, "no longer available"
+}
+"""What Flickr sends, with HTTP 200, in the place of a picture that it does not show."""
+REDIRECTS = 3
+
+
+def listed_path(url: str) -> str:
+    """The path of a picture's URL. Raises Failure when the URL does not point to one of Flickr's image hosts."""
+    try:
+        parts = urlsplit(url)
+        ours = (
+            parts.scheme in ("http", "https")
+            and parts.netloc == parts.hostname  # no user, no port
+            and IMAGE_HOSTS.fullmatch(parts.netloc)
+            and PATH.fullmatch(parts.path)
+        )
+    except ValueError:
+        ours = False
+    if not ours:
+        raise Failure(REFUSED_ADDRESS, "not on Flickr's image hosts")
+    return parts.path
+
+
+def picture_path(server: str, photo: int, secret: str) -> str:
+    """The path of the picture whose longer side is 500 pixels."""
+    return f"/{server}/{photo}_{secret}.jpg"
+
+
+async def fetch(host: Host, path: str, visit: Visit) -> bytes:
+    """The picture at a path of the image host. Redirects are followed on that host alone, a few.
+
+    Raises Failure (not found, unavailable picture, refused address, an unexpected answer) and Refusal.
+    """
+    url = _on(host, path)
+    for _ in range(1 + REDIRECTS):
+        answer = await host.get(url, _judge, visit)
+        if answer.status == 200:
+            if hashlib.sha256(answer.body).hexdigest() in UNAVAILABLE_SHA256:
+                raise Failure(UNAVAILABLE, "by its content")
+            return answer.body
+        url = _redirected(host, url, answer.headers.get("Location", ""))
+    raise Failure(HTTP_ERROR, f"more than {REDIRECTS} redirects")
+
+
+def _judge(answer: Answer) -> Answer:
+    if answer.status in (404, 410):
+        raise Failure(NOT_FOUND, f"HTTP {answer.status} for the picture")
+    if answer.status not in (200, 301, 302, 303, 307, 308):
+        raise unexpected(answer)
+    return answer
+
+
+def _redirected(host: Host, url: str, location: str) -> str:
+    """Where to look next: the place on `host` that a redirect names, by its own address or by one of Flickr's."""
+    try:
+        target = urljoin(url, location)
+        parts, own = urlsplit(target), urlsplit(host.url)
+    except ValueError:
+        raise Failure(REFUSED_ADDRESS, "redirect to a broken address") from None
+    if UNAVAILABLE_PATH in parts.path:
+        raise Failure(UNAVAILABLE, "by its redirect")
+    if (parts.scheme, parts.netloc) != (own.scheme, own.netloc):
+        return _on(host, listed_path(target))
+    if not PATH.fullmatch(parts.path):
+        raise Failure(REFUSED_ADDRESS, "redirect to a broken address")
+    return f"{own.scheme}://{own.netloc}{parts.path}"
+
+
+def _on(host: Host, path: str) -> str:
+    return host.url.rstrip("/") + path

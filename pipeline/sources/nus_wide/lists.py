@@ -1,0 +1,144 @@
+"""NUS-WIDE's official lists: which photos there are, where their pictures were, how they were tagged.
+
+The lists carry three photos twice (1100787682, 2728487708, 702409954), in two folders each: their rows are merged.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from pipeline.sources.nus_wide.config import NusWideConfig
+from pipeline.sources.nus_wide.lines import (
+    NOT_IN_LIST,
+    TWICE,
+    LineError,
+    Lines,
+    photo_id,
+    problem_frame,
+    text,
+)
+
+ADDRESSES = (3, 2, 4, 5)
+"""The fields of the URL list in the order of choice: middle (500 pixels), large, small, original."""
+
+
+@dataclass(frozen=True)
+class Lists:
+    """What the lists say.
+
+    photos: photo (str), tags (list, sorted, none twice), url (null where there is none); a row for each photo of the
+    list of images, sorted by photo. problems: photo (str or null), reason, detail; a row for each line that is
+    malformed, repeats a photo or names one that the list of images has not, and for each photo that another list lacks.
+    """
+
+    photos: pl.DataFrame
+    problems: pl.DataFrame
+
+
+def read_lists(config: NusWideConfig, folder: Path) -> Lists:
+    """Reads the lists in a folder. Raises InputError, naming the file, for one that is missing, empty or another."""
+    images = Lines(folder / config.image_list, "NUS-WIDE's list of images, Imagelist.txt,")
+    addresses = Lines(folder / config.urls, "NUS-WIDE's list of addresses, NUS-WIDE-urls.txt,")
+    tags = Lines(folder / config.all_tags, "NUS-WIDE's list of tags, All_Tags.txt,")
+    photos: dict[int, None] = {}
+    for number, photo in _images(images):
+        if photo in photos:
+            images.note(photo, TWICE, number)
+        photos[photo] = None
+    found_urls: dict[int, str | None] = {}
+    for number, photo, url in _addresses(addresses):
+        if _usable(photo, photos, found_urls, addresses, number, images):
+            found_urls[photo] = found_urls.get(photo) or url
+    found_tags: dict[int, list[str]] = {}
+    for number, photo, words in _tags(tags):
+        if _usable(photo, photos, found_tags, tags, number, images):
+            found_tags[photo] = found_tags.get(photo, []) + words
+    for lines, found in ((addresses, found_urls), (tags, found_tags)):
+        lines.problems += [
+            (str(photo), NOT_IN_LIST, f"not in {lines.path.name}") for photo in photos if photo not in found
+        ]
+    frame = pl.DataFrame(
+        {
+            "photo": [str(photo) for photo in photos],
+            "tags": [found_tags.get(photo, []) for photo in photos],
+            "url": [found_urls.get(photo) for photo in photos],
+        },
+        {"photo": pl.String, "tags": pl.List(pl.String), "url": pl.String},
+    )
+    problems = [*images.problems, *addresses.problems, *tags.problems]
+    kept = pl.col("tags")
+    if config.tag_list:
+        known, more = _tag_list(folder / config.tag_list)
+        problems += more
+        kept = kept.list.set_intersection(pl.lit(pl.Series([known], dtype=pl.List(pl.String))))
+    frame = frame.with_columns(kept.list.unique().list.sort()).sort("photo")
+    return Lists(frame, problem_frame(problems))
+
+
+def _usable(
+    photo: int, photos: dict[int, None], found: dict[int, object], lines: Lines, number: int, images: Lines
+) -> bool:
+    """Whether the photo is one of the list of images; notes when it is not, and when it has a row already."""
+    if photo not in photos:
+        lines.note(photo, NOT_IN_LIST, number, f"not in {images.path.name}")
+    elif photo in found:
+        lines.note(photo, TWICE, number)
+    return photo in photos
+
+
+def _images(lines: Lines) -> Iterator[tuple[int, int]]:
+    """Rows such as `actor\\0006_2171575576.jpg`: number and photo."""
+    for number, line in lines:
+        try:
+            name, dot, kind = line.strip().rpartition(b".")
+            if not dot or kind.lower() != b"jpg" or b"_" not in name:
+                raise LineError("not the name of a photo's file")
+            yield number, photo_id(name.rpartition(b"_")[2])
+        except LineError as error:
+            lines.malformed(number, error)
+    lines.check()
+
+
+def _addresses(lines: Lines) -> Iterator[tuple[int, int, str | None]]:
+    """Rows of six fields, under a heading in per cent signs: number, photo, address."""
+    for number, line in lines:
+        if line.startswith(b"%%%"):
+            continue
+        try:
+            fields = line.split()
+            if len(fields) != 6:
+                raise LineError(f"{len(fields)} fields, not 6")
+            photo = photo_id(fields[1])
+            url = next((fields[place] for place in ADDRESSES if fields[place] != b"null"), None)
+            yield number, photo, None if url is None else text(url)
+        except LineError as error:
+            lines.malformed(number, error)
+    lines.check()
+
+
+def _tags(lines: Lines) -> Iterator[tuple[int, int, list[str]]]:
+    """Rows of a photo and its tags, which may be none: number, photo, tags."""
+    for number, line in lines:
+        try:
+            photo, *words = line.split()
+            yield number, photo_id(photo), text(b" ".join(words)).split(" ") if words else []
+        except LineError as error:
+            lines.malformed(number, error)
+    lines.check()
+
+
+def _tag_list(path: Path) -> tuple[list[str], list[tuple[str | None, str, str]]]:
+    """The tags of a list with one in each line, and what was wrong in it."""
+    lines, tags = Lines(path, "a list of tags, one a line, such as TagList1k.txt,"), []
+    for number, line in lines:
+        try:
+            fields = line.split()
+            if len(fields) != 1:
+                raise LineError(f"{len(fields)} fields, not 1")
+            tags.append(text(fields[0]))
+        except LineError as error:
+            lines.malformed(number, error)
+    lines.check()
+    return tags, lines.problems

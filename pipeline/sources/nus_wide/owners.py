@@ -1,0 +1,51 @@
+"""Who owns which photo, from a file: for those who have no key of Flickr's API."""
+
+import unicodedata
+from pathlib import Path
+
+import polars as pl
+
+from pipeline.sources.nus_wide.lines import TWICE, LineError, Lines, photo_id, problem_frame, text
+
+TWO_OWNERS = "two owners"
+
+
+def read_owners(path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The owners in a file of `photo<TAB>owner` or `photo<TAB>owner<TAB>tags` (not read), and what was wrong in it.
+
+    Owners: photo, owner (str), sorted, a row for each photo; a photo with two owners has none. Problems: photo (str or
+    null), reason, detail. A first line of headings is passed over. Raises InputError for a file that is missing, empty
+    or another.
+    """
+    lines = Lines(path, "a file of photo<TAB>owner")
+    owners: dict[int, str] = {}
+    torn: set[int] = set()
+    for number, line in lines:
+        try:
+            photo, owner = _row(line)
+        except LineError as error:
+            if number > 1 or b"\t" not in line:
+                lines.malformed(number, error)
+            continue
+        if photo not in owners:
+            owners[photo] = owner
+        elif owners[photo] == owner:
+            lines.note(photo, TWICE, number)
+        else:
+            torn.add(photo)
+            lines.note(photo, TWO_OWNERS, number)
+    lines.check()
+    rows = [(str(photo), owner) for photo, owner in owners.items() if photo not in torn]
+    frame = pl.DataFrame(rows, {"photo": pl.String, "owner": pl.String}, orient="row").sort("photo")
+    return frame, problem_frame(lines.problems)
+
+
+def _row(line: bytes) -> tuple[int, str]:
+    """Photo and owner. Raises LineError when the line is no such row."""
+    fields = line.split(b"\t", 2)
+    if len(fields) < 2:
+        raise LineError("no tab between photo and owner")
+    photo, owner = photo_id(fields[0].strip()), text(fields[1]).strip()
+    if not owner or any(unicodedata.category(letter) == "Cc" for letter in owner):
+        raise LineError("no owner")
+    return photo, owner
