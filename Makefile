@@ -4,17 +4,21 @@ VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help repro test test-all lint bench clean
+.PHONY: help repro nus-wide-1 nus-wide-2 sample test test-all lint clean
 .DEFAULT_GOAL := help
 
 help:  ## what can be made
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## / — /'
+	@grep -hE '^[a-z0-9 -]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## / — /'
 
 repro: $(INSTALLED)  ## run the pipeline on params.yaml, show the results and where the report lies
 	@echo "Checking params.yaml, then running what changed (dvc repro report)."
 	@python -m stages.check
 	@dvc repro report
 	@python -m stages.results
+
+nus-wide-1 nus-wide-2 sample: $(INSTALLED)  ## set source, recipe and weights in params.yaml to the paper's, or back, and run
+	@python -m scripts.choose $@
+	@$(MAKE) --no-print-directory repro
 
 test: $(INSTALLED)  ## run the tests
 	python -m pytest -m "not slow"
@@ -26,8 +30,8 @@ lint: $(INSTALLED)  ## check the style
 	ruff check .
 	ruff format --check .
 
-clean:  ## delete the environment and resumable work, not the artifacts
-	rm -rf $(VENV) .work
+clean:  ## delete the environment and what can be computed again; not the artifacts, not a crawl's journal (.work/nus-wide)
+	rm -rf $(VENV) .work/crawl .work/features .work/seconds
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@echo "Making $(VENV) and installing the pinned dependencies (about 6 GB, some minutes)."

@@ -4,7 +4,7 @@ import numpy as np
 
 from pipeline.files import read_parquet, write_json, write_parquet
 from pipeline.folksonomy.split import split
-from pipeline.folksonomy.stats import table_2
+from pipeline.folksonomy.stats import beside_the_paper, table_2
 from stages.cli import command
 from stages.params import Params
 
@@ -16,7 +16,8 @@ def main(params: Params) -> str:
     train, test = split(assignments, posts, params.active_recipe.split, np.random.default_rng(params.seed))
     write_parquet(train, paths.train)
     write_parquet(test, paths.test)
-    write_json(table_2(train, test), paths.stats)
+    counts = table_2(train, test)
+    write_json(counts | beside_the_paper(counts, params.source, params.recipe), paths.stats)
     return f"split: {len(train):,} training posts, {len(test):,} test posts"
 
 

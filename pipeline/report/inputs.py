@@ -26,8 +26,10 @@ class ReportInputs:
     """Everything that the report shows; frames as in the artifacts' contract, mappings by the models' names.
 
     title: the page's heading. simulated: what the source makes up, a sentence each; empty when all is real.
-    stats: Table 2's numbers: users, images, tags, triples, posts, training_posts, test_posts. refinement: `step` (str)
-    and what was left after it, in columns of numbers. left_out: posts by the reason why the source left them out.
+    stats: Table 2's numbers: users, images, tags, triples, posts, training_posts, test_posts; where the data are the
+    paper's, also its own numbers (`paper`) and how far these are from them (`difference_percent`), by the same keys.
+    refinement: `step` (str) and what was left after it, in columns of numbers. left_out: how many posts, photos or
+    lines of its lists the source left out, by reason.
     metrics: "f1@1", …; curves: k, precision, recall, f1. recommendations: user, photo, tags, scores of every test post.
     test, train: user, photo, tags. training: epoch, loss, auc, f1@5; a model without rows was not trained.
     objects: photo and vector (one probability for each of `classes`), or None; below `object_threshold` nothing
@@ -41,7 +43,7 @@ class ReportInputs:
     source: str
     recipe: str
     simulated: tuple[str, ...]
-    stats: Mapping[str, int]
+    stats: Mapping[str, Any]
     refinement: pl.DataFrame
     left_out: Mapping[str, int]
     models: tuple[ModelInfo, ...]

@@ -1,5 +1,7 @@
 """English words, by a WordNet of four words and, where there is one, by the real one."""
 
+import os
+
 import nltk
 import pytest
 
@@ -72,6 +74,8 @@ def test_the_real_wordnet():
     try:
         is_english = english()
     except InputError as error:
+        if "CI" in os.environ:  # .ci/run sees to it.
+            raise
         pytest.skip(str(error))
     words = ["clouds", "Cloud", "mice", "running", "geese", "london", "new york", "happier"]
     others = ["qwxyz", "nikond50", "wolken", "2007"]

@@ -189,3 +189,13 @@ def test_seeds_are_found_at_any_depth():
 
 def test_yaml_keeps_the_order():
     assert to_yaml({"b": {"x": 1e-5, "y": None}, "a": ["ü", True]}) == "b:\n  x: 1e-05\n  y:\na:\n- ü\n- true\n"
+
+
+def test_the_papers_table_2_stands_beside_ours_where_the_data_are_its_own(inputs, config, page, tmp_path):
+    paper = dict.fromkeys(("users", "images", "tags", "triples", "posts", "training_posts", "test_posts"), 1000)
+    beside = {"paper": paper, "difference_percent": paper | {"users": -98.8, "images": 2666.2}}
+    write_report(replace(inputs, stats={**inputs.stats, **beside}), config, tmp_path / "beside")
+    text = Reader((tmp_path / "beside/index.html").read_text(encoding="utf-8")).text
+    for shown in ("-98.8\u00a0%", "+2666.2\u00a0%", "here and in the paper"):
+        assert shown in text
+        assert shown not in page.text

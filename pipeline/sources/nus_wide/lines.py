@@ -13,6 +13,8 @@ TWICE = "listed twice"
 NOT_IN_LIST = "not in a list"
 
 LARGEST_ID = 2**63 - 1
+SHOWN = 40
+"""Bytes shown of a line that tells a wrong file."""
 
 
 class LineError(Exception):
@@ -48,10 +50,16 @@ class Lines:
         except OSError as error:
             raise InputError(f"{self.path} cannot be read ({error.strerror}): put {self.what} there.") from None
 
-    def malformed(self, number: int, error: LineError) -> None:
+    def heading(self) -> None:
+        """Takes back the line at hand: it is no row, neither a good one nor a bad one."""
+        self._read -= 1
+
+    def malformed(self, number: int, line: bytes, error: LineError) -> None:
         """Notes a line that cannot be used."""
         self._malformed += 1
-        self._first = self._first or f"line {number}: {error}"
+        if not self._first:
+            shown = line[:SHOWN].decode(errors="replace") + "…" * (len(line) > SHOWN)
+            self._first = f"line {number} is {shown!r}: {error}"
         self.note(None, MALFORMED, number, str(error))
 
     def note(self, photo: int | None, reason: str, number: int, more: str = "") -> None:
@@ -60,10 +68,10 @@ class Lines:
         self.problems.append((None if photo is None else str(photo), reason, f"{where}: {more}" if more else where))
 
     def check(self) -> None:
-        """Raises InputError when the file is empty, or half of it has not the form: it is another file."""
+        """Raises InputError when the file has no rows, or fewer than half have the form: it is another file."""
         if not self._read:
             raise InputError(f"{self.path} is empty: put {self.what} there.")
-        if 2 * self._malformed >= self._read:
+        if 2 * self._malformed > self._read:
             raise InputError(f"{self.path} is not {self.what} ({self._first}): put the right file there.")
 
 

@@ -24,8 +24,10 @@ def read_owners(path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
         try:
             photo, owner = _row(line)
         except LineError as error:
-            if number > 1 or b"\t" not in line:
-                lines.malformed(number, error)
+            if number == 1 and _is_heading(line):
+                lines.heading()
+            else:
+                lines.malformed(number, line, error)
             continue
         if photo not in owners:
             owners[photo] = owner
@@ -38,6 +40,16 @@ def read_owners(path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
     rows = [(str(photo), owner) for photo, owner in owners.items() if photo not in torn]
     frame = pl.DataFrame(rows, {"photo": pl.String, "owner": pl.String}, orient="row").sort("photo")
     return frame, problem_frame(lines.problems)
+
+
+def _is_heading(line: bytes) -> bool:
+    """Whether the line has two fields or more, and the first is no photo's id."""
+    first, tab, _ = line.partition(b"\t")
+    try:
+        photo_id(first.strip())
+    except LineError:
+        return bool(tab)
+    return False
 
 
 def _row(line: bytes) -> tuple[int, str]:

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from pipeline.errors import InputError
 from pipeline.sources.nus_wide.config import NusWideConfig
 from pipeline.sources.nus_wide.lists import read_lists
-from pipeline.sources.nus_wide.owners import read_owners
 
 CONFIG = NusWideConfig(
     urls="NUS-WIDE-urls.txt",
@@ -152,33 +151,65 @@ def test_no_bytes_are_more_than_an_input_error(folder, content, name):
         (folder / name).write_bytes(before)
 
 
-def test_owners_of_both_layouts(tmp_path):
-    path = tmp_path / "owners.tsv"
-    path.write_bytes(
-        b"photo\towner\n11\t20952812@N00\n9\t1@N02\tsky sea\r\n\n9\t1@N02\n7\tx\n7\ty\n8\t\nseven\tz\n6 1@N00\n"
-    )
-    owners, problems = read_owners(path)
-    assert owners.rows() == [("11", "20952812@N00"), ("9", "1@N02")]
-    assert problems.rows() == [
-        ("9", "listed twice", "owners.tsv:5"),
-        ("7", "two owners", "owners.tsv:7"),
-        (None, "malformed line", "owners.tsv:8: no owner"),
-        (None, "malformed line", "owners.tsv:9: no photo id"),
-        (None, "malformed line", "owners.tsv:10: no tab between photo and owner"),
-    ]
+@pytest.mark.parametrize("name", ["Imagelist.txt", "NUS-WIDE-urls.txt", "All_Tags.txt"])
+def test_a_byte_order_mark_is_no_part_of_the_first_line(folder, name):
+    before = read_lists(CONFIG, folder)
+    (folder / name).write_bytes(b"\xef\xbb\xbf" + (folder / name).read_bytes())
+    after = read_lists(CONFIG, folder)
+    assert after.photos.equals(before.photos)
+    assert after.problems.is_empty()
 
 
-@pytest.mark.parametrize("content", [b"", b"11 owner\n12 owner\n", b"a\tb\nc\td\n", b"\x00\x01\x02\n"])
-def test_a_file_that_holds_no_owners_is_one_sentence(tmp_path, content):
-    path = tmp_path / "owners.tsv"
-    path.write_bytes(content)
-    with pytest.raises(InputError, match="photo<TAB>owner"):
-        read_owners(path)
+@pytest.mark.parametrize(
+    ("large", "middle", "small", "original", "expected"),
+    [
+        ("l", "m", "s", "o", "m"),
+        ("l", "null", "s", "o", "l"),
+        ("null", "null", "s", "o", "s"),
+        ("null", "null", "null", "o", "o"),
+        ("null", "null", "null", "null", None),
+    ],
+)
+def test_the_address_is_the_first_in_the_order_of_choice(folder, large, middle, small, original, expected):
+    path = folder / "NUS-WIDE-urls.txt"
+    path.write_bytes(HEADING + url_row(11, large, middle, small, original) + url_row(9) + url_row(700))
+    assert read_lists(CONFIG, folder).photos["url"].to_list() == [expected, None, None]
 
 
-def test_an_owners_file_that_is_absent_is_one_sentence(tmp_path):
-    with pytest.raises(InputError, match="does not exist"):
-        read_owners(tmp_path / "owners.tsv")
+def test_the_largest_id_fits_in_64_bits(folder):
+    largest = 2**63 - 1
+    (folder / "Imagelist.txt").write_bytes(b"actor\\0001_%d.jpg\nactor\\0002_%d.jpg\n" % (largest, largest + 1))
+    lists = read_lists(CONFIG, folder)
+    assert lists.photos["photo"].to_list() == [str(largest)]
+    assert lists.problems.row(0) == (None, "malformed line", "Imagelist.txt:2: no photo id")
+
+
+def test_tags_are_sorted_by_code_point_and_united(folder):
+    (folder / "All_Tags.txt").write_bytes("9 z é Z 海 a 😀 a\x0bb\x0c\n11\n700\n9 é b c\n".encode())
+    assert read_lists(CONFIG, folder).photos["tags"].to_list()[2] == ["Z", "a", "b", "c", "z", "é", "海", "😀"]
+
+
+def test_photos_without_a_tag_are_rows(folder):
+    (folder / "All_Tags.txt").write_bytes(b"9\n11 \n700\t\n")
+    lists = read_lists(CONFIG, folder)
+    assert lists.photos["tags"].to_list() == [[], [], []]
+    assert lists.problems.is_empty()
+
+
+def test_fewer_than_half_of_the_lines_tell_another_file(folder):
+    path = folder / "Imagelist.txt"
+    path.write_bytes(b"actor\\0001_11.jpg\n\n\nsky\n")
+    assert read_lists(CONFIG, folder).photos["photo"].to_list() == ["11"]
+    path.write_bytes(b"actor\\0001_11.jpg\n\n\nsky\x1b[31m\nsea\n")
+    with pytest.raises(InputError, match="is not NUS-WIDE's list of images") as caught:
+        read_lists(CONFIG, folder)
+    assert r"line 4 is 'sky\x1b[31m'" in str(caught.value)
+
+
+def test_headings_alone_are_an_empty_list(folder):
+    (folder / "NUS-WIDE-urls.txt").write_bytes(HEADING * 2)
+    with pytest.raises(InputError, match=r"NUS-WIDE-urls\.txt is empty"):
+        read_lists(CONFIG, folder)
 
 
 @pytest.mark.real
@@ -187,7 +218,9 @@ def test_the_real_rows(real_data):
     assert lists.photos.height == 1880
     assert lists.problems.is_empty()
     assert lists.photos["url"].null_count() == 0
-    owners, problems = read_owners(real_data / "nus-wide" / "owners.tsv")
-    assert owners.height == 1880
-    assert problems.is_empty()
-    assert owners["owner"].n_unique() == 1658
+    first = (
+        "100048476",
+        ["architecture", "big", "lights", "london", "perspective"],
+        "http://farm4.static.flickr.com/1787/100048476_33aa324370.jpg",
+    )
+    assert lists.photos.row(0) == first

@@ -1,0 +1,73 @@
+"""Sets source, recipe and weights in params.yaml, and leaves every other line as it is.
+
+    python -m scripts.choose nus-wide-1
+
+A crawl of days is stopped and resumed by an ordinary `dvc repro`: so the choice is made in the file, not as an
+experiment's overrides.
+"""
+
+import re
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.errors import InputError
+from pipeline.files import atomic
+
+TRAINED = {
+    "image.weights": "{kind: imagenet}",
+    "objects.detector": "yolov8n.pt",
+    "objects.sha256": "f59b3d833e2ff32e194b5bb8e08d211dc7c5bdf144b90d2c8412c47ccfc83b36",
+}
+"""VGG16 of torchvision, trained on ImageNet; YOLOv8n of ultralytics, trained on COCO."""
+CHOICES = {
+    "nus-wide-1": {"source": "nus-wide", "recipe": "nus-wide-1", **TRAINED},
+    "nus-wide-2": {"source": "nus-wide", "recipe": "nus-wide-2", **TRAINED},
+    "sample": {
+        "source": "sample",
+        "recipe": "sample",
+        "image.weights": "{kind: seeded}",
+        "objects.detector": "pipeline/sources/sample/detector.pt",
+        "objects.sha256": "3dbd9ea5957f42345d2c2203d25efdf62069032e70593623e4e34f2bc3208513",
+    },
+}
+
+
+def choose(text: str, choice: str) -> str:
+    """The text of params.yaml with a choice's values. Raises InputError for a key that it lacks."""
+    for key, value in CHOICES[choice].items():
+        parent, _, name = key.rpartition(".")
+        # A key of the file, or of a section: comments and the column in which they stand are kept.
+        section = rf"^{parent}:[^\n]*\n(?:[ #][^\n]*\n|\n)*?  " if parent else "^"
+        line = re.compile(rf"({section}{name}: )(\{{[^}}\n]*\}}|[^\s#]+)([ ]*)(?=#|$)", re.MULTILINE)
+        found = line.search(text)
+        if found is None:
+            raise InputError(f"params.yaml has no line for {key}: restore it from git, or set it by hand.")
+        before, old, blanks = found.groups()
+        if blanks:
+            blanks = " " * max(1, len(old) + len(blanks) - len(value))
+        text = text[: found.start()] + before + value + blanks + text[found.end() :]
+    return text
+
+
+def main(
+    choice: Annotated[str, typer.Argument(help=f"One of {', '.join(CHOICES)}.")],
+    file: Annotated[Path, typer.Option("--params", help="The file of parameters.")] = Path("params.yaml"),
+) -> None:
+    try:
+        if choice not in CHOICES:
+            raise InputError(f"{choice!r} is no choice; it must be one of {', '.join(CHOICES)}.")
+        text = file.read_text(encoding="utf-8")
+        with atomic(file) as temporary:
+            temporary.write_text(choose(text, choice), encoding="utf-8")
+    except FileNotFoundError:
+        sys.exit(f"Error: {file} does not exist: run from the project's folder, or name the file by --params.")
+    except InputError as error:
+        sys.exit(f"Error: {error}")
+    print(f"params.yaml: {', '.join(f'{key} {value}' for key, value in CHOICES[choice].items())}")
+
+
+if __name__ == "__main__":
+    typer.run(main)
