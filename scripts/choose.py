@@ -17,6 +17,7 @@ from pipeline.errors import InputError
 from pipeline.files import atomic
 
 TRAINED = {
+    "image.backbone": "vgg16",
     "image.weights": "{kind: imagenet}",
     "objects.detector": "yolov8n.pt",
     "objects.sha256": "f59b3d833e2ff32e194b5bb8e08d211dc7c5bdf144b90d2c8412c47ccfc83b36",
@@ -28,6 +29,7 @@ CHOICES = {
     "sample": {
         "source": "sample",
         "recipe": "sample",
+        "image.backbone": "vgg16",
         "image.weights": "{kind: seeded}",
         "objects.detector": "pipeline/sources/sample/detector.pt",
         "objects.sha256": "3dbd9ea5957f42345d2c2203d25efdf62069032e70593623e4e34f2bc3208513",
@@ -35,8 +37,12 @@ CHOICES = {
 }
 
 
-def choose(text: str, choice: str) -> str:
-    """The text of params.yaml with a choice's values. Raises InputError for a key that it lacks."""
+def choose(text: str, choice: str) -> tuple[str, dict[str, str]]:
+    """The text of params.yaml with a choice's values, and those that were others before, by key.
+
+    Raises InputError for a key that the text lacks.
+    """
+    changed = {}
     for key, value in CHOICES[choice].items():
         parent, _, name = key.rpartition(".")
         # A key of the file, or of a section: comments and the column in which they stand are kept.
@@ -46,10 +52,13 @@ def choose(text: str, choice: str) -> str:
         if found is None:
             raise InputError(f"params.yaml has no line for {key}: restore it from git, or set it by hand.")
         before, old, blanks = found.groups()
+        if old == value:
+            continue
+        changed[key] = value
         if blanks:
             blanks = " " * max(1, len(old) + len(blanks) - len(value))
         text = text[: found.start()] + before + value + blanks + text[found.end() :]
-    return text
+    return text, changed
 
 
 def main(
@@ -59,14 +68,16 @@ def main(
     try:
         if choice not in CHOICES:
             raise InputError(f"{choice!r} is no choice; it must be one of {', '.join(CHOICES)}.")
-        text = file.read_text(encoding="utf-8")
-        with atomic(file) as temporary:
-            temporary.write_text(choose(text, choice), encoding="utf-8")
+        text, changed = choose(file.read_text(encoding="utf-8"), choice)
+        if changed:
+            with atomic(file) as temporary:
+                temporary.write_text(text, encoding="utf-8")
     except FileNotFoundError:
         sys.exit(f"Error: {file} does not exist: run from the project's folder, or name the file by --params.")
     except InputError as error:
         sys.exit(f"Error: {error}")
-    print(f"params.yaml: {', '.join(f'{key} {value}' for key, value in CHOICES[choice].items())}")
+    said = ", ".join(f"{key} {value}" for key, value in changed.items())
+    print(f"{file}: {said or f'{choice} is chosen already'}")
 
 
 if __name__ == "__main__":

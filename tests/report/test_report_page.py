@@ -196,6 +196,6 @@ def test_the_papers_table_2_stands_beside_ours_where_the_data_are_its_own(inputs
     beside = {"paper": paper, "difference_percent": paper | {"users": -98.8, "images": 2666.2}}
     write_report(replace(inputs, stats={**inputs.stats, **beside}), config, tmp_path / "beside")
     text = Reader((tmp_path / "beside/index.html").read_text(encoding="utf-8")).text
-    for shown in ("-98.8\u00a0%", "+2666.2\u00a0%", "here and in the paper"):
+    for shown in ("−98.8\u00a0%", "+2666.2\u00a0%", "here and in the paper"):
         assert shown in text
         assert shown not in page.text

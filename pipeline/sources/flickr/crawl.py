@@ -15,6 +15,7 @@ from pipeline.sources.flickr.journal import Journal
 from pipeline.sources.flickr.outcome import (
     ASKED_AGAIN,
     HTTP_ERROR,
+    NEVER_ASKED,
     NOT_FOUND,
     OK,
     PENDING,
@@ -54,7 +55,8 @@ class Crawl:
         Raises Stopped when a host must be left alone, or photos stay that no connection was to be had for.
         """
         waiting = self.journal.waiting()
-        counts = {status: n for status, n in self.journal.summary().items() if status not in ASKED_AGAIN}
+        asked_for = {status: n for status, n in self.journal.summary().items() if status not in NEVER_ASKED}
+        counts = {status: n for status, n in asked_for.items() if status not in ASKED_AGAIN}
         done = sum(counts.values())
         counts[PENDING] = len(waiting)
         with meter("Crawling", done + len(waiting), "photos", done) as progress:

@@ -121,6 +121,8 @@ class Host:
         try:
             async with self._session.get(url, params=params, allow_redirects=False) as response:
                 answer = Answer(response.status, response.headers, await _body(response))
+        except aiohttp.ClientSSLError:
+            raise Unreachable("no secure connection") from None
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
             raise Unreachable("no connection") from None
         except TimeoutError:
