@@ -4,6 +4,7 @@ import io
 import os
 import warnings
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 
 import nltk
@@ -30,7 +31,7 @@ def english(folder: Path | None = None) -> Callable[[str], bool]:
             reader = _Reader(root, omw_reader=None)
     except (OSError, ValueError) as error:
         raise InputError(f"{root} does not hold WordNet's files ({error}): name their folder by {VARIABLE}.") from None
-    return lambda word: reader.morphy(word.lower().replace(" ", "_")) is not None
+    return lambda word: reader.knows(word.lower().replace(" ", "_"))
 
 
 class _Reader(WordNetCorpusReader):
@@ -41,6 +42,21 @@ class _Reader(WordNetCorpusReader):
 
     def map_wn(self, version="wordnet"):
         """No mapping of senses between WordNet's versions."""
+
+    def knows(self, word: str) -> bool:
+        """Whether the morphology finds a lemma for the word.
+
+        It takes ten microseconds; what is a lemma itself is told without it, and so is what is neither irregular nor
+        has an ending that a rule changes, as most tags that are no words.
+        """
+        if word in self._lemma_pos_offset_map:
+            return True
+        irregular = any(word in forms for forms in self._exception_map.values())
+        return (irregular or word.endswith(self._endings)) and self.morphy(word) is not None
+
+    @cached_property
+    def _endings(self) -> tuple[str, ...]:
+        return tuple({ending for rules in self.MORPHOLOGICAL_SUBSTITUTIONS.values() for ending, _ in rules})
 
 
 def _locate(folder: Path | None) -> str | nltk.data.PathPointer:

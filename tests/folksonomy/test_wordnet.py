@@ -1,9 +1,12 @@
 """English words, by a WordNet of four words and, where there is one, by the real one."""
 
 import os
+import warnings
 
 import nltk
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from pipeline.errors import InputError
 from pipeline.folksonomy import wordnet
@@ -35,6 +38,16 @@ def test_words_and_their_forms_are_english(folder, word):
 @pytest.mark.parametrize("word", ["wolke", "cloudz", "newyork", "d50", "", " ", "été", "cloud\ncloud"])
 def test_other_words_are_not(folder, word):
     assert not english(folder)(word)
+
+
+@given(
+    stem=st.sampled_from([*INDEX["noun"], "mic", "ra", "qu", "blu", "cloudi"]), end=st.text("bdegimnrstuyz", max_size=5)
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_the_short_way_to_no_tells_what_the_morphology_tells(folder, stem, end):
+    with warnings.catch_warnings(action="ignore"):  # It misses the multilingual files.
+        reader = wordnet._Reader(wordnet._allowed(folder), omw_reader=None)
+    assert reader.knows(stem + end) == (reader.morphy(stem + end) is not None)
 
 
 def test_the_environment_names_the_folder(folder, monkeypatch):
