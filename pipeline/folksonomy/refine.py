@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 import polars as pl
+import pyarrow.compute as pc
 from pydantic import Discriminator, Field, Tag
 
 from pipeline.config import Config
@@ -246,8 +247,11 @@ def _encode(posts: pl.DataFrame) -> _Folksonomy:
 
 def _codes(names: pl.Series) -> tuple[pl.Series, np.ndarray]:
     """The sorted different names, and for each value its place among them (int32)."""
-    different = names.unique().sort()
-    return different, names.cast(pl.Enum(different)).to_physical().to_numpy().astype(np.int32)
+    coded = names.to_arrow(compat_level=pl.CompatLevel.oldest()).dictionary_encode()
+    order = pc.sort_indices(coded.dictionary).to_numpy()
+    ranks = np.empty(len(order), np.int32)
+    ranks[order] = np.arange(len(order), dtype=np.int32)
+    return pl.Series(coded.dictionary.take(order)), ranks[coded.indices.to_numpy()]
 
 
 def _decode(state: _Folksonomy) -> pl.DataFrame:

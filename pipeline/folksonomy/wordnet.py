@@ -46,17 +46,20 @@ class _Reader(WordNetCorpusReader):
     def knows(self, word: str) -> bool:
         """Whether the morphology finds a lemma for the word.
 
-        It takes ten microseconds; what is a lemma itself is told without it, and so is what is neither irregular nor
-        has an ending that a rule changes, as most tags that are no words.
+        It takes ten microseconds: what is a lemma itself is told without it, and it is asked only for those parts of
+        speech in which the word is irregular or has an ending that a rule changes.
         """
         if word in self._lemma_pos_offset_map:
             return True
-        irregular = any(word in forms for forms in self._exception_map.values())
-        return (irregular or word.endswith(self._endings)) and self.morphy(word) is not None
+        return any(
+            (word.endswith(endings) or word in self._exception_map[part]) and self.morphy(word, part) is not None
+            for part, endings in self._endings.items()
+        )
 
     @cached_property
-    def _endings(self) -> tuple[str, ...]:
-        return tuple({ending for rules in self.MORPHOLOGICAL_SUBSTITUTIONS.values() for ending, _ in rules})
+    def _endings(self) -> dict[str, tuple[str, ...]]:
+        rules = self.MORPHOLOGICAL_SUBSTITUTIONS
+        return {part: tuple({ending for ending, _ in rules[part]}) for part in self._exception_map}
 
 
 def _locate(folder: Path | None) -> str | nltk.data.PathPointer:
