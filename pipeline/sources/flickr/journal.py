@@ -41,8 +41,8 @@ BATCH = 10_000
 class Journal:
     """An open journal; photos are Flickr's ids, as whole numbers."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path):
-        self._connection, self._path = connection, path
+    def __init__(self, connection: sqlite3.Connection):
+        self._connection = connection
 
     @classmethod
     @contextmanager
@@ -76,7 +76,7 @@ class Journal:
             try:
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.executescript(SCHEMA)
-                yield cls(connection, path)
+                yield cls(connection)
             finally:
                 connection.close()
         except sqlite3.Error as error:
@@ -171,11 +171,6 @@ class Journal:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
+        with self._connection:  # Commits, or rolls back.
+            self._connection.execute("BEGIN IMMEDIATE")
             yield
-            self._connection.execute("COMMIT")
-        except BaseException:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-            raise
