@@ -1,99 +1,236 @@
 """Learning BPR (Section 4.5, Algorithm 1) in mini-batches of posts."""
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import torch
 from torch import Tensor
 
-from pipeline.errors import InputError
-from pipeline.evaluation.metrics import metrics, rank
 from pipeline.models.config import FactorisationConfig
 from pipeline.models.factorisation import Contexts, Factorisation, has_bias
 from pipeline.models.model import vocabulary
 from pipeline.progress import track
 from pipeline.store import Features
+from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.config import TrainingConfig, TrainingOverrides
-from pipeline.training.gradients import add_gradients
-from pipeline.training.optimizers import OPTIMIZERS
+from pipeline.training.judge import Judge
+from pipeline.training.negatives import AdaptiveSampler
 from pipeline.training.quadruples import TrainingPosts
+from pipeline.training.trials import SIDE_BY_SIDE, Stack, Trial
 
 SAMPLE = 500
 """Training posts whose suggestions give the curve's F1."""
 
-CURVE = {"epoch": pl.Int64, "loss": pl.Float64, "auc": pl.Float64, "f1@5": pl.Float64}
+CURVE = {"epoch": pl.Int64, "loss": pl.Float64, "auc": pl.Float64, "f1@5": pl.Float64, "validation_f1@5": pl.Float64}
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What came of one trial.
+
+    model: with the parameters that validated best, or the last ones where nothing was validated; None when it
+    diverged. curve: epoch, loss (mean −ln σ(ŷ') of the epoch's quadruples), auc (the share of them ranked right), f1@5
+    (on a fixed sample of training posts), validation_f1@5 (null without validation posts). epoch: the one whose
+    parameters the model has, or in which training diverged. score: its F1@5 on the validation posts, None without.
+    """
+
+    settings: TrainingConfig
+    model: Factorisation | None
+    curve: pl.DataFrame
+    epoch: int
+    score: float | None
 
 
 def train(
     config: FactorisationConfig,
-    training: TrainingConfig,
+    settings: Sequence[TrainingConfig],
     posts: pl.DataFrame,
     tags: list[str],
     features: Features,
     seed: int,
     device: torch.device,
-) -> tuple[Factorisation, pl.DataFrame]:
-    """Trains a model to rank `tags`, on posts (columns user, photo, tags) of which each has a tag and lacks one.
+    validation: pl.DataFrame | None = None,
+    checkpoint: Checkpoint | None = None,
+) -> list[Trained]:
+    """Trains a model to rank `tags` with each of some settings, on posts of which each has a tag and lacks one.
 
-    Returns the model and its curve: epoch, loss (mean −ln σ(ŷ') of the epoch's quadruples), auc (the share of them
-    ranked right) and f1@5 (on a fixed sample of training posts). Raises InputError when training diverges.
+    posts, validation: columns user, photo, tags. The settings are trials side by side, which share the order of posts,
+    the draws and the start: they may differ in learning rate, decay, L2 and σ alone (ValueError). A trial stops when
+    its patience ends, or when its numbers are no longer finite. A run that was killed goes on from `checkpoint` and
+    ends as it would have.
     """
-    contexts = Contexts.of(config, training.factors)
+    first = settings[0]
+    if len({frozen(trial) for trial in settings}) > 1:
+        raise ValueError("trials side by side differ in a setting that they must share")
+    contexts = Contexts.of(config, first.factors)
     names = {"users": vocabulary(posts["user"]), "tags": tags}
     if "photo" in contexts.names:
         names["photos"] = vocabulary(posts["photo"])
     data = TrainingPosts.encode(posts, contexts, names, features, device)
-    start = torch.Generator().manual_seed(seed)
-    parameters = {
-        name: torch.normal(0, training.sigma, shape, generator=start).to(device)
-        for name, shape in shapes(config, contexts, names, features).items()
-    }
-    gradients = {name: torch.zeros_like(parameter) for name, parameter in parameters.items()}
-    optimizer = OPTIMIZERS[training.optimizer](training, parameters)
-    draws = torch.Generator(device).manual_seed(seed)
-    sample = posts.sample(min(SAMPLE, len(posts)), seed=seed)
-    saved = config.model_copy(update={"training": TrainingOverrides(**training.model_dump())})
+    sampler = AdaptiveSampler(first.negatives, data) if first.negatives.kind == "adaptive" else None
 
-    curve = []
-    for epoch in track(range(1, training.epochs + 1), "training", training.epochs, "epochs"):
-        loss = torch.zeros((), dtype=torch.float64, device=device)
-        right = torch.zeros((), dtype=torch.int64, device=device)
-        for batch in data.epoch(training.batch, draws):
-            batch_loss, batch_right = add_gradients(contexts, parameters, gradients, batch, training.l2)
-            optimizer.step(gradients, batch.entities)
-            loss += batch_loss
-            right += batch_right
-        loss, auc = loss.item() / len(data.tags), right.item() / len(data.tags)
-        if not np.isfinite(loss):
-            raise diverged(training, epoch)
-        if epoch % training.curve_every == 0 or epoch == training.epochs:
-            model = Factorisation(saved, names, arrays(parameters))
-            curve.append((epoch, loss, auc, metrics(rank(model, sample, features))["f1@5"]))
-    if not all(parameter.isfinite().all() for parameter in parameters.values()):
-        raise diverged(training, training.epochs)
-    return model, pl.DataFrame(curve, schema=CURVE, orient="row")
+    def judge(judged: pl.DataFrame | None) -> Judge | None:
+        return None if judged is None else Judge.encode(judged, contexts, names, data.features, features, device)
+
+    judges = judge(posts.sample(min(SAMPLE, len(posts)), seed=seed)), judge(validation)
+    trials = [Trial(trial) for trial in settings]
+    stack = Stack.start(contexts, settings, shapes(config, contexts, names, features), seed, device)
+    order, draws = torch.Generator().manual_seed(seed), torch.Generator(device).manual_seed(seed)
+    state = State(trials, list(range(len(trials))), stack, {}, order, draws, 0)
+    key = ""
+    if checkpoint is not None:
+        key = fingerprint(config, settings, seed, device, names, data, judges[1])
+        state.resume(checkpoint, key)
+
+    epochs = range(state.epoch + 1, first.epochs + 1)
+    for epoch in track(epochs, "training", first.epochs, "epochs", done=state.epoch):
+        state.advance(epoch, data, sampler, judges)
+        if not state.active:
+            break
+        if checkpoint is not None and checkpoint.due() and epoch < first.epochs:
+            state.save(checkpoint, key)
+    saved = [config.model_copy(update={"training": TrainingOverrides(**dict(trial))}) for trial in settings]
+    return [
+        Trained(
+            settings=trial.settings,
+            model=None if trial.failed else Factorisation(saved[place], names, arrays(state.kept[place])),
+            curve=pl.DataFrame(trial.curve, schema=CURVE, orient="row"),
+            epoch=trial.failed or trial.best,
+            score=None if trial.failed else trial.score,
+        )
+        for place, trial in enumerate(trials)
+    ]
+
+
+@dataclass
+class State:
+    """Training after some epoch.
+
+    active: the trials that go on, in the order of the stack; kept: the parameters that are best so far, by trial.
+    """
+
+    trials: list[Trial]
+    active: list[int]
+    stack: Stack | None
+    kept: dict[int, dict[str, Tensor]]
+    order: torch.Generator
+    draws: torch.Generator
+    epoch: int
+
+    def advance(
+        self, epoch: int, data: TrainingPosts, sampler: AdaptiveSampler | None, judges: tuple[Judge, Judge | None]
+    ) -> None:
+        """One more epoch for the active trials; at a point of the curve they are measured, and some may end."""
+        loss, auc = self.stack.epoch(epoch, data, sampler, self.order, self.draws)
+        self.epoch = epoch
+        every, last = self.stack.settings[0].curve_every, epoch == self.stack.settings[0].epochs
+        due = epoch % every == 0 or last
+        sound = self.stack.finite() if due else [True] * len(self.active)
+        ended = set()
+        for place, number in enumerate(self.active):
+            if not (np.isfinite(loss[place]) and sound[place]):
+                self.trials[number].failed = epoch
+                ended.add(place)
+        if due:
+            f1, validated = (judge and judge.f1(self.stack.contexts, self.stack.parameters) for judge in judges)
+            for place, number in enumerate(self.active):
+                trial = self.trials[number]
+                if place in ended:
+                    continue
+                score = None if validated is None else validated[place]
+                trial.curve.append([epoch, loss[place], auc[place], f1[place], score])
+                better = score is not None and (trial.score is None or score > trial.score)
+                if better or (score is None and last):
+                    trial.best, trial.score, trial.since = epoch, score, 0
+                    self.kept[number] = self.stack.trial(place)
+                else:
+                    trial.since += 1
+                if trial.exhausted() or last:
+                    ended.add(place)
+        if ended:
+            left = [place for place in range(len(self.active)) if place not in ended]
+            self.active = [self.active[place] for place in left]
+            self.stack = self.stack.keep(left) if left else None
+
+    def save(self, checkpoint: Checkpoint, key: str) -> None:
+        """Writes all that is needed to go on."""
+        tensors = {f"parameters.{name}": tensor for name, tensor in self.stack.parameters.items()}
+        tensors |= {f"states.{name}": tensor for name, tensor in self.stack.optimizer.states.items()}
+        for number, kept in self.kept.items():
+            tensors |= {f"kept{number}.{name}": tensor for name, tensor in kept.items()}
+        tensors |= {"order": self.order.get_state(), "draws": self.draws.get_state()}
+        notes = {"epoch": self.epoch, "active": self.active, "trials": [trial.notes() for trial in self.trials]}
+        checkpoint.save(key, {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, notes)
+
+    def resume(self, checkpoint: Checkpoint, key: str) -> None:
+        """Takes up what was saved of this very run, if anything was."""
+        found = checkpoint.load(key)
+        if found is None:
+            return
+        tensors, notes = found
+
+        def group(prefix: str) -> dict[str, Tensor]:
+            parts = {
+                name.removeprefix(f"{prefix}."): tensor
+                for name, tensor in tensors.items()
+                if name.startswith(f"{prefix}.")
+            }
+            return {name: tensor.to(self.stack.device) for name, tensor in parts.items()}
+
+        for trial, values in zip(self.trials, notes["trials"], strict=True):
+            vars(trial).update(values)
+        self.epoch, self.active = notes["epoch"], notes["active"]
+        self.kept = {number: kept for number in range(len(self.trials)) if (kept := group(f"kept{number}"))}
+        settings = [self.trials[number].settings for number in self.active]
+        self.stack = Stack(self.stack.contexts, settings, group("parameters"), group("states"))
+        self.order.set_state(tensors["order"])
+        self.draws.set_state(tensors["draws"])
+
+
+def frozen(settings: TrainingConfig) -> str:
+    """What trials side by side must share."""
+    return settings.model_dump_json(exclude=SIDE_BY_SIDE)
 
 
 def shapes(
     config: FactorisationConfig, contexts: Contexts, names: Mapping[str, list[str]], features: Features
-) -> dict[str, tuple[int, ...]]:
-    """The parameters of a model and their shapes."""
+) -> dict[str, tuple[int, int]]:
+    """The rows and columns of a model's parameters."""
     inputs = {name: matrix.shape[1] for name, matrix in features.matrices.items()}
     entities = {name.removesuffix("s"): len(values) for name, values in names.items()}
     sizes = {name: ((inputs | entities)[name], contexts.factors) for name in contexts.names}
     sizes["tag"] = (len(names["tags"]), contexts.width)
-    return sizes | ({"bias": (len(names["tags"]),)} if has_bias(config) else {})
+    return sizes | ({"bias": (len(names["tags"]), 1)} if has_bias(config) else {})
 
 
 def arrays(parameters: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
-    """The parameters as numpy arrays."""
-    return {name: parameter.cpu().numpy() for name, parameter in parameters.items()}
+    """The parameters as numpy arrays, the bias as (T,)."""
+    return {name: (table[:, 0] if name == "bias" else table).cpu().numpy() for name, table in parameters.items()}
 
 
-def diverged(training: TrainingConfig, epoch: int) -> InputError:
-    """What to say of training whose numbers have become infinite."""
-    return InputError(
-        f"training.learning_rate is {training.learning_rate} (optimizer {training.optimizer}); the loss was no longer "
-        f"finite in epoch {epoch}: choose a smaller rate, a smaller batch, or store.scaling standardise."
+def fingerprint(
+    config: FactorisationConfig,
+    settings: Sequence[TrainingConfig],
+    seed: int,
+    device: torch.device,
+    names: Mapping[str, list[str]],
+    data: TrainingPosts,
+    validation: Judge | None,
+) -> str:
+    """The key of a checkpoint: all that decides what training comes to, its code and torch among it."""
+    digest = hashlib.sha256()
+    told = [config.model_dump_json(), *(trial.model_dump_json() for trial in settings), seed, device, torch.__version__]
+    for part in (*told, *names.values()):
+        digest.update(repr(part).encode())
+    for file in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(file.read_bytes())
+    judged = (
+        [] if validation is None else [*validation.entities.values(), validation.rows, validation.post, validation.tag]
     )
+    for tensor in (*data.entities.values(), *data.features.values(), data.rows, data.counts, data.tags, *judged):
+        digest.update(tensor.cpu().numpy())
+    return digest.hexdigest()

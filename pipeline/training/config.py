@@ -7,6 +7,22 @@ from pydantic import Field, create_model
 from pipeline.config import Config
 
 
+class UniformNegatives(Config):
+    """Any tag that is no positive of the post is as likely (Algorithm 1, line 7)."""
+
+    kind: Literal["uniform"] = Field(description="Each tag that the post lacks is drawn as often.")
+
+
+class AdaptiveNegatives(Config):
+    """Tags that the model ranks high for the post are drawn more often (Rendle and Freudenthaler, WSDM 2014)."""
+
+    kind: Literal["adaptive"] = Field(description="Tags that the model ranks high are drawn more often.")
+    mean_rank: float = Field(gt=0, description="Mean rank of a drawn tag, as a share of all tags; small is hard.")
+
+
+Negatives = Annotated[UniformNegatives | AdaptiveNegatives, Field(discriminator="kind")]
+
+
 class TrainingConfig(Config):
     """BPR by mini-batches (Section 4.5, Algorithm 1)."""
 
@@ -17,8 +33,15 @@ class TrainingConfig(Config):
         "summed squared gradients (adagrad), which stays stable for feature projections and needs far fewer epochs."
     )
     learning_rate: float = Field(gt=0, description="α, the length of a step.")
+    decay: float = Field(gt=0, le=1, description="What α is multiplied by after each epoch; 1 keeps it.")
     l2: float = Field(ge=0, description="λ, the weight of the squared parameters that a quadruple uses in its loss.")
-    epochs: int = Field(ge=1, description="Passes over all tag assignments of the training posts.")
+    negatives: Negatives = Field(description="How the negative of a quadruple is drawn.")
+    epochs: int = Field(ge=1, description="Passes over all tag assignments of the training posts, at most.")
+    patience: int = Field(
+        ge=0,
+        description="Points of the curve in a row that may bring no better F1@5 on validation posts before training "
+        "stops; 0 never stops it.",
+    )
     batch: int = Field(ge=1, description="Training posts whose quadruples make one step.")
     curve_every: int = Field(ge=1, description="Epochs from one point of the training curve to the next.")
 
@@ -33,4 +56,4 @@ TrainingOverrides = create_model(
 
 def merged(shared: TrainingConfig, overrides: TrainingOverrides) -> TrainingConfig:
     """The settings of one model: its own where it has some, the shared ones elsewhere."""
-    return shared.model_copy(update=overrides.model_dump(exclude_none=True))
+    return shared.model_copy(update={name: value for name, value in overrides if value is not None})

@@ -1,5 +1,6 @@
 """Fits any model of the list to training posts."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -10,7 +11,8 @@ from pipeline.models.config import FactorisationConfig, ModelConfig
 from pipeline.models.model import Model, vocabulary
 from pipeline.models.registry import MODELS
 from pipeline.store import Features
-from pipeline.training.bpr import CURVE, train
+from pipeline.training.bpr import CURVE, Trained, train
+from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.config import TrainingConfig, merged
 
 
@@ -27,18 +29,64 @@ class Fitted:
     device: str = "cpu"
 
 
-def fit(config: ModelConfig, training: TrainingConfig, posts: pl.DataFrame, features: Features, seed: int) -> Fitted:
+def fit(
+    config: ModelConfig,
+    training: TrainingConfig,
+    posts: pl.DataFrame,
+    features: Features,
+    seed: int,
+    validation: pl.DataFrame | None = None,
+    checkpoint: Checkpoint | None = None,
+) -> Fitted:
     """Fits a model to training posts (columns user, photo, tags): U and T are their users and tags.
 
-    On a GPU where there is one. A post that has every tag of T has no negative, so BPR skips it. Raises InputError when
-    no post is left to learn from, and when training diverges.
+    On a GPU where there is one. A post that has every tag of T has no negative, so BPR skips it. With validation posts,
+    training stops when its patience ends, and the parameters that did best on them are kept. Raises InputError when no
+    post is left to learn from, and when training diverges.
     """
     if not isinstance(config, FactorisationConfig):
         return Fitted(MODELS[config.kind].fit(config, posts), pl.DataFrame(schema=CURVE), 0)
+    settings = merged(training, config.training)
+    (trained,) = fit_trials(config, [settings], posts, features, seed, validation, checkpoint)
+    if trained.model is None:
+        raise diverged([trained])
+    skipped = len(posts) - len(usable(posts))
+    return Fitted(trained.model, trained.curve, skipped, device().type)
+
+
+def fit_trials(
+    config: FactorisationConfig,
+    settings: Sequence[TrainingConfig],
+    posts: pl.DataFrame,
+    features: Features,
+    seed: int,
+    validation: pl.DataFrame | None = None,
+    checkpoint: Checkpoint | None = None,
+) -> list[Trained]:
+    """Trains a model with each of some settings, side by side (`train`). Raises InputError when no post is usable."""
     tags = vocabulary(posts["tags"].explode())
-    usable = posts.filter(pl.col("tags").list.len() < len(tags))
-    if usable.is_empty():
+    learnt = usable(posts)
+    if learnt.is_empty():
         raise InputError("Every training post has every tag, which leaves nothing to rank: keep more tags.")
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model, curve = train(config, merged(training, config.training), usable, tags, features, seed, device)
-    return Fitted(model, curve, len(posts) - len(usable), device.type)
+    return train(config, settings, learnt, tags, features, seed, device(), validation, checkpoint)
+
+
+def usable(posts: pl.DataFrame) -> pl.DataFrame:
+    """The posts that lack a tag, which BPR can learn from."""
+    return posts.filter(pl.col("tags").list.len() < posts["tags"].explode().n_unique())
+
+
+def device() -> torch.device:
+    """Where training runs."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def diverged(trials: Sequence[Trained]) -> InputError:
+    """What to say of training whose numbers have become infinite, with the settings of the first trial."""
+    first = trials[0]
+    which = "the loss" if len(trials) == 1 else f"the loss of all {len(trials)} combinations"
+    return InputError(
+        f"training.learning_rate is {first.settings.learning_rate} (optimizer {first.settings.optimizer}, sigma "
+        f"{first.settings.sigma}); {which} was no longer finite in epoch {first.epoch}: choose a smaller rate, a "
+        "smaller batch, or store.scaling standardise."
+    )

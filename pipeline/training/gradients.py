@@ -1,72 +1,154 @@
-"""The loss of BPR and its gradients in closed form (Eq. 8-9), for all eight models."""
+"""The loss of BPR and its gradients in closed form (Eq. 8-9), for all eight models, for several trials at once.
+
+Trials are settings of one model that are trained side by side on the same quadruples. Their parameters lie side by side
+in the columns: (rows, G trials, columns), the bias as (T, G, 1). So G trials are one wider model, whose batches,
+features and positive tags are read once, and whose operations are as many as one trial's.
+"""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
 from pipeline.models.factorisation import Contexts
+from pipeline.training import kernels
 from pipeline.training.quadruples import Batch
 
 
+@dataclass(frozen=True)
+class Gradients:
+    """What batches add up: of each parameter its gradient, of its shape, and how often quadruples use each row.
+
+    uses: (rows, G, 1) for tags, (rows, 1, 1) elsewhere: the weight of L2 in the loss. loss: (G,) float64, the sum of
+    −ln σ(ŷ') without it; right: (G,) int64, how many quadruples are ranked right.
+    """
+
+    slopes: Mapping[str, Tensor]
+    uses: Mapping[str, Tensor]
+    loss: Tensor
+    right: Tensor
+
+    @classmethod
+    def zeros(cls, parameters: Mapping[str, Tensor]) -> Self:
+        tag = parameters["tag"]
+        trials, device = tag.shape[1], tag.device
+        uses = {name: table.new_zeros(len(table), 1, 1) for name, table in parameters.items()}
+        return cls(
+            slopes={name: torch.zeros_like(table) for name, table in parameters.items()},
+            uses=uses | {name: tag.new_zeros(len(tag), trials, 1) for name in ("tag", "bias") if name in parameters},
+            loss=torch.zeros(trials, dtype=torch.float64, device=device),
+            right=torch.zeros(trials, dtype=torch.int64, device=device),
+        )
+
+
 def post_vectors(contexts: Contexts, parameters: Mapping[str, Tensor], batch: Batch) -> Tensor:
-    """What the contexts give for each post, (B, width): features are projected once a post, not once a quadruple."""
+    """What the contexts give for each post, (B, G, width): features are projected once a post, not a quadruple."""
     tag = parameters["tag"]
-    vectors = torch.zeros(len(next(iter(batch.entities.values()))), contexts.width, dtype=tag.dtype, device=tag.device)
+    vectors = tag.new_zeros(len(batch.posts), tag.shape[1], contexts.width)
     for name in contexts.names:
-        part = vectors[:, contexts.columns(name)]
+        part = vectors[..., contexts.columns(name)]
         if name in batch.entities:
             part += parameters[name].index_select(0, batch.entities[name])
         else:
-            part.addmm_(batch.features[name], parameters[name])
+            part += (batch.features[name] @ parameters[name].flatten(1)).view(part.shape)
     return vectors
 
 
 def add_gradients(
-    contexts: Contexts, parameters: Mapping[str, Tensor], gradients: Mapping[str, Tensor], batch: Batch, l2: float
-) -> tuple[Tensor, Tensor]:
-    """Adds a batch's gradients to `gradients`; returns its summed −ln σ(ŷ') and how many quadruples it ranks right.
+    contexts: Contexts,
+    parameters: Mapping[str, Tensor],
+    gradients: Gradients,
+    batch: Batch,
+    vectors: Tensor,
+    negative: Tensor,
+) -> None:
+    """Adds a batch's quadruples to `gradients`.
 
-    The loss is the sum over quadruples of −ln σ(ŷ') + λ/2 ‖the parameters that the quadruple uses‖²: to first order, a
-    step along its gradient is what the paper's steps quadruple by quadruple do, whatever the size of the batch.
+    vectors: of `post_vectors`; negative: (Q, 1), or (Q, G) where each trial has its own. The loss is the sum over
+    quadruples of −ln σ(ŷ') + λ/2 ‖the parameters that the quadruple uses‖²: to first order, a step along its gradient
+    is what the paper's steps quadruple by quadruple do, whatever the size of the batch.
     """
-    tag, positive, negative = parameters["tag"], batch.positive, batch.negative
-    vectors = post_vectors(contexts, parameters, batch)
-    difference = tag.index_select(0, positive) - tag.index_select(0, negative)
-    repeated = vectors.index_select(0, batch.post)
-    margin = torch.linalg.vecdot(difference, repeated)
+    outer = torch.zeros_like(vectors)
+    (add_pairs_by_tensors if vectors.is_cuda else add_pairs)(parameters, gradients, batch, vectors, negative, outer)
+    for name in contexts.names:
+        part, slope, uses = outer[..., contexts.columns(name)], gradients.slopes[name], gradients.uses[name]
+        if name in batch.entities:
+            slope.index_add_(0, batch.entities[name], part)
+            uses.index_add_(0, batch.entities[name], batch.sizes.to(uses.dtype)[:, None, None])
+        else:
+            slope.flatten(1).addmm_(batch.features[name].T, part.flatten(1))
+            uses += len(batch.post)
+
+
+def add_pairs(
+    parameters: Mapping[str, Tensor],
+    gradients: Gradients,
+    batch: Batch,
+    vectors: Tensor,
+    negative: Tensor,
+    outer: Tensor,
+) -> None:
+    """Adds the quadruples' part to the gradients of tags and biases, and of the vectors (`outer`): on the CPU."""
+    tag, trials = parameters["tag"], vectors.shape[1]
+    without = tag.new_empty(0, trials, 1)
+    read = (tag, parameters.get("bias", without), vectors, batch.post, batch.positive, negative)
+    added = (gradients.slopes["tag"], gradients.slopes.get("bias", without), outer, gradients.uses["tag"])
+    kernels.add_pairs(*(tensor.numpy() for tensor in (*read, *added, gradients.loss, gradients.right)))
     if "bias" in parameters:
-        margin += parameters["bias"].index_select(0, positive) - parameters["bias"].index_select(0, negative)
+        gradients.uses["bias"].copy_(gradients.uses["tag"])
+
+
+def add_pairs_by_tensors(
+    parameters: Mapping[str, Tensor],
+    gradients: Gradients,
+    batch: Batch,
+    vectors: Tensor,
+    negative: Tensor,
+    outer: Tensor,
+) -> None:
+    """The same by tensor operations, for a GPU."""
+    difference = take(parameters["tag"], batch.positive[:, None])
+    difference -= take(parameters["tag"], negative)
+    repeated = vectors.index_select(0, batch.post)
+    margin = torch.linalg.vecdot(difference, repeated)[..., None]
+    if "bias" in parameters:
+        margin += take(parameters["bias"], batch.positive[:, None])
+        margin -= take(parameters["bias"], negative)
 
     weight = torch.sigmoid(-margin)  # the first factor of Eq. 9
-    repeated *= weight[:, None]
-    difference *= weight[:, None]
-    gradients["tag"].index_add_(0, negative, repeated).index_add_(0, positive, repeated, alpha=-1)
+    repeated *= weight
+    outer.index_add_(0, batch.post, difference.mul_(weight), alpha=-1)
+    ones = torch.ones_like(weight)
+    for tags, sign in ((batch.positive[:, None], -1), (negative, 1)):
+        put(gradients.slopes["tag"], tags, repeated, sign)
+        put(gradients.uses["tag"], tags, ones, 1)
+        if "bias" in parameters:
+            put(gradients.slopes["bias"], tags, weight, sign)
     if "bias" in parameters:
-        gradients["bias"].index_add_(0, negative, weight).index_add_(0, positive, weight, alpha=-1)
-    outer = torch.zeros_like(vectors).index_add_(0, batch.post, difference, alpha=-1)
-    for name in contexts.names:
-        part = outer[:, contexts.columns(name)]
-        if name in batch.entities:
-            gradients[name].index_add_(0, batch.entities[name], part)
-        else:
-            gradients[name].addmm_(batch.features[name].T, part)
-    if l2:
-        add_decay(parameters, gradients, batch, l2)
-    return softplus(-margin).sum(), (margin > 0).sum()
+        gradients.uses["bias"].copy_(gradients.uses["tag"])
+    gradients.loss.add_(softplus(-margin).sum((0, 2)))
+    gradients.right.add_((margin > 0).sum((0, 2)))
 
 
-def add_decay(parameters: Mapping[str, Tensor], gradients: Mapping[str, Tensor], batch: Batch, l2: float) -> None:
-    """Adds λ times each parameter, as often as quadruples of the batch use it."""
-    tags = torch.cat([batch.positive, batch.negative])
-    uses = torch.bincount(tags, minlength=len(parameters["tag"])).to(parameters["tag"].dtype)
-    gradients["tag"].addcmul_(parameters["tag"], uses[:, None], value=l2)
-    if "bias" in parameters:
-        gradients["bias"].addcmul_(parameters["bias"], uses, value=l2)
-    for name, rows in batch.entities.items():
-        quadruples = torch.bincount(batch.post, minlength=len(rows)).to(uses.dtype)
-        used = parameters[name].index_select(0, rows) * quadruples[:, None]
-        gradients[name].index_add_(0, rows, used, alpha=l2)
-    for name in batch.features:
-        gradients[name].add_(parameters[name], alpha=l2 * len(batch.post))
+def take(table: Tensor, tags: Tensor) -> Tensor:
+    """Rows of (T, G, …) for tags that are (Q, 1), the same in all trials, or (Q, G): (Q, 1 or G, …)."""
+    if tags.shape[1] == 1:
+        return table.index_select(0, tags[:, 0])
+    return table.flatten(0, 1).index_select(0, flat(tags)).view(*tags.shape, *table.shape[2:])
+
+
+def put(table: Tensor, tags: Tensor, values: Tensor, sign: int) -> None:
+    """Adds `sign` times values (Q, G, …) to the rows of (T, G, …) that `take` would take."""
+    if tags.shape[1] == 1:
+        table.index_add_(0, tags[:, 0], values, alpha=sign)
+    else:
+        table.flatten(0, 1).index_add_(0, flat(tags), values.flatten(0, 1), alpha=sign)
+
+
+def flat(tags: Tensor) -> Tensor:
+    """(Q, G) tags as rows of a table (T · G, …)."""
+    trials = tags.shape[1]
+    return (tags * trials + torch.arange(trials, device=tags.device)).flatten()

@@ -14,15 +14,21 @@ from pipeline.models.factorisation import Contexts
 from pipeline.models.model import codes
 from pipeline.store import Features
 
+BLOCK = 8192
+"""Posts, or more where a batch is larger, whose negatives are drawn at a time."""
+
 
 @dataclass(frozen=True)
 class Batch:
     """Some posts with all their quadruples.
 
-    entities: a context's row for each post, (B,) int64; features: a context's input for each post, (B, m). For each of
+    posts: (B,) int64, their places among the training posts; entities: a context's row for each post, (B,) int64;
+    features: a context's input for each post, (B, m); sizes: how many quadruples each post has, (B,) int64. For each of
     Q quadruples: `post`, its post in the batch (ascending), `positive` and `negative`, its tags; all (Q,) int64.
     """
 
+    posts: Tensor
+    sizes: Tensor
     entities: Mapping[str, Tensor]
     features: Mapping[str, Tensor]
     post: Tensor
@@ -35,7 +41,7 @@ class TrainingPosts:
     """P posts with S positive tags: post p has `tags[starts[p] : starts[p] + counts[p]]`, ascending.
 
     `gaps` holds, for each positive, how many tags below it are not positives of its post. `entities` and `rows` give
-    each post's rows in the factors and in the feature matrices.
+    each post's rows in the factors and in the feature matrices. `host_counts` are the counts on the CPU.
     """
 
     entities: Mapping[str, Tensor]
@@ -43,6 +49,7 @@ class TrainingPosts:
     rows: Tensor
     starts: Tensor
     counts: Tensor
+    host_counts: Tensor
     tags: Tensor
     gaps: Tensor
     vocabulary: int
@@ -74,41 +81,56 @@ class TrainingPosts:
             rows=tensor(features.rows(posts["photo"]) if seen else np.zeros(len(posts), np.int64)),
             starts=tensor(starts),
             counts=tensor(counts),
+            host_counts=torch.from_numpy(counts),
             tags=tensor(tags),
             gaps=tensor(tags - (np.arange(len(tags)) - np.repeat(starts, counts))),
             vocabulary=len(names["tags"]),
         )
 
-    def epoch(self, batch: int, generator: torch.Generator) -> Iterator[Batch]:
-        """Every positive once, with a negative drawn for it, in batches of posts in random order."""
-        order = torch.randperm(len(self.counts), generator=generator, device=self.counts.device)
-        counts = self.counts[order]
-        ends = counts.cumsum(0)
-        positives, negatives, posts = self.draw(order, generator)
-        # One wait for the device an epoch: where each batch's quadruples end.
-        bounds = [0, *ends[batch - 1 :: batch].tolist()]
-        if bounds[-1] < len(posts):
-            bounds.append(len(posts))
-        for first, (low, high) in zip(range(0, len(order), batch), pairwise(bounds), strict=True):
-            chosen = order[first : first + batch]
-            yield Batch(
-                entities={name: rows[chosen] for name, rows in self.entities.items()},
-                features={name: matrix[self.rows[chosen]] for name, matrix in self.features.items()},
-                post=posts[low:high] - first,
-                positive=positives[low:high],
-                negative=negatives[low:high],
-            )
+    def keys(self) -> Tensor:
+        """Each positive as one number, post · T + tag, ascending, (S,) int64."""
+        posts = torch.arange(len(self.counts), device=self.counts.device)
+        return torch.repeat_interleave(posts, self.counts, output_size=len(self.tags)) * self.vocabulary + self.tags
 
-    def draw(self, posts: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    def epoch(self, batch: int, generator: torch.Generator, draws: torch.Generator) -> Iterator[Batch]:
+        """Every positive once, with a negative drawn for it, in batches of posts in random order.
+
+        The order comes from `generator`, on the CPU, so that a GPU is never waited for; the negatives from `draws`, on
+        the device, for a block of batches at a time, so that memory does not grow with the posts.
+        """
+        shuffled = torch.randperm(len(self.counts), generator=generator)
+        block = batch * max(1, BLOCK // batch)
+        for first in range(0, len(shuffled), block):
+            chosen = shuffled[first : first + block]
+            ends = self.host_counts[chosen].cumsum(0)
+            cuts = [*range(batch, len(chosen), batch), len(chosen)]
+            bounds = [0, *ends[[cut - 1 for cut in cuts]].tolist()]
+            order = chosen.to(self.counts.device, non_blocking=True)
+            positives, negatives, posts = self.draw(order, bounds[-1], draws)
+            for low, (start, end) in zip([0, *cuts], pairwise(bounds), strict=False):
+                rows = order[low : low + batch]
+                yield Batch(
+                    posts=rows,
+                    sizes=self.counts.index_select(0, rows),
+                    entities={name: known.index_select(0, rows) for name, known in self.entities.items()},
+                    features={
+                        name: matrix.index_select(0, self.rows.index_select(0, rows))
+                        for name, matrix in self.features.items()
+                    },
+                    post=posts[start:end] - low,
+                    positive=positives[start:end],
+                    negative=negatives[start:end],
+                )
+
+    def draw(self, posts: Tensor, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """All positives of posts, a negative for each, and the position in `posts` that they belong to: three (Q,).
 
-        A negative is uniform over the tags that are no positives of the post (Algorithm 1, line 7): the r-th of them,
-        with r uniform, which is r plus the number of positives with at most r non-positives below. That draws what
-        drawing again until it fits would draw, in a fixed number of steps.
+        size: Q. A negative is uniform over the tags that are no positives of the post (Algorithm 1, line 7): the r-th
+        of them, with r uniform, which is r plus the number of positives with at most r non-positives below. That draws
+        what drawing again until it fits would draw, in a fixed number of steps.
         """
         counts = self.counts[posts]
         firsts = counts.cumsum(0) - counts
-        size = len(self.tags) if len(posts) == len(self.counts) else int(counts.sum())
         position = torch.repeat_interleave(counts, output_size=size)
         index = torch.arange(size, device=posts.device) + (self.starts[posts] - firsts)[position]
         free = (self.vocabulary - counts)[position]

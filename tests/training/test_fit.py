@@ -10,7 +10,7 @@ from pipeline.evaluation.metrics import top_tags
 from pipeline.models.config import ModelConfig
 from pipeline.models.registry import save
 from pipeline.store import Features
-from pipeline.training.config import TrainingConfig
+from pipeline.training.config import TrainingConfig, UniformNegatives
 from pipeline.training.fit import fit
 
 FEATURE_SETS = ["none", "image", "objects", "image+objects"]
@@ -23,7 +23,17 @@ POPULAR = {"kind": "popular", "features": "none"}
 TAGS = [f"t{number:02}" for number in range(12)]
 POSTS = 10
 TRAINING = TrainingConfig(
-    factors=16, sigma=0.1, optimizer="adagrad", learning_rate=0.05, l2=1e-3, epochs=60, batch=16, curve_every=20
+    factors=16,
+    sigma=0.1,
+    optimizer="adagrad",
+    learning_rate=0.05,
+    decay=1.0,
+    l2=1e-3,
+    negatives=UniformNegatives(kind="uniform"),
+    epochs=60,
+    patience=0,
+    batch=16,
+    curve_every=20,
 )
 
 
@@ -60,7 +70,7 @@ def checkerboard() -> tuple[pl.DataFrame, pl.DataFrame, Features]:
 @pytest.mark.parametrize("model", [*FACTORISATIONS, USER_POPULAR], ids=name)
 def test_every_personal_model_learns_who_uses_which_tags(model, optimizer):
     posts, new, features = checkerboard()
-    training = TRAINING.model_copy(update={"optimizer": optimizer})
+    training = TRAINING.model_copy(update={"optimizer": optimizer, "epochs": {"adagrad": 60, "sgd": 150}[optimizer]})
     fitted = fit(config(model), training, posts, features, seed=0)
     top = top_tags(fitted.model.scores(new, features), 6)
     for user, suggested in enumerate(top.tolist()):
@@ -132,17 +142,18 @@ def test_the_curve_tells_how_training_went(model):
     posts, _, features = checkerboard()
     training = TRAINING.model_copy(update={"epochs": 50})
     curve = fit(config(model), training, posts, features, seed=0).curve
-    assert curve.columns == ["epoch", "loss", "auc", "f1@5"]
+    assert curve.columns == ["epoch", "loss", "auc", "f1@5", "validation_f1@5"]
     assert curve["epoch"].to_list() == [20, 40, 50]
-    assert curve["loss"][-1] < curve["loss"][0] < 0.7
-    assert curve["auc"][-1] > 0.8
+    start = fit(config(model), training.model_copy(update={"epochs": 1}), posts, features, seed=0).curve
+    assert curve["loss"][-1] < 0.3 < start["loss"][0] < 0.75
+    assert curve["auc"][-1] > 0.8 > start["auc"][0]
     assert curve["f1@5"][-1] > 0.5
 
 
 def test_a_model_that_counts_has_no_curve():
     posts, _, features = checkerboard()
     fitted = fit(config(POPULAR), TRAINING, posts, features, seed=0)
-    assert fitted.curve.columns == ["epoch", "loss", "auc", "f1@5"]
+    assert fitted.curve.columns == ["epoch", "loss", "auc", "f1@5", "validation_f1@5"]
     assert fitted.curve.is_empty()
 
 

@@ -1,47 +1,84 @@
-"""Steps by hand, and against torch's own Adagrad."""
+"""Steps by hand, and against torch's own Adagrad, by the compiled loop and by the tensor operations of a GPU."""
 
 import pytest
 import torch
 
-from pipeline.training.config import TrainingConfig
-from pipeline.training.optimizers import Adagrad, Sgd
+from pipeline.training.gradients import Gradients
+from pipeline.training.optimizers import Adagrad, Optimizer, Sgd
 
-CONFIG = TrainingConfig(
-    factors=1, sigma=0.1, optimizer="sgd", learning_rate=0.5, l2=0, epochs=1, batch=1, curve_every=1
-)
+RATE, L2 = torch.tensor([0.5]), torch.tensor([0.0])
+
+
+@pytest.fixture(params=["compiled", "tensors"], autouse=True)
+def way(request, monkeypatch):
+    """Each of the two ways in turn."""
+    if request.param == "tensors":
+        monkeypatch.setattr(Optimizer, "step_on", Optimizer.step_by_tensors)
+
+
+def column(*rows: list[float]) -> torch.Tensor:
+    """The parameters of one trial, (rows, 1, columns)."""
+    return torch.tensor(rows)[:, None]
+
+
+def gradients(parameters, slopes, uses=1.0) -> Gradients:
+    """Gradients of the parameters, with each row used so often."""
+    made = Gradients.zeros(parameters)
+    for name, slope in slopes.items():
+        made.slopes[name].copy_(slope)
+        made.uses[name].fill_(uses)
+    return made
 
 
 def test_sgd_moves_against_the_gradient_and_clears_it():
-    parameters = {"tag": torch.tensor([[1.0, 2.0], [3.0, 4.0]])}
-    gradients = {"tag": torch.tensor([[2.0, 0.0], [0.0, -4.0]])}
-    Sgd(CONFIG, parameters).step(gradients, {})
-    assert parameters["tag"].tolist() == [[0, 2], [3, 6]]
-    assert not gradients["tag"].any()
+    parameters = {"tag": column([1.0, 2.0], [3.0, 4.0])}
+    made = gradients(parameters, {"tag": column([2.0, 0.0], [0.0, -4.0])})
+    Sgd(parameters).step(made, {}, RATE, L2)
+    assert parameters["tag"][:, 0].tolist() == [[0, 2], [3, 6]]
+    assert not made.slopes["tag"].any()
+    assert not made.uses["tag"].any()
+
+
+def test_each_use_decays():
+    parameters = {"tag": column([1.0, 2.0], [3.0, 4.0])}
+    made = gradients(parameters, {"tag": column([2.0, 0.0], [0.0, 0.0])})
+    made.uses["tag"][1] = 3.0
+    Sgd(parameters).step(made, {}, RATE, torch.tensor([0.1]))
+    # 1 - 0.5 (2 + 0.1), 2 - 0.5 · 0.1 · 2; 3 - 0.5 · 0.1 · 3 · 3, 4 - 0.5 · 0.1 · 3 · 4
+    torch.testing.assert_close(parameters["tag"][:, 0], torch.tensor([[-0.05, 1.9], [2.55, 3.4]]))
+
+
+def test_each_trial_has_its_own_rate_and_decay():
+    parameters = {"tag": torch.ones(1, 2, 1)}
+    made = gradients(parameters, {"tag": torch.ones(1, 2, 1)})
+    Sgd(parameters).step(made, {}, torch.tensor([0.5, 0.25]), torch.tensor([0.0, 1.0]))
+    assert parameters["tag"].tolist() == [[[0.5], [0.5]]]
 
 
 def test_a_row_that_repeats_moves_once():
-    parameters = {"user": torch.zeros(3, 1)}
-    gradients = {"user": torch.tensor([[2.0], [0.0], [4.0]])}
-    Sgd(CONFIG, parameters).step(gradients, {"user": torch.tensor([2, 0, 2, 2])})
-    assert parameters["user"].tolist() == [[-1], [0], [-2]]
-    assert not gradients["user"].any()
+    parameters = {"tag": torch.zeros(1, 1, 1), "user": torch.zeros(3, 1, 1)}
+    made = gradients(parameters, {"user": column([2.0], [0.0], [4.0])})
+    Sgd(parameters).step(made, {"user": torch.tensor([2, 0, 2, 2])}, RATE, L2)
+    assert parameters["user"][:, 0].tolist() == [[-1], [0], [-2]]
+    assert not made.slopes["user"].any()
 
 
 @pytest.mark.parametrize("touched", [{}, {"tag": torch.tensor([4, 0, 1, 3, 2, 0, 4])}])
 def test_adagrad_is_torchs(touched):
     generator = torch.Generator().manual_seed(0)
-    ours = {"tag": torch.randn(5, 3, generator=generator, dtype=torch.float64)}
+    ours = {"tag": torch.randn(5, 1, 3, generator=generator, dtype=torch.float64)}
     theirs = ours["tag"].clone().requires_grad_()
     reference = torch.optim.Adagrad([theirs], lr=0.5, initial_accumulator_value=1e-10, eps=0)
-    optimizer = Adagrad(CONFIG, ours)
+    optimizer = Adagrad(ours)
     for _ in range(4):
-        theirs.grad = torch.randn(5, 3, generator=generator, dtype=torch.float64)
-        optimizer.step({"tag": theirs.grad.clone()}, touched)
+        theirs.grad = torch.randn(5, 1, 3, generator=generator, dtype=torch.float64)
+        rate = RATE.double(), L2.double()
+        optimizer.step(gradients(ours, {"tag": theirs.grad}), touched, *rate)
         reference.step()
     torch.testing.assert_close(ours["tag"], theirs.detach(), rtol=1e-12, atol=0)
 
 
 def test_adagrad_leaves_alone_what_has_no_gradient():
-    parameters = {"tag": torch.ones(2, 1)}
-    Adagrad(CONFIG, parameters).step({"tag": torch.tensor([[0.0], [9.0]])}, {})
-    assert parameters["tag"].tolist() == [[1], [0.5]]
+    parameters = {"tag": torch.ones(2, 1, 1)}
+    Adagrad(parameters).step(gradients(parameters, {"tag": column([0.0], [9.0])}), {}, RATE, L2)
+    assert parameters["tag"][:, 0].tolist() == [[1], [0.5]]

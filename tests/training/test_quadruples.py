@@ -1,6 +1,7 @@
 """What is drawn: every positive once an epoch, negatives that are none, and each of those equally often."""
 
 from collections import Counter
+from unittest.mock import patch
 
 import numpy as np
 import polars as pl
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline.models.factorisation import Contexts
 from pipeline.store import Features
+from pipeline.training import quadruples
 from pipeline.training.quadruples import TrainingPosts
 
 TAGS = list("abcdefgh")
@@ -26,6 +28,10 @@ def encode(tags: list[list[str]]) -> TrainingPosts:
     return TrainingPosts.encode(posts, contexts, {"users": USERS, "tags": TAGS}, features, torch.device("cpu"))
 
 
+def generators(seed: int) -> tuple[torch.Generator, torch.Generator]:
+    return torch.Generator().manual_seed(seed), torch.Generator().manual_seed(seed)
+
+
 some_posts = st.lists(
     st.lists(st.sampled_from(TAGS), min_size=1, max_size=len(TAGS) - 1, unique=True), min_size=1, max_size=12
 )
@@ -35,7 +41,7 @@ some_posts = st.lists(
 def test_an_epoch_has_every_positive_once_and_no_positive_as_negative(tags, batch, seed):
     seen = Counter()
     posts = 0
-    for part in encode(tags).epoch(batch, torch.Generator().manual_seed(seed)):
+    for part in encode(tags).epoch(batch, *generators(seed)):
         posts += len(part.entities["user"])
         assert len(part.entities["user"]) == len(part.features["image"]) <= batch
         assert (part.post.diff() >= 0).all()
@@ -54,7 +60,7 @@ def test_negatives_are_uniform():
     drawn = [Counter(), Counter(), Counter()]
     generator = torch.Generator().manual_seed(1)
     for _ in range(2000):
-        _, negatives, position = posts.draw(torch.arange(3), generator)
+        _, negatives, position = posts.draw(torch.arange(3), 11, generator)
         for post, negative in zip(position.tolist(), negatives.tolist(), strict=True):
             drawn[post][TAGS[negative]] += 1
     assert drawn[2] == {"b": 2000 * 7}
@@ -73,11 +79,22 @@ def test_order_of_tags_in_a_post_does_not_matter():
 
 def test_epochs_differ_and_the_seed_decides():
     def negatives(seed):
-        generator = torch.Generator().manual_seed(seed)
+        both = generators(seed)
         posts = encode([["a"], ["b"], ["c"], ["d"]] * 5)
-        return [torch.cat([part.negative for part in posts.epoch(3, generator)]).tolist() for _ in range(2)]
+        return [torch.cat([part.negative for part in posts.epoch(3, *both)]).tolist() for _ in range(2)]
 
     first, second = negatives(0)
     assert first != second
     assert negatives(0) == [first, second]
     assert negatives(1) != [first, second]
+
+
+@given(some_posts, st.integers(1, 5), st.integers(0, 2**31))
+def test_a_block_at_a_time_is_an_epoch_too(tags, batch, seed):
+    seen = Counter()
+    with patch.object(quadruples, "BLOCK", 4):
+        for part in encode(tags).epoch(batch, *generators(seed)):
+            sizes = torch.bincount(part.post, minlength=len(part.posts))
+            assert sizes.tolist() == part.sizes.tolist() == [len(tags[post]) for post in part.posts]
+            seen.update(zip(part.posts[part.post].tolist(), part.positive.tolist(), strict=True))
+    assert seen == Counter((post, TAGS.index(tag)) for post, names in enumerate(tags) for tag in names)

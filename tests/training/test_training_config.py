@@ -3,16 +3,34 @@
 import pytest
 from pydantic import ValidationError
 
-from pipeline.training.config import TrainingConfig, TrainingOverrides, merged
+from pipeline.training.config import AdaptiveNegatives, TrainingConfig, TrainingOverrides, UniformNegatives, merged
 
 SHARED = TrainingConfig(
-    factors=128, sigma=0.1, optimizer="adagrad", learning_rate=0.02, l2=1e-4, epochs=100, batch=64, curve_every=5
+    factors=128,
+    sigma=0.1,
+    optimizer="adagrad",
+    learning_rate=0.02,
+    decay=1.0,
+    l2=1e-4,
+    negatives=UniformNegatives(kind="uniform"),
+    epochs=100,
+    patience=10,
+    batch=64,
+    curve_every=5,
 )
 
 
 def test_overrides_replace_what_they_name():
     own = merged(SHARED, TrainingOverrides(learning_rate=0.5, l2=0))
     assert own == SHARED.model_copy(update={"learning_rate": 0.5, "l2": 0.0})
+
+
+def test_negatives_and_no_patience_can_be_overrides_too():
+    own = merged(
+        SHARED, TrainingOverrides.model_validate({"negatives": {"kind": "adaptive", "mean_rank": 0.1}, "patience": 0})
+    )
+    assert own.negatives == AdaptiveNegatives(kind="adaptive", mean_rank=0.1)
+    assert own.patience == 0
 
 
 def test_no_override_changes_nothing():

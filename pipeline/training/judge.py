@@ -1,0 +1,89 @@
+"""F1@5 of models in training, where their parameters lie, as `pipeline.evaluation.metrics` counts it (Eq. 10)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor
+
+from pipeline.models.factorisation import Contexts
+from pipeline.models.model import codes
+from pipeline.store import Features
+
+K = 5
+
+CHUNK = 1024
+"""Posts scored at a time."""
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Posts with their tags on the device. A user, photo or tag that the model does not know is −1."""
+
+    entities: Mapping[str, Tensor]
+    features: Mapping[str, Tensor]
+    rows: Tensor
+    post: Tensor
+    tag: Tensor
+    sizes: Tensor
+
+    @classmethod
+    def encode(
+        cls,
+        posts: pl.DataFrame,
+        contexts: Contexts,
+        names: Mapping[str, Sequence[str]],
+        features: Mapping[str, Tensor],
+        photos: Features,
+        device: torch.device,
+    ) -> Self:
+        """Puts posts (columns user, photo, tags) on the device; `features` are there already, in the store's order."""
+        known = {name: codes(posts[name], names[f"{name}s"]) for name in contexts.names if name not in features}
+        pairs = posts.select("tags").with_row_index("post").explode("tags")
+        tag = codes(pairs["tags"], names["tags"])
+        rows = photos.rows(posts["photo"]) if features else np.zeros(len(posts), np.int64)
+
+        def tensor(array: np.ndarray) -> Tensor:
+            return torch.from_numpy(np.array(array, np.int64)).to(device)
+
+        return cls(
+            entities={name: tensor(rows) for name, rows in known.items()},
+            features=features,
+            rows=tensor(rows),
+            post=tensor(pairs["post"].to_numpy()[tag >= 0]),
+            tag=tensor(tag[tag >= 0]),
+            sizes=tensor(posts["tags"].list.len().to_numpy()),
+        )
+
+    def f1(self, contexts: Contexts, parameters: Mapping[str, Tensor]) -> list[float]:
+        """F1@5 of each of G trials, whose parameters are (rows, G, columns)."""
+        counts = [self.hits(contexts, parameters, first) for first in range(0, len(self.sizes), CHUNK)]
+        hits = torch.cat(counts, dim=1).double()
+        precision, recall = (hits / K).mean(dim=1), (hits / self.sizes).mean(dim=1)
+        both = precision + recall
+        return (2 * precision * recall / torch.where(both == 0, 1, both)).tolist()
+
+    def hits(self, contexts: Contexts, parameters: Mapping[str, Tensor], first: int) -> Tensor:
+        """How many of the best five are tags of the post, for a chunk of posts, (G, B) int64."""
+        tag = parameters["tag"]
+        size = min(CHUNK, len(self.sizes) - first)
+        vectors = tag.new_zeros(size, tag.shape[1], contexts.width)
+        for name in contexts.names:
+            part = vectors[..., contexts.columns(name)]
+            if name in self.entities:
+                rows = self.entities[name][first : first + size]
+                part += parameters[name].index_select(0, rows.clamp(min=0)) * (rows >= 0)[:, None, None]
+            else:
+                inputs = self.features[name].index_select(0, self.rows[first : first + size])
+                part += (inputs @ parameters[name].flatten(1)).view(part.shape)
+        scores = vectors.transpose(0, 1) @ tag.permute(1, 2, 0)
+        if "bias" in parameters:
+            scores += parameters["bias"].permute(1, 2, 0)
+        low, high = torch.searchsorted(self.post, torch.tensor([first, first + size], device=tag.device)).tolist()
+        relevant = torch.zeros(scores.shape[1:], dtype=torch.bool, device=tag.device)
+        relevant[self.post[low:high] - first, self.tag[low:high]] = True
+        top = scores.topk(min(K, scores.shape[2]), dim=2).indices
+        return relevant.expand(scores.shape).gather(2, top).sum(2)
