@@ -34,7 +34,7 @@ def fit(config: ModelConfig, training: TrainingConfig, posts: pl.DataFrame, feat
     no post is left to learn from, and when training diverges.
     """
     if not isinstance(config, FactorisationConfig):
-        return Fitted(MODELS[config.kind].fit(config, posts), pl.DataFrame(schema=CURVE), 0)
+        return Fitted(MODELS[config.kind].fit(config, posts, features), pl.DataFrame(schema=CURVE), 0)
     tags = vocabulary(posts["tags"].explode())
     usable = posts.filter(pl.col("tags").list.len() < len(tags))
     if usable.is_empty():

@@ -32,8 +32,8 @@ def pitf():
 
 EXAMPLES = {
     "pitf": pitf,
-    "popular": lambda: Popular.fit(PopularConfig(kind="popular", features="none"), POSTS),
-    "user_popular": lambda: UserPopular.fit(UserPopularConfig(kind="user_popular", features="none"), POSTS),
+    "popular": lambda: Popular.fit(PopularConfig(kind="popular", features="none"), POSTS, NOTHING),
+    "user_popular": lambda: UserPopular.fit(UserPopularConfig(kind="user_popular", features="none"), POSTS, NOTHING),
 }
 
 
