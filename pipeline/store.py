@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal, Self
 
@@ -38,10 +38,14 @@ class StoreConfig(Config):
 
 @dataclass(frozen=True)
 class Features:
-    """The features of photos: `matrices` maps a name (image, objects) to (photos, numbers) float32 in photo order."""
+    """The features of photos: `matrices` maps a name (image, objects) to (photos, numbers) float32 in photo order.
+
+    scalings: how each kind was scaled; a kind that is not among them was not.
+    """
 
     photos: pl.Series
     matrices: Mapping[str, np.ndarray]
+    scalings: Mapping[str, "Scaling"] = field(default_factory=dict)
 
     def rows(self, photos: pl.Series) -> np.ndarray:
         """The rows (int64) of photos in the matrices. Raises InputError for a photo that is not in the store."""
@@ -50,6 +54,14 @@ class Features:
             missing = photos.filter(rows.is_null())[0]
             raise InputError(f"Photo {missing!r} is not in the feature store: run the store stage on its recipe.")
         return rows.to_numpy()
+
+    def unscaled(self, name: str, photos: pl.Series) -> np.ndarray:
+        """What a kind of features was before it was scaled (`Scaling.invert`), (photos, numbers).
+
+        Raises InputError for a photo that is not in the store.
+        """
+        matrix = self.matrices[name][self.rows(photos)]
+        return self.scalings[name].invert(matrix) if name in self.scalings else matrix
 
 
 @dataclass(frozen=True)
@@ -86,6 +98,20 @@ class Scaling:
                 length = np.linalg.norm(matrix, axis=1, keepdims=True)
                 matrix = matrix / np.where(length == 0, 1, length)
         return matrix.astype(np.float32)
+
+    def invert(self, matrix: np.ndarray) -> np.ndarray:
+        """Undoes `apply`, (photos, numbers) to float64, but for what lay below the threshold: that is zero.
+
+        Of vectors scaled by `l2` only the direction is known, so they stay as they are: the order within a photo, and
+        what is zero, are right all the same.
+        """
+        matrix = matrix.astype(np.float64)
+        if self.method != "standardise":
+            return matrix
+        matrix = matrix * self.scale + self.mean
+        # Nothing lies between zero and the threshold, so half of it tells the two apart whatever float32 rounded off.
+        noise = np.maximum(CONSTANT * np.abs(self.mean), (self.threshold or 0) / 2)
+        return np.where(np.abs(matrix) <= noise, 0.0, matrix)
 
 
 def clean(matrix: np.ndarray, threshold: float | None) -> np.ndarray:
@@ -140,7 +166,7 @@ def read_store(path: Path) -> Features:
     photos = read_parquet(path, ["photo"])["photo"]
     names = [name for name in pq.read_schema(path).names if name != "photo"]
     frame = read_parquet(path, names)
-    return Features(photos, {name: frame[name].to_numpy() for name in names})
+    return Features(photos, {name: frame[name].to_numpy() for name in names}, read_scalings(path))
 
 
 def read_scalings(path: Path) -> dict[str, Scaling]:

@@ -18,7 +18,13 @@ from stages.params import Params
 
 SIMULATED = {"sample": ("The photos are rendered by the project.", "The users and their tags are simulated.")}
 SAMPLE_DETECTOR = "pipeline/sources/sample/detector.pt"
-LABELS = {"popular": "Most popular tags", "user_popular": "User's own tags"}
+LABELS = {
+    "popular": "Most popular tags",
+    "user-popular": "User's own tags",
+    "co-occurrence": "Co-occurring tags",
+    "neighbours": "Tags of similar photos",
+    "object-names": "Names of objects",
+}
 VERSIONS = ("dvc", "numpy", "pillow", "polars", "pyarrow", "torch", "torchvision", "ultralytics")
 
 
@@ -44,10 +50,7 @@ def main(params: Params) -> str:
         stats=read_json(paths.stats),
         refinement=pl.DataFrame(read_json(paths.refinement)),
         left_out=dict(left_out.sort("posts", "reason", descending=[True, False]).iter_rows()),
-        models=tuple(
-            ModelInfo(name, model.kind, model.features, label(name, model.kind))
-            for name, model in params.models.items()
-        ),
+        models=tuple(ModelInfo(name, model.kind, model.features, label(name)) for name, model in params.models.items()),
         metrics={name: read_json(paths.metrics(name)) for name in params.models},
         curves={name: pl.read_csv(paths.curve(name)) for name in params.models},
         recommendations=recommendations,
@@ -80,9 +83,12 @@ def simulated(params: Params) -> tuple[str, ...]:
     return said
 
 
-def label(name: str, kind: str) -> str:
-    """What the report calls a model: the paper's capitals, plain words for the rest."""
-    return LABELS.get(kind, name.upper())
+def label(name: str) -> str:
+    """What the report calls a model: plain words for the baselines that the project lists, capitals for all others.
+
+    By name and not by kind: two baselines of one kind must not be called the same.
+    """
+    return LABELS.get(name, name.upper())
 
 
 app = command(main)

@@ -5,10 +5,13 @@ import re
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from pipeline.errors import InputError
 from pipeline.files import write_parquet
-from pipeline.store import StoreConfig, build_store, feature_names, read_scalings, read_store
+from pipeline.store import Features, Scaling, StoreConfig, build_store, clean, feature_names, read_scalings, read_store
 
 PHOTOS = pl.Series(["c", "a", "b", "a"])
 IMAGE = {"a": [1.0, 5.0], "b": [3.0, 5.0], "c": [7.0, 6.0], "d": [99.0, 99.0]}
@@ -88,6 +91,42 @@ def test_a_new_photo_can_be_scaled_as_those_of_the_store(tmp_path, scaling):
     for name, raw in (("image", IMAGE), ("objects", OBJECTS)):
         again = scalings[name].apply(np.float32([raw["c"]]))
         np.testing.assert_array_equal(again[0], features.matrices[name][2])
+
+
+PROBABILITIES = arrays(np.float32, (4, 5), elements=st.floats(0, 1, width=32))
+
+
+@given(PROBABILITIES, PROBABILITIES, st.sampled_from(["standardise", "none"]), st.sampled_from([0.0, 0.05, 0.5]))
+def test_what_was_scaled_comes_back_but_for_rounding(fitted, matrix, method, threshold):
+    scaling = Scaling.fit(fitted, method, threshold)
+    found, expected = scaling.invert(scaling.apply(matrix)), clean(matrix, threshold)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    if threshold:
+        np.testing.assert_array_equal(found == 0, expected == 0)
+
+
+@given(PROBABILITIES)
+def test_of_what_was_scaled_to_length_one_the_order_comes_back(matrix):
+    scaling = Scaling.fit(matrix, "l2", 0.05)
+    found, expected = scaling.invert(scaling.apply(matrix)), clean(matrix, 0.05)
+    np.testing.assert_array_equal(found == 0, expected == 0)
+    sorted_as_before = np.take_along_axis(found, expected.argsort(axis=1), axis=1)
+    assert (np.diff(sorted_as_before, axis=1) >= 0).all()
+
+
+def test_zero_comes_back_as_zero_without_a_threshold_too():
+    # The second column's 0 is far from its mean, and float32 has no number for what it is scaled to.
+    matrix = np.float32([[0.7, 0.0], [0.1, 0.7], [0.3, 0.9]])
+    scaling = Scaling.fit(matrix, "standardise", 0.0)
+    assert (scaling.invert(scaling.apply(matrix)) == 0).tolist() == [[False, True], [False, False], [False, False]]
+
+
+def test_the_store_knows_what_photos_had_before(tmp_path):
+    features = stored(tmp_path, "standardise", image=IMAGE, objects=OBJECTS)
+    np.testing.assert_allclose(features.unscaled("objects", pl.Series(["c", "a"])), [[0.05, 0.5], [0.9, 0]], rtol=1e-6)
+    np.testing.assert_allclose(features.unscaled("image", pl.Series(["b"])), [[3, 5]], rtol=1e-6)
+    bare = Features(features.photos, features.matrices)
+    np.testing.assert_array_equal(bare.unscaled("image", features.photos), features.matrices["image"])
 
 
 def test_a_source_without_photos_has_no_features_and_says_so():

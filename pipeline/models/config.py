@@ -33,4 +33,30 @@ class UserPopularConfig(Config):
     features: Literal["none"] = Field(description="This baseline sees no photo.")
 
 
-ModelConfig = Annotated[FactorisationConfig | PopularConfig | UserPopularConfig, Field(discriminator="kind")]
+class CooccurrenceConfig(Config):
+    """Users get the tags that go with their own tags, and with those of others for the photo."""
+
+    kind: Literal["cooccurrence"] = Field(description="What co-occurs with the tags of the user, and of the photo.")
+    features: Literal["none"] = Field(description="This baseline sees no photo.")
+    personal: float = Field(ge=0, le=1, description="Weight of the user's tags; the photo's have the rest.")
+
+
+class NeighboursConfig(Config):
+    """A photo gets the tags of the training photos that look most like it."""
+
+    kind: Literal["neighbours"] = Field(description="The nearest training photos vote for their tags.")
+    features: Literal["image", "objects", "image+objects"] = Field(description="By what photos are near.")
+    neighbours: int = Field(ge=1, description="How many photos vote (k).")
+
+
+class ObjectNamesConfig(Config):
+    """A photo gets the names of the objects in it, as an auto-tagger would give them to everyone."""
+
+    kind: Literal["object_names"] = Field(description="The names of the detected objects, then the most popular tags.")
+    features: Literal["objects"] = Field(description="What names are taken from.")
+
+
+ModelConfig = Annotated[
+    FactorisationConfig | PopularConfig | UserPopularConfig | CooccurrenceConfig | NeighboursConfig | ObjectNamesConfig,
+    Field(discriminator="kind"),
+]

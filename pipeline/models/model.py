@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from typing import Self
 
 import numpy as np
 import polars as pl
@@ -31,6 +32,18 @@ class Model(ABC):
 
         A user or photo that the model does not know adds nothing. Raises InputError for a photo without the features
         that the model needs.
+        """
+
+
+class Baseline(Model):
+    """A model that needs no training by BPR: it is counted, or found by rule."""
+
+    @classmethod
+    @abstractmethod
+    def fit(cls, config: ModelConfig, posts: pl.DataFrame, features: Features) -> Self:
+        """Fits to training posts (columns user, photo, tags).
+
+        Raises InputError for a photo without the features that the model needs.
         """
 
 

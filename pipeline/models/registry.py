@@ -11,8 +11,11 @@ from safetensors.numpy import save_file
 from pipeline.errors import InputError
 from pipeline.files import atomic
 from pipeline.models.config import ModelConfig
+from pipeline.models.cooccurrence import Cooccurrence
 from pipeline.models.factorisation import Factorisation
 from pipeline.models.model import Model
+from pipeline.models.neighbours import Neighbours
+from pipeline.models.object_names import ObjectNames
 from pipeline.models.popular import Popular, UserPopular
 
 MODELS: Mapping[str, type[Model]] = {
@@ -20,6 +23,9 @@ MODELS: Mapping[str, type[Model]] = {
     "pitf": Factorisation,
     "popular": Popular,
     "user_popular": UserPopular,
+    "cooccurrence": Cooccurrence,
+    "neighbours": Neighbours,
+    "object_names": ObjectNames,
 }
 """The class of each kind of model. Another baseline is a class here and its configuration in `ModelConfig`."""
 

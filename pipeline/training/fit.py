@@ -45,7 +45,7 @@ def fit(
     post is left to learn from, and when training diverges.
     """
     if not isinstance(config, FactorisationConfig):
-        return Fitted(MODELS[config.kind].fit(config, posts), pl.DataFrame(schema=CURVE), 0)
+        return Fitted(MODELS[config.kind].fit(config, posts, features), pl.DataFrame(schema=CURVE), 0)
     settings = merged(training, config.training)
     (trained,) = fit_trials(config, [settings], posts, features, seed, validation, checkpoint)
     if trained.model is None:

@@ -11,15 +11,25 @@ import pytest
 from safetensors.numpy import save_file
 
 from pipeline.errors import InputError
-from pipeline.models.config import FactorisationConfig, PopularConfig, UserPopularConfig
+from pipeline.models.config import (
+    CooccurrenceConfig,
+    FactorisationConfig,
+    NeighboursConfig,
+    ObjectNamesConfig,
+    PopularConfig,
+    UserPopularConfig,
+)
+from pipeline.models.cooccurrence import Cooccurrence
 from pipeline.models.factorisation import Factorisation
+from pipeline.models.neighbours import Neighbours
+from pipeline.models.object_names import ObjectNames
 from pipeline.models.popular import Popular, UserPopular
 from pipeline.models.registry import MODELS, load, save
 from pipeline.store import Features
 from pipeline.training.config import TrainingOverrides
 
 POSTS = pl.DataFrame({"user": ["ann", "bob"], "photo": ["p", "q"], "tags": [["straße", "海"], ["sky"]]})
-NOTHING = Features(pl.Series([], dtype=pl.String), {})
+FEATURES = Features(POSTS["photo"], {"image": np.eye(2, dtype=np.float32), "objects": np.eye(2, 80, dtype=np.float32)})
 
 
 def pitf():
@@ -32,8 +42,17 @@ def pitf():
 
 EXAMPLES = {
     "pitf": pitf,
-    "popular": lambda: Popular.fit(PopularConfig(kind="popular", features="none"), POSTS),
-    "user_popular": lambda: UserPopular.fit(UserPopularConfig(kind="user_popular", features="none"), POSTS),
+    "popular": lambda: Popular.fit(PopularConfig(kind="popular", features="none"), POSTS, FEATURES),
+    "user_popular": lambda: UserPopular.fit(UserPopularConfig(kind="user_popular", features="none"), POSTS, FEATURES),
+    "cooccurrence": lambda: Cooccurrence.fit(
+        CooccurrenceConfig(kind="cooccurrence", features="none", personal=0.5), POSTS, FEATURES
+    ),
+    "neighbours": lambda: Neighbours.fit(
+        NeighboursConfig(kind="neighbours", features="image", neighbours=1), POSTS, FEATURES
+    ),
+    "object_names": lambda: ObjectNames.fit(
+        ObjectNamesConfig(kind="object_names", features="objects"), POSTS, FEATURES
+    ),
 }
 
 
@@ -45,7 +64,7 @@ def test_a_model_comes_back_as_it_was(tmp_path, kind):
     assert type(again) is MODELS[kind]
     assert again.config == model.config
     assert again.names == model.names
-    np.testing.assert_array_equal(again.scores(POSTS, NOTHING), model.scores(POSTS, NOTHING))
+    np.testing.assert_array_equal(again.scores(POSTS, FEATURES), model.scores(POSTS, FEATURES))
 
 
 def test_equal_models_have_equal_bytes_in_every_process(tmp_path):

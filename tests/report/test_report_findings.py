@@ -13,6 +13,7 @@ from pipeline.report.inputs import ModelInfo
 FM = ModelInfo("fm", "fm", "none", "FM")
 FM_IC = ModelInfo("fm-ic", "fm", "image", "FM-IC")
 FM_IC_OD = ModelInfo("fm-ic-od", "fm", "image+objects", "FM-IC-OD")
+NEIGHBOURS = ModelInfo("neighbours", "neighbours", "image+objects", "Tags of similar photos")
 PITF_IC_OD = ModelInfo("pitf-ic-od", "pitf", "image+objects", "PITF-IC-OD")
 
 
@@ -36,6 +37,12 @@ def test_headline_when_seeing_does_not_help(inputs):
     sentence = headline(*outcome(inputs, {FM: 0.51, FM_IC: 0.5}), 1)
     assert "That is 0.010 above FM-IC, the best model that sees the photo:" in sentence
     assert sentence.endswith("includes zero.")
+
+
+def test_a_baseline_that_sees_the_photo_is_told_as_one(inputs):
+    sentence = headline(*outcome(inputs, {FM: 0.2, NEIGHBOURS: 0.5}), 1)
+    assert sentence.startswith("Tags of similar photos is the best of 2 models")
+    assert "That is 0.300 above FM, the best model that does not see the photo:" in sentence
 
 
 def test_headline_of_a_single_model_compares_nothing(inputs):
@@ -75,3 +82,4 @@ def test_signed(value, text):
 def test_sight_of_a_baseline_is_not_that_of_a_factorisation():
     assert sight(ModelInfo("popular", "popular", "none", "popular")) == "nothing: the same tags for everyone"
     assert sight(FM) == "the user"
+    assert sight(NEIGHBOURS) == "the tags of the photos most like it, whoever posted them"

@@ -24,6 +24,15 @@ def test_a_second_model_of_the_same_sort_gets_another_marker():
     assert len({look.marker for look in looks(models).values()}) == 3
 
 
+def test_five_baselines_are_grey_and_dotted_each_with_its_marker():
+    kinds = {"popular": "none", "user_popular": "none", "cooccurrence": "none", "neighbours": "image+objects"}
+    models = [ModelInfo(kind, kind, features, kind) for kind, features in (kinds | {"object_names": "objects"}).items()]
+    found = looks([*models, ModelInfo("fm", "fm", "objects", "FM")])
+    baselines = [found[model.name] for model in models]
+    assert {(look.colour, look.dash) for look in baselines} == {("baseline", found["popular"].dash)}
+    assert len({look.marker for look in found.values()}) == 6
+
+
 @pytest.mark.parametrize("marker", [*MARKERS.values(), *SPARE_MARKERS])
 def test_the_page_can_draw_every_marker(marker):
     assert MARKER_PATHS[marker].startswith("M")

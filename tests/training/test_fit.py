@@ -19,6 +19,10 @@ SEEING = [model for model in FACTORISATIONS if model["features"] != "none"]
 BLIND = [model for model in FACTORISATIONS if model["features"] == "none"]
 USER_POPULAR = {"kind": "user_popular", "features": "none"}
 POPULAR = {"kind": "popular", "features": "none"}
+COOCCURRENCE = {"kind": "cooccurrence", "features": "none", "personal": 0.5}
+NEIGHBOURS = {"kind": "neighbours", "features": "image+objects", "neighbours": 10}
+OBJECT_NAMES = {"kind": "object_names", "features": "objects"}
+BASELINES = [POPULAR, USER_POPULAR, COOCCURRENCE, NEIGHBOURS, OBJECT_NAMES]
 
 TAGS = [f"t{number:02}" for number in range(12)]
 POSTS = 10
@@ -67,7 +71,7 @@ def checkerboard() -> tuple[pl.DataFrame, pl.DataFrame, Features]:
 
 
 @pytest.mark.parametrize("optimizer", ["adagrad", "sgd"])
-@pytest.mark.parametrize("model", [*FACTORISATIONS, USER_POPULAR], ids=name)
+@pytest.mark.parametrize("model", [*FACTORISATIONS, USER_POPULAR, COOCCURRENCE], ids=name)
 def test_every_personal_model_learns_who_uses_which_tags(model, optimizer):
     posts, new, features = checkerboard()
     training = TRAINING.model_copy(update={"optimizer": optimizer, "epochs": {"adagrad": 60, "sgd": 150}[optimizer]})
@@ -83,7 +87,7 @@ def test_popular_cannot():
     assert (top == top[0]).all()
 
 
-@pytest.mark.parametrize("model", SEEING, ids=name)
+@pytest.mark.parametrize("model", [*SEEING, NEIGHBOURS], ids=name)
 def test_every_seeing_model_learns_which_tag_a_photo_has(model):
     rng = np.random.default_rng(0)
     classes = rng.integers(0, 6, 200)
@@ -103,7 +107,7 @@ def test_every_seeing_model_learns_which_tag_a_photo_has(model):
         assert top_tags(fitted.model.scores(asked, features), 1)[:, 0].tolist() == classes[150:].tolist()
 
 
-@pytest.mark.parametrize("model", BLIND, ids=name)
+@pytest.mark.parametrize("model", [*BLIND, COOCCURRENCE], ids=name)
 def test_models_without_features_learn_a_photo_that_several_users_posted(model):
     rows = [
         (f"u{user}", f"p{photo}", [TAGS[photo], TAGS[photo + 6]])
@@ -118,7 +122,7 @@ def test_models_without_features_learn_a_photo_that_several_users_posted(model):
     assert np.sort(top, axis=1).tolist() == [[photo, photo + 6] for photo in range(6)]
 
 
-@pytest.mark.parametrize("model", [*FACTORISATIONS, POPULAR, USER_POPULAR], ids=name)
+@pytest.mark.parametrize("model", [*FACTORISATIONS, *BASELINES], ids=name)
 def test_the_same_seed_gives_the_same_bytes(model, tmp_path):
     posts, _, features = checkerboard()
     training = TRAINING.model_copy(update={"epochs": 3})
