@@ -52,7 +52,7 @@ WEIGHTS = tuple(np.round(np.arange(0.05, 1, 0.05), 2).tolist())
 LIGHTFM_GRID = {
     "no_components": (64, 128),
     "learning_rate": (0.02, 0.05, 0.1, 0.2),
-    "alpha": (0, 1e-6, 1e-5, 1e-4),
+    "alpha": (0, 1e-6, 1e-5, 1e-4, 1e-3, 3e-3),
 }
 LIGHTFM_STEP = 10
 LIGHTFM_ROUNDS = ((40, 6), (100, 3), (200, 1))
