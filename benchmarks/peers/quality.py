@@ -1,0 +1,309 @@
+"""F1@5 of the peers on test posts, each peer tuned on validation posts.
+
+    .venv-peers/bin/python benchmarks/peers/quality.py POSTS.npz
+
+Run by the peers' environment (README.md here); imports nothing of the project. POSTS.npz, which
+`benchmarks/folksonomy_npz.py` writes, holds n_users, n_photos and n_tags and, for each part of train_fit, validation,
+train (both of those) and test, the arrays <part>_user and <part>_photo (int64, of each post), <part>_tags (int64, the
+tags of one post after the other) and <part>_starts (int64, posts + 1: where each post's tags start, and the last end).
+Codes are those of the training posts; -1 is a user, photo or tag that they do not know.
+
+Every setting of a grid learns from train_fit and is measured on validation; the best one learns from train, for as
+many epochs, and is measured on test. Prints JSON: for each peer `validation` and `test` (F1@5; `test` is the mean over
+`test_of_seeds` where chance plays a part) and `settings`. All of it runs on one thread: the peers' own threads would
+make the figures differ from run to run.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property, partial
+from heapq import nlargest
+from itertools import islice, product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from implicit.cpu.bpr import BayesianPersonalizedRanking
+from lightfm import LightFM
+from threadpoolctl import threadpool_limits
+
+K = 5
+SEEDS = (0, 1, 2)
+"""Of the runs on the test posts; the first is the grids'."""
+
+Settings = dict[str, Any]
+Curve = Iterator[tuple[int, np.ndarray]]
+"""Epochs learned, and the scores of the target posts after them, more and more."""
+
+IMPLICIT_GRID = {
+    "factors": (64, 128),
+    "learning_rate": (0.01, 0.05, 0.1),
+    "regularization": (1e-4, 1e-3, 1e-2),
+}
+IMPLICIT_EPOCHS = (20, 40, 60, 80, 100, 150, 200, 300, 500)
+MIXED = 8
+"""How many of the best settings on each side are tried together."""
+WEIGHTS = tuple(np.round(np.arange(0.05, 1, 0.05), 2).tolist())
+
+LIGHTFM_GRID = {
+    "no_components": (64, 128),
+    "learning_rate": (0.02, 0.05, 0.1, 0.2),
+    "alpha": (0, 1e-6, 1e-5, 1e-4, 1e-3, 3e-3),
+}
+LIGHTFM_STEP = 10
+LIGHTFM_ROUNDS = ((40, 6), (100, 3), (200, 1))
+"""Up to how many epochs, and how many settings then go on: the best so far (successive halving)."""
+
+
+@dataclass(frozen=True)
+class Posts:
+    """Posts as in POSTS.npz: user, photo and starts of each, and the tags."""
+
+    user: np.ndarray
+    photo: np.ndarray
+    starts: np.ndarray
+    tags: np.ndarray
+
+    @property
+    def post(self) -> np.ndarray:
+        """The post of each tag assignment."""
+        return np.repeat(np.arange(len(self.user)), np.diff(self.starts))
+
+
+@dataclass(frozen=True)
+class Task:
+    """Posts to learn from, posts to recommend tags for, and the numbers of users, photos and tags."""
+
+    known: Posts
+    target: Posts
+    users: int
+    photos: int
+    tags: int
+
+    @cached_property
+    def counts(self) -> np.ndarray:
+        """How many known posts each tag is in."""
+        return np.bincount(self.known.tags, minlength=self.tags)
+
+    @cached_property
+    def relevant(self) -> np.ndarray:
+        """Whether a tag is one of a target post's: bool (posts, tags)."""
+        relevant = np.zeros((len(self.target.user), self.tags), bool)
+        in_vocabulary = self.target.tags >= 0
+        relevant[self.target.post[in_vocabulary], self.target.tags[in_vocabulary]] = True
+        return relevant
+
+    def f1(self, scores: np.ndarray) -> float:
+        """F1@5 of scores (posts, tags), the higher the better; of equals the first tag comes first.
+
+        Eq. 10 as `pipeline/evaluation/metrics.py` has it: the harmonic mean of precision (hits / 5) and recall (hits /
+        the post's tags, those that no training post has included), each averaged over the posts first. Tags of no
+        known post are no candidates.
+        """
+        left = np.where(self.counts > 0, scores, -np.inf)
+        rows = np.arange(len(left))
+        hits = np.zeros(len(left))
+        for _ in range(K):
+            best = left.argmax(axis=1)
+            hits += self.relevant[rows, best]
+            left[rows, best] = -np.inf
+        precision, recall = np.mean(hits / K), np.mean(hits / np.diff(self.target.starts))
+        return float(2 * precision * recall / (precision + recall)) if precision + recall else 0.0
+
+
+def main(path: Path) -> None:
+    """Tunes and measures every peer, and prints what was found."""
+    with np.load(path) as data:
+        posts = {name: part(data, name) for name in ("train_fit", "validation", "train", "test")}
+        sizes = [int(data[name]) for name in ("n_users", "n_photos", "n_tags")]
+    validation = Task(posts["train_fit"], posts["validation"], *sizes)
+    test = Task(posts["train"], posts["test"], *sizes)
+    found = {
+        "most popular": plain(most_popular, validation, test),
+        "user's most popular": plain(users_most_popular, validation, test),
+    }
+    best = {side: best_implicit(validation, side) for side in ("user", "photo")}
+    found["implicit BPR, users × tags"] = implicit_alone(best["user"], "user", test)
+    found["implicit BPR, photos × tags"] = implicit_alone(best["photo"], "photo", test)
+    found["implicit BPR, both mixed"] = implicit_mixed(best, validation, test)
+    for loss in ("bpr", "warp"):
+        found[f"LightFM, {loss}"] = best_lightfm(loss, validation, test)
+    print(json.dumps(found, indent=2, ensure_ascii=False))
+
+
+def part(data: Mapping[str, np.ndarray], name: str) -> Posts:
+    """The posts of one part of POSTS.npz."""
+    return Posts(*(data[f"{name}_{array}"] for array in ("user", "photo", "starts", "tags")))
+
+
+def plain(score: Callable[[Task], np.ndarray], validation: Task, test: Task) -> Settings:
+    """The figures of what has nothing to tune and knows no chance."""
+    return {"validation": validation.f1(score(validation)), "test": test.f1(score(test)), "settings": {}}
+
+
+def most_popular(task: Task) -> np.ndarray:
+    """The tags of most posts."""
+    return np.broadcast_to(task.counts.astype(float), task.relevant.shape)
+
+
+def users_most_popular(task: Task) -> np.ndarray:
+    """The tags of most of the user's posts, then the tags of most posts."""
+    own = np.zeros((task.users + 1, task.tags))  # The last row is of users who are not known.
+    np.add.at(own, (task.known.user[task.known.post], task.known.tags), 1)
+    return own[task.target.user] + task.counts / (task.counts.max() + 1)
+
+
+def best_implicit(task: Task, side: str) -> list[tuple[float, Settings, np.ndarray]]:
+    """The best settings of BPR on users × tags or photos × tags: F1@5, settings and scores, best first."""
+    tried = (
+        (task.f1(scores), settings | {"iterations": epochs}, scores)
+        for settings in grid(IMPLICIT_GRID)
+        for epochs, scores in implicit(task, side, settings, IMPLICIT_EPOCHS, SEEDS[0])
+    )
+    best = nlargest(MIXED, tried, key=lambda one: one[0])
+    say(f"implicit, {side}", *best[0][:2])
+    return best
+
+
+def implicit(task: Task, side: str, settings: Settings, epochs: tuple[int, ...], seed: int) -> Curve:
+    """Scores for the target's users, or photos, which are no more than the tags' bias where nothing is known of them.
+
+    implicit is told of each epoch's end by a callback, and its factors are read there.
+    """
+    row = getattr(task.known, side)[task.known.post]
+    rows = task.users if side == "user" else task.photos
+    pairs = sp.csr_matrix((np.ones(len(row), np.float32), (row, task.known.tags)), (rows, task.tags))
+    pairs.sum_duplicates()
+    target = getattr(task.target, side)
+    model = BayesianPersonalizedRanking(**settings, iterations=max(epochs), num_threads=1, random_state=seed)
+    curve = []
+
+    def read(epoch: int, *_: object) -> None:
+        if epoch + 1 in epochs:
+            factors = np.where((target >= 0)[:, None], model.user_factors[target], 0)
+            factors[:, -1] = 1  # The last factor of a tag is its bias.
+            curve.append((epoch + 1, factors @ model.item_factors.T))
+
+    model.fit(pairs, show_progress=False, callback=read)
+    return iter(curve)
+
+
+def implicit_alone(best: list[tuple[float, Settings, np.ndarray]], side: str, test: Task) -> Settings:
+    """The figures of one side."""
+    f1, settings, _ = best[0]
+    return figures(f1, settings, partial(implicit_once, test, side, settings), test)
+
+
+def implicit_once(task: Task, side: str, settings: Settings, seed: int) -> np.ndarray:
+    """Scores after settings["iterations"] epochs."""
+    rest = {name: value for name, value in settings.items() if name != "iterations"}
+    [(_, scores)] = implicit(task, side, rest, (settings["iterations"],), seed)
+    return scores
+
+
+def implicit_mixed(best: Mapping[str, list], validation: Task, test: Task) -> Settings:
+    """The figures of both sides' scores, added with a weight: photos are known from what others have called them."""
+    tried = [
+        (
+            validation.f1(mixed(weight, user_scores, photo_scores)),
+            {"weight_of_photo": weight, "user": user, "photo": photo},
+        )
+        for (_, user, user_scores), (_, photo, photo_scores) in product(best["user"], best["photo"])
+        for weight in WEIGHTS
+    ]
+    f1, settings = max(tried, key=lambda one: one[0])
+    say("implicit, mixed", f1, settings)
+
+    def scores(seed: int) -> np.ndarray:
+        sides = (implicit_once(test, side, settings[side], seed) for side in ("user", "photo"))
+        return mixed(settings["weight_of_photo"], *sides)
+
+    return figures(f1, settings, scores, test)
+
+
+def mixed(weight: float, user_scores: np.ndarray, photo_scores: np.ndarray) -> np.ndarray:
+    """The two scores, added."""
+    return (1 - weight) * user_scores + weight * photo_scores
+
+
+def best_lightfm(loss: str, validation: Task, test: Task) -> Settings:
+    """The figures of LightFM with one loss."""
+    runs = [(settings, lightfm(validation, loss, settings, SEEDS[0])) for settings in grid(LIGHTFM_GRID)]
+    best = [(0.0, settings | {"epochs": 0}) for settings, _ in runs]
+    done, going = 0, list(range(len(runs)))
+    for epochs, survivors in LIGHTFM_ROUNDS:
+        for run in going:
+            settings, curve = runs[run]
+            for epoch, scores in islice(curve, (epochs - done) // LIGHTFM_STEP):
+                f1 = validation.f1(scores)
+                if f1 > best[run][0]:
+                    best[run] = f1, settings | {"epochs": epoch}
+        done, going = epochs, nlargest(survivors, going, key=lambda run: best[run][0])
+    f1, settings = best[going[0]]
+    say(f"LightFM, {loss}", f1, settings)
+
+    def scores(seed: int) -> np.ndarray:
+        rest = {name: value for name, value in settings.items() if name != "epochs"}
+        return next(scores for epoch, scores in lightfm(test, loss, rest, seed) if epoch == settings["epochs"])
+
+    return figures(f1, settings, scores, test)
+
+
+def lightfm(task: Task, loss: str, settings: Settings, seed: int) -> Curve:
+    """Scores for the target posts, every ten epochs until it diverges: posts learn as LightFM's users do.
+
+    The features of a post are the indicators of its user and of its photo, those left out that no known post has; the
+    tags are the items.
+    """
+    known = task.known
+    settings = dict(settings)
+    alpha = settings.pop("alpha")
+    model = LightFM(**settings, loss=loss, user_alpha=alpha, item_alpha=alpha, random_state=seed)
+    shape = (len(known.user), task.tags)
+    assignments = sp.coo_matrix((np.ones(len(known.tags), np.float32), (known.post, known.tags)), shape)
+    seen = np.append(np.bincount(known.user, minlength=task.users), np.bincount(known.photo, minlength=task.photos)) > 0
+    known_features, target_features = (indicators(task, posts, seen) for posts in (known, task.target))
+    epoch = 0
+    while True:
+        try:
+            model.fit_partial(assignments, known_features, epochs=LIGHTFM_STEP, num_threads=1)
+        except ValueError:  # "Not all estimated parameters are finite"
+            return
+        epoch += LIGHTFM_STEP
+        yield epoch, (target_features @ model.user_embeddings) @ model.item_embeddings.T + model.item_biases
+
+
+def indicators(task: Task, posts: Posts, seen: np.ndarray) -> sp.csr_matrix:
+    """Which user and which photo a post has: float32 (posts, users + photos), only those that are `seen`."""
+    post = np.tile(np.arange(len(posts.user)), 2)
+    column = np.append(posts.user, np.where(posts.photo >= 0, task.users + posts.photo, -1))
+    kept = (column >= 0) & seen[column]
+    shape = (len(posts.user), task.users + task.photos)
+    return sp.csr_matrix((np.ones(kept.sum(), np.float32), (post[kept], column[kept])), shape)
+
+
+def figures(f1: float, settings: Settings, scores: Callable[[int], np.ndarray], test: Task) -> Settings:
+    """What is reported of a peer, its test posts measured once for each seed."""
+    of_seeds = [test.f1(scores(seed)) for seed in SEEDS]
+    return {"validation": f1, "test": float(np.mean(of_seeds)), "test_of_seeds": of_seeds, "settings": settings}
+
+
+def grid(values: Mapping[str, Iterable[Any]]) -> list[Settings]:
+    """All combinations."""
+    return [dict(zip(values, chosen, strict=True)) for chosen in product(*values.values())]
+
+
+def say(*what: object) -> None:
+    """A line of progress, on standard error."""
+    print(*what, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("path", type=Path, metavar="POSTS.npz")
+    with threadpool_limits(1, "blas"):
+        main(parser.parse_args().path)
