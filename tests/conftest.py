@@ -4,9 +4,14 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 # Before torch is loaded: as in stages/cli.py.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+# The first example of a property may have to compile a loop.
+settings.register_profile("project", deadline=None)
+settings.load_profile("project")
 
 
 @pytest.fixture(scope="session")

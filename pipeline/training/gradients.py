@@ -16,6 +16,7 @@ from torch.nn.functional import softplus
 from pipeline.models.factorisation import Contexts
 from pipeline.training import kernels
 from pipeline.training.quadruples import Batch
+from pipeline.training.threads import shared
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,10 @@ def post_vectors(contexts: Contexts, parameters: Mapping[str, Tensor], batch: Ba
     vectors = tag.new_zeros(len(batch.posts), tag.shape[1], contexts.width)
     for name in contexts.names:
         part = vectors[..., contexts.columns(name)]
-        if name in batch.entities:
+        if name in batch.entities and tag.is_cuda:
             part += parameters[name].index_select(0, batch.entities[name])
+        elif name in batch.entities:
+            kernels.add_rows(parameters[name].numpy(), batch.entities[name].numpy(), part.numpy())
         else:
             part += (batch.features[name] @ parameters[name].flatten(1)).view(part.shape)
     return vectors
@@ -75,9 +78,11 @@ def add_gradients(
     (add_pairs_by_tensors if vectors.is_cuda else add_pairs)(parameters, gradients, batch, vectors, negative, outer)
     for name in contexts.names:
         part, slope, uses = outer[..., contexts.columns(name)], gradients.slopes[name], gradients.uses[name]
-        if name in batch.entities:
+        if name in batch.entities and vectors.is_cuda:
             slope.index_add_(0, batch.entities[name], part)
             uses.index_add_(0, batch.entities[name], batch.sizes.to(uses.dtype)[:, None, None])
+        elif name in batch.entities:
+            kernels.add_to_rows(*(t.numpy() for t in (part, batch.entities[name], batch.sizes, slope, uses)))
         else:
             slope.flatten(1).addmm_(batch.features[name].T, part.flatten(1))
             uses += len(batch.post)
@@ -92,13 +97,27 @@ def add_pairs(
     outer: Tensor,
 ) -> None:
     """Adds the quadruples' part to the gradients of tags and biases, and of the vectors (`outer`): on the CPU."""
-    tag, trials = parameters["tag"], vectors.shape[1]
+    tag, (_, trials, width) = parameters["tag"], vectors.shape
     without = tag.new_empty(0, trials, 1)
-    read = (tag, parameters.get("bias", without), vectors, batch.post, batch.positive, negative)
-    added = (gradients.slopes["tag"], gradients.slopes.get("bias", without), outer, gradients.uses["tag"])
-    kernels.add_pairs(*(tensor.numpy() for tensor in (*read, *added, gradients.loss, gradients.right)))
+    margin = tag.new_empty(len(batch.post), trials)
+    weight = torch.empty_like(margin)
+    quadruples = [tensor.numpy() for tensor in (vectors, batch.post, batch.positive, negative)]
+    read = tag.numpy(), parameters.get("bias", without).numpy(), *quadruples
+    filled = margin.numpy(), weight.numpy(), outer.numpy()
+    slopes = gradients.slopes["tag"], gradients.slopes.get("bias", without), gradients.uses["tag"]
+    added = weight.numpy(), *(tensor.numpy() for tensor in slopes)
+
+    def next_post(place: int) -> int:
+        return int(torch.searchsorted(batch.post, batch.post[place]))
+
+    shared(
+        lambda low, high: kernels.add_outer(low, high, *read, *filled), len(margin), margin.numel() * width, next_post
+    )
+    shared(lambda low, high: kernels.add_slopes(low, high, *quadruples, *added), width, margin.numel() * width)
     if "bias" in parameters:
         gradients.uses["bias"].copy_(gradients.uses["tag"])
+    gradients.loss.add_(softplus(-margin).sum(0))
+    gradients.right.add_((margin > 0).sum(0))
 
 
 def add_pairs_by_tensors(

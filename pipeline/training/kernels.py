@@ -1,8 +1,9 @@
 """What training does once a quadruple and once a parameter, compiled for the CPU.
 
 Tensor operations read and write everything many times over; these loops keep a quadruple's rows in the first cache.
-They run on one thread, in the order of the quadruples, so that a seed always gives the same bytes. `gradients.py` and
-`optimizers.py` have the same sums as tensor operations, for a GPU, and a test holds the two to each other.
+Where they are shared among threads, each thread has numbers of its own and adds to them in the order of the quadruples,
+so that a seed gives the same bytes on any number of threads. `gradients.py` and `optimizers.py` have the same sums as
+tensor operations, for a GPU, and a test holds the two to each other.
 """
 
 import math
@@ -15,44 +16,99 @@ compiled = njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc"
 
 
 @compiled
-def add_pairs(
-    tag, bias, vectors, post, positive, negative, tag_gradient, bias_gradient, outer, uses, loss, right
-):  # fmt: skip
-    """Eq. 9 for Q quadruples and G trials.
+def draw(posts, starts, counts, tags, vocabulary, uniform, positive, negative, position):
+    """All positives of some posts, a negative for each, and its post's place among them: fills three (Q,).
+
+    Post p has `tags[starts[p] : starts[p] + counts[p]]`, ascending; uniform: (Q,) in [0, 1). With r uniform over the
+    tags that are no positives, each positive at or below it makes it one more.
+    """
+    q = 0
+    for place in range(len(posts)):
+        own = tags[starts[posts[place]] :][: counts[posts[place]]]
+        for tag in own:
+            other = int(uniform[q] * (vocabulary - len(own)))
+            for positive_tag in own:
+                if positive_tag > other:
+                    break
+                other += 1
+            positive[q], negative[q], position[q] = tag, other, place
+            q += 1
+
+
+@compiled
+def add_rows(table, rows, part):
+    """Adds rows of a table (rows, G, columns) to a part of the posts' vectors, (B, G, columns)."""
+    for place in range(len(rows)):
+        for g in range(part.shape[1]):
+            source, target = table[rows[place], g], part[place, g]
+            for c in range(len(target)):
+                target[c] += source[c]
+
+
+@compiled
+def add_to_rows(part, rows, sizes, slope, uses):
+    """The other way round: adds a part of the vectors' gradients to rows, and each post's quadruples to their uses."""
+    for place in range(len(rows)):
+        for g in range(part.shape[1]):
+            source, target = part[place, g], slope[rows[place], g]
+            for c in range(len(source)):
+                target[c] += source[c]
+        uses[rows[place], 0, 0] += sizes[place]
+
+
+@compiled
+def add_outer(low, high, tag, bias, vectors, post, positive, negative, margin, weight, outer):
+    """Eq. 9 for the quadruples from `low` to `high` and G trials, as far as a post's vector is concerned.
 
     Reads tag (T, G, W), bias (T, G, 1), or (0, G, 1) without one, vectors (B, G, W), post and positive (Q,), negative
-    (Q, G) or (Q, 1). Adds to the gradients of tag and bias, and of the vectors (`outer`); to uses (T, G, 1) how often
-    each tag occurs; to loss (G,) −ln σ(ŷ') and to right (G,) the number of quadruples that are ranked right.
+    (Q, G) or (Q, 1). Fills margin, ŷ', and weight, the first factor of the gradient, both (Q, G); adds to `outer`, the
+    gradients of the vectors.
     """
     width, has_bias, own = tag.shape[2], len(bias) > 0, negative.shape[1] > 1
-    for q in range(len(post)):
+    for q in range(low, high):
         a = positive[q]
         for g in range(tag.shape[1]):
             b = negative[q, g if own else 0]
             vector, liked, other = vectors[post[q], g], tag[a, g], tag[b, g]
-            margin = vector[0] * 0
+            total = vector[0] * 0
             for c in range(width):
-                margin += vector[c] * (liked[c] - other[c])
+                total += vector[c] * (liked[c] - other[c])
             if has_bias:
-                margin += bias[a, g, 0] - bias[b, g, 0]
-            small = math.exp(-abs(margin))
-            weight = tag.dtype.type((small if margin > 0 else 1) / (1 + small))
-            loss[g] += math.log1p(small) - min(margin, 0)
-            right[g] += margin > 0
+                total += bias[a, g, 0] - bias[b, g, 0]
+            small = math.exp(-abs(total))
+            share = tag.dtype.type((small if total > 0 else 1) / (1 + small))
+            margin[q, g], weight[q, g] = total, share
             part = outer[post[q], g]
             for c in range(width):
-                part[c] -= weight * (liked[c] - other[c])
-            up = tag_gradient[a, g]
-            for c in range(width):
-                up[c] -= weight * vector[c]
-            down = tag_gradient[b, g]
-            for c in range(width):
-                down[c] += weight * vector[c]
-            if has_bias:
-                bias_gradient[a, g, 0] -= weight
-                bias_gradient[b, g, 0] += weight
-            uses[a, g, 0] += 1
-            uses[b, g, 0] += 1
+                part[c] -= share * (liked[c] - other[c])
+
+
+@compiled
+def add_slopes(low, high, vectors, post, positive, negative, weight, tag_slope, bias_slope, uses):
+    """Eq. 9 for Q quadruples, as far as tags are concerned: their columns from `low` to `high`.
+
+    Adds to the gradients of tag and bias, and to uses (T, G, 1) how often each tag occurs; whoever has the first column
+    counts, and has the bias.
+    """
+    has_bias, own, first = len(bias_slope) > 0, negative.shape[1] > 1, low == 0
+    for q in range(len(post)):
+        a = positive[q]
+        for g in range(vectors.shape[1]):
+            b = negative[q, g if own else 0]
+            share = weight[q, g]
+            vector = vectors[post[q], g, low:high]
+            up = tag_slope[a, g, low:high]
+            for c in range(len(vector)):
+                up[c] -= share * vector[c]
+            down = tag_slope[b, g, low:high]
+            for c in range(len(vector)):
+                down[c] += share * vector[c]
+            if first:
+                uses[a, g, 0] += 1
+                uses[b, g, 0] += 1
+                if has_bias:
+                    bias_slope[a, g, 0] -= share
+                    bias_slope[b, g, 0] += share
 
 
 @compiled

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from pipeline.training import kernels
 from pipeline.training.gradients import Gradients
+from pipeline.training.threads import shared
 
 
 class Optimizer(ABC):
@@ -24,16 +25,27 @@ class Optimizer(ABC):
         self.all_rows = {name: torch.arange(len(table), device=table.device) for name, table in parameters.items()}
 
     def step(self, gradients: Gradients, touched: Mapping[str, Tensor], rates: Tensor, l2: Tensor) -> None:
-        """One step with α and λ of each trial, (G,). `touched` names the rows of large tensors that have a gradient."""
+        """One step with α and λ of each trial, (G,). `touched` names the rows of large tensors that have a gradient.
+
+        A row that repeats among them moves once.
+        """
         for name, parameter in self.parameters.items():
             state = [self.states[name]] if name in self.states else []
             rows = touched.get(name, self.all_rows[name])
-            tensors = (rows, parameter, gradients.slopes[name], gradients.uses[name], rates, l2, *state)
-            (self.step_by_tensors if parameter.is_cuda else self.step_on)(*tensors)
+            tensors = (parameter, gradients.slopes[name], gradients.uses[name], rates, l2, *state)
+            if parameter.is_cuda:
+                self.step_by_tensors(rows, *tensors)
+            else:
+                self.step_on(rows, *tensors, shareable=name not in touched)
 
-    def step_on(self, *tensors: Tensor) -> None:
-        """Moves some rows of a parameter, on the CPU: rows, parameter, gradient, uses, rates, l2 and the state."""
-        type(self).kernel(*(tensor.numpy() for tensor in tensors))
+    def step_on(self, rows: Tensor, *tensors: Tensor, shareable: bool) -> None:
+        """Moves some rows of a parameter, on the CPU. Rows that repeat cannot be shared among threads."""
+        kernel, arrays = type(self).kernel, [tensor.numpy() for tensor in tensors]
+        if shareable:
+            chosen = rows.numpy()
+            shared(lambda low, high: kernel(chosen[low:high], *arrays), len(chosen), 4 * tensors[0].numel())
+        else:
+            kernel(rows.numpy(), *arrays)
 
     def step_by_tensors(
         self,
@@ -44,6 +56,7 @@ class Optimizer(ABC):
         rates: Tensor,
         l2: Tensor,
         *state: Tensor,
+        shareable: bool = True,  # noqa: ARG002 (as for a CPU)
     ) -> None:
         """The same by tensor operations, for a GPU.
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from pipeline.models.factorisation import Contexts
 from pipeline.models.model import codes
 from pipeline.store import Features
+from pipeline.training import kernels
 
 BLOCK = 8192
 """Posts, or more where a batch is larger, whose negatives are drawn at a time."""
@@ -126,16 +127,23 @@ class TrainingPosts:
         """All positives of posts, a negative for each, and the position in `posts` that they belong to: three (Q,).
 
         size: Q. A negative is uniform over the tags that are no positives of the post (Algorithm 1, line 7): the r-th
-        of them, with r uniform, which is r plus the number of positives with at most r non-positives below. That draws
-        what drawing again until it fits would draw, in a fixed number of steps.
+        of them, with r uniform. That draws what drawing again until it fits would draw, in a fixed number of steps.
         """
-        counts = self.counts[posts]
+        uniform = torch.rand(size, generator=generator, dtype=torch.float64, device=posts.device)
+        if posts.is_cuda:
+            return self.draw_by_tensors(posts, uniform)
+        drawn = tuple(torch.empty(size, dtype=torch.int64) for _ in range(3))
+        kept = (tensor.numpy() for tensor in (posts, self.starts, self.counts, self.tags))
+        kernels.draw(*kept, self.vocabulary, *(tensor.numpy() for tensor in (uniform, *drawn)))
+        return drawn
+
+    def draw_by_tensors(self, posts: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The same by tensor operations, for a GPU: r moves up by the positives with at most r non-positives below."""
+        counts, size = self.counts[posts], len(uniform)
         firsts = counts.cumsum(0) - counts
         position = torch.repeat_interleave(counts, output_size=size)
         index = torch.arange(size, device=posts.device) + (self.starts[posts] - firsts)[position]
-        free = (self.vocabulary - counts)[position]
-        uniform = torch.rand(size, generator=generator, dtype=torch.float64, device=posts.device)
-        draw = (uniform * free).long()
+        draw = (uniform * (self.vocabulary - counts)[position]).long()
         base = position * self.vocabulary
         below = torch.searchsorted(base + self.gaps[index], base + draw, right=True) - firsts[position]
         return self.tags[index], draw + below, position

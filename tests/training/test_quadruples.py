@@ -55,6 +55,16 @@ def test_an_epoch_has_every_positive_once_and_no_positive_as_negative(tags, batc
     assert seen == Counter((photo, tag) for photo, names in enumerate(tags) for tag in names)
 
 
+@given(some_posts, st.integers(0, 2**31))
+def test_a_gpus_way_draws_the_same(tags, seed):
+    posts = encode(tags)
+    order = torch.randperm(len(tags), generator=torch.Generator().manual_seed(seed))
+    compiled = posts.draw(order, len(posts.tags), torch.Generator().manual_seed(seed))
+    uniform = torch.rand(len(posts.tags), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    for one, other in zip(compiled, posts.draw_by_tensors(order, uniform), strict=True):
+        assert one.tolist() == other.tolist()
+
+
 def test_negatives_are_uniform():
     posts = encode([["a", "b", "e"], ["h"], ["a", "c", "d", "e", "f", "g", "h"]])
     drawn = [Counter(), Counter(), Counter()]
