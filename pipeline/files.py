@@ -54,17 +54,22 @@ def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pl.DataFra
 
     Raises InputError when the file is missing, is not parquet, or lacks a column.
     """
+    present = columns_of(path)
+    chosen = present if columns is None else columns
+    for column in chosen:
+        if column not in present:
+            raise InputError(f"{path} has no column {column!r}; it has {', '.join(present)}.")
+    return pl.read_parquet(path, columns=list(chosen)).select(chosen)
+
+
+def columns_of(path: Path) -> list[str]:
+    """The names of a parquet file's columns. Raises InputError when the file is missing or is not parquet."""
     try:
-        present = pq.read_schema(path).names
+        return pq.read_schema(path).names
     except FileNotFoundError:
         raise InputError(f"{path} does not exist: run the stage that writes it, or `dvc repro`.") from None
     except pa.ArrowInvalid as error:
         raise InputError(f"{path} is not a parquet file ({error}): write it again.") from None
-    columns = present if columns is None else columns
-    for column in columns:
-        if column not in present:
-            raise InputError(f"{path} has no column {column!r}; it has {', '.join(present)}.")
-    return pl.read_parquet(path, columns=list(columns)).select(columns)
 
 
 def write_json(value: Any, path: Path) -> None:

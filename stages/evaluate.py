@@ -1,6 +1,6 @@
 """Ranks the tags for the test posts with one model, and measures it (Eq. 10)."""
 
-from pipeline.evaluation.metrics import curve, metrics, rank, recommendations
+from pipeline.evaluation.metrics import mean_curve, metrics_over_seeds, rank, recommendations
 from pipeline.files import atomic, read_parquet, write_json, write_parquet
 from pipeline.models.registry import load
 from pipeline.store import read_store
@@ -11,14 +11,16 @@ from stages.params import Params
 def main(params: Params, model: Model) -> str:
     paths, config = params.paths, params.model(model)
     posts = read_parquet(paths.test, ["user", "photo", "tags"])
-    fitted = load(paths.model(model))
-    ranking = rank(fitted, posts, read_store(paths.store(config.features)))
-    figures = metrics(ranking)
+    features = read_store(paths.store(config.features))
+    fitted = [load(path) for path in (paths.model(model), *sorted(paths.repeats(model).iterdir()))]
+    rankings = [rank(one, posts, features) for one in fitted]
+    figures = metrics_over_seeds(rankings)
     write_json(figures, paths.metrics(model))
     with atomic(paths.curve(model)) as file:
-        curve(ranking).write_csv(file)
-    write_parquet(recommendations(ranking, posts, list(fitted.tags)), paths.recommendations(model))
-    return f"evaluate {model}: F1@5 {figures['f1@5']:.4f} over {len(posts):,} test posts"
+        mean_curve(rankings).write_csv(file)
+    write_parquet(recommendations(rankings[0], posts, list(fitted[0].tags)), paths.recommendations(model))
+    seeds = f" ± {figures['f1@5_deviation']:.4f} over {len(fitted)} seeds" if len(fitted) > 1 else ""
+    return f"evaluate {model}: F1@5 {figures['f1@5']:.4f}{seeds} over {len(posts):,} test posts"
 
 
 app = command(main)

@@ -23,7 +23,7 @@ from pipeline.sources.nus_wide.config import NusWideConfig
 from pipeline.sources.sample.config import SampleConfig
 from pipeline.sources.table import TableConfig
 from pipeline.store import StoreConfig
-from pipeline.training.config import TrainingConfig
+from pipeline.training.config import TrainingConfig, TuningConfig
 from pipeline.vision.config import ImageFeaturesConfig, ObjectFeaturesConfig
 from stages.paths import Paths
 
@@ -52,12 +52,14 @@ class Params(Config):
     source: Literal["sample", "table", "nus-wide"] = Field(description="Where photos, owners and tags come from.")
     recipe: str = Field(description="The recipe that is run: a name under `recipes`.")
     seed: int = Field(ge=0, description="Seed of everything that is drawn at random after the crawl.")
+    seeds: int = Field(ge=1, description="Trainings of each model, from this many seeds, the first being `seed`.")
     sources: Sources = Field(description="What each source is told.")
     recipes: dict[Name, Recipe] = Field(description="Recipes by name.")
     image: ImageFeaturesConfig = Field(description="Image features (Section 4.1).")
     objects: ObjectFeaturesConfig = Field(description="Object features (Section 4.2).")
     store: StoreConfig = Field(description="How features become the input of the models.")
     training: TrainingConfig = Field(description="Training of all models.")
+    tuning: TuningConfig = Field(description="How settings are chosen.")
     models: dict[Name, ModelConfig] = Field(min_length=1, description="The models that are trained and compared.")
     report: ReportConfig = Field(description="The report.")
 

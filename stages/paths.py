@@ -60,14 +60,31 @@ class Paths:
     def test(self) -> Path:
         return self.folder / "test.parquet"
 
+    @property
+    def validation(self) -> Path:
+        """Training posts that settings are chosen on."""
+        return self.folder / "validation.parquet"
+
     def features(self, kind: str) -> Path:
         return self.folder / "features" / f"{kind}.parquet"
 
     def store(self, features: str) -> Path:
         return self.folder / "store" / f"{features}.parquet"
 
+    def tuning(self, name: str) -> Path:
+        """What came of a model's grid."""
+        return self.folder / "tuning" / f"{name}.csv"
+
+    def settings(self, name: str) -> Path:
+        """What was chosen of it."""
+        return self.folder / "settings" / f"{name}.json"
+
     def model(self, name: str) -> Path:
         return self.folder / "models" / f"{name}.safetensors"
+
+    def repeats(self, name: str) -> Path:
+        """The same model from other seeds: a file for each, none when there is one seed."""
+        return self.folder / "models" / f"{name}.repeats"
 
     def training(self, name: str) -> Path:
         return self.folder / "training" / f"{name}.csv"
@@ -84,6 +101,10 @@ class Paths:
     @property
     def report(self) -> Path:
         return self.folder / "report"
+
+    def unfinished(self, stage: str, name: str) -> Path:
+        """Where the training of a stage is kept while it lasts."""
+        return WORK / "training" / self.source / self.recipe / f"{stage}-{name}"
 
     @property
     def seconds(self) -> Path:

@@ -1,9 +1,9 @@
-"""Leaves posts out for the test, and counts Table 2."""
+"""Leaves posts out for the test, says which of the others settings are chosen on, and counts Table 2."""
 
 import numpy as np
 
-from pipeline.files import read_parquet, write_json, write_parquet
-from pipeline.folksonomy.split import split
+from pipeline.files import columns_of, read_parquet, write_json, write_parquet
+from pipeline.folksonomy.split import split, validation_part
 from pipeline.folksonomy.stats import beside_the_paper, table_2
 from stages.cli import command
 from stages.params import Params
@@ -12,13 +12,17 @@ from stages.params import Params
 def main(params: Params) -> str:
     paths = params.paths
     assignments = read_parquet(paths.assignments, ["user", "photo", "tag"])
-    posts = read_parquet(paths.posts).drop("tags")
-    train, test = split(assignments, posts, params.active_recipe.split, np.random.default_rng(params.seed))
+    posts = read_parquet(paths.posts, [name for name in columns_of(paths.posts) if name != "tags"])
+    rng, rule = np.random.default_rng(params.seed), params.active_recipe.split
+    train, test = split(assignments, posts, rule, rng)
+    validation = validation_part(train, posts, rule, rng)
     write_parquet(train, paths.train)
+    write_parquet(validation, paths.validation)
     write_parquet(test, paths.test)
     counts = table_2(train, test)
     write_json(counts | beside_the_paper(counts, params.source, params.recipe), paths.stats)
-    return f"split: {len(train):,} training posts, {len(test):,} test posts"
+    chosen = f"{len(validation):,} of them for validation"
+    return f"split: {len(train):,} training posts, {chosen}, {len(test):,} test posts"
 
 
 app = command(main)

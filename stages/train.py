@@ -1,6 +1,8 @@
-"""Fits one model to the training posts."""
+"""Fits one model to the training posts, with the settings that were chosen."""
 
-from pipeline.files import atomic, read_parquet
+import shutil
+
+from pipeline.files import atomic, read_json, read_parquet
 from pipeline.models.registry import save
 from pipeline.store import read_store
 from stages.cli import Model, command
@@ -8,16 +10,34 @@ from stages.params import Params
 
 
 def main(params: Params, model: Model) -> str:
-    from pipeline.training.fit import fit  # torch, which takes seconds to import: not for --help
+    from pipeline.training.checkpoint import Checkpoint  # torch, which takes seconds to import: not for --help
+    from pipeline.training.tune import Choice, fit_chosen
 
-    paths, config = params.paths, params.model(model)
-    posts = read_parquet(paths.train, ["user", "photo", "tags"])
-    fitted = fit(config, params.training, posts, read_store(paths.store(config.features)), params.seed)
-    save(fitted.model, paths.model(model))
-    with atomic(paths.training(model)) as file:
-        fitted.curve.write_csv(file, float_precision=6)
-    skipped = f", {fitted.skipped} posts skipped because they have every tag" if fitted.skipped else ""
-    return f"train {model}: {len(posts):,} posts, {len(fitted.model.tags):,} tags, on {fitted.device}{skipped}"
+    paths = params.paths
+    choice = Choice.from_json(read_json(paths.settings(model)))
+    posts, validation = (read_parquet(path, ["user", "photo", "tags"]) for path in (paths.train, paths.validation))
+    features, unfinished = read_store(paths.store(choice.config.features)), paths.unfinished("train", model)
+    repeats = paths.repeats(model)
+    shutil.rmtree(repeats, ignore_errors=True)
+    repeats.mkdir(parents=True)
+    checkpoints = [
+        Checkpoint(unfinished.with_name(f"{unfinished.name}-{seed}.safetensors"))
+        for seed in range(params.seed, params.seed + params.seeds)
+    ]
+    for seed, checkpoint in enumerate(checkpoints, params.seed):
+        fitted = fit_chosen(choice, params.tuning.refit, posts, validation, features, seed, checkpoint)
+        if seed > params.seed:
+            save(fitted.model, repeats / f"seed-{seed}.safetensors")
+            continue
+        first = fitted
+        save(first.model, paths.model(model))
+        with atomic(paths.training(model)) as file:
+            first.curve.write_csv(file, float_precision=6)
+    for checkpoint in checkpoints:
+        checkpoint.clear()
+    skipped = f", {first.skipped} posts skipped because they have every tag" if first.skipped else ""
+    seeds = f", {params.seeds} seeds" if params.seeds > 1 else ""
+    return f"train {model}: {len(posts):,} posts, {len(first.model.tags):,} tags{seeds}, on {first.device}{skipped}"
 
 
 app = command(main)

@@ -1,5 +1,7 @@
 """The paper's measure: precision, recall and F1 at K (Eq. 10), and the suggestions behind them."""
 
+import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,6 +91,23 @@ def metrics(ranking: Ranking) -> dict[str, float]:
     """The curve as flat names: "f1@1" … "f1@10", "precision@1" …, "recall@1" …"""
     table = curve(ranking)
     return {f"{name}@{row['k']}": row[name] for name in ("f1", "precision", "recall") for row in table.to_dicts()}
+
+
+def mean_curve(rankings: Sequence[Ranking]) -> pl.DataFrame:
+    """`curve`, averaged over the same posts ranked by models from several seeds."""
+    return pl.concat([curve(ranking) for ranking in rankings]).group_by("k", maintain_order=True).mean()
+
+
+def metrics_over_seeds(rankings: Sequence[Ranking]) -> dict[str, float]:
+    """`metrics`, averaged over models from several seeds, and of each "…_deviation", the standard deviation (n − 1).
+
+    Of one model there is no deviation.
+    """
+    each = [metrics(ranking) for ranking in rankings]
+    means = {name: statistics.fmean(values[name] for values in each) for name in each[0]}
+    if len(each) == 1:
+        return means
+    return means | {f"{name}_deviation": statistics.stdev(values[name] for values in each) for name in means}
 
 
 def recommendations(ranking: Ranking, posts: pl.DataFrame, tags: list[str]) -> pl.DataFrame:

@@ -77,25 +77,42 @@ def split(
     and when a half is empty.
     """
     grouped = assignments.group_by("user", "photo").agg(tags=pl.col("tag").sort()).sort("user", "photo")
-    match rule:
-        case GivenSplit():
-            left_out = _given(grouped, posts, "split").eq_missing("test")
-        case LeaveNewest():
-            times = _given(grouped, posts, "time")
-            number = pl.min_horizontal(rule.newest_posts, pl.len() - 1)
-            left_out = _first(grouped, -times.fill_null(times.min() - 1), number)
-        case LeavePosts():
-            number = pl.min_horizontal(rule.test_posts, pl.len() - 1)
-            left_out = _first(grouped, _shuffled(grouped, rng), number)
-        case LeaveShare():
-            # 0.29 · 100 is a little less than 29 in floating point.
-            number = (rule.test_share * pl.len() + 1e-9).floor()
-            left_out = _first(grouped, _shuffled(grouped, rng), number)
+    left_out = _left_out(grouped, posts, rule, rng)
     train, test = grouped.filter(~left_out), grouped.filter(left_out)
     for half, name in ((train, "training"), (test, "test")):
         if half.is_empty():
             raise InputError(f"The split {rule.model_dump()} of {len(grouped):,} posts leaves no {name} post.")
     return train, test
+
+
+def validation_part(
+    train: pl.DataFrame, posts: pl.DataFrame, rule: SplitRule, rng: np.random.Generator
+) -> pl.DataFrame:
+    """The training posts that settings are chosen on, left out by the rule that left out the test posts (Section 5.2).
+
+    train: user, photo, tags, sorted by user and photo, as `split` gives them; posts: as for `split`. A given split says
+    nothing of validation: there it is one post of each user, drawn at random. No posts where there is none to spare.
+    """
+    rule = LeavePosts(test_posts=1) if isinstance(rule, GivenSplit) else rule
+    return train.filter(_left_out(train, posts, rule, rng))
+
+
+def _left_out(grouped: pl.DataFrame, posts: pl.DataFrame, rule: SplitRule, rng: np.random.Generator) -> pl.Series:
+    """Which of some posts (user, photo, tags) a rule leaves out, bool."""
+    match rule:
+        case GivenSplit():
+            return _given(grouped, posts, "split").eq_missing("test")
+        case LeaveNewest():
+            times = _given(grouped, posts, "time")
+            number = pl.min_horizontal(rule.newest_posts, pl.len() - 1)
+            return _first(grouped, -times.fill_null(times.min() - 1), number)
+        case LeavePosts():
+            number = pl.min_horizontal(rule.test_posts, pl.len() - 1)
+            return _first(grouped, _shuffled(grouped, rng), number)
+        case LeaveShare():
+            # 0.29 · 100 is a little less than 29 in floating point.
+            number = (rule.test_share * pl.len() + 1e-9).floor()
+            return _first(grouped, _shuffled(grouped, rng), number)
 
 
 def _shuffled(grouped: pl.DataFrame, rng: np.random.Generator) -> pl.Series:

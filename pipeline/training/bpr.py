@@ -35,13 +35,15 @@ class Trained:
     model: with the parameters that validated best, or the last ones where nothing was validated; None when it
     diverged. curve: epoch, loss (mean −ln σ(ŷ') of the epoch's quadruples), auc (the share of them ranked right), f1@5
     (on a fixed sample of training posts), validation_f1@5 (null without validation posts). epoch: the one whose
-    parameters the model has, or in which training diverged. score: its F1@5 on the validation posts, None without.
+    parameters the model has, or in which training diverged; epochs: how many were run. score: F1@5 of the model on the
+    validation posts, None without.
     """
 
     settings: TrainingConfig
     model: Factorisation | None
     curve: pl.DataFrame
     epoch: int
+    epochs: int
     score: float | None
 
 
@@ -64,7 +66,7 @@ def train(
     ends as it would have.
     """
     first = settings[0]
-    if len({frozen(trial) for trial in settings}) > 1:
+    if len({shared_settings(trial) for trial in settings}) > 1:
         raise ValueError("trials side by side differ in a setting that they must share")
     contexts = Contexts.of(config, first.factors)
     names = {"users": vocabulary(posts["user"]), "tags": tags}
@@ -88,10 +90,10 @@ def train(
 
     epochs = range(state.epoch + 1, first.epochs + 1)
     for epoch in track(epochs, "training", first.epochs, "epochs", done=state.epoch):
-        state.advance(epoch, data, sampler, judges)
         if not state.active:
             break
-        if checkpoint is not None and checkpoint.due() and epoch < first.epochs:
+        state.advance(epoch, data, sampler, judges)
+        if checkpoint is not None and (checkpoint.due() or not state.active):
             state.save(checkpoint, key)
     saved = [config.model_copy(update={"training": TrainingOverrides(**dict(trial))}) for trial in settings]
     return [
@@ -100,6 +102,7 @@ def train(
             model=None if trial.failed else Factorisation(saved[place], names, arrays(state.kept[place])),
             curve=pl.DataFrame(trial.curve, schema=CURVE, orient="row"),
             epoch=trial.failed or trial.best,
+            epochs=trial.failed or trial.epochs,
             score=None if trial.failed else trial.score,
         )
         for place, trial in enumerate(trials)
@@ -115,7 +118,7 @@ class State:
 
     trials: list[Trial]
     active: list[int]
-    stack: Stack | None
+    stack: Stack
     kept: dict[int, dict[str, Tensor]]
     order: torch.Generator
     draws: torch.Generator
@@ -151,15 +154,20 @@ class State:
                     trial.since += 1
                 if trial.exhausted() or last:
                     ended.add(place)
+        for place in ended:
+            self.trials[self.active[place]].epochs = epoch
         if ended:
             left = [place for place in range(len(self.active)) if place not in ended]
             self.active = [self.active[place] for place in left]
-            self.stack = self.stack.keep(left) if left else None
+            if left:
+                self.stack = self.stack.keep(left)
 
     def save(self, checkpoint: Checkpoint, key: str) -> None:
-        """Writes all that is needed to go on."""
-        tensors = {f"parameters.{name}": tensor for name, tensor in self.stack.parameters.items()}
-        tensors |= {f"states.{name}": tensor for name, tensor in self.stack.optimizer.states.items()}
+        """Writes all that is needed to go on, or to have done with it."""
+        tensors = {}
+        if self.active:
+            tensors |= {f"parameters.{name}": tensor for name, tensor in self.stack.parameters.items()}
+            tensors |= {f"states.{name}": tensor for name, tensor in self.stack.optimizer.states.items()}
         for number, kept in self.kept.items():
             tensors |= {f"kept{number}.{name}": tensor for name, tensor in kept.items()}
         tensors |= {"order": self.order.get_state(), "draws": self.draws.get_state()}
@@ -185,13 +193,14 @@ class State:
             vars(trial).update(values)
         self.epoch, self.active = notes["epoch"], notes["active"]
         self.kept = {number: kept for number in range(len(self.trials)) if (kept := group(f"kept{number}"))}
-        settings = [self.trials[number].settings for number in self.active]
-        self.stack = Stack(self.stack.contexts, settings, group("parameters"), group("states"))
+        if self.active:
+            settings = [self.trials[number].settings for number in self.active]
+            self.stack = Stack(self.stack.contexts, settings, group("parameters"), group("states"))
         self.order.set_state(tensors["order"])
         self.draws.set_state(tensors["draws"])
 
 
-def frozen(settings: TrainingConfig) -> str:
+def shared_settings(settings: TrainingConfig) -> str:
     """What trials side by side must share."""
     return settings.model_dump_json(exclude=SIDE_BY_SIDE)
 

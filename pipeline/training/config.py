@@ -1,8 +1,9 @@
-"""The settings of training, for all models and (as overrides) for one."""
+"""The settings of training, for all models and (as overrides) for one, and how they are chosen."""
 
-from typing import Annotated, Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, create_model
+from pydantic import Field, ValidationError, create_model, model_validator
 
 from pipeline.config import Config
 
@@ -52,6 +53,35 @@ TrainingOverrides = create_model(
     __doc__="Settings of training that differ for one model; what is left out is as for all models.",
     **{name: (Annotated[field.annotation, field] | None, None) for name, field in TrainingConfig.model_fields.items()},
 )
+
+
+def check_grid(grid: Mapping[str, Sequence[Any]], told: Callable[[str, Any], object]) -> None:
+    """Raises ValueError for a setting of a grid that `told` refuses, and for one without values."""
+    for key, values in grid.items():
+        if not values:
+            raise ValueError(f"the grid has no value of {key} to try.")
+        for value in values:
+            try:
+                told(key, value)
+            except ValidationError as error:
+                raise ValueError(f"the grid's {key} is {value!r}: {error.errors()[0]['msg'].lower()}.") from None
+
+
+class TuningConfig(Config):
+    """How settings are chosen."""
+
+    grid: dict[str, list[Any]] = Field(
+        description="Values to try of settings of `training`, all combinations; a model's own `grid` comes first."
+    )
+    refit: bool = Field(
+        description="Train what was chosen on all training posts, for as many epochs as were best (true), or on those "
+        "that are not for validation, keeping the parameters that did best on these (false)."
+    )
+
+    @model_validator(mode="after")
+    def grid_is_valid(self) -> Self:
+        check_grid(self.grid, lambda key, value: TrainingOverrides.model_validate({key: value}))
+        return self
 
 
 def merged(shared: TrainingConfig, overrides: TrainingOverrides) -> TrainingConfig:

@@ -23,7 +23,7 @@ class Trial:
     """One trial: its settings, its curve so far, and the epoch that validated best.
 
     best: the epoch whose parameters are kept, None before there is one; since: points of the curve after it; failed:
-    the epoch in which its numbers were no longer finite.
+    the epoch in which its numbers were no longer finite; epochs: how many it ran, once it has ended.
     """
 
     settings: TrainingConfig
@@ -32,6 +32,7 @@ class Trial:
     score: float | None = None
     since: int = 0
     failed: int | None = None
+    epochs: int | None = None
 
     def exhausted(self) -> bool:
         """Whether patience is at its end."""

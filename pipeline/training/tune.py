@@ -1,0 +1,206 @@
+"""Chooses a model's settings on validation posts, as Section 5.2 does: a grid, searched by F1@5."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby, product
+from pathlib import Path
+from typing import Any, Self
+
+import polars as pl
+from pydantic import TypeAdapter, ValidationError
+
+from pipeline.errors import InputError
+from pipeline.evaluation.metrics import metrics, rank
+from pipeline.models.config import FactorisationConfig, ModelConfig, Tunable
+from pipeline.models.registry import MODELS
+from pipeline.store import Features
+from pipeline.training.bpr import Trained, shared_settings
+from pipeline.training.checkpoint import Checkpoint
+from pipeline.training.config import TrainingConfig, TuningConfig, merged
+from pipeline.training.fit import Fitted, diverged, fit, fit_trials
+
+MEASURE = "f1@5"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The settings that did best.
+
+    config: the model with all of them. epoch: after how many epochs it did, None where nothing was trained. score: its
+    F1@5 on the validation posts, None where there was nothing to choose.
+    """
+
+    config: ModelConfig
+    epoch: int | None
+    score: float | None
+
+    def as_json(self) -> dict[str, Any]:
+        """The choice as JSON says it."""
+        config = self.config.model_dump(mode="json", exclude_none=True)
+        return {"model": config, "epoch": self.epoch, MEASURE: self.score}
+
+    @classmethod
+    def from_json(cls, said: dict[str, Any]) -> Self:
+        """The choice that `as_json` wrote. Raises InputError for anything else."""
+        try:
+            return cls(TypeAdapter(ModelConfig).validate_python(said["model"]), said["epoch"], said[MEASURE])
+        except (KeyError, TypeError, ValidationError) as error:
+            raise InputError(
+                f"The chosen settings are not what the stage tune writes ({error!r}): run it."
+            ) from None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One combination of the grid: its values, the model's configuration with them, and what came of it.
+
+    epoch: that of the best F1@5, or the one in which training diverged; epochs: how many were run; score: F1@5 on the
+    validation posts, None where training diverged, or where there was nothing to choose.
+    """
+
+    values: Mapping[str, Any]
+    config: ModelConfig
+    epoch: int | None = None
+    epochs: int | None = None
+    score: float | None = None
+
+
+def tune(
+    config: ModelConfig,
+    training: TrainingConfig,
+    tuning: TuningConfig,
+    posts: pl.DataFrame,
+    validation: pl.DataFrame,
+    features: Features,
+    seed: int,
+    checkpoint: Path | None = None,
+) -> tuple[Choice, pl.DataFrame]:
+    """Fits a model with all combinations of its grid, and chooses by F1@5 on validation posts (the first of equals).
+
+    posts, validation: two disjoint parts of the training posts, columns user, photo, tags. Returns the choice and a
+    table: a column for each setting that was tried (JSON text where it is no number), epoch, epochs and f1@5 as in
+    `Verdict`, chosen (bool). With one combination and no patience there is nothing to choose, and nothing is trained.
+    checkpoint: where unfinished training is kept. Raises InputError when there are no validation posts, and when all
+    combinations diverge.
+    """
+    tried = [Verdict(values, complete(config, training, values)) for values in combinations(config, tuning)]
+    if len(tried) > 1 or patience(tried[0].config):
+        if validation.is_empty() or posts.is_empty():
+            raise InputError(
+                "There is no training post to spare for validation, so that no setting can be chosen: give tuning.grid "
+                "no more than one value a setting and training.patience 0, or keep users with more posts."
+            )
+        judge = trained if isinstance(config, FactorisationConfig) else counted
+        tried = judge(tried, posts, validation, features, seed, checkpoint)
+    best = max(tried, key=lambda verdict: -1 if verdict.score is None else verdict.score)
+    rows = [row(verdict) | {"chosen": verdict is best} for verdict in tried]
+    return Choice(best.config, best.epoch, best.score), pl.DataFrame(rows, infer_schema_length=None)
+
+
+def fit_chosen(
+    choice: Choice,
+    refit: bool,
+    posts: pl.DataFrame,
+    validation: pl.DataFrame,
+    features: Features,
+    seed: int,
+    checkpoint: Checkpoint | None = None,
+) -> Fitted:
+    """Fits a model with the settings that were chosen for it.
+
+    posts: all training posts, validation: some of them, columns user, photo, tags. With `refit`, or where there was
+    nothing to choose, the model learns from all posts, for as many epochs as did best. Otherwise it learns from those
+    that are not for validation, and keeps the parameters that do best on these. Raises InputError as `fit` does.
+    """
+    config = choice.config
+    if not isinstance(config, FactorisationConfig):
+        return fit(config, None, posts, features, seed)
+    told = settings(config)
+    if choice.epoch is not None and not refit:
+        part = posts.join(validation, on=["user", "photo"], how="anti", maintain_order="left")
+        return fit(config, told, part, features, seed, validation, checkpoint)
+    if choice.epoch is not None:
+        config = config.told({"epochs": choice.epoch})
+    return fit(config, told, posts, features, seed, None, checkpoint)
+
+
+def combinations(config: ModelConfig, tuning: TuningConfig) -> list[dict[str, Any]]:
+    """All combinations of the values that a model's settings may take."""
+    own = config.grid if isinstance(config, Tunable) else None
+    grid = (tuning.grid if isinstance(config, FactorisationConfig) else {}) if own is None else own
+    return [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
+
+
+def complete(config: ModelConfig, training: TrainingConfig, values: Mapping[str, Any]) -> ModelConfig:
+    """A model with some of its settings replaced, and with all settings of its training."""
+    if not isinstance(config, Tunable):
+        return config
+    told = config.told(values)
+    if not isinstance(told, FactorisationConfig):
+        return told
+    return told.told(merged(training, told.training).model_dump())
+
+
+def settings(config: FactorisationConfig) -> TrainingConfig:
+    """The settings of a model that has them all."""
+    return TrainingConfig.model_validate(config.training.model_dump())
+
+
+def patience(config: ModelConfig) -> int:
+    """Above 0 when the number of epochs is to be found."""
+    return settings(config).patience if isinstance(config, FactorisationConfig) else 0
+
+
+def counted(
+    tried: Sequence[Verdict],
+    posts: pl.DataFrame,
+    validation: pl.DataFrame,
+    features: Features,
+    seed: int,  # noqa: ARG001 (nothing is drawn)
+    checkpoint: Path | None,  # noqa: ARG001 (nothing takes long)
+) -> list[Verdict]:
+    """What comes of the combinations of a baseline."""
+
+    def score(config: ModelConfig) -> float:
+        model = MODELS[config.kind].fit(config, posts, features)
+        return metrics(rank(model, validation, features))[MEASURE]
+
+    return [Verdict(one.values, one.config, score=score(one.config)) for one in tried]
+
+
+def trained(
+    tried: Sequence[Verdict],
+    posts: pl.DataFrame,
+    validation: pl.DataFrame,
+    features: Features,
+    seed: int,
+    checkpoint: Path | None,
+) -> list[Verdict]:
+    """What comes of the combinations of a factorisation model: those that can be are trained side by side."""
+
+    def shared(place: int) -> str:
+        return shared_settings(settings(tried[place].config))
+
+    outcomes: dict[int, Trained] = {}
+    for number, (_, places) in enumerate(groupby(sorted(range(len(tried)), key=shared), key=shared)):
+        group = list(places)
+        kept = checkpoint and Checkpoint(checkpoint.with_name(f"{checkpoint.name}-{number}.safetensors"))
+        each = [settings(tried[place].config) for place in group]
+        trials = fit_trials(tried[group[0]].config, each, posts, features, seed, validation, kept)
+        outcomes |= dict(zip(group, trials, strict=True))
+    if all(outcome.model is None for outcome in outcomes.values()):
+        raise diverged([outcomes[place] for place in range(len(tried))])
+    return [
+        Verdict(one.values, one.config, outcome.epoch, outcome.epochs, outcome.score)
+        for place, one in enumerate(tried)
+        for outcome in [outcomes[place]]
+    ]
+
+
+def row(verdict: Verdict) -> dict[str, Any]:
+    """A row of the table."""
+    shown = {
+        key: value if isinstance(value, int | float) else json.dumps(value) for key, value in verdict.values.items()
+    }
+    return shown | {"epoch": verdict.epoch, "epochs": verdict.epochs, MEASURE: verdict.score}

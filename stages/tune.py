@@ -1,0 +1,30 @@
+"""Chooses one model's settings on validation posts (Section 5.2)."""
+
+from pipeline.files import atomic, read_parquet, write_json
+from pipeline.store import read_store
+from stages.cli import Model, command
+from stages.params import Params
+
+
+def main(params: Params, model: Model) -> str:
+    from pipeline.training.tune import tune  # torch, which takes seconds to import: not for --help
+
+    paths, config = params.paths, params.model(model)
+    posts, validation = (read_parquet(path, ["user", "photo", "tags"]) for path in (paths.train, paths.validation))
+    part = posts.join(validation, on=["user", "photo"], how="anti", maintain_order="left")
+    features, unfinished = read_store(paths.store(config.features)), paths.unfinished("tune", model)
+    choice, table = tune(config, params.training, params.tuning, part, validation, features, params.seed, unfinished)
+    with atomic(paths.tuning(model)) as file:
+        table.write_csv(file, float_precision=6)
+    write_json(choice.as_json(), paths.settings(model))
+    for file in unfinished.parent.glob(f"{unfinished.name}-*.safetensors"):
+        file.unlink()
+    if choice.score is None:
+        return f"tune {model}: nothing to choose"
+    return f"tune {model}: F1@5 {choice.score:.4f} on {len(validation):,} validation posts, best of {len(table)}"
+
+
+app = command(main)
+
+if __name__ == "__main__":
+    app()
