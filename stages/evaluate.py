@@ -19,7 +19,7 @@ def main(params: Params, model: Model) -> str:
     with atomic(paths.curve(model)) as file:
         mean_curve(rankings).write_csv(file)
     write_parquet(recommendations(rankings[0], posts, list(fitted[0].tags)), paths.recommendations(model))
-    seeds = f" ± {figures['f1@5_deviation']:.4f} over {len(fitted)} seeds" if len(fitted) > 1 else ""
+    seeds = f" ± {figures['f1@5_deviation']:.4f} ({len(fitted)} seeds)" if len(fitted) > 1 else ""
     return f"evaluate {model}: F1@5 {figures['f1@5']:.4f}{seeds} over {len(posts):,} test posts"
 
 

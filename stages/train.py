@@ -3,6 +3,7 @@
 import shutil
 
 from pipeline.files import atomic, read_json, read_parquet
+from pipeline.models.config import FactorisationConfig
 from pipeline.models.registry import save
 from pipeline.store import read_store
 from stages.cli import Model, command
@@ -20,9 +21,10 @@ def main(params: Params, model: Model) -> str:
     repeats = paths.repeats(model)
     shutil.rmtree(repeats, ignore_errors=True)
     repeats.mkdir(parents=True)
+    seeds = params.seeds if isinstance(choice.config, FactorisationConfig) else 1  # Nothing else draws anything.
     checkpoints = [
         Checkpoint(unfinished.with_name(f"{unfinished.name}-{seed}.safetensors"))
-        for seed in range(params.seed, params.seed + params.seeds)
+        for seed in range(params.seed, params.seed + seeds)
     ]
     for seed, checkpoint in enumerate(checkpoints, params.seed):
         fitted = fit_chosen(choice, params.tuning.refit, posts, validation, features, seed, checkpoint)
@@ -36,8 +38,8 @@ def main(params: Params, model: Model) -> str:
     for checkpoint in checkpoints:
         checkpoint.clear()
     skipped = f", {first.skipped} posts skipped because they have every tag" if first.skipped else ""
-    seeds = f", {params.seeds} seeds" if params.seeds > 1 else ""
-    return f"train {model}: {len(posts):,} posts, {len(first.model.tags):,} tags{seeds}, on {first.device}{skipped}"
+    several = f", {seeds} seeds" if seeds > 1 else ""
+    return f"train {model}: {len(posts):,} posts, {len(first.model.tags):,} tags{several}, on {first.device}{skipped}"
 
 
 app = command(main)

@@ -45,10 +45,8 @@ class Choice:
         """The choice that `as_json` wrote. Raises InputError for anything else."""
         try:
             return cls(TypeAdapter(ModelConfig).validate_python(said["model"]), said["epoch"], said[MEASURE])
-        except (KeyError, TypeError, ValidationError) as error:
-            raise InputError(
-                f"The chosen settings are not what the stage tune writes ({error!r}): run it."
-            ) from None
+        except (KeyError, TypeError, ValidationError):
+            raise InputError("The chosen settings are not what the stage tune writes: run it again.") from None
 
 
 @dataclass(frozen=True)

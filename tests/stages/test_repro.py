@@ -1,6 +1,7 @@
 """The real `dvc repro` on a tiny sample in a temporary clone: what runs again after a change, and what does not."""
 
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -15,6 +16,7 @@ import pytest
 from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[2]
+STAGES = ("tune", "train", "evaluate")
 MODELS = ("popular", "fm", "fm-ic", "fm-od", "pitf-ic-od")
 
 
@@ -96,14 +98,15 @@ def clone(tmp_path_factory) -> Clone:
     params["recipes"]["other"] = {"refine": [{"keep": "core", "user": 2, "tag": 3}], "split": {"test_posts": 1}}
     params["image"] |= {"backbone": "squeezenet1_1", "input_size": 64}
     params["objects"]["input_size"] = 128
-    params["training"] |= {"factors": 8, "epochs": 3}
+    params["training"] |= {"factors": 8, "epochs": 3, "curve_every": 1}
+    params["tuning"] = {"grid": {"l2": [0.0, 1e-4]}, "refit": True}
     params["report"] |= {"resamples": 50, "examples": 2}
     params["models"] = {name: params["models"][name] for name in MODELS}
     with (clone.folder / "params.yaml").open("w") as file:
         yaml.dump(params, file)
     ran = clone.repro()
     assert {"crawl", "refine", "split", "extract_image", "extract_objects", "report"} <= ran
-    assert {f"{stage}@{model}" for stage in ("train", "evaluate") for model in MODELS} <= ran
+    assert {f"{stage}@{model}" for stage in STAGES for model in MODELS} <= ran
     return clone
 
 
@@ -125,9 +128,9 @@ def test_another_threshold_reruns_only_what_sees_objects(unchanged):
     unchanged.set(store__object_threshold=0.3)
     ran = unchanged.repro()
     seeing = {"store-objects", "store-image+objects"}
-    seeing |= {f"{stage}@{model}" for stage in ("train", "evaluate") for model in ("fm-od", "pitf-ic-od")}
+    seeing |= {f"{stage}@{model}" for stage in STAGES for model in ("fm-od", "pitf-ic-od")}
     assert ran - {"report"} <= seeing
-    assert {"store-objects", "train@fm-od", "report"} <= ran
+    assert {"store-objects", "tune@fm-od", "train@fm-od", "report"} <= ran
 
 
 def test_another_detector_size_reruns_only_what_sees_objects(unchanged):
@@ -135,13 +138,32 @@ def test_another_detector_size_reruns_only_what_sees_objects(unchanged):
     ran = unchanged.repro()
     assert {"extract_objects", "store-objects", "train@fm-od", "train@pitf-ic-od", "report"} <= ran
     blind = {"crawl", "refine", "split", "extract_image", "store-none", "store-image"}
-    blind |= {f"{stage}@{model}" for stage in ("train", "evaluate") for model in ("popular", "fm", "fm-ic")}
+    blind |= {f"{stage}@{model}" for stage in STAGES for model in ("popular", "fm", "fm-ic")}
     assert not ran & blind
 
 
 def test_one_models_learning_rate_reruns_that_model_and_the_report(unchanged):
     unchanged.set(**{"models__fm-ic__training": {"learning_rate": 0.05}})
-    assert unchanged.repro() == {"train@fm-ic", "evaluate@fm-ic", "report"}
+    assert unchanged.repro() == {"tune@fm-ic", "train@fm-ic", "evaluate@fm-ic", "report"}
+
+
+def test_the_same_choice_trains_nothing(unchanged):
+    """A wider grid that chooses what was chosen before: what depends on the choice alone does not run again."""
+    chosen = json.loads((unchanged.folder / "artifacts/sample/sample/settings/fm.json").read_text())
+    unchanged.set(tuning__grid={"l2": [chosen["model"]["training"]["l2"]]})
+    ran = unchanged.repro()
+    assert "tune@fm" in ran
+    assert not {"train@fm", "evaluate@fm"} & ran
+
+
+def test_several_seeds_give_means_and_deviations(unchanged):
+    unchanged.set(seeds=3)
+    ran = unchanged.repro()
+    assert {"train@fm", "evaluate@fm", "report"} <= ran
+    assert not any(name.startswith("tune@") for name in ran)
+    metrics = unchanged.folder / "artifacts/sample/sample/metrics"
+    assert json.loads((metrics / "fm.json").read_text())["f1@5_deviation"] > 0
+    assert "f1@5_deviation" not in json.loads((metrics / "popular.json").read_text())
 
 
 def test_another_recipe_reruns_nothing_before_refine(unchanged):
