@@ -51,6 +51,7 @@ def main(params: Params) -> str:
         refinement=pl.DataFrame(read_json(paths.refinement)),
         left_out=dict(left_out.sort("posts", "reason", descending=[True, False]).iter_rows()),
         models=tuple(ModelInfo(name, model.kind, model.features, label(name)) for name, model in params.models.items()),
+        seeds=params.seeds,
         metrics={name: read_json(paths.metrics(name)) for name in params.models},
         curves={name: pl.read_csv(paths.curve(name)) for name in params.models},
         recommendations=recommendations,
