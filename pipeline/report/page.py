@@ -21,7 +21,7 @@ from PIL import Image
 from ruamel.yaml import YAML
 
 from pipeline.evaluation.bootstrap import Bootstrap, cumulated_hits, paired_bootstrap
-from pipeline.report import figures
+from pipeline.report import choices, figures
 from pipeline.report.config import ReportConfig
 from pipeline.report.examples import SUGGESTIONS, Example, build_examples
 from pipeline.report.findings import (
@@ -70,6 +70,7 @@ def write_report(inputs: ReportInputs, config: ReportConfig, folder: Path) -> No
     k = min(HEADLINE_K, depth)
     found = looks(inputs.models)
     examples = build_examples(inputs)
+    chosen = choices.build_choices(inputs)
     trained = {name: frame for name, frame in inputs.training.items() if frame.height}
     environment = Environment(
         loader=PackageLoader("pipeline.report", "."),
@@ -82,7 +83,7 @@ def write_report(inputs: ReportInputs, config: ReportConfig, folder: Path) -> No
     with replaced(folder) as temporary:
         assets = temporary / "assets"
         assets.mkdir()
-        draw_figures(inputs, found, bootstrap, k, trained, assets)
+        draw_figures(inputs, found, bootstrap, k, chosen, trained, assets)
         (assets / "report.css").write_bytes(files("pipeline.report").joinpath("report.css").read_bytes())
         page = environment.get_template("template.html.j2").render(
             inputs=inputs,
@@ -107,6 +108,9 @@ def write_report(inputs: ReportInputs, config: ReportConfig, folder: Path) -> No
             pairs=[compare(bootstrap, one, other, k) for one, other in combinations(inputs.models, 2)],
             examples=[(example, picture(inputs, example, n, assets)) for n, example in enumerate(examples, start=1)],
             suggestions=SUGGESTIONS,
+            choices=chosen,
+            edges=choices.edges(chosen),
+            diverged=choices.diverged(chosen),
             trained=trained,
             seeds=seeds(inputs.params),
         )
@@ -152,15 +156,18 @@ def draw_figures(
     found: Mapping[str, Look],
     bootstrap: Bootstrap,
     k: int,
+    chosen: Sequence[choices.Choice],
     trained: Mapping[str, pl.DataFrame],
     assets: Path,
 ) -> None:
-    """Writes all figures; those of the training only when a model was trained."""
+    """Writes all figures; those of grids and training only when a model had settings to choose, or was trained."""
     models = inputs.models
     at_k = bootstrap.intervals.filter(pl.col("k") == k)
     figures.save(assets / "intervals", figures.intervals(models, found, at_k, k))
     figures.save(assets / "f1", figures.f1(models, found, inputs.curves))
     figures.save(assets / "precision-recall", figures.precision_recall(models, found, inputs.curves))
+    if chosen:
+        figures.save(assets / "grids", figures.grids(chosen, found))
     if trained:
         figures.save(assets / "loss", figures.training(models, found, trained, "loss", "BPR loss"))
         label = "F1@5 on training posts"

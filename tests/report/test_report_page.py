@@ -102,6 +102,10 @@ def test_the_page_holds_each_part(page):
         "27,662",
         "core of 5 posts a user",
         "missing file",
+        "test posts had no part in the choice. Some chosen values lie at the edge of their grid",
+        "diverged with 2 of 9 combinations of PITF",
+        "{kind: adaptive, mean_rank: 0.05}",
+        "35 of 100",
         "All 45 pairs with intervals",
         "59c6a74153900f239ff296c40647eb1ecbcae33b3182cf51d39bd85e50268bf9",
         "sources.sample.seed",
@@ -194,6 +198,7 @@ def test_a_single_baseline_with_few_tags_and_no_examples(inputs, config, tmp_pat
     for text in (
         "POPULAR is the best of 1 model: F1@2 0.667",
         "No model of this comparison is trained.",
+        "No model of this comparison had anything to choose",
         "left out no post",
     ):
         assert text in page.text, text
