@@ -3,6 +3,7 @@
 import json
 import platform
 from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -51,12 +52,15 @@ def main(params: Params) -> str:
         refinement=pl.DataFrame(read_json(paths.refinement)),
         left_out=dict(left_out.sort("posts", "reason", descending=[True, False]).iter_rows()),
         models=tuple(ModelInfo(name, model.kind, model.features, label(name)) for name, model in params.models.items()),
+        seeds=params.seeds,
         metrics={name: read_json(paths.metrics(name)) for name in params.models},
         curves={name: pl.read_csv(paths.curve(name)) for name in params.models},
         recommendations=recommendations,
         test=test,
         train=train,
-        training={name: curve for name in params.models if len(curve := pl.read_csv(paths.training(name)))},
+        tuning={name: read_csv(paths.tuning(name)) for name in params.models},
+        settings={name: read_json(paths.settings(name)) for name in params.models},
+        training={name: curve for name in params.models if len(curve := read_csv(paths.training(name)))},
         objects=objects if has_photos else None,
         classes=COCO_CLASSES,
         object_threshold=params.store.object_threshold,
@@ -73,6 +77,11 @@ def main(params: Params) -> str:
     )
     write_report(inputs, params.report, paths.report)
     return f"report: {paths.report / 'index.html'}"
+
+
+def read_csv(path: Path) -> pl.DataFrame:
+    """A table with empty fields, however many come before the first number of a column."""
+    return pl.read_csv(path, infer_schema_length=None)
 
 
 def simulated(params: Params) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from stages.params import Params
 def main(params: Params) -> str:
     paths = params.paths
     print(f"\nSource {params.source}, recipe {params.recipe}:\n")
-    print(summary_table({name: read_json(paths.metrics(name)) for name in params.models}))
+    print(summary_table({name: read_json(paths.metrics(name)) for name in params.models}, params.seeds))
     return f"\nThe report: {(paths.report / 'index.html').resolve()}"
 
 

@@ -8,6 +8,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from pipeline.report.choices import Choice
 from pipeline.report.inputs import ModelInfo
 from pipeline.report.looks import COLOURS, Look
 
@@ -116,6 +117,23 @@ def intervals(models: Sequence[ModelInfo], found: Mapping[str, Look], table: pl.
         axes.set_xlabel(f"F1@{k}")
         axes.set_xlim(left=0)
         axes.grid(visible=False, axis="y")
+
+    return draw
+
+
+def grids(choices: Sequence[Choice], found: Mapping[str, Look]) -> Draw:
+    """F1@5 of each combination of each model's grid, a row a model, the chosen one large and filled."""
+
+    def draw(axes: Axes, scheme: str) -> None:
+        for place, choice in enumerate(reversed(choices)):
+            style = line(choice.model, found[choice.model.name], scheme) | {"label": None, "linestyle": "none"}
+            small = {"markersize": 4.5, "markerfacecolor": "none"}
+            large = {"markersize": 8, "markerfacecolor": style["color"], "markeredgewidth": 2}
+            axes.plot(choice.scores, [place] * len(choice.scores), **style | small)
+            axes.plot([choice.score], [place], **style | large)
+        axes.set_yticks(range(len(choices)), [choice.model.label for choice in reversed(choices)])
+        axes.set_ylim(-0.6, len(choices) - 0.4)
+        axes.set_xlabel("F1@5 on validation posts")
 
     return draw
 

@@ -1,6 +1,11 @@
 """A whole report's inputs, made up: hostile tags, drawn pictures, suggestions of known quality."""
 
 import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import product
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -102,7 +107,52 @@ def epochs(rng: np.random.Generator, quality: float) -> pl.DataFrame:
     epoch = np.arange(1, 41)
     loss = 0.69 * np.exp(-epoch * quality / 10) + rng.normal(0, 0.003, 40)
     f1 = [0.5 * (1 - np.exp(-n * quality / 10)) if n % 5 == 0 else None for n in epoch]
-    return pl.DataFrame({"epoch": epoch, "loss": loss, "auc": 1 - loss, "f1@5": f1})
+    return read_back(
+        pl.DataFrame({"epoch": epoch, "loss": loss, "auc": 1 - loss, "f1@5": f1, "validation_f1@5": [None] * 40})
+    )
+
+
+def read_back(table: pl.DataFrame) -> pl.DataFrame:
+    """A table as it comes from a file: numbers are rounded, and a column without values has lost its type."""
+    return pl.read_csv(table.write_csv(float_precision=6).encode(), infer_schema_length=None)
+
+
+def tuned(
+    model: dict[str, Any], grid: Mapping[str, Sequence[Any]], scores: Sequence[float | None], epoch: int | None = None
+) -> tuple[pl.DataFrame, dict[str, Any]]:
+    """What the stage tune writes of a model whose combinations had these scores (null: diverged)."""
+    values = [dict(zip(grid, combination, strict=True)) for combination in product(*grid.values())]
+    best = max(range(len(scores)), key=lambda place: scores[place] or 0)
+    rows = [
+        {key: value if isinstance(value, int | float) else json.dumps(value) for key, value in told.items()}
+        | {"epoch": epoch, "epochs": epoch, "f1@5": score, "chosen": place == best}
+        for place, (told, score) in enumerate(zip(values, scores, strict=True))
+    ]
+    told = {"training": model["training"] | values[best]} if "training" in model else values[best]
+    return read_back(pl.DataFrame(rows)), {"model": model | told, "epoch": epoch, "f1@5": scores[best]}
+
+
+def outcome(name: str, kind: str, features: str) -> tuple[pl.DataFrame, dict[str, Any]]:
+    """What was chosen for one of the models: a diverged combination for PITF, negatives for FM-IC, edges for FM."""
+    rates, weights = [0.1, 0.01, 0.001], [1e-5, 1e-6, 1e-7]
+    model = {"kind": kind, "features": features}
+    match name:
+        case "popular":
+            return tuned(model, {}, [None])
+        case "user-popular":  # which in truth has nothing to choose
+            return tuned(model, {"personal": [0.25, 0.5, 0.75]}, [0.21, 0.24, 0.235])
+    model["training"] = {"learning_rate": 0.02, "l2": 1e-4, "negatives": {"kind": "uniform"}, "epochs": 100}
+    grid = {"learning_rate": rates, "l2": weights}
+    match name:
+        case "fm":
+            return tuned(model, grid, [0.31, 0.32, 0.33, 0.28, 0.29, 0.3, 0.12, 0.12, 0.13], 35)
+        case "fm-ic":
+            negatives = [{"kind": "uniform"}, {"kind": "adaptive", "mean_rank": 0.05}]
+            return tuned(model, {"negatives": negatives}, [0.38, 0.41], 80)
+        case "pitf":
+            return tuned(model, grid, [None, 0.3, None, 0.29, 0.31, 0.28, 0.11, 0.12, 0.13], 100)
+    scores = np.random.default_rng(len(name)).uniform(0.2, 0.4, 9).round(6).tolist()
+    return tuned(model, grid, [*scores[:4], 0.45, *scores[5:]], 50)
 
 
 @pytest.fixture(scope="session")
@@ -149,6 +199,7 @@ def inputs(config) -> ReportInputs:
         ),
         left_out={"missing file": 3, "not an image": 1},
         models=models,
+        seeds=1,
         metrics={
             name: {f"f1@{k}": f1 for k, f1 in frame.select("k", "f1").iter_rows()} for name, frame in curves.items()
         },
@@ -156,6 +207,8 @@ def inputs(config) -> ReportInputs:
         recommendations=found,
         test=test,
         train=train,
+        tuning={model.name: outcome(model.name, model.kind, model.features)[0] for model in models},
+        settings={model.name: outcome(model.name, model.kind, model.features)[1] for model in models},
         training={
             name: epochs(rng, quality) if kind in ("fm", "pitf") else epochs(rng, quality).clear()
             for (name, kind, _), quality in QUALITY.items()
@@ -191,3 +244,13 @@ def inputs(config) -> ReportInputs:
         versions={"python": "3.11.2", "torch": "2.15.0", "polars": "2.1.0"},
         seconds={"crawl": 12.3, "refine": 0.4, "train@fm-ic-od": 5.25},
     )
+
+
+@pytest.fixture(scope="session")
+def two_seeds(inputs) -> ReportInputs:
+    """The same with a second seed, 0.02 better in all: the mean is 0.01 above the first, the deviation 0.01 √2."""
+    metrics = {
+        name: {key: f1 + 0.01 for key, f1 in values.items()} | {f"{key}_deviation": 0.01 * 2**0.5 for key in values}
+        for name, values in inputs.metrics.items()
+    }
+    return replace(inputs, seeds=2, metrics=metrics)

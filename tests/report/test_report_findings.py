@@ -51,6 +51,12 @@ def test_headline_of_a_single_model_compares_nothing(inputs):
     assert sentence.endswith("over 100 test posts.")
 
 
+def test_headline_tells_the_mean_over_several_seeds(inputs):
+    inputs, found = outcome(inputs, {FM: 0.5})
+    several = replace(inputs, seeds=3, metrics={"fm": {"f1@1": 0.4876, "f1@1_deviation": 0.0123}})
+    assert headline(several, found, 1).endswith("test posts. Its mean over 3 seeds is 0.488 ± 0.012.")
+
+
 def test_families_hold_full_models_against_their_own_kind(inputs):
     inputs, found = outcome(inputs, {FM: 0.1, FM_IC: 0.45, FM_IC_OD: 0.5, PITF_IC_OD: 0.5})
     pairs = families(inputs.models, found, 1)

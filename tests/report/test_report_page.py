@@ -102,6 +102,10 @@ def test_the_page_holds_each_part(page):
         "27,662",
         "core of 5 posts a user",
         "missing file",
+        "test posts had no part in the choice. Some chosen values lie at the edge of their grid",
+        "diverged with 2 of 9 combinations of PITF",
+        "{kind: adaptive, mean_rank: 0.05}",
+        "35 of 100",
         "All 45 pairs with intervals",
         "59c6a74153900f239ff296c40647eb1ecbcae33b3182cf51d39bd85e50268bf9",
         "sources.sample.seed",
@@ -146,6 +150,23 @@ def test_metrics_of_other_recommendations_are_refused(inputs, config, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_figures_of_several_seeds_have_deviations(two_seeds, config, page, tmp_path):
+    write_report(two_seeds, config, tmp_path / "report")
+    text = Reader((tmp_path / "report/index.html").read_text(encoding="utf-8")).text
+    fm = two_seeds.metrics["fm"]["f1@5"]
+    assert f"{fm:.3f} ± 0.014" in text
+    assert "F1@5, mean ± deviation over 2 seeds" in text
+    assert "examples and training curves are those of the first seed" in text
+    assert " seeds" not in page.text
+    assert " ± " not in page.text
+
+
+def test_a_mean_farther_from_the_first_seed_than_seeds_can_be_is_refused(two_seeds, config, tmp_path):
+    metrics = {**two_seeds.metrics, "fm": {**two_seeds.metrics["fm"], "f1@3_deviation": 0.014}}
+    with pytest.raises(ValueError, match="F1@3 of fm"):
+        write_report(replace(two_seeds, metrics=metrics), config, tmp_path / "report")
+
+
 def test_a_source_without_photos(inputs, config, tmp_path):
     write_report(replace(inputs, photos=None, objects=None, extractors={}, simulated=()), config, tmp_path / "report")
     page = Reader((tmp_path / "report" / "index.html").read_text(encoding="utf-8"))
@@ -177,6 +198,7 @@ def test_a_single_baseline_with_few_tags_and_no_examples(inputs, config, tmp_pat
     for text in (
         "POPULAR is the best of 1 model: F1@2 0.667",
         "No model of this comparison is trained.",
+        "No model of this comparison had anything to choose",
         "left out no post",
     ):
         assert text in page.text, text

@@ -8,11 +8,24 @@ def test_lines_up_and_marks_the_best_of_each_column():
         {
             "popular": {"f1@1": 0.1, "f1@5": 0.2, "f1@10": 0.15},
             "fm-ic-od": {"f1@1": 0.25, "f1@5": 0.41237, "f1@10": 0.15},
-        }
+        },
+        seeds=1,
     )
     assert table.splitlines() == [
         "model        F1@1      F1@5     F1@10",
         "popular    0.1000    0.2000    0.1500*",
         "fm-ic-od   0.2500*   0.4124*   0.1500*",
         "* best",
+    ]
+
+
+def test_deviations_stand_beside_the_means_of_several_seeds():
+    few = {"f1@1": 0.1, "f1@5": 0.2, "f1@10": 0.15}
+    many = {"f1@1": 0.25, "f1@5": 0.41237, "f1@10": 0.15}
+    spread = {"f1@1_deviation": 0.0, "f1@5_deviation": 0.01234, "f1@10_deviation": 0.002}
+    assert summary_table({"popular": few | spread, "fm": many | spread}, seeds=3).splitlines() == [
+        "model       F1@1               F1@5              F1@10",
+        "popular   0.1000 ± 0.0000    0.2000 ± 0.0123    0.1500 ± 0.0020*",
+        "fm        0.2500 ± 0.0000*   0.4124 ± 0.0123*   0.1500 ± 0.0020*",
+        "* best; mean ± deviation over 3 seeds",
     ]

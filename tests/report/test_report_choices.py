@@ -1,0 +1,59 @@
+"""What the grids brought: rows and sentences of the section on settings."""
+
+import polars as pl
+import pytest
+
+from pipeline.report.choices import at_edge, build_choices, diverged, edges, in_words
+
+
+@pytest.fixture(scope="module")
+def rows(inputs):
+    return {choice.model.name: choice for choice in build_choices(inputs)}
+
+
+def test_models_with_nothing_to_choose_have_no_row(inputs, rows):
+    assert list(rows) == [model.name for model in inputs.models if model.name != "popular"]
+
+
+def test_a_trained_model(rows):
+    fm = rows["fm"]
+    # The table has rounded 1e-7 to nothing: the value told is that of the settings.
+    assert fm.values == {"learning_rate": "0.1", "l2": "1e-07"}
+    assert (fm.epochs, fm.score, fm.tried, max(fm.scores)) == ((35, 100), 0.33, 9, 0.33)
+
+
+def test_a_counted_model(rows):
+    assert rows["user-popular"].values == {"personal": "0.5"}
+    assert rows["user-popular"].epochs is None
+
+
+def test_settings_that_are_no_numbers(rows):
+    assert rows["fm-ic"].values == {"negatives": "{kind: adaptive, mean_rank: 0.05}"}
+    assert rows["fm-ic"].edges == ()
+    assert in_words("adagrad") == "adagrad"
+
+
+@pytest.mark.parametrize(
+    ("values", "chosen", "edge"),
+    [
+        ([1e-3, 1e-2, 1e-1], 0, True),
+        ([1e-3, 1e-2, 1e-1], 1, False),
+        ([1e-1, 1e-2, 1e-3], 2, True),
+        ([5, 5, 5], 0, False),
+        (['"sgd"', '"adagrad"'], 0, False),
+    ],
+)
+def test_edges_are_the_smallest_and_the_largest_of_several_numbers(values, chosen, edge):
+    assert at_edge(pl.Series(values), pl.Series([place == chosen for place in range(len(values))])) is edge
+
+
+def test_edges_are_told_by_setting(rows):
+    sentence = edges(list(rows.values()))
+    assert sentence.endswith("a wider grid might do better: learning_rate of FM; l2 of FM.")
+    assert edges([rows["fm-ic"], rows["pitf"]]) is None
+
+
+def test_diverged_combinations_are_counted(rows):
+    assert rows["pitf"].tried - len(rows["pitf"].scores) == 2
+    assert diverged(list(rows.values())) == "Training diverged with 2 of 9 combinations of PITF: these have no mark."
+    assert diverged([rows["fm"]]) is None
