@@ -15,7 +15,7 @@ def main(params: Params, model: Model) -> str:
     features, unfinished = read_store(paths.store(config.features)), paths.unfinished("tune", model)
     choice, table = tune(config, params.training, params.tuning, part, validation, features, params.seed, unfinished)
     with atomic(paths.tuning(model)) as file:
-        table.write_csv(file, float_precision=6)
+        table.write_csv(file)
     write_json(choice.as_json(), paths.settings(model))
     for file in unfinished.parent.glob(f"{unfinished.name}-*.safetensors"):
         file.unlink()

@@ -150,7 +150,7 @@ class State:
                 if better or (score is None and last):
                     trial.best, trial.score, trial.since = epoch, score, 0
                     self.kept[number] = self.stack.trial(place)
-                else:
+                elif score is not None:
                     trial.since += 1
                 if trial.exhausted() or last:
                     ended.add(place)

@@ -201,4 +201,5 @@ def row(verdict: Verdict) -> dict[str, Any]:
     shown = {
         key: value if isinstance(value, int | float) else json.dumps(value) for key, value in verdict.values.items()
     }
-    return shown | {"epoch": verdict.epoch, "epochs": verdict.epochs, MEASURE: verdict.score}
+    score = None if verdict.score is None else round(verdict.score, 6)
+    return shown | {"epoch": verdict.epoch, "epochs": verdict.epochs, MEASURE: score}

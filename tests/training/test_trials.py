@@ -99,6 +99,14 @@ def test_training_stops_when_patience_ends_and_keeps_what_was_best(monkeypatch):
     np.testing.assert_array_equal(trained.model.tensors["tag"], alone.model.tensors["tag"])
 
 
+def test_without_validation_posts_patience_never_ends():
+    posts, _, features = checkerboard()
+    patient = TRAINING.model_copy(update={"epochs": 9, "curve_every": 2, "patience": 1})
+    (trained,) = fit_trials(config(FACTORISATIONS[0]), [patient], posts, features, 0)
+    assert trained.curve["epoch"].to_list() == [2, 4, 6, 8, 9]
+    assert (trained.epoch, trained.score) == (9, None)
+
+
 def test_a_trial_that_ended_leaves_the_others_alone(monkeypatch):
     posts, new, features = checkerboard()
     patient = TRAINING.model_copy(update={"epochs": 4, "curve_every": 1, "patience": 1})
