@@ -9,7 +9,15 @@ from hypothesis.extra.numpy import arrays
 
 from pipeline.errors import InputError
 from pipeline.evaluation import metrics as module
-from pipeline.evaluation.metrics import curve, metrics, rank, recommendations, top_tags
+from pipeline.evaluation.metrics import (
+    curve,
+    mean_curve,
+    metrics,
+    metrics_over_seeds,
+    rank,
+    recommendations,
+    top_tags,
+)
 from pipeline.models.config import PopularConfig
 from pipeline.models.model import Model
 from pipeline.store import Features
@@ -64,6 +72,22 @@ def test_figures_have_flat_names():
     assert list(figures) == [f"{name}@{k}" for name in ("f1", "precision", "recall") for k in range(1, 11)]
     assert figures["f1@1"] == pytest.approx(2 * 0.5 * 0.25 / 0.75)
     assert all(type(value) is float for value in figures.values())
+
+
+def test_several_seeds_give_means_and_deviations():
+    rankings = [
+        rank(Fixed(["a", "b", "c"], table), TEST, NOTHING) for table in ([[3, 2, 1], [1, 2, 3]], [[2, 3, 1]] * 2)
+    ]
+    # Precision@1 is 1/2 · (1 + 0) and 1/2 · (0 + 1); recall@1 is 1/2 · (1/2 + 0) and 1/2 · (0 + 1/4).
+    figures = metrics_over_seeds(rankings)
+    assert figures["precision@1"] == 0.5
+    assert figures["precision@1_deviation"] == 0
+    assert figures["recall@1"] == pytest.approx((0.25 + 0.125) / 2)
+    assert figures["recall@1_deviation"] == pytest.approx(0.125 / 2**0.5)
+    table = mean_curve(rankings)
+    assert table["k"].to_list() == list(range(1, 11))
+    assert table["recall"][0] == pytest.approx((0.25 + 0.125) / 2)
+    assert metrics_over_seeds(rankings[:1]) == metrics(rankings[0])
 
 
 def test_hits_and_sizes_of_each_post():

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from pipeline.errors import InputError
-from pipeline.folksonomy.split import SplitRule, split
+from pipeline.folksonomy.split import SplitRule, split, validation_part
 
 RULE = TypeAdapter(SplitRule)
 
@@ -78,6 +78,33 @@ def test_a_rule_that_lacks_its_column_says_which(rule, column):
     for posts in (without, empty):
         with pytest.raises(InputError, match=f"needs the {column} of the posts"):
             halves(rows, rule, posts)
+
+
+def test_validation_posts_are_left_out_of_training_posts_by_the_same_rule():
+    rows = [(user, f"{user}{number}", "z") for user in "abc" for number in range(6)]
+    assignments, rng = frame(rows), np.random.default_rng(0)
+    posts = assignments.select("user", "photo").with_columns(time=pl.Series([*range(6)] * 3))
+    train, test = halves(assignments, {"newest_posts": 2}, posts)
+    validation = validation_part(train, posts, RULE.validate_python({"newest_posts": 2}), rng)
+    assert posted(validation) == [(user, f"{user}{number}") for user in "abc" for number in (2, 3)]
+    assert validation.columns == train.columns
+    drawn = validation_part(train, posts, RULE.validate_python({"test_posts": 1}), rng)
+    assert drawn["user"].to_list() == ["a", "b", "c"]
+    assert drawn.join(train, on=["user", "photo"], how="semi").height == 3
+    assert drawn.join(test, on=["user", "photo"], how="semi").is_empty()
+
+
+def test_a_given_split_leaves_one_post_of_each_user_for_validation():
+    train, _ = halves(
+        frame([(user, f"{user}{number}", "z") for user in "ab" for number in range(3)]), {"test_posts": 1}
+    )
+    part = validation_part(train, train, RULE.validate_python({"given": True}), np.random.default_rng(0))
+    assert part["user"].to_list() == ["a", "b"]
+
+
+def test_where_no_post_is_to_spare_there_is_no_validation():
+    train = frame([("a", "1", "z"), ("b", "2", "z")]).select("user", "photo", tags=pl.concat_list("tag"))
+    assert validation_part(train, train, RULE.validate_python({"test_posts": 3}), np.random.default_rng(0)).is_empty()
 
 
 def test_an_empty_half_is_said():
