@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 INSTALLED := $(VENV)/.installed
+PEERS := .venv-peers
 
-.PHONY: help repro nus-wide-1 nus-wide-2 sample test test-all lint clean
+.PHONY: help repro nus-wide-1 nus-wide-2 sample test test-all bench lint clean
 .DEFAULT_GOAL := help
 
 help:  ## what can be made
@@ -26,16 +27,27 @@ test: $(INSTALLED)  ## run the tests
 test-all: $(INSTALLED)  ## run the tests, those that take minutes too
 	python -m pytest
 
+bench: $(INSTALLED) $(PEERS)/.installed  ## training speed beside implicit and LightFM (benchmarks/README.md has the figures)
+	python -m benchmarks.training --peers $(PEERS)/bin/python
+
 lint: $(INSTALLED)  ## check the style
 	ruff check .
 	ruff format --check .
 
 clean:  ## delete the environment and what can be computed again; not the artifacts, not a crawl's journal (.work/nus-wide)
-	rm -rf $(VENV) .work/crawl .work/features .work/seconds
+	rm -rf $(VENV) $(PEERS) .work/training .work/crawl .work/features .work/seconds
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@echo "Making $(VENV) and installing the pinned dependencies (about 6 GB, some minutes)."
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 …")'
 	$(PYTHON) -m venv $(VENV)
 	python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+$(PEERS)/.installed: benchmarks/peers/build.txt benchmarks/peers/requirements.txt
+	@echo "Making $(PEERS): the peers have an environment of their own (0.4 GB, a compiler with OpenMP, Python 3.11)."
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "LightFM 1.17 needs Python 3.11: make PYTHON=python3.11 bench")'
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --requirement benchmarks/peers/build.txt
+	$(PEERS)/bin/python -m pip install --quiet --no-build-isolation --requirement benchmarks/peers/requirements.txt
 	@touch $@

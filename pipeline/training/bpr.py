@@ -35,8 +35,8 @@ class Trained:
     model: with the parameters that validated best, or the last ones where nothing was validated; None when it
     diverged. curve: epoch, loss (mean −ln σ(ŷ') of the epoch's quadruples), auc (the share of them ranked right), f1@5
     (on a fixed sample of training posts), validation_f1@5 (null without validation posts). epoch: the one whose
-    parameters the model has, or in which training diverged; epochs: how many were run. score: F1@5 of the model on the
-    validation posts, None without.
+    parameters the model has, or in which training diverged; epochs: how many were run. score: F1@5 on the validation
+    posts, smoothed as the settings say, None without.
     """
 
     settings: TrainingConfig
@@ -144,8 +144,8 @@ class State:
                 trial = self.trials[number]
                 if place in ended:
                     continue
-                score = None if validated is None else validated[place]
-                trial.curve.append([epoch, loss[place], auc[place], f1[place], score])
+                trial.curve.append([epoch, loss[place], auc[place], f1[place], validated and validated[place]])
+                score = validated and trial.smoothed(last)
                 better = score is not None and (trial.score is None or score > trial.score)
                 if better or (score is None and last):
                     trial.best, trial.score, trial.since = epoch, score, 0

@@ -43,6 +43,11 @@ class TrainingConfig(Config):
         description="Points of the curve in a row that may bring no better F1@5 on validation posts before training "
         "stops; 0 never stops it.",
     )
+    smoothing: int = Field(
+        ge=1,
+        description="Points of the curve whose F1@5 on validation posts are averaged, the last ones, before it is "
+        "compared: of few posts it is so noisy that the best single point is a lucky one.",
+    )
     batch: int = Field(ge=1, description="Training posts whose quadruples make one step.")
     curve_every: int = Field(ge=1, description="Epochs from one point of the training curve to the next.")
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -37,6 +38,11 @@ class Trial:
     def exhausted(self) -> bool:
         """Whether patience is at its end."""
         return bool(self.settings.patience) and self.since >= self.settings.patience
+
+    def smoothed(self, last: bool) -> float | None:
+        """The mean F1@5 on validation posts of the curve's last points; of too few there is none before the last."""
+        scores = [point[-1] for point in self.curve[-self.settings.smoothing :]]
+        return fmean(scores) if last or len(scores) == self.settings.smoothing else None
 
     def notes(self) -> dict[str, Any]:
         """All but the settings, to be kept in a checkpoint."""

@@ -36,6 +36,7 @@ TRAINING = TrainingConfig(
     negatives=UniformNegatives(kind="uniform"),
     epochs=60,
     patience=0,
+    smoothing=1,
     batch=16,
     curve_every=20,
 )

@@ -15,6 +15,7 @@ SHARED = TrainingConfig(
     negatives=UniformNegatives(kind="uniform"),
     epochs=100,
     patience=10,
+    smoothing=1,
     batch=64,
     curve_every=5,
 )

@@ -99,6 +99,24 @@ def test_training_stops_when_patience_ends_and_keeps_what_was_best(monkeypatch):
     np.testing.assert_array_equal(trained.model.tensors["tag"], alone.model.tensors["tag"])
 
 
+def test_a_lucky_point_does_not_count_when_points_are_averaged(monkeypatch):
+    posts, new, features = checkerboard()
+    smooth = TRAINING.model_copy(update={"epochs": 6, "curve_every": 1, "smoothing": 3})
+    scripted(monkeypatch, [0.0], [0.8], [0.1], [0.3], [0.5], [0.5])
+    (trained,) = fit_trials(config(FACTORISATIONS[0]), [smooth], posts, features, 0, new)
+    # Means of three, from the third point on: 0.3, 0.4, 0.3, 1.3 / 3.
+    assert (trained.epoch, trained.score) == (6, pytest.approx(1.3 / 3))
+    assert trained.curve["validation_f1@5"].to_list() == [0.0, 0.8, 0.1, 0.3, 0.5, 0.5]
+
+
+def test_fewer_points_than_are_averaged_leave_the_last(monkeypatch):
+    posts, new, features = checkerboard()
+    smooth = TRAINING.model_copy(update={"epochs": 2, "curve_every": 1, "smoothing": 3})
+    scripted(monkeypatch, [0.8], [0.1])
+    (trained,) = fit_trials(config(FACTORISATIONS[0]), [smooth], posts, features, 0, new)
+    assert (trained.epoch, trained.score) == (2, pytest.approx(0.45))
+
+
 def test_without_validation_posts_patience_never_ends():
     posts, _, features = checkerboard()
     patient = TRAINING.model_copy(update={"epochs": 9, "curve_every": 2, "patience": 1})
