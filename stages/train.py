@@ -6,14 +6,13 @@ from pipeline.files import atomic, read_json, read_parquet
 from pipeline.models.config import FactorisationConfig
 from pipeline.models.registry import save
 from pipeline.store import read_store
+from pipeline.training.checkpoint import Checkpoint
+from pipeline.training.tune import Choice, fit_chosen
 from stages.cli import Model, command
 from stages.params import Params
 
 
 def main(params: Params, model: Model) -> str:
-    from pipeline.training.checkpoint import Checkpoint  # torch, which takes seconds to import: not for --help
-    from pipeline.training.tune import Choice, fit_chosen
-
     paths = params.paths
     choice = Choice.from_json(read_json(paths.settings(model)))
     posts, validation = (read_parquet(path, ["user", "photo", "tags"]) for path in (paths.train, paths.validation))

@@ -2,13 +2,12 @@
 
 from pipeline.files import atomic, read_parquet, write_json
 from pipeline.store import read_store
+from pipeline.training.tune import tune
 from stages.cli import Model, command
 from stages.params import Params
 
 
 def main(params: Params, model: Model) -> str:
-    from pipeline.training.tune import tune  # torch, which takes seconds to import: not for --help
-
     paths, config = params.paths, params.model(model)
     posts, validation = (read_parquet(path, ["user", "photo", "tags"]) for path in (paths.train, paths.validation))
     part = posts.join(validation, on=["user", "photo"], how="anti", maintain_order="left")

@@ -16,16 +16,14 @@ from pipeline.models.model import vocabulary
 from pipeline.progress import track
 from pipeline.store import Features
 from pipeline.training.checkpoint import Checkpoint
-from pipeline.training.config import TrainingConfig, TrainingOverrides
+from pipeline.training.config import CURVE, TrainingConfig, TrainingOverrides, shared_settings
 from pipeline.training.judge import Judge
 from pipeline.training.negatives import AdaptiveSampler
 from pipeline.training.quadruples import TrainingPosts
-from pipeline.training.trials import SIDE_BY_SIDE, Stack, Trial
+from pipeline.training.trials import Stack, Trial
 
 SAMPLE = 500
 """Training posts whose suggestions give the curve's F1."""
-
-CURVE = {"epoch": pl.Int64, "loss": pl.Float64, "auc": pl.Float64, "f1@5": pl.Float64, "validation_f1@5": pl.Float64}
 
 
 @dataclass(frozen=True)
@@ -172,14 +170,15 @@ class State:
             tensors |= {f"kept{number}.{name}": tensor for name, tensor in kept.items()}
         tensors |= {"order": self.order.get_state(), "draws": self.draws.get_state()}
         notes = {"epoch": self.epoch, "active": self.active, "trials": [trial.notes() for trial in self.trials]}
-        checkpoint.save(key, {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, notes)
+        checkpoint.save(key, {name: tensor.cpu().contiguous().numpy() for name, tensor in tensors.items()}, notes)
 
     def resume(self, checkpoint: Checkpoint, key: str) -> None:
         """Takes up what was saved of this very run, if anything was."""
         found = checkpoint.load(key)
         if found is None:
             return
-        tensors, notes = found
+        saved, notes = found
+        tensors = {name: torch.from_numpy(array) for name, array in saved.items()}
 
         def group(prefix: str) -> dict[str, Tensor]:
             parts = {
@@ -198,11 +197,6 @@ class State:
             self.stack = Stack(self.stack.contexts, settings, group("parameters"), group("states"))
         self.order.set_state(tensors["order"])
         self.draws.set_state(tensors["draws"])
-
-
-def shared_settings(settings: TrainingConfig) -> str:
-    """What trials side by side must share."""
-    return settings.model_dump_json(exclude=SIDE_BY_SIDE)
 
 
 def shapes(

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor
+from safetensors.numpy import save_file
 
 from pipeline.files import atomic
 
@@ -28,10 +28,10 @@ class Checkpoint:
     seconds: float = 20.0
     _saved: float = field(default_factory=time.monotonic)
 
-    def load(self, key: str) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-        """The tensors and notes of the last save, None where there is none of this run. A broken file is said aloud."""
+    def load(self, key: str) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
+        """The arrays and notes of the last save, None where there is none of this run. A broken file is said aloud."""
         try:
-            with safe_open(self.path, "pt") as file:
+            with safe_open(self.path, "numpy") as file:
                 notes = json.loads(file.metadata()["training"])
                 if notes["key"] != key:
                     return None
@@ -46,10 +46,10 @@ class Checkpoint:
         """Whether it is time to save."""
         return time.monotonic() - self._saved >= self.seconds
 
-    def save(self, key: str, tensors: Mapping[str, Tensor], notes: Mapping[str, Any]) -> None:
+    def save(self, key: str, arrays: Mapping[str, np.ndarray], notes: Mapping[str, Any]) -> None:
         """Writes the state of training in place of the last one."""
         with atomic(self.path) as temporary:
-            save_file(dict(tensors), temporary, {"training": json.dumps({"key": key} | dict(notes))})
+            save_file(dict(arrays), temporary, {"training": json.dumps({"key": key} | dict(notes))})
         self._saved = time.monotonic()
 
     def clear(self) -> None:

@@ -3,9 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
+import polars as pl
 from pydantic import Field, ValidationError, create_model, model_validator
 
 from pipeline.config import Config
+
+CURVE = {"epoch": pl.Int64, "loss": pl.Float64, "auc": pl.Float64, "f1@5": pl.Float64, "validation_f1@5": pl.Float64}
+"""The columns of a training curve."""
 
 
 class UniformNegatives(Config):
@@ -92,3 +96,12 @@ class TuningConfig(Config):
 def merged(shared: TrainingConfig, overrides: TrainingOverrides) -> TrainingConfig:
     """The settings of one model: its own where it has some, the shared ones elsewhere."""
     return shared.model_copy(update={name: value for name, value in overrides if value is not None})
+
+
+SIDE_BY_SIDE = {"learning_rate", "decay", "l2", "sigma"}
+"""Settings that may differ between trials that are trained side by side."""
+
+
+def shared_settings(settings: TrainingConfig) -> str:
+    """What trials side by side must share."""
+    return settings.model_dump_json(exclude=SIDE_BY_SIDE)

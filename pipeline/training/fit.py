@@ -1,19 +1,26 @@
-"""Fits any model of the list to training posts."""
+"""Fits any model of the list to training posts.
+
+torch, which takes seconds to import, is imported where it is needed: a baseline does without.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import polars as pl
-import torch
 
 from pipeline.errors import InputError
 from pipeline.models.config import FactorisationConfig, ModelConfig
 from pipeline.models.model import Model, vocabulary
 from pipeline.models.registry import MODELS
 from pipeline.store import Features
-from pipeline.training.bpr import CURVE, Trained, train
 from pipeline.training.checkpoint import Checkpoint
-from pipeline.training.config import TrainingConfig, merged
+from pipeline.training.config import CURVE, TrainingConfig, merged
+
+if TYPE_CHECKING:
+    import torch
+
+    from pipeline.training.bpr import Trained
 
 
 @dataclass(frozen=True)
@@ -62,8 +69,10 @@ def fit_trials(
     seed: int,
     validation: pl.DataFrame | None = None,
     checkpoint: Checkpoint | None = None,
-) -> list[Trained]:
+) -> "list[Trained]":
     """Trains a model with each of some settings, side by side (`train`). Raises InputError when no post is usable."""
+    from pipeline.training.bpr import train
+
     tags = vocabulary(posts["tags"].explode())
     learnt = usable(posts)
     if learnt.is_empty():
@@ -76,12 +85,14 @@ def usable(posts: pl.DataFrame) -> pl.DataFrame:
     return posts.filter(pl.col("tags").list.len() < posts["tags"].explode().n_unique())
 
 
-def device() -> torch.device:
+def device() -> "torch.device":
     """Where training runs."""
+    import torch
+
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def diverged(trials: Sequence[Trained]) -> InputError:
+def diverged(trials: "Sequence[Trained]") -> InputError:
     """What to say of training whose numbers have become infinite, with the settings of the first trial."""
     first = trials[0]
     which = "the loss" if len(trials) == 1 else f"the loss of all {len(trials)} combinations"

@@ -15,9 +15,6 @@ from pipeline.training.negatives import AdaptiveSampler
 from pipeline.training.optimizers import OPTIMIZERS
 from pipeline.training.quadruples import TrainingPosts
 
-SIDE_BY_SIDE = {"learning_rate", "decay", "l2", "sigma"}
-"""Settings that may differ between trials that are trained side by side."""
-
 
 @dataclass
 class Trial:

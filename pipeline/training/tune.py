@@ -15,9 +15,8 @@ from pipeline.evaluation.metrics import metrics, rank
 from pipeline.models.config import FactorisationConfig, ModelConfig, Tunable
 from pipeline.models.registry import MODELS
 from pipeline.store import Features
-from pipeline.training.bpr import Trained, shared_settings
 from pipeline.training.checkpoint import Checkpoint
-from pipeline.training.config import TrainingConfig, TuningConfig, merged
+from pipeline.training.config import TrainingConfig, TuningConfig, merged, shared_settings
 from pipeline.training.fit import Fitted, diverged, fit, fit_trials
 
 MEASURE = "f1@5"
@@ -180,7 +179,7 @@ def trained(
     def shared(place: int) -> str:
         return shared_settings(settings(tried[place].config))
 
-    outcomes: dict[int, Trained] = {}
+    outcomes = {}
     for number, (_, places) in enumerate(groupby(sorted(range(len(tried)), key=shared), key=shared)):
         group = list(places)
         kept = checkpoint and Checkpoint(checkpoint.with_name(f"{checkpoint.name}-{number}.safetensors"))
