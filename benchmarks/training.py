@@ -1,12 +1,12 @@
 """Training speed: quadruples a second beside implicit's and LightFM's, growth, and all eight models to convergence.
 
-    python -m benchmarks.training [--peers PYTHON] [--posts 76842] [--only fm fm-ic-od growth convergence]
+    python -m benchmarks.training [--peers PYTHON] [--posts 76842] [--batch 1024] [--only fm fm-ic-od …]
 
 The data are made up in the shape of NUS-WIDE-2 (Table 2: 1,999 users, 1,661 tags, 76,842 training posts, 6.7 tags a
 post, 592 numbers a photo), with something to learn in them: each user prefers some tags, and each photo shows some of
 forty things that its features tell and that go with some tags. PYTHON is that of the peers' environment
-(benchmarks/peers/README.md); without it the peers are left out. Prints a table of figures; all models train on as many
-threads as torch takes.
+(benchmarks/peers/README.md); without it the peers are left out. All models train with the settings of params.yaml but
+for the batch (what `make nus-wide-2` sets, by default), on as many threads as torch takes.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import resource
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
@@ -44,20 +44,22 @@ CPU = torch.device("cpu")
 FEATURE_SETS = ("none", "image", "objects", "image+objects")
 
 
-def main(peers: Path | None, posts: int, only: list[str]) -> None:
+def main(peers: Path | None, posts: int, batch: int, only: list[str]) -> None:
     """Prints the figures that are asked for."""
-    print(f"{torch.get_num_threads()} threads; {posts:,} posts, {USERS:,} users, {TAGS:,} tags")
+    training = load(Path("params.yaml")).training.model_copy(update={"factors": FACTORS, "batch": batch})
+    threads = torch.get_num_threads()
+    print(f"{threads} threads; {posts:,} posts, {USERS:,} users, {TAGS:,} tags; {batch} posts a batch")
     if {"fm", "fm-ic-od"} & set(only):
         data, features = made_up(posts)
         found = rates_of_peers(peers, data, features) if peers else {}
     if "fm" in only:
-        beside_implicit(data, features, found)
+        beside_implicit(training, data, features, found)
     if "fm-ic-od" in only:
-        beside_lightfm(data, features, found)
+        beside_lightfm(training, data, features, found)
     if "growth" in only:
-        growth(posts)
+        growth(training, posts)
     if "convergence" in only:
-        convergence(posts)
+        convergence(training, posts)
 
 
 def made_up(posts: int, seed: int = 0) -> tuple[pl.DataFrame, Features]:
@@ -86,10 +88,18 @@ def made_up(posts: int, seed: int = 0) -> tuple[pl.DataFrame, Features]:
 class Bench:
     """One model on made-up posts, trained an epoch at a time with a clock on each part."""
 
-    def __init__(self, posts: pl.DataFrame, features: Features, kind: str, feature_set: str, user_alone: bool = False):
+    def __init__(
+        self,
+        training: TrainingConfig,
+        posts: pl.DataFrame,
+        features: Features,
+        kind: str,
+        feature_set: str,
+        user_alone: bool = False,
+    ):
         config = FactorisationConfig(kind=kind, features=feature_set)
         self.features = Features(features.photos, {k: m for k, m in features.matrices.items() if k in feature_set})
-        self.settings = settings()
+        self.settings = training
         self.contexts = Contexts.of(config, FACTORS)
         if user_alone:
             self.contexts = Contexts(("user",), self.contexts.shared, FACTORS)
@@ -162,11 +172,6 @@ def multiply(rows: Tensor, weights: Tensor) -> Tensor:
     return rows.T @ (rows @ weights)
 
 
-def settings() -> TrainingConfig:
-    """Those of params.yaml, with the paper's k."""
-    return load(Path("params.yaml")).training.model_copy(update={"factors": FACTORS})
-
-
 def rates_of_peers(python: Path, posts: pl.DataFrame, features: Features) -> dict[str, dict[str, float]]:
     """What implicit and LightFM reach on the same posts."""
     pairs = posts.with_row_index("post").explode("tags")
@@ -185,11 +190,13 @@ def rates_of_peers(python: Path, posts: pl.DataFrame, features: Features) -> dic
     return json.loads(done.stdout)
 
 
-def beside_implicit(posts: pl.DataFrame, features: Features, peers: dict[str, dict[str, float]]) -> None:
+def beside_implicit(
+    training: TrainingConfig, posts: pl.DataFrame, features: Features, peers: dict[str, dict[str, float]]
+) -> None:
     """FM with user factors alone, which is what implicit learns, and the FM of the paper."""
-    ours = Bench(posts, features, "fm", "none", user_alone=True).rate()
+    ours = Bench(training, posts, features, "fm", "none", user_alone=True).rate()
     print(f"FM, user factors alone: {ours / 1e6:.2f} M quadruples/s")
-    print(f"FM with photo factors:  {Bench(posts, features, 'fm', 'none').rate() / 1e6:.2f} M quadruples/s")
+    print(f"FM with photo factors:  {Bench(training, posts, features, 'fm', 'none').rate() / 1e6:.2f} M quadruples/s")
     if "implicit" in peers:
         theirs = peers["implicit"]
         drawn, learnt = theirs["samples_per_second"], theirs["learned_from_per_second"]
@@ -197,9 +204,11 @@ def beside_implicit(posts: pl.DataFrame, features: Features, peers: dict[str, di
         print(f"FM / implicit: {ours / learnt:.2f} (of what it draws: {ours / drawn:.2f})")
 
 
-def beside_lightfm(posts: pl.DataFrame, features: Features, peers: dict[str, dict[str, float]]) -> None:
+def beside_lightfm(
+    training: TrainingConfig, posts: pl.DataFrame, features: Features, peers: dict[str, dict[str, float]]
+) -> None:
     """FM-IC-OD, and the products that it cannot avoid."""
-    bench = Bench(posts, features, "fm", "image+objects")
+    bench = Bench(training, posts, features, "fm", "image+objects")
     ours = bench.rate()
     print(f"FM-IC-OD: {ours / 1e6:.3f} M quadruples/s, an epoch {len(bench.data.tags) / ours:.2f} s")
     if "lightfm" in peers:
@@ -210,11 +219,11 @@ def beside_lightfm(posts: pl.DataFrame, features: Features, peers: dict[str, dic
     print("an epoch's parts: " + ", ".join(f"{part} {seconds:.2f} s" for part, seconds in bench.parts().items()))
 
 
-def growth(posts: int) -> None:
+def growth(training: TrainingConfig, posts: int) -> None:
     """An epoch of FM-IC-OD on 1, 4 and 16 times the posts."""
     for times in (1, 4, 16):
         data, features = made_up(posts * times)
-        bench = Bench(data, features, "fm", "image+objects")
+        bench = Bench(training, data, features, "fm", "image+objects")
         held = sum(t.nbytes for t in (*bench.data.features.values(), *bench.data.entities.values(), bench.data.tags))
         del data, features
         bench.epoch()
@@ -231,38 +240,36 @@ def peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def convergence(posts: int) -> None:
-    """All eight models with the settings of params.yaml, stopped on validation posts, and where the time goes."""
+def convergence(training: TrainingConfig, posts: int) -> None:
+    """All eight models, stopped on validation posts, and where the time goes; FM-IC-OD with small batches too."""
     data, features = made_up(posts * 5 // 4)
     assignments = data.explode("tags").rename({"tags": "tag"})
     fitted, validation = split(assignments, data, LeaveShare(test_share=0.2), np.random.default_rng(0))
     tags = sorted(fitted["tags"].explode().unique())
-    patient = settings().model_copy(update={"epochs": 200, "patience": 3, "curve_every": 5})
-    start = time.perf_counter()
-    for kind in ("fm", "pitf"):
-        for feature_set in FEATURE_SETS:
-            known = Features(features.photos, {k: m for k, m in features.matrices.items() if k in feature_set})
-            config = FactorisationConfig(kind=kind, features=feature_set)
-            (trained,), seconds = clocked(
-                lambda: train(config, [patient], fitted, tags, known, 0, CPU, validation)  # noqa: B023 (called at once)
-            )
-            parts = Bench(fitted, features, kind, feature_set).parts()
-            print(row(f"{kind} {feature_set}", trained, seconds, parts))
-    print(f"all eight: {time.perf_counter() - start:.0f} s")
+    patient = training.model_copy(update={"learning_rate": 0.1, "epochs": 200, "patience": 3, "curve_every": 5})
+
+    def converge(kind: str, feature_set: str, settings: TrainingConfig) -> float:
+        known = Features(features.photos, {k: m for k, m in features.matrices.items() if k in feature_set})
+        config = FactorisationConfig(kind=kind, features=feature_set)
+        start = time.perf_counter()
+        (trained,) = train(config, [settings], fitted, tags, known, 0, CPU, validation)
+        seconds = time.perf_counter() - start
+        parts = Bench(settings, fitted, features, kind, feature_set).parts()
+        print(row(f"{kind} {feature_set}", settings, trained, seconds, parts), flush=True)
+        return seconds
+
+    total = sum(converge(kind, feature_set, patient) for kind in ("fm", "pitf") for feature_set in FEATURE_SETS)
+    print(f"all eight: {total:.0f} s")
+    converge("fm", "image+objects", patient.model_copy(update={"batch": 256}))
 
 
-def clocked(work: Callable[[], list[Trained]]) -> tuple[list[Trained], float]:
-    """What some work gives, and its seconds."""
-    start = time.perf_counter()
-    return work(), time.perf_counter() - start
-
-
-def row(name: str, trained: Trained, seconds: float, parts: dict[str, float]) -> str:
+def row(name: str, settings: TrainingConfig, trained: Trained, seconds: float, parts: dict[str, float]) -> str:
     """A line of the table of convergence."""
     epochs = sum(parts.values()) * trained.epochs
     shares = ", ".join(f"{part} {second * trained.epochs / seconds:.0%}" for part, second in parts.items())
     return (
-        f"{name:18} {seconds:5.0f} s, {trained.epochs} epochs, validation F1@5 {trained.score:.3f}; "
+        f"{name:18} batch {settings.batch:4}, {seconds:5.0f} s, {trained.epochs} epochs, "
+        f"validation F1@5 {trained.score:.3f}; "
         f"{shares}, the rest (reading in, measuring) {1 - epochs / seconds:.0%}"
     )
 
@@ -271,7 +278,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--peers", type=Path, help="the peers' python")
     parser.add_argument("--posts", type=int, default=76842)
+    parser.add_argument("--batch", type=int, default=1024)
     everything = ["fm", "fm-ic-od", "growth", "convergence"]
     parser.add_argument("--only", nargs="+", choices=everything, default=everything)
     arguments = parser.parse_args()
-    main(arguments.peers, arguments.posts, arguments.only)
+    main(arguments.peers, arguments.posts, arguments.batch, arguments.only)

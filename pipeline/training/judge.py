@@ -12,6 +12,8 @@ from torch import Tensor
 from pipeline.models.factorisation import Contexts
 from pipeline.models.model import codes
 from pipeline.store import Features
+from pipeline.training import kernels
+from pipeline.training.threads import shared
 
 K = 5
 
@@ -85,5 +87,16 @@ class Judge:
         low, high = torch.searchsorted(self.post, torch.tensor([first, first + size], device=tag.device)).tolist()
         relevant = torch.zeros(scores.shape[1:], dtype=torch.bool, device=tag.device)
         relevant[self.post[low:high] - first, self.tag[low:high]] = True
-        top = scores.topk(min(K, scores.shape[2]), dim=2).indices
+        top = best(scores, min(K, scores.shape[2]))
         return relevant.expand(scores.shape).gather(2, top).sum(2)
+
+
+def best(scores: Tensor, length: int) -> Tensor:
+    """The places of the highest scores (…, T), (…, length) int64. On a GPU which of equals comes first is left open."""
+    if scores.is_cuda:
+        return scores.topk(length, dim=-1).indices
+    rows = scores.flatten(0, -2)
+    top = torch.empty(len(rows), length, dtype=torch.int64)
+    arrays = rows.numpy(), top.numpy()
+    shared(lambda low, high: kernels.best(low, high, *arrays), len(rows), rows.numel())
+    return top.view(*scores.shape[:-1], length)

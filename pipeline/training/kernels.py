@@ -141,3 +141,24 @@ def adagrad(rows, parameter, gradient, uses, rates, l2, sums):
                 theta[c] -= rate * step / np.sqrt(total[c])
                 slope[c] = 0
         uses[row] = 0
+
+
+@compiled
+def best(low, high, scores, top):
+    """The places of the highest scores of the rows from `low` to `high`, best first, of equals the first.
+
+    Reads scores (rows, T); fills top (rows, k), k at most T.
+    """
+    length = top.shape[1]
+    for row in range(low, high):
+        kept = 0
+        for tag in range(scores.shape[1]):
+            score = scores[row, tag]
+            if kept == length and not score > scores[row, top[row, length - 1]]:
+                continue
+            place = min(kept, length - 1)
+            while place > 0 and score > scores[row, top[row, place - 1]]:
+                top[row, place] = top[row, place - 1]
+                place -= 1
+            top[row, place] = tag
+            kept = min(kept + 1, length)

@@ -52,10 +52,8 @@ def test_trials_share_what_cannot_differ():
 @pytest.mark.parametrize("model", FACTORISATIONS, ids=name)
 def test_f1_in_training_is_that_of_the_evaluation(model):
     posts, new, features = checkerboard()
-    # Of a stranger's post plain PITF knows nothing: all tags are equal, and which of equals is first is left open.
-    unknown = "u04" if name(model) != "pitf-none" else ""
     strangers = new.with_columns(
-        user=pl.when(pl.col("user") < unknown).then(pl.lit("nobody")).otherwise("user"),
+        user=pl.when(pl.col("user") < "u04").then(pl.lit("nobody")).otherwise("user"),
         tags=pl.col("tags").list.concat(pl.lit("unheard of")),
     )
     (trained,) = fit_trials(config(model), [SHORT], posts, features, 0, strangers)
