@@ -54,8 +54,15 @@ def test_only_the_lines_meant_change_and_twice_is_once(choice):
     changed, values = choose(TEXT, choice)
     assert choose(changed, choice) == (changed, {})
     pairs = [(old, new) for old, new in zip(TEXT.splitlines(), changed.splitlines(), strict=True) if old != new]
-    assert [old.split(":")[0].strip() for old, _ in pairs] == "source recipe weights detector sha256 batch".split()
-    assert list(values) == "source recipe image.weights objects.detector objects.sha256 training.batch".split()
+    assert [old.split(":")[0].strip() for old, _ in pairs] == [
+        "source",
+        "recipe",
+        "weights",
+        "detector",
+        "sha256",
+        "batch",
+    ]
+    assert list(values) == ["source", "recipe", "image.weights", "objects.detector", "objects.sha256", "training.batch"]
     assert [old.partition("#")[2] for old, _ in pairs] == [new.partition("#")[2] for _, new in pairs]
     assert [old.find("#") for old, _ in pairs] == [new.find("#") for _, new in pairs]
 

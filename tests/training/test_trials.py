@@ -1,6 +1,12 @@
 """Trials side by side, early stopping, and training that is taken up again after it was killed."""
 
 import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -12,6 +18,7 @@ from test_fit import FACTORISATIONS, TRAINING, checkerboard, config, name, noise
 from pipeline.errors import InputError
 from pipeline.evaluation.metrics import metrics, rank
 from pipeline.models.model import vocabulary
+from pipeline.models.registry import save
 from pipeline.training import bpr, trials
 from pipeline.training.bpr import train
 from pipeline.training.checkpoint import Checkpoint
@@ -185,6 +192,38 @@ def test_killed_training_goes_on_to_the_same_bytes(tmp_path, monkeypatch, model,
         assert (one.epoch, one.score) == (other.epoch, other.score)
         for table, values in one.model.tensors.items():
             np.testing.assert_array_equal(values, other.model.tensors[table])
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from test_trials import *
+posts, new, features = checkerboard()
+long = SHORT.model_copy(update={"epochs": 1200, "curve_every": 10})
+checkpoint = Checkpoint(Path(sys.argv[1]), seconds=0)
+(trained,) = fit_trials(config(FACTORISATIONS[7]), [long], posts, features, 0, new, checkpoint)
+save(trained.model, Path(sys.argv[2]))
+"""
+
+
+def test_training_killed_by_the_system_goes_on_to_the_same_bytes(tmp_path):
+    def start(checkpoint: str, result: str) -> subprocess.Popen:
+        command = [sys.executable, "-c", KILLED, tmp_path / checkpoint, tmp_path / result]
+        return subprocess.Popen(command, cwd=Path(__file__).parents[2], env=environment, stderr=subprocess.DEVNULL)
+
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([".", str(Path(__file__).parent)])}
+    kills = 0
+    for _ in range(3):
+        process = start("killed", "again")
+        while process.poll() is None and not (tmp_path / "killed").exists():
+            time.sleep(0.01)
+        time.sleep(0.3)
+        process.kill()
+        kills += process.wait() == -signal.SIGKILL
+    assert kills
+    assert start("killed", "again").wait() == 0
+    assert start("undisturbed", "whole").wait() == 0
+    assert (tmp_path / "again").read_bytes() == (tmp_path / "whole").read_bytes()
 
 
 def test_a_checkpoint_of_another_run_is_not_used(tmp_path):
