@@ -18,7 +18,6 @@ from test_fit import FACTORISATIONS, TRAINING, checkerboard, config, name, noise
 from pipeline.errors import InputError
 from pipeline.evaluation.metrics import metrics, rank
 from pipeline.models.model import vocabulary
-from pipeline.models.registry import save
 from pipeline.training import bpr, trials
 from pipeline.training.bpr import train
 from pipeline.training.checkpoint import Checkpoint
@@ -197,9 +196,10 @@ def test_killed_training_goes_on_to_the_same_bytes(tmp_path, monkeypatch, model,
 KILLED = """
 import sys
 from pathlib import Path
+from pipeline.models.registry import save
 from test_trials import *
 posts, new, features = checkerboard()
-long = SHORT.model_copy(update={"epochs": 1200, "curve_every": 10})
+long = SHORT.model_copy(update={"epochs": 600, "curve_every": 10})
 checkpoint = Checkpoint(Path(sys.argv[1]), seconds=0)
 (trained,) = fit_trials(config(FACTORISATIONS[7]), [long], posts, features, 0, new, checkpoint)
 save(trained.model, Path(sys.argv[2]))
@@ -213,7 +213,7 @@ def test_training_killed_by_the_system_goes_on_to_the_same_bytes(tmp_path):
 
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([".", str(Path(__file__).parent)])}
     kills = 0
-    for _ in range(3):
+    for _ in range(2):
         process = start("killed", "again")
         while process.poll() is None and not (tmp_path / "killed").exists():
             time.sleep(0.01)
