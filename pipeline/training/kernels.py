@@ -16,14 +16,14 @@ compiled = njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc"
 
 
 @compiled
-def draw(posts, starts, counts, tags, vocabulary, uniform, positive, negative, position):
-    """All positives of some posts, a negative for each, and its post's place among them: fills three (Q,).
+def draw(low, high, posts, firsts, starts, counts, tags, vocabulary, uniform, positive, negative, position):
+    """All positives of the posts from `low` to `high`, a negative for each, and its post's place: fills three (Q,).
 
-    Post p has `tags[starts[p] : starts[p] + counts[p]]`, ascending; uniform: (Q,) in [0, 1). With r uniform over the
-    tags that are no positives, each positive at or below it makes it one more.
+    Post p has `tags[starts[p] : starts[p] + counts[p]]`, ascending; firsts: where each post's quadruples start; uniform:
+    (Q,) in [0, 1). With r uniform over the tags that are no positives, each positive at or below it makes it one more.
     """
-    q = 0
-    for place in range(len(posts)):
+    for place in range(low, high):
+        q = firsts[place]
         own = tags[starts[posts[place]] :][: counts[posts[place]]]
         for tag in own:
             other = int(uniform[q] * (vocabulary - len(own)))
