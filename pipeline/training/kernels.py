@@ -19,7 +19,7 @@ compiled = njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc"
 def draw(low, high, posts, firsts, starts, counts, tags, vocabulary, uniform, positive, negative, position):
     """All positives of the posts from `low` to `high`, a negative for each, and its post's place: fills three (Q,).
 
-    Post p has `tags[starts[p] : starts[p] + counts[p]]`, ascending; firsts: where each post's quadruples start; uniform:
+    Post p has `tags[starts[p] : starts[p] + counts[p]]`, ascending; firsts: where a post's quadruples start; uniform:
     (Q,) in [0, 1). With r uniform over the tags that are no positives, each positive at or below it makes it one more.
     """
     for place in range(low, high):
