@@ -29,10 +29,11 @@ from pipeline.folksonomy.split import LeaveShare, split
 from pipeline.models.config import FactorisationConfig
 from pipeline.models.factorisation import Contexts
 from pipeline.store import Features
-from pipeline.training.bpr import Trained, shapes, train
+from pipeline.training.bpr import Trained, joined, shapes, train
 from pipeline.training.config import TrainingConfig
 from pipeline.training.gradients import add_gradients, post_vectors
 from pipeline.training.quadruples import TrainingPosts
+from pipeline.training.threads import one_thread
 from pipeline.training.trials import Stack
 from stages.params import load
 
@@ -47,8 +48,7 @@ FEATURE_SETS = ("none", "image", "objects", "image+objects")
 def main(peers: Path | None, posts: int, batch: int, only: list[str]) -> None:
     """Prints the figures that are asked for."""
     training = load(Path("params.yaml")).training.model_copy(update={"factors": FACTORS, "batch": batch})
-    threads = torch.get_num_threads()
-    print(f"{threads} threads; {posts:,} posts, {USERS:,} users, {TAGS:,} tags; {batch} posts a batch")
+    print(f"{torch.get_num_threads()} threads; {posts:,} posts, {USERS:,} users, {TAGS:,} tags; {batch} posts a batch")
     if {"fm", "fm-ic-od"} & set(only):
         data, features = made_up(posts)
         found = rates_of_peers(peers, data, features) if peers else {}
@@ -100,7 +100,8 @@ class Bench:
         config = FactorisationConfig(kind=kind, features=feature_set)
         self.features = Features(features.photos, {k: m for k, m in features.matrices.items() if k in feature_set})
         self.settings = training
-        self.contexts = Contexts.of(config, FACTORS)
+        self.bare = np.concatenate(list(self.features.matrices.values()), axis=1) if self.features.matrices else None
+        self.contexts, self.features = joined(Contexts.of(config, FACTORS), self.features)
         if user_alone:
             self.contexts = Contexts(("user",), self.contexts.shared, FACTORS)
         names = {"users": sorted(posts["user"].unique()), "tags": sorted(posts["tags"].explode().unique())}
@@ -115,12 +116,17 @@ class Bench:
 
     def epoch(self) -> float:
         """Seconds of one epoch, as training runs it."""
-        start = time.perf_counter()
-        self.stack.epoch(1, self.data, None, self.order, self.draws)
-        return time.perf_counter() - start
+        with one_thread():
+            start = time.perf_counter()
+            self.stack.epoch(1, self.data, None, self.order, self.draws)
+            return time.perf_counter() - start
 
     def parts(self) -> dict[str, float]:
         """Seconds of one epoch's parts."""
+        with one_thread():
+            return self._parts()
+
+    def _parts(self) -> dict[str, float]:
         self.seconds = {}
         stack, rates = self.stack, self.stack.each("learning_rate")
         for batch in self.timed("sampling, reading", self.data.epoch(self.settings.batch, self.order, self.draws)):
@@ -154,7 +160,7 @@ class Bench:
 
     def products(self) -> float:
         """Seconds of the bare products of an epoch: all features forward once and back once, batch by batch."""
-        inputs = torch.cat([torch.from_numpy(matrix) for matrix in self.features.matrices.values()], dim=1)
+        inputs = torch.from_numpy(self.bare)
         weights = torch.randn(inputs.shape[1], FACTORS)
 
         def once() -> float:

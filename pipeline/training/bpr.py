@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from pipeline.training.config import CURVE, TrainingConfig, TrainingOverrides, s
 from pipeline.training.judge import Judge
 from pipeline.training.negatives import AdaptiveSampler
 from pipeline.training.quadruples import TrainingPosts
+from pipeline.training.threads import one_thread
 from pipeline.training.trials import Stack, Trial
 
 SAMPLE = 500
@@ -66,7 +67,8 @@ def train(
     first = settings[0]
     if len({shared_settings(trial) for trial in settings}) > 1:
         raise ValueError("trials side by side differ in a setting that they must share")
-    contexts = Contexts.of(config, first.factors)
+    widths = {name: matrix.shape[1] for name, matrix in features.matrices.items()}
+    contexts, features = joined(Contexts.of(config, first.factors), features)
     names = {"users": vocabulary(posts["user"]), "tags": tags}
     if "photo" in contexts.names:
         names["photos"] = vocabulary(posts["photo"])
@@ -87,17 +89,18 @@ def train(
         state.resume(checkpoint, key)
 
     epochs = range(state.epoch + 1, first.epochs + 1)
-    for epoch in track(epochs, "training", first.epochs, "epochs", done=state.epoch):
-        if not state.active:
-            break
-        state.advance(epoch, data, sampler, judges)
-        if checkpoint is not None and (checkpoint.due() or not state.active):
-            state.save(checkpoint, key)
+    with one_thread():
+        for epoch in track(epochs, "training", first.epochs, "epochs", done=state.epoch):
+            if not state.active:
+                break
+            state.advance(epoch, data, sampler, judges)
+            if checkpoint is not None and (checkpoint.due() or not state.active):
+                state.save(checkpoint, key)
     saved = [config.model_copy(update={"training": TrainingOverrides(**dict(trial))}) for trial in settings]
     return [
         Trained(
             settings=trial.settings,
-            model=None if trial.failed else Factorisation(saved[place], names, arrays(state.kept[place])),
+            model=None if trial.failed else Factorisation(saved[place], names, arrays(state.kept[place], widths)),
             curve=pl.DataFrame(trial.curve, schema=CURVE, orient="row"),
             epoch=trial.failed or trial.best,
             epochs=trial.failed or trial.epochs,
@@ -199,6 +202,17 @@ class State:
         self.draws.set_state(tensors["draws"])
 
 
+def joined(contexts: Contexts, features: Features) -> tuple[Contexts, Features]:
+    """The same with kinds of features that meet the same columns side by side: one product is quicker than two."""
+    kinds = [name for name in contexts.names if name in features.matrices]
+    if not contexts.shared or len(kinds) < 2:
+        return contexts, features
+    both = np.concatenate([features.matrices[kind] for kind in kinds], axis=1)
+    others = [name for name in contexts.names if name not in kinds]
+    name = "+".join(kinds)
+    return replace(contexts, names=(*others, name)), Features(features.photos, {name: both})
+
+
 def shapes(
     config: FactorisationConfig, contexts: Contexts, names: Mapping[str, list[str]], features: Features
 ) -> dict[str, tuple[int, int]]:
@@ -210,9 +224,18 @@ def shapes(
     return sizes | ({"bias": (len(names["tags"]), 1)} if has_bias(config) else {})
 
 
-def arrays(parameters: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
-    """The parameters as numpy arrays, the bias as (T,)."""
-    return {name: (table[:, 0] if name == "bias" else table).cpu().numpy() for name, table in parameters.items()}
+def arrays(parameters: Mapping[str, Tensor], widths: Mapping[str, int]) -> dict[str, np.ndarray]:
+    """The parameters as numpy arrays, the bias as (T,), and what `joined` put side by side each by itself."""
+    found = {}
+    for name, parameter in parameters.items():
+        table = parameter.cpu().numpy()
+        if name in ("user", "photo", "tag", "bias"):
+            found[name] = table[:, 0] if name == "bias" else table
+            continue
+        kinds = name.split("+")
+        parts = np.split(table, np.cumsum([widths[kind] for kind in kinds])[:-1])
+        found |= {kind: np.ascontiguousarray(part) for kind, part in zip(kinds, parts, strict=True)}
+    return found
 
 
 def fingerprint(

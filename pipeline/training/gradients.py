@@ -16,7 +16,7 @@ from torch.nn.functional import softplus
 from pipeline.models.factorisation import Contexts
 from pipeline.training import kernels
 from pipeline.training.quadruples import Batch
-from pipeline.training.threads import shared
+from pipeline.training.threads import in_halves
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,11 @@ class Gradients:
     def zeros(cls, parameters: Mapping[str, Tensor]) -> Self:
         tag = parameters["tag"]
         trials, device = tag.shape[1], tag.device
+        of_tags = {name: parameters[name] for name in ("tag", "bias") if name in parameters}
         uses = {name: table.new_zeros(len(table), 1, 1) for name, table in parameters.items()}
         return cls(
             slopes={name: torch.zeros_like(table) for name, table in parameters.items()},
-            uses=uses | {name: tag.new_zeros(len(tag), trials, 1) for name in ("tag", "bias") if name in parameters},
+            uses=uses | {name: tag.new_zeros(len(tag), trials, 1) for name in of_tags},
             loss=torch.zeros(trials, dtype=torch.float64, device=device),
             right=torch.zeros(trials, dtype=torch.int64, device=device),
         )
@@ -56,8 +57,27 @@ def post_vectors(contexts: Contexts, parameters: Mapping[str, Tensor], batch: Ba
         elif name in batch.entities:
             kernels.add_rows(parameters[name].numpy(), batch.entities[name].numpy(), part.numpy())
         else:
-            part += (batch.features[name] @ parameters[name].flatten(1)).view(part.shape)
+            project(batch.features[name], parameters[name], part)
     return vectors
+
+
+def project(inputs: Tensor, weights: Tensor, part: Tensor) -> None:
+    """Adds inputs (B, m) times weights (m, G, columns) to a part of the vectors (B, G, columns)."""
+
+    def rows(low: int, high: int) -> None:
+        part[low:high] += (inputs[low:high] @ weights.flatten(1)).view(-1, *part.shape[1:])
+
+    in_halves(rows, len(inputs), 0 if inputs.is_cuda else inputs.numel() * weights[0].numel())
+
+
+def project_back(inputs: Tensor, part: Tensor, slope: Tensor) -> None:
+    """The other way round: adds inputs (B, m), turned, times the vectors' gradients to slope (m, G, columns)."""
+    flat_part, flat_slope = part.flatten(1), slope.flatten(1)
+
+    def rows(low: int, high: int) -> None:
+        flat_slope[low:high].addmm_(inputs[:, low:high].T, flat_part)
+
+    in_halves(rows, inputs.shape[1], 0 if inputs.is_cuda else inputs.numel() * flat_part.shape[1])
 
 
 def add_gradients(
@@ -84,7 +104,7 @@ def add_gradients(
         elif name in batch.entities:
             kernels.add_to_rows(*(t.numpy() for t in (part, batch.entities[name], batch.sizes, slope, uses)))
         else:
-            slope.flatten(1).addmm_(batch.features[name].T, part.flatten(1))
+            project_back(batch.features[name], part, slope)
             uses += len(batch.post)
 
 
@@ -97,23 +117,12 @@ def add_pairs(
     outer: Tensor,
 ) -> None:
     """Adds the quadruples' part to the gradients of tags and biases, and of the vectors (`outer`): on the CPU."""
-    tag, (_, trials, width) = parameters["tag"], vectors.shape
+    tag, trials = parameters["tag"], vectors.shape[1]
     without = tag.new_empty(0, trials, 1)
     margin = tag.new_empty(len(batch.post), trials)
-    weight = torch.empty_like(margin)
-    quadruples = [tensor.numpy() for tensor in (vectors, batch.post, batch.positive, negative)]
-    read = tag.numpy(), parameters.get("bias", without).numpy(), *quadruples
-    filled = margin.numpy(), weight.numpy(), outer.numpy()
-    slopes = gradients.slopes["tag"], gradients.slopes.get("bias", without), gradients.uses["tag"]
-    added = weight.numpy(), *(tensor.numpy() for tensor in slopes)
-
-    def next_post(place: int) -> int:
-        return int(torch.searchsorted(batch.post, batch.post[place]))
-
-    shared(
-        lambda low, high: kernels.add_outer(low, high, *read, *filled), len(margin), margin.numel() * width, next_post
-    )
-    shared(lambda low, high: kernels.add_slopes(low, high, *quadruples, *added), width, margin.numel() * width)
+    read = (tag, parameters.get("bias", without), vectors, batch.post, batch.positive, negative, margin, outer)
+    added = gradients.slopes["tag"], gradients.slopes.get("bias", without), gradients.uses["tag"]
+    kernels.add_pairs(*(tensor.numpy() for tensor in (*read, *added)))
     if "bias" in parameters:
         gradients.uses["bias"].copy_(gradients.uses["tag"])
     gradients.loss.add_(softplus(-margin).sum(0))

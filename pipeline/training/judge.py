@@ -13,7 +13,6 @@ from pipeline.models.factorisation import Contexts
 from pipeline.models.model import codes
 from pipeline.store import Features
 from pipeline.training import kernels
-from pipeline.training.threads import shared
 
 K = 5
 
@@ -97,6 +96,5 @@ def best(scores: Tensor, length: int) -> Tensor:
         return scores.topk(length, dim=-1).indices
     rows = scores.flatten(0, -2)
     top = torch.empty(len(rows), length, dtype=torch.int64)
-    arrays = rows.numpy(), top.numpy()
-    shared(lambda low, high: kernels.best(low, high, *arrays), len(rows), rows.numel())
+    kernels.best(rows.numpy(), top.numpy())
     return top.view(*scores.shape[:-1], length)

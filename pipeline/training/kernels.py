@@ -1,9 +1,8 @@
 """What training does once a quadruple and once a parameter, compiled for the CPU.
 
 Tensor operations read and write everything many times over; these loops keep a quadruple's rows in the first cache.
-Where they are shared among threads, each thread has numbers of its own and adds to them in the order of the quadruples,
-so that a seed gives the same bytes on any number of threads. `gradients.py` and `optimizers.py` have the same sums as
-tensor operations, for a GPU, and a test holds the two to each other.
+They run on one thread, in the order of the quadruples, so that a seed always gives the same bytes. `gradients.py` and
+`optimizers.py` have the same sums as tensor operations, for a GPU, and a test holds the two to each other.
 """
 
 import math
@@ -16,14 +15,14 @@ compiled = njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc"
 
 
 @compiled
-def draw(low, high, posts, firsts, starts, counts, tags, vocabulary, uniform, positive, negative, position):
-    """All positives of the posts from `low` to `high`, a negative for each, and its post's place: fills three (Q,).
+def draw(posts, starts, counts, tags, vocabulary, uniform, positive, negative, position):
+    """All positives of some posts, a negative for each, and its post's place among them: fills three (Q,).
 
-    Post p has `tags[starts[p] : starts[p] + counts[p]]`, ascending; firsts: where a post's quadruples start; uniform:
-    (Q,) in [0, 1). With r uniform over the tags that are no positives, each positive at or below it makes it one more.
+    Post p has `tags[starts[p] : starts[p] + counts[p]]`, ascending; uniform: (Q,) in [0, 1). With r uniform over the
+    tags that are no positives, each positive at or below it makes it one more.
     """
-    for place in range(low, high):
-        q = firsts[place]
+    q = 0
+    for place in range(len(posts)):
         own = tags[starts[posts[place]] :][: counts[posts[place]]]
         for tag in own:
             other = int(uniform[q] * (vocabulary - len(own)))
@@ -57,15 +56,15 @@ def add_to_rows(part, rows, sizes, slope, uses):
 
 
 @compiled
-def add_outer(low, high, tag, bias, vectors, post, positive, negative, margin, weight, outer):
-    """Eq. 9 for the quadruples from `low` to `high` and G trials, as far as a post's vector is concerned.
+def add_pairs(tag, bias, vectors, post, positive, negative, margin, outer, tag_slope, bias_slope, uses):
+    """Eq. 9 for Q quadruples and G trials.
 
     Reads tag (T, G, W), bias (T, G, 1), or (0, G, 1) without one, vectors (B, G, W), post and positive (Q,), negative
-    (Q, G) or (Q, 1). Fills margin, ŷ', and weight, the first factor of the gradient, both (Q, G); adds to `outer`, the
-    gradients of the vectors.
+    (Q, G) or (Q, 1). Fills margin (Q, G), ŷ'; adds to the gradients of the vectors (`outer`), tag and bias, and to uses
+    (T, G, 1) how often each tag occurs.
     """
     width, has_bias, own = tag.shape[2], len(bias) > 0, negative.shape[1] > 1
-    for q in range(low, high):
+    for q in range(len(post)):
         a = positive[q]
         for g in range(tag.shape[1]):
             b = negative[q, g if own else 0]
@@ -75,40 +74,23 @@ def add_outer(low, high, tag, bias, vectors, post, positive, negative, margin, w
                 total += vector[c] * (liked[c] - other[c])
             if has_bias:
                 total += bias[a, g, 0] - bias[b, g, 0]
+            margin[q, g] = total
             small = math.exp(-abs(total))
             share = tag.dtype.type((small if total > 0 else 1) / (1 + small))
-            margin[q, g], weight[q, g] = total, share
             part = outer[post[q], g]
             for c in range(width):
                 part[c] -= share * (liked[c] - other[c])
-
-
-@compiled
-def add_slopes(low, high, vectors, post, positive, negative, weight, tag_slope, bias_slope, uses):
-    """Eq. 9 for Q quadruples, as far as tags are concerned: their columns from `low` to `high`.
-
-    Adds to the gradients of tag and bias, and to uses (T, G, 1) how often each tag occurs; whoever has the first column
-    counts, and has the bias.
-    """
-    has_bias, own, first = len(bias_slope) > 0, negative.shape[1] > 1, low == 0
-    for q in range(len(post)):
-        a = positive[q]
-        for g in range(vectors.shape[1]):
-            b = negative[q, g if own else 0]
-            share = weight[q, g]
-            vector = vectors[post[q], g, low:high]
-            up = tag_slope[a, g, low:high]
-            for c in range(len(vector)):
+            up = tag_slope[a, g]
+            for c in range(width):
                 up[c] -= share * vector[c]
-            down = tag_slope[b, g, low:high]
-            for c in range(len(vector)):
+            down = tag_slope[b, g]
+            for c in range(width):
                 down[c] += share * vector[c]
-            if first:
-                uses[a, g, 0] += 1
-                uses[b, g, 0] += 1
-                if has_bias:
-                    bias_slope[a, g, 0] -= share
-                    bias_slope[b, g, 0] += share
+            uses[a, g, 0] += 1
+            uses[b, g, 0] += 1
+            if has_bias:
+                bias_slope[a, g, 0] -= share
+                bias_slope[b, g, 0] += share
 
 
 @compiled
@@ -144,13 +126,13 @@ def adagrad(rows, parameter, gradient, uses, rates, l2, sums):
 
 
 @compiled
-def best(low, high, scores, top):
-    """The places of the highest scores of the rows from `low` to `high`, best first, of equals the first.
+def best(scores, top):
+    """The places of the highest scores of each row, best first, of equals the first.
 
     Reads scores (rows, T); fills top (rows, k), k at most T.
     """
     length = top.shape[1]
-    for row in range(low, high):
+    for row in range(len(scores)):
         kept = 0
         for tag in range(scores.shape[1]):
             score = scores[row, tag]

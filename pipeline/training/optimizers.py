@@ -8,7 +8,6 @@ from torch import Tensor
 
 from pipeline.training import kernels
 from pipeline.training.gradients import Gradients
-from pipeline.training.threads import shared
 
 
 class Optimizer(ABC):
@@ -32,20 +31,12 @@ class Optimizer(ABC):
         for name, parameter in self.parameters.items():
             state = [self.states[name]] if name in self.states else []
             rows = touched.get(name, self.all_rows[name])
-            tensors = (parameter, gradients.slopes[name], gradients.uses[name], rates, l2, *state)
-            if parameter.is_cuda:
-                self.step_by_tensors(rows, *tensors)
-            else:
-                self.step_on(rows, *tensors, shareable=name not in touched)
+            tensors = (rows, parameter, gradients.slopes[name], gradients.uses[name], rates, l2, *state)
+            (self.step_by_tensors if parameter.is_cuda else self.step_on)(*tensors)
 
-    def step_on(self, rows: Tensor, *tensors: Tensor, shareable: bool) -> None:
-        """Moves some rows of a parameter, on the CPU. Rows that repeat cannot be shared among threads."""
-        kernel, arrays = type(self).kernel, [tensor.numpy() for tensor in tensors]
-        if shareable:
-            chosen = rows.numpy()
-            shared(lambda low, high: kernel(chosen[low:high], *arrays), len(chosen), 4 * tensors[0].numel())
-        else:
-            kernel(rows.numpy(), *arrays)
+    def step_on(self, *tensors: Tensor) -> None:
+        """Moves some rows of a parameter, on the CPU: rows, parameter, gradient, uses, rates, l2 and the state."""
+        type(self).kernel(*(tensor.numpy() for tensor in tensors))
 
     def step_by_tensors(
         self,
@@ -56,7 +47,6 @@ class Optimizer(ABC):
         rates: Tensor,
         l2: Tensor,
         *state: Tensor,
-        shareable: bool = True,  # noqa: ARG002 (as for a CPU)
     ) -> None:
         """The same by tensor operations, for a GPU.
 

@@ -14,13 +14,9 @@ from pipeline.models.factorisation import Contexts
 from pipeline.models.model import codes
 from pipeline.store import Features
 from pipeline.training import kernels
-from pipeline.training.threads import shared
 
 BLOCK = 8192
 """Posts, or more where a batch is larger, whose negatives are drawn at a time."""
-
-DRAWING = 64
-"""As many multiplications take as long as drawing a quadruple."""
 
 
 @dataclass(frozen=True)
@@ -137,11 +133,8 @@ class TrainingPosts:
         if posts.is_cuda:
             return self.draw_by_tensors(posts, uniform)
         drawn = tuple(torch.empty(size, dtype=torch.int64) for _ in range(3))
-        counts = self.counts.index_select(0, posts)
-        kept = [tensor.numpy() for tensor in (posts, counts.cumsum(0) - counts, self.starts, self.counts, self.tags)]
-        filled = [tensor.numpy() for tensor in (uniform, *drawn)]
-        work = DRAWING * size
-        shared(lambda low, high: kernels.draw(low, high, *kept, self.vocabulary, *filled), len(posts), work)
+        kept = (tensor.numpy() for tensor in (posts, self.starts, self.counts, self.tags))
+        kernels.draw(*kept, self.vocabulary, *(tensor.numpy() for tensor in (uniform, *drawn)))
         return drawn
 
     def draw_by_tensors(self, posts: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor, Tensor]:

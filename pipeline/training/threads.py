@@ -1,35 +1,51 @@
-"""Shares a compiled loop among threads, each with a range of its own."""
+"""Threads of training on a CPU.
 
-from collections.abc import Callable
+torch shares every operation on a batch among its threads, and loses more by waking them than it gains, tenfold on busy
+cores. So in training it computes on one, and only what is worth it, the products with features, is cut in two here.
+"""
+
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
-from itertools import pairwise
 
 import torch
 
-WORTH = 1 << 19
-"""Below so many multiplications, a loop is over before another thread has woken up."""
+WORTH = 1 << 24
+"""Multiplications below which half a product is done before another thread has woken up."""
+
+COUNT = ContextVar("threads", default=1)
+"""How many threads torch had before it was told to take one."""
 
 
-def shared(loop: Callable[[int, int], None], size: int, work: int, cuts: Callable[[int], int] = int) -> None:
-    """Calls `loop` with ranges that together are 0 to `size`, at once, on as many threads as torch may use.
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Within it torch computes on one thread."""
+    before = torch.get_num_threads()
+    token = COUNT.set(before)
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        COUNT.reset(token)
+        torch.set_num_threads(before)
 
-    work: the multiplications in the whole loop, which decide whether to share it; cuts: moves a bound to where the loop
-    may be cut.
+
+def in_halves(work: Callable[[int, int], None], size: int, multiplications: int) -> None:
+    """Calls `work` with 0 to half of `size` and with the rest, at once where there is a second thread.
+
+    Little work is done in one go. Whether it is cut does not depend on the machine, because it shows in the last bits.
     """
-    threads = torch.get_num_threads() if work >= WORTH else 1
-    if threads == 1:
-        loop(0, size)
+    if multiplications < WORTH or size < 2:
+        work(0, size)
         return
-    bounds = sorted({0, size, *(cuts(size * part // threads) for part in range(1, threads))})
-    first, *others = pairwise(bounds)
-    waiting = [pool(threads).submit(loop, *bound) for bound in others]
-    loop(*first)
-    for one in waiting:
-        one.result()
+    half = size // 2
+    waiting = _second().submit(work, half, size) if COUNT.get() > 1 else None
+    work(0, half)
+    waiting.result() if waiting else work(half, size)
 
 
 @cache
-def pool(threads: int) -> ThreadPoolExecutor:
-    """Threads beside the one that asks."""
-    return ThreadPoolExecutor(threads - 1, "training")
+def _second() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(1, "training", initializer=torch.set_num_threads, initargs=(1,))

@@ -1,4 +1,4 @@
-"""Sharing loops among threads: every number is met once, and the bytes do not depend on how many threads there are."""
+"""Products in halves: the same bytes with one thread and with two, and torch's own threads put back."""
 
 import numpy as np
 import pytest
@@ -6,9 +6,9 @@ import torch
 from test_fit import FACTORISATIONS, checkerboard, config, name
 from test_trials import SHORT, settings
 
-from pipeline.training import threads
+from pipeline.training import threads as module
 from pipeline.training.fit import fit_trials
-from pipeline.training.threads import shared
+from pipeline.training.threads import in_halves, one_thread
 
 
 @pytest.fixture(params=[1, 2, 3])
@@ -20,45 +20,43 @@ def given(request):
     torch.set_num_threads(before)
 
 
+def test_torch_has_one_thread_within_and_its_own_after(given):
+    with pytest.raises(KeyError), one_thread():
+        assert torch.get_num_threads() == 1
+        raise KeyError
+    assert torch.get_num_threads() == given
+
+
 @pytest.mark.parametrize("size", [1, 2, 7, 100])
-def test_ranges_meet_every_number_once(given, size):
+@pytest.mark.parametrize("work", [module.WORTH - 1, module.WORTH])
+def test_halves_meet_every_number_once(given, size, work):  # noqa: ARG001
     counts = np.zeros(size, np.int64)
     calls = []
 
-    def loop(low: int, high: int) -> None:
+    def count(low: int, high: int) -> None:
         calls.append((low, high))
         counts[low:high] += 1
 
-    shared(loop, size, threads.WORTH)
+    with one_thread():
+        in_halves(count, size, work)
     assert (counts == 1).all()
-    assert len(calls) <= given
+    assert len(calls) == (2 if size > 1 and work == module.WORTH else 1)
 
 
-def test_cuts_are_moved_to_where_they_may_be(given):  # noqa: ARG001
-    met = []
-    shared(lambda low, high: met.append((low, high)), 100, threads.WORTH, cuts=lambda place: place // 40 * 40)
-    assert {low for low, _ in met} <= {0, 40}
-    assert sum(high - low for low, high in met) == 100
+def test_an_error_in_either_half_is_not_lost(given):  # noqa: ARG001
+    for wrong in (50, 100):
+
+        def fail(low: int, high: int) -> None:  # noqa: ARG001
+            if high == wrong:  # noqa: B023 (called at once)
+                raise ValueError("lost")
+
+        with one_thread(), pytest.raises(ValueError, match="lost"):
+            in_halves(fail, 100, module.WORTH)
 
 
-def test_little_work_is_not_shared(given):  # noqa: ARG001
-    calls = []
-    shared(lambda low, high: calls.append((low, high)), 100, threads.WORTH - 1)
-    assert calls == [(0, 100)]
-
-
-def test_an_error_in_a_thread_is_not_lost(given):  # noqa: ARG001
-    def loop(low: int, high: int) -> None:  # noqa: ARG001
-        if high == 100:
-            raise ValueError("lost")
-
-    with pytest.raises(ValueError, match="lost"):
-        shared(loop, 100, threads.WORTH)
-
-
-@pytest.mark.parametrize("model", [FACTORISATIONS[0], FACTORISATIONS[7]], ids=name)
+@pytest.mark.parametrize("model", [FACTORISATIONS[3], FACTORISATIONS[7]], ids=name)
 def test_the_bytes_do_not_depend_on_the_threads(monkeypatch, model):
-    monkeypatch.setattr(threads, "WORTH", 1)
+    monkeypatch.setattr(module, "WORTH", 1)
     posts, new, features = checkerboard()
     found = []
     before = torch.get_num_threads()

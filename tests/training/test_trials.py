@@ -49,6 +49,18 @@ def test_trials_side_by_side_come_to_what_each_comes_to_alone(model, base):
         np.testing.assert_allclose(trial.curve["loss"], alone.curve["loss"], rtol=1e-4)
 
 
+def test_features_side_by_side_are_learnt_as_each_by_itself(monkeypatch):
+    posts, _, features = checkerboard()
+    both = config({"kind": "fm", "features": "image+objects"})
+    (together,) = fit_trials(both, [SHORT], posts, features, 0)
+    monkeypatch.setattr(bpr, "joined", lambda contexts, features: (contexts, features))
+    (apart,) = fit_trials(both, [SHORT], posts, features, 0)
+    assert {name: table.shape for name, table in together.model.tensors.items()} == {
+        name: table.shape for name, table in apart.model.tensors.items()
+    }
+    np.testing.assert_allclose(together.curve["loss"], apart.curve["loss"], rtol=0.05)
+
+
 def test_trials_share_what_cannot_differ():
     posts, _, features = checkerboard()
     with pytest.raises(ValueError, match="must share"):
