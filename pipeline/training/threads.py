@@ -1,7 +1,8 @@
 """Threads of training on a CPU.
 
 torch shares every operation on a batch among its threads, and loses more by waking them than it gains, tenfold on busy
-cores. So in training it computes on one, and only what is worth it, the products with features, is cut in two here.
+cores. So in training it computes on one. What is worth a second is given one here: half of each product with features,
+and reading the next batch.
 """
 
 from collections.abc import Callable, Iterator
@@ -9,8 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
+from typing import TypeVar
 
 import torch
+
+T = TypeVar("T")
 
 WORTH = 1 << 24
 """Multiplications below which half a product is done before another thread has woken up."""
@@ -46,6 +50,26 @@ def in_halves(work: Callable[[int, int], None], size: int, multiplications: int)
     waiting.result() if waiting else work(half, size)
 
 
+def ahead(items: Iterator[T]) -> Iterator[T]:
+    """The same items, each made by a second thread, where there is one, while the one before it is worked on."""
+    if COUNT.get() == 1:
+        yield from items
+        return
+    coming = _reader().submit(next, items, None)
+    while (item := coming.result()) is not None:
+        coming = _reader().submit(next, items, None)
+        yield item
+
+
 @cache
 def _second() -> ThreadPoolExecutor:
+    return _thread()
+
+
+@cache
+def _reader() -> ThreadPoolExecutor:
+    return _thread()
+
+
+def _thread() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(1, "training", initializer=torch.set_num_threads, initargs=(1,))

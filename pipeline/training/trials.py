@@ -14,6 +14,7 @@ from pipeline.training.gradients import Gradients, add_gradients, post_vectors
 from pipeline.training.negatives import AdaptiveSampler
 from pipeline.training.optimizers import OPTIMIZERS
 from pipeline.training.quadruples import TrainingPosts
+from pipeline.training.threads import ahead
 
 
 @dataclass
@@ -98,7 +99,9 @@ class Stack:
             sampler.start_epoch()
         self.gradients.loss.zero_()
         self.gradients.right.zero_()
-        for batch in data.epoch(self.settings[0].batch, order, draws):
+        batches = data.epoch(self.settings[0].batch, order, draws)
+        # Read ahead, the next batch would draw from the same generator as the sampler, at no fixed time.
+        for batch in batches if sampler is not None or self.device.type != "cpu" else ahead(batches):
             vectors = post_vectors(self.contexts, self.parameters, batch)
             negative = batch.negative[:, None]
             if sampler is not None:

@@ -8,7 +8,7 @@ from test_trials import SHORT, settings
 
 from pipeline.training import threads as module
 from pipeline.training.fit import fit_trials
-from pipeline.training.threads import in_halves, one_thread
+from pipeline.training.threads import ahead, in_halves, one_thread
 
 
 @pytest.fixture(params=[1, 2, 3])
@@ -52,6 +52,18 @@ def test_an_error_in_either_half_is_not_lost(given):  # noqa: ARG001
 
         with one_thread(), pytest.raises(ValueError, match="lost"):
             in_halves(fail, 100, module.WORTH)
+
+
+def test_reading_ahead_changes_nothing_and_loses_no_error(given):  # noqa: ARG001
+    def items():
+        yield from range(5)
+        raise KeyError
+
+    met = []
+    with one_thread(), pytest.raises(KeyError):
+        for item in ahead(items()):
+            met.append(item)
+    assert met == [0, 1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("model", [FACTORISATIONS[3], FACTORISATIONS[7]], ids=name)
