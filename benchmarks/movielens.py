@@ -28,7 +28,7 @@ from stages.params import load
 
 GRID = {
     "learning_rate": [0.05, 0.1],
-    "l2": [1e-3, 3e-3, 1e-2],
+    "l2": [3e-3, 1e-2],
     "negatives": [{"kind": "uniform"}, {"kind": "adaptive", "mean_rank": 0.02}],
 }
 SEED = 0

@@ -2,7 +2,8 @@
 
 "Improving pairwise learning for item recommendation from implicit feedback", Section 4.3: a factor is drawn for the
 post, |v_f| σ_f each, then a rank, e^(-r/λ), and the negative is the tag of that rank in the factor's order of tags. The
-orders are made anew after every T log T draws, so that a draw costs as little as a uniform one, in proportion.
+orders are made anew after so many draws that a draw costs as little as a uniform one, in proportion: T log T in the
+paper, and a few times as many here, because a step of sorting costs more than one of a gradient.
 """
 
 import math
@@ -17,6 +18,9 @@ from pipeline.training.quadruples import Batch, TrainingPosts
 ROUNDS = 4
 """How often a tag that is a positive of the post is drawn again before the uniform negative is taken instead."""
 
+REFRESH = 8
+"""How many times T log T draws go by before the orders are made anew."""
+
 
 class AdaptiveSampler:
     """Draws a negative for each quadruple and trial. It starts anew with each epoch: there is no state to keep."""
@@ -24,7 +28,7 @@ class AdaptiveSampler:
     def __init__(self, config: AdaptiveNegatives, data: TrainingPosts):
         self.keys, self.tags = data.keys(), data.vocabulary
         self.mean = config.mean_rank * data.vocabulary
-        self.refresh_after = data.vocabulary * math.log(data.vocabulary) if data.vocabulary > 1 else 1
+        self.refresh_after = REFRESH * data.vocabulary * math.log(data.vocabulary)
         self.start_epoch()
 
     def start_epoch(self) -> None:
