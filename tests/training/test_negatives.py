@@ -40,7 +40,7 @@ def shares(negatives: np.ndarray) -> np.ndarray:
 def test_the_rank_falls_off_exponentially_in_the_order_of_the_factor():
     # One factor alone counts: its order is t7, t6, … t0. Two tags that are positives are drawn again.
     factors = [[float(number), 0.0] for number in range(8)]
-    found = shares(drawn([["t7", "t2"]], [1.0, 0.0], factors, mean_rank=0.25, draws=20000))
+    found = shares(drawn([["t7", "t2"]] * 500, [1.0, 0.0], factors, mean_rank=0.25, draws=40))
     weights = np.array([math.exp(-(7 - number) / 2) for number in range(8)])
     weights[[7, 2]] = 0
     np.testing.assert_allclose(found, weights / weights.sum(), atol=0.02)
@@ -48,7 +48,7 @@ def test_the_rank_falls_off_exponentially_in_the_order_of_the_factor():
 
 def test_a_negative_factor_turns_the_order_round():
     factors = [[float(number), 0.0] for number in range(8)]
-    found = shares(drawn([["t4"]], [-1.0, 0.0], factors, mean_rank=0.25, draws=20000))
+    found = shares(drawn([["t4"]] * 500, [-1.0, 0.0], factors, mean_rank=0.25, draws=40))
     weights = np.array([math.exp(-number / 2) for number in range(8)])
     weights[4] = 0
     np.testing.assert_allclose(found, weights / weights.sum(), atol=0.02)
@@ -58,7 +58,7 @@ def test_a_factor_is_drawn_by_its_weight_times_its_deviation():
     # Factor 1 prefers t0 and factor 2 t1; the deviations are alike, the post's weights 3 to 1; ranks are almost all 0.
     factors = [[0.0, 0.0] for _ in TAGS]
     factors[0][0] = factors[1][1] = 5.0
-    found = shares(drawn([["t5"]], [3.0, 1.0], factors, mean_rank=1e-3, draws=8000))
+    found = shares(drawn([["t5"]] * 500, [3.0, 1.0], factors, mean_rank=1e-3, draws=20))
     np.testing.assert_allclose(found[:2], [0.75, 0.25], atol=0.02)
 
 
