@@ -24,7 +24,7 @@ TRAINED = {
 }
 """VGG16 of torchvision, trained on ImageNet; YOLOv8n of ultralytics, trained on COCO."""
 MANY_POSTS = {"training.batch": "1024"}
-"""Of 25,000 posts and more: larger batches are twice as fast and come to the same (benchmarks/README.md)."""
+"""For 25,000 posts and more: half again to twice as many quadruples a second (benchmarks/README.md)."""
 CHOICES = {
     "nus-wide-1": {"source": "nus-wide", "recipe": "nus-wide-1", **TRAINED, **MANY_POSTS},
     "nus-wide-2": {"source": "nus-wide", "recipe": "nus-wide-2", **TRAINED, **MANY_POSTS},
