@@ -83,15 +83,18 @@ def headline(inputs: ReportInputs, bootstrap: Bootstrap, k: int) -> str:
             f"{'sees' if best.features == 'none' else 'does not see'} the photo: the interval of the difference, "
             f"[{signed(pair.low)}, {signed(pair.high)}], {'is clear of' if pair.significant else 'includes'} zero."
         )
-    if inputs.seeds > 1:
+    if inputs.seeds > 1 and f"f1@{k}_deviation" in inputs.metrics[best.name]:
         sentence += f" Its mean over {inputs.seeds} seeds is {measured(inputs, best, k)}."
     return sentence
 
 
 def measured(inputs: ReportInputs, model: ModelInfo, k: int) -> str:
-    """F1@K on the test posts: 0.431, or the mean with its standard deviation over several seeds, 0.431 ± 0.004."""
-    values, name = inputs.metrics[model.name], f"f1@{k}"
-    return f"{values[name]:.3f}" + (f" ± {values[f'{name}_deviation']:.3f}" if inputs.seeds > 1 else "")
+    """F1@K on the test posts: 0.431, or the mean with its standard deviation over several seeds, 0.431 ± 0.004.
+
+    A model that draws nothing has no deviation.
+    """
+    values, deviation = inputs.metrics[model.name], f"f1@{k}_deviation"
+    return f"{values[f'f1@{k}']:.3f}" + (f" ± {values[deviation]:.3f}" if deviation in values else "")
 
 
 def families(models: Sequence[ModelInfo], bootstrap: Bootstrap, k: int) -> list[Comparison]:

@@ -146,7 +146,7 @@ def check_metrics(inputs: ReportInputs, bootstrap: Bootstrap) -> None:
     reach = (inputs.seeds - 1) / math.sqrt(inputs.seeds)
     for model, k, f1 in bootstrap.intervals.select("model", "k", "f1").iter_rows():
         values, name = inputs.metrics[model], f"f1@{k}"
-        spread = reach * values[f"{name}_deviation"] if inputs.seeds > 1 else 0
+        spread = reach * values.get(f"{name}_deviation", 0.0)
         if abs(values[name] - f1) > TOLERANCE + spread:
             raise ValueError(f"F1@{k} of {model} is {values[name]} in its metrics, {f1} by its suggestions")
 
