@@ -53,11 +53,10 @@ def main(train: Path, test: Path, peers: Path | None, seeds: int) -> None:
 def ours(kind: str, posts: pl.DataFrame, test: pl.DataFrame, seeds: int) -> None:
     """Chooses on validation posts, fits to all training posts from several seeds, and measures on the test posts."""
     validation = validation_part(posts, posts, LeavePosts(test_posts=1), np.random.default_rng(SEED))
-    part = posts.join(validation, on=["user", "photo"], how="anti", maintain_order="left")
     features = Features(pl.concat([posts["photo"], test["photo"]]).unique().sort(), {})
     training = load(Path("params.yaml")).training.model_copy(update={"curve_every": 10})
     config = FactorisationConfig(kind=kind, features="none")
-    choice, table = tune(config, training, TuningConfig(grid=GRID, refit=True), part, validation, features, SEED)
+    choice, table = tune(config, training, TuningConfig(grid=GRID, refit=True), posts, validation, features, SEED)
     chosen = table.row(by_predicate=pl.col("chosen"), named=True)
     found = []
     for seed in range(SEED, SEED + seeds):

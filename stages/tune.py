@@ -10,9 +10,8 @@ from stages.params import Params
 def main(params: Params, model: Model) -> str:
     paths, config = params.paths, params.model(model)
     posts, validation = (read_parquet(path, ["user", "photo", "tags"]) for path in (paths.train, paths.validation))
-    part = posts.join(validation, on=["user", "photo"], how="anti", maintain_order="left")
     features, unfinished = read_store(paths.store(config.features)), paths.unfinished("tune", model)
-    choice, table = tune(config, params.training, params.tuning, part, validation, features, params.seed, unfinished)
+    choice, table = tune(config, params.training, params.tuning, posts, validation, features, params.seed, unfinished)
     with atomic(paths.tuning(model)) as file:
         table.write_csv(file)
     write_json(choice.as_json(), paths.settings(model))

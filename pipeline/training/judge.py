@@ -13,6 +13,7 @@ from pipeline.models.factorisation import Contexts
 from pipeline.models.model import codes
 from pipeline.store import Features
 from pipeline.training import kernels
+from pipeline.training.gradients import project
 
 K = 5
 
@@ -79,7 +80,7 @@ class Judge:
                 part += parameters[name].index_select(0, rows.clamp(min=0)) * (rows >= 0)[:, None, None]
             else:
                 inputs = self.features[name].index_select(0, self.rows[first : first + size])
-                part += (inputs @ parameters[name].flatten(1)).view(part.shape)
+                project(inputs, parameters[name], part)
         scores = vectors.transpose(0, 1) @ tag.permute(1, 2, 0)
         if "bias" in parameters:
             scores += parameters["bias"].permute(1, 2, 0)

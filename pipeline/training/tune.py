@@ -75,21 +75,24 @@ def tune(
 ) -> tuple[Choice, pl.DataFrame]:
     """Fits a model with all combinations of its grid, and chooses by F1@5 on validation posts (the first of equals).
 
-    posts, validation: two disjoint parts of the training posts, columns user, photo, tags. Returns the choice and a
-    table: a column for each setting that was tried (JSON text where it is no number), epoch, epochs and f1@5 as in
-    `Verdict`, chosen (bool). With one combination and no patience there is nothing to choose, and nothing is trained.
-    checkpoint: where unfinished training is kept. Raises InputError when there are no validation posts, and when all
-    combinations diverge.
+    posts: all training posts, validation: some of them, columns user, photo, tags; the others are learnt from. Returns
+    the choice and a table: a column for each setting that was tried (JSON text where it is no number), epoch, epochs
+    and f1@5 as in `Verdict`, chosen (bool). With one combination and no patience there is nothing to choose, and
+    nothing is trained. checkpoint: where unfinished training is kept. Raises InputError when there are no validation
+    posts, and when all combinations diverge.
     """
     tried = [Verdict(values, complete(config, training, values)) for values in combinations(config, tuning)]
     if len(tried) > 1 or patience(tried[0].config):
-        if validation.is_empty() or posts.is_empty():
+        part = without(posts, validation)
+        if validation.is_empty() or part.is_empty():
             raise InputError(
                 "There is no training post to spare for validation, so that no setting can be chosen: give tuning.grid "
                 "no more than one value a setting and training.patience 0, or keep users with more posts."
             )
-        judge = trained if isinstance(config, FactorisationConfig) else counted
-        tried = judge(tried, posts, validation, features, seed, checkpoint)
+        if isinstance(config, FactorisationConfig):
+            tried = trained(tried, part, validation, features, seed, checkpoint)
+        else:
+            tried = counted(tried, part, validation, features)
     best = max(tried, key=lambda verdict: -1 if verdict.score is None else verdict.score)
     rows = [row(verdict) | {"chosen": verdict is best} for verdict in tried]
     return Choice(best.config, best.epoch, best.score), pl.DataFrame(rows, infer_schema_length=None)
@@ -115,11 +118,15 @@ def fit_chosen(
         return fit(config, None, posts, features, seed)
     told = settings(config)
     if choice.epoch is not None and not refit:
-        part = posts.join(validation, on=["user", "photo"], how="anti", maintain_order="left")
-        return fit(config, told, part, features, seed, validation, checkpoint)
+        return fit(config, told, without(posts, validation), features, seed, validation, checkpoint)
     if choice.epoch is not None:
         config = config.told({"epochs": choice.epoch})
     return fit(config, told, posts, features, seed, None, checkpoint)
+
+
+def without(posts: pl.DataFrame, others: pl.DataFrame) -> pl.DataFrame:
+    """The posts that are not among the others, in their order."""
+    return posts.join(others, on=["user", "photo"], how="anti", maintain_order="left")
 
 
 def combinations(config: ModelConfig, tuning: TuningConfig) -> list[dict[str, Any]]:
@@ -150,12 +157,7 @@ def patience(config: ModelConfig) -> int:
 
 
 def counted(
-    tried: Sequence[Verdict],
-    posts: pl.DataFrame,
-    validation: pl.DataFrame,
-    features: Features,
-    seed: int,  # noqa: ARG001 (nothing is drawn)
-    checkpoint: Path | None,  # noqa: ARG001 (nothing takes long)
+    tried: Sequence[Verdict], posts: pl.DataFrame, validation: pl.DataFrame, features: Features
 ) -> list[Verdict]:
     """What comes of the combinations of a baseline."""
 
