@@ -3,7 +3,8 @@
 import difflib
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -40,8 +41,9 @@ class Backbone(Extractor):
         )
         super().__init__(network, size, device, record)
 
-    def preprocess(self, image: Image.Image) -> np.ndarray:
-        return squash(image, self.size)
+    @property
+    def preprocess(self) -> Callable[[Image.Image], np.ndarray]:
+        return partial(squash, size=self.size)
 
     def forward(self, pixels: Tensor) -> Tensor:
         last = self.network((pixels - self.mean) / self.deviation)
