@@ -13,8 +13,10 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.backends import cudnn
 
+from pipeline.errors import InputError
+
 BATCH = 16
-"""Photos computed at once. Fixed, because the last digits of a convolution depend on the shape of its batch."""
+"""Photos computed at once on a CPU: fixed, because the last digits of a convolution depend on its batch's shape."""
 
 
 class Extractor(ABC):
@@ -41,7 +43,9 @@ class Extractor(ABC):
                 "size": size,
                 "dimension": self.dimension,
                 "preprocessing": self.preprocessing,
-                "batch": BATCH,
+                # On a GPU features are equal to rounding only, and the batch is what fits it. It is no part of the
+                # record: a run that found another one, or had to halve it, finds what was finished before.
+                "batch": BATCH if device.type == "cpu" else None,
                 "device": device.type,
                 "versions": {package: version(package) for package in ("pillow", *self.packages)},
             }
@@ -68,12 +72,21 @@ class Extractor(ABC):
     def compute(self, batch: np.ndarray) -> np.ndarray:
         """The features, float32 (B, dimension), of preprocessed photos, uint8 (B, 3, size, size).
 
-        In full float32, without TF32 and with deterministic kernels: the same in every run, on a GPU too.
+        Fastest for a batch that lies channels last in memory. In full float32, without TF32 and with deterministic
+        kernels: the same in every run, on a GPU too for batches of one size. Raises torch.OutOfMemoryError when a GPU's
+        memory does not hold the batch, InputError when the machine's does not.
         """
-        pixels = torch.from_numpy(np.ascontiguousarray(batch)).to(self.device).float().div_(255)
-        pixels = pixels.contiguous(memory_format=torch.channels_last)
-        with torch.inference_mode(), cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
-            return self.forward(pixels).cpu().numpy()
+        try:
+            with torch.inference_mode(), cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+                pixels = torch.from_numpy(batch).to(self.device, non_blocking=True).float().div_(255)
+                return self.forward(pixels.contiguous(memory_format=torch.channels_last)).cpu().numpy()
+        except (MemoryError, RuntimeError) as error:
+            if isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error):
+                raise InputError(
+                    f"The memory of this machine does not hold the network and {len(batch)} photos: free some, or "
+                    "choose a smaller network or input."
+                ) from error
+            raise
 
 
 def describe(extractor: Extractor) -> dict[str, Any]:

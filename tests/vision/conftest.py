@@ -1,14 +1,19 @@
 """Photos to look at, and the GPU where there is one."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 from PIL import Image
 
 from pipeline.sources.photos import Photo
+from pipeline.vision.extract import extract, features
+from pipeline.vision.extractor import Extractor
+from pipeline.vision.local import Local
 
 CPU = torch.device("cpu")
 
@@ -24,6 +29,17 @@ def gpu() -> torch.device:
 @pytest.fixture
 def cpu() -> torch.device:
     return CPU
+
+
+@pytest.fixture
+def extracted() -> Callable[..., pa.Table]:
+    """The features of so many photos by one extractor: decoded in this process, unless `workers` are given."""
+    return _extracted
+
+
+def _extracted(extractor: Extractor, photos: Iterable[Photo], total: int, work: Path, workers: int = 0) -> pa.Table:
+    keys = extract([extractor], photos, total, work, Local(workers))
+    return features(extractor, keys, work)
 
 
 @pytest.fixture
