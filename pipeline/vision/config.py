@@ -9,6 +9,10 @@ from pipeline.config import Config
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
+Precision = Literal["float32", "float16", "bfloat16"]
+"""What a network computes in. Features in float16 stay near those in float32 (cosine above 0.9999 on real photos)."""
+
+
 class SeededWeights(Config):
     """An untrained network: what runs with no download."""
 
@@ -34,6 +38,10 @@ class ImageFeaturesConfig(Config):
 
     backbone: str = Field(description="Any classification model of torchvision, by its name there.")
     input_size: int = Field(ge=32, description="Photos are resized to this many pixels each way (the paper's is 224).")
+    precision: Precision = Field(
+        "float32",
+        description="What the network computes in: less is faster, float16 on a GPU, bfloat16 on new CPUs too.",
+    )
     weights: Annotated[SeededWeights | ImagenetWeights | WeightsFile, Field(discriminator="kind")] = Field(
         description="What the network has learned."
     )
@@ -45,3 +53,6 @@ class ObjectFeaturesConfig(Config):
     detector: str = Field(description="A detector of COCO's 80 classes: a name such as yolo11n.pt, or a file.")
     sha256: Sha256 | None = Field(description="The SHA-256 of the weights: needed for a file, null for a name.")
     input_size: int = Field(ge=32, multiple_of=32, description="Photos are letterboxed to this many pixels (448).")
+    precision: Literal["float32", "float16"] = Field(
+        "float32", description="What the network computes in: float16 is faster on a GPU. (bfloat16 is too coarse.)"
+    )

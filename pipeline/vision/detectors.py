@@ -73,7 +73,7 @@ def load_detector(config: ObjectFeaturesConfig, device: torch.device) -> Detecto
     network = load(path)
     record = {"name": Path(config.detector).name, "weights": "file", "sha256": sha256}
     try:
-        return Detector(network, config.input_size, device, record)
+        return Detector(network, config.input_size, device, record, config.precision)
     except RuntimeError as error:
         reason = " ".join(str(error).split())
         said = f"objects.input_size is {config.input_size}; {path.name} refuses it ({reason}): try 448."
