@@ -48,7 +48,7 @@ def extract(
                 for of in parts:
                     of.flush()
     if run.photos:
-        log.info("Computed %s photos: %s.", f"{run.photos:,}", run)
+        log.info("Computed %s photos at %.1f/s: %s.", f"{run.photos:,}", run.photos / run.seconds, run.shares())
     return keys
 
 
@@ -117,7 +117,7 @@ class _Run:
         """Shows what was computed: a photo is done when it has its last vector."""
         self.computing += computed.seconds
         self.writing += writing
-        note = str(self)
+        note = self.shares()
         for of in computed.keys:
             self._waiting[of] -= 1
             if not self._waiting[of]:
@@ -125,10 +125,14 @@ class _Run:
                 self.photos += 1
                 self._shown.advance(note)
 
-    def __str__(self) -> str:
-        seconds = max(time.monotonic() - self._start, 1e-9)
+    @property
+    def seconds(self) -> float:
+        """That it has taken up to now."""
+        return max(time.monotonic() - self._start, 1e-9)
+
+    def shares(self) -> str:
+        """What the time went into: what limits the speed has the largest share."""
+        seconds = self.seconds
         reading = seconds - self.computing - self.writing
         shares = {"reading": reading, "computing": self.computing, "writing": self.writing}
-        return f"{self.photos / seconds:.1f}/s, " + ", ".join(
-            f"{of / seconds:.0%} {what}" for what, of in shares.items()
-        )
+        return ", ".join(f"{100 * of / seconds:.0f} % {what}" for what, of in shares.items())

@@ -24,6 +24,8 @@ SLOTS = 4
 """Batches of an extractor in memory: one that the network works on, one that waits for it, two that are decoded."""
 CHUNK = 8
 """Photos handed to a process at once: no more than a batch."""
+NICE = 10
+"""Of decoders beside a network on a CPU: they take what its threads leave, which would all wait for a delayed one."""
 
 
 @dataclass(frozen=True)
@@ -43,17 +45,17 @@ class Local:
             return  # No processes, and no search for a batch, to do nothing.
         device = extractors[0].device
         on_cpu = device.type == "cpu"
-        usual = (cores() + 1) // 2 if on_cpu else cores()
+        workers = self.workers
+        if workers is None:
+            workers = (cores() + 1) // 2 if on_cpu else cores()
         batches = [fitting_batch(extractor) for extractor in extractors]
         shapes = [(SLOTS * batch, of.size, of.size, 3) for batch, of in zip(batches, extractors, strict=True)]
-        # On a GPU two threads: the batch of one is moved there while that of the other is computed.
-        threads = ThreadPoolExecutor(1 if on_cpu else 2, initializer=own_stream, initargs=(device,))
+        preprocess = [extractor.preprocess for extractor in extractors]
         with (
-            Decoders(
-                [of.preprocess for of in extractors], shapes, usual if self.workers is None else self.workers
-            ) as decoders,
+            Decoders(preprocess, shapes, workers, NICE if on_cpu else 0) as decoders,
             pinned(decoders.arrays, device),
-            threads,
+            # On a GPU two threads: the batch of one is moved there while that of the other is computed.
+            ThreadPoolExecutor(1 if on_cpu else 2, initializer=own_stream, initargs=(device,)) as threads,
         ):
             lanes = [
                 _Lane(number, *of, threads)

@@ -6,18 +6,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
-import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from mean_colour import MeanColour
 from PIL import Image
-from torch import Tensor, nn
 
 from pipeline.errors import InputError
 from pipeline.files import write_parquet
@@ -25,31 +23,8 @@ from pipeline.sources.photos import Photo
 from pipeline.vision import parts
 from pipeline.vision.backbones import load_backbone
 from pipeline.vision.config import ImageFeaturesConfig
-from pipeline.vision.extractor import BATCH, Extractor, describe
-from pipeline.vision.images import squash
+from pipeline.vision.extractor import BATCH, describe
 from pipeline.vision.record import read_record
-
-
-class MeanColour(Extractor):
-    """A photo's mean red, green and blue; counts the batches that it was asked for."""
-
-    kind = "image"
-    preprocessing = "squashed"
-    packages = ("torch",)
-
-    def __init__(self, size: int = 8, scale: float = 1.0):
-        self.batches: list[int] = []
-        self.scale = scale
-        super().__init__(nn.Identity(), size, torch.device("cpu"), {"name": "mean colour", "weights": "file"})
-        self.batches.clear()
-
-    @property
-    def preprocess(self) -> Callable[[Image.Image], np.ndarray]:
-        return partial(squash, size=self.size)
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        self.batches.append(len(pixels))
-        return self.network(pixels).mean((2, 3)) * self.scale
 
 
 def rows(table: pa.Table) -> dict[str, list[float]]:
@@ -158,16 +133,16 @@ KILLED = """
 import sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-import conftest, test_extract
+import conftest
+from mean_colour import MeanColour
 from pipeline.vision import parts
 parts.SECONDS = 0
-class Slow(test_extract.MeanColour):
+class Slow(MeanColour):
     def forward(self, pixels):
         time.sleep(0.2)
         return super().forward(pixels)
-if __name__ == "__main__":
-    photos = (conftest._photo(number) for number in range(160))
-    conftest._extracted(Slow(), photos, 160, Path(sys.argv[2]), workers=2)
+photos = (conftest._photo(number) for number in range(160))
+conftest._extracted(Slow(), photos, 160, Path(sys.argv[2]), workers=2)
 """
 
 
