@@ -31,6 +31,8 @@ class Extractor(ABC):
     kind: str
     preprocessing: str
     packages: tuple[str, ...]
+    reentrant = True
+    """Whether two threads may compute at once, as they do on a GPU."""
 
     def __init__(
         self,

@@ -30,7 +30,7 @@ NICE = 10
 
 @dataclass(frozen=True)
 class Local:
-    """The local engine: call it, as any `Engine`, with extractors that are on one device.
+    """The local engine: call it, as any `Engine`.
 
     workers: processes that decode; with 0 this one does. None takes one for each core beside a GPU, and one for two
         cores on a CPU, where decoding is a small part of the work and the network needs the cores.
@@ -43,19 +43,20 @@ class Local:
         first = next(tasks, None)
         if first is None:
             return  # No processes, and no search for a batch, to do nothing.
-        device = extractors[0].device
+        device = next((of.device for of in extractors if of.device.type != "cpu"), extractors[0].device)
         on_cpu = device.type == "cpu"
         workers = self.workers
         if workers is None:
             workers = (cores() + 1) // 2 if on_cpu else cores()
+        # On a GPU two: the batch of one is moved there while that of the other is computed.
+        computing = 1 if on_cpu or not all(of.reentrant for of in extractors) else 2
         batches = [fitting_batch(extractor) for extractor in extractors]
         shapes = [(SLOTS * batch, of.size, of.size, 3) for batch, of in zip(batches, extractors, strict=True)]
         preprocess = [extractor.preprocess for extractor in extractors]
         with (
             Decoders(preprocess, shapes, workers, NICE if on_cpu else 0) as decoders,
             pinned(decoders.arrays, device),
-            # On a GPU two threads: the batch of one is moved there while that of the other is computed.
-            ThreadPoolExecutor(1 if on_cpu else 2, initializer=own_stream, initargs=(device,)) as threads,
+            ThreadPoolExecutor(computing, initializer=own_stream, initargs=(device,)) as threads,
         ):
             lanes = [
                 _Lane(number, *of, threads)
