@@ -3,14 +3,23 @@
 from functools import partial
 
 from stages.cli import command
-from stages.extraction import Device, Workers, extract_features
+from stages.engines import Address, Engine, EngineOption
+from stages.extraction import Device, Means, Workers, extract_features
 from stages.params import Params
 
 
-def main(params: Params, device: Device = "auto", workers: Workers = None) -> str:
+def main(
+    params: Params,
+    device: Device = "auto",
+    workers: Workers = None,
+    engine: EngineOption = Engine.LOCAL,
+    address: Address = None,
+) -> str:
     from pipeline.vision.detectors import load_detector  # torch, which takes seconds to import: not for --help
 
-    return extract_features("objects", partial(load_detector, params.objects), params.paths, device, workers)
+    return extract_features(
+        "objects", partial(load_detector, params.objects), params.paths, Means(device, workers, engine, address)
+    )
 
 
 app = command(main)

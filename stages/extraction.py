@@ -2,17 +2,20 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipeline.files import read_parquet, write_parquet
 from pipeline.sources.photos import packed, read_photos
+from stages.engines import Engine
 from stages.paths import WORK, Paths
 
 if TYPE_CHECKING:
     import torch
 
+    from pipeline.vision import engine as vision
     from pipeline.vision.extractor import Extractor
 
 Device = Annotated[
@@ -30,28 +33,46 @@ Workers = Annotated[
 Load = Callable[["torch.device"], "Extractor"]
 
 
-def run_extractors(
-    loads: Sequence[Load], paths: Paths, device: str, workers: int | None
-) -> tuple[list["Extractor"], dict[str, str]]:
+@dataclass(frozen=True)
+class Means:
+    """What extraction is done with, as the options say."""
+
+    device: str
+    workers: int | None
+    engine: Engine
+    address: str | None
+
+
+def run_extractors(loads: Sequence[Load], paths: Paths, means: Means) -> tuple[list["Extractor"], dict[str, str]]:
     """Has the recipe's photos that are packed go through some extractors. Returns these and the photos' keys."""
-    from pipeline.vision.device import pick_device
     from pipeline.vision.extract import extract
-    from pipeline.vision.local import Local
 
     wanted = read_parquet(paths.assignments, ["photo"])["photo"].unique()
     there = packed(paths.photos).join(wanted.to_frame(), on="photo")
-    where = pick_device(device)
-    extractors = [load(where) for load in loads]
+    extractors, engine = _ready(loads, means)
     print(f"{len(there):,} of {len(wanted):,} photos, {' and '.join(map(named, extractors))}", file=sys.stderr)
     photos = read_photos(paths.photos, set(there["photo"]))
-    return extractors, extract(extractors, photos, len(there), WORK / "features", Local(workers))
+    return extractors, extract(extractors, photos, len(there), WORK / "features", engine)
 
 
-def extract_features(kind: str, load: Load, paths: Paths, device: str, workers: int | None) -> str:
+def _ready(loads: Sequence[Load], means: Means) -> tuple[list["Extractor"], "vision.Engine"]:
+    """The extractors, loaded for the engine that is asked for, and the engine."""
+    if means.engine is Engine.RAY:
+        from pipeline.vision.on_ray import OnRay, load_for_ray
+
+        return load_for_ray(loads, means.device), OnRay(means.address)
+    from pipeline.vision.device import pick_device
+    from pipeline.vision.local import Local
+
+    where = pick_device(means.device)
+    return [load(where) for load in loads], Local(means.workers)
+
+
+def extract_features(kind: str, load: Load, paths: Paths, means: Means) -> str:
     """Extracts the features of the recipe's photos and writes them. Returns the closing line."""
     from pipeline.vision.extract import features
 
-    (extractor,), keys = run_extractors([load], paths, device, workers)
+    (extractor,), keys = run_extractors([load], paths, means)
     write_parquet(features(extractor, keys, WORK / "features"), paths.features(kind))
     return f"extract {kind}: {len(keys):,} photos × {extractor.dimension} numbers, {named(extractor)}"
 

@@ -8,10 +8,11 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -61,6 +62,13 @@ class Detector(Extractor):
         if "scores" not in raw:  # A head of two branches, of which folding left the one that is trained to be used.
             raw = raw["one2one"] or raw["one2many"]
         return raw["scores"].amax(2).sigmoid()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"network": pickle.dumps(self.network)}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        calm_ultralytics()  # Where a detector arrives, its network's classes are imported by unpacking it.
+        vars(self).update(state, network=pickle.loads(state["network"]))
 
 
 def load_detector(config: ObjectFeaturesConfig, device: torch.device) -> Detector:

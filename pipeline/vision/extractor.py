@@ -54,12 +54,9 @@ class Extractor(ABC):
                 "dimension": self.dimension,
                 "preprocessing": self.preprocessing,
                 "precision": precision,
-                # On a GPU features are equal to rounding only, and the batch is what fits it. It is no part of the
-                # record: a run that found another one, or had to halve it, finds what was finished before.
-                "batch": BATCH if device.type == "cpu" else None,
-                "device": device.type,
                 "versions": {package: version(package) for package in ("pillow", *self.packages)},
             }
+            | place(device.type)
         )
 
     @property
@@ -79,6 +76,13 @@ class Extractor(ABC):
     @abstractmethod
     def forward(self, pixels: Tensor) -> Tensor:
         """Features (B, dimension) of pixels (B, 3, size, size), float32 from 0 to 1."""
+
+    def move(self, device: torch.device) -> None:
+        """Moves the network to a device; the record, which may have been told before (`place`), stays."""
+        self.device = device
+        for name, value in vars(self).items():
+            if isinstance(value, nn.Module | Tensor):
+                setattr(self, name, value.to(device))
 
     def compute(self, batch: np.ndarray) -> np.ndarray:
         """The features, float32 (B, dimension), of preprocessed photos, uint8 (B, 3, size, size).
@@ -101,6 +105,13 @@ class Extractor(ABC):
                     "choose a smaller network or input."
                 ) from error
             raise
+
+
+def place(device: str) -> dict[str, Any]:
+    """What a record says of where the network runs."""
+    # On a GPU features are equal to rounding only, and the batch is what fits it. It is no part of the record: a run
+    # that found another one, or had to halve it, finds what was finished before.
+    return {"batch": BATCH if device == "cpu" else None, "device": device}
 
 
 def describe(extractor: Extractor) -> dict[str, Any]:

@@ -1,0 +1,237 @@
+"""The engine over Ray Data: photos are decoded, and networks run, on the machines of a cluster."""
+
+import pickle
+import platform
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from pipeline import cluster
+from pipeline.errors import InputError
+from pipeline.vision.batch import fitting_batch
+from pipeline.vision.decoding import Preprocess
+from pipeline.vision.device import pick_device
+from pipeline.vision.engine import Computed, Task
+from pipeline.vision.extractor import BATCH, Extractor, place
+from pipeline.vision.images import decode
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from ray.data import Dataset
+
+PASSIVE = {"OMP_WAIT_POLICY": "PASSIVE"}
+"""As in stages/cli.py. It also tells Ray Data that decoding is another step, not to be done in the actors."""
+CHUNK = 4 * BATCH
+"""Photos that travel together: Ray takes some milliseconds for a move, whatever is moved."""
+
+
+@dataclass(frozen=True)
+class OnRay:
+    """The engine over Ray: call it, as any `Engine`, with extractors that `load_for_ray` gave.
+
+    The caller reads the photos and sends them out, so that they and the work folder need to lie on its machine only;
+    benchmarks/README.md says how many GPUs one such machine keeps busy. Tasks on any CPU decode. Actors compute: one on
+    each GPU, or one on as many CPUs as a network has threads here. The networks travel through Ray's object store, so
+    that no other machine needs files of weights, and of the caller's environment nothing travels. What a dead machine
+    had in hand is done again on others. On CPUs the vectors are the bytes of the local engine.
+
+    address: of the cluster, see `pipeline.cluster.connected`; None for Ray on this machine alone. Ray is started only
+        when there is something to compute.
+
+    Raises InputError as `connected` does, when the cluster has no GPU and one is asked for, when a network cannot
+    travel, and when a machine has another version of a package whose version the record tells.
+    """
+
+    address: str | None = None
+
+    def __call__(self, extractors: Sequence[Extractor], tasks: Iterable[Task]) -> Generator[Computed, None, None]:
+        tasks = iter(tasks)
+        first = next(tasks, None)
+        if first is not None:
+            with cluster.connected(self.address):
+                yield from _computed(extractors, chain([first], tasks))
+
+
+def load_for_ray(loads: Sequence[Callable[[torch.device], Extractor]], device: str) -> list[Extractor]:
+    """Extractors of which this machine holds no more than the weights, and whose record is that of `device`.
+
+    That is a cluster's, not this machine's: "cuda" is for its GPUs, "auto" too where this machine has one.
+    """
+    chosen = "cuda" if device == "cuda" else pick_device(device).type
+    if chosen == "mps":
+        raise InputError("The engine ray computes on cpu or cuda: give one of them as --device.")
+    extractors = [load(torch.device("cpu")) for load in loads]
+    for extractor in extractors:
+        extractor.record |= place(chosen)
+    return extractors
+
+
+def _computed(extractors: Sequence[Extractor], tasks: Iterator[Task]) -> Iterator[Computed]:
+    """What comes of the tasks; after a fault no more are taken, and what is under way is given before it is raised."""
+    faults: list[str] = []
+    chunks = iter(lambda: [] if faults else list(islice(tasks, CHUNK)), [])
+    decoding = partial(_decode, preprocess=[extractor.preprocess for extractor in extractors])
+    actors = _Actors.of(extractors)
+    for table in cluster.stream(chunks, decoding, actors.append_to):
+        (row,) = table.to_pylist()
+        if row["fault"]:
+            faults.append(row["fault"])
+        for number, keys in enumerate(row["keys"]):
+            if keys:
+                vectors = np.frombuffer(row["vectors"][number], np.float32).reshape(len(keys), -1)
+                yield Computed(number, keys, vectors, row["seconds"][number] / actors.count)
+    if faults:
+        raise InputError(faults[0])
+
+
+def _decode(tasks: Sequence[Task], preprocess: Sequence[Preprocess]) -> cluster.Columns:
+    """For each extractor the keys and pixels of the photos that it is wanted for.
+
+    A photo that cannot be decoded is left out; `fault` tells of the first one.
+    """
+    keys: list[list[str]] = [[] for _ in preprocess]
+    pixels: list[list[np.ndarray]] = [[] for _ in preprocess]
+    fault = None
+    for task in tasks:
+        try:
+            image = decode(task.photo)
+        except InputError as error:
+            fault = fault or str(error)
+            continue
+        for number in task.wanted:
+            keys[number].append(task.key)
+            # Channels last, the layout that networks want.
+            pixels[number].append(preprocess[number](image).transpose(1, 2, 0))
+    return _row(keys, fault, pixels=[np.stack(of).tobytes() if of else b"" for of in pixels])
+
+
+def _row(keys: list[list[str]], fault: str | None, **values: list[Any]) -> dict[str, "pa.Array"]:
+    """The columns of a row: lists with an element for each extractor, numbers or bytes, and what went wrong."""
+    import pyarrow as pa
+
+    types = {"pixels": pa.large_binary(), "vectors": pa.binary(), "seconds": pa.float64()}
+    columns = {name: pa.array([of], pa.list_(types[name])) for name, of in values.items()}
+    return columns | {
+        "keys": pa.array([keys], pa.list_(pa.list_(pa.string()))),
+        "fault": pa.array([fault], pa.string()),
+    }
+
+
+@dataclass(frozen=True)
+class _Actors:
+    """The actors that hold the networks: how many, and what each is given."""
+
+    count: int
+    takes: Mapping[str, float]
+    packed: bytes
+    versions: Mapping[str, str]
+
+    @classmethod
+    def of(cls, extractors: Sequence[Extractor]) -> "_Actors":
+        """As many actors as the cluster has room for."""
+        import ray
+
+        versions = {name: of for extractor in extractors for name, of in extractor.record["versions"].items()}
+        machines = [machine["Resources"] for machine in ray.nodes() if machine["Alive"]]
+        if extractors[0].record["device"] == "cuda":
+            count = sum(int(machine.get("GPU", 0)) for machine in machines)
+            takes = {"num_gpus": 1, "num_cpus": cluster.HALF}
+        else:
+            cpus = [int(machine["CPU"]) for machine in machines if machine.get("CPU", 0) >= 1]
+            each = min([torch.get_num_threads(), *cpus])
+            count, takes = sum(of // each for of in cpus), {"num_cpus": each * cluster.HALF}
+        if not count:
+            raise InputError("Ray knows of no such device in the cluster: choose another --device.")
+        return cls(count, takes, _packed(extractors), versions)
+
+    def append_to(self, rows: "Dataset") -> "Dataset":
+        import ray
+        from ray.data import ActorPoolStrategy
+
+        return rows.map_batches(
+            Networks,
+            fn_constructor_args=([ray.put(self.packed)], self.versions, torch.get_num_threads()),
+            compute=ActorPoolStrategy(size=self.count),
+            runtime_env={"env_vars": PASSIVE},
+            **self.takes,
+            **cluster.WHOLE,
+        )
+
+
+def _packed(extractors: Sequence[Extractor]) -> bytes:
+    """The networks with their weights. Raises InputError when one cannot be packed."""
+    try:
+        return pickle.dumps(list(extractors), protocol=5)
+    except (pickle.PicklingError, TypeError, AttributeError) as error:
+        names = " or ".join(str(extractor.record["name"]) for extractor in extractors)
+        raise InputError(f"{names} cannot be sent to other machines ({error}): choose --engine local.") from None
+
+
+class Networks:
+    """An actor with the networks, which gives the photos of a row their vectors.
+
+    packed: a reference to the packed extractors, in a list, so that it is not fetched before it is wanted.
+    versions: of the packages that compute: those of the caller's machine, of which the records tell.
+    threads: for a network on a CPU, as many as it has on the caller's machine: with others the last digits can change.
+    """
+
+    def __init__(self, packed: Sequence[Any], versions: Mapping[str, str], threads: int):
+        import ray
+
+        torch.set_num_threads(threads)
+        self.fault = _other_versions(versions)
+        self.extractors: list[Extractor] = []
+        if self.fault:
+            return
+        self.extractors = pickle.loads(ray.get(packed[0]))
+        for extractor in self.extractors:
+            extractor.move(torch.device(extractor.record["device"]))
+        self.batches = [fitting_batch(extractor) for extractor in self.extractors]
+
+    def __call__(self, table: "pa.Table") -> "pa.Table":
+        import pyarrow as pa
+
+        (keys,), (fault,) = table["keys"].to_pylist(), table["fault"].to_pylist()
+        fault = fault or self.fault
+        pixels = table["pixels"][0].values
+        vectors, seconds = [b""] * len(keys), [0.0] * len(keys)
+        for number, extractor in enumerate(self.extractors):
+            shape = (-1, extractor.size, extractor.size, 3)
+            rows = np.frombuffer(pixels[number].as_buffer(), np.uint8).reshape(shape)
+            start = time.perf_counter()
+            try:
+                vectors[number] = self._vectors(number, rows).tobytes()
+            except InputError as error:
+                fault = fault or str(error)
+            seconds[number] = time.perf_counter() - start
+        keys = [of if found else [] for of, found in zip(keys, vectors, strict=True)]
+        columns = _row(keys, fault, vectors=vectors, seconds=seconds)
+        return pa.table({cluster.ITEM: table[cluster.ITEM], **columns})
+
+    def _vectors(self, number: int, rows: np.ndarray) -> np.ndarray:
+        """The vectors of pixels (n, size, size, 3); batches are full on a CPU, where the last digits depend on it."""
+        extractor, batch, found = self.extractors[number], self.batches[number], []
+        for start in range(0, len(rows), batch):
+            some = rows[start : start + batch]
+            missing = BATCH - len(some) if extractor.device.type == "cpu" else 0
+            filled = np.concatenate([some, *[some[-1:]] * missing])
+            found.append(extractor.compute(filled.transpose(0, 3, 1, 2))[: len(some)])
+        return np.concatenate(found) if found else np.empty(0, np.float32)
+
+
+def _other_versions(expected: Mapping[str, str]) -> str | None:
+    """What is wrong with this machine: other versions would give other numbers than the record says."""
+    for package, of in expected.items():
+        if (found := version(package)) != of:
+            return (
+                f"{platform.node()} has {package} {found}, the machine that asks has {of}: install one version on all "
+                "(constraints.txt)."
+            )
+    return None

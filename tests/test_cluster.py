@@ -1,0 +1,40 @@
+"""A connection to Ray: refused in one plain sentence."""
+
+import socket
+import sys
+from importlib.util import find_spec
+
+import pytest
+
+from pipeline import cluster
+from pipeline.errors import InputError
+
+installed = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed: pip install '.[ray]'")
+
+
+def test_without_ray_its_installation_is_told(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with (
+        pytest.raises(InputError, match=r"Ray is not installed .*: pip install '\.\[ray\]', or choose --engine local"),
+        cluster.connected(),
+    ):
+        pass
+
+
+@installed
+def test_an_address_where_nobody_listens_is_named():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # Taken, but not listening.
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        with (
+            pytest.raises(InputError, match=rf"No Ray can be used at {address} \(.*refused"),
+            cluster.connected(address),
+        ):
+            pass
+
+
+@installed
+@pytest.mark.parametrize("address", ["nonsense", "ray://somewhere", "auto"])
+def test_an_address_that_is_none(address):
+    with pytest.raises(InputError, match=f"No Ray can be used at {address}"), cluster.connected(address):
+        pass

@@ -1,0 +1,114 @@
+"""The engine ray: what the engine local gives, byte for byte, whatever happens to machines."""
+
+import os
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from mean_colour import MeanColour
+
+from pipeline import cluster
+from pipeline.errors import InputError
+from pipeline.files import write_parquet
+from pipeline.sources.photos import Photo
+from pipeline.vision.backbones import load_backbone
+from pipeline.vision.config import ImageFeaturesConfig
+from pipeline.vision.engine import Engine
+from pipeline.vision.extract import extract, features
+from pipeline.vision.extractor import Extractor
+from pipeline.vision.local import Local
+from pipeline.vision.on_ray import CHUNK, Networks, OnRay, load_for_ray
+
+pytestmark = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed: pip install '.[ray]'")
+
+SQUEEZENET = ImageFeaturesConfig(backbone="squeezenet1_1", input_size=64, weights={"kind": "seeded"})
+PROCESSES = {"PYTHONPATH": os.pathsep.join(sys.path)}
+"""What Ray's processes need to import MeanColour."""
+
+
+@pytest.fixture(scope="module")
+def ray_here() -> Iterator[None]:
+    """A Ray of this machine that tests share: it takes seconds to start."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", PROCESSES["PYTHONPATH"])
+        with cluster.connected():
+            yield
+
+
+def files(extractors: list[Extractor], photos: list[Photo], work: Path, engine: Engine) -> list[bytes]:
+    """The feature files that an engine leads to."""
+    keys = extract(extractors, photos, len(photos), work, engine)
+    written = []
+    for extractor in extractors:
+        write_parquet(features(extractor, keys, work), work / "features.parquet")
+        written.append((work / "features.parquet").read_bytes())
+    return written
+
+
+@pytest.mark.usefixtures("ray_here")
+def test_the_same_bytes_as_the_local_engine(photos, tmp_path: Path):
+    some = photos(CHUNK + 21)
+    networks = [MeanColour(), *load_for_ray([lambda device: load_backbone(SQUEEZENET, 0, device)], "cpu")]
+    extract(networks[:1], some[:30], 30, tmp_path / "ray", Local(0))  # These lack the second network's vectors only.
+    assert files(networks, some, tmp_path / "ray", OnRay()) == files(networks, some, tmp_path / "local", Local(0))
+
+
+@pytest.mark.usefixtures("ray_here")
+def test_a_broken_photo_is_named_and_the_others_are_kept(photos, tmp_path: Path):
+    some = [*photos(20), Photo("holiday", b"no picture", 40, 40)]
+    with pytest.raises(InputError) as local:
+        extract([MeanColour()], some, 21, tmp_path / "local", Local(0))
+    with pytest.raises(InputError, match="holiday") as on_ray:
+        extract([MeanColour()], some, 21, tmp_path / "ray", OnRay())
+    assert str(on_ray.value) == str(local.value)
+    rest = MeanColour()
+    extract([rest], some[:20], 20, tmp_path / "ray", Local(0))
+    assert rest.batches == []
+
+
+@pytest.mark.usefixtures("ray_here")
+def test_an_interruption_keeps_what_was_computed(photos, tmp_path: Path):
+    some = photos(8 * CHUNK)
+
+    def interrupted() -> Iterator[Photo]:
+        yield from some
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        extract([MeanColour()], interrupted(), len(some) + 1, tmp_path / "work", OnRay())
+    rest = MeanColour()
+    (resumed,) = files([rest], some, tmp_path / "work", Local(0))
+    assert len(rest.batches) < 8 * CHUNK / 16
+    assert [resumed] == files([MeanColour()], some, tmp_path / "other", Local(0))
+
+
+def test_where_there_is_nothing_to_do_ray_is_not_asked(photos, tmp_path: Path):
+    keys = extract([MeanColour()], photos(30), 30, tmp_path, Local(0))
+    assert extract([MeanColour()], photos(30), 30, tmp_path, OnRay("nowhere:1")) == keys
+
+
+def test_a_machine_with_other_versions_is_refused():
+    row = {"item": [0], "keys": [[["key"]]], "pixels": pa.array([[b"pixels"]], pa.list_(pa.large_binary()))}
+    row["fault"] = pa.array([None], pa.string())
+    (answer,) = Networks([], {"torch": "1.0"}, 1)(pa.table(row)).to_pylist()
+    assert answer["keys"] == [[]]
+    assert "the machine that asks has 1.0: install one version on all" in answer["fault"]
+
+
+@pytest.mark.usefixtures("ray_here")
+def test_a_network_that_cannot_travel_is_refused(photos, tmp_path: Path):
+    extractor = MeanColour()
+    extractor.session = (part for part in ())
+    with pytest.raises(InputError, match="mean colour cannot be sent to other machines"):
+        extract([extractor], photos(1), 1, tmp_path, OnRay())
+
+
+@pytest.mark.usefixtures("ray_here")
+def test_a_gpu_that_the_cluster_lacks_is_missed(photos, tmp_path: Path):
+    (extractor,) = load_for_ray([lambda _: MeanColour()], "cuda")
+    assert (extractor.record["device"], extractor.record["batch"]) == ("cuda", None)
+    with pytest.raises(InputError, match="no such device in the cluster"):
+        extract([extractor], photos(1), 1, tmp_path, OnRay())
