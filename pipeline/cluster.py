@@ -7,9 +7,9 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -94,15 +94,29 @@ def _knock(address: str) -> None:
 
 
 def stream(
-    items: Iterable[T], first: Callable[[T], Columns], then: Callable[["Dataset"], "Dataset"] | None = None
-) -> Iterator["pa.Table"]:
+    items: Iterable[T],
+    first: Callable[[T], Columns],
+    then: Callable[["Dataset"], "Dataset"] | None = None,
+    address: str | None = None,
+) -> Generator["pa.Table", None, None]:
     """Items through a pipeline of Ray Data: for each a table of one row, with its number as ITEM, in any order.
 
     `first` runs as a task for each item, wherever the cluster has half a CPU to spare, and gives the columns of its
     row; `then` appends further steps, which keep each row a block of its own, and its ITEM. Items are taken in the
     caller's thread, as earlier ones come back: memory stays flat at both ends. What was under way on a machine that
-    dies is done again. An exception of a step ends the stream. Needs a connection (`connected`).
+    dies is done again. An exception of a step ends the stream.
+
+    The cluster at `address` (see `connected`, also for what it raises) is asked only when there is an item.
     """
+    items = iter(items)
+    for item in islice(items, 1):
+        with connected(address):
+            yield from _stream(chain([item], items), first, then)
+
+
+def _stream(
+    items: Iterator[T], first: Callable[[T], Columns], then: Callable[["Dataset"], "Dataset"] | None
+) -> Generator["pa.Table", None, None]:
     import pyarrow as pa
     import ray
     import ray.data
@@ -120,6 +134,7 @@ def stream(
     numbered, under_way = enumerate(items), set()
     try:
         while True:
+            # A cluster that has lost machines may have more under way than it should.
             for number, item in islice(numbered, max(0, _ahead() - len(under_way))):
                 # In a list, so that the feed is given the reference and not the item; waited for, to keep the order.
                 ray.get(feed.add.remote(number, [ray.put(item)]))

@@ -1,6 +1,7 @@
 """Gets posts and photos from the source."""
 
 import os
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -9,8 +10,10 @@ from pydantic import SecretStr
 from pipeline.errors import InputError
 from pipeline.files import write_parquet
 from pipeline.sources import table
+from pipeline.sources.on_ray import prepare_on_ray
 from pipeline.sources.sample import sample
 from stages.cli import command
+from stages.engines import Address, Engine, EngineOption
 from stages.params import Params
 from stages.paths import WORK
 
@@ -18,7 +21,13 @@ Status = Annotated[bool, typer.Option("--status", help="Only show the journal of
 Retry = Annotated[list[str] | None, typer.Option("--retry", help="A final status to ask for once more; repeatable.")]
 
 
-def main(params: Params, status: Status = False, retry: Retry = None) -> str:
+def main(
+    params: Params,
+    status: Status = False,
+    retry: Retry = None,
+    engine: EngineOption = Engine.LOCAL,
+    address: Address = None,
+) -> str:
     paths, work = params.paths, WORK / "crawl"
     if params.source != "nus-wide" and (status or retry):
         raise InputError(f"Source {params.source} keeps no journal: --status and --retry are for nus-wide.")
@@ -26,7 +35,8 @@ def main(params: Params, status: Status = False, retry: Retry = None) -> str:
         case "sample":
             posts, left_out = sample.collect(params.sources.sample, paths.photos, work)
         case "table":
-            posts, left_out = table.collect(params.sources.table, paths.data, paths.photos, work)
+            preparing = partial(prepare_on_ray, address=address) if engine is Engine.RAY else None
+            posts, left_out = table.collect(params.sources.table, paths.data, paths.photos, work, preparing=preparing)
         case "nus-wide":
             from pipeline.sources.nus_wide import collect as nus_wide  # The HTTP client takes long to import.
 

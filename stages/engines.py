@@ -1,4 +1,4 @@
-"""Where work that can be spread is done: options of commands and no parameters, because no result depends on it."""
+"""Where photos are decoded and networks run: options of commands and no parameters, because no result depends on it."""
 
 from enum import StrEnum
 from typing import Annotated

@@ -2,33 +2,37 @@
 
 import os
 from collections.abc import Collection
+from functools import partial
 from pathlib import Path, PurePosixPath
 
-from pipeline.sources.photos import Photo, PhotoError, pack, prepare
+from pipeline.sources.photos import PhotoError, Preparing, pack, prepare
 
 LARGEST = 256 * 1024**2
 """A larger file, in bytes, is no photo: it is not read into memory to find that out."""
 
 
-def pack_folder(names: Collection[str], root: Path, photos: Path, work: Path, threads: int = 2) -> dict[str, str]:
+def pack_folder(
+    names: Collection[str], root: Path, photos: Path, work: Path, threads: int = 2, preparing: Preparing | None = None
+) -> dict[str, str]:
     """Packs the named files below `root` into `photos` (see `photos.pack`); those that cannot be had, with the reason.
 
     Reasons are those of `photos.prepare`, and "unsafe name" (it leads out of the folder: by `..`, as an absolute path,
     by a link), "no such file", "unreadable file". Sub-folders are fine; a photo's id is the name as it was given.
     """
     real = Path(os.path.realpath(root))
-    return pack(names, lambda name: _load(real, name), photos, work, _state(real, names), threads)
+    read = partial(_read, real)
+    load = read if preparing else lambda name: prepare(name, read(name))
+    return pack(names, load, photos, work, _state(real, names), threads, preparing)
 
 
-def _load(root: Path, name: str) -> Photo:
+def _read(root: Path, name: str) -> bytes:
     path = _locate(root, name)
     try:
         if path.stat().st_size > LARGEST:
             raise PhotoError("too large")
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError:
         raise PhotoError("unreadable file") from None
-    return prepare(name, data)
 
 
 def _locate(root: Path, name: str) -> Path:

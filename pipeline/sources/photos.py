@@ -7,7 +7,7 @@ import hashlib
 import io
 import json
 import shutil
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -123,15 +123,25 @@ def _encode(image: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
+Preparing = Callable[[Iterable[tuple[str, bytes | PhotoError]]], Iterator[Photo | PhotoError]]
+"""`prepare` for a stream of image files by their photos' ids, in order, somewhere else; errors pass through."""
+
+
 def pack(
-    photos: Collection[str], load: Callable[[str], Photo], folder: Path, work: Path, key: str, threads: int = 2
+    photos: Collection[str],
+    load: Callable[[str], Photo | bytes],
+    folder: Path,
+    work: Path,
+    key: str,
+    threads: int = 2,
+    preparing: Preparing | None = None,
 ) -> dict[str, str]:
     """Packs photos, given by their unique ids, into `folder`: it appears when all are done, and replaces an older one.
 
     `load` gives the photo of an id, or raises PhotoError: then it is left out, and returned with the reason. It runs in
-    `threads` threads. Finished shards wait in a folder of `work` that is named by `key`, which says whatever decides
-    how the photos look, and by the ids: after a kill -9 the same call goes on where it was. Raises ValueError when an
-    id is listed twice.
+    `threads` threads; but with `preparing` it gives an image file's bytes, and runs in this one. Finished shards wait
+    in a folder of `work` that is named by `key`, which says whatever decides how the photos look, and by the ids: after
+    a kill -9 the same call goes on where it was. Raises ValueError when an id is listed twice.
     """
     names = sorted(photos)
     if len(set(names)) < len(names):
@@ -147,7 +157,7 @@ def pack(
     waiting = {path: chunk for path, chunk in planned.items() if not path.exists()}
     done = len(names) - sum(map(len, waiting.values()))
 
-    def attempt(name: str) -> Photo | PhotoError:
+    def attempt(name: str) -> Photo | bytes | PhotoError:
         try:
             return load(name)
         except PhotoError as error:
@@ -156,6 +166,8 @@ def pack(
     with ThreadPoolExecutor(threads) as pool:
         # One shard after another: what is decoded and not yet written stays small.
         attempts = chain.from_iterable(pool.map(attempt, chunk) for chunk in waiting.values())
+        if preparing:
+            attempts = preparing((name, attempt(name)) for chunk in waiting.values() for name in chunk)
         with closing(track(attempts, "Packing", len(names), "photos", done)) as tracked:
             for path, chunk in waiting.items():
                 _write_shard(chunk, list(islice(tracked, len(chunk))), path)

@@ -10,6 +10,7 @@ from pydantic import Field, StringConstraints, model_validator
 from pipeline.config import Config
 from pipeline.errors import InputError
 from pipeline.sources.folder import pack_folder
+from pipeline.sources.photos import Preparing
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -46,7 +47,7 @@ class TableConfig(Config):
 
 
 def collect(
-    config: TableConfig, folder: Path, photos: Path, work: Path, threads: int = 2
+    config: TableConfig, folder: Path, photos: Path, work: Path, threads: int = 2, preparing: Preparing | None = None
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The posts of `read_posts` whose photos can be had, with these packed into `photos` (see `photos.pack`).
 
@@ -58,7 +59,7 @@ def collect(
     if not root.is_dir():
         raise InputError(f"{root} is no folder: put the photos there, or set `photos` of the table to null.")
     names = posts["photo"].unique().to_list() if config.photos else []
-    failures = pack_folder(names, root, photos, work, threads)
+    failures = pack_folder(names, root, photos, work, threads, preparing)
     posts = posts.with_columns(reason=pl.col("photo").replace_strict(failures, default=None, return_dtype=pl.String))
     return _parted(posts, left_out)
 

@@ -3,11 +3,11 @@
 import pickle
 import platform
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
-from itertools import chain, islice
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -52,11 +52,21 @@ class OnRay:
     address: str | None = None
 
     def __call__(self, extractors: Sequence[Extractor], tasks: Iterable[Task]) -> Generator[Computed, None, None]:
-        tasks = iter(tasks)
-        first = next(tasks, None)
-        if first is not None:
-            with cluster.connected(self.address):
-                yield from _computed(extractors, chain([first], tasks))
+        tasks, faults = iter(tasks), []
+        # After a fault no more are taken, and what is under way is given before it is raised.
+        chunks = iter(lambda: [] if faults else list(islice(tasks, CHUNK)), [])
+        decoding = partial(_decode, preprocess=[extractor.preprocess for extractor in extractors])
+        computing = partial(_append_networks, extractors=extractors)
+        for table in cluster.stream(chunks, decoding, computing, self.address):
+            (row,) = table.to_pylist()
+            if row["fault"]:
+                faults.append(row["fault"])
+            for number, keys in enumerate(row["keys"]):
+                if keys:
+                    vectors = np.frombuffer(row["vectors"][number], np.float32).reshape(len(keys), -1)
+                    yield Computed(number, keys, vectors, row["seconds"][number])
+        if faults:
+            raise InputError(faults[0])
 
 
 def load_for_ray(loads: Sequence[Callable[[torch.device], Extractor]], device: str) -> list[Extractor]:
@@ -71,24 +81,6 @@ def load_for_ray(loads: Sequence[Callable[[torch.device], Extractor]], device: s
     for extractor in extractors:
         extractor.record |= place(chosen)
     return extractors
-
-
-def _computed(extractors: Sequence[Extractor], tasks: Iterator[Task]) -> Iterator[Computed]:
-    """What comes of the tasks; after a fault no more are taken, and what is under way is given before it is raised."""
-    faults: list[str] = []
-    chunks = iter(lambda: [] if faults else list(islice(tasks, CHUNK)), [])
-    decoding = partial(_decode, preprocess=[extractor.preprocess for extractor in extractors])
-    actors = _Actors.of(extractors)
-    for table in cluster.stream(chunks, decoding, actors.append_to):
-        (row,) = table.to_pylist()
-        if row["fault"]:
-            faults.append(row["fault"])
-        for number, keys in enumerate(row["keys"]):
-            if keys:
-                vectors = np.frombuffer(row["vectors"][number], np.float32).reshape(len(keys), -1)
-                yield Computed(number, keys, vectors, row["seconds"][number] / actors.count)
-    if faults:
-        raise InputError(faults[0])
 
 
 def _decode(tasks: Sequence[Task], preprocess: Sequence[Preprocess]) -> cluster.Columns:
@@ -124,45 +116,40 @@ def _row(keys: list[list[str]], fault: str | None, **values: list[Any]) -> dict[
     }
 
 
-@dataclass(frozen=True)
-class _Actors:
-    """The actors that hold the networks: how many, and what each is given."""
+def _append_networks(rows: "Dataset", extractors: Sequence[Extractor]) -> "Dataset":
+    """The step that computes, in as many actors as the cluster has room for."""
+    import ray
+    from ray.data import ActorPoolStrategy
 
-    count: int
-    takes: Mapping[str, float]
-    packed: bytes
-    versions: Mapping[str, str]
+    count, takes = _room(extractors[0].record["device"])
+    versions = {name: of for extractor in extractors for name, of in extractor.record["versions"].items()}
+    packed = ray.put(_packed(extractors))
+    return rows.map_batches(
+        Networks,
+        # In a list, so that the networks are not fetched before they are wanted.
+        fn_constructor_args=([packed], versions, torch.get_num_threads(), count),
+        compute=ActorPoolStrategy(size=count),
+        runtime_env={"env_vars": PASSIVE},
+        **takes,
+        **cluster.WHOLE,
+    )
 
-    @classmethod
-    def of(cls, extractors: Sequence[Extractor]) -> "_Actors":
-        """As many actors as the cluster has room for."""
-        import ray
 
-        versions = {name: of for extractor in extractors for name, of in extractor.record["versions"].items()}
-        machines = [machine["Resources"] for machine in ray.nodes() if machine["Alive"]]
-        if extractors[0].record["device"] == "cuda":
-            count = sum(int(machine.get("GPU", 0)) for machine in machines)
-            takes = {"num_gpus": 1, "num_cpus": cluster.HALF}
-        else:
-            cpus = [int(machine["CPU"]) for machine in machines if machine.get("CPU", 0) >= 1]
-            each = min([torch.get_num_threads(), *cpus])
-            count, takes = sum(of // each for of in cpus), {"num_cpus": each * cluster.HALF}
-        if not count:
-            raise InputError("Ray knows of no such device in the cluster: choose another --device.")
-        return cls(count, takes, _packed(extractors), versions)
+def _room(device: str) -> tuple[int, dict[str, float]]:
+    """For how many actors the cluster has room, and what each takes of its machine."""
+    import ray
 
-    def append_to(self, rows: "Dataset") -> "Dataset":
-        import ray
-        from ray.data import ActorPoolStrategy
-
-        return rows.map_batches(
-            Networks,
-            fn_constructor_args=([ray.put(self.packed)], self.versions, torch.get_num_threads()),
-            compute=ActorPoolStrategy(size=self.count),
-            runtime_env={"env_vars": PASSIVE},
-            **self.takes,
-            **cluster.WHOLE,
-        )
+    machines = [machine["Resources"] for machine in ray.nodes() if machine["Alive"]]
+    if device == "cuda":
+        count = sum(int(machine.get("GPU", 0)) for machine in machines)
+        takes = {"num_gpus": 1, "num_cpus": cluster.HALF}
+    else:
+        cpus = [int(machine["CPU"]) for machine in machines if machine.get("CPU", 0) >= 1]
+        each = min([torch.get_num_threads(), *cpus])
+        count, takes = sum(of // each for of in cpus), {"num_cpus": each * cluster.HALF}
+    if not count:
+        raise InputError("Ray knows of no such device in the cluster: choose another --device.")
+    return count, takes
 
 
 def _packed(extractors: Sequence[Extractor]) -> bytes:
@@ -177,15 +164,17 @@ def _packed(extractors: Sequence[Extractor]) -> bytes:
 class Networks:
     """An actor with the networks, which gives the photos of a row their vectors.
 
-    packed: a reference to the packed extractors, in a list, so that it is not fetched before it is wanted.
+    packed: a reference to the packed extractors, in a list.
     versions: of the packages that compute: those of the caller's machine, of which the records tell.
     threads: for a network on a CPU, as many as it has on the caller's machine: with others the last digits can change.
+    actors: how many there are.
     """
 
-    def __init__(self, packed: Sequence[Any], versions: Mapping[str, str], threads: int):
+    def __init__(self, packed: Sequence[Any], versions: Mapping[str, str], threads: int, actors: int):
         import ray
 
         torch.set_num_threads(threads)
+        self.actors = actors
         self.fault = _other_versions(versions)
         self.extractors: list[Extractor] = []
         if self.fault:
@@ -210,7 +199,7 @@ class Networks:
                 vectors[number] = self._vectors(number, rows).tobytes()
             except InputError as error:
                 fault = fault or str(error)
-            seconds[number] = time.perf_counter() - start
+            seconds[number] = (time.perf_counter() - start) / self.actors
         keys = [of if found else [] for of, found in zip(keys, vectors, strict=True)]
         columns = _row(keys, fault, vectors=vectors, seconds=seconds)
         return pa.table({cluster.ITEM: table[cluster.ITEM], **columns})

@@ -93,7 +93,7 @@ def test_where_there_is_nothing_to_do_ray_is_not_asked(photos, tmp_path: Path):
 def test_a_machine_with_other_versions_is_refused():
     row = {"item": [0], "keys": [[["key"]]], "pixels": pa.array([[b"pixels"]], pa.list_(pa.large_binary()))}
     row["fault"] = pa.array([None], pa.string())
-    (answer,) = Networks([], {"torch": "1.0"}, 1)(pa.table(row)).to_pylist()
+    (answer,) = Networks([], {"torch": "1.0"}, threads=1, actors=1)(pa.table(row)).to_pylist()
     assert answer["keys"] == [[]]
     assert "the machine that asks has 1.0: install one version on all" in answer["fault"]
 
