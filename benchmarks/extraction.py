@@ -36,7 +36,6 @@ import polars as pl
 import torch
 from ruamel.yaml import YAML
 from torch import Tensor, nn
-from torch.backends import cudnn
 
 from pipeline.files import write_parquet
 from pipeline.sources.photos import Photo, pack, packed, prepare, read_photos
@@ -49,7 +48,7 @@ from pipeline.vision.detectors import load_detector
 from pipeline.vision.device import cores, pick_device
 from pipeline.vision.engine import key
 from pipeline.vision.extract import extract, features
-from pipeline.vision.extractor import Extractor
+from pipeline.vision.extractor import Extractor, exact
 from pipeline.vision.images import decode, squash
 from pipeline.vision.local import CHUNK, Local
 from pipeline.vision.parts import Parts
@@ -145,8 +144,7 @@ def pixels(extractor: Extractor, photos: Iterable[Photo], batch: int) -> Tensor:
 
 def bare(extractor: Extractor, ready: Tensor, count: int) -> None:
     """The forward pass alone, on the same batch as often as so many photos ask for."""
-    exact = cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
-    with torch.inference_mode(), exact:
+    with torch.inference_mode(), exact():
         for _ in range(-(-count // len(ready))):
             extractor.forward(ready)
     if extractor.device.type == "cuda":
