@@ -4,6 +4,7 @@ import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from importlib.metadata import version
 from typing import Any
 
@@ -91,10 +92,9 @@ class Extractor(ABC):
         deterministic kernels: the same in every run, on a GPU too for batches of one size. Raises
         torch.OutOfMemoryError when a GPU's memory does not hold the batch, InputError when the machine's does not.
         """
-        exact = cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
         lower = torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32)
         try:
-            with torch.inference_mode(), exact, lower:
+            with torch.inference_mode(), exact(), lower:
                 pixels = torch.from_numpy(batch).to(self.device, non_blocking=True).float().div_(255)
                 features = self.forward(pixels.contiguous(memory_format=torch.channels_last))
             return features.float().cpu().numpy()
@@ -112,6 +112,11 @@ def place(device: str) -> dict[str, Any]:
     # On a GPU features are equal to rounding only, and the batch is what fits it. It is no part of the record: a run
     # that found another one, or had to halve it, finds what was finished before.
     return {"batch": BATCH if device == "cpu" else None, "device": device}
+
+
+def exact() -> AbstractContextManager[None]:
+    """Convolutions without TF32, by deterministic kernels. A setting of the whole process: threads share it."""
+    return cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
 
 
 def describe(extractor: Extractor) -> dict[str, Any]:

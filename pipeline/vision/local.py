@@ -16,7 +16,7 @@ from pipeline.vision.batch import fitting_batch
 from pipeline.vision.decoding import Decoders
 from pipeline.vision.device import cores, own_stream, pinned
 from pipeline.vision.engine import Computed, Task
-from pipeline.vision.extractor import Extractor
+from pipeline.vision.extractor import Extractor, exact
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +54,7 @@ class Local:
         shapes = [(SLOTS * batch, of.size, of.size, 3) for batch, of in zip(batches, extractors, strict=True)]
         preprocess = [extractor.preprocess for extractor in extractors]
         with (
+            exact(),  # Here too: a thread that leaves it must not take it from another.
             Decoders(preprocess, shapes, workers, NICE if on_cpu else 0) as decoders,
             pinned(decoders.arrays, device),
             ThreadPoolExecutor(computing, initializer=own_stream, initargs=(device,)) as threads,
@@ -90,14 +91,9 @@ class _Lane:
     """An extractor's batches on their way through the network. `pixels`, uint8 (rows, size, size, 3), is a ring."""
 
     def __init__(self, number: int, extractor: Extractor, batch: int, pixels: np.ndarray, threads: Executor):
-        self._number, self._extractor, self._batch, self._pixels, self._threads = (
-            number,
-            extractor,
-            batch,
-            pixels,
-            threads,
-        )
-        self._limit = batch
+        self._number, self._extractor = number, extractor
+        self._batch = self._limit = batch
+        self._pixels, self._threads = pixels, threads
         self._placed = self._launched = 0
         self._keys: deque[str] = deque()
         self._decoded: deque[Future[None]] = deque()
@@ -120,7 +116,7 @@ class _Lane:
         return row
 
     def awaits(self, decoded: "Future[None]") -> None:
-        """What says that the pixels are in the row that was given last but those that are awaited already."""
+        """Notes, for the oldest row of which it is not known yet, what ends when its pixels are there."""
         self._decoded.append(decoded)
 
     def next(self) -> Computed:
