@@ -6,6 +6,7 @@ import time
 import numpy as np
 import torch
 
+from pipeline.errors import InputError
 from pipeline.vision.extractor import BATCH, Extractor
 
 log = logging.getLogger(__name__)
@@ -46,3 +47,34 @@ def _rate(extractor: Extractor, batch: int) -> float:
         extractor.compute(pixels)
         seconds.append(time.perf_counter() - start)
     return batch / min(seconds)
+
+
+class InPieces:
+    """Computes batches of an extractor, in pieces that its device's memory takes: halved, and said, when it is out.
+
+    It can be called by several threads.
+    """
+
+    def __init__(self, extractor: Extractor, batch: int):
+        self._extractor, self._limit = extractor, batch
+
+    def __call__(self, pixels: np.ndarray) -> np.ndarray:
+        """The features of preprocessed photos, as `Extractor.compute`; InputError when even one is too much."""
+        while True:
+            limit = self._limit
+            try:
+                pieces = [self._extractor.compute(pixels[at : at + limit]) for at in range(0, len(pixels), limit)]
+            except torch.OutOfMemoryError:
+                self._halve(limit)
+            else:
+                return np.concatenate(pieces)
+
+    def _halve(self, limit: int) -> None:
+        name = self._extractor.record["name"]
+        if limit == 1:
+            raise InputError(
+                f"The memory of the device does not hold {name} and one photo: free some, or choose another (--device)."
+            )
+        self._limit = min(self._limit, limit // 2)  # Another thread may have halved it already.
+        log.warning("The device's memory is too small for %d photos at once: %s takes %d.", limit, name, self._limit)
+        torch.cuda.empty_cache()

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from itertools import chain, islice
 
 import numpy as np
-import torch
 
 from pipeline.errors import InputError
-from pipeline.vision.batch import fitting_batch
+from pipeline.vision.batch import InPieces, fitting_batch
 from pipeline.vision.decoding import Decoders
 from pipeline.vision.device import cores, own_stream, pinned
 from pipeline.vision.engine import Computed, Task
@@ -91,8 +90,8 @@ class _Lane:
     """An extractor's batches on their way through the network. `pixels`, uint8 (rows, size, size, 3), is a ring."""
 
     def __init__(self, number: int, extractor: Extractor, batch: int, pixels: np.ndarray, threads: Executor):
-        self._number, self._extractor = number, extractor
-        self._batch = self._limit = batch
+        self._number, self._batch = number, batch
+        self._compute = InPieces(extractor, batch)
         self._pixels, self._threads = pixels, threads
         self._placed = self._launched = 0
         self._keys: deque[str] = deque()
@@ -138,7 +137,7 @@ class _Lane:
         rows = self._pixels[start : start + self._batch]
         rows[count:] = rows[count - 1]  # Always full: on a CPU the last digits depend on the shape.
         keys = [self._keys.popleft() for _ in range(count)]
-        self._flights.append((keys, self._threads.submit(self._compute, rows)))
+        self._flights.append((keys, self._threads.submit(self._compute, rows.transpose(0, 3, 1, 2))))
         self._launched += 1
 
     def _land(self) -> Computed:
@@ -146,25 +145,3 @@ class _Lane:
         start = time.monotonic()
         vectors = flight.result()[: len(keys)]
         return Computed(self._number, keys, vectors, time.monotonic() - start)
-
-    def _compute(self, rows: np.ndarray) -> np.ndarray:
-        """The vectors of a batch, in pieces that the device's memory takes. It runs in a thread of its own."""
-        pixels = rows.transpose(0, 3, 1, 2)
-        while True:
-            limit = self._limit
-            try:
-                pieces = [self._extractor.compute(pixels[at : at + limit]) for at in range(0, len(pixels), limit)]
-            except torch.OutOfMemoryError:
-                self._halve(limit)
-            else:
-                return np.concatenate(pieces)
-
-    def _halve(self, limit: int) -> None:
-        name = self._extractor.record["name"]
-        if limit == 1:
-            raise InputError(
-                f"The memory of the device does not hold {name} and one photo: free some, or choose another (--device)."
-            )
-        self._limit = min(self._limit, limit // 2)  # The other thread may have halved it already.
-        log.warning("The device's memory is too small for %d photos at once: %s takes %d.", limit, name, self._limit)
-        torch.cuda.empty_cache()

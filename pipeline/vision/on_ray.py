@@ -15,7 +15,7 @@ import torch
 
 from pipeline import cluster
 from pipeline.errors import InputError
-from pipeline.vision.batch import fitting_batch
+from pipeline.vision.batch import InPieces, fitting_batch
 from pipeline.vision.decoding import Preprocess
 from pipeline.vision.device import pick_device
 from pipeline.vision.engine import Computed, Task
@@ -182,7 +182,7 @@ class Networks:
         self.extractors = pickle.loads(ray.get(packed[0]))
         for extractor in self.extractors:
             extractor.move(torch.device(extractor.record["device"]))
-        self.batches = [fitting_batch(extractor) for extractor in self.extractors]
+        self.compute = [InPieces(extractor, fitting_batch(extractor)) for extractor in self.extractors]
 
     def __call__(self, table: "pa.Table") -> "pa.Table":
         import pyarrow as pa
@@ -194,6 +194,8 @@ class Networks:
         for number, extractor in enumerate(self.extractors):
             shape = (-1, extractor.size, extractor.size, 3)
             rows = np.frombuffer(pixels[number].as_buffer(), np.uint8).reshape(shape)
+            if not len(rows):
+                continue
             start = time.perf_counter()
             try:
                 vectors[number] = self._vectors(number, rows).tobytes()
@@ -205,14 +207,10 @@ class Networks:
         return pa.table({cluster.ITEM: table[cluster.ITEM], **columns})
 
     def _vectors(self, number: int, rows: np.ndarray) -> np.ndarray:
-        """The vectors of pixels (n, size, size, 3); batches are full on a CPU, where the last digits depend on it."""
-        extractor, batch, found = self.extractors[number], self.batches[number], []
-        for start in range(0, len(rows), batch):
-            some = rows[start : start + batch]
-            missing = BATCH - len(some) if extractor.device.type == "cpu" else 0
-            filled = np.concatenate([some, *[some[-1:]] * missing])
-            found.append(extractor.compute(filled.transpose(0, 3, 1, 2))[: len(some)])
-        return np.concatenate(found) if found else np.empty(0, np.float32)
+        """The vectors of pixels (n, size, size, 3). A batch is full on a CPU, where the last digits depend on it."""
+        missing = -len(rows) % BATCH if self.extractors[number].device.type == "cpu" else 0
+        filled = np.concatenate([rows, *[rows[-1:]] * missing])
+        return self.compute[number](filled.transpose(0, 3, 1, 2))[: len(rows)]
 
 
 def _other_versions(expected: Mapping[str, str]) -> str | None:
