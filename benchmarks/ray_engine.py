@@ -5,7 +5,7 @@
 FOLDER holds real photos and weights (see `benchmarks.extraction`). `speed`: VGG16 with seeded weights at 224 pixels,
 the engines in turns, on the same photos, from shards to finished parts: the rate of all of it, Ray's start included,
 and from the first vectors on. `feed`: how many photos a second the machine that asks reads and hashes, and how many it
-sends through Ray and back to parts when nothing is decoded or computed. `sizes`: bytes of a packed photo, and of a row
+sends through Ray, as to GPUs, and back to parts when nothing is decoded or computed. `sizes`: bytes of a packed photo, and of a row
 of features.
 """
 
@@ -94,7 +94,7 @@ def speed(extractor: Extractor, shards: Path, count: int, rounds: int, scratch: 
     for turn in range(rounds + 1):
         for name, engine in (("local", Local()), ("ray", OnRay())):
             clock = Clock(engine)
-            files.add(extraction(extractor, shards, count if turn else 2 * CHUNK, scratch, clock, bool(turn)))
+            files.add(extraction(extractor, shards, count if turn else 2 * CHUNK["cpu"], scratch, clock, bool(turn)))
             if turn:
                 clocks[name].append(clock)
                 print(f"  {name:5} {clock.whole:.2f} in all, {clock.steady:.2f} steady, load {os.getloadavg()[0]:.1f}")
@@ -124,12 +124,12 @@ def feed(shards: Path, scratch: Path, seconds: float = 20.0) -> None:
     tasks = chain.from_iterable(map(task, read_photos(shards)) for _ in cycle([0]))
     start, read = time.perf_counter(), 0
     while time.perf_counter() - start < seconds:
-        read += len(list(islice(tasks, CHUNK)))
+        read += len(list(islice(tasks, CHUNK["cuda"])))
     print(f"reading and hashing: {read / (time.perf_counter() - start):,.0f} photos/s")
     parts = Parts(scratch / "fed", DIMENSION)
     with cluster.connected():
-        chunks = iter(lambda: list(islice(tasks, CHUNK)), [])
-        sent, start, cpu = -CHUNK, 0.0, 0.0
+        chunks = iter(lambda: list(islice(tasks, CHUNK["cuda"])), [])
+        sent, start, cpu = -CHUNK["cuda"], 0.0, 0.0
         for table in cluster.stream(chunks, no_pixels, no_network):
             keys, vectors = table["keys"].to_pylist()[0], table["vectors"].to_pylist()[0]
             parts.add(keys, np.frombuffer(vectors, np.float32).reshape(-1, DIMENSION))

@@ -26,10 +26,11 @@ Columns = Mapping[str, Sequence[Any]]
 ITEM = "item"
 """The column that says which item, by its number, a row is of."""
 
-QUIET = {
+SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",  # No telemetry.
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",  # We show our own progress.
     "RAY_BACKEND_LOG_LEVEL": "fatal",  # Other troubles are mended, or raised too.
+    "RAY_worker_niceness": "0",  # On this machine alone nothing is to be more urgent than the caller's work.
     "RAY_ENABLE_AUTO_CONNECT": "0",  # No call connects unasked, such as a late one after the end.
 }
 PATIENCE = 10.0
@@ -52,7 +53,7 @@ def connected(address: str | None = None) -> Iterator[None]:
 
     Raises InputError when Ray is not installed, and when the cluster does not answer or has other versions.
     """
-    for name, value in QUIET.items():
+    for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
     try:
         import ray

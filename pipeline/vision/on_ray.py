@@ -1,5 +1,6 @@
 """The engine over Ray Data: photos are decoded, and networks run, on the machines of a cluster."""
 
+import os
 import pickle
 import platform
 import time
@@ -21,6 +22,7 @@ from pipeline.vision.device import pick_device
 from pipeline.vision.engine import Computed, Task
 from pipeline.vision.extractor import BATCH, Extractor, place
 from pipeline.vision.images import decode
+from pipeline.vision.local import NICE
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,8 +30,11 @@ if TYPE_CHECKING:
 
 PASSIVE = {"OMP_WAIT_POLICY": "PASSIVE"}
 """As in stages/cli.py. It also tells Ray Data that decoding is another step, not to be done in the actors."""
-CHUNK = 4 * BATCH
-"""Photos that travel together: Ray takes some milliseconds for a move, whatever is moved."""
+CHUNK = {"cpu": 4 * BATCH, "cuda": 16 * BATCH}
+"""Photos that travel together, by where networks run: seconds of a CPU's work, and of a GPU's what fills a batch.
+
+Ray takes some milliseconds of the caller for each move, whatever is moved.
+"""
 
 
 @dataclass(frozen=True)
@@ -53,9 +58,11 @@ class OnRay:
 
     def __call__(self, extractors: Sequence[Extractor], tasks: Iterable[Task]) -> Generator[Computed, None, None]:
         tasks, faults = iter(tasks), []
+        device = extractors[0].record["device"]
         # After a fault no more are taken, and what is under way is given before it is raised.
-        chunks = iter(lambda: [] if faults else list(islice(tasks, CHUNK)), [])
-        decoding = partial(_decode, preprocess=[extractor.preprocess for extractor in extractors])
+        chunks = iter(lambda: [] if faults else list(islice(tasks, CHUNK[device])), [])
+        nice = NICE if device == "cpu" else 0
+        decoding = partial(_decode, preprocess=[extractor.preprocess for extractor in extractors], nice=nice)
         computing = partial(_append_networks, extractors=extractors)
         for table in cluster.stream(chunks, decoding, computing, self.address):
             (row,) = table.to_pylist()
@@ -83,11 +90,12 @@ def load_for_ray(loads: Sequence[Callable[[torch.device], Extractor]], device: s
     return extractors
 
 
-def _decode(tasks: Sequence[Task], preprocess: Sequence[Preprocess]) -> cluster.Columns:
-    """For each extractor the keys and pixels of the photos that it is wanted for.
+def _decode(tasks: Sequence[Task], preprocess: Sequence[Preprocess], nice: int) -> cluster.Columns:
+    """For each extractor the keys and pixels of the photos that it is wanted for, at this niceness at least.
 
     A photo that cannot be decoded is left out; `fault` tells of the first one.
     """
+    os.setpriority(os.PRIO_PROCESS, 0, max(nice, os.getpriority(os.PRIO_PROCESS, 0)))
     keys: list[list[str]] = [[] for _ in preprocess]
     pixels: list[list[np.ndarray]] = [[] for _ in preprocess]
     fault = None

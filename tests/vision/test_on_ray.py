@@ -50,7 +50,7 @@ def files(extractors: list[Extractor], photos: list[Photo], work: Path, engine: 
 
 @pytest.mark.usefixtures("ray_here")
 def test_the_same_bytes_as_the_local_engine(photos, tmp_path: Path):
-    some = photos(CHUNK + 21)
+    some = photos(CHUNK["cpu"] + 21)
     networks = [MeanColour(), *load_for_ray([lambda device: load_backbone(SQUEEZENET, 0, device)], "cpu")]
     extract(networks[:1], some[:30], 30, tmp_path / "ray", Local(0))  # These lack the second network's vectors only.
     assert files(networks, some, tmp_path / "ray", OnRay()) == files(networks, some, tmp_path / "local", Local(0))
@@ -71,7 +71,7 @@ def test_a_broken_photo_is_named_and_the_others_are_kept(photos, tmp_path: Path)
 
 @pytest.mark.usefixtures("ray_here")
 def test_an_interruption_keeps_what_was_computed(photos, tmp_path: Path):
-    some = photos(8 * CHUNK)
+    some = photos(8 * CHUNK["cpu"])
 
     def interrupted() -> Iterator[Photo]:
         yield from some
@@ -81,7 +81,7 @@ def test_an_interruption_keeps_what_was_computed(photos, tmp_path: Path):
         extract([MeanColour()], interrupted(), len(some) + 1, tmp_path / "work", OnRay())
     rest = MeanColour()
     (resumed,) = files([rest], some, tmp_path / "work", Local(0))
-    assert len(rest.batches) < 8 * CHUNK / 16
+    assert len(rest.batches) < 8 * CHUNK["cpu"] / 16
     assert [resumed] == files([MeanColour()], some, tmp_path / "other", Local(0))
 
 

@@ -49,7 +49,7 @@ def test_a_machine_that_is_killed_costs_nothing_but_time(machines, photos, tmp_p
     import ray
 
     monkeypatch.setenv("FLICKR_API_KEY", "secret")
-    some, dead = photos(30 * CHUNK), []
+    some, dead = photos(30 * CHUNK["cpu"]), []
     engine = OnRay(machines.address)
 
     def killing(extractors, tasks):
