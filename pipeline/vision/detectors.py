@@ -8,7 +8,7 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -70,6 +70,10 @@ def load_detector(config: ObjectFeaturesConfig, device: torch.device) -> Detecto
     COCO's 80 classes, and for an input size that the model refuses.
     """
     path, sha256 = find(config)
+    if path.suffix != ".pt":
+        from pipeline.vision.exported import load_exported  # Their runtimes are extras.
+
+        return load_exported(path, sha256, config.input_size, device)
     network = load(path)
     record = {"name": Path(config.detector).name, "weights": "file", "sha256": sha256}
     try:
@@ -95,22 +99,27 @@ def load(path: Path) -> nn.Module:
         ) from None
     if network.task != "detect" or type(network.model[-1]).__name__ not in HEADS:
         raise InputError(f"{path} is a model for the task {network.task!r}: choose one for detection.")
-    names = tuple(network.names[number] for number in range(len(network.names)))
-    if names != COCO_CLASSES:
-        some = ", ".join(names[:5])
-        raise InputError(
-            f"{path} does not detect COCO's 80 classes in their order: it has {len(names)} ({some}, …). Choose a model "
-            "trained on COCO, such as yolo11n.pt."
-        )
+    require_coco(network.names, path)
     return network.fuse(verbose=False)
 
 
+def require_coco(names: Mapping[int, str], path: Path) -> None:
+    """Raises InputError when a model's classes, by number, are not COCO's 80 in their order."""
+    found = tuple(names[number] for number in range(len(names)))
+    if found != COCO_CLASSES:
+        some = ", ".join(found[:5])
+        raise InputError(
+            f"{path} does not detect COCO's 80 classes in their order: it has {len(found)} ({some}, …). Choose a model "
+            "trained on COCO, such as yolo11n.pt."
+        )
+
+
 def find(config: ObjectFeaturesConfig) -> tuple[Path, str]:
-    """The file of the weights and its SHA-256, checked; published ones are downloaded once, by their names."""
+    """The file or folder of the weights and its SHA-256, checked; published ones are downloaded once, by name."""
     name = config.detector
     if config.sha256 is not None:
         return Path(name), check(Path(name), config.sha256, "objects.sha256")
-    if Path(name).is_file():
+    if Path(name).exists():
         found = check(Path(name), "", "objects.sha256")
         raise InputError(f"objects.sha256 is null; that of {name} is {found}: set it if you trust the file.")
     calm_ultralytics()

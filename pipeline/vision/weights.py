@@ -1,10 +1,14 @@
 """Files of weights: downloaded once, and used only when their hash is right."""
 
+import hashlib
 import logging
 from pathlib import Path
 from urllib.error import URLError
 
 import torch.hub
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
 
 from pipeline.errors import InputError
 from pipeline.files import atomic, sha256
@@ -37,8 +41,34 @@ def downloaded(url: str, expected: str | None) -> tuple[Path, str]:
 
 
 def check(path: Path, expected: str, what: str) -> str:
-    """The SHA-256 of a file. Raises InputError when there is no such file, or it does not begin with `expected`."""
-    found = sha256(path)
+    """The SHA-256 of a file or folder. Raises InputError when it is not there, or does not begin with `expected`."""
+    found = sha256_of_folder(path) if path.is_dir() else sha256(path)
     if not found.startswith(expected):
         raise InputError(f"{path} has the SHA-256 {found}; {what} is {expected}: it is another file, or a broken one.")
     return found
+
+
+def sha256_of_folder(folder: Path) -> str:
+    """The SHA-256 of what `sha256sum` prints for a folder's files, by their sorted names in it (hidden ones, too).
+
+    As `find . -type f -printf '%P\\n' | LC_ALL=C sort | xargs -d '\\n' sha256sum | sha256sum` says in the folder.
+    """
+    names = sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
+    return hashlib.sha256("".join(f"{sha256(folder / name)}  {name}\n" for name in names).encode()).hexdigest()
+
+
+def read(path: Path) -> dict[str, Tensor]:
+    """The state in a safetensors file, which runs no code. Raises InputError when it is no such file."""
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise InputError(f"{path} is not a safetensors file ({error}): convert the weights to one.") from None
+
+
+def digest(network: nn.Module) -> str:
+    """A SHA-256 of a network's weights and their names."""
+    found = hashlib.sha256()
+    for name, values in sorted(network.state_dict().items()):
+        found.update(name.encode())
+        found.update(values.numpy().tobytes())
+    return found.hexdigest()
