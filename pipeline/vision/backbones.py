@@ -1,7 +1,6 @@
 """Image features: the last feature map of a torchvision classification model, globally average-pooled (Section 4.1)."""
 
 import difflib
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ from pipeline.errors import InputError
 from pipeline.vision.config import ImageFeaturesConfig, ImagenetWeights, SeededWeights, WeightsFile
 from pipeline.vision.extractor import Extractor
 from pipeline.vision.images import squash
-from pipeline.vision.weights import check, downloaded
+from pipeline.vision.weights import check, digest, downloaded
 
 PUBLISHED = {"vgg16-397923af.pth": "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0"}
 """Full hashes of torchvision's files; of the others the digits in their names are checked."""
@@ -174,12 +173,3 @@ def fill(network: nn.Module, model: nn.Module, state: Mapping[str, Tensor], what
 
 def _some(keys: Sequence[str]) -> str:
     return ", ".join(keys[:3]) + (f" and {len(keys) - 3} more" if len(keys) > 3 else "")
-
-
-def digest(network: nn.Module) -> str:
-    """A SHA-256 of a network's weights and their names."""
-    found = hashlib.sha256()
-    for name, values in sorted(network.state_dict().items()):
-        found.update(name.encode())
-        found.update(values.numpy().tobytes())
-    return found.hexdigest()
