@@ -15,6 +15,8 @@ from torchvision import models
 
 from pipeline.errors import InputError
 from pipeline.vision.config import ImageFeaturesConfig, ImagenetWeights, SeededWeights, WeightsFile
+from pipeline.vision.darknet.backbone import load_darknet_backbone
+from pipeline.vision.darknet.official import BACKBONES
 from pipeline.vision.extractor import Extractor
 from pipeline.vision.images import squash
 from pipeline.vision.weights import check, digest, downloaded
@@ -52,12 +54,14 @@ class Backbone(Extractor):
         return last.mean((2, 3))
 
 
-def load_backbone(config: ImageFeaturesConfig, seed: int, device: torch.device) -> Backbone:
+def load_backbone(config: ImageFeaturesConfig, seed: int, device: torch.device) -> Extractor:
     """The extractor of a configuration. `seed` draws the weights that are not trained.
 
     Raises InputError for an unknown name, a model without a feature map, weights that are absent, do not have their
     hash or do not fit, and an input size that the model refuses.
     """
+    if config.backbone in BACKBONES:
+        return load_darknet_backbone(config, seed, device)
     model = build(config.backbone, seed)
     network = up_to_last_map(model)
     record = {"name": config.backbone, "weights": config.weights.kind}
