@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from darknet_files import write_weights
+from darknet_files import NETWORKS, Convolution, write_weights
 
 from pipeline.files import sha256
 from pipeline.vision.backbones import load_backbone
@@ -31,13 +31,18 @@ def files(request, tmp_path_factory) -> Iterator[Path]:
     # OpenCV leaves out detections below a threshold; the reader here takes it for training's.
     (folder / f"{request.param}.cfg").write_text(text.replace("softmax=1", "softmax=1\nthresh=0"))
     version = (0, 2, 0) if request.param == "yolov2-tiny" else (0, 1, 0)
-    yield write_weights(folder / f"{request.param}.weights", request.param, 3, version)
+    yield write_weights(folder / f"{request.param}.weights", NETWORKS[request.param], 3, version)
     (folder / f"{request.param}.weights").unlink()
 
 
 @pytest.fixture(scope="module")
 def peer(files: Path) -> cv2.dnn.Net:
-    net = cv2.dnn.readNetFromDarknet(str(files.with_suffix(".cfg")), str(files))
+    return net_of(files)
+
+
+def net_of(path: Path) -> cv2.dnn.Net:
+    """OpenCV's network of a file of weights and the .cfg beside it."""
+    net = cv2.dnn.readNetFromDarknet(str(path.with_suffix(".cfg")), str(path))
     net.enableFusion(False)  # With it, layers that lead into a concatenation have no output of their own.
     return net
 
@@ -65,8 +70,10 @@ def peers_names(architecture: cfg.Architecture) -> list[str]:
     found = []
     for number, layer in enumerate(architecture.layers):
         match layer:
-            case cfg.Convolutional(activation=activation):
-                name = f"leaky_{number + 1}" if activation == "leaky" else f"conv_{number}"
+            case cfg.Convolutional(activation="leaky"):
+                name = f"leaky_{number + 1}"
+            case cfg.Convolutional(batch_normalize=normalised):
+                name = f"bn_{number}" if normalised else f"conv_{number}"
             case cfg.Route(layers=layers):
                 name = f"concat_{number}" if len(layers) > 1 else f"identity_{number}"
             case _:
@@ -80,10 +87,11 @@ def by_cell(values: torch.Tensor) -> np.ndarray:
     return values.permute(0, 3, 4, 1, 2).flatten(0, 3).numpy()
 
 
-def test_every_layer_gives_what_opencvs_gives(files: Path, peer: cv2.dnn.Net, pixels: np.ndarray):
-    architecture = cfg.read_cfg(files.with_suffix(".cfg"))
+def compare(path: Path, peer: cv2.dnn.Net, pixels: np.ndarray) -> None:
+    """Compares the outputs of all layers of the network in a file and the .cfg beside it."""
+    architecture = cfg.read_cfg(path.with_suffix(".cfg"))
     network = Darknet(architecture).eval()
-    fill(network, read_weights(files), "the network")
+    fill(network, read_weights(path), "the network")
     ran = []
     for layer in network.layers:
         layer.register_forward_hook(lambda layer, maps, output: ran.append((layer, maps[0], output)))
@@ -104,6 +112,10 @@ def test_every_layer_gives_what_opencvs_gives(files: Path, peer: cv2.dnn.Net, pi
         assert np.abs(distance).max() <= TOLERANCE, number
 
 
+def test_every_layer_gives_what_opencvs_gives(files: Path, peer: cv2.dnn.Net, pixels: np.ndarray):
+    compare(files, peer, pixels)
+
+
 def test_features_are_made_of_opencvs_outputs(files: Path, peer: cv2.dnn.Net, pixels: np.ndarray, cpu):
     peer.setInput(ready(pixels))
     if files.stem == "darknet19":
@@ -117,3 +129,56 @@ def test_features_are_made_of_opencvs_outputs(files: Path, peer: cv2.dnn.Net, pi
     assert given.shape == expected.shape == (1, 1024 if files.stem == "darknet19" else 80)
     assert np.abs(given - expected).max() <= TOLERANCE
     assert expected.std() > 100 * TOLERANCE
+
+
+def test_what_the_published_networks_do_not_use_gives_what_opencvs_gives(pixels: np.ndarray, tmp_path: Path):
+    path = write_weights(
+        tmp_path / "odd.weights",
+        [Convolution(3, 8, 3), Convolution(4, 12, 3), Convolution(12, 8, 5, False), Convolution(20, 16, 1, False)],
+        5,
+    )
+    path.with_suffix(".cfg").write_text(f"""
+        [net]
+        width={SIZE}
+        height={SIZE}
+        channels=3
+
+        [convolutional]
+        batch_normalize=1
+        filters=8
+        size=3
+        stride=2
+        pad=1
+        activation=linear
+
+        [convolutional]
+        batch_normalize=1
+        filters=12
+        size=3
+        padding=2
+        groups=2
+        activation=leaky
+
+        [maxpool]
+        size=3
+        stride=2
+
+        [convolutional]
+        filters=8
+        size=5
+        pad=1
+        activation=leaky
+
+        [route]
+        layers=2, -1
+
+        [convolutional]
+        filters=16
+        size=1
+        activation=linear
+
+        [avgpool]
+
+        [softmax]
+    """)
+    compare(path, net_of(path), pixels)

@@ -35,7 +35,9 @@ class Net(Section):
         batch subdivisions momentum decay learning_rate burn_in max_batches policy power steps scales step scale gamma
         angle saturation exposure hue aspect min_crop max_crop
     """)
-    width: PositiveInt = Field(description="Of the pictures it was trained on last, in pixels.")
+    width: PositiveInt = Field(
+        description="Of the pictures that it is meant for, in pixels; `input_size` goes before it."
+    )
     height: PositiveInt = Field(description="Likewise.")
     channels: PositiveInt = Field(description="Of a picture: 3, red, green and blue.")
 
@@ -144,7 +146,7 @@ class Architecture:
     net: Net
     layers: tuple[Section, ...]
 
-    def up_to_last_map(self) -> "Architecture":
+    def up_to_last_map(self) -> Self:
         """The layers before the last convolution, which classifies. Raises InputError when there is no convolution."""
         convolutions = [number for number, layer in enumerate(self.layers) if isinstance(layer, Convolutional)]
         if not convolutions or convolutions[-1] == 0:
@@ -204,5 +206,6 @@ def _section(kind: str, options: dict[str, str], where: str) -> Section:
             ) from None
         if first["type"] == "missing":
             raise InputError(f"{where}: [{kind}] lacks the key {key}: give it a value.") from None
+        reason = first["msg"].removeprefix("Value error, ")
         given = f"{key} of [{kind}] is {options[key]}; " if key else f"[{kind}]: "
-        raise InputError(f"{where}: {given}{first['msg'][0].lower() + first['msg'][1:]}.") from None
+        raise InputError(f"{where}: {given}{reason[0].lower() + reason[1:]}.") from None

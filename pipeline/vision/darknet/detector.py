@@ -30,7 +30,7 @@ class DarknetDetector(Extractor):
     """
 
     kind = "objects"
-    # Darknet squashed photos at first and letterboxes them since the summer of 2017, which keeps the objects' shapes.
+    # Darknet's first revisions with YOLOv2 squash photos, later ones letterbox them, which keeps the objects' shapes.
     preprocessing = "letterboxed to size × size on grey 127, bilinear with antialiasing; RGB from 0 to 1"
     packages = ("torch",)
 
@@ -72,6 +72,11 @@ def find(config: ObjectFeaturesConfig) -> tuple[Path, str, Path]:
     name = config.detector
     if name in DETECTORS:
         return *official_weights(name, config.sha256), cfg_path(name)
+    if not Path(name).is_file():
+        downloads = " and ".join(DETECTORS)
+        raise InputError(
+            f"objects.detector is {name!r}, and there is no such file; {downloads} are downloaded by name."
+        )
     found = check(Path(name), config.sha256 or "", "objects.sha256")
     if config.sha256 is None:
         raise InputError(f"objects.sha256 is null; that of {name} is {found}: set it if you trust the file.")

@@ -15,16 +15,16 @@ NEGATIVE_SLOPE = 0.1
 class Convolution(nn.Module):
     """A convolution and its activation: (B, channels, H, W) to (B, filters, H', W').
 
-    Batch normalisation is folded into kernels and biases when the weights are read: `normalised` says that the file
-    holds its numbers.
+    Its weights are nobody's until they are read or drawn. Batch normalisation is folded into kernels and biases when
+    they are read: `normalised` says that the file holds its numbers.
     """
 
     def __init__(self, section: Convolutional, channels: int):
         super().__init__()
         self.normalised, self.activation = section.batch_normalize, section.activation
-        self.convolution = nn.Conv2d(
-            channels, section.filters, section.size, section.stride, section.border, groups=section.groups
-        )
+        shape = (channels, section.filters, section.size, section.stride, section.border)
+        # Without torch's own weights: drawing them takes longer than reading the file, and numbers of its generator.
+        self.convolution = nn.utils.skip_init(nn.Conv2d, *shape, groups=section.groups)
 
     @property
     def numbers(self) -> int:
