@@ -15,7 +15,7 @@ NEGATIVE_SLOPE = 0.1
 class Convolution(nn.Module):
     """A convolution and its activation: (B, channels, H, W) to (B, filters, H', W').
 
-    Its weights are nobody's until they are read or drawn. Batch normalisation is folded into kernels and biases when
+    Its weights are undefined until they are read or drawn. Batch normalisation is folded into kernels and biases when
     they are read: `normalised` says that the file holds its numbers.
     """
 
@@ -34,7 +34,7 @@ class Convolution(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         maps = self.convolution(maps)
-        return functional.leaky_relu(maps, NEGATIVE_SLOPE) if self.activation == "leaky" else maps
+        return functional.leaky_relu(maps, NEGATIVE_SLOPE, inplace=True) if self.activation == "leaky" else maps
 
 
 class MaxPool(nn.Module):
