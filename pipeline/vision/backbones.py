@@ -2,7 +2,8 @@
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -41,8 +42,9 @@ class Backbone(Extractor):
         )
         super().__init__(network, size, device, record)
 
-    def preprocess(self, image: Image.Image) -> np.ndarray:
-        return squash(image, self.size)
+    @property
+    def preprocess(self) -> Callable[[Image.Image], np.ndarray]:
+        return partial(squash, size=self.size)
 
     def forward(self, pixels: Tensor) -> Tensor:
         last = self.network((pixels - self.mean) / self.deviation)

@@ -8,6 +8,8 @@ import re
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
@@ -49,8 +51,9 @@ class Detector(Extractor):
     preprocessing = "letterboxed to size × size on grey 114, bilinear with antialiasing"
     packages = ("torch", "ultralytics")
 
-    def preprocess(self, image: Image.Image) -> np.ndarray:
-        return letterbox(image, self.size)
+    @property
+    def preprocess(self) -> Callable[[Image.Image], np.ndarray]:
+        return partial(letterbox, size=self.size)
 
     def forward(self, pixels: Tensor) -> Tensor:
         _, raw = self.network(pixels)
