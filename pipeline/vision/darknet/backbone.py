@@ -1,5 +1,7 @@
 """Image features by Darknet-19, the classifier that YOLOv2 grew from (the paper's Table 1)."""
 
+from collections.abc import Callable
+from functools import partial
 from math import sqrt
 from pathlib import Path
 
@@ -26,8 +28,9 @@ class DarknetBackbone(Extractor):
     preprocessing = "squashed to size × size, bilinear with antialiasing; RGB from 0 to 1"
     packages = ("torch",)
 
-    def preprocess(self, image: Image.Image) -> np.ndarray:
-        return squash(image, self.size)
+    @property
+    def preprocess(self) -> Callable[[Image.Image], np.ndarray]:
+        return partial(squash, size=self.size)
 
     def forward(self, pixels: Tensor) -> Tensor:
         return self.network(pixels).mean((2, 3))

@@ -1,5 +1,7 @@
 """Object features by YOLOv2, the paper's detector (Section 4.2)."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -34,8 +36,9 @@ class DarknetDetector(Extractor):
     preprocessing = "letterboxed to size × size on grey 127, bilinear with antialiasing; RGB from 0 to 1"
     packages = ("torch",)
 
-    def preprocess(self, image: Image.Image) -> np.ndarray:
-        return letterbox(image, self.size, GREY)
+    @property
+    def preprocess(self) -> Callable[[Image.Image], np.ndarray]:
+        return partial(letterbox, size=self.size, grey=GREY)
 
     def forward(self, pixels: Tensor) -> Tensor:
         return self.network(pixels).amax((1, 3, 4))
