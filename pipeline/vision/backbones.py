@@ -1,9 +1,9 @@
 """Image features: the last feature map of a torchvision classification model, globally average-pooled (Section 4.1)."""
 
 import difflib
-import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +16,11 @@ from torchvision import models
 
 from pipeline.errors import InputError
 from pipeline.vision.config import ImageFeaturesConfig, ImagenetWeights, SeededWeights, WeightsFile
+from pipeline.vision.darknet.backbone import load_darknet_backbone
+from pipeline.vision.darknet.official import BACKBONES
 from pipeline.vision.extractor import Extractor
 from pipeline.vision.images import squash
-from pipeline.vision.weights import check, downloaded
+from pipeline.vision.weights import check, digest, downloaded
 
 PUBLISHED = {"vgg16-397923af.pth": "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0"}
 """Full hashes of torchvision's files; of the others the digits in their names are checked."""
@@ -40,8 +42,9 @@ class Backbone(Extractor):
         )
         super().__init__(network, size, device, record)
 
-    def preprocess(self, image: Image.Image) -> np.ndarray:
-        return squash(image, self.size)
+    @property
+    def preprocess(self) -> Callable[[Image.Image], np.ndarray]:
+        return partial(squash, size=self.size)
 
     def forward(self, pixels: Tensor) -> Tensor:
         last = self.network((pixels - self.mean) / self.deviation)
@@ -53,12 +56,14 @@ class Backbone(Extractor):
         return last.mean((2, 3))
 
 
-def load_backbone(config: ImageFeaturesConfig, seed: int, device: torch.device) -> Backbone:
+def load_backbone(config: ImageFeaturesConfig, seed: int, device: torch.device) -> Extractor:
     """The extractor of a configuration. `seed` draws the weights that are not trained.
 
     Raises InputError for an unknown name, a model without a feature map, weights that are absent, do not have their
     hash or do not fit, and an input size that the model refuses.
     """
+    if config.backbone in BACKBONES:
+        return load_darknet_backbone(config, seed, device)
     model = build(config.backbone, seed)
     network = up_to_last_map(model)
     record = {"name": config.backbone, "weights": config.weights.kind}
@@ -174,12 +179,3 @@ def fill(network: nn.Module, model: nn.Module, state: Mapping[str, Tensor], what
 
 def _some(keys: Sequence[str]) -> str:
     return ", ".join(keys[:3]) + (f" and {len(keys) - 3} more" if len(keys) > 3 else "")
-
-
-def digest(network: nn.Module) -> str:
-    """A SHA-256 of a network's weights and their names."""
-    found = hashlib.sha256()
-    for name, values in sorted(network.state_dict().items()):
-        found.update(name.encode())
-        found.update(values.numpy().tobytes())
-    return found.hexdigest()

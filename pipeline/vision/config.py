@@ -16,15 +16,17 @@ class SeededWeights(Config):
 
 
 class ImagenetWeights(Config):
-    """The weights that torchvision publishes."""
+    """The weights that torchvision or darknet publishes."""
 
-    kind: Literal["imagenet"] = Field(description="torchvision's weights, trained on ImageNet, downloaded once.")
+    kind: Literal["imagenet"] = Field(description="Published weights, trained on ImageNet, downloaded once.")
 
 
 class WeightsFile(Config):
     """Weights of one's own."""
 
-    kind: Literal["file"] = Field(description="A safetensors file with the state of the model or of its `features`.")
+    kind: Literal["file"] = Field(
+        description="A safetensors file with the state of the model or of its `features`, or a .weights file."
+    )
     path: str = Field(description="Where the file lies.")
     sha256: Sha256 = Field(description="The file's SHA-256, in hexadecimal.")
 
@@ -32,7 +34,7 @@ class WeightsFile(Config):
 class ImageFeaturesConfig(Config):
     """Image features (Section 4.1)."""
 
-    backbone: str = Field(description="Any classification model of torchvision, by its name there.")
+    backbone: str = Field(description="A classification model: any of torchvision's, by its name there, or darknet19.")
     input_size: int = Field(ge=32, description="Photos are resized to this many pixels each way (the paper's is 224).")
     weights: Annotated[SeededWeights | ImagenetWeights | WeightsFile, Field(discriminator="kind")] = Field(
         description="What the network has learned."
@@ -42,6 +44,6 @@ class ImageFeaturesConfig(Config):
 class ObjectFeaturesConfig(Config):
     """Object features (Section 4.2)."""
 
-    detector: str = Field(description="A detector of COCO's 80 classes: a name such as yolo11n.pt, or a file.")
+    detector: str = Field(description="A detector of COCO's 80 classes: a name (yolo11n.pt, yolov2, …) or a file.")
     sha256: Sha256 | None = Field(description="The SHA-256 of the weights: needed for a file, null for a name.")
     input_size: int = Field(ge=32, multiple_of=32, description="Photos are letterboxed to this many pixels (448).")

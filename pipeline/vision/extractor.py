@@ -3,7 +3,7 @@
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import Any
 
@@ -52,9 +52,14 @@ class Extractor(ABC):
         """Names whatever decides the numbers: equal fingerprints, equal features."""
         return hashlib.sha256(canonical(describe(self)).encode()).hexdigest()[:16]
 
+    @property
     @abstractmethod
-    def preprocess(self, image: Image.Image) -> np.ndarray:
-        """The network's input for one photo, uint8 (3, size, size)."""
+    def preprocess(self) -> Callable[[Image.Image], np.ndarray]:
+        """What makes of a photo the network's input, uint8 (3, size, size).
+
+        A function of its own, such as `partial(squash, size=self.size)`, which goes to other processes without the
+        network.
+        """
 
     @abstractmethod
     def forward(self, pixels: Tensor) -> Tensor:

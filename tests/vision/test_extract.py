@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -42,8 +43,9 @@ class MeanColour(Extractor):
         super().__init__(nn.Identity(), size, torch.device("cpu"), {"name": "mean colour", "weights": "file"})
         self.batches.clear()
 
-    def preprocess(self, image: Image.Image) -> np.ndarray:
-        return squash(image, self.size)
+    @property
+    def preprocess(self) -> Callable[[Image.Image], np.ndarray]:
+        return partial(squash, size=self.size)
 
     def forward(self, pixels: Tensor) -> Tensor:
         self.batches.append(len(pixels))

@@ -1,0 +1,50 @@
+"""What an engine is: whatever turns photos into vectors, on this machine or on many."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.sources.photos import Photo
+from pipeline.vision.extractor import Extractor
+
+
+@dataclass(frozen=True)
+class Task:
+    """A photo, its key, and the numbers of the extractors that lack a vector of it: never none."""
+
+    photo: Photo
+    key: str
+    wanted: frozenset[int]
+
+
+@dataclass(frozen=True)
+class Computed:
+    """The vectors of some photos by one extractor.
+
+    extractor: its number.
+    keys: of the photos.
+    vectors: float32 (len(keys), dimension), in the order of the keys.
+    seconds: in which the engine ran the network, or waited for it, and did nothing else. What remains of its time went
+        into reading and decoding.
+    """
+
+    extractor: int
+    keys: list[str]
+    vectors: np.ndarray
+    seconds: float = 0.0
+
+
+Engine = Callable[[Sequence[Extractor], Iterable[Task]], Iterator[Computed]]
+"""Computes each task once with each extractor that it is wanted by, and gives the vectors in any order.
+
+Tasks are taken as they are needed, in the caller's thread, so that memory stays flat. On a CPU a photo's vector is the
+same bytes whatever its neighbours: batches are filled up to BATCH. Raises InputError for a photo that cannot be
+decoded, after it has given what was finished before, and when the network lacks memory.
+"""
+
+
+def key(jpeg: bytes) -> str:
+    """What names a photo wherever vectors are kept: the SHA-256 of its JPEG, in hexadecimal."""
+    return hashlib.sha256(jpeg).hexdigest()
