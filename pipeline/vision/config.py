@@ -16,9 +16,9 @@ class SeededWeights(Config):
 
 
 class ImagenetWeights(Config):
-    """The weights that torchvision publishes."""
+    """The weights that torchvision or darknet publishes."""
 
-    kind: Literal["imagenet"] = Field(description="torchvision's weights, trained on ImageNet, downloaded once.")
+    kind: Literal["imagenet"] = Field(description="Published weights, trained on ImageNet, downloaded once.")
 
 
 class PublishedWeights(Config):
@@ -34,7 +34,7 @@ class WeightsFile(Config):
     """Weights of one's own."""
 
     kind: Literal["file"] = Field(
-        description="A safetensors file with the state of the model or, for torchvision, of its `features`."
+        description="A safetensors file with the state of the model or of its `features`, or darknet's .weights file."
     )
     path: str = Field(description="Where the file lies.")
     sha256: Sha256 = Field(description="The file's SHA-256, in hexadecimal.")
@@ -43,7 +43,9 @@ class WeightsFile(Config):
 class ImageFeaturesConfig(Config):
     """Image features (Section 4.1)."""
 
-    backbone: str = Field(description="A classification model of torchvision by its name, or of timm as timm:NAME.")
+    backbone: str = Field(
+        description="A classification model: any of torchvision's by its name there, timm:NAME, or darknet19."
+    )
     input_size: int = Field(ge=32, description="Photos are resized to this many pixels each way (the paper's is 224).")
     weights: Annotated[
         SeededWeights | ImagenetWeights | PublishedWeights | WeightsFile, Field(discriminator="kind")
@@ -53,7 +55,9 @@ class ImageFeaturesConfig(Config):
 class ObjectFeaturesConfig(Config):
     """Object features (Section 4.2)."""
 
-    detector: str = Field(description="A detector of COCO's 80 classes: a name such as yolo11n.pt, a file or folder.")
+    detector: str = Field(
+        description="A detector of COCO's 80 classes: a name (yolo11n.pt, yolov2, …), a file, or an exported folder."
+    )
     sha256: Sha256 | None = Field(
         description="The SHA-256 of the weights: needed for a file or folder, null for a name."
     )

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from pipeline.errors import InputError
 from pipeline.vision.coco import COCO_CLASSES
 from pipeline.vision.config import ObjectFeaturesConfig
+from pipeline.vision.darknet.detector import is_darknet, load_darknet_detector
 from pipeline.vision.extractor import Extractor
 from pipeline.vision.images import letterbox
 from pipeline.vision.weights import check, downloaded
@@ -63,12 +64,14 @@ class Detector(Extractor):
         return raw["scores"].amax(2).sigmoid()
 
 
-def load_detector(config: ObjectFeaturesConfig, device: torch.device) -> Detector:
+def load_detector(config: ObjectFeaturesConfig, device: torch.device) -> Extractor:
     """The extractor of a configuration.
 
     Raises InputError for weights that are absent or do not have their hash, for a file that is no detection model with
     COCO's 80 classes, and for an input size that the model refuses.
     """
+    if is_darknet(config.detector):
+        return load_darknet_detector(config, device)
     path, sha256 = find(config)
     if path.suffix != ".pt":
         from pipeline.vision.exported import load_exported  # Their runtimes are extras.

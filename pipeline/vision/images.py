@@ -30,14 +30,14 @@ def squash(image: Image.Image, size: int) -> np.ndarray:
     return np.asarray(image.resize((size, size), Image.Resampling.BILINEAR)).transpose(2, 0, 1)
 
 
-def letterbox(image: Image.Image, size: int) -> np.ndarray:
+def letterbox(image: Image.Image, size: int, grey: tuple[int, int, int] = GREY) -> np.ndarray:
     """The picture in the middle of a grey square, its longer side `size` pixels, uint8 (3, size, size).
 
     Always square, unlike ultralytics' own, which shapes a batch after its photos: a photo's pixels depend on it alone.
     """
     scale = size / max(image.size)
     width, height = (max(1, round(side * scale)) for side in image.size)
-    square = Image.new("RGB", (size, size), GREY)
+    square = Image.new("RGB", (size, size), grey)
     square.paste(image.resize((width, height), Image.Resampling.BILINEAR), ((size - width) // 2, (size - height) // 2))
     return np.asarray(square).transpose(2, 0, 1)
 

@@ -15,12 +15,14 @@ from pipeline.files import atomic, sha256
 
 log = logging.getLogger(__name__)
 
+SHA512_DIGITS = 128
+
 
 def downloaded(url: str, expected: str | None) -> tuple[Path, str]:
     """A published file, kept where torch keeps such files, and its SHA-256; fetched when it is not there yet.
 
-    `expected` is its SHA-256 or how that begins; None when nobody published it: then it is only told. Raises InputError
-    when the file cannot be fetched, or is another one.
+    `expected` is its SHA-256, how that begins, or its SHA-512; None when nobody published one: then it is only told.
+    Raises InputError when the file cannot be fetched, or is another one.
     """
     file = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
     if not file.exists():
@@ -33,18 +35,22 @@ def downloaded(url: str, expected: str | None) -> tuple[Path, str]:
                     f"{file.name} cannot be downloaded ({error}): fetch {url} where there is a network and put it at "
                     f"{file}, or choose other weights."
                 ) from None
-            check(temporary, expected or "", f"of {url} the published SHA-256")
-    found = check(file, expected or "", "the published SHA-256")
+            check(temporary, expected or "", f"the published one of {url}")
+    found = check(file, expected or "", "the published one")
     if expected is None:
-        log.warning("No SHA-256 is published for %s; it is %s.", file.name, found)
+        log.warning("No hash is published for %s; its SHA-256 is %s.", file.name, found)
     return file, found
 
 
 def check(path: Path, expected: str, what: str) -> str:
-    """The SHA-256 of a file or folder. Raises InputError when it is not there, or does not begin with `expected`."""
+    """The SHA-256 of a file or folder. `expected` is that, how it begins, or a file's SHA-512.
+
+    Raises InputError when there is no such file or folder, or it has another hash.
+    """
     found = sha256_of_folder(path) if path.is_dir() else sha256(path)
-    if not found.startswith(expected):
-        raise InputError(f"{path} has the SHA-256 {found}; {what} is {expected}: it is another file, or a broken one.")
+    kind, told = ("SHA-512", _sha512(path)) if len(expected) == SHA512_DIGITS else ("SHA-256", found)
+    if not told.startswith(expected):
+        raise InputError(f"{path} has the {kind} {told}; {what} is {expected}: it is another file, or a broken one.")
     return found
 
 
@@ -55,6 +61,11 @@ def sha256_of_folder(folder: Path) -> str:
     """
     names = sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
     return hashlib.sha256("".join(f"{sha256(folder / name)}  {name}\n" for name in names).encode()).hexdigest()
+
+
+def _sha512(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha512").hexdigest()
 
 
 def read(path: Path) -> dict[str, Tensor]:

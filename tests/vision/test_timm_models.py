@@ -198,14 +198,13 @@ def test_what_cannot_be_is_refused_in_a_sentence(name: str, size: int, said: str
         load_backbone(config(name, size), 0, CPU)
 
 
-def test_each_library_has_its_own_published_weights():
+def test_weights_published_for_timm_are_for_no_other_model():
     with pytest.raises(InputError, match=r"timm's are \{kind: published\}"):
         load_backbone(config("test_vit", kind="imagenet"), 0, CPU)
-    of_torchvision = ImageFeaturesConfig(
-        backbone="resnet18", input_size=64, weights={"kind": "published", "sha256": None}
-    )
-    with pytest.raises(InputError, match=r"torchvision's are \{kind: imagenet\}"):
-        load_backbone(of_torchvision, 0, CPU)
+    for name in ("resnet18", "darknet19"):
+        other = ImageFeaturesConfig(backbone=name, input_size=64, weights={"kind": "published", "sha256": None})
+        with pytest.raises(InputError, match=rf"{name}'s are {{kind: imagenet}}"):
+            load_backbone(other, 0, CPU)
 
 
 def test_without_timm_it_says_what_to_install(monkeypatch):
