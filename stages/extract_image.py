@@ -3,15 +3,15 @@
 from functools import partial
 
 from stages.cli import command
-from stages.extraction import Device, extract_features
+from stages.extraction import Device, Workers, extract_features
 from stages.params import Params
 
 
-def main(params: Params, device: Device = "auto") -> str:
+def main(params: Params, device: Device = "auto", workers: Workers = None) -> str:
     from pipeline.vision.backbones import load_backbone  # torch, which takes seconds to import: not for --help
 
     load = partial(load_backbone, params.image, params.seed)
-    return extract_features("image", load, params.paths, device)
+    return extract_features("image", load, params.paths, device, workers)
 
 
 app = command(main)

@@ -3,14 +3,14 @@
 from functools import partial
 
 from stages.cli import command
-from stages.extraction import Device, extract_features
+from stages.extraction import Device, Workers, extract_features
 from stages.params import Params
 
 
-def main(params: Params, device: Device = "auto") -> str:
+def main(params: Params, device: Device = "auto", workers: Workers = None) -> str:
     from pipeline.vision.detectors import load_detector  # torch, which takes seconds to import: not for --help
 
-    return extract_features("objects", partial(load_detector, params.objects), params.paths, device)
+    return extract_features("objects", partial(load_detector, params.objects), params.paths, device, workers)
 
 
 app = command(main)

@@ -16,6 +16,7 @@ from pipeline.errors import InputError
 from pipeline.vision.config import (
     ImageFeaturesConfig,
     ImagenetWeights,
+    Precision,
     PublishedWeights,
     SeededWeights,
     WeightsFile,
@@ -40,14 +41,21 @@ class Backbone(Extractor):
     preprocessing = "squashed to size × size, bilinear with antialiasing; torchvision's mean and deviation"
     packages = ("torch", "torchvision")
 
-    def __init__(self, network: nn.Module, size: int, device: torch.device, record: Mapping[str, str | int]):
+    def __init__(
+        self,
+        network: nn.Module,
+        size: int,
+        device: torch.device,
+        record: Mapping[str, str | int],
+        precision: Precision = "float32",
+    ):
         self.name = record["name"]
         # The same for all models but efficientnet_v2_l, so it is asked of the model whatever its weights.
         trained_with = models.get_model_weights(self.name).DEFAULT.transforms()
         self.mean, self.deviation = (
             torch.tensor(values, device=device)[:, None, None] for values in (trained_with.mean, trained_with.std)
         )
-        super().__init__(network, size, device, record)
+        super().__init__(network, size, device, record, precision)
 
     @property
     def preprocess(self) -> Callable[[Image.Image], np.ndarray]:
@@ -93,7 +101,7 @@ def load_backbone(config: ImageFeaturesConfig, seed: int, device: torch.device) 
             record["sha256"] = check(Path(path), expected, "image.weights.sha256")
             fill(network, model, read(Path(path)), path)
     try:
-        return Backbone(network, config.input_size, device, record)
+        return Backbone(network, config.input_size, device, record, config.precision)
     except (RuntimeError, AssertionError, ValueError) as error:
         reason = " ".join(str(error).split())
         said = f"image.input_size is {config.input_size}; {config.backbone} refuses it ({reason}): try 224."

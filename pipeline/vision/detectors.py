@@ -76,11 +76,11 @@ def load_detector(config: ObjectFeaturesConfig, device: torch.device) -> Extract
     if path.suffix != ".pt":
         from pipeline.vision.exported import load_exported  # Their runtimes are extras.
 
-        return load_exported(path, sha256, config.input_size, device)
+        return load_exported(path, sha256, config, device)
     network = load(path)
     record = {"name": Path(config.detector).name, "weights": "file", "sha256": sha256}
     try:
-        return Detector(network, config.input_size, device, record)
+        return Detector(network, config.input_size, device, record, config.precision)
     except RuntimeError as error:
         reason = " ".join(str(error).split())
         said = f"objects.input_size is {config.input_size}; {path.name} refuses it ({reason}): try 448."

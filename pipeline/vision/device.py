@@ -1,7 +1,11 @@
 """Where a network runs."""
 
 import logging
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
+import numpy as np
 import torch
 
 from pipeline.errors import InputError
@@ -24,3 +28,30 @@ def pick_device(requested: str = "auto") -> torch.device:
     device = next(name for name, there in available.items() if there and requested in ("auto", name))
     log.info("Running on %s.", torch.cuda.get_device_name() if device == "cuda" else device)
     return torch.device(device)
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def own_stream(device: torch.device) -> None:
+    """Gives the calling thread a queue of its own on an Nvidia GPU, so that it copies while another thread computes."""
+    if device.type == "cuda":
+        torch.cuda.set_stream(torch.cuda.Stream(device))
+
+
+@contextmanager
+def pinned(arrays: Sequence[np.ndarray], device: torch.device) -> Iterator[None]:
+    """Pins memory for as long as the block lasts: an Nvidia GPU fetches it itself, while this process goes on."""
+    if device.type != "cuda":
+        yield
+        return
+    runtime = torch.cuda.cudart()
+    for array in arrays:
+        torch.cuda.check_error(int(runtime.cudaHostRegister(array.ctypes.data, array.nbytes, 0)))
+    try:
+        yield
+    finally:
+        for array in arrays:
+            runtime.cudaHostUnregister(array.ctypes.data)

@@ -1,7 +1,7 @@
 """What an engine is: whatever turns photos into vectors, on this machine or on many."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,8 +26,8 @@ class Computed:
     extractor: its number.
     keys: of the photos.
     vectors: float32 (len(keys), dimension), in the order of the keys.
-    seconds: in which the engine ran the network, or waited for it, and did nothing else. What remains of its time went
-        into reading and decoding.
+    seconds: that were spent on nothing but waiting for the network. The rest of an engine's time goes into reading and
+        decoding.
     """
 
     extractor: int
@@ -36,7 +36,7 @@ class Computed:
     seconds: float = 0.0
 
 
-Engine = Callable[[Sequence[Extractor], Iterable[Task]], Iterator[Computed]]
+Engine = Callable[[Sequence[Extractor], Iterable[Task]], Generator[Computed, None, None]]
 """Computes each task once with each extractor that it is wanted by, and gives the vectors in any order.
 
 Tasks are taken as they are needed, in the caller's thread, so that memory stays flat. On a CPU a photo's vector is the

@@ -13,8 +13,11 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.backends import cudnn
 
+from pipeline.errors import InputError
+from pipeline.vision.config import Precision
+
 BATCH = 16
-"""Photos computed at once. Fixed, because the last digits of a convolution depend on the shape of its batch."""
+"""Photos computed at once on a CPU: fixed, because the last digits of a convolution depend on its batch's shape."""
 
 
 class Extractor(ABC):
@@ -29,8 +32,15 @@ class Extractor(ABC):
     preprocessing: str
     packages: tuple[str, ...]
 
-    def __init__(self, network: nn.Module, size: int, device: torch.device, record: Mapping[str, Any]):
-        self.size, self.device = size, device
+    def __init__(
+        self,
+        network: nn.Module,
+        size: int,
+        device: torch.device,
+        record: Mapping[str, Any],
+        precision: Precision = "float32",
+    ):
+        self.size, self.device, self.precision = size, device, getattr(torch, precision)
         # Channels last is the layout that CPUs and tensor cores convolve fastest.
         self.network = network.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
         self.dimension = self.compute(np.zeros((1, 3, size, size), np.uint8)).shape[1]
@@ -41,7 +51,10 @@ class Extractor(ABC):
                 "size": size,
                 "dimension": self.dimension,
                 "preprocessing": self.preprocessing,
-                "batch": BATCH,
+                "precision": precision,
+                # On a GPU features are equal to rounding only, and the batch is what fits it. It is no part of the
+                # record: a run that found another one, or had to halve it, finds what was finished before.
+                "batch": BATCH if device.type == "cpu" else None,
                 "device": device.type,
                 "versions": {package: version(package) for package in ("pillow", *self.packages)},
             }
@@ -68,12 +81,24 @@ class Extractor(ABC):
     def compute(self, batch: np.ndarray) -> np.ndarray:
         """The features, float32 (B, dimension), of preprocessed photos, uint8 (B, 3, size, size).
 
-        In full float32, without TF32 and with deterministic kernels: the same in every run, on a GPU too.
+        Fastest for a batch that lies channels last in memory. In the chosen precision, without TF32 and with
+        deterministic kernels: the same in every run, on a GPU too for batches of one size. Raises
+        torch.OutOfMemoryError when a GPU's memory does not hold the batch, InputError when the machine's does not.
         """
-        pixels = torch.from_numpy(np.ascontiguousarray(batch)).to(self.device).float().div_(255)
-        pixels = pixels.contiguous(memory_format=torch.channels_last)
-        with torch.inference_mode(), cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
-            return self.forward(pixels).cpu().numpy()
+        exact = cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
+        lower = torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32)
+        try:
+            with torch.inference_mode(), exact, lower:
+                pixels = torch.from_numpy(batch).to(self.device, non_blocking=True).float().div_(255)
+                features = self.forward(pixels.contiguous(memory_format=torch.channels_last))
+            return features.float().cpu().numpy()
+        except (MemoryError, RuntimeError) as error:
+            if isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error):
+                raise InputError(
+                    f"The memory of this machine does not hold the network and {len(batch)} photos: free some, or "
+                    "choose a smaller network or input."
+                ) from error
+            raise
 
 
 def describe(extractor: Extractor) -> dict[str, Any]:

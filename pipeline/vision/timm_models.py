@@ -27,6 +27,7 @@ from pipeline.vision.backbones import TIMM
 from pipeline.vision.config import (
     ImageFeaturesConfig,
     ImagenetWeights,
+    Precision,
     PublishedWeights,
     SeededWeights,
     WeightsFile,
@@ -47,7 +48,9 @@ class TimmBackbone(Extractor):
     kind = "image"
     packages = ("torch", "timm")
 
-    def __init__(self, model: nn.Module, size: int, device: torch.device, record: Mapping[str, Any]):
+    def __init__(
+        self, model: nn.Module, size: int, device: torch.device, record: Mapping[str, Any], precision: Precision
+    ):
         self.name = record["name"]
         transform = import_timm().data.resolve_model_data_config(model)
         self.mean, self.deviation = (
@@ -66,7 +69,7 @@ class TimmBackbone(Extractor):
         )
         # Most maps are (B, channels, height, width); those of a few families have their channels last.
         self.places = (1, 2) if getattr(model, "output_fmt", "NCHW") == "NHWC" else (2, 3)
-        super().__init__(model, size, device, record)
+        super().__init__(model, size, device, record, precision)
 
     @property
     def preprocess(self) -> Callable[[Image.Image], np.ndarray]:
@@ -109,7 +112,7 @@ def load_timm(config: ImageFeaturesConfig, seed: int, device: torch.device) -> T
                 "image.weights is {kind: imagenet}, which is for models of torchvision; timm's are {kind: published}."
             )
     try:
-        return TimmBackbone(model, config.input_size, device, record)
+        return TimmBackbone(model, config.input_size, device, record, config.precision)
     except (RuntimeError, AssertionError, ValueError) as error:
         said = f"image.input_size is {config.input_size}; {config.backbone} refuses it ({_line(error)}): try 224."
         raise InputError(said) from error

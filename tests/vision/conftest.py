@@ -1,10 +1,11 @@
 """Photos to look at, untrained detectors, and the GPU where there is one."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 from PIL import Image
@@ -13,6 +14,9 @@ from torch import nn
 from pipeline.sources.photos import Photo
 from pipeline.vision.coco import COCO_CLASSES
 from pipeline.vision.detectors import calm_ultralytics
+from pipeline.vision.extract import extract, features
+from pipeline.vision.extractor import Extractor
+from pipeline.vision.local import Local
 
 CPU = torch.device("cpu")
 
@@ -28,6 +32,17 @@ def gpu() -> torch.device:
 @pytest.fixture
 def cpu() -> torch.device:
     return CPU
+
+
+@pytest.fixture
+def extracted() -> Callable[..., pa.Table]:
+    """The features of so many photos by one extractor: decoded in this process, unless `workers` are given."""
+    return _extracted
+
+
+def _extracted(extractor: Extractor, photos: Iterable[Photo], total: int, work: Path, workers: int = 0) -> pa.Table:
+    keys = extract([extractor], photos, total, work, Local(workers))
+    return features(extractor, keys, work)
 
 
 @pytest.fixture

@@ -103,6 +103,7 @@ def test_a_published_detector_is_chosen_by_its_name(download, weights, photos, c
         "cfg_sha256": sha256(cfg_path("yolov2-tiny")),
         "size": 96,
         "dimension": 80,
+        "precision": "float32",
         "batch": BATCH,
         "device": "cpu",
     }

@@ -138,6 +138,11 @@ def test_another_size_is_refused_saying_which_is_wanted(onnx: Path):
         load_detector(config(onnx, 96), CPU)
 
 
+def test_an_export_has_its_own_precision(onnx: Path):
+    with pytest.raises(InputError, match=r"precision is float16, and .* computes in what it was exported for"):
+        load_detector(config(onnx).model_copy(update={"precision": "float16"}), CPU)
+
+
 def test_best_candidates_only_are_refused(save, tmp_path: Path):
     path = to_onnx(save("yolo26n.yaml", end2end=True), tmp_path, nms=False)
     with pytest.raises(InputError, match=r"but \(1, 84, 6\): perhaps .* Export it with nms=None"):

@@ -6,50 +6,25 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
-import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from mean_colour import MeanColour
 from PIL import Image
-from torch import Tensor, nn
 
 from pipeline.errors import InputError
 from pipeline.files import write_parquet
 from pipeline.sources.photos import Photo
+from pipeline.vision import parts
 from pipeline.vision.backbones import load_backbone
 from pipeline.vision.config import ImageFeaturesConfig
-from pipeline.vision.extract import extract
-from pipeline.vision.extractor import BATCH, Extractor, describe
-from pipeline.vision.images import squash
+from pipeline.vision.extractor import BATCH, describe
 from pipeline.vision.record import read_record
-
-
-class MeanColour(Extractor):
-    """A photo's mean red, green and blue; counts the batches that it was asked for."""
-
-    kind = "image"
-    preprocessing = "squashed"
-    packages = ("torch",)
-
-    def __init__(self, size: int = 8, scale: float = 1.0):
-        self.batches: list[int] = []
-        self.scale = scale
-        super().__init__(nn.Identity(), size, torch.device("cpu"), {"name": "mean colour", "weights": "file"})
-        self.batches.clear()
-
-    @property
-    def preprocess(self) -> Callable[[Image.Image], np.ndarray]:
-        return partial(squash, size=self.size)
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        self.batches.append(len(pixels))
-        return self.network(pixels).mean((2, 3)) * self.scale
 
 
 def rows(table: pa.Table) -> dict[str, list[float]]:
@@ -63,10 +38,10 @@ def colour(photo: Photo, size: int = 8) -> np.ndarray:
     return pixels.mean((0, 1)) / 255
 
 
-def test_a_row_a_photo_sorted_by_id(photos, tmp_path: Path):
+def test_a_row_a_photo_sorted_by_id(photos, extracted, tmp_path: Path):
     given_photos = photos(BATCH + 3)
     extractor = MeanColour()
-    table = extract(extractor, reversed(given_photos), len(given_photos), tmp_path)
+    table = extracted(extractor, reversed(given_photos), len(given_photos), tmp_path)
     assert table.schema.field("photo").type == pa.string()
     assert table.schema.field("vector").type == pa.list_(pa.float32(), 3)
     assert table["photo"].to_pylist() == [photo.photo for photo in given_photos]
@@ -74,22 +49,22 @@ def test_a_row_a_photo_sorted_by_id(photos, tmp_path: Path):
         np.testing.assert_allclose(rows(table)[photo.photo], colour(photo), atol=1e-6)
 
 
-def test_every_batch_is_full(photos, tmp_path: Path):
+def test_every_batch_is_full(photos, extracted, tmp_path: Path):
     extractor = MeanColour()
-    extract(extractor, photos(BATCH + 3), BATCH + 3, tmp_path)
+    extracted(extractor, photos(BATCH + 3), BATCH + 3, tmp_path)
     assert extractor.batches == [BATCH, BATCH]
 
 
-def test_no_photos_give_an_empty_table_of_the_same_type(photos, tmp_path: Path):
-    empty = extract(MeanColour(), [], 0, tmp_path)
-    full = extract(MeanColour(), photos(1), 1, tmp_path)
+def test_no_photos_give_an_empty_table_of_the_same_type(photos, extracted, tmp_path: Path):
+    empty = extracted(MeanColour(), [], 0, tmp_path)
+    full = extracted(MeanColour(), photos(1), 1, tmp_path)
     assert len(empty) == 0
     assert empty.schema.equals(full.schema, check_metadata=True)
 
 
-def test_the_file_tells_what_made_it(photos, tmp_path: Path):
+def test_the_file_tells_what_made_it(photos, extracted, tmp_path: Path):
     extractor = MeanColour()
-    write_parquet(extract(extractor, photos(1), 1, tmp_path), tmp_path / "image.parquet")
+    write_parquet(extracted(extractor, photos(1), 1, tmp_path), tmp_path / "image.parquet")
     assert read_record(tmp_path / "image.parquet") == describe(extractor)
 
 
@@ -101,56 +76,56 @@ def test_a_file_that_does_not_tell_is_refused(tmp_path: Path):
         read_record(tmp_path / "none.parquet")
 
 
-def test_a_photo_that_cannot_be_decoded_is_named(photos, tmp_path: Path):
+def test_a_photo_that_cannot_be_decoded_is_named(photos, extracted, tmp_path: Path):
     with pytest.raises(InputError, match="holiday"):
-        extract(MeanColour(), [*photos(2), Photo("holiday", b"no picture", 40, 40)], 3, tmp_path)
+        extracted(MeanColour(), [*photos(2), Photo("holiday", b"no picture", 40, 40)], 3, tmp_path)
 
 
-def test_numbers_that_are_not_finite_are_refused(photos, tmp_path: Path):
+def test_numbers_that_are_not_finite_are_refused(photos, extracted, tmp_path: Path):
     with pytest.raises(InputError, match="mean colour gives numbers that are not finite"):
-        extract(MeanColour(scale=float("inf")), photos(1), 1, tmp_path)
+        extracted(MeanColour(scale=float("inf")), photos(1), 1, tmp_path)
 
 
-def test_equal_pictures_are_computed_once(photos, tmp_path: Path):
+def test_equal_pictures_are_computed_once(photos, extracted, tmp_path: Path):
     (photo,) = photos(1)
     copies = [Photo(f"copy{number:02}", photo.jpeg, photo.width, photo.height) for number in range(3 * BATCH)]
     extractor = MeanColour()
-    table = extract(extractor, copies, len(copies), tmp_path)
+    table = extracted(extractor, copies, len(copies), tmp_path)
     assert len(table) == 3 * BATCH
     assert extractor.batches == [BATCH]
     assert len({tuple(vector) for vector in table["vector"].to_pylist()}) == 1
 
 
-def test_a_second_run_computes_nothing(photos, tmp_path: Path):
-    first = extract(MeanColour(), photos(20), 20, tmp_path)
+def test_a_second_run_computes_nothing(photos, extracted, tmp_path: Path):
+    first = extracted(MeanColour(), photos(20), 20, tmp_path)
     again = MeanColour()
-    assert extract(again, photos(20), 20, tmp_path).equals(first, check_metadata=True)
+    assert extracted(again, photos(20), 20, tmp_path).equals(first, check_metadata=True)
     assert again.batches == []
 
 
-def test_another_extractor_computes_anew(photos, tmp_path: Path):
-    extract(MeanColour(), photos(3), 3, tmp_path)
+def test_another_extractor_computes_anew(photos, extracted, tmp_path: Path):
+    extracted(MeanColour(), photos(3), 3, tmp_path)
     other = MeanColour(size=4)
     assert other.fingerprint != MeanColour().fingerprint
-    table = extract(other, photos(3), 3, tmp_path)
+    table = extracted(other, photos(3), 3, tmp_path)
     assert other.batches == [BATCH]
     np.testing.assert_allclose(rows(table)["p0001"], colour(photos(3)[1], size=4), atol=1e-6)
 
 
-def test_an_interrupted_run_goes_on_to_the_same_bytes(photos, tmp_path: Path):
-    count = 5 * BATCH
+def test_an_interrupted_run_goes_on_to_the_same_bytes(photos, extracted, tmp_path: Path):
+    count = 10 * BATCH
 
     def interrupted() -> Iterator[Photo]:
-        yield from photos(count)[: 4 * BATCH]
+        yield from photos(count)[: 8 * BATCH]
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        extract(MeanColour(), interrupted(), count, tmp_path / "work")
+        extracted(MeanColour(), interrupted(), count, tmp_path / "work")
     rest = MeanColour()
-    resumed = extract(rest, photos(count), count, tmp_path / "work")
-    assert 0 < len(rest.batches) < 5
+    resumed = extracted(rest, photos(count), count, tmp_path / "work")
+    assert 0 < len(rest.batches) < 10
     write_parquet(resumed, tmp_path / "resumed.parquet")
-    write_parquet(extract(MeanColour(), photos(count), count, tmp_path / "other"), tmp_path / "undisturbed.parquet")
+    write_parquet(extracted(MeanColour(), photos(count), count, tmp_path / "other"), tmp_path / "undisturbed.parquet")
     assert (tmp_path / "resumed.parquet").read_bytes() == (tmp_path / "undisturbed.parquet").read_bytes()
 
 
@@ -158,17 +133,20 @@ KILLED = """
 import sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-import conftest, test_extract
-from pipeline.vision.extract import extract
-class Slow(test_extract.MeanColour):
+import conftest
+from mean_colour import MeanColour
+from pipeline.vision import parts
+parts.SECONDS = 0
+class Slow(MeanColour):
     def forward(self, pixels):
         time.sleep(0.2)
         return super().forward(pixels)
-extract(Slow(), (conftest._photo(number) for number in range(160)), 160, Path(sys.argv[2]))
+photos = (conftest._photo(number) for number in range(160))
+conftest._extracted(Slow(), photos, 160, Path(sys.argv[2]), workers=2)
 """
 
 
-def test_kill_9_loses_one_batch_at_most(photos, tmp_path: Path):
+def test_kill_9_loses_one_batch_at_most(photos, extracted, tmp_path: Path):
     work, here = tmp_path / "work", str(Path(__file__).parent)
     path = os.pathsep.join([str(Path.cwd()), os.environ.get("PYTHONPATH", "")])
     run = subprocess.Popen([sys.executable, "-c", KILLED, here, str(work)], env=os.environ | {"PYTHONPATH": path})
@@ -180,14 +158,15 @@ def test_kill_9_loses_one_batch_at_most(photos, tmp_path: Path):
     finished = len(list(work.glob("*/*.parquet")))
     assert 3 <= finished < 10
     rest = MeanColour()
-    resumed = extract(rest, photos(160), 160, work)
+    resumed = extracted(rest, photos(160), 160, work)
     assert len(rest.batches) == 10 - finished
-    assert resumed.equals(extract(MeanColour(), photos(160), 160, tmp_path / "other"), check_metadata=True)
+    assert resumed.equals(extracted(MeanColour(), photos(160), 160, tmp_path / "other"), check_metadata=True)
 
 
 @pytest.mark.parametrize("damage", ["cut short", "other columns", "not parquet"])
-def test_a_broken_part_is_computed_again_and_said(damage: str, photos, tmp_path: Path, caplog):
-    first = extract(MeanColour(), photos(2 * BATCH), 2 * BATCH, tmp_path)
+def test_a_broken_part_is_computed_again_and_said(damage: str, photos, extracted, tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(parts, "SECONDS", 0)  # A part for each batch.
+    first = extracted(MeanColour(), photos(2 * BATCH), 2 * BATCH, tmp_path)
     part = sorted(tmp_path.glob("*/*.parquet"))[0]
     match damage:
         case "cut short":
@@ -197,7 +176,7 @@ def test_a_broken_part_is_computed_again_and_said(damage: str, photos, tmp_path:
         case "not parquet":
             part.write_bytes(b"")
     again = MeanColour()
-    assert extract(again, photos(2 * BATCH), 2 * BATCH, tmp_path).equals(first, check_metadata=True)
+    assert extracted(again, photos(2 * BATCH), 2 * BATCH, tmp_path).equals(first, check_metadata=True)
     assert again.batches == [BATCH]
     assert str(part) in caplog.text
     assert "computed again" in caplog.text
@@ -205,22 +184,22 @@ def test_a_broken_part_is_computed_again_and_said(damage: str, photos, tmp_path:
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(recipes=st.lists(st.sets(st.integers(0, 39)), min_size=1, max_size=4))
-def test_what_other_recipes_did_before_changes_nothing(recipes, photos, tmp_path_factory):
+def test_what_other_recipes_did_before_changes_nothing(recipes, photos, extracted, tmp_path_factory):
     work, everything = tmp_path_factory.mktemp("work"), photos(40)
     for chosen in recipes:
         wanted = [everything[number] for number in sorted(chosen)]
-        table = extract(MeanColour(), wanted, len(wanted), work)
+        table = extracted(MeanColour(), wanted, len(wanted), work)
         assert table["photo"].to_pylist() == [photo.photo for photo in wanted]
         for photo in wanted:
             np.testing.assert_allclose(rows(table)[photo.photo], colour(photo), atol=1e-6)
 
 
 @pytest.mark.parametrize("backbone", ["vgg11", "squeezenet1_1", "resnet18", "convnext_tiny"])
-def test_a_photos_vector_depends_on_no_neighbour(backbone: str, photos, tmp_path: Path, cpu):
+def test_a_photos_vector_depends_on_no_neighbour(backbone: str, photos, extracted, tmp_path: Path, cpu):
     weights = {"kind": "seeded"}
     extractor = load_backbone(ImageFeaturesConfig(backbone=backbone, input_size=64, weights=weights), 0, cpu)
     everything = photos(BATCH + 5)
-    together = rows(extract(extractor, everything, len(everything), tmp_path / "together"))
+    together = rows(extracted(extractor, everything, len(everything), tmp_path / "together"))
     for number in (0, 7, BATCH + 4):
-        alone = extract(extractor, [everything[number]], 1, tmp_path / str(number))
+        alone = extracted(extractor, [everything[number]], 1, tmp_path / str(number))
         assert rows(alone)[everything[number].photo] == together[everything[number].photo]

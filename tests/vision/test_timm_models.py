@@ -120,6 +120,7 @@ def test_the_record_says_what_decides_the_numbers():
         "seed": 9,
         "size": 64,
         "dimension": 64,
+        "precision": "float32",
         "batch": BATCH,
         "device": "cpu",
     }

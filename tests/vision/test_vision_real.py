@@ -11,8 +11,9 @@ from pipeline.vision.backbones import load_backbone
 from pipeline.vision.coco import COCO_CLASSES
 from pipeline.vision.config import ImageFeaturesConfig, ObjectFeaturesConfig
 from pipeline.vision.detectors import load_detector
-from pipeline.vision.extract import extract
+from pipeline.vision.extract import extract, features
 from pipeline.vision.extractor import Extractor
+from pipeline.vision.local import Local
 
 pytestmark = pytest.mark.real
 
@@ -31,7 +32,7 @@ def annotated(real_data: Path) -> pl.DataFrame:
 
 def vectors(extractor: Extractor, ids: pl.Series, real_data: Path, work: Path) -> np.ndarray:
     photos = (Photo(name, (real_data / "photos" / f"{name}.jpg").read_bytes(), 0, 0) for name in ids)
-    table = extract(extractor, photos, len(ids), work)
+    table = features(extractor, extract([extractor], photos, len(ids), work, Local()), work)
     assert table["photo"].to_pylist() == ids.to_list()
     return np.array(table["vector"].to_pylist(), np.float32)
 

@@ -57,7 +57,7 @@ def load_darknet_backbone(config: ImageFeaturesConfig, seed: int, device: torch.
         case WeightsFile(path=path, sha256=expected):
             record["sha256"] = check(Path(path), expected, "image.weights.sha256")
             fill(network, read_weights(Path(path)), name, classifier)
-    return DarknetBackbone(network, config.input_size, device, record)
+    return DarknetBackbone(network, config.input_size, device, record, config.precision)
 
 
 def draw(network: Darknet, seed: int) -> None:

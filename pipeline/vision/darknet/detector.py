@@ -63,7 +63,7 @@ def load_darknet_detector(config: ObjectFeaturesConfig, device: torch.device) ->
     # The description of a network decides its numbers as much as its weights do.
     record = {"name": Path(config.detector).name, "weights": "file", "sha256": found, "cfg_sha256": sha256(described)}
     try:
-        return DarknetDetector(network, config.input_size, device, record)
+        return DarknetDetector(network, config.input_size, device, record, config.precision)
     except (RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())
         said = f"objects.input_size is {config.input_size}; {architecture.name} refuses it ({reason}): try 448."

@@ -1,0 +1,343 @@
+"""Speed of extraction beside the bare network and bare decoding, memory over many photos, quality on real photos.
+
+    python -m benchmarks.extraction FOLDER [--photos 160] [--rounds 5] [--workers N] [--only speed memory …]
+
+FOLDER is the one of real photos and weights that REAL_DATA names. On the device that the stages would choose:
+
+speed      The extraction stage (photos in shards → parquet; without import and model load) against the forward pass of
+           the same network on one ready batch, in turns, for VGG16 224 (seeded) and YOLOv8n 448 (real weights); and
+           decoding alone on all cores. Medians of --rounds. CPU seconds tell on busy cores, too.
+command    The same stages as commands, from `python -m stages.extract_image` to its end.
+batches    The bare network with 8, 16 and 32 photos at once.
+precision  How near features in float16 and bfloat16 are to float32: the least cosine of any photo.
+memory     Resident memory over 100,000 photos (--many), all different, with a tiny network.
+parts      Seconds to read the vectors of 269,648 photos from parts of 16 and from those of a run at 10 photos/s.
+quality    Mean AUC of the object features over the classes that at least five annotated photos show.
+"""
+
+import argparse
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from itertools import cycle, islice
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import polars as pl
+import torch
+from ruamel.yaml import YAML
+from torch import Tensor, nn
+from torch.backends import cudnn
+
+from pipeline.files import write_parquet
+from pipeline.sources.photos import Photo, pack, packed, prepare, read_photos
+from pipeline.vision.backbones import load_backbone
+from pipeline.vision.batch import fitting_batch
+from pipeline.vision.coco import COCO_CLASSES
+from pipeline.vision.config import ImageFeaturesConfig, ObjectFeaturesConfig
+from pipeline.vision.decoding import Decoders
+from pipeline.vision.detectors import load_detector
+from pipeline.vision.device import cores, pick_device
+from pipeline.vision.engine import key
+from pipeline.vision.extract import extract, features
+from pipeline.vision.extractor import Extractor
+from pipeline.vision.images import decode, squash
+from pipeline.vision.local import CHUNK, Local
+from pipeline.vision.parts import Parts
+
+YOLOV8N = "59c6a74153900f239ff296c40647eb1ecbcae33b3182cf51d39bd85e50268bf9"
+SQUEEZENET = "ad65567c151e7f566f9aceadb685e994a7b91cc3259e4f96f59cd57c7ff03242"
+ROOT = Path(__file__).parents[1]
+NUS_WIDE = 269_648
+
+
+def main(folder: Path, count: int, rounds: int, workers: int | None, many: int, only: list[str]) -> None:
+    """Prints the figures that are asked for."""
+    device = pick_device()
+    print(f"{device.type}, {torch.get_num_threads()} threads, {cores()} cores, {rounds} rounds of {count} photos")
+    with tempfile.TemporaryDirectory() as scratch:
+        shards = Path(scratch) / "photos"
+        pack_real(folder, shards, Path(scratch))
+        photos = list(islice(read_photos(shards), count))
+        if "speed" in only:
+            for name in ("vgg16", "yolov8n"):
+                speed(name, loaded(name, folder, device), shards, photos, rounds, workers, Path(scratch))
+        if "command" in only:
+            command(folder, shards, count, Path(scratch))
+        if "batches" in only:
+            batches(folder, device, photos, rounds)
+        if "precision" in only:
+            precision(folder, device, photos)
+        if "memory" in only:
+            memory(photos, many, workers, Path(scratch))
+        if "parts" in only:
+            parts(Path(scratch))
+        if "quality" in only:
+            quality(loaded("yolov8n", folder, device), folder, shards, workers, Path(scratch))
+
+
+def pack_real(folder: Path, shards: Path, work: Path) -> None:
+    files = {path.stem: path for path in (folder / "photos").glob("*.jpg")}
+    pack(files, lambda name: prepare(name, files[name].read_bytes()), shards, work / "packing", "real")
+
+
+def loaded(name: str, folder: Path, device: torch.device, precision: str = "float32") -> Extractor:
+    """VGG16 with seeded weights at 224 pixels, SqueezeNet with real ones, or YOLOv8n with real ones at 448."""
+    weights = folder / "weights"
+    if name == "yolov8n":
+        detector = {"detector": str(weights / "yolov8n.pt"), "sha256": YOLOV8N, "input_size": 448}
+        return load_detector(ObjectFeaturesConfig(**detector, precision=precision), device)
+    path = str(weights / "squeezenet1_1-features.safetensors")
+    real = {"kind": "file", "path": path, "sha256": SQUEEZENET}
+    of = {"backbone": name, "input_size": 224, "weights": {"kind": "seeded"} if name == "vgg16" else real}
+    return load_backbone(ImageFeaturesConfig(**of, precision=precision), 0, device)
+
+
+def speed(
+    name: str, extractor: Extractor, shards: Path, photos: list[Photo], rounds: int, workers: int | None, scratch: Path
+) -> None:
+    """The stage and the bare network in turns, and decoding alone."""
+    batch = fitting_batch(extractor)
+    ready = pixels(extractor, photos, batch)
+    runs: dict[str, list[tuple[float, float]]] = {"bare": [], "stage": [], "decoding": []}
+    bare(extractor, ready, batch)  # Warms up.
+    for _ in range(rounds):
+        runs["bare"].append(timed(partial(bare, extractor, ready, len(photos))))
+        runs["stage"].append(timed(partial(stage, extractor, shards, photos, workers, scratch)))
+        runs["decoding"].append((decoding(extractor, photos), 0.0))
+    # Of the stage with all in one process: the CPU seconds of others are not told.
+    _, alone = timed(partial(stage, extractor, shards, photos, 0, scratch))
+    rates = {what: median(len(photos) / seconds for seconds, _ in found) for what, found in runs.items()}
+    ratio = median(of[0] / all_in[0] for of, all_in in zip(runs["bare"], runs["stage"], strict=True))
+    cpu = {"bare": min(cpu for _, cpu in runs["bare"]), "stage": alone}
+    print(f"{name}, batch {batch}, load {os.getloadavg()[0]:.1f}")
+    print("  photos/s: " + ", ".join(f"{what} {rate:.2f}" for what, rate in rates.items()))
+    print(f"  stage / bare: {rates['stage'] / rates['bare']:.3f} of medians, {ratio:.3f} median of rounds")
+    each = ", ".join(f"{what} {seconds / len(photos) * 1e3:.1f}" for what, seconds in cpu.items())
+    print(f"  CPU ms a photo: {each}: {cpu['bare'] / cpu['stage']:.3f}", flush=True)
+
+
+def timed(work: partial) -> tuple[float, float]:
+    """Wall and CPU seconds of this process."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    work()
+    return time.perf_counter() - wall, time.process_time() - cpu
+
+
+def pixels(extractor: Extractor, photos: Iterable[Photo], batch: int) -> Tensor:
+    """What the network is given for a batch, on its device."""
+    seen = np.stack([extractor.preprocess(decode(photo)) for photo in islice(cycle(photos), batch)])
+    on_device = torch.from_numpy(seen).to(extractor.device).float().div_(255)
+    return on_device.contiguous(memory_format=torch.channels_last)
+
+
+def bare(extractor: Extractor, ready: Tensor, count: int) -> None:
+    """The forward pass alone, on the same batch as often as so many photos ask for."""
+    exact = cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
+    with torch.inference_mode(), exact:
+        for _ in range(-(-count // len(ready))):
+            extractor.forward(ready)
+    if extractor.device.type == "cuda":
+        torch.cuda.synchronize()
+
+
+def stage(extractor: Extractor, shards: Path, photos: list[Photo], workers: int | None, scratch: Path) -> None:
+    """What a stage does once its network is there, with nothing finished before."""
+    with fresh(scratch / "work") as work:
+        wanted = {photo.photo for photo in photos}
+        keys = extract([extractor], read_photos(shards, wanted), len(wanted), work, Local(workers))
+        write_parquet(features(extractor, keys, work), work / "features.parquet")
+
+
+def decoding(extractor: Extractor, photos: list[Photo]) -> float:
+    """Seconds that all cores take to decode; their processes are there already."""
+    shape = (len(photos), extractor.size, extractor.size, 3)
+    jobs = [
+        [(photo, [(0, start + place)]) for place, photo in enumerate(photos[start : start + CHUNK])]
+        for start in range(0, len(photos), CHUNK)
+    ]
+    with Decoders([extractor.preprocess], [shape], cores()) as decoders:
+        for decoded in [decoders.submit(job) for job in jobs[: cores()]]:
+            decoded.result()
+        start = time.perf_counter()
+        for decoded in [decoders.submit(job) for job in jobs]:
+            decoded.result()
+        return time.perf_counter() - start
+
+
+@contextmanager
+def fresh(folder: Path) -> Iterator[Path]:
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+def command(folder: Path, shards: Path, count: int, scratch: Path) -> None:
+    """Both stages as commands in a project of their own."""
+    project = scratch / "project"
+    names = packed(shards)["photo"][:count]
+    write_parquet(
+        pl.DataFrame({"user": ["u"] * len(names), "photo": names, "tag": ["t"] * len(names)}),
+        project / "artifacts" / "table" / "own" / "assignments.parquet",
+    )
+    (project / "artifacts" / "table" / "photos").symlink_to(shards)
+    yaml = YAML()
+    params = yaml.load((ROOT / "params.yaml").read_text())
+    params["source"], params["recipe"] = "table", "own"
+    params["recipes"]["own"] = params["recipes"]["sample"]
+    params["image"]["weights"] = {"kind": "seeded"}
+    params["objects"] |= {"detector": str((folder / "weights" / "yolov8n.pt").resolve()), "sha256": YOLOV8N}
+    yaml.dump(params, project / "params.yaml")
+    for name in ("extract_image", "extract_objects"):
+        start = time.perf_counter()
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        subprocess.run([sys.executable, "-m", f"stages.{name}"], cwd=project, env=environment, check=True)
+        seconds = time.perf_counter() - start
+        print(f"{name}: {len(names)} photos in {seconds:.1f} s, {len(names) / seconds:.2f} photos/s with all")
+
+
+def batches(folder: Path, device: torch.device, photos: list[Photo], rounds: int) -> None:
+    for name in ("vgg16", "yolov8n"):
+        extractor = loaded(name, folder, device)
+        ready = {batch: pixels(extractor, photos, batch) for batch in (8, 16, 32)}
+        runs: dict[int, list[tuple[float, float]]] = {batch: [] for batch in ready}
+        for _ in range(rounds + 1):
+            for batch, of in ready.items():
+                runs[batch].append(timed(partial(bare, extractor, of, 64)))
+        for batch, (_, *found) in runs.items():
+            wall, cpu = (median(of) for of in zip(*found, strict=True))
+            print(f"{name}, {batch} photos at once: {64 / wall:.2f} photos/s, {cpu / 64 * 1e3:.1f} CPU ms a photo")
+
+
+def precision(folder: Path, device: torch.device, photos: list[Photo]) -> None:
+    for name in ("squeezenet1_1", "yolov8n", "vgg16"):
+        found = {}
+        for of in ("float32", "float16") if name == "yolov8n" else ("float32", "float16", "bfloat16"):
+            extractor = loaded(name, folder, device, of)
+            seen = np.stack([extractor.preprocess(decode(photo)) for photo in photos])
+            start = time.process_time()
+            found[of] = np.concatenate([extractor.compute(seen[at : at + 16]) for at in range(0, len(seen), 16)])
+            seconds = time.process_time() - start
+            print(f"{name}, {of}: least cosine {cosines(found[of], found['float32']).min():.6f}; {seconds:.1f} CPU s")
+
+
+def cosines(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    one, other = one.astype(np.float64), other.astype(np.float64)
+    return (one * other).sum(1) / np.linalg.norm(one, axis=1) / np.linalg.norm(other, axis=1)
+
+
+class Tiny(Extractor):
+    """The mean colours of a photo's quarters …, 512 numbers: next to no work beside decoding."""
+
+    kind = "image"
+    preprocessing = "squashed"
+    packages = ("torch",)
+
+    def __init__(self) -> None:
+        network = nn.Sequential(nn.Conv2d(3, 512, 8, 8))
+        super().__init__(network, 32, torch.device("cpu"), {"name": "tiny", "weights": "seeded"})
+
+    @property
+    def preprocess(self) -> partial[np.ndarray]:
+        return partial(squash, size=self.size)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        return self.network(pixels).mean((2, 3))
+
+
+def memory(photos: list[Photo], many: int, workers: int | None, scratch: Path) -> None:
+    """Real photos again and again, each time with other bytes after the end of the picture."""
+
+    def repeated() -> Iterator[Photo]:
+        for number, photo in zip(range(many), cycle(photos), strict=False):
+            if number % (many // 10) == 0:
+                print(f"  {number:>7,} photos: {resident():.0f} MB", flush=True)
+            yield Photo(f"{number:07}", small[photo.photo] + number.to_bytes(4, "big"), 0, 0)
+
+    small = {photo.photo: reduced(photo) for photo in photos}
+    extractor = Tiny()
+    with fresh(scratch / "work") as work:
+        start = time.perf_counter()
+        keys = extract([extractor], repeated(), many, work, Local(workers))
+        print(f"  extracted: {resident():.0f} MB, {many / (time.perf_counter() - start):.0f} photos/s")
+        table = features(extractor, keys, work)
+        print(f"  table of {table.nbytes / 1e6:.0f} MB made: {resident():.0f} MB")
+        write_parquet(table, work / "features.parquet")
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+        print(f"  written: {resident():.0f} MB, {peak:.0f} MB at most")
+
+
+def reduced(photo: Photo) -> bytes:
+    """A photo of 64 pixels: minutes for all, not hours."""
+    return prepare(photo.photo, photo.jpeg, 64).jpeg
+
+
+def resident() -> float:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def parts(scratch: Path) -> None:
+    vectors = np.random.default_rng(0).standard_normal((NUS_WIDE, 512), dtype=np.float32)
+    names = [key(str(number).encode()) for number in range(NUS_WIDE)]
+    for each in (16, 64):
+        with fresh(scratch / "parts") as folder:
+            kept = Parts(folder, 512)
+            for at in range(0, NUS_WIDE, each):
+                kept.add(names[at : at + each], vectors[at : at + each])
+                kept.flush()
+            start = time.perf_counter()
+            assert len(kept.keys()) == NUS_WIDE
+            print(f"{NUS_WIDE:,} vectors in parts of {each}: read in {time.perf_counter() - start:.1f} s")
+
+
+def quality(extractor: Extractor, folder: Path, shards: Path, workers: int | None, scratch: Path) -> None:
+    """How well the feature of a class tells the photos that show it."""
+    known = pl.read_csv(folder / "photos.csv", schema_overrides={"id": pl.String, "labels": pl.String})
+    known = known.filter(pl.col("annotated") == 1).with_columns(pl.col("labels").fill_null("").str.split("|"))
+    with fresh(scratch / "work") as work:
+        keys = extract([extractor], read_photos(shards, set(known["id"])), len(known), work, Local(workers))
+        table = pl.from_arrow(features(extractor, keys, work))
+    joined = known.join(table, left_on="id", right_on="photo")
+    scores = np.array(joined["vector"].to_list())
+    for split in ("all", "val2017"):
+        rows = np.ones(len(joined), bool) if split == "all" else (joined["split"] == split).to_numpy()
+        reached = []
+        for number, name in enumerate(COCO_CLASSES):
+            there = joined["labels"].list.contains(name).to_numpy()[rows]
+            if there.sum() >= 5:
+                reached.append(auc(there, scores[rows, number]))
+        print(f"{split}: {rows.sum()} photos, {len(reached)} classes, mean AUC {np.mean(reached):.4f}")
+
+
+def auc(there: np.ndarray, scores: np.ndarray) -> float:
+    """The chance that a photo with a class scores above one without, by mean ranks (Mann and Whitney)."""
+    values, of = np.unique(scores, return_inverse=True)
+    ends = np.cumsum(np.bincount(of, minlength=len(values)))
+    begins = np.concatenate([[0], ends[:-1]])
+    ranks = ((begins + ends + 1) / 2)[of]
+    positive = there.sum()
+    return float((ranks[there].sum() - positive * (positive + 1) / 2) / (positive * (len(there) - positive)))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    figures = ("speed", "command", "batches", "precision", "memory", "parts", "quality")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--photos", type=int, default=160)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--workers", type=int)
+    parser.add_argument("--many", type=int, default=100_000)
+    parser.add_argument("--only", nargs="+", choices=figures, default=figures)
+    given = parser.parse_args()
+    main(given.folder, given.photos, given.rounds, given.workers, given.many, given.only)

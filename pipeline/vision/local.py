@@ -1,0 +1,173 @@
+"""The engine of this machine: processes decode photos ahead of the network, so that it never waits for one."""
+
+import logging
+import time
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import chain, islice
+
+import numpy as np
+import torch
+
+from pipeline.errors import InputError
+from pipeline.vision.batch import fitting_batch
+from pipeline.vision.decoding import Decoders
+from pipeline.vision.device import cores, own_stream, pinned
+from pipeline.vision.engine import Computed, Task
+from pipeline.vision.extractor import Extractor
+
+log = logging.getLogger(__name__)
+
+SLOTS = 4
+"""Batches of an extractor in memory: one that the network works on, one that waits for it, two that are decoded."""
+CHUNK = 8
+"""Photos handed to a process at once: no more than a batch."""
+NICE = 10
+"""Of decoders beside a network on a CPU: they take what its threads leave, which would all wait for a delayed one."""
+
+
+@dataclass(frozen=True)
+class Local:
+    """The local engine: call it, as any `Engine`, with extractors that are on one device.
+
+    workers: processes that decode; with 0 this one does. None takes one for each core beside a GPU, and one for two
+        cores on a CPU, where decoding is a small part of the work and the network needs the cores.
+    """
+
+    workers: int | None = None
+
+    def __call__(self, extractors: Sequence[Extractor], tasks: Iterable[Task]) -> Generator[Computed, None, None]:
+        tasks = iter(tasks)
+        first = next(tasks, None)
+        if first is None:
+            return  # No processes, and no search for a batch, to do nothing.
+        device = extractors[0].device
+        on_cpu = device.type == "cpu"
+        workers = self.workers
+        if workers is None:
+            workers = (cores() + 1) // 2 if on_cpu else cores()
+        batches = [fitting_batch(extractor) for extractor in extractors]
+        shapes = [(SLOTS * batch, of.size, of.size, 3) for batch, of in zip(batches, extractors, strict=True)]
+        preprocess = [extractor.preprocess for extractor in extractors]
+        with (
+            Decoders(preprocess, shapes, workers, NICE if on_cpu else 0) as decoders,
+            pinned(decoders.arrays, device),
+            # On a GPU two threads: the batch of one is moved there while that of the other is computed.
+            ThreadPoolExecutor(1 if on_cpu else 2, initializer=own_stream, initargs=(device,)) as threads,
+        ):
+            lanes = [
+                _Lane(number, *of, threads)
+                for number, of in enumerate(zip(extractors, batches, decoders.arrays, strict=True))
+            ]
+            try:
+                yield from _flow(lanes, decoders, chain([first], tasks))
+            except InputError:
+                for lane in lanes:
+                    yield from lane.begun()
+                raise
+
+
+def _flow(lanes: Sequence["_Lane"], decoders: Decoders, tasks: Iterator[Task]) -> Generator[Computed, None, None]:
+    """Brings tasks to the decoders as soon as their pixels have room, and gives what the network makes of them."""
+    while chunk := list(islice(tasks, CHUNK)):
+        for lane in lanes:
+            while lane.room < CHUNK:
+                yield lane.next()
+        job = [(task.photo, [(number, lanes[number].place(task.key)) for number in task.wanted]) for task in chunk]
+        decoded = decoders.submit(job)
+        for task in chunk:
+            for number in task.wanted:
+                lanes[number].awaits(decoded)
+    for lane in lanes:
+        while lane.busy:
+            yield lane.next()
+
+
+class _Lane:
+    """An extractor's batches on their way through the network. `pixels`, uint8 (rows, size, size, 3), is a ring."""
+
+    def __init__(self, number: int, extractor: Extractor, batch: int, pixels: np.ndarray, threads: Executor):
+        self._number, self._extractor, self._batch, self._pixels, self._threads = (
+            number,
+            extractor,
+            batch,
+            pixels,
+            threads,
+        )
+        self._limit = batch
+        self._placed = self._launched = 0
+        self._keys: deque[str] = deque()
+        self._decoded: deque[Future[None]] = deque()
+        self._flights: deque[tuple[list[str], Future[np.ndarray]]] = deque()
+
+    @property
+    def room(self) -> int:
+        """Rows that are free."""
+        return len(self._pixels) - len(self._keys) - self._batch * len(self._flights)
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._keys or self._flights)
+
+    def place(self, key: str) -> int:
+        """The row for the pixels of a photo."""
+        row = self._placed % len(self._pixels)
+        self._placed += 1
+        self._keys.append(key)
+        return row
+
+    def awaits(self, decoded: "Future[None]") -> None:
+        """What says that the pixels are in the row that was given last but those that are awaited already."""
+        self._decoded.append(decoded)
+
+    def next(self) -> Computed:
+        """The vectors of the oldest batch. The one after it is at the network by then."""
+        while self._keys and len(self._flights) < 2:
+            self._launch()
+        return self._land()
+
+    def begun(self) -> Generator[Computed, None, None]:
+        """The vectors of the batches that are at the network."""
+        while self._flights:
+            yield self._land()
+
+    def _launch(self) -> None:
+        count = min(self._batch, len(self._keys))
+        for _ in range(count):
+            self._decoded.popleft().result()
+        start = self._launched * self._batch % len(self._pixels)
+        rows = self._pixels[start : start + self._batch]
+        rows[count:] = rows[count - 1]  # Always full: on a CPU the last digits depend on the shape.
+        keys = [self._keys.popleft() for _ in range(count)]
+        self._flights.append((keys, self._threads.submit(self._compute, rows)))
+        self._launched += 1
+
+    def _land(self) -> Computed:
+        keys, flight = self._flights.popleft()
+        start = time.monotonic()
+        vectors = flight.result()[: len(keys)]
+        return Computed(self._number, keys, vectors, time.monotonic() - start)
+
+    def _compute(self, rows: np.ndarray) -> np.ndarray:
+        """The vectors of a batch, in pieces that the device's memory takes. It runs in a thread of its own."""
+        pixels = rows.transpose(0, 3, 1, 2)
+        while True:
+            limit = self._limit
+            try:
+                pieces = [self._extractor.compute(pixels[at : at + limit]) for at in range(0, len(pixels), limit)]
+            except torch.OutOfMemoryError:
+                self._halve(limit)
+            else:
+                return np.concatenate(pieces)
+
+    def _halve(self, limit: int) -> None:
+        name = self._extractor.record["name"]
+        if limit == 1:
+            raise InputError(
+                f"The memory of the device does not hold {name} and one photo: free some, or choose another (--device)."
+            )
+        self._limit = min(self._limit, limit // 2)  # The other thread may have halved it already.
+        log.warning("The device's memory is too small for %d photos at once: %s takes %d.", limit, name, self._limit)
+        torch.cuda.empty_cache()

@@ -1,0 +1,87 @@
+"""Finished vectors on disk, by the key of their photo: what a run that was interrupted, or another recipe, finds ready.
+
+A part is a parquet file of jpeg_sha256 (str) and vector (fixed_size_list<float32>), in a folder of its extractor.
+"""
+
+import hashlib
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.errors import InputError
+from pipeline.files import write_parquet
+
+log = logging.getLogger(__name__)
+
+SECONDS = 5.0
+"""Work that kill -9 loses at most, and a batch. A part for each batch would be 17,000 files for NUS-WIDE."""
+
+
+class Parts:
+    """The parts in a folder, all vectors of length `dimension`."""
+
+    def __init__(self, folder: Path, dimension: int):
+        self._folder, self._dimension = folder, dimension
+        self._keys: list[str] = []
+        self._vectors: list[np.ndarray] = []
+        self._written = time.monotonic()
+
+    def keys(self) -> set[str]:
+        """The keys of what is finished. A broken file is deleted, so that its photos are computed again."""
+        return {key for keys, _ in self._read() for key in keys}
+
+    def add(self, keys: Sequence[str], vectors: np.ndarray) -> None:
+        """Takes finished vectors, float32 (len(keys), dimension); writes a part when the last is `SECONDS` old."""
+        self._keys.extend(keys)
+        self._vectors.append(vectors)
+        if time.monotonic() - self._written >= SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Writes what was added since the last part. Raises InputError when the disk does not take it."""
+        if self._keys:
+            name = hashlib.sha256("".join(self._keys).encode()).hexdigest()[:16]
+            part = table("jpeg_sha256", self._keys, np.concatenate(self._vectors))
+            try:
+                write_parquet(part, self._folder / f"{name}.parquet")
+            except OSError as error:
+                raise InputError(
+                    f"{self._folder} takes no more vectors ({error.strerror or error}): free space there and run "
+                    "again; what was kept before is not lost."
+                ) from error
+            self._keys, self._vectors = [], []
+        self._written = time.monotonic()
+
+    def gather(self, rows: Mapping[str, int], into: np.ndarray) -> None:
+        """Copies the vectors of some keys into the rows of a matrix, one part after another."""
+        for keys, vectors in self._read():
+            found = [(rows[key], place) for place, key in enumerate(keys) if key in rows]
+            if found:
+                to, of = np.array(found).T
+                into[to] = vectors[of]
+
+    def _read(self) -> Iterator[tuple[list[str], np.ndarray]]:
+        schema = table("jpeg_sha256", [], np.empty((0, self._dimension), np.float32)).schema
+        for path in sorted(self._folder.glob("*.parquet")):
+            try:
+                part = pq.read_table(path)
+                if not part.schema.equals(schema):
+                    raise pa.ArrowInvalid("it has other columns")
+            except (pa.ArrowException, OSError) as error:
+                log.warning("%s is broken (%s): its photos are computed again.", path, " ".join(str(error).split()))
+                path.unlink()
+                continue
+            numbers = part["vector"].combine_chunks().flatten().to_numpy()
+            yield part["jpeg_sha256"].to_pylist(), numbers.reshape(-1, self._dimension)
+
+
+def table(column: str, names: Sequence[str], vectors: np.ndarray) -> pa.Table:
+    """Names and vectors, float32 (len(names), dimension), as fixed_size_list<float32>; these keep their memory."""
+    numbers = pa.array(vectors.reshape(-1), pa.float32())
+    vector = pa.FixedSizeListArray.from_arrays(numbers, vectors.shape[1])
+    return pa.table({column: pa.array(names, pa.string()), "vector": vector})

@@ -1,0 +1,78 @@
+"""Finished vectors on disk."""
+
+import resource
+import signal
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.errors import InputError
+from pipeline.vision import parts
+from pipeline.vision.parts import Parts
+
+
+def vectors(*first: float) -> np.ndarray:
+    """Vectors of two numbers, each the given one and its half."""
+    return np.array([[number, number / 2] for number in first], np.float32)
+
+
+def files(folder: Path) -> list[Path]:
+    return list(folder.glob("*.parquet"))
+
+
+def test_what_is_added_is_kept_by_key(tmp_path: Path):
+    kept = Parts(tmp_path, 2)
+    kept.add(["a", "b"], vectors(1, 2))
+    kept.flush()
+    kept.add(["c"], vectors(3))
+    kept.flush()
+    again = Parts(tmp_path, 2)
+    assert again.keys() == {"a", "b", "c"}
+    into = np.zeros((3, 2), np.float32)
+    again.gather({"c": 0, "a": 2}, into)
+    assert into.tolist() == [[3, 1.5], [0, 0], [1, 0.5]]
+
+
+def test_a_part_is_written_every_few_seconds(tmp_path: Path, monkeypatch):
+    now = 100.0
+    monkeypatch.setattr(parts.time, "monotonic", lambda: now)
+    kept = Parts(tmp_path, 2)
+    kept.add(["a"], vectors(1))
+    now += parts.SECONDS / 2
+    kept.add(["b"], vectors(2))
+    assert files(tmp_path) == []
+    now += parts.SECONDS / 2
+    kept.add(["c"], vectors(3))
+    (part,) = files(tmp_path)
+    assert pq.read_table(part)["jpeg_sha256"].to_pylist() == ["a", "b", "c"]
+    kept.add(["d"], vectors(4))
+    assert files(tmp_path) == [part]
+    kept.flush()
+    assert len(files(tmp_path)) == 2
+
+
+def test_nothing_is_written_for_nothing(tmp_path: Path):
+    kept = Parts(tmp_path, 2)
+    kept.flush()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_ends_in_a_sentence_and_loses_nothing_kept_before(tmp_path: Path):
+    kept = Parts(tmp_path, 512)
+    kept.add(["a"], np.ones((1, 512), np.float32))
+    kept.flush()
+    kept.add([f"k{number}" for number in range(1000)], np.random.default_rng(0).random((1000, 512), np.float32))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        with pytest.raises(InputError, match="free space there and run again"):
+            kept.flush()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert Parts(tmp_path, 512).keys() == {"a"}
+    assert len(list(tmp_path.iterdir())) == 1  # And no half a part.
+    kept.flush()
+    assert len(Parts(tmp_path, 512).keys()) == 1001
