@@ -3,6 +3,7 @@
 The feature is the same as the .pt file's, to 1e-4 where the export computes in float32 (tests/vision/test_exported.py);
 float16 and int8 move it further (benchmarks/exports.py says how far). A model with two heads (YOLOv10, YOLO26) is the
 exception: its .pt file gives the scores of the head that needs no suppression of boxes, an export those of the other.
+What only gives the best candidates of all classes together is refused: most classes would be zero.
 
 ultralytics' AutoBackend runs the model. None of the formats below runs code of the file: TensorRT leaves out what host
 code an engine holds unless it is told otherwise, and says itself that an engine should be trusted, for which the hash

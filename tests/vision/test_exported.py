@@ -35,13 +35,17 @@ def config(path: Path, size: int = SIZE) -> ObjectFeaturesConfig:
     return ObjectFeaturesConfig(detector=str(path), sha256=check(path, "", ""), input_size=size)
 
 
-def to_onnx(weights: Path, folder: Path, **options) -> Path:
+def export(weights: Path, folder: Path, form: str, **options) -> Path:
     """ultralytics' own export of a .pt file."""
     calm_ultralytics()
     from ultralytics import YOLO
 
     copy = shutil.copy(weights, folder / "model.pt")
-    return Path(YOLO(copy).export(format="onnx", imgsz=options.pop("size", SIZE), simplify=False, **options))
+    return Path(YOLO(copy).export(format=form, imgsz=options.pop("size", SIZE), **options))
+
+
+def to_onnx(weights: Path, folder: Path, **options) -> Path:
+    return export(weights, folder, "onnx", simplify=False, **options)
 
 
 def to_openvino(onnx: Path, half: bool = False) -> Path:
@@ -98,6 +102,23 @@ def test_an_export_gives_the_features_of_the_weights(form: str, request, detecto
     extractor = load_detector(config(request.getfixturevalue(form)), CPU)
     assert isinstance(extractor, Exported)
     assert_same(extractor, detector, pixels)
+
+
+@pytest.mark.parametrize(
+    ("form", "package"),
+    [
+        ("mnn", "MNN"),
+        ("ncnn", "pnnx"),
+        ("litert", "litert_torch"),
+        pytest.param("engine", "tensorrt", marks=pytest.mark.gpu),
+    ],
+)
+def test_so_do_exports_whose_packages_are_no_extras_here(form, package, yolov8: Path, tmp_path: Path, request, pixels):
+    """To be run where they are installed: they are large, or need a GPU."""
+    pytest.importorskip(package)
+    device = request.getfixturevalue("gpu") if form == "engine" else CPU
+    path = export(yolov8, tmp_path, form, **({"device": 0} if form == "engine" else {}))
+    assert_same(load_detector(config(path), device), load_detector(config(yolov8), device), pixels)
 
 
 @pytest.mark.parametrize("options", [{"batch": 4}, {"dynamic": True}], ids=str)

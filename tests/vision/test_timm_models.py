@@ -332,3 +332,10 @@ assert huggingface_hub.constants.HF_HUB_DISABLE_TELEMETRY
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_photos_are_prepared_in_other_processes(extracted, photos, images, tmp_path: Path):
+    extractor = load_backbone(config("test_vit"), 0, CPU)
+    table = extracted(extractor, photos(3), 3, tmp_path, workers=1)
+    given = np.array(table["vector"].to_pylist(), np.float32)
+    np.testing.assert_allclose(given, features(extractor, images), rtol=1e-5, atol=1e-6)
