@@ -9,18 +9,25 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, fx, nn
 from torchvision import models
 
 from pipeline.errors import InputError
-from pipeline.vision.config import ImageFeaturesConfig, ImagenetWeights, SeededWeights, WeightsFile
+from pipeline.vision.config import (
+    ImageFeaturesConfig,
+    ImagenetWeights,
+    PublishedWeights,
+    SeededWeights,
+    WeightsFile,
+)
 from pipeline.vision.darknet.backbone import load_darknet_backbone
 from pipeline.vision.darknet.official import BACKBONES
 from pipeline.vision.extractor import Extractor
 from pipeline.vision.images import squash
-from pipeline.vision.weights import check, digest, downloaded
+from pipeline.vision.weights import check, digest, downloaded, read
+
+TIMM = "timm:"
+"""What the name of a backbone begins with that is timm's and not torchvision's."""
 
 PUBLISHED = {"vgg16-397923af.pth": "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0"}
 """Full hashes of torchvision's files; of the others the digits in their names are checked."""
@@ -64,6 +71,10 @@ def load_backbone(config: ImageFeaturesConfig, seed: int, device: torch.device) 
     """
     if config.backbone in BACKBONES:
         return load_darknet_backbone(config, seed, device)
+    if config.backbone.startswith(TIMM):
+        from pipeline.vision.timm_models import load_timm  # an extra, not needed for torchvision's models
+
+        return load_timm(config, seed, device)
     model = build(config.backbone, seed)
     network = up_to_last_map(model)
     record = {"name": config.backbone, "weights": config.weights.kind}
@@ -73,6 +84,10 @@ def load_backbone(config: ImageFeaturesConfig, seed: int, device: torch.device) 
         case ImagenetWeights():
             state, record["sha256"] = published(config.backbone)
             fill(network, model, state, f"torchvision's file for {config.backbone}")
+        case PublishedWeights():
+            raise InputError(
+                "image.weights is {kind: published}, which is for models of timm; torchvision's are {kind: imagenet}."
+            )
         case WeightsFile(path=path, sha256=expected):
             record["sha256"] = check(Path(path), expected, "image.weights.sha256")
             fill(network, model, read(Path(path)), path)
@@ -147,14 +162,6 @@ def published(name: str) -> tuple[dict[str, Tensor], str]:
     # DenseNet's files are older than the rule that a name holds no dot: their `norm.1.weight` is `norm1.weight` now.
     renamed = {re.sub(r"(denselayer\d+\.(?:norm|conv))\.(\d)", r"\1\2", key): value for key, value in state.items()}
     return renamed, sha256
-
-
-def read(path: Path) -> dict[str, Tensor]:
-    """The state in a safetensors file, which runs no code. Raises InputError when it is no such file."""
-    try:
-        return load_file(path)
-    except SafetensorError as error:
-        raise InputError(f"{path} is not a safetensors file ({error}): convert the weights to one.") from None
 
 
 def fill(network: nn.Module, model: nn.Module, state: Mapping[str, Tensor], what: str) -> None:

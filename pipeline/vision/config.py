@@ -21,11 +21,21 @@ class ImagenetWeights(Config):
     kind: Literal["imagenet"] = Field(description="Published weights, trained on ImageNet, downloaded once.")
 
 
+class PublishedWeights(Config):
+    """The weights that timm publishes."""
+
+    kind: Literal["published"] = Field(
+        description="timm's weights of that name, downloaded once from the Hugging Face hub."
+    )
+    sha256: Sha256 | None = Field(description="Their file's SHA-256; null takes what the hub has and notes its hash.")
+
+
 class WeightsFile(Config):
     """Weights of one's own."""
 
     kind: Literal["file"] = Field(
-        description="A safetensors file with the state of the model or of its `features`, or a .weights file."
+        description="A safetensors file with the state of the model or, for torchvision, of its `features`; a .weights "
+        "file for darknet's."
     )
     path: str = Field(description="Where the file lies.")
     sha256: Sha256 = Field(description="The file's SHA-256, in hexadecimal.")
@@ -34,16 +44,22 @@ class WeightsFile(Config):
 class ImageFeaturesConfig(Config):
     """Image features (Section 4.1)."""
 
-    backbone: str = Field(description="A classification model: any of torchvision's, by its name there, or darknet19.")
-    input_size: int = Field(ge=32, description="Photos are resized to this many pixels each way (the paper's is 224).")
-    weights: Annotated[SeededWeights | ImagenetWeights | WeightsFile, Field(discriminator="kind")] = Field(
-        description="What the network has learned."
+    backbone: str = Field(
+        description="A classification model: torchvision's by its name, darknet19, or timm's as timm:NAME."
     )
+    input_size: int = Field(ge=32, description="Photos are resized to this many pixels each way (the paper's is 224).")
+    weights: Annotated[
+        SeededWeights | ImagenetWeights | PublishedWeights | WeightsFile, Field(discriminator="kind")
+    ] = Field(description="What the network has learned.")
 
 
 class ObjectFeaturesConfig(Config):
     """Object features (Section 4.2)."""
 
-    detector: str = Field(description="A detector of COCO's 80 classes: a name (yolo11n.pt, yolov2, …) or a file.")
-    sha256: Sha256 | None = Field(description="The SHA-256 of the weights: needed for a file, null for a name.")
+    detector: str = Field(
+        description="A detector of COCO's 80 classes: a name (yolo11n.pt, yolov2, …), a file, or an export's folder."
+    )
+    sha256: Sha256 | None = Field(
+        description="The SHA-256 of the weights: needed for a file or folder, null for a name."
+    )
     input_size: int = Field(ge=32, multiple_of=32, description="Photos are letterboxed to this many pixels (448).")

@@ -6,7 +6,9 @@ from pathlib import Path
 from urllib.error import URLError
 
 import torch.hub
-from torch import nn
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
 
 from pipeline.errors import InputError
 from pipeline.files import atomic, sha256
@@ -41,11 +43,11 @@ def downloaded(url: str, expected: str | None) -> tuple[Path, str]:
 
 
 def check(path: Path, expected: str, what: str) -> str:
-    """The SHA-256 of a file. `expected` is that, how it begins, or the file's SHA-512.
+    """The SHA-256 of a file or folder. `expected` is that, how it begins, or a file's SHA-512.
 
-    Raises InputError when there is no such file, or it has another hash.
+    Raises InputError when it is not there, or has another hash.
     """
-    found = sha256(path)
+    found = sha256_of_folder(path) if path.is_dir() else sha256(path)
     kind, told = ("SHA-512", _sha512(path)) if len(expected) == SHA512_DIGITS else ("SHA-256", found)
     if not told.startswith(expected):
         raise InputError(f"{path} has the {kind} {told}; {what} is {expected}: it is another file, or a broken one.")
@@ -55,6 +57,23 @@ def check(path: Path, expected: str, what: str) -> str:
 def _sha512(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha512").hexdigest()
+
+
+def sha256_of_folder(folder: Path) -> str:
+    """The SHA-256 of what `sha256sum` prints for a folder's files, by their sorted names in it (hidden ones, too).
+
+    As `find . -type f -printf '%P\\n' | LC_ALL=C sort | xargs -d '\\n' sha256sum | sha256sum` says in the folder.
+    """
+    names = sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
+    return hashlib.sha256("".join(f"{sha256(folder / name)}  {name}\n" for name in names).encode()).hexdigest()
+
+
+def read(path: Path) -> dict[str, Tensor]:
+    """The state in a safetensors file, which runs no code. Raises InputError when it is no such file."""
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise InputError(f"{path} is not a safetensors file ({error}): convert the weights to one.") from None
 
 
 def digest(network: nn.Module) -> str:
