@@ -77,17 +77,12 @@ def load_backbone(config: ImageFeaturesConfig, seed: int, device: torch.device) 
     Raises InputError for an unknown name, a model without a feature map, weights that are absent, do not have their
     hash or do not fit, and an input size that the model refuses.
     """
+    if config.backbone in BACKBONES:
+        return load_darknet_backbone(config, seed, device)
     if config.backbone.startswith(TIMM):
         from pipeline.vision.timm_models import load_timm  # an extra, not needed for torchvision's models
 
         return load_timm(config, seed, device)
-    if isinstance(config.weights, PublishedWeights):
-        raise InputError(
-            f"image.weights is {{kind: published}}, which is for models of timm; {config.backbone}'s are "
-            "{kind: imagenet}."
-        )
-    if config.backbone in BACKBONES:
-        return load_darknet_backbone(config, seed, device)
     model = build(config.backbone, seed)
     network = up_to_last_map(model)
     record = {"name": config.backbone, "weights": config.weights.kind}
@@ -97,6 +92,10 @@ def load_backbone(config: ImageFeaturesConfig, seed: int, device: torch.device) 
         case ImagenetWeights():
             state, record["sha256"] = published(config.backbone)
             fill(network, model, state, f"torchvision's file for {config.backbone}")
+        case PublishedWeights():
+            raise InputError(
+                "image.weights is {kind: published}, which is for models of timm; torchvision's are {kind: imagenet}."
+            )
         case WeightsFile(path=path, sha256=expected):
             record["sha256"] = check(Path(path), expected, "image.weights.sha256")
             fill(network, model, read(Path(path)), path)

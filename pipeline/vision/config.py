@@ -38,7 +38,8 @@ class WeightsFile(Config):
     """Weights of one's own."""
 
     kind: Literal["file"] = Field(
-        description="A safetensors file with the state of the model or of its `features`, or darknet's .weights file."
+        description="A safetensors file with the state of the model or, for torchvision, of its `features`; a .weights "
+        "file for darknet's."
     )
     path: str = Field(description="Where the file lies.")
     sha256: Sha256 = Field(description="The file's SHA-256, in hexadecimal.")
@@ -48,7 +49,7 @@ class ImageFeaturesConfig(Config):
     """Image features (Section 4.1)."""
 
     backbone: str = Field(
-        description="A classification model: any of torchvision's by its name there, timm:NAME, or darknet19."
+        description="A classification model: torchvision's by its name, darknet19, or timm's as timm:NAME."
     )
     input_size: int = Field(ge=32, description="Photos are resized to this many pixels each way (the paper's is 224).")
     precision: Precision = Field(
@@ -64,7 +65,7 @@ class ObjectFeaturesConfig(Config):
     """Object features (Section 4.2)."""
 
     detector: str = Field(
-        description="A detector of COCO's 80 classes: a name (yolo11n.pt, yolov2, …), a file, or an exported folder."
+        description="A detector of COCO's 80 classes: a name (yolo11n.pt, yolov2, …), a file, or an export's folder."
     )
     sha256: Sha256 | None = Field(
         description="The SHA-256 of the weights: needed for a file or folder, null for a name."

@@ -22,6 +22,7 @@ from pipeline.errors import InputError
 from pipeline.vision.coco import COCO_CLASSES
 from pipeline.vision.config import ObjectFeaturesConfig
 from pipeline.vision.darknet.detector import is_darknet, load_darknet_detector
+from pipeline.vision.darknet.official import DETECTORS
 from pipeline.vision.extractor import Extractor
 from pipeline.vision.images import letterbox
 from pipeline.vision.weights import check, downloaded
@@ -120,18 +121,18 @@ def require_coco(names: Mapping[int, str], path: Path) -> None:
 def find(config: ObjectFeaturesConfig) -> tuple[Path, str]:
     """The file or folder of the weights and its SHA-256, checked; published ones are downloaded once, by name."""
     name = config.detector
-    if config.sha256 is not None:
-        return Path(name), check(Path(name), config.sha256, "objects.sha256")
     if Path(name).exists():
-        found = check(Path(name), "", "objects.sha256")
-        raise InputError(f"objects.sha256 is null; that of {name} is {found}: set it if you trust the file.")
+        found = check(Path(name), config.sha256 or "", "objects.sha256")
+        if config.sha256 is None:
+            raise InputError(f"objects.sha256 is null; that of {name} is {found}: set it if you trust the file.")
+        return Path(name), found
     calm_ultralytics()
     from ultralytics.utils.downloads import GITHUB_ASSETS_NAMES
 
     if name in GITHUB_ASSETS_NAMES:
-        return downloaded(f"{REPOSITORY}/{RELEASE}/{name}", PUBLISHED.get(name))
+        return downloaded(f"{REPOSITORY}/{RELEASE}/{name}", config.sha256 or PUBLISHED.get(name))
     detectors = sorted(known for known in GITHUB_ASSETS_NAMES if re.fullmatch(r"(yolov?\d+\w*|rtdetr-.)\.pt", known))
-    near = ", ".join(difflib.get_close_matches(name, detectors, n=3)) or "yolo11n.pt, yolov8n.pt"
+    near = ", ".join(difflib.get_close_matches(name, [*detectors, *DETECTORS], n=3)) or "yolo11n.pt, yolov8n.pt, yolov2"
     raise InputError(
         f"objects.detector is {name!r}: no such file, and no weights of that name are published. Near: {near}."
     )

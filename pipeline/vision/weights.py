@@ -45,13 +45,18 @@ def downloaded(url: str, expected: str | None) -> tuple[Path, str]:
 def check(path: Path, expected: str, what: str) -> str:
     """The SHA-256 of a file or folder. `expected` is that, how it begins, or a file's SHA-512.
 
-    Raises InputError when there is no such file or folder, or it has another hash.
+    Raises InputError when it is not there, or has another hash.
     """
     found = sha256_of_folder(path) if path.is_dir() else sha256(path)
     kind, told = ("SHA-512", _sha512(path)) if len(expected) == SHA512_DIGITS else ("SHA-256", found)
     if not told.startswith(expected):
         raise InputError(f"{path} has the {kind} {told}; {what} is {expected}: it is another file, or a broken one.")
     return found
+
+
+def _sha512(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha512").hexdigest()
 
 
 def sha256_of_folder(folder: Path) -> str:

@@ -183,6 +183,8 @@ def test_a_name_is_downloaded_and_checked(yolov8: Path, monkeypatch, cpu):
     assert expected == "0ebbc80d4a7680d14987a577cd21342b65ecfd94632bd9a8da63ae6417644ee1"
     assert describe(extractor)["name"] == "yolo11n.pt"
     assert describe(extractor)["sha256"] == "e" * 64
+    load_detector(ObjectFeaturesConfig(detector="yolo11n.pt", sha256="f" * 64, input_size=SIZE), cpu)
+    assert asked[-1] == (url, "f" * 64), "a hash of the user's goes before the published one"
 
 
 def test_ultralytics_is_kept_quiet_and_what_the_user_set_stays(yolov8: Path, tmp_path: Path):

@@ -202,9 +202,9 @@ def test_what_cannot_be_is_refused_in_a_sentence(name: str, size: int, said: str
 def test_weights_published_for_timm_are_for_no_other_model():
     with pytest.raises(InputError, match=r"timm's are \{kind: published\}"):
         load_backbone(config("test_vit", kind="imagenet"), 0, CPU)
-    for name in ("resnet18", "darknet19"):
+    for name, library in (("resnet18", "torchvision"), ("darknet19", "darknet")):
         other = ImageFeaturesConfig(backbone=name, input_size=64, weights={"kind": "published", "sha256": None})
-        with pytest.raises(InputError, match=rf"{name}'s are {{kind: imagenet}}"):
+        with pytest.raises(InputError, match=rf"{library}'s are {{kind: imagenet}}"):
             load_backbone(other, 0, CPU)
 
 

@@ -10,8 +10,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from pipeline.errors import InputError
 from pipeline.files import sha256
-from pipeline.vision.config import ImageFeaturesConfig, ImagenetWeights, SeededWeights, WeightsFile
+from pipeline.vision.config import ImageFeaturesConfig, ImagenetWeights, PublishedWeights, SeededWeights, WeightsFile
 from pipeline.vision.darknet.cfg import read_cfg
 from pipeline.vision.darknet.network import Darknet
 from pipeline.vision.darknet.official import cfg_path, official_weights
@@ -54,6 +55,10 @@ def load_darknet_backbone(config: ImageFeaturesConfig, seed: int, device: torch.
         case ImagenetWeights():
             file, record["sha256"] = official_weights(name)
             fill(network, read_weights(file), name, classifier)
+        case PublishedWeights():
+            raise InputError(
+                "image.weights is {kind: published}, which is for models of timm; darknet's are {kind: imagenet}."
+            )
         case WeightsFile(path=path, sha256=expected):
             record["sha256"] = check(Path(path), expected, "image.weights.sha256")
             fill(network, read_weights(Path(path)), name, classifier)
