@@ -7,8 +7,8 @@ What only gives the best candidates of all classes together is refused: most cla
 
 ultralytics' AutoBackend runs the model. None of the formats below runs code of the file: TensorRT leaves out what host
 code an engine holds unless it is told otherwise, and says itself that an engine should be trusted, for which the hash
-stands. TorchScript and TensorFlow's graphs are programs that can read and write files: they are refused, and so is
-what else ultralytics loads, which needs a device of its own.
+stands. TorchScript and TensorFlow's graphs are programs that can read and write files: they are refused, and so are
+the formats that are for one maker's devices alone.
 """
 
 import logging

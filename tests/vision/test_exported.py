@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from pipeline.errors import InputError
+from pipeline.sources.photos import Photo
 from pipeline.vision import exported
 from pipeline.vision.config import ObjectFeaturesConfig
 from pipeline.vision.detectors import Detector, calm_ultralytics, load_detector
@@ -126,6 +127,17 @@ def test_other_batches_than_one_photo(options, yolov8: Path, tmp_path: Path, det
     path = to_onnx(yolov8, tmp_path, **options)
     for form in (path, to_openvino(path)):
         assert_same(load_detector(config(form), CPU), detector, pixels)
+
+
+@pytest.mark.real
+def test_trained_weights_see_the_same_in_real_photos(real_data: Path, tmp_path: Path):
+    weights = real_data / "weights" / "yolov8n.pt"
+    detector = load_detector(config(weights, 448), CPU)
+    names = sorted((real_data / "photos").glob("*.jpg"))[:BATCH]
+    real = np.stack([detector.preprocess(decode(Photo(path.stem, path.read_bytes(), 0, 0))) for path in names])
+    path = to_onnx(weights, tmp_path, size=448, batch=BATCH)
+    for form in (path, to_openvino(path)):
+        assert_same(load_detector(config(form, 448), CPU), detector, real)
 
 
 def test_a_dynamic_export_takes_other_sizes(yolov8: Path, tmp_path: Path, photos):
