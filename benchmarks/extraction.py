@@ -16,6 +16,7 @@ quality    Mean AUC of the object features over the classes that at least five a
 """
 
 import argparse
+import io
 import os
 import resource
 import shutil
@@ -35,7 +36,6 @@ import polars as pl
 import torch
 from ruamel.yaml import YAML
 from torch import Tensor, nn
-from torch.backends import cudnn
 
 from pipeline.files import write_parquet
 from pipeline.sources.photos import Photo, pack, packed, prepare, read_photos
@@ -48,18 +48,21 @@ from pipeline.vision.detectors import load_detector
 from pipeline.vision.device import cores, pick_device
 from pipeline.vision.engine import key
 from pipeline.vision.extract import extract, features
-from pipeline.vision.extractor import Extractor
+from pipeline.vision.extractor import Extractor, exact
 from pipeline.vision.images import decode, squash
 from pipeline.vision.local import CHUNK, Local
 from pipeline.vision.parts import Parts
 
 YOLOV8N = "59c6a74153900f239ff296c40647eb1ecbcae33b3182cf51d39bd85e50268bf9"
 SQUEEZENET = "ad65567c151e7f566f9aceadb685e994a7b91cc3259e4f96f59cd57c7ff03242"
+NETWORKS = ("vgg16", "yolov8n")
 ROOT = Path(__file__).parents[1]
 NUS_WIDE = 269_648
 
 
-def main(folder: Path, count: int, rounds: int, workers: int | None, many: int, only: list[str]) -> None:
+def main(
+    folder: Path, networks: list[str], count: int, rounds: int, workers: int | None, many: int, only: list[str]
+) -> None:
     """Prints the figures that are asked for."""
     device = pick_device()
     print(f"{device.type}, {torch.get_num_threads()} threads, {cores()} cores, {rounds} rounds of {count} photos")
@@ -68,12 +71,12 @@ def main(folder: Path, count: int, rounds: int, workers: int | None, many: int, 
         pack_real(folder, shards, Path(scratch))
         photos = list(islice(read_photos(shards), count))
         if "speed" in only:
-            for name in ("vgg16", "yolov8n"):
+            for name in networks:
                 speed(name, loaded(name, folder, device), shards, photos, rounds, workers, Path(scratch))
         if "command" in only:
             command(folder, shards, count, Path(scratch))
         if "batches" in only:
-            batches(folder, device, photos, rounds)
+            batches(networks, folder, device, photos, rounds)
         if "precision" in only:
             precision(folder, device, photos)
         if "memory" in only:
@@ -141,8 +144,7 @@ def pixels(extractor: Extractor, photos: Iterable[Photo], batch: int) -> Tensor:
 
 def bare(extractor: Extractor, ready: Tensor, count: int) -> None:
     """The forward pass alone, on the same batch as often as so many photos ask for."""
-    exact = cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
-    with torch.inference_mode(), exact:
+    with torch.inference_mode(), exact():
         for _ in range(-(-count // len(ready))):
             extractor.forward(ready)
     if extractor.device.type == "cuda":
@@ -206,8 +208,8 @@ def command(folder: Path, shards: Path, count: int, scratch: Path) -> None:
         print(f"{name}: {len(names)} photos in {seconds:.1f} s, {len(names) / seconds:.2f} photos/s with all")
 
 
-def batches(folder: Path, device: torch.device, photos: list[Photo], rounds: int) -> None:
-    for name in ("vgg16", "yolov8n"):
+def batches(networks: list[str], folder: Path, device: torch.device, photos: list[Photo], rounds: int) -> None:
+    for name in networks:
         extractor = loaded(name, folder, device)
         ready = {batch: pixels(extractor, photos, batch) for batch in (8, 16, 32)}
         runs: dict[int, list[tuple[float, float]]] = {batch: [] for batch in ready}
@@ -237,7 +239,7 @@ def cosines(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 class Tiny(Extractor):
-    """The mean colours of a photo's quarters …, 512 numbers: next to no work beside decoding."""
+    """512 numbers for next to no work."""
 
     kind = "image"
     preprocessing = "squashed"
@@ -279,7 +281,10 @@ def memory(photos: list[Photo], many: int, workers: int | None, scratch: Path) -
 
 def reduced(photo: Photo) -> bytes:
     """A photo of 64 pixels: minutes for all, not hours."""
-    return prepare(photo.photo, photo.jpeg, 64).jpeg
+    image, buffer = decode(photo), io.BytesIO()
+    image.thumbnail((64, 64))
+    image.save(buffer, "JPEG")
+    return buffer.getvalue()
 
 
 def resident() -> float:
@@ -339,5 +344,6 @@ if __name__ == "__main__":
     parser.add_argument("--workers", type=int)
     parser.add_argument("--many", type=int, default=100_000)
     parser.add_argument("--only", nargs="+", choices=figures, default=figures)
+    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=NETWORKS, help="of `speed` and `batches`")
     given = parser.parse_args()
-    main(given.folder, given.photos, given.rounds, given.workers, given.many, given.only)
+    main(given.folder, given.networks, given.photos, given.rounds, given.workers, given.many, given.only)

@@ -1,6 +1,7 @@
 """Photos decoded in processes of their own, into memory that they share with this one."""
 
 import logging
+import math
 import mmap
 import os
 import socket
@@ -41,7 +42,7 @@ class Decoders:
     """
 
     def __init__(self, preprocess: Sequence[Preprocess], shapes: Sequence[Shape], workers: int, nice: int = 0):
-        self._memory = _shared_file(sum(int(np.prod(shape)) for shape in shapes))
+        self._memory = _shared_file(sum(map(_room, shapes)))
         self.arrays = _arrays(self._memory, shapes)
         self._processes = [_Process(self._memory, (preprocess, shapes, nice)) for _ in range(workers)]
         self._idle: SimpleQueue[Callable[[Job], None]] = SimpleQueue()
@@ -162,10 +163,14 @@ def _arrays(file: int, shapes: Sequence[Shape]) -> list[np.ndarray]:
     """The arrays that lie in a shared file, one after another."""
     memory, start, arrays = mmap.mmap(file, 0), 0, []
     for shape in shapes:
-        size = int(np.prod(shape))
-        arrays.append(np.frombuffer(memory, np.uint8, size, start).reshape(shape))
-        start += size
+        arrays.append(np.frombuffer(memory, np.uint8, math.prod(shape), start).reshape(shape))
+        start += _room(shape)
     return arrays
+
+
+def _room(shape: Shape) -> int:
+    """The bytes of an array, in whole pages: memory is pinned by pages."""
+    return -(-math.prod(shape) // mmap.PAGESIZE) * mmap.PAGESIZE
 
 
 def _names(job: Job) -> str:

@@ -49,7 +49,7 @@ def pinned(arrays: Sequence[np.ndarray], device: torch.device) -> Iterator[None]
         return
     runtime = torch.cuda.cudart()
     for array in arrays:
-        torch.cuda.check_error(int(runtime.cudaHostRegister(array.ctypes.data, array.nbytes, 0)))
+        torch.cuda.check_error(runtime.cudaHostRegister(array.ctypes.data, array.nbytes, 0))
     try:
         yield
     finally:

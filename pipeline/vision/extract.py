@@ -111,7 +111,7 @@ class _Run:
                     known[number].add(of)
                 yield Task(photo, of, wanted)
             else:
-                self._shown.advance()
+                self._shown.advance(self.shares())
 
     def note(self, computed: Computed, writing: float) -> None:
         """Shows what was computed: a photo is done when it has its last vector."""

@@ -4,6 +4,7 @@ import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from importlib.metadata import version
 from typing import Any
 
@@ -31,6 +32,8 @@ class Extractor(ABC):
     kind: str
     preprocessing: str
     packages: tuple[str, ...]
+    reentrant = True
+    """Whether two threads may compute at once, as they do on a GPU."""
 
     def __init__(
         self,
@@ -85,10 +88,9 @@ class Extractor(ABC):
         deterministic kernels: the same in every run, on a GPU too for batches of one size. Raises
         torch.OutOfMemoryError when a GPU's memory does not hold the batch, InputError when the machine's does not.
         """
-        exact = cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
         lower = torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32)
         try:
-            with torch.inference_mode(), exact, lower:
+            with torch.inference_mode(), exact(), lower:
                 pixels = torch.from_numpy(batch).to(self.device, non_blocking=True).float().div_(255)
                 features = self.forward(pixels.contiguous(memory_format=torch.channels_last))
             return features.float().cpu().numpy()
@@ -99,6 +101,11 @@ class Extractor(ABC):
                     "choose a smaller network or input."
                 ) from error
             raise
+
+
+def exact() -> AbstractContextManager[None]:
+    """Convolutions without TF32, by deterministic kernels. A setting of the whole process: threads share it."""
+    return cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
 
 
 def describe(extractor: Extractor) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from pipeline.vision.batch import fitting_batch
 from pipeline.vision.decoding import Decoders
 from pipeline.vision.device import cores, own_stream, pinned
 from pipeline.vision.engine import Computed, Task
-from pipeline.vision.extractor import Extractor
+from pipeline.vision.extractor import Extractor, exact
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ NICE = 10
 
 @dataclass(frozen=True)
 class Local:
-    """The local engine: call it, as any `Engine`, with extractors that are on one device.
+    """The local engine: call it, as any `Engine`.
 
     workers: processes that decode; with 0 this one does. None takes one for each core beside a GPU, and one for two
         cores on a CPU, where decoding is a small part of the work and the network needs the cores.
@@ -43,19 +43,21 @@ class Local:
         first = next(tasks, None)
         if first is None:
             return  # No processes, and no search for a batch, to do nothing.
-        device = extractors[0].device
+        device = next((of.device for of in extractors if of.device.type != "cpu"), extractors[0].device)
         on_cpu = device.type == "cpu"
         workers = self.workers
         if workers is None:
             workers = (cores() + 1) // 2 if on_cpu else cores()
+        # On a GPU two: the batch of one is moved there while that of the other is computed.
+        computing = 1 if on_cpu or not all(of.reentrant for of in extractors) else 2
         batches = [fitting_batch(extractor) for extractor in extractors]
         shapes = [(SLOTS * batch, of.size, of.size, 3) for batch, of in zip(batches, extractors, strict=True)]
         preprocess = [extractor.preprocess for extractor in extractors]
         with (
+            exact(),  # Here too: a thread that leaves it must not take it from another.
             Decoders(preprocess, shapes, workers, NICE if on_cpu else 0) as decoders,
             pinned(decoders.arrays, device),
-            # On a GPU two threads: the batch of one is moved there while that of the other is computed.
-            ThreadPoolExecutor(1 if on_cpu else 2, initializer=own_stream, initargs=(device,)) as threads,
+            ThreadPoolExecutor(computing, initializer=own_stream, initargs=(device,)) as threads,
         ):
             lanes = [
                 _Lane(number, *of, threads)
@@ -89,14 +91,9 @@ class _Lane:
     """An extractor's batches on their way through the network. `pixels`, uint8 (rows, size, size, 3), is a ring."""
 
     def __init__(self, number: int, extractor: Extractor, batch: int, pixels: np.ndarray, threads: Executor):
-        self._number, self._extractor, self._batch, self._pixels, self._threads = (
-            number,
-            extractor,
-            batch,
-            pixels,
-            threads,
-        )
-        self._limit = batch
+        self._number, self._extractor = number, extractor
+        self._batch = self._limit = batch
+        self._pixels, self._threads = pixels, threads
         self._placed = self._launched = 0
         self._keys: deque[str] = deque()
         self._decoded: deque[Future[None]] = deque()
@@ -119,7 +116,7 @@ class _Lane:
         return row
 
     def awaits(self, decoded: "Future[None]") -> None:
-        """What says that the pixels are in the row that was given last but those that are awaited already."""
+        """Notes, for the oldest row of which it is not known yet, what ends when its pixels are there."""
         self._decoded.append(decoded)
 
     def next(self) -> Computed:

@@ -5,6 +5,7 @@ A part is a parquet file of jpeg_sha256 (str) and vector (fixed_size_list<float3
 
 import hashlib
 import logging
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -29,7 +30,7 @@ class Parts:
         self._folder, self._dimension = folder, dimension
         self._keys: list[str] = []
         self._vectors: list[np.ndarray] = []
-        self._written = time.monotonic()
+        self._written = -math.inf  # The first part is written at once: a disk that takes none is found early.
 
     def keys(self) -> set[str]:
         """The keys of what is finished. A broken file is deleted, so that its photos are computed again."""

@@ -13,6 +13,7 @@ from pipeline.vision.config import ImageFeaturesConfig, ObjectFeaturesConfig
 from pipeline.vision.detectors import load_detector
 from pipeline.vision.extract import extract, features
 from pipeline.vision.extractor import Extractor
+from pipeline.vision.images import decode
 from pipeline.vision.local import Local
 
 pytestmark = pytest.mark.real
@@ -89,3 +90,33 @@ def test_a_real_photo_has_the_same_features_alone_and_among_others(annotated, re
     together = vectors(extractor, ids, real_data, tmp_path / "together")
     alone = [vectors(extractor, ids[row : row + 1], real_data, tmp_path / "alone")[0] for row in (0, 9, 19)]
     np.testing.assert_allclose(alone, together[[0, 9, 19]], atol=1e-5)
+
+
+def cosines(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    one, other = one.astype(np.float64), other.astype(np.float64)
+    return (one * other).sum(1) / np.linalg.norm(one, axis=1) / np.linalg.norm(other, axis=1)
+
+
+def pixels(extractor: Extractor, ids: pl.Series, real_data: Path) -> np.ndarray:
+    files = [real_data / "photos" / f"{name}.jpg" for name in ids]
+    return np.stack([extractor.preprocess(decode(Photo(file.stem, file.read_bytes(), 0, 0))) for file in files])
+
+
+@pytest.mark.parametrize("precision", ["float16", "bfloat16"])
+def test_a_backbone_in_lower_precision_stays_near(precision: str, annotated, real_data: Path, cpu):
+    weights = {"kind": "file", "path": str(real_data / "weights" / "squeezenet1_1-features.safetensors")}
+    given = {"backbone": "squeezenet1_1", "input_size": 224, "weights": weights | {"sha256": SQUEEZENET}}
+    exact, lower = (
+        load_backbone(ImageFeaturesConfig(**given, precision=chosen), 0, cpu) for chosen in ("float32", precision)
+    )
+    seen = pixels(exact, annotated["id"][:16], real_data)
+    assert cosines(lower.compute(seen), exact.compute(seen)).min() >= 0.9999
+
+
+def test_a_detector_in_lower_precision_stays_near(annotated, real_data: Path, cpu):
+    given = {"detector": str(real_data / "weights" / "yolov8n.pt"), "sha256": YOLOV8N, "input_size": 448}
+    exact, lower = (
+        load_detector(ObjectFeaturesConfig(**given, precision=chosen), cpu) for chosen in ("float32", "float16")
+    )
+    seen = pixels(exact, annotated["id"][:8], real_data)
+    assert cosines(lower.compute(seen), exact.compute(seen)).min() >= 0.9999

@@ -1,0 +1,61 @@
+"""`python -m stages.extract`: one pass over the photos, after which both extraction stages find all ready."""
+
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from PIL import Image
+from ruamel.yaml import YAML
+
+from pipeline.files import write_parquet
+from pipeline.sources.photos import pack, prepare
+from pipeline.vision.record import read_record
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A folder with five photos, packed and assigned, and parameters of small networks."""
+
+    def picture(name: str) -> bytes:
+        buffer = io.BytesIO()
+        pixels = np.random.default_rng(int(name[1:])).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+        Image.fromarray(pixels).resize((80, 60)).save(buffer, "JPEG")
+        return buffer.getvalue()
+
+    names = [f"p{number}" for number in range(5)]
+    artifacts = tmp_path / "artifacts" / "sample"
+    pack(names, lambda name: prepare(name, picture(name)), artifacts / "photos", tmp_path / "packing", "test")
+    assignments = pl.DataFrame({"user": ["u"] * 5, "photo": names, "tag": ["t"] * 5})
+    write_parquet(assignments, artifacts / "sample" / "assignments.parquet")
+    yaml = YAML()
+    params = yaml.load((ROOT / "params.yaml").read_text())
+    params["image"] |= {"backbone": "squeezenet1_1", "input_size": 64}
+    params["objects"] |= {"detector": str(ROOT / params["objects"]["detector"]), "input_size": 64}
+    yaml.dump(params, tmp_path / "params.yaml")
+    return tmp_path
+
+
+def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", *arguments, "--device", "cpu"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment, timeout=120, check=True)
+
+
+def test_one_pass_leaves_the_stages_nothing_to_compute(project: Path):
+    done = run(project, "stages.extract", "--workers", "1")
+    assert done.stdout.startswith("extract: 5 photos, squeezenet1_1 (seeded weights) on cpu and detector.pt")
+    assert "Computed 5 photos at " in done.stderr
+    for kind, dimension in (("image", 512), ("objects", 80)):
+        done = run(project, f"stages.extract_{kind}")
+        assert done.stdout.startswith(f"extract {kind}: 5 photos × {dimension} numbers")
+        assert "Computed" not in done.stderr
+        features = project / "artifacts" / "sample" / "sample" / "features" / f"{kind}.parquet"
+        assert pl.read_parquet(features)["vector"].dtype == pl.Array(pl.Float32, dimension)
+        assert read_record(features)["precision"] == "float32"
