@@ -32,8 +32,9 @@ STORES = (
     StoreConfig(scaling="standardise", object_threshold=0.05),
     StoreConfig(scaling="l2", object_threshold=0.0),
 )
-TRAINING = {"epochs": 500, "curve_every": 10, "smoothing": 5, "patience": 10}
-"""A few hundred posts: many epochs cost seconds, and eighty validation posts make a noisy figure."""
+TRAINING = {"batch": 64, "epochs": 500, "curve_every": 10, "smoothing": 5, "patience": 10}
+"""For a few hundred posts: an epoch is few steps and many epochs cost seconds, and eighty posts make a noisy figure."""
+GRID = {"learning_rate": [0.01, 0.02, 0.05], "l2": [1e-6, 1e-5, 1e-4]}
 CODE = ("dvc.yaml", "params.yaml", ".dvcignore", "pipeline", "stages")
 POST = ("user", "photo", "tags")
 
@@ -76,7 +77,7 @@ def prepare(copy: Path, real: Path, folds: int) -> None:
     params["image"] |= {"backbone": "squeezenet1_1", "weights": weights}
     params["objects"] |= {"detector": str(detector.resolve()), "sha256": sha256(detector)}
     params["training"] |= TRAINING
-    params["tuning"]["folds"] = folds
+    params["tuning"] |= {"grid": GRID, "folds": folds}
     YAML().dump(params, copy / "params.yaml")
 
 

@@ -49,6 +49,7 @@ class Exported(Detector):
     """An exported detection model: 80 numbers a photo, for each class the highest probability of all anchors."""
 
     network: "AutoBackend"
+    reentrant = False
 
     def __init__(self, network: "AutoBackend", size: int, device: torch.device, record: Mapping[str, Any], module: str):
         runtime = packages_distributions()[module][0]  # Such as onnxruntime-gpu, which gives the module onnxruntime.
