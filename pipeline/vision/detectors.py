@@ -77,9 +77,7 @@ def load_detector(config: ObjectFeaturesConfig, device: torch.device) -> Extract
     if path.suffix != ".pt":
         from pipeline.vision.exported import load_exported  # Their runtimes are extras.
 
-        if config.precision != "float32":
-            raise InputError(f"objects.precision is {config.precision}; {path.name} has its own: set float32.")
-        return load_exported(path, sha256, config.input_size, device)
+        return load_exported(path, sha256, config, device)
     network = load(path)
     record = {"name": Path(config.detector).name, "weights": "file", "sha256": sha256}
     try:

@@ -3,11 +3,12 @@
 The feature is the same as the .pt file's, to 1e-4 where the export computes in float32 (tests/vision/test_exported.py);
 float16 and int8 move it further (benchmarks/exports.py says how far). A model with two heads (YOLOv10, YOLO26) is the
 exception: its .pt file gives the scores of the head that needs no suppression of boxes, an export those of the other.
+What only gives the best candidates of all classes together is refused: most classes would be zero.
 
 ultralytics' AutoBackend runs the model. None of the formats below runs code of the file: TensorRT leaves out what host
 code an engine holds unless it is told otherwise, and says itself that an engine should be trusted, for which the hash
-stands. TorchScript and TensorFlow's graphs are programs that can read and write files: they are refused, and so is
-what else ultralytics loads, which needs a device of its own.
+stands. TorchScript and TensorFlow's graphs are programs that can read and write files: they are refused, and so are
+the formats that are for one maker's devices alone.
 """
 
 import logging
@@ -25,6 +26,7 @@ from torch import Tensor
 
 from pipeline.errors import InputError
 from pipeline.vision.coco import COCO_CLASSES
+from pipeline.vision.config import ObjectFeaturesConfig
 from pipeline.vision.detectors import Detector, calm_ultralytics, require_coco
 
 if TYPE_CHECKING:
@@ -69,21 +71,14 @@ class Exported(Detector):
         return found[:, 4:].float().amax(2)
 
 
-def load_exported(path: Path, sha256: str, size: int, device: torch.device) -> Exported:
+def load_exported(path: Path, sha256: str, config: ObjectFeaturesConfig, device: torch.device) -> Exported:
     """The extractor of an exported detector whose hash has been checked.
 
     It runs on `device` where its runtime can, else on the CPU, which is logged. Raises InputError for a format that
     does not come into question or whose runtime is not installed, for what is no model of its format or no detector of
     COCO's 80 classes, for an output of best candidates only, and for a size that the export was not made for.
     """
-    suffix = next((suffix for suffix in RUNTIMES if path.name.endswith(suffix)), None)
-    if suffix is None:
-        raise InputError(
-            f"objects.detector is {path}, which is none of .pt, {', '.join(RUNTIMES)}: export the model to ONNX."
-        )
-    module, package = RUNTIMES[suffix]
-    if find_spec(module) is None:
-        raise InputError(f"{path} needs the package {module}, which is not installed: pip install {package}.")
+    module, size = _runtime(path, config), config.input_size
     where = _place(module, device)
     try:
         network = _open(path, where)
@@ -92,8 +87,8 @@ def load_exported(path: Path, sha256: str, size: int, device: torch.device) -> E
     if network.task != "detect":
         raise InputError(f"{path} is a model for the task {network.task!r}: choose one for detection.")
     require_coco(network.names, path)
-    if not network.dynamic and tuple(network.imgsz) != (size, size):
-        height, width = network.imgsz
+    height, width = getattr(network, "imgsz", (size, size))
+    if not network.dynamic and (height, width) != (size, size):
         raise InputError(
             f"objects.input_size is {size}; {path} was exported for {width} × {height} pixels: set it so, or export "
             f"with imgsz={size} or dynamic=True."
@@ -107,20 +102,38 @@ def load_exported(path: Path, sha256: str, size: int, device: torch.device) -> E
         raise InputError(f"objects.input_size is {size}; {path.name} refuses it ({_line(error)}): try 448.") from error
 
 
+def _runtime(path: Path, config: ObjectFeaturesConfig) -> str:
+    """The module that runs a format, installed."""
+    suffix = next((suffix for suffix in RUNTIMES if path.name.endswith(suffix)), None)
+    if suffix is None:
+        raise InputError(
+            f"objects.detector is {path}, which is none of .pt, {', '.join(RUNTIMES)}: export the model to ONNX."
+        )
+    if config.precision != "float32":
+        raise InputError(
+            f"objects.precision is {config.precision}, and {path} computes in what it was exported for: set float32."
+        )
+    module, package = RUNTIMES[suffix]
+    if find_spec(module) is None:
+        raise InputError(f"{path} needs the package {module}, which is not installed: pip install {package}.")
+    return module
+
+
 def _place(module: str, device: torch.device) -> torch.device:
     """Where a runtime computes."""
     if module == "tensorrt" and device.type != "cuda":
         raise InputError(f"A TensorRT engine runs on an Nvidia GPU, and the device is {device.type}: export to ONNX.")
-    if device.type == "cuda" and module == "onnxruntime":
-        import onnxruntime
-
-        if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
-            return device
-    if device.type == "cuda" and module == "tensorrt":
+    if device.type == "cuda" and (module == "tensorrt" or (module == "onnxruntime" and _onnxruntime_has_cuda())):
         return device
     if device.type != "cpu":
         log.warning("%s does not compute on %s here: the detector runs on the CPU.", module, device.type)
     return torch.device("cpu")
+
+
+def _onnxruntime_has_cuda() -> bool:
+    import onnxruntime
+
+    return "CUDAExecutionProvider" in onnxruntime.get_available_providers()
 
 
 def _open(path: Path, device: torch.device) -> "AutoBackend":

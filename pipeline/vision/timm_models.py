@@ -49,12 +49,7 @@ class TimmBackbone(Extractor):
     packages = ("torch", "timm")
 
     def __init__(
-        self,
-        model: nn.Module,
-        size: int,
-        device: torch.device,
-        record: Mapping[str, Any],
-        precision: Precision = "float32",
+        self, model: nn.Module, size: int, device: torch.device, record: Mapping[str, Any], precision: Precision
     ):
         self.name = record["name"]
         transform = import_timm().data.resolve_model_data_config(model)

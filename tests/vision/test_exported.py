@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from pipeline.errors import InputError
+from pipeline.sources.photos import Photo
 from pipeline.vision import exported
 from pipeline.vision.config import ObjectFeaturesConfig
 from pipeline.vision.detectors import Detector, calm_ultralytics, load_detector
@@ -35,13 +36,17 @@ def config(path: Path, size: int = SIZE) -> ObjectFeaturesConfig:
     return ObjectFeaturesConfig(detector=str(path), sha256=check(path, "", ""), input_size=size)
 
 
-def to_onnx(weights: Path, folder: Path, **options) -> Path:
+def export(weights: Path, folder: Path, form: str, **options) -> Path:
     """ultralytics' own export of a .pt file."""
     calm_ultralytics()
     from ultralytics import YOLO
 
     copy = shutil.copy(weights, folder / "model.pt")
-    return Path(YOLO(copy).export(format="onnx", imgsz=options.pop("size", SIZE), simplify=False, **options))
+    return Path(YOLO(copy).export(format=form, imgsz=options.pop("size", SIZE), **options))
+
+
+def to_onnx(weights: Path, folder: Path, **options) -> Path:
+    return export(weights, folder, "onnx", simplify=False, **options)
 
 
 def to_openvino(onnx: Path, half: bool = False) -> Path:
@@ -100,11 +105,39 @@ def test_an_export_gives_the_features_of_the_weights(form: str, request, detecto
     assert_same(extractor, detector, pixels)
 
 
+@pytest.mark.parametrize(
+    ("form", "package"),
+    [
+        ("mnn", "MNN"),
+        ("ncnn", "pnnx"),
+        ("litert", "litert_torch"),
+        pytest.param("engine", "tensorrt", marks=pytest.mark.gpu),
+    ],
+)
+def test_so_do_exports_whose_packages_are_no_extras_here(form, package, yolov8: Path, tmp_path: Path, request, pixels):
+    """To be run where they are installed: they are large, or need a GPU."""
+    pytest.importorskip(package)
+    device = request.getfixturevalue("gpu") if form == "engine" else CPU
+    path = export(yolov8, tmp_path, form, **({"device": 0} if form == "engine" else {}))
+    assert_same(load_detector(config(path), device), load_detector(config(yolov8), device), pixels)
+
+
 @pytest.mark.parametrize("options", [{"batch": 4}, {"dynamic": True}], ids=str)
 def test_other_batches_than_one_photo(options, yolov8: Path, tmp_path: Path, detector: Detector, pixels: np.ndarray):
     path = to_onnx(yolov8, tmp_path, **options)
     for form in (path, to_openvino(path)):
         assert_same(load_detector(config(form), CPU), detector, pixels)
+
+
+@pytest.mark.real
+def test_trained_weights_see_the_same_in_real_photos(real_data: Path, tmp_path: Path):
+    weights = real_data / "weights" / "yolov8n.pt"
+    detector = load_detector(config(weights, 448), CPU)
+    names = sorted((real_data / "photos").glob("*.jpg"))[:BATCH]
+    real = np.stack([detector.preprocess(decode(Photo(path.stem, path.read_bytes(), 0, 0))) for path in names])
+    path = to_onnx(weights, tmp_path, size=448, batch=BATCH)
+    for form in (path, to_openvino(path)):
+        assert_same(load_detector(config(form, 448), CPU), detector, real)
 
 
 def test_a_dynamic_export_takes_other_sizes(yolov8: Path, tmp_path: Path, photos):
@@ -136,6 +169,11 @@ def test_openvino_does_not_round_to_bfloat16(openvino: Path):
 def test_another_size_is_refused_saying_which_is_wanted(onnx: Path):
     with pytest.raises(InputError, match=r"input_size is 96; .*model\.onnx was exported for 64 × 64 pixels.*imgsz=96"):
         load_detector(config(onnx, 96), CPU)
+
+
+def test_an_export_has_its_own_precision(onnx: Path):
+    with pytest.raises(InputError, match=r"precision is float16, and .* computes in what it was exported for"):
+        load_detector(config(onnx).model_copy(update={"precision": "float16"}), CPU)
 
 
 def test_best_candidates_only_are_refused(save, tmp_path: Path):

@@ -1,16 +1,11 @@
 """Networks in lower precision: near, told in the record, and never taken for another."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from pipeline.errors import InputError
-from pipeline.files import sha256
 from pipeline.vision.backbones import Backbone, load_backbone
 from pipeline.vision.config import ImageFeaturesConfig, ObjectFeaturesConfig
-from pipeline.vision.detectors import load_detector
 from pipeline.vision.images import decode
 
 
@@ -34,14 +29,6 @@ def test_the_precision_is_part_of_what_decides_the_numbers(cpu):
     made = [backbone(precision, cpu) for precision in ("float32", "float16", "bfloat16")]
     assert [extractor.record["precision"] for extractor in made] == ["float32", "float16", "bfloat16"]
     assert len({extractor.fingerprint for extractor in made}) == 3
-
-
-def test_an_export_has_a_precision_of_its_own(tmp_path: Path, cpu):
-    file = tmp_path / "detector.onnx"
-    file.write_bytes(b"")
-    config = ObjectFeaturesConfig(detector=str(file), sha256=sha256(file), input_size=448, precision="float16")
-    with pytest.raises(InputError, match=r"objects.precision is float16; detector.onnx has its own"):
-        load_detector(config, cpu)
 
 
 def test_a_detector_is_not_computed_in_bfloat16():

@@ -199,14 +199,13 @@ def test_what_cannot_be_is_refused_in_a_sentence(name: str, size: int, said: str
         load_backbone(config(name, size), 0, CPU)
 
 
-def test_each_library_has_its_own_published_weights():
+def test_weights_published_for_timm_are_for_no_other_model():
     with pytest.raises(InputError, match=r"timm's are \{kind: published\}"):
         load_backbone(config("test_vit", kind="imagenet"), 0, CPU)
-    of_torchvision = ImageFeaturesConfig(
-        backbone="resnet18", input_size=64, weights={"kind": "published", "sha256": None}
-    )
-    with pytest.raises(InputError, match=r"torchvision's are \{kind: imagenet\}"):
-        load_backbone(of_torchvision, 0, CPU)
+    for name, library in (("resnet18", "torchvision"), ("darknet19", "darknet")):
+        other = ImageFeaturesConfig(backbone=name, input_size=64, weights={"kind": "published", "sha256": None})
+        with pytest.raises(InputError, match=rf"{library}'s are {{kind: imagenet}}"):
+            load_backbone(other, 0, CPU)
 
 
 def test_without_timm_it_says_what_to_install(monkeypatch):
@@ -333,3 +332,10 @@ assert huggingface_hub.constants.HF_HUB_DISABLE_TELEMETRY
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_photos_are_prepared_in_other_processes(extracted, photos, images, tmp_path: Path):
+    extractor = load_backbone(config("test_vit"), 0, CPU)
+    table = extracted(extractor, photos(3), 3, tmp_path, workers=1)
+    given = np.array(table["vector"].to_pylist(), np.float32)
+    np.testing.assert_allclose(given, features(extractor, images), rtol=1e-5, atol=1e-6)
