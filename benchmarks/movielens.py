@@ -19,7 +19,7 @@ import polars as pl
 
 from benchmarks.folksonomy_npz import encode, grouped, read
 from pipeline.evaluation.metrics import metrics, rank
-from pipeline.folksonomy.split import LeavePosts, validation_part
+from pipeline.folksonomy.split import LeavePosts, validation_posts
 from pipeline.models.config import FactorisationConfig
 from pipeline.store import Features
 from pipeline.training.config import TuningConfig
@@ -52,11 +52,13 @@ def main(train: Path, test: Path, peers: Path | None, seeds: int) -> None:
 
 def ours(kind: str, posts: pl.DataFrame, test: pl.DataFrame, seeds: int) -> None:
     """Chooses on validation posts, fits to all training posts from several seeds, and measures on the test posts."""
-    validation = validation_part(posts, posts, LeavePosts(test_posts=1), np.random.default_rng(SEED))
+    validation = validation_posts(posts, posts, LeavePosts(test_posts=1), 1, np.random.default_rng(SEED)).drop("fold")
     features = Features(pl.concat([posts["photo"], test["photo"]]).unique().sort(), {})
     training = load(Path("params.yaml")).training.model_copy(update={"curve_every": 10})
     config = FactorisationConfig(kind=kind, features="none")
-    choice, table = tune(config, training, TuningConfig(grid=GRID, refit=True), posts, validation, features, SEED)
+    choice, table = tune(
+        config, training, TuningConfig(grid=GRID, folds=1, refit=True), posts, [validation], features, SEED
+    )
     chosen = table.row(by_predicate=pl.col("chosen"), named=True)
     found = []
     for seed in range(SEED, SEED + seeds):

@@ -5,8 +5,8 @@
 FOLDER holds real photos and weights (see `benchmarks.extraction`). `speed`: VGG16 with seeded weights at 224 pixels,
 the engines in turns, on the same photos, from shards to finished parts: the rate of all of it, Ray's start included,
 and from the first vectors on. `feed`: how many photos a second the machine that asks reads and hashes, and how many it
-sends through Ray, as to GPUs, and back to parts when nothing is decoded or computed. `sizes`: bytes of a packed photo, and of a row
-of features.
+sends through Ray, in chunks for GPUs, and back to parts when nothing is decoded or computed. `sizes`: bytes of a packed
+photo, and of a row of features.
 """
 
 import argparse

@@ -3,7 +3,7 @@
 import numpy as np
 
 from pipeline.files import columns_of, read_parquet, write_json, write_parquet
-from pipeline.folksonomy.split import split, validation_part
+from pipeline.folksonomy.split import split, validation_posts
 from pipeline.folksonomy.stats import beside_the_paper, table_2
 from stages.cli import command
 from stages.params import Params
@@ -15,7 +15,7 @@ def main(params: Params) -> str:
     posts = read_parquet(paths.posts, [name for name in columns_of(paths.posts) if name != "tags"])
     rng, rule = np.random.default_rng(params.seed), params.active_recipe.split
     train, test = split(assignments, posts, rule, rng)
-    validation = validation_part(train, posts, rule, rng)
+    validation = validation_posts(train, posts, rule, params.tuning.folds, rng)
     write_parquet(train, paths.train)
     write_parquet(validation, paths.validation)
     write_parquet(test, paths.test)

@@ -2,6 +2,8 @@
 
 import shutil
 
+import polars as pl
+
 from pipeline.files import atomic, read_json, read_parquet
 from pipeline.models.config import FactorisationConfig
 from pipeline.models.registry import save
@@ -11,11 +13,14 @@ from pipeline.training.tune import Choice, fit_chosen
 from stages.cli import Model, command
 from stages.params import Params
 
+POST = ("user", "photo", "tags")
+
 
 def main(params: Params, model: Model) -> str:
     paths = params.paths
     choice = Choice.from_json(read_json(paths.settings(model)))
-    posts, validation = (read_parquet(path, ["user", "photo", "tags"]) for path in (paths.train, paths.validation))
+    posts = read_parquet(paths.train, POST)
+    validation = read_parquet(paths.validation, [*POST, "fold"]).filter(pl.col("fold") == 0).select(POST)
     features, unfinished = read_store(paths.store(choice.config.features)), paths.unfinished("train", model)
     repeats = paths.repeats(model)
     shutil.rmtree(repeats, ignore_errors=True)

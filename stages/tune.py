@@ -6,12 +6,15 @@ from pipeline.training.tune import tune
 from stages.cli import Model, command
 from stages.params import Params
 
+POST = ("user", "photo", "tags")
+
 
 def main(params: Params, model: Model) -> str:
     paths, config = params.paths, params.model(model)
-    posts, validation = (read_parquet(path, ["user", "photo", "tags"]) for path in (paths.train, paths.validation))
+    posts, validation = read_parquet(paths.train, POST), read_parquet(paths.validation, [*POST, "fold"])
+    folds = validation.partition_by("fold", maintain_order=True, include_key=False)
     features, unfinished = read_store(paths.store(config.features)), paths.unfinished("tune", model)
-    choice, table = tune(config, params.training, params.tuning, posts, validation, features, params.seed, unfinished)
+    choice, table = tune(config, params.training, params.tuning, posts, folds, features, params.seed, unfinished)
     with atomic(paths.tuning(model)) as file:
         table.write_csv(file)
     write_json(choice.as_json(), paths.settings(model))

@@ -77,7 +77,7 @@ def split(
     and when a half is empty.
     """
     grouped = assignments.group_by("user", "photo").agg(tags=pl.col("tag").sort()).sort("user", "photo")
-    left_out = _left_out(grouped, posts, rule, rng)
+    (left_out,) = _left_out(grouped, posts, rule, rng)
     train, test = grouped.filter(~left_out), grouped.filter(left_out)
     for half, name in ((train, "training"), (test, "test")):
         if half.is_empty():
@@ -85,44 +85,61 @@ def split(
     return train, test
 
 
-def validation_part(
-    train: pl.DataFrame, posts: pl.DataFrame, rule: SplitRule, rng: np.random.Generator
+def validation_posts(
+    train: pl.DataFrame, posts: pl.DataFrame, rule: SplitRule, folds: int, rng: np.random.Generator
 ) -> pl.DataFrame:
     """The training posts that settings are chosen on, left out by the rule that left out the test posts (Section 5.2).
 
-    train: user, photo, tags, sorted by user and photo, as `split` gives them; posts: as for `split`. A given split says
-    nothing of validation: there it is one post of each user, drawn at random. No posts where there is none to spare.
+    train: user, photo, tags, sorted by user and photo, as `split` gives them; posts: as for `split`. Returns those
+    columns and fold (int32, from 0), sorted by fold, user and photo: each fold is left out by itself, and no post is in
+    two; of the newest posts, the second fold are the next newest. A given split says nothing of validation: there a
+    fold is one post of each user, drawn at random. No posts where there is none to spare. Raises InputError when that
+    is so of a later fold than the first.
     """
     rule = LeavePosts(test_posts=1) if isinstance(rule, GivenSplit) else rule
-    return train.filter(_left_out(train, posts, rule, rng))
+    parts = [train.filter(left_out) for left_out in _left_out(train, posts, rule, rng, folds)]
+    for fold, part in enumerate(parts[1:], start=1):
+        if part.is_empty():
+            raise InputError(
+                f"tuning.folds is {folds}, but the split {rule.model_dump()} leaves no post for more than {fold}: "
+                f"choose {fold} at most."
+            )
+    return pl.concat([part.with_columns(fold=pl.lit(fold, pl.Int32)) for fold, part in enumerate(parts)])
 
 
-def _left_out(grouped: pl.DataFrame, posts: pl.DataFrame, rule: SplitRule, rng: np.random.Generator) -> pl.Series:
-    """Which of some posts (user, photo, tags) a rule leaves out, bool."""
+def _left_out(
+    grouped: pl.DataFrame, posts: pl.DataFrame, rule: SplitRule, rng: np.random.Generator, folds: int = 1
+) -> list[pl.Series]:
+    """Which of some posts (user, photo, tags) a rule leaves out (bool), in so many folds that share none."""
     match rule:
         case GivenSplit():
-            return _given(grouped, posts, "split").eq_missing("test")
+            return [_given(grouped, posts, "split").eq_missing("test")]
         case LeaveNewest():
             times = _given(grouped, posts, "time")
             number = pl.min_horizontal(rule.newest_posts, pl.len() - 1)
-            return _first(grouped, -times.fill_null(times.min() - 1), number)
+            order = -times.fill_null(times.min() - 1)
         case LeavePosts():
             number = pl.min_horizontal(rule.test_posts, pl.len() - 1)
-            return _first(grouped, _shuffled(grouped, rng), number)
+            order = _shuffled(grouped, rng)
         case LeaveShare():
             # 0.29 · 100 is a little less than 29 in floating point.
             number = (rule.test_share * pl.len() + 1e-9).floor()
-            return _first(grouped, _shuffled(grouped, rng), number)
+            order = _shuffled(grouped, rng)
+    return [_chunk(grouped, order, number, fold) for fold in range(folds)]
 
 
 def _shuffled(grouped: pl.DataFrame, rng: np.random.Generator) -> pl.Series:
     return pl.Series(rng.permutation(len(grouped)))
 
 
-def _first(grouped: pl.DataFrame, order: pl.Series, number: pl.Expr) -> pl.Series:
-    """Which posts are among the first `number` of their user, by `order` and then by photo (bool)."""
-    ordered = grouped.select("user", order=order)
-    return ordered.select((pl.col("order").rank("ordinal") <= number).over("user")).to_series()
+def _chunk(grouped: pl.DataFrame, order: pl.Series, number: pl.Expr, chunk: int) -> pl.Series:
+    """Which posts are in the chunk of that place (bool), their user's posts being cut by `number`.
+
+    Each user's posts are ordered by `order`, then by photo.
+    """
+    rank = pl.col("order").rank("ordinal")
+    within = (rank > chunk * number) & (rank <= (chunk + 1) * number)
+    return grouped.select("user", order=order).select(within.over("user")).to_series()
 
 
 def _given(grouped: pl.DataFrame, posts: pl.DataFrame, column: str) -> pl.Series:

@@ -82,6 +82,11 @@ class TuningConfig(Config):
     grid: dict[str, list[Any]] = Field(
         description="Values to try of settings of `training`, all combinations; a model's own `grid` comes first."
     )
+    folds: int = Field(
+        ge=1,
+        description="Parts of the training posts that are left out for validation, one after the other; settings are "
+        "chosen by their mean F1@5. Few posts judge noisily: more folds choose better, and cost as many searches.",
+    )
     refit: bool = Field(
         description="Train what was chosen on all training posts, for as many epochs as were best (true), or on those "
         "that are not for validation, keeping the parameters that did best on these (false)."

@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby, product
 from pathlib import Path
+from statistics import fmean
 from typing import Any, Self
 
 import polars as pl
@@ -53,7 +54,8 @@ class Verdict:
     """One combination of the grid: its values, the model's configuration with them, and what came of it.
 
     epoch: that of the best F1@5, or the one in which training diverged; epochs: how many were run; score: F1@5 on the
-    validation posts, None where training diverged, or where there was nothing to choose.
+    validation posts, None where training diverged, or where there was nothing to choose. Of several folds all three are
+    means, those of epochs rounded.
     """
 
     values: Mapping[str, Any]
@@ -68,31 +70,36 @@ def tune(
     training: TrainingConfig,
     tuning: TuningConfig,
     posts: pl.DataFrame,
-    validation: pl.DataFrame,
+    folds: Sequence[pl.DataFrame],
     features: Features,
     seed: int,
     checkpoint: Path | None = None,
 ) -> tuple[Choice, pl.DataFrame]:
     """Fits a model with all combinations of its grid, and chooses by F1@5 on validation posts (the first of equals).
 
-    posts: all training posts, validation: some of them, columns user, photo, tags; the others are learnt from. Returns
-    the choice and a table: a column for each setting that was tried (JSON text where it is no number), epoch, epochs
-    and f1@5 as in `Verdict`, chosen (bool). With one combination and no patience there is nothing to choose, and
-    nothing is trained. checkpoint: where unfinished training is kept. Raises InputError when there are no validation
-    posts, and when all combinations diverge.
+    posts: all training posts, folds: some of them for validation, columns user, photo, tags; for each fold the other
+    posts are learnt from, and what counts is the mean over the folds. Returns the choice and a table: a column for each
+    setting that was tried (JSON text where it is no number), epoch, epochs and f1@5 as in `Verdict`, chosen (bool).
+    With one combination and no patience there is nothing to choose, and nothing is trained. checkpoint: where
+    unfinished training is kept. Raises InputError when there are no validation posts, and when all combinations
+    diverge.
     """
     tried = [Verdict(values, complete(config, training, values)) for values in combinations(config, tuning)]
     if len(tried) > 1 or patience(tried[0].config):
-        part = without(posts, validation)
-        if validation.is_empty() or part.is_empty():
+        if not folds or any(without(posts, fold).is_empty() for fold in folds):
             raise InputError(
                 "There is no training post to spare for validation, so that no setting can be chosen: give tuning.grid "
                 "no more than one value a setting and training.patience 0, or keep users with more posts."
             )
-        if isinstance(config, FactorisationConfig):
-            tried = trained(tried, part, validation, features, seed, checkpoint)
-        else:
-            tried = counted(tried, part, validation, features)
+        outcomes = []
+        for number, validation in enumerate(folds):
+            part = without(posts, validation)
+            if isinstance(config, FactorisationConfig):
+                kept = checkpoint and checkpoint.with_name(f"{checkpoint.name}-{number}")
+                outcomes.append(trained(tried, part, validation, features, seed, kept))
+            else:
+                outcomes.append(counted(tried, part, validation, features))
+        tried = [average(verdicts) for verdicts in zip(*outcomes, strict=True)]
     best = max(tried, key=lambda verdict: -1 if verdict.score is None else verdict.score)
     rows = [row(verdict) | {"chosen": verdict is best} for verdict in tried]
     return Choice(best.config, best.epoch, best.score), pl.DataFrame(rows, infer_schema_length=None)
@@ -195,6 +202,23 @@ def trained(
         for place, one in enumerate(tried)
         for outcome in [outcomes[place]]
     ]
+
+
+def average(verdicts: Sequence[Verdict]) -> Verdict:
+    """What came of a combination in all folds; with which training diverged in one, diverged."""
+    failed = next((verdict for verdict in verdicts if verdict.score is None), None)
+    if failed is not None or len(verdicts) == 1:
+        return failed or verdicts[0]
+
+    def mean(numbers: Sequence[int | None]) -> int | None:
+        return None if None in numbers else round(fmean(numbers))
+
+    return replace(
+        verdicts[0],
+        epoch=mean([verdict.epoch for verdict in verdicts]),
+        epochs=mean([verdict.epochs for verdict in verdicts]),
+        score=fmean(verdict.score for verdict in verdicts),
+    )
 
 
 def row(verdict: Verdict) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """Image features: the last feature map of a torchvision classification model, globally average-pooled (Section 4.1)."""
 
 import difflib
-import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -10,16 +9,26 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, fx, nn
 from torchvision import models
 
 from pipeline.errors import InputError
-from pipeline.vision.config import ImageFeaturesConfig, ImagenetWeights, Precision, SeededWeights, WeightsFile
+from pipeline.vision.config import (
+    ImageFeaturesConfig,
+    ImagenetWeights,
+    Precision,
+    PublishedWeights,
+    SeededWeights,
+    WeightsFile,
+)
+from pipeline.vision.darknet.backbone import load_darknet_backbone
+from pipeline.vision.darknet.official import BACKBONES
 from pipeline.vision.extractor import Extractor
 from pipeline.vision.images import squash
-from pipeline.vision.weights import check, downloaded
+from pipeline.vision.weights import check, digest, downloaded, read
+
+TIMM = "timm:"
+"""What the name of a backbone begins with that is timm's and not torchvision's."""
 
 PUBLISHED = {"vgg16-397923af.pth": "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0"}
 """Full hashes of torchvision's files; of the others the digits in their names are checked."""
@@ -62,12 +71,18 @@ class Backbone(Extractor):
         return last.mean((2, 3))
 
 
-def load_backbone(config: ImageFeaturesConfig, seed: int, device: torch.device) -> Backbone:
+def load_backbone(config: ImageFeaturesConfig, seed: int, device: torch.device) -> Extractor:
     """The extractor of a configuration. `seed` draws the weights that are not trained.
 
     Raises InputError for an unknown name, a model without a feature map, weights that are absent, do not have their
     hash or do not fit, and an input size that the model refuses.
     """
+    if config.backbone in BACKBONES:
+        return load_darknet_backbone(config, seed, device)
+    if config.backbone.startswith(TIMM):
+        from pipeline.vision.timm_models import load_timm  # an extra, not needed for torchvision's models
+
+        return load_timm(config, seed, device)
     model = build(config.backbone, seed)
     network = up_to_last_map(model)
     record = {"name": config.backbone, "weights": config.weights.kind}
@@ -77,6 +92,10 @@ def load_backbone(config: ImageFeaturesConfig, seed: int, device: torch.device) 
         case ImagenetWeights():
             state, record["sha256"] = published(config.backbone)
             fill(network, model, state, f"torchvision's file for {config.backbone}")
+        case PublishedWeights():
+            raise InputError(
+                "image.weights is {kind: published}, which is for models of timm; torchvision's are {kind: imagenet}."
+            )
         case WeightsFile(path=path, sha256=expected):
             record["sha256"] = check(Path(path), expected, "image.weights.sha256")
             fill(network, model, read(Path(path)), path)
@@ -153,14 +172,6 @@ def published(name: str) -> tuple[dict[str, Tensor], str]:
     return renamed, sha256
 
 
-def read(path: Path) -> dict[str, Tensor]:
-    """The state in a safetensors file, which runs no code. Raises InputError when it is no such file."""
-    try:
-        return load_file(path)
-    except SafetensorError as error:
-        raise InputError(f"{path} is not a safetensors file ({error}): convert the weights to one.") from None
-
-
 def fill(network: nn.Module, model: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
     """Gives a model up to its last map its weights: the state of the whole `model`, or of its `features` alone.
 
@@ -183,12 +194,3 @@ def fill(network: nn.Module, model: nn.Module, state: Mapping[str, Tensor], what
 
 def _some(keys: Sequence[str]) -> str:
     return ", ".join(keys[:3]) + (f" and {len(keys) - 3} more" if len(keys) > 3 else "")
-
-
-def digest(network: nn.Module) -> str:
-    """A SHA-256 of a network's weights and their names."""
-    found = hashlib.sha256()
-    for name, values in sorted(network.state_dict().items()):
-        found.update(name.encode())
-        found.update(values.numpy().tobytes())
-    return found.hexdigest()

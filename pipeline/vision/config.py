@@ -20,15 +20,27 @@ class SeededWeights(Config):
 
 
 class ImagenetWeights(Config):
-    """The weights that torchvision publishes."""
+    """The weights that torchvision or darknet publishes."""
 
-    kind: Literal["imagenet"] = Field(description="torchvision's weights, trained on ImageNet, downloaded once.")
+    kind: Literal["imagenet"] = Field(description="Published weights, trained on ImageNet, downloaded once.")
+
+
+class PublishedWeights(Config):
+    """The weights that timm publishes."""
+
+    kind: Literal["published"] = Field(
+        description="timm's weights of that name, downloaded once from the Hugging Face hub."
+    )
+    sha256: Sha256 | None = Field(description="Their file's SHA-256; null takes what the hub has and notes its hash.")
 
 
 class WeightsFile(Config):
     """Weights of one's own."""
 
-    kind: Literal["file"] = Field(description="A safetensors file with the state of the model or of its `features`.")
+    kind: Literal["file"] = Field(
+        description="A safetensors file with the state of the model or, for torchvision, of its `features`; a .weights "
+        "file for darknet's."
+    )
     path: str = Field(description="Where the file lies.")
     sha256: Sha256 = Field(description="The file's SHA-256, in hexadecimal.")
 
@@ -36,22 +48,28 @@ class WeightsFile(Config):
 class ImageFeaturesConfig(Config):
     """Image features (Section 4.1)."""
 
-    backbone: str = Field(description="Any classification model of torchvision, by its name there.")
+    backbone: str = Field(
+        description="A classification model: torchvision's by its name, darknet19, or timm's as timm:NAME."
+    )
     input_size: int = Field(ge=32, description="Photos are resized to this many pixels each way (the paper's is 224).")
     precision: Precision = Field(
         "float32",
         description="What the network computes in: less is faster, float16 on a GPU, bfloat16 on new CPUs too.",
     )
-    weights: Annotated[SeededWeights | ImagenetWeights | WeightsFile, Field(discriminator="kind")] = Field(
-        description="What the network has learned."
-    )
+    weights: Annotated[
+        SeededWeights | ImagenetWeights | PublishedWeights | WeightsFile, Field(discriminator="kind")
+    ] = Field(description="What the network has learned.")
 
 
 class ObjectFeaturesConfig(Config):
     """Object features (Section 4.2)."""
 
-    detector: str = Field(description="A detector of COCO's 80 classes: a name such as yolo11n.pt, or a file.")
-    sha256: Sha256 | None = Field(description="The SHA-256 of the weights: needed for a file, null for a name.")
+    detector: str = Field(
+        description="A detector of COCO's 80 classes: a name (yolo11n.pt, yolov2, …), a file, or an export's folder."
+    )
+    sha256: Sha256 | None = Field(
+        description="The SHA-256 of the weights: needed for a file or folder, null for a name."
+    )
     input_size: int = Field(ge=32, multiple_of=32, description="Photos are letterboxed to this many pixels (448).")
     precision: Literal["float32", "float16"] = Field(
         "float32", description="What the network computes in: float16 is faster on a GPU. (bfloat16 is too coarse.)"

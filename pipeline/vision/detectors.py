@@ -22,6 +22,8 @@ from torch import Tensor, nn
 from pipeline.errors import InputError
 from pipeline.vision.coco import COCO_CLASSES
 from pipeline.vision.config import ObjectFeaturesConfig
+from pipeline.vision.darknet.detector import is_darknet, load_darknet_detector
+from pipeline.vision.darknet.official import DETECTORS
 from pipeline.vision.extractor import Extractor
 from pipeline.vision.images import letterbox
 from pipeline.vision.weights import check, downloaded
@@ -71,13 +73,19 @@ class Detector(Extractor):
         vars(self).update(state, network=pickle.loads(state["network"]))
 
 
-def load_detector(config: ObjectFeaturesConfig, device: torch.device) -> Detector:
+def load_detector(config: ObjectFeaturesConfig, device: torch.device) -> Extractor:
     """The extractor of a configuration.
 
     Raises InputError for weights that are absent or do not have their hash, for a file that is no detection model with
     COCO's 80 classes, and for an input size that the model refuses.
     """
+    if is_darknet(config.detector):
+        return load_darknet_detector(config, device)
     path, sha256 = find(config)
+    if path.suffix != ".pt":
+        from pipeline.vision.exported import load_exported  # Their runtimes are extras.
+
+        return load_exported(path, sha256, config, device)
     network = load(path)
     record = {"name": Path(config.detector).name, "weights": "file", "sha256": sha256}
     try:
@@ -103,31 +111,36 @@ def load(path: Path) -> nn.Module:
         ) from None
     if network.task != "detect" or type(network.model[-1]).__name__ not in HEADS:
         raise InputError(f"{path} is a model for the task {network.task!r}: choose one for detection.")
-    names = tuple(network.names[number] for number in range(len(network.names)))
-    if names != COCO_CLASSES:
-        some = ", ".join(names[:5])
-        raise InputError(
-            f"{path} does not detect COCO's 80 classes in their order: it has {len(names)} ({some}, …). Choose a model "
-            "trained on COCO, such as yolo11n.pt."
-        )
+    require_coco(network.names, path)
     return network.fuse(verbose=False)
 
 
+def require_coco(names: Mapping[int, str], path: Path) -> None:
+    """Raises InputError when a model's classes, by number, are not COCO's 80 in their order."""
+    found = tuple(names[number] for number in range(len(names)))
+    if found != COCO_CLASSES:
+        some = ", ".join(found[:5])
+        raise InputError(
+            f"{path} does not detect COCO's 80 classes in their order: it has {len(found)} ({some}, …). Choose a model "
+            "trained on COCO, such as yolo11n.pt."
+        )
+
+
 def find(config: ObjectFeaturesConfig) -> tuple[Path, str]:
-    """The file of the weights and its SHA-256, checked; published ones are downloaded once, by their names."""
+    """The file or folder of the weights and its SHA-256, checked; published ones are downloaded once, by name."""
     name = config.detector
-    if config.sha256 is not None:
-        return Path(name), check(Path(name), config.sha256, "objects.sha256")
-    if Path(name).is_file():
-        found = check(Path(name), "", "objects.sha256")
-        raise InputError(f"objects.sha256 is null; that of {name} is {found}: set it if you trust the file.")
+    if Path(name).exists():
+        found = check(Path(name), config.sha256 or "", "objects.sha256")
+        if config.sha256 is None:
+            raise InputError(f"objects.sha256 is null; that of {name} is {found}: set it if you trust the file.")
+        return Path(name), found
     calm_ultralytics()
     from ultralytics.utils.downloads import GITHUB_ASSETS_NAMES
 
     if name in GITHUB_ASSETS_NAMES:
-        return downloaded(f"{REPOSITORY}/{RELEASE}/{name}", PUBLISHED.get(name))
+        return downloaded(f"{REPOSITORY}/{RELEASE}/{name}", config.sha256 or PUBLISHED.get(name))
     detectors = sorted(known for known in GITHUB_ASSETS_NAMES if re.fullmatch(r"(yolov?\d+\w*|rtdetr-.)\.pt", known))
-    near = ", ".join(difflib.get_close_matches(name, detectors, n=3)) or "yolo11n.pt, yolov8n.pt"
+    near = ", ".join(difflib.get_close_matches(name, [*detectors, *DETECTORS], n=3)) or "yolo11n.pt, yolov8n.pt, yolov2"
     raise InputError(
         f"objects.detector is {name!r}: no such file, and no weights of that name are published. Near: {near}."
     )

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from pipeline.errors import InputError
-from pipeline.folksonomy.split import SplitRule, split, validation_part
+from pipeline.folksonomy.split import SplitRule, split, validation_posts
 
 RULE = TypeAdapter(SplitRule)
 
@@ -85,26 +85,48 @@ def test_validation_posts_are_left_out_of_training_posts_by_the_same_rule():
     assignments, rng = frame(rows), np.random.default_rng(0)
     posts = assignments.select("user", "photo").with_columns(time=pl.Series([*range(6)] * 3))
     train, test = halves(assignments, {"newest_posts": 2}, posts)
-    validation = validation_part(train, posts, RULE.validate_python({"newest_posts": 2}), rng)
+    validation = validation_posts(train, posts, RULE.validate_python({"newest_posts": 2}), 1, rng)
     assert posted(validation) == [(user, f"{user}{number}") for user in "abc" for number in (2, 3)]
-    assert validation.columns == train.columns
-    drawn = validation_part(train, posts, RULE.validate_python({"test_posts": 1}), rng)
+    assert validation.columns == [*train.columns, "fold"]
+    assert validation["fold"].to_list() == [0] * 6
+    drawn = validation_posts(train, posts, RULE.validate_python({"test_posts": 1}), 1, rng)
     assert drawn["user"].to_list() == ["a", "b", "c"]
     assert drawn.join(train, on=["user", "photo"], how="semi").height == 3
     assert drawn.join(test, on=["user", "photo"], how="semi").is_empty()
+
+
+def test_folds_share_no_post_and_each_is_left_out_by_the_rule():
+    rows = [(user, f"{user}{number}", "z") for user in "abc" for number in range(6)]
+    train, _ = halves(frame(rows), {"test_posts": 1})
+    posts = train.with_columns(time=pl.col("photo").str.tail(1).cast(pl.Int64))
+    newest = validation_posts(train, posts, RULE.validate_python({"newest_posts": 2}), 2, np.random.default_rng(0))
+    for (user,), of_user in posts.group_by("user"):
+        expected = of_user.sort("time", descending=True)["photo"].to_list()
+        found = newest.filter(user=user)
+        assert set(found.filter(fold=0)["photo"]) == set(expected[:2])
+        assert set(found.filter(fold=1)["photo"]) == set(expected[2:4])
+    rule = RULE.validate_python({"test_share": 0.2})
+    drawn = validation_posts(train, posts, rule, 5, np.random.default_rng(0))
+    assert drawn["fold"].to_list() == [fold for fold in range(5) for _ in "abc"]
+    assert sorted(posted(drawn)) == posted(train)
+    first = validation_posts(train, posts, rule, 1, np.random.default_rng(0))
+    assert posted(first) == posted(drawn.filter(fold=0))
+    with pytest.raises(InputError, match=r"tuning\.folds is 6.*choose 5 at most"):
+        validation_posts(train, posts, rule, 6, np.random.default_rng(0))
 
 
 def test_a_given_split_leaves_one_post_of_each_user_for_validation():
     train, _ = halves(
         frame([(user, f"{user}{number}", "z") for user in "ab" for number in range(3)]), {"test_posts": 1}
     )
-    part = validation_part(train, train, RULE.validate_python({"given": True}), np.random.default_rng(0))
+    part = validation_posts(train, train, RULE.validate_python({"given": True}), 1, np.random.default_rng(0))
     assert part["user"].to_list() == ["a", "b"]
 
 
 def test_where_no_post_is_to_spare_there_is_no_validation():
     train = frame([("a", "1", "z"), ("b", "2", "z")]).select("user", "photo", tags=pl.concat_list("tag"))
-    assert validation_part(train, train, RULE.validate_python({"test_posts": 3}), np.random.default_rng(0)).is_empty()
+    rule, rng = RULE.validate_python({"test_posts": 3}), np.random.default_rng(0)
+    assert validation_posts(train, train, rule, 1, rng).is_empty()
 
 
 def test_an_empty_half_is_said():

@@ -38,8 +38,8 @@ def test_the_papers_data_with_trained_weights(choice, file):
     params = load(file)
     assert (params.source, params.recipe) == ("nus-wide", choice)
     assert (params.image.backbone, params.image.weights.kind) == ("vgg16", "imagenet")
-    assert params.objects.detector == "yolov8n.pt"
-    assert params.objects.sha256 == "f59b3d833e2ff32e194b5bb8e08d211dc7c5bdf144b90d2c8412c47ccfc83b36"
+    assert params.objects.detector == "yolov2"
+    assert params.objects.sha256 is None
 
 
 def test_the_sample_with_its_own_detector(file):

@@ -16,11 +16,10 @@ from pipeline.training.tune import Choice, fit_chosen, tune
 SHORT = TRAINING.model_copy(update={"epochs": 6, "curve_every": 2})
 GRID = {"learning_rate": [1e-5, 0.1], "l2": [0.0, 1e-4]}
 FM, BOTH = FACTORISATIONS[0], FACTORISATIONS[7]
-NOTHING = pl.DataFrame(schema={"user": pl.String, "photo": pl.String, "tags": pl.List(pl.String)})
 
 
 def tuning(grid=GRID, refit=True) -> TuningConfig:
-    return TuningConfig(grid=grid, refit=refit)
+    return TuningConfig(grid=grid, folds=1, refit=refit)
 
 
 def told(model: dict, **keys) -> ModelConfig:
@@ -30,7 +29,7 @@ def told(model: dict, **keys) -> ModelConfig:
 @pytest.mark.parametrize("model", [FM, BOTH], ids=name)
 def test_the_best_of_all_combinations_on_validation_posts_is_chosen(model):
     posts, new, features = checkerboard()
-    choice, table = tune(config(model), SHORT, tuning(), posts, new, features, 0)
+    choice, table = tune(config(model), SHORT, tuning(), posts, [new], features, 0)
     assert table.select("learning_rate", "l2").rows() == [(1e-5, 0.0), (1e-5, 1e-4), (0.1, 0.0), (0.1, 1e-4)]
     for rate, l2, epoch, epochs, f1, _ in table.iter_rows():
         alone = SHORT.model_copy(update={"learning_rate": rate, "l2": l2})
@@ -49,7 +48,7 @@ def test_the_best_of_all_combinations_on_validation_posts_is_chosen(model):
 def test_a_models_own_grid_and_settings_come_first():
     posts, new, features = checkerboard()
     model = told(FM, grid={"factors": [4, 8]}, training={"l2": 0.01, "learning_rate": 0.1})
-    choice, table = tune(model, SHORT, tuning(), posts, new, features, 0)
+    choice, table = tune(model, SHORT, tuning(), posts, [new], features, 0)
     assert table.columns == ["factors", "epoch", "epochs", "f1@5", "chosen"]
     assert choice.config.training.l2 == 0.01
     assert choice.config.training.factors == table.filter("chosen")["factors"].item()
@@ -60,7 +59,7 @@ def test_what_cannot_be_trained_side_by_side_is_tried_too():
     posts, new, features = checkerboard()
     negatives = [{"kind": "uniform"}, {"kind": "adaptive", "mean_rank": 0.2}]
     grid = {"batch": [4, 64], "negatives": negatives, "l2": [0.0, 0.1]}
-    choice, table = tune(config(FM), SHORT, tuning(grid), posts, new, features, 0)
+    choice, table = tune(config(FM), SHORT, tuning(grid), posts, [new], features, 0)
     assert len(table) == 8
     assert table["negatives"][2] == '{"kind": "adaptive", "mean_rank": 0.2}'
     row = table.row(by_predicate=pl.col("chosen"), named=True)
@@ -71,7 +70,7 @@ def test_the_first_of_equals_is_chosen(monkeypatch):
     posts, new, features = checkerboard()
     monkeypatch.setattr(module, "metrics", lambda _: {"f1@5": 0.5})
     model = told({"kind": "cooccurrence", "features": "none", "personal": 0.5}, grid={"personal": [0.7, 0.2]})
-    choice, table = tune(model, SHORT, tuning(), posts, new, features, 0)
+    choice, table = tune(model, SHORT, tuning(), posts, [new], features, 0)
     assert table.rows() == [(0.7, None, None, 0.5, True), (0.2, None, None, 0.5, False)]
     assert choice.config.personal == 0.7
 
@@ -79,7 +78,7 @@ def test_the_first_of_equals_is_chosen(monkeypatch):
 def test_with_one_combination_and_no_patience_nothing_is_trained():
     posts, _, features = checkerboard()
     for model in (config(FM), config({"kind": "popular", "features": "none"})):
-        choice, table = tune(model, SHORT, tuning({}), posts, NOTHING, features, 0)
+        choice, table = tune(model, SHORT, tuning({}), posts, [], features, 0)
         assert (choice.epoch, choice.score) == (None, None)
         assert table.rows() == [(None, None, None, True)]
 
@@ -87,7 +86,7 @@ def test_with_one_combination_and_no_patience_nothing_is_trained():
 def test_patience_alone_finds_the_epochs():
     posts, new, features = checkerboard()
     patient = TRAINING.model_copy(update={"epochs": 200, "curve_every": 1, "patience": 3})
-    choice, table = tune(config(FM), patient, tuning({}), posts, new, features, 0)
+    choice, table = tune(config(FM), patient, tuning({}), posts, [new], features, 0)
     assert choice.epoch is not None
     assert table["epochs"].item() == choice.epoch + 3 < 200
 
@@ -95,24 +94,24 @@ def test_patience_alone_finds_the_epochs():
 def test_a_combination_that_diverges_is_shown_and_not_chosen():
     posts, new, features = checkerboard()
     wild = SHORT.model_copy(update={"optimizer": "sgd"})
-    choice, table = tune(config(BOTH), wild, tuning({"learning_rate": [1e9, 0.05]}), posts, new, features, 0)
+    choice, table = tune(config(BOTH), wild, tuning({"learning_rate": [1e9, 0.05]}), posts, [new], features, 0)
     assert table["f1@5"][0] is None
     assert choice.config.training.learning_rate == 0.05
     with pytest.raises(InputError, match=r"learning_rate is 1000000000\.0.*all 2 combinations"):
-        tune(config(BOTH), wild, tuning({"learning_rate": [1e9, 2e9]}), posts, new, features, 0)
+        tune(config(BOTH), wild, tuning({"learning_rate": [1e9, 2e9]}), posts, [new], features, 0)
 
 
 def test_no_post_to_spare_is_an_error_with_its_remedy():
     posts, _, features = checkerboard()
     with pytest.raises(InputError, match=r"tuning\.grid"):
-        tune(config(FM), SHORT, tuning(), posts, NOTHING, features, 0)
+        tune(config(FM), SHORT, tuning(), posts, [], features, 0)
 
 
 @pytest.mark.parametrize("model", [FM, BOTH], ids=name)
 def test_the_chosen_model_is_fitted_again_to_all_posts(model):
     posts, new, features = checkerboard()
     everything = pl.concat([posts, new]).sort("user", "photo")
-    choice, _ = tune(config(model), SHORT, tuning(), posts, new, features, 0)
+    choice, _ = tune(config(model), SHORT, tuning(), posts, [new], features, 0)
     fitted = fit_chosen(Choice.from_json(choice.as_json()), True, everything, new, features, 1)
     chosen = choice.config.training.model_dump() | {"epochs": choice.epoch}
     expected = fit(config(model), TrainingConfig.model_validate(chosen), everything, features, 1)
@@ -122,10 +121,10 @@ def test_the_chosen_model_is_fitted_again_to_all_posts(model):
 def test_without_refit_the_best_parameters_of_the_other_posts_are_kept():
     posts, new, features = checkerboard()
     everything = pl.concat([posts, new]).sort("user", "photo")
-    choice, _ = tune(config(BOTH), SHORT, tuning({"l2": [1e-4]}, refit=False), posts, new, features, 0)
+    choice, _ = tune(config(BOTH), SHORT, tuning({"l2": [1e-4]}, refit=False), posts, [new], features, 0)
     assert choice.epoch is None  # One combination, no patience: nothing is chosen, and all posts are learnt from.
     patient = SHORT.model_copy(update={"patience": 50})
-    choice, _ = tune(config(BOTH), patient, tuning({"l2": [1e-4]}), posts, new, features, 0)
+    choice, _ = tune(config(BOTH), patient, tuning({"l2": [1e-4]}), posts, [new], features, 0)
     fitted = fit_chosen(choice, False, everything, new, features, 0)
     (expected,) = fit_trials(config(BOTH), [patient.model_copy(update={"l2": 1e-4})], posts, features, 0, new)
     np.testing.assert_array_equal(fitted.model.tensors["tag"], expected.model.tensors["tag"])
@@ -134,7 +133,7 @@ def test_without_refit_the_best_parameters_of_the_other_posts_are_kept():
 def test_a_killed_search_goes_on_and_comes_to_the_same(tmp_path, monkeypatch):
     posts, new, features = checkerboard()
     grid = {"batch": [8, 16], "l2": [0.0, 0.1]}
-    undisturbed = tune(config(FM), SHORT, tuning(grid), posts, new, features, 0)
+    undisturbed = tune(config(FM), SHORT, tuning(grid), posts, [new], features, 0)
     trained = []
 
     def dying(*arguments):
@@ -145,9 +144,9 @@ def test_a_killed_search_goes_on_and_comes_to_the_same(tmp_path, monkeypatch):
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr(module, "fit_trials", dying)
-        tune(config(FM), SHORT, tuning(grid), posts, new, features, 0, tmp_path / "tune-fm")
-    assert [file.name for file in tmp_path.iterdir()] == ["tune-fm-0.safetensors"]
-    again = tune(config(FM), SHORT, tuning(grid), posts, new, features, 0, tmp_path / "tune-fm")
+        tune(config(FM), SHORT, tuning(grid), posts, [new], features, 0, tmp_path / "tune-fm")
+    assert [file.name for file in tmp_path.iterdir()] == ["tune-fm-0-0.safetensors"]
+    again = tune(config(FM), SHORT, tuning(grid), posts, [new], features, 0, tmp_path / "tune-fm")
     assert again[0] == undisturbed[0]
     assert again[1].equals(undisturbed[1])
 
@@ -174,3 +173,26 @@ def test_a_baselines_grid_is_checked_by_its_own_settings():
 def test_settings_that_are_none_are_refused():
     with pytest.raises(InputError, match="run it again"):
         Choice.from_json({"model": {"kind": "fm"}})
+
+
+def test_of_several_folds_the_mean_counts(monkeypatch):
+    """0.2 is best in one fold, 0.7 in the mean of both."""
+    posts, new, features = checkerboard()
+    everything = pl.concat([posts, new]).sort("user", "photo")
+    other = posts.group_by("user", maintain_order=True).first().select(posts.columns)
+    seen = iter([{"f1@5": 0.6}, {"f1@5": 0.8}, {"f1@5": 0.5}, {"f1@5": 0.1}])
+    monkeypatch.setattr(module, "metrics", lambda _: next(seen))
+    model = told({"kind": "cooccurrence", "features": "none", "personal": 0.5}, grid={"personal": [0.7, 0.2]})
+    choice, table = tune(model, SHORT, tuning(), everything, [new, other], features, 0)
+    assert table["f1@5"].to_list() == pytest.approx([0.55, 0.45])
+    assert (choice.config.personal, choice.score) == (0.7, pytest.approx(0.55))
+
+
+def test_of_several_folds_the_mean_number_of_epochs_is_trained():
+    posts, new, features = checkerboard()
+    everything = pl.concat([posts, new]).sort("user", "photo")
+    other = posts.group_by("user", maintain_order=True).first().select(posts.columns)
+    patient = TRAINING.model_copy(update={"epochs": 60, "curve_every": 1, "patience": 3})
+    alone = [tune(config(FM), patient, tuning({}), everything, [fold], features, 0)[0].epoch for fold in (new, other)]
+    choice, _ = tune(config(FM), patient, tuning({}), everything, [new, other], features, 0)
+    assert choice.epoch == round(sum(alone) / 2)

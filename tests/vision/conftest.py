@@ -1,4 +1,4 @@
-"""Photos to look at, and the GPU where there is one."""
+"""Photos to look at, untrained detectors, and the GPU where there is one."""
 
 import io
 from collections.abc import Callable, Iterable
@@ -9,8 +9,11 @@ import pyarrow as pa
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
 from pipeline.sources.photos import Photo
+from pipeline.vision.coco import COCO_CLASSES
+from pipeline.vision.detectors import calm_ultralytics
 from pipeline.vision.extract import extract, features
 from pipeline.vision.extractor import Extractor
 from pipeline.vision.local import Local
@@ -55,3 +58,33 @@ def _photo(number: int) -> Photo:
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=90)
     return Photo(f"p{number:04}", buffer.getvalue(), width, height)
+
+
+@pytest.fixture(scope="session")
+def save(tmp_path_factory) -> Callable[..., Path]:
+    """Saves an untrained model of ultralytics as its trainer does, and gives the file."""
+    calm_ultralytics()
+    from ultralytics.nn import tasks
+
+    def build(architecture: str, kind: str = "DetectionModel", names: tuple[str, ...] = COCO_CLASSES, **more) -> Path:
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(1)
+            model = getattr(tasks, kind)(architecture, verbose=False, **more.pop("options", {}))
+            for name, layer in model.named_modules():
+                if isinstance(layer, nn.BatchNorm2d):  # As if it had seen photos, so that folding it matters.
+                    layer.running_mean.normal_(0, 0.1)
+                    layer.running_var.uniform_(0.5, 1.5)
+                if isinstance(layer, nn.Conv2d):  # So that scores differ between photos and classes.
+                    nn.init.kaiming_normal_(layer.weight)
+                if "cv3" in name and isinstance(layer, nn.Conv2d) and layer.bias is not None:
+                    nn.init.zeros_(layer.bias)
+                    layer.weight.data *= 20
+        model.names = dict(enumerate(names))
+        model.task = more.pop("task", "detect")
+        for attribute, value in more.items():
+            setattr(model.model[-1], attribute, value)
+        path = tmp_path_factory.mktemp("weights") / "model.pt"
+        torch.save({"model": model, "ema": None, "train_args": {}}, path)
+        return path
+
+    return build

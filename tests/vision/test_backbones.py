@@ -230,6 +230,7 @@ def test_the_description_says_what_decides_the_numbers(cpu):
         "seed": 9,
         "size": 96,
         "dimension": 512,
+        "precision": "float32",
         "batch": BATCH,
         "device": "cpu",
     }

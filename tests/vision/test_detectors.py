@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ from pipeline.files import sha256
 from pipeline.vision import detectors
 from pipeline.vision.coco import COCO_CLASSES
 from pipeline.vision.config import ObjectFeaturesConfig
-from pipeline.vision.detectors import Detector, calm_ultralytics, load_detector
+from pipeline.vision.detectors import Detector, load_detector
 from pipeline.vision.extractor import BATCH, describe
 from pipeline.vision.images import decode
 
@@ -25,36 +24,6 @@ SIZE = 64
 
 def config(path: Path | str, size: int = SIZE) -> ObjectFeaturesConfig:
     return ObjectFeaturesConfig(detector=str(path), sha256=sha256(Path(path)), input_size=size)
-
-
-@pytest.fixture(scope="module")
-def save(tmp_path_factory) -> Callable[..., Path]:
-    """Saves an untrained model of ultralytics as its trainer does, and gives the file."""
-    calm_ultralytics()
-    from ultralytics.nn import tasks
-
-    def build(architecture: str, kind: str = "DetectionModel", names: tuple[str, ...] = COCO_CLASSES, **more) -> Path:
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(1)
-            model = getattr(tasks, kind)(architecture, verbose=False, **more.pop("options", {}))
-            for name, layer in model.named_modules():
-                if isinstance(layer, nn.BatchNorm2d):  # As if it had seen photos, so that folding it matters.
-                    layer.running_mean.normal_(0, 0.1)
-                    layer.running_var.uniform_(0.5, 1.5)
-                if isinstance(layer, nn.Conv2d):  # So that scores differ between photos and classes.
-                    nn.init.kaiming_normal_(layer.weight)
-                if "cv3" in name and isinstance(layer, nn.Conv2d) and layer.bias is not None:
-                    nn.init.zeros_(layer.bias)
-                    layer.weight.data *= 20
-        model.names = dict(enumerate(names))
-        model.task = more.pop("task", "detect")
-        for attribute, value in more.items():
-            setattr(model.model[-1], attribute, value)
-        path = tmp_path_factory.mktemp("weights") / "model.pt"
-        torch.save({"model": model, "ema": None, "train_args": {}}, path)
-        return path
-
-    return build
 
 
 @pytest.fixture(scope="module")
@@ -214,6 +183,8 @@ def test_a_name_is_downloaded_and_checked(yolov8: Path, monkeypatch, cpu):
     assert expected == "0ebbc80d4a7680d14987a577cd21342b65ecfd94632bd9a8da63ae6417644ee1"
     assert describe(extractor)["name"] == "yolo11n.pt"
     assert describe(extractor)["sha256"] == "e" * 64
+    load_detector(ObjectFeaturesConfig(detector="yolo11n.pt", sha256="f" * 64, input_size=SIZE), cpu)
+    assert asked[-1] == (url, "f" * 64), "a hash of the user's goes before the published one"
 
 
 def test_ultralytics_is_kept_quiet_and_what_the_user_set_stays(yolov8: Path, tmp_path: Path):

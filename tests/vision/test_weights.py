@@ -13,6 +13,7 @@ from pipeline.vision.weights import check, downloaded
 URL = "https://example.org/weights/net-0123.pth"
 CONTENT = b"weights"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
+SHA512 = hashlib.sha512(CONTENT).hexdigest()
 
 
 @pytest.fixture
@@ -40,6 +41,14 @@ def fetched(monkeypatch) -> list[str]:
 def test_a_file_is_fetched_once(folder: Path, fetched: list[str], expected: str):
     assert downloaded(URL, expected) == (folder / "net-0123.pth", SHA256)
     assert downloaded(URL, expected) == (folder / "net-0123.pth", SHA256)
+    assert fetched == [URL]
+
+
+def test_a_file_is_known_by_a_sha512_where_that_is_published(folder: Path, fetched: list[str]):
+    assert downloaded(URL, SHA512) == (folder / "net-0123.pth", SHA256)
+    (folder / "net-0123.pth").write_bytes(b"something else")
+    with pytest.raises(InputError, match=r"has the SHA-512 .*; the published one is " + SHA512):
+        downloaded(URL, SHA512)
     assert fetched == [URL]
 
 
