@@ -33,7 +33,9 @@ def main(
     if params.source != "nus-wide" and (status or retry):
         raise InputError(f"Source {params.source} keeps no journal: --status and --retry are for nus-wide.")
     if engine is Engine.RAY and params.source != "table":
-        print(f"The photos of source {params.source} are prepared on this machine: Ray is for a table's.", file=sys.stderr)
+        print(
+            f"The photos of source {params.source} are prepared on this machine: Ray is for a table's.", file=sys.stderr
+        )
     match params.source:
         case "sample":
             posts, left_out = sample.collect(params.sources.sample, paths.photos, work)
