@@ -38,7 +38,7 @@ clean:  ## delete the environment and what can be computed again; not the artifa
 	rm -rf $(VENV) $(PEERS) .work/training .work/crawl .work/features .work/seconds
 
 $(INSTALLED): pyproject.toml constraints.txt
-	@echo "Making $(VENV) and installing the pinned dependencies (about 6 GB, some minutes)."
+	@echo "Making $(VENV) and installing the pinned dependencies (about 7 GB, some minutes)."
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 …")'
 	$(PYTHON) -m venv $(VENV)
 	python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
