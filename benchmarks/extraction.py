@@ -9,7 +9,7 @@ speed      The extraction stage (photos in shards → parquet; without import an
            decoding alone on all cores. Medians of --rounds. CPU seconds tell on busy cores, too.
 command    The same stages as commands, from `python -m stages.extract_image` to its end.
 batches    The bare network with 8, 16 and 32 photos at once.
-precision  How near features in float16 and bfloat16 are to float32: the least cosine of any photo.
+precision  How near features in float16 are to float32: the least cosine of any photo.
 memory     Resident memory over 100,000 photos (--many), all different, with a tiny network.
 parts      Seconds to read the vectors of 269,648 photos from parts of 16 and from those of a run at 10 photos/s.
 quality    Mean AUC of the object features over the classes that at least five annotated photos show.
@@ -224,7 +224,7 @@ def batches(networks: list[str], folder: Path, device: torch.device, photos: lis
 def precision(folder: Path, device: torch.device, photos: list[Photo]) -> None:
     for name in ("squeezenet1_1", "yolov8n", "vgg16"):
         found = {}
-        for of in ("float32", "float16") if name == "yolov8n" else ("float32", "float16", "bfloat16"):
+        for of in ("float32", "float16"):
             extractor = loaded(name, folder, device, of)
             seen = np.stack([extractor.preprocess(decode(photo)) for photo in photos])
             start = time.process_time()

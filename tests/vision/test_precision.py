@@ -14,9 +14,8 @@ def backbone(precision: str, cpu) -> Backbone:
     return load_backbone(ImageFeaturesConfig(**given), 0, cpu)
 
 
-@pytest.mark.parametrize("precision", ["float16", "bfloat16"])
-def test_features_stay_near_those_of_float32(precision: str, photos, cpu):
-    exact, lower = backbone("float32", cpu), backbone(precision, cpu)
+def test_features_stay_near_those_of_float32(photos, cpu):
+    exact, lower = backbone("float32", cpu), backbone("float16", cpu)
     seen = np.stack([exact.preprocess(decode(photo)) for photo in photos(4)])
     one, other = exact.compute(seen), lower.compute(seen)
     assert other.dtype == np.float32
@@ -26,12 +25,14 @@ def test_features_stay_near_those_of_float32(precision: str, photos, cpu):
 
 
 def test_the_precision_is_part_of_what_decides_the_numbers(cpu):
-    made = [backbone(precision, cpu) for precision in ("float32", "float16", "bfloat16")]
-    assert [extractor.record["precision"] for extractor in made] == ["float32", "float16", "bfloat16"]
-    assert len({extractor.fingerprint for extractor in made}) == 3
+    made = [backbone(precision, cpu) for precision in ("float32", "float16")]
+    assert [extractor.record["precision"] for extractor in made] == ["float32", "float16"]
+    assert len({extractor.fingerprint for extractor in made}) == 2
 
 
-def test_a_detector_is_not_computed_in_bfloat16():
-    """On real photos its cosine to float32 falls to 0.988 (benchmarks/extraction.py)."""
+def test_nothing_is_computed_in_bfloat16(cpu):
+    """On real photos the cosine to float32 falls below 0.9999, a detector's to 0.988 (benchmarks/README.md)."""
     with pytest.raises(ValidationError, match="'float32' or 'float16'"):
         ObjectFeaturesConfig(detector="yolo11n.pt", sha256=None, input_size=448, precision="bfloat16")
+    with pytest.raises(ValidationError, match="'float32' or 'float16'"):
+        backbone("bfloat16", cpu)

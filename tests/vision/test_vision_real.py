@@ -102,16 +102,14 @@ def pixels(extractor: Extractor, ids: pl.Series, real_data: Path) -> np.ndarray:
     return np.stack([extractor.preprocess(decode(Photo(file.stem, file.read_bytes(), 0, 0))) for file in files])
 
 
-# bfloat16 is the coarser one: of 64 photos it falls short of 0.9999 with one, by a hair (README says so).
-@pytest.mark.parametrize(("precision", "least"), [("float16", 0.9999), ("bfloat16", 0.9998)])
-def test_a_backbone_in_lower_precision_stays_near(precision: str, least: float, annotated, real_data: Path, cpu):
+def test_a_backbone_in_lower_precision_stays_near(annotated, real_data: Path, cpu):
     weights = {"kind": "file", "path": str(real_data / "weights" / "squeezenet1_1-features.safetensors")}
     given = {"backbone": "squeezenet1_1", "input_size": 224, "weights": weights | {"sha256": SQUEEZENET}}
     exact, lower = (
-        load_backbone(ImageFeaturesConfig(**given, precision=chosen), 0, cpu) for chosen in ("float32", precision)
+        load_backbone(ImageFeaturesConfig(**given, precision=chosen), 0, cpu) for chosen in ("float32", "float16")
     )
     seen = pixels(exact, annotated["id"][:64], real_data)
-    assert cosines(lower.compute(seen), exact.compute(seen)).min() >= least
+    assert cosines(lower.compute(seen), exact.compute(seen)).min() >= 0.9999
 
 
 def test_a_detector_in_lower_precision_stays_near(annotated, real_data: Path, cpu):
