@@ -103,8 +103,8 @@ class Paths:
         return self.folder / "report"
 
     def unfinished(self, stage: str, name: str) -> Path:
-        """Where the training of a stage is kept while it lasts."""
-        return WORK / "training" / self.source / self.recipe / f"{stage}-{name}"
+        """The folder where the training of a stage is kept while it lasts."""
+        return WORK / "training" / self.source / self.recipe / stage / name
 
     @property
     def seconds(self) -> Path:

@@ -26,11 +26,8 @@ def main(params: Params, model: Model) -> str:
     shutil.rmtree(repeats, ignore_errors=True)
     repeats.mkdir(parents=True)
     seeds = params.seeds if isinstance(choice.config, FactorisationConfig) else 1  # Nothing else draws anything.
-    checkpoints = [
-        Checkpoint(unfinished.with_name(f"{unfinished.name}-{seed}.safetensors"))
-        for seed in range(params.seed, params.seed + seeds)
-    ]
-    for seed, checkpoint in enumerate(checkpoints, params.seed):
+    for seed in range(params.seed, params.seed + seeds):
+        checkpoint = Checkpoint(unfinished / f"seed-{seed}.safetensors")
         fitted = fit_chosen(choice, params.tuning.refit, posts, validation, features, seed, checkpoint)
         if seed > params.seed:
             save(fitted.model, repeats / f"seed-{seed}.safetensors")
@@ -39,8 +36,7 @@ def main(params: Params, model: Model) -> str:
         save(first.model, paths.model(model))
         with atomic(paths.training(model)) as file:
             first.curve.write_csv(file, float_precision=6)
-    for checkpoint in checkpoints:
-        checkpoint.clear()
+    shutil.rmtree(unfinished, ignore_errors=True)
     skipped = f", {first.skipped} posts skipped because they have every tag" if first.skipped else ""
     several = f", {seeds} seeds" if seeds > 1 else ""
     return f"train {model}: {len(posts):,} posts, {len(first.model.tags):,} tags{several}, on {first.device}{skipped}"

@@ -1,5 +1,7 @@
 """Chooses one model's settings on validation posts (Section 5.2)."""
 
+import shutil
+
 from pipeline.files import atomic, read_parquet, write_json
 from pipeline.store import read_store
 from pipeline.training.tune import tune
@@ -18,8 +20,7 @@ def main(params: Params, model: Model) -> str:
     with atomic(paths.tuning(model)) as file:
         table.write_csv(file)
     write_json(choice.as_json(), paths.settings(model))
-    for file in unfinished.parent.glob(f"{unfinished.name}-*.safetensors"):
-        file.unlink()
+    shutil.rmtree(unfinished, ignore_errors=True)
     if choice.score is None:
         return f"tune {model}: nothing to choose"
     return f"tune {model}: F1@5 {choice.score:.4f} on {len(validation):,} validation posts, best of {len(table)}"

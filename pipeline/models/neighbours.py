@@ -32,7 +32,7 @@ class Neighbours(Baseline):
         if len(photos) <= config.neighbours:
             raise InputError(
                 f"There are {len(photos)} training photos, too few for {config.neighbours} neighbours: lower the "
-                "model's `neighbours`."
+                "model's `neighbours`, in its grid, too."
             )
         # Equal vectors share a row, so that they are equally far: a matrix product rounds each column its own way.
         vectors, vector = np.unique(concatenated(config, photos, features), axis=0, return_inverse=True)

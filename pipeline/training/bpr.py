@@ -5,11 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numba
 import numpy as np
 import polars as pl
 import torch
 from torch import Tensor
 
+from pipeline.models import factorisation
 from pipeline.models.config import FactorisationConfig
 from pipeline.models.factorisation import Contexts, Factorisation, has_bias
 from pipeline.models.model import vocabulary
@@ -247,16 +249,17 @@ def fingerprint(
     data: TrainingPosts,
     validation: Judge | None,
 ) -> str:
-    """The key of a checkpoint: all that decides what training comes to, its code and torch among it."""
+    """The key of a checkpoint: all that decides what training comes to, its code and its libraries among it."""
     digest = hashlib.sha256()
-    told = [config.model_dump_json(), *(trial.model_dump_json() for trial in settings), seed, device, torch.__version__]
-    for part in (*told, *names.values()):
+    told = [config.model_dump_json(), *(trial.model_dump_json() for trial in settings), seed, device]
+    libraries = [library.__version__ for library in (torch, np, numba, pl)]
+    for part in (*told, *libraries, *names.values()):
         digest.update(repr(part).encode())
-    for file in sorted(Path(__file__).parent.glob("*.py")):
+    code = Path(__file__).parent.glob("*.py")
+    for file in (*sorted(code), Path(factorisation.__file__)):
         digest.update(file.read_bytes())
-    judged = (
-        [] if validation is None else [*validation.entities.values(), validation.rows, validation.post, validation.tag]
-    )
+    judged = [] if validation is None else [*validation.entities.values(), validation.rows, validation.sizes]
+    judged += [] if validation is None else [validation.post, validation.tag]
     for tensor in (*data.entities.values(), *data.features.values(), data.rows, data.counts, data.tags, *judged):
         digest.update(tensor.cpu().numpy())
     return digest.hexdigest()

@@ -51,7 +51,3 @@ class Checkpoint:
         with atomic(self.path) as temporary:
             save_file(dict(arrays), temporary, {"training": json.dumps({"key": key} | dict(notes))})
         self._saved = time.monotonic()
-
-    def clear(self) -> None:
-        """Deletes the file: what it is for has been done."""
-        self.path.unlink(missing_ok=True)

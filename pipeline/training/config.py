@@ -65,8 +65,10 @@ TrainingOverrides = create_model(
 
 
 def check_grid(grid: Mapping[str, Sequence[Any]], told: Callable[[str, Any], object]) -> None:
-    """Raises ValueError for a setting of a grid that `told` refuses, and for one without values."""
+    """Raises ValueError for a setting of a grid that `told` refuses, for one without values, and for what is none."""
     for key, values in grid.items():
+        if key in ("kind", "features", "grid"):
+            raise ValueError(f"the grid varies {key}, which is no setting: list a model for each.")
         if not values:
             raise ValueError(f"the grid has no value of {key} to try.")
         for value in values:
@@ -88,8 +90,9 @@ class TuningConfig(Config):
         "chosen by their mean F1@5. Few posts judge noisily: more folds choose better, and cost as many searches.",
     )
     refit: bool = Field(
-        description="Train what was chosen on all training posts, for as many epochs as were best (true), or on those "
-        "that are not for validation, keeping the parameters that did best on these (false)."
+        description="Train what was chosen on all training posts, for as many epochs as were best, with smoothing the "
+        "last of those averaged (true), or on those that are not for validation, keeping the parameters that did best "
+        "on these (false)."
     )
 
     @model_validator(mode="after")

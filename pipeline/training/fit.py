@@ -45,9 +45,10 @@ def fit(
     validation: pl.DataFrame | None = None,
     checkpoint: Checkpoint | None = None,
 ) -> Fitted:
-    """Fits a model to training posts (columns user, photo, tags): U and T are their users and tags.
+    """Fits a model to training posts (columns user, photo, tags), of whose tags T it knows all.
 
-    On a GPU where there is one. A post that has every tag of T has no negative, so BPR skips it. With validation posts,
+    On a GPU where there is one. A post that has every tag of T has no negative, so BPR skips it, and does not know a
+    user who has no other. With validation posts,
     training stops when its patience ends, and the parameters that did best on them are kept. Raises InputError when no
     post is left to learn from, and when training diverges.
     """
@@ -56,7 +57,7 @@ def fit(
     settings = merged(training, config.training)
     (trained,) = fit_trials(config, [settings], posts, features, seed, validation, checkpoint)
     if trained.model is None:
-        raise diverged([trained])
+        raise diverged(trained.settings, trained.epoch)
     skipped = len(posts) - len(usable(posts))
     return Fitted(trained.model, trained.curve, skipped, device().type)
 
@@ -92,12 +93,11 @@ def device() -> "torch.device":
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def diverged(trials: "Sequence[Trained]") -> InputError:
-    """What to say of training whose numbers have become infinite, with the settings of the first trial."""
-    first = trials[0]
-    which = "the loss" if len(trials) == 1 else f"the loss of all {len(trials)} combinations"
+def diverged(settings: TrainingConfig, epoch: int, trials: int = 1) -> InputError:
+    """What to say of training whose numbers have become infinite: the settings, and the epoch, of the first trial."""
+    which = "the loss" if trials == 1 else f"the loss of all {trials} combinations"
     return InputError(
-        f"training.learning_rate is {first.settings.learning_rate} (optimizer {first.settings.optimizer}, sigma "
-        f"{first.settings.sigma}); {which} was no longer finite in epoch {first.epoch}: choose a smaller rate, a "
-        "smaller batch, or store.scaling standardise."
+        f"training.learning_rate is {settings.learning_rate} (optimizer {settings.optimizer}, sigma {settings.sigma}); "
+        f"{which} was no longer finite in epoch {epoch}: choose a smaller rate, a smaller batch, or store.scaling "
+        "standardise."
     )

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from pipeline.models.factorisation import Contexts
-from pipeline.training import kernels
+from pipeline.training import ways
 from pipeline.training.quadruples import Batch
 from pipeline.training.threads import in_halves
 
@@ -46,18 +46,25 @@ class Gradients:
         )
 
 
-def post_vectors(contexts: Contexts, parameters: Mapping[str, Tensor], batch: Batch) -> Tensor:
-    """What the contexts give for each post, (B, G, width): features are projected once a post, not a quadruple."""
+def post_vectors(
+    contexts: Contexts,
+    parameters: Mapping[str, Tensor],
+    entities: Mapping[str, Tensor],
+    features: Mapping[str, Tensor],
+    posts: int,
+) -> Tensor:
+    """What the contexts give for each post, (B, G, width): features are projected once a post, not a quadruple.
+
+    entities and features as in `Batch`; a row of −1, of what the model does not know, gives nothing. posts: B.
+    """
     tag = parameters["tag"]
-    vectors = tag.new_zeros(len(batch.posts), tag.shape[1], contexts.width)
+    vectors = tag.new_zeros(posts, tag.shape[1], contexts.width)
     for name in contexts.names:
         part = vectors[..., contexts.columns(name)]
-        if name in batch.entities and tag.is_cuda:
-            part += parameters[name].index_select(0, batch.entities[name])
-        elif name in batch.entities:
-            kernels.add_rows(parameters[name].numpy(), batch.entities[name].numpy(), part.numpy())
+        if name in entities:
+            ways.of(tag).add_rows(parameters[name], entities[name], part)
         else:
-            project(batch.features[name], parameters[name], part)
+            project(features[name], parameters[name], part)
     return vectors
 
 
@@ -94,89 +101,31 @@ def add_gradients(
     quadruples of −ln σ(ŷ') + λ/2 ‖the parameters that the quadruple uses‖²: to first order, a step along its gradient
     is what the paper's steps quadruple by quadruple do, whatever the size of the batch.
     """
-    outer = torch.zeros_like(vectors)
-    (add_pairs_by_tensors if vectors.is_cuda else add_pairs)(parameters, gradients, batch, vectors, negative, outer)
-    for name in contexts.names:
-        part, slope, uses = outer[..., contexts.columns(name)], gradients.slopes[name], gradients.uses[name]
-        if name in batch.entities and vectors.is_cuda:
-            slope.index_add_(0, batch.entities[name], part)
-            uses.index_add_(0, batch.entities[name], batch.sizes.to(uses.dtype)[:, None, None])
-        elif name in batch.entities:
-            kernels.add_to_rows(*(t.numpy() for t in (part, batch.entities[name], batch.sizes, slope, uses)))
-        else:
-            project_back(batch.features[name], part, slope)
-            uses += len(batch.post)
-
-
-def add_pairs(
-    parameters: Mapping[str, Tensor],
-    gradients: Gradients,
-    batch: Batch,
-    vectors: Tensor,
-    negative: Tensor,
-    outer: Tensor,
-) -> None:
-    """Adds the quadruples' part to the gradients of tags and biases, and of the vectors (`outer`): on the CPU."""
-    tag, trials = parameters["tag"], vectors.shape[1]
+    tag, trials, way = parameters["tag"], vectors.shape[1], ways.of(vectors)
     without = tag.new_empty(0, trials, 1)
-    margin = tag.new_empty(len(batch.post), trials)
-    read = (tag, parameters.get("bias", without), vectors, batch.post, batch.positive, negative, margin, outer)
-    added = gradients.slopes["tag"], gradients.slopes.get("bias", without), gradients.uses["tag"]
-    kernels.add_pairs(*(tensor.numpy() for tensor in (*read, *added)))
+    margin, outer = tag.new_empty(len(batch.post), trials), torch.zeros_like(vectors)
+    bias, bias_slope = (tables.get("bias", without) for tables in (parameters, gradients.slopes))
+    way.add_pairs(
+        tag,
+        bias,
+        vectors,
+        batch.post,
+        batch.positive,
+        negative,
+        margin,
+        outer,
+        gradients.slopes["tag"],
+        bias_slope,
+        gradients.uses["tag"],
+    )
     if "bias" in parameters:
         gradients.uses["bias"].copy_(gradients.uses["tag"])
     gradients.loss.add_(softplus(-margin).sum(0))
     gradients.right.add_((margin > 0).sum(0))
-
-
-def add_pairs_by_tensors(
-    parameters: Mapping[str, Tensor],
-    gradients: Gradients,
-    batch: Batch,
-    vectors: Tensor,
-    negative: Tensor,
-    outer: Tensor,
-) -> None:
-    """The same by tensor operations, for a GPU."""
-    difference = take(parameters["tag"], batch.positive[:, None])
-    difference -= take(parameters["tag"], negative)
-    repeated = vectors.index_select(0, batch.post)
-    margin = torch.linalg.vecdot(difference, repeated)[..., None]
-    if "bias" in parameters:
-        margin += take(parameters["bias"], batch.positive[:, None])
-        margin -= take(parameters["bias"], negative)
-
-    weight = torch.sigmoid(-margin)  # the first factor of Eq. 9
-    repeated *= weight
-    outer.index_add_(0, batch.post, difference.mul_(weight), alpha=-1)
-    ones = torch.ones_like(weight)
-    for tags, sign in ((batch.positive[:, None], -1), (negative, 1)):
-        put(gradients.slopes["tag"], tags, repeated, sign)
-        put(gradients.uses["tag"], tags, ones, 1)
-        if "bias" in parameters:
-            put(gradients.slopes["bias"], tags, weight, sign)
-    if "bias" in parameters:
-        gradients.uses["bias"].copy_(gradients.uses["tag"])
-    gradients.loss.add_(softplus(-margin).sum((0, 2)))
-    gradients.right.add_((margin > 0).sum((0, 2)))
-
-
-def take(table: Tensor, tags: Tensor) -> Tensor:
-    """Rows of (T, G, …) for tags that are (Q, 1), the same in all trials, or (Q, G): (Q, 1 or G, …)."""
-    if tags.shape[1] == 1:
-        return table.index_select(0, tags[:, 0])
-    return table.flatten(0, 1).index_select(0, flat(tags)).view(*tags.shape, *table.shape[2:])
-
-
-def put(table: Tensor, tags: Tensor, values: Tensor, sign: int) -> None:
-    """Adds `sign` times values (Q, G, …) to the rows of (T, G, …) that `take` would take."""
-    if tags.shape[1] == 1:
-        table.index_add_(0, tags[:, 0], values, alpha=sign)
-    else:
-        table.flatten(0, 1).index_add_(0, flat(tags), values.flatten(0, 1), alpha=sign)
-
-
-def flat(tags: Tensor) -> Tensor:
-    """(Q, G) tags as rows of a table (T · G, …)."""
-    trials = tags.shape[1]
-    return (tags * trials + torch.arange(trials, device=tags.device)).flatten()
+    for name in contexts.names:
+        part, slope, uses = outer[..., contexts.columns(name)], gradients.slopes[name], gradients.uses[name]
+        if name in batch.entities:
+            way.add_to_rows(part, batch.entities[name], batch.sizes, slope, uses)
+        else:
+            project_back(batch.features[name], part, slope)
+            uses += len(batch.post)

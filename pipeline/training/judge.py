@@ -12,8 +12,8 @@ from torch import Tensor
 from pipeline.models.factorisation import Contexts
 from pipeline.models.model import codes
 from pipeline.store import Features
-from pipeline.training import kernels
-from pipeline.training.gradients import project
+from pipeline.training import ways
+from pipeline.training.gradients import post_vectors
 
 K = 5
 
@@ -72,15 +72,10 @@ class Judge:
         """How many of the best five are tags of the post, for a chunk of posts, (G, B) int64."""
         tag = parameters["tag"]
         size = min(CHUNK, len(self.sizes) - first)
-        vectors = tag.new_zeros(size, tag.shape[1], contexts.width)
-        for name in contexts.names:
-            part = vectors[..., contexts.columns(name)]
-            if name in self.entities:
-                rows = self.entities[name][first : first + size]
-                part += parameters[name].index_select(0, rows.clamp(min=0)) * (rows >= 0)[:, None, None]
-            else:
-                inputs = self.features[name].index_select(0, self.rows[first : first + size])
-                project(inputs, parameters[name], part)
+        chunk = slice(first, first + size)
+        entities = {name: rows[chunk] for name, rows in self.entities.items()}
+        features = {name: matrix.index_select(0, self.rows[chunk]) for name, matrix in self.features.items()}
+        vectors = post_vectors(contexts, parameters, entities, features, size)
         scores = vectors.transpose(0, 1) @ tag.permute(1, 2, 0)
         if "bias" in parameters:
             scores += parameters["bias"].permute(1, 2, 0)
@@ -93,9 +88,6 @@ class Judge:
 
 def best(scores: Tensor, length: int) -> Tensor:
     """The places of the highest scores (…, T), (…, length) int64. On a GPU which of equals comes first is left open."""
-    if scores.is_cuda:
-        return scores.topk(length, dim=-1).indices
-    rows = scores.flatten(0, -2)
-    top = torch.empty(len(rows), length, dtype=torch.int64)
-    kernels.best(rows.numpy(), top.numpy())
-    return top.view(*scores.shape[:-1], length)
+    top = torch.empty(*scores.shape[:-1], length, dtype=torch.int64, device=scores.device)
+    ways.of(scores).best(scores.flatten(0, -2), top.view(-1, length))
+    return top

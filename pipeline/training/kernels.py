@@ -1,43 +1,60 @@
 """What training does once a quadruple and once a parameter, compiled for the CPU.
 
 Tensor operations read and write everything many times over; these loops keep a quadruple's rows in the first cache.
-They run on one thread, in the order of the quadruples, so that a seed always gives the same bytes. `gradients.py` and
-`optimizers.py` have the same sums as tensor operations, for a GPU, and a test holds the two to each other.
+They run on one thread, in the order of the quadruples, so that a seed always gives the same bytes. `tensors.py` has the
+same functions as tensor operations, for a GPU, and tests hold the two to each other.
 """
 
 import math
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
 
 import numpy as np
 from numba import njit
+from torch import Tensor
 
-# What lets sums run eight numbers at a time, but not what presumes that there is no infinity: divergence must show.
-compiled = njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "arcp", "nsz"})
+FAST = {"reassoc", "contract", "arcp", "nsz"}
+"""What lets sums run many numbers at a time and √ be rounded once more; nothing that presumes there is no infinity."""
+
+
+def compiled(loop: Callable[..., None]) -> Callable[..., None]:
+    """A loop over arrays, compiled, to be called with tensors that share their memory."""
+    fast = njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)(loop)
+
+    @wraps(loop)
+    def call(*arguments: Any) -> None:
+        fast(*(one.numpy() if isinstance(one, Tensor) else one for one in arguments))
+
+    return call
 
 
 @compiled
-def draw(posts, starts, counts, tags, vocabulary, uniform, positive, negative, position):
+def draw(posts, starts, counts, tags, gaps, vocabulary, uniform, positive, negative, position):
     """All positives of some posts, a negative for each, and its post's place among them: fills three (Q,).
 
-    Post p has `tags[starts[p] : starts[p] + counts[p]]`, ascending; uniform: (Q,) in [0, 1). With r uniform over the
-    tags that are no positives, each positive at or below it makes it one more.
+    posts: (B,); starts, counts, tags, gaps and vocabulary as in `TrainingPosts`; uniform: (Q,) in [0, 1). With r
+    uniform over the tags that are no positives, each positive with at most r of them below makes it one more.
     """
     q = 0
     for place in range(len(posts)):
-        own = tags[starts[posts[place]] :][: counts[posts[place]]]
-        for tag in own:
-            other = int(uniform[q] * (vocabulary - len(own)))
-            for positive_tag in own:
-                if positive_tag > other:
-                    break
-                other += 1
-            positive[q], negative[q], position[q] = tag, other, place
+        first = starts[posts[place]]
+        last = first + counts[posts[place]]
+        for own in range(first, last):
+            drawn = int(uniform[q] * (vocabulary - (last - first)))
+            other = drawn
+            for below in range(first, last):
+                other += gaps[below] <= drawn  # Without a branch, which nothing could predict.
+            positive[q], negative[q], position[q] = tags[own], other, place
             q += 1
 
 
 @compiled
 def add_rows(table, rows, part):
-    """Adds rows of a table (rows, G, columns) to a part of the posts' vectors, (B, G, columns)."""
+    """Adds rows (B,) of a table (rows, G, columns) to a part of the posts' vectors, (B, G, columns); −1 is none."""
     for place in range(len(rows)):
+        if rows[place] < 0:
+            continue
         for g in range(part.shape[1]):
             source, target = table[rows[place], g], part[place, g]
             for c in range(len(target)):
@@ -46,7 +63,7 @@ def add_rows(table, rows, part):
 
 @compiled
 def add_to_rows(part, rows, sizes, slope, uses):
-    """The other way round: adds a part of the vectors' gradients to rows, and each post's quadruples to their uses."""
+    """The other way round: adds a part of the vectors' gradients to rows of a slope, and sizes (B,) to their uses."""
     for place in range(len(rows)):
         for g in range(part.shape[1]):
             source, target = part[place, g], slope[rows[place], g]
@@ -69,7 +86,7 @@ def add_pairs(tag, bias, vectors, post, positive, negative, margin, outer, tag_s
         for g in range(tag.shape[1]):
             b = negative[q, g if own else 0]
             vector, liked, other = vectors[post[q], g], tag[a, g], tag[b, g]
-            total = vector[0] * 0
+            total = tag.dtype.type(0)
             for c in range(width):
                 total += vector[c] * (liked[c] - other[c])
             if has_bias:

@@ -54,10 +54,12 @@ class AdaptiveSampler:
         if "bias" in parameters:
             vectors = torch.cat([vectors, vectors.new_ones(*vectors.shape[:2], 1)], dim=-1)
         posts, trials, factors = vectors.shape
-        # Each row of cumulated weights ends at 1: row + weight is one ascending sequence, searched once for all.
+        # Each row of cumulated weights ends at 1: row + weight is one ascending sequence, searched once for all; that
+        # of a trial that diverges, too, so that it does not spoil the search of the others.
         weights = (vectors.abs() * self.deviation).double().cumsum(-1)
+        shares = (weights / weights[..., -1:].clamp_min(1e-300)).nan_to_num(nan=0.0)
         rows = torch.arange(posts * trials, device=vectors.device).view(posts, trials)
-        steps = (weights / weights[..., -1:].clamp_min(1e-300) + rows[..., None]).flatten()
+        steps = (shares + rows[..., None]).flatten()
         row = rows[batch.post]
         trial = torch.arange(trials, device=vectors.device)
         base = batch.posts[batch.post] * self.tags

@@ -13,10 +13,14 @@ from torch import Tensor
 from pipeline.models.factorisation import Contexts
 from pipeline.models.model import codes
 from pipeline.store import Features
-from pipeline.training import kernels
+from pipeline.training import ways
 
 BLOCK = 8192
-"""Posts, or more where a batch is larger, whose negatives are drawn at a time."""
+"""Posts, or more where a batch is larger, that are read at a time.
+
+Handing them to another thread costs as much as some hundred quadruples, so the more the better, but features are read
+from memory again once a block outgrows the cache.
+"""
 
 
 @dataclass(frozen=True)
@@ -93,11 +97,12 @@ class TrainingPosts:
         posts = torch.arange(len(self.counts), device=self.counts.device)
         return torch.repeat_interleave(posts, self.counts, output_size=len(self.tags)) * self.vocabulary + self.tags
 
-    def epoch(self, batch: int, generator: torch.Generator, draws: torch.Generator) -> Iterator[Batch]:
+    def epoch(self, batch: int, generator: torch.Generator, draws: torch.Generator) -> Iterator[list[Batch]]:
         """Every positive once, with a negative drawn for it, in batches of posts in random order.
 
+        They come in blocks, so that memory does not grow with the posts, and what is done once a block costs little.
         The order comes from `generator`, on the CPU, so that a GPU is never waited for; the negatives from `draws`, on
-        the device, for a block of batches at a time, so that memory does not grow with the posts.
+        the device.
         """
         shuffled = torch.randperm(len(self.counts), generator=generator)
         block = batch * max(1, BLOCK // batch)
@@ -108,20 +113,23 @@ class TrainingPosts:
             bounds = [0, *ends[[cut - 1 for cut in cuts]].tolist()]
             order = chosen.to(self.counts.device, non_blocking=True)
             positives, negatives, posts = self.draw(order, bounds[-1], draws)
-            for low, (start, end) in zip([0, *cuts], pairwise(bounds), strict=False):
-                rows = order[low : low + batch]
-                yield Batch(
-                    posts=rows,
-                    sizes=self.counts.index_select(0, rows),
-                    entities={name: known.index_select(0, rows) for name, known in self.entities.items()},
-                    features={
-                        name: matrix.index_select(0, self.rows.index_select(0, rows))
-                        for name, matrix in self.features.items()
-                    },
-                    post=posts[start:end] - low,
-                    positive=positives[start:end],
-                    negative=negatives[start:end],
-                )
+            yield [
+                self.read(order[low : low + batch], posts[start:end] - low, positives[start:end], negatives[start:end])
+                for low, (start, end) in zip([0, *cuts], pairwise(bounds), strict=False)
+            ]
+
+    def read(self, posts: Tensor, post: Tensor, positive: Tensor, negative: Tensor) -> Batch:
+        """What a batch has beside its posts and quadruples."""
+        rows = self.rows.index_select(0, posts)
+        return Batch(
+            posts=posts,
+            sizes=self.counts.index_select(0, posts),
+            entities={name: known.index_select(0, posts) for name, known in self.entities.items()},
+            features={name: matrix.index_select(0, rows) for name, matrix in self.features.items()},
+            post=post,
+            positive=positive,
+            negative=negative,
+        )
 
     def draw(self, posts: Tensor, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """All positives of posts, a negative for each, and the position in `posts` that they belong to: three (Q,).
@@ -130,20 +138,6 @@ class TrainingPosts:
         of them, with r uniform. That draws what drawing again until it fits would draw, in a fixed number of steps.
         """
         uniform = torch.rand(size, generator=generator, dtype=torch.float64, device=posts.device)
-        if posts.is_cuda:
-            return self.draw_by_tensors(posts, uniform)
-        drawn = tuple(torch.empty(size, dtype=torch.int64) for _ in range(3))
-        kept = (tensor.numpy() for tensor in (posts, self.starts, self.counts, self.tags))
-        kernels.draw(*kept, self.vocabulary, *(tensor.numpy() for tensor in (uniform, *drawn)))
+        drawn = tuple(torch.empty(size, dtype=torch.int64, device=posts.device) for _ in range(3))
+        ways.of(posts).draw(posts, self.starts, self.counts, self.tags, self.gaps, self.vocabulary, uniform, *drawn)
         return drawn
-
-    def draw_by_tensors(self, posts: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The same by tensor operations, for a GPU: r moves up by the positives with at most r non-positives below."""
-        counts, size = self.counts[posts], len(uniform)
-        firsts = counts.cumsum(0) - counts
-        position = torch.repeat_interleave(counts, output_size=size)
-        index = torch.arange(size, device=posts.device) + (self.starts[posts] - firsts)[position]
-        draw = (uniform * (self.vocabulary - counts)[position]).long()
-        base = position * self.vocabulary
-        below = torch.searchsorted(base + self.gaps[index], base + draw, right=True) - firsts[position]
-        return self.tags[index], draw + below, position

@@ -2,7 +2,7 @@
 
 torch shares every operation on a batch among its threads, and loses more by waking them than it gains, tenfold on busy
 cores. So in training it computes on one. What is worth a second is given one here: half of each product with features,
-and reading the next batch.
+and reading the next block of batches.
 """
 
 from collections.abc import Callable, Iterator
@@ -45,7 +45,7 @@ def in_halves(work: Callable[[int, int], None], size: int, multiplications: int)
         work(0, size)
         return
     half = size // 2
-    waiting = _second().submit(work, half, size) if COUNT.get() > 1 else None
+    waiting = _thread("second half").submit(work, half, size) if COUNT.get() > 1 else None
     work(0, half)
     waiting.result() if waiting else work(half, size)
 
@@ -55,21 +55,12 @@ def ahead(items: Iterator[T]) -> Iterator[T]:
     if COUNT.get() == 1:
         yield from items
         return
-    coming = _reader().submit(next, items, None)
+    coming = _thread("reader").submit(next, items, None)
     while (item := coming.result()) is not None:
-        coming = _reader().submit(next, items, None)
+        coming = _thread("reader").submit(next, items, None)
         yield item
 
 
 @cache
-def _second() -> ThreadPoolExecutor:
-    return _thread()
-
-
-@cache
-def _reader() -> ThreadPoolExecutor:
-    return _thread()
-
-
-def _thread() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(1, "training", initializer=torch.set_num_threads, initargs=(1,))
+def _thread(name: str) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(1, name, initializer=torch.set_num_threads, initargs=(1,))

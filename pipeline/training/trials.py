@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from statistics import fmean
 from typing import Any
 
@@ -12,7 +13,7 @@ from pipeline.models.factorisation import Contexts
 from pipeline.training.config import TrainingConfig
 from pipeline.training.gradients import Gradients, add_gradients, post_vectors
 from pipeline.training.negatives import AdaptiveSampler
-from pipeline.training.optimizers import OPTIMIZERS
+from pipeline.training.optimizers import Optimizer
 from pipeline.training.quadruples import TrainingPosts
 from pipeline.training.threads import ahead
 
@@ -59,7 +60,7 @@ class Stack:
     ):
         self.contexts, self.settings, self.parameters = contexts, list(settings), dict(parameters)
         self.gradients = Gradients.zeros(parameters)
-        self.optimizer = OPTIMIZERS[settings[0].optimizer](self.parameters, states)
+        self.optimizer = Optimizer(settings[0].optimizer, self.parameters, states)
         self.device = parameters["tag"].device
         self.l2 = self.each("l2")
 
@@ -99,10 +100,12 @@ class Stack:
             sampler.start_epoch()
         self.gradients.loss.zero_()
         self.gradients.right.zero_()
-        batches = data.epoch(self.settings[0].batch, order, draws)
-        # Read ahead, the next batch would draw from the same generator as the sampler, at no fixed time.
-        for batch in batches if sampler is not None or self.device.type != "cpu" else ahead(batches):
-            vectors = post_vectors(self.contexts, self.parameters, batch)
+        blocks = data.epoch(self.settings[0].batch, order, draws)
+        # Read ahead, the next block would draw from the same generator as the sampler, at no fixed time.
+        if sampler is None and self.device.type == "cpu":
+            blocks = ahead(blocks)
+        for batch in chain.from_iterable(blocks):
+            vectors = post_vectors(self.contexts, self.parameters, batch.entities, batch.features, len(batch.posts))
             negative = batch.negative[:, None]
             if sampler is not None:
                 negative = sampler.draw(batch, vectors, self.parameters, draws)

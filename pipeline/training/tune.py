@@ -80,7 +80,7 @@ def tune(
     posts: all training posts, folds: some of them for validation, columns user, photo, tags; for each fold the other
     posts are learnt from, and what counts is the mean over the folds. Returns the choice and a table: a column for each
     setting that was tried (JSON text where it is no number), epoch, epochs and f1@5 as in `Verdict`, chosen (bool).
-    With one combination and no patience there is nothing to choose, and nothing is trained. checkpoint: where
+    With one combination and no patience there is nothing to choose, and nothing is trained. checkpoint: a folder where
     unfinished training is kept. Raises InputError when there are no validation posts, and when all combinations
     diverge.
     """
@@ -95,11 +95,13 @@ def tune(
         for number, validation in enumerate(folds):
             part = without(posts, validation)
             if isinstance(config, FactorisationConfig):
-                kept = checkpoint and checkpoint.with_name(f"{checkpoint.name}-{number}")
+                kept = checkpoint and checkpoint / f"fold-{number}"
                 outcomes.append(trained(tried, part, validation, features, seed, kept))
             else:
                 outcomes.append(counted(tried, part, validation, features))
         tried = [average(verdicts) for verdicts in zip(*outcomes, strict=True)]
+        if all(verdict.score is None for verdict in tried):
+            raise diverged(settings(tried[0].config), tried[0].epoch, len(tried))
     best = max(tried, key=lambda verdict: -1 if verdict.score is None else verdict.score)
     rows = [row(verdict) | {"chosen": verdict is best} for verdict in tried]
     return Choice(best.config, best.epoch, best.score), pl.DataFrame(rows, infer_schema_length=None)
@@ -191,12 +193,10 @@ def trained(
     outcomes = {}
     for number, (_, places) in enumerate(groupby(sorted(range(len(tried)), key=shared), key=shared)):
         group = list(places)
-        kept = checkpoint and Checkpoint(checkpoint.with_name(f"{checkpoint.name}-{number}.safetensors"))
+        kept = checkpoint and Checkpoint(checkpoint / f"{number}.safetensors")
         each = [settings(tried[place].config) for place in group]
         trials = fit_trials(tried[group[0]].config, each, posts, features, seed, validation, kept)
         outcomes |= dict(zip(group, trials, strict=True))
-    if all(outcome.model is None for outcome in outcomes.values()):
-        raise diverged([outcomes[place] for place in range(len(tried))])
     return [
         Verdict(one.values, one.config, outcome.epoch, outcome.epochs, outcome.score)
         for place, one in enumerate(tried)

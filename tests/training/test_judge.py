@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from pipeline.evaluation.metrics import top_tags
+from pipeline.training import tensors
 from pipeline.training.judge import best
 
 
@@ -19,3 +20,10 @@ def test_the_best_are_those_of_the_evaluation(scores, length):
     found = best(torch.from_numpy(scores), length)
     for trial, rows in zip(found, scores, strict=True):
         assert trial.tolist() == top_tags(rows, length).tolist()
+
+
+@given(st.permutations(range(9)), st.integers(1, 9))
+def test_a_gpus_way_finds_the_same_where_no_two_are_equal(scores, length):
+    found = torch.empty(1, length, dtype=torch.int64)
+    tensors.best(torch.tensor([scores], dtype=torch.float32), found)
+    assert found[0].tolist() == top_tags(np.array([scores], np.float32), length)[0].tolist()

@@ -4,16 +4,12 @@ import pytest
 import torch
 
 from pipeline.training.gradients import Gradients
-from pipeline.training.optimizers import Adagrad, Optimizer, Sgd
+from pipeline.training.optimizers import Optimizer
 
 RATE, L2 = torch.tensor([0.5]), torch.tensor([0.0])
 
 
-@pytest.fixture(params=["compiled", "tensors"], autouse=True)
-def way(request, monkeypatch):
-    """Each of the two ways in turn."""
-    if request.param == "tensors":
-        monkeypatch.setattr(Optimizer, "step_on", Optimizer.step_by_tensors)
+pytestmark = pytest.mark.usefixtures("way")
 
 
 def column(*rows: list[float]) -> torch.Tensor:
@@ -33,7 +29,7 @@ def gradients(parameters, slopes, uses=1.0) -> Gradients:
 def test_sgd_moves_against_the_gradient_and_clears_it():
     parameters = {"tag": column([1.0, 2.0], [3.0, 4.0])}
     made = gradients(parameters, {"tag": column([2.0, 0.0], [0.0, -4.0])})
-    Sgd(parameters).step(made, {}, RATE, L2)
+    Optimizer("sgd", parameters).step(made, {}, RATE, L2)
     assert parameters["tag"][:, 0].tolist() == [[0, 2], [3, 6]]
     assert not made.slopes["tag"].any()
     assert not made.uses["tag"].any()
@@ -43,7 +39,7 @@ def test_each_use_decays():
     parameters = {"tag": column([1.0, 2.0], [3.0, 4.0])}
     made = gradients(parameters, {"tag": column([2.0, 0.0], [0.0, 0.0])})
     made.uses["tag"][1] = 3.0
-    Sgd(parameters).step(made, {}, RATE, torch.tensor([0.1]))
+    Optimizer("sgd", parameters).step(made, {}, RATE, torch.tensor([0.1]))
     # 1 - 0.5 (2 + 0.1), 2 - 0.5 · 0.1 · 2; 3 - 0.5 · 0.1 · 3 · 3, 4 - 0.5 · 0.1 · 3 · 4
     torch.testing.assert_close(parameters["tag"][:, 0], torch.tensor([[-0.05, 1.9], [2.55, 3.4]]))
 
@@ -51,14 +47,14 @@ def test_each_use_decays():
 def test_each_trial_has_its_own_rate_and_decay():
     parameters = {"tag": torch.ones(1, 2, 1)}
     made = gradients(parameters, {"tag": torch.ones(1, 2, 1)})
-    Sgd(parameters).step(made, {}, torch.tensor([0.5, 0.25]), torch.tensor([0.0, 1.0]))
+    Optimizer("sgd", parameters).step(made, {}, torch.tensor([0.5, 0.25]), torch.tensor([0.0, 1.0]))
     assert parameters["tag"].tolist() == [[[0.5], [0.5]]]
 
 
 def test_a_row_that_repeats_moves_once():
     parameters = {"tag": torch.zeros(1, 1, 1), "user": torch.zeros(3, 1, 1)}
     made = gradients(parameters, {"user": column([2.0], [0.0], [4.0])})
-    Sgd(parameters).step(made, {"user": torch.tensor([2, 0, 2, 2])}, RATE, L2)
+    Optimizer("sgd", parameters).step(made, {"user": torch.tensor([2, 0, 2, 2])}, RATE, L2)
     assert parameters["user"][:, 0].tolist() == [[-1], [0], [-2]]
     assert not made.slopes["user"].any()
 
@@ -69,7 +65,7 @@ def test_adagrad_is_torchs(touched):
     ours = {"tag": torch.randn(5, 1, 3, generator=generator, dtype=torch.float64)}
     theirs = ours["tag"].clone().requires_grad_()
     reference = torch.optim.Adagrad([theirs], lr=0.5, initial_accumulator_value=1e-10, eps=0)
-    optimizer = Adagrad(ours)
+    optimizer = Optimizer("adagrad", ours)
     for _ in range(4):
         theirs.grad = torch.randn(5, 1, 3, generator=generator, dtype=torch.float64)
         rate = RATE.double(), L2.double()
@@ -80,5 +76,5 @@ def test_adagrad_is_torchs(touched):
 
 def test_adagrad_leaves_alone_what_has_no_gradient():
     parameters = {"tag": torch.ones(2, 1, 1)}
-    Adagrad(parameters).step(gradients(parameters, {"tag": column([0.0], [9.0])}), {}, RATE, L2)
+    Optimizer("adagrad", parameters).step(gradients(parameters, {"tag": column([0.0], [9.0])}), {}, RATE, L2)
     assert parameters["tag"][:, 0].tolist() == [[1], [0.5]]

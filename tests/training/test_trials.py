@@ -15,10 +15,9 @@ import torch
 from safetensors.numpy import save_file
 from test_fit import FACTORISATIONS, TRAINING, checkerboard, config, name, noise
 
-from pipeline.errors import InputError
 from pipeline.evaluation.metrics import metrics, rank
 from pipeline.models.model import vocabulary
-from pipeline.training import bpr, trials
+from pipeline.training import bpr, kernels, trials
 from pipeline.training.bpr import train
 from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.config import AdaptiveNegatives
@@ -35,6 +34,7 @@ def settings(base, **choices):
     return [base.model_copy(update={key: value}) for value in values]
 
 
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("base", [SHORT, ADAPTIVE], ids=["uniform", "adaptive"])
 @pytest.mark.parametrize("model", FACTORISATIONS, ids=name)
 def test_trials_side_by_side_come_to_what_each_comes_to_alone(model, base):
@@ -68,7 +68,9 @@ def test_trials_share_what_cannot_differ():
 
 
 @pytest.mark.parametrize("model", FACTORISATIONS, ids=name)
-def test_f1_in_training_is_that_of_the_evaluation(model):
+def test_f1_in_training_is_that_of_the_evaluation(monkeypatch, way, model):
+    monkeypatch.setattr("pipeline.training.judge.CHUNK", 7)
+    monkeypatch.setattr(way, "best", kernels.best)  # A GPU leaves open which of equals comes first.
     posts, new, features = checkerboard()
     strangers = new.with_columns(
         user=pl.when(pl.col("user") < "u04").then(pl.lit("nobody")).otherwise("user"),
@@ -155,9 +157,10 @@ def test_a_trial_that_ended_leaves_the_others_alone(monkeypatch):
     np.testing.assert_allclose(second.model.tensors["tag"], alone.model.tensors["tag"], rtol=1e-3, atol=1e-5)
 
 
-def test_a_trial_that_diverges_leaves_the_others_alone():
+@pytest.mark.parametrize("base", [SHORT, ADAPTIVE], ids=["uniform", "adaptive"])
+def test_a_trial_that_diverges_leaves_the_others_alone(base):
     posts, _, features = checkerboard()
-    wild = SHORT.model_copy(update={"optimizer": "sgd"})
+    wild = base.model_copy(update={"optimizer": "sgd"})
     first, second = fit_trials(config(FACTORISATIONS[3]), settings(wild, learning_rate=[1e9, 0.05]), posts, features, 0)
     assert first.model is None
     assert first.curve.is_empty()
@@ -218,21 +221,24 @@ save(trained.model, Path(sys.argv[2]))
 """
 
 
+def written(file: Path) -> int:
+    """When a file was written, 0 when it is not there."""
+    return file.stat().st_mtime_ns if file.exists() else 0
+
+
 def test_training_killed_by_the_system_goes_on_to_the_same_bytes(tmp_path):
     def start(checkpoint: str, result: str) -> subprocess.Popen:
         command = [sys.executable, "-c", KILLED, tmp_path / checkpoint, tmp_path / result]
         return subprocess.Popen(command, cwd=Path(__file__).parents[2], env=environment, stderr=subprocess.DEVNULL)
 
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([".", str(Path(__file__).parent)])}
-    kills = 0
     for _ in range(2):
+        before = written(tmp_path / "killed")
         process = start("killed", "again")
-        while process.poll() is None and not (tmp_path / "killed").exists():
+        while process.poll() is None and written(tmp_path / "killed") == before:
             time.sleep(0.01)
-        time.sleep(0.3)
         process.kill()
-        kills += process.wait() == -signal.SIGKILL
-    assert kills
+        assert process.wait() == -signal.SIGKILL
     assert start("killed", "again").wait() == 0
     assert start("undisturbed", "whole").wait() == 0
     assert (tmp_path / "again").read_bytes() == (tmp_path / "whole").read_bytes()
@@ -261,13 +267,6 @@ def test_a_broken_checkpoint_is_said_aloud_and_not_used(tmp_path, broken, caplog
     with caplog.at_level(logging.WARNING):
         assert Checkpoint(file).load("key") is None
     assert "is no checkpoint" in caplog.text
-
-
-def test_all_trials_that_diverge_are_named():
-    posts, _, features = checkerboard()
-    wild = TRAINING.model_copy(update={"optimizer": "sgd", "learning_rate": 1e9})
-    with pytest.raises(InputError, match=r"learning_rate is 1000000000\.0 .* finite in epoch \d+"):
-        fit(config(FACTORISATIONS[0]), wild, posts, features, seed=0)
 
 
 @pytest.mark.gpu

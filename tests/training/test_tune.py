@@ -1,5 +1,7 @@
 """Choosing settings: what is tried, what is chosen, on which posts, and what is trained with it."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -75,6 +77,25 @@ def test_the_first_of_equals_is_chosen(monkeypatch):
     assert choice.config.personal == 0.7
 
 
+@pytest.mark.parametrize("lost", [[(0,), (1,)], [(0, 1), ()], [(0, 1), (0, 1)]], ids=["crosswise", "first", "both"])
+def test_combinations_that_all_diverge_in_some_fold_are_refused(monkeypatch, lost):
+    posts, new, features = checkerboard()
+    remaining = list(lost)
+
+    def trials(config, settings, *rest):
+        trained = fit_trials(config, settings, *rest)
+        failed = remaining.pop(0)
+        return [
+            replace(trial, model=None, score=None, epoch=5) if place in failed else trial
+            for place, trial in enumerate(trained)
+        ]
+
+    monkeypatch.setattr(module, "fit_trials", trials)
+    with pytest.raises(InputError, match=r"rate is 1e-05 .* all 2 combinations was no longer finite in epoch 5"):
+        tune(config(FM), SHORT, tuning({"learning_rate": [1e-5, 0.1]}), posts, [new, new.head(6)], features, 0)
+    assert not remaining
+
+
 def test_with_one_combination_and_no_patience_nothing_is_trained():
     posts, _, features = checkerboard()
     for model in (config(FM), config({"kind": "popular", "features": "none"})):
@@ -144,9 +165,9 @@ def test_a_killed_search_goes_on_and_comes_to_the_same(tmp_path, monkeypatch):
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr(module, "fit_trials", dying)
-        tune(config(FM), SHORT, tuning(grid), posts, [new], features, 0, tmp_path / "tune-fm")
-    assert [file.name for file in tmp_path.iterdir()] == ["tune-fm-0-0.safetensors"]
-    again = tune(config(FM), SHORT, tuning(grid), posts, [new], features, 0, tmp_path / "tune-fm")
+        tune(config(FM), SHORT, tuning(grid), posts, [new], features, 0, tmp_path / "fm")
+    assert [file.relative_to(tmp_path).as_posix() for file in tmp_path.rglob("*.*")] == ["fm/fold-0/0.safetensors"]
+    again = tune(config(FM), SHORT, tuning(grid), posts, [new], features, 0, tmp_path / "fm")
     assert again[0] == undisturbed[0]
     assert again[1].equals(undisturbed[1])
 
@@ -160,6 +181,12 @@ def test_a_grid_is_checked_like_the_settings(grid, words):
         tuning(grid)
     with pytest.raises(ValidationError, match=words):
         told(FM, grid=grid)
+
+
+@pytest.mark.parametrize("key", ["kind", "features", "grid"])
+def test_what_a_model_is_cannot_be_in_its_grid(key):
+    with pytest.raises(ValidationError, match=f"varies {key}, which is no setting"):
+        told({"kind": "neighbours", "features": "image", "neighbours": 3}, grid={key: ["objects"]})
 
 
 def test_a_baselines_grid_is_checked_by_its_own_settings():

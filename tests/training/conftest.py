@@ -1,0 +1,12 @@
+"""What the tests of training share."""
+
+import pytest
+
+from pipeline.training import kernels, tensors, ways
+
+
+@pytest.fixture(params=[kernels, tensors], ids=["kernels", "tensors"])
+def way(request, monkeypatch):
+    """Each of the two ways in turn, on the CPU: the compiled loops, and the tensor operations of a GPU."""
+    monkeypatch.setattr(ways, "of", lambda tensor: request.param)  # noqa: ARG005
+    return request.param
