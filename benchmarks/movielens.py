@@ -12,7 +12,7 @@ import json
 import subprocess
 import tempfile
 from pathlib import Path
-from statistics import fmean, pstdev
+from statistics import fmean, stdev
 
 import numpy as np
 import polars as pl
@@ -64,7 +64,8 @@ def ours(kind: str, posts: pl.DataFrame, test: pl.DataFrame, seeds: int) -> None
     for seed in range(SEED, SEED + seeds):
         fitted = fit_chosen(choice, True, posts, validation, features, seed)
         found.append(metrics(rank(fitted.model, test, features))["f1@5"])
-    print(f"{kind:28} validation {choice.score:.4f}  test {fmean(found):.4f} ± {pstdev(found):.4f}  {chosen}")
+    spread = stdev(found) if seeds > 1 else 0.0
+    print(f"{kind:28} validation {choice.score:.4f}  test {fmean(found):.4f} ± {spread:.4f}  {chosen}")
 
 
 if __name__ == "__main__":

@@ -1,27 +1,30 @@
 """Training speed: quadruples a second beside implicit's and LightFM's, growth, and all eight models to convergence.
 
-    python -m benchmarks.training [--peers PYTHON] [--posts 76842] [--batch 1024] [--only fm fm-ic-od …]
+    python -m benchmarks.training [--peers PYTHON] [--posts 76842] [--batch 1024] [--rounds 5] [--only fm fm-ic-od …]
 
 The data are made up in the shape of NUS-WIDE-2 (Table 2: 1,999 users, 1,661 tags, 76,842 training posts, 6.7 tags a
 post, 592 numbers a photo), with something to learn in them: each user prefers some tags, and each photo shows some of
 forty things that its features tell and that go with some tags. PYTHON is that of the peers' environment
-(benchmarks/peers/README.md); without it the peers are left out. All models train with the settings of params.yaml but
-for the batch (what `make nus-wide-2` sets, by default), on as many threads as torch takes.
+(benchmarks/peers/README.md); without it the peers are left out. Ours and a peer run in turns, and the median of the
+rounds' ratios is told, because the pace of a machine changes. All models train with the settings of params.yaml but for
+the batch (what `make nus-wide-2` sets, by default), on as many threads as torch takes, and so do the peers.
 """
 
 import argparse
 import json
-import resource
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
+from typing import Any, TypeVar
+from unittest.mock import patch
 
 import numpy as np
 import polars as pl
+import psutil
 import torch
 from torch import Tensor
 
@@ -29,33 +32,38 @@ from pipeline.folksonomy.split import LeaveShare, split
 from pipeline.models.config import FactorisationConfig
 from pipeline.models.factorisation import Contexts
 from pipeline.store import Features
+from pipeline.training import trials
 from pipeline.training.bpr import Trained, joined, shapes, train
 from pipeline.training.config import TrainingConfig
-from pipeline.training.gradients import add_gradients, post_vectors
 from pipeline.training.quadruples import TrainingPosts
 from pipeline.training.threads import one_thread
 from pipeline.training.trials import Stack
 from stages.params import load
 
+T = TypeVar("T")
+
 USERS, TAGS, THINGS = 1999, 1661, 40
+LIKED, SHOWN = 6, 8
+"""How many tags a user prefers, and how many go with a thing."""
 WIDTHS = {"image": 512, "objects": 80}
 FACTORS = 128
 EPOCHS = 5
+TURN = 4
+"""Seconds for which ours and a peer run in turns."""
 CPU = torch.device("cpu")
 FEATURE_SETS = ("none", "image", "objects", "image+objects")
 
 
-def main(peers: Path | None, posts: int, batch: int, only: list[str]) -> None:
+def main(peers: Path | None, posts: int, batch: int, rounds: int, only: list[str]) -> None:
     """Prints the figures that are asked for."""
     training = load(Path("params.yaml")).training.model_copy(update={"factors": FACTORS, "batch": batch})
     print(f"{torch.get_num_threads()} threads; {posts:,} posts, {USERS:,} users, {TAGS:,} tags; {batch} posts a batch")
     if {"fm", "fm-ic-od"} & set(only):
         data, features = made_up(posts)
-        found = rates_of_peers(peers, data, features) if peers else {}
     if "fm" in only:
-        beside_implicit(training, data, features, found)
+        beside_implicit(training, data, features, peers, rounds)
     if "fm-ic-od" in only:
-        beside_lightfm(training, data, features, found)
+        beside_lightfm(training, data, features, peers, rounds)
     if "growth" in only:
         growth(training, posts)
     if "convergence" in only:
@@ -66,13 +74,13 @@ def made_up(posts: int, seed: int = 0) -> tuple[pl.DataFrame, Features]:
     """Posts (user, photo, tags) of photos of their own, and the photos' features, scaled as the store scales them."""
     rng = np.random.default_rng(seed)
     popularity = 1 / np.arange(1, TAGS + 1) ** 0.8
-    liked = rng.choice(TAGS, (USERS, 12), p=popularity / popularity.sum())
-    shown = rng.choice(TAGS, (THINGS, 12), p=popularity / popularity.sum())
+    liked = rng.choice(TAGS, (USERS, LIKED), p=popularity / popularity.sum())
+    shown = rng.choice(TAGS, (THINGS, SHOWN), p=popularity / popularity.sum())
     things = rng.integers(0, THINGS, (posts, 2))
     users = rng.integers(0, USERS, posts)
-    # Of ten draws half are of the user's tags, half of those of what is seen: 6.7 different ones on average.
-    own = np.take_along_axis(liked[users], rng.integers(0, 12, (posts, 4)), axis=1)
-    seen = np.concatenate([shown[things[:, side], rng.integers(0, 12, (2, posts))].T for side in (0, 1)], axis=1)
+    # Of eight draws half are of the user's tags, half of those of what is seen: 6.7 different ones on average.
+    own = np.take_along_axis(liked[users], rng.integers(0, LIKED, (posts, 4)), axis=1)
+    seen = np.concatenate([shown[things[:, side], rng.integers(0, SHOWN, (2, posts))].T for side in (0, 1)], axis=1)
     names = np.array([f"t{tag:04}" for tag in range(TAGS)])
     tags = [names[np.unique(row)].tolist() for row in np.concatenate([own, seen], axis=1)]
     matrices = {}
@@ -86,7 +94,7 @@ def made_up(posts: int, seed: int = 0) -> tuple[pl.DataFrame, Features]:
 
 
 class Bench:
-    """One model on made-up posts, trained an epoch at a time with a clock on each part."""
+    """One model on made-up posts, trained an epoch at a time."""
 
     def __init__(
         self,
@@ -98,10 +106,9 @@ class Bench:
         user_alone: bool = False,
     ):
         config = FactorisationConfig(kind=kind, features=feature_set)
-        self.features = Features(features.photos, {k: m for k, m in features.matrices.items() if k in feature_set})
+        known = Features(features.photos, {k: m for k, m in features.matrices.items() if k in feature_set})
         self.settings = training
-        self.bare = np.concatenate(list(self.features.matrices.values()), axis=1) if self.features.matrices else None
-        self.contexts, self.features = joined(Contexts.of(config, FACTORS), self.features)
+        self.contexts, self.features = joined(Contexts.of(config, FACTORS), known)
         if user_alone:
             self.contexts = Contexts(("user",), self.contexts.shared, FACTORS)
         names = {"users": sorted(posts["user"].unique()), "tags": sorted(posts["tags"].explode().unique())}
@@ -112,7 +119,6 @@ class Bench:
             self.contexts, [self.settings], shapes(config, self.contexts, names, self.features), 0, CPU
         )
         self.order, self.draws = torch.Generator().manual_seed(0), torch.Generator().manual_seed(0)
-        self.seconds: dict[str, float] = {}
 
     def epoch(self) -> float:
         """Seconds of one epoch, as training runs it."""
@@ -122,45 +128,41 @@ class Bench:
             return time.perf_counter() - start
 
     def parts(self) -> dict[str, float]:
-        """Seconds of one epoch's parts."""
-        with one_thread():
-            return self._parts()
+        """Seconds of one epoch's parts; what remains is waiting for batches that are read ahead."""
+        seconds = dict.fromkeys(("projecting", "gradients", "steps"), 0.0)
 
-    def _parts(self) -> dict[str, float]:
-        self.seconds = {}
-        stack, rates = self.stack, self.stack.each("learning_rate")
-        for batch in self.timed("sampling, reading", self.data.epoch(self.settings.batch, self.order, self.draws)):
-            with self.clock("projecting"):
-                vectors = post_vectors(self.contexts, stack.parameters, batch)
-            with self.clock("gradients"):
-                negative = batch.negative[:, None]
-                add_gradients(self.contexts, stack.parameters, stack.gradients, batch, vectors, negative)
-            with self.clock("steps"):
-                stack.optimizer.step(stack.gradients, batch.entities, rates, stack.l2)
-        return self.seconds
+        def clocked(part: str, work: Callable[..., T]) -> Callable[..., T]:
+            def timed(*arguments: Any) -> T:
+                start = time.perf_counter()
+                try:
+                    return work(*arguments)
+                finally:
+                    seconds[part] += time.perf_counter() - start
 
-    @contextmanager
-    def clock(self, part: str) -> Iterator[None]:
-        start = time.perf_counter()
-        yield
-        self.seconds[part] = self.seconds.get(part, 0) + time.perf_counter() - start
+            return timed
 
-    def timed(self, part: str, items: Iterator) -> Iterator:
-        while True:
-            with self.clock(part):
-                item = next(items, None)
-            if item is None:
-                return
-            yield item
+        with (
+            patch.object(trials, "post_vectors", clocked("projecting", trials.post_vectors)),
+            patch.object(trials, "add_gradients", clocked("gradients", trials.add_gradients)),
+            patch.object(self.stack.optimizer, "step", clocked("steps", self.stack.optimizer.step)),
+        ):
+            total = self.epoch()
+        return seconds | {"waiting for batches": total - sum(seconds.values())}
 
-    def rate(self) -> float:
-        """Quadruples a second: the median of some epochs after a first, which compiles and warms up."""
+    def rate(self, seconds: float = 0) -> float:
+        """Quadruples a second: the median of some epochs, for so many seconds at least.
+
+        The first, which compiles and warms up, does not count.
+        """
         self.epoch()
-        return len(self.data.tags) / median(self.epoch() for _ in range(EPOCHS))
+        found: list[float] = []
+        while len(found) < EPOCHS or sum(found) < seconds:
+            found.append(self.epoch())
+        return len(self.data.tags) / median(found)
 
     def products(self) -> float:
         """Seconds of the bare products of an epoch: all features forward once and back once, batch by batch."""
-        inputs = torch.from_numpy(self.bare)
+        (inputs,) = map(torch.from_numpy, self.features.matrices.values())
         weights = torch.randn(inputs.shape[1], FACTORS)
 
         def once() -> float:
@@ -178,8 +180,9 @@ def multiply(rows: Tensor, weights: Tensor) -> Tensor:
     return rows.T @ (rows @ weights)
 
 
-def rates_of_peers(python: Path, posts: pl.DataFrame, features: Features) -> dict[str, dict[str, float]]:
-    """What implicit and LightFM reach on the same posts."""
+@contextmanager
+def peer(python: Path, name: str, posts: pl.DataFrame, features: Features) -> Iterator[Callable[[], dict[str, float]]]:
+    """A call for what implicit or LightFM reaches on the same posts in one turn."""
     pairs = posts.with_row_index("post").explode("tags")
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "training.npz"
@@ -192,37 +195,59 @@ def rates_of_peers(python: Path, posts: pl.DataFrame, features: Features) -> dic
             features=np.concatenate(list(features.matrices.values()), axis=1),
         )
         program = Path(__file__).parent / "peers" / "speed.py"
-        done = subprocess.run([python, program, file], check=True, capture_output=True, text=True)
-    return json.loads(done.stdout)
+        threads = str(torch.get_num_threads())
+
+        def turn() -> dict[str, float]:
+            command = [python, program, file, "--peers", name, "--threads", threads, "--seconds", str(TURN)]
+            return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)[name]
+
+        yield turn
 
 
 def beside_implicit(
-    training: TrainingConfig, posts: pl.DataFrame, features: Features, peers: dict[str, dict[str, float]]
+    training: TrainingConfig, posts: pl.DataFrame, features: Features, peers: Path | None, rounds: int
 ) -> None:
     """FM with user factors alone, which is what implicit learns, and the FM of the paper."""
-    ours = Bench(training, posts, features, "fm", "none", user_alone=True).rate()
-    print(f"FM, user factors alone: {ours / 1e6:.2f} M quadruples/s")
+    bench = Bench(training, posts, features, "fm", "none", user_alone=True)
+    print(f"FM, user factors alone: {bench.rate() / 1e6:.2f} M quadruples/s")
     print(f"FM with photo factors:  {Bench(training, posts, features, 'fm', 'none').rate() / 1e6:.2f} M quadruples/s")
-    if "implicit" in peers:
-        theirs = peers["implicit"]
-        drawn, learnt = theirs["samples_per_second"], theirs["learned_from_per_second"]
-        print(f"implicit: {drawn / 1e6:.2f} M samples/s, of which it learns from {learnt / 1e6:.2f} M")
-        print(f"FM / implicit: {ours / learnt:.2f} (of what it draws: {ours / drawn:.2f})")
+    if peers is None:
+        return
+    ratios = []
+    with peer(peers, "implicit", posts, features) as turn:
+        for number in range(rounds):
+            ours, theirs = bench.rate(TURN), turn()
+            drawn, learnt = theirs["samples_per_second"], theirs["learned_from_per_second"]
+            ratios.append((ours / learnt, ours / drawn))
+            print(
+                f"round {number}: FM {ours / 1e6:.2f} M quadruples/s; implicit {drawn / 1e6:.2f} M samples/s, learning "
+                f"from {learnt / 1e6:.2f} M of them; FM / implicit {ratios[-1][0]:.2f}"
+            )
+    learnt, drawn = (median(part) for part in zip(*ratios, strict=True))
+    print(f"FM / implicit, median of {rounds}: {learnt:.2f} (of what it draws: {drawn:.2f})")
 
 
 def beside_lightfm(
-    training: TrainingConfig, posts: pl.DataFrame, features: Features, peers: dict[str, dict[str, float]]
+    training: TrainingConfig, posts: pl.DataFrame, features: Features, peers: Path | None, rounds: int
 ) -> None:
     """FM-IC-OD, and the products that it cannot avoid."""
     bench = Bench(training, posts, features, "fm", "image+objects")
     ours = bench.rate()
     print(f"FM-IC-OD: {ours / 1e6:.3f} M quadruples/s, an epoch {len(bench.data.tags) / ours:.2f} s")
-    if "lightfm" in peers:
-        theirs = peers["lightfm"]["samples_per_second"]
-        print(f"LightFM with the same features: {theirs:,.0f} samples/s; FM-IC-OD / LightFM: {ours / theirs:,.0f}")
+    with one_thread():
+        alone = bench.products()
     bare, epoch = bench.products(), len(bench.data.tags) / ours
-    print(f"its bare products: {bare:.2f} s; the epoch takes {epoch / bare:.2f} times as long")
+    print(f"its bare products: {bare:.2f} s, {alone:.2f} on one thread; the epoch takes {epoch / bare:.2f} times that")
     print("an epoch's parts: " + ", ".join(f"{part} {seconds:.2f} s" for part, seconds in bench.parts().items()))
+    if peers is None:
+        return
+    ratios = []
+    with peer(peers, "lightfm", posts, features) as turn:
+        for number in range(rounds):
+            ours, theirs = bench.rate(TURN), turn()["samples_per_second"]
+            ratios.append(ours / theirs)
+            print(f"round {number}: FM-IC-OD {ours / 1e6:.3f} M; LightFM, same features {theirs:,.0f} samples/s")
+    print(f"FM-IC-OD / LightFM, median of {rounds}: {median(ratios):,.0f}")
 
 
 def growth(training: TrainingConfig, posts: int) -> None:
@@ -233,26 +258,26 @@ def growth(training: TrainingConfig, posts: int) -> None:
         held = sum(t.nbytes for t in (*bench.data.features.values(), *bench.data.entities.values(), bench.data.tags))
         del data, features
         bench.epoch()
-        before = peak()
+        before = resident()
         seconds = median(bench.epoch() for _ in range(3))
         print(
             f"× {times:2}: an epoch {seconds:.2f} s, {seconds / times:.3f} s for the posts of × 1; "
-            f"data {held / 1e6:,.0f} MB, memory that more epochs added {peak() - before:,.0f} MB"
+            f"data {held / 1e6:,.0f} MB, memory that more epochs added {resident() - before:,.0f} MB"
         )
 
 
-def peak() -> float:
-    """The most memory that this process has had, MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def resident() -> float:
+    """The memory that this process has, MB."""
+    return psutil.Process().memory_info().rss / 1e6
 
 
 def convergence(training: TrainingConfig, posts: int) -> None:
-    """All eight models, stopped on validation posts, and where the time goes; FM-IC-OD with small batches too."""
+    """All eight models, stopped on validation posts, and where the time goes; two of them with small batches too."""
     data, features = made_up(posts * 5 // 4)
     assignments = data.explode("tags").rename({"tags": "tag"})
     fitted, validation = split(assignments, data, LeaveShare(test_share=0.2), np.random.default_rng(0))
     tags = sorted(fitted["tags"].explode().unique())
-    patient = training.model_copy(update={"learning_rate": 0.1, "epochs": 200, "patience": 3, "curve_every": 5})
+    patient = training.model_copy(update={"learning_rate": 0.1, "epochs": 2000, "patience": 3, "curve_every": 5})
 
     def converge(kind: str, feature_set: str, settings: TrainingConfig) -> float:
         known = Features(features.photos, {k: m for k, m in features.matrices.items() if k in feature_set})
@@ -266,17 +291,18 @@ def convergence(training: TrainingConfig, posts: int) -> None:
 
     total = sum(converge(kind, feature_set, patient) for kind in ("fm", "pitf") for feature_set in FEATURE_SETS)
     print(f"all eight: {total:.0f} s")
-    converge("fm", "image+objects", patient.model_copy(update={"batch": 256}))
+    for feature_set in ("none", "image+objects"):
+        converge("fm", feature_set, patient.model_copy(update={"batch": 256}))
 
 
 def row(name: str, settings: TrainingConfig, trained: Trained, seconds: float, parts: dict[str, float]) -> str:
     """A line of the table of convergence."""
-    epochs = sum(parts.values()) * trained.epochs
-    shares = ", ".join(f"{part} {second * trained.epochs / seconds:.0%}" for part, second in parts.items())
+    whole = sum(parts.values())
+    shares = ", ".join(f"{part} {second / whole:.0%}" for part, second in parts.items())
+    ended = "the cap" if trained.epochs == settings.epochs else "patience"
     return (
-        f"{name:18} batch {settings.batch:4}, {seconds:5.0f} s, {trained.epochs} epochs, "
-        f"validation F1@5 {trained.score:.3f}; "
-        f"{shares}, the rest (reading in, measuring) {1 - epochs / seconds:.0%}"
+        f"{name:18} batch {settings.batch:4}, {seconds:5.0f} s, {trained.epochs} epochs (ended by {ended}), "
+        f"validation F1@5 {trained.score:.3f}; of an epoch: {shares}"
     )
 
 
@@ -285,7 +311,8 @@ if __name__ == "__main__":
     parser.add_argument("--peers", type=Path, help="the peers' python")
     parser.add_argument("--posts", type=int, default=76842)
     parser.add_argument("--batch", type=int, default=1024)
+    parser.add_argument("--rounds", type=int, default=5, help="turns of ours and a peer (default: %(default)s)")
     everything = ["fm", "fm-ic-od", "growth", "convergence"]
     parser.add_argument("--only", nargs="+", choices=everything, default=everything)
     arguments = parser.parse_args()
-    main(arguments.peers, arguments.posts, arguments.batch, arguments.only)
+    main(arguments.peers, arguments.posts, arguments.batch, arguments.rounds, arguments.only)
