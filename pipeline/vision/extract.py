@@ -56,7 +56,8 @@ def features(extractor: Extractor, keys: Mapping[str, str], work: Path) -> pa.Ta
     """The features of photos, given with their keys, once `extract` is through: photo (str), vector
     (fixed_size_list<float32>[dimension]), sorted by photo.
 
-    The extractor's record lies in the schema's metadata, as JSON. Memory holds the vectors once.
+    The extractor's record lies in the schema's metadata, as JSON. Memory holds the vectors once. Raises InputError when
+    vectors have been lost since.
     """
     names = sorted(keys)
     rows: dict[str, int] = {}

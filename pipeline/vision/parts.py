@@ -59,12 +59,21 @@ class Parts:
         self._written = time.monotonic()
 
     def gather(self, rows: Mapping[str, int], into: np.ndarray) -> None:
-        """Copies the vectors of some keys into the rows of a matrix, one part after another."""
+        """Copies the vectors of some keys, each to its own row of a matrix, one part after another.
+
+        Raises InputError when some are gone: a part was broken or deleted since `keys` found them.
+        """
+        filled = np.zeros(len(into), bool)  # A mask, no count: two runs at once may keep a photo twice.
         for keys, vectors in self._read():
             found = [(rows[key], place) for place, key in enumerate(keys) if key in rows]
             if found:
                 to, of = np.array(found).T
                 into[to] = vectors[of]
+                filled[to] = True
+        if lost := len(rows) - np.count_nonzero(filled):
+            raise InputError(
+                f"{self._folder} has lost the vectors of {lost:,} photos: run again, only these are computed."
+            )
 
     def _read(self) -> Iterator[tuple[list[str], np.ndarray]]:
         schema = table("jpeg_sha256", [], np.empty((0, self._dimension), np.float32)).schema

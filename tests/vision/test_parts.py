@@ -35,6 +35,17 @@ def test_what_is_added_is_kept_by_key(tmp_path: Path):
     assert into.tolist() == [[3, 1.5], [0, 0], [1, 0.5]]
 
 
+def test_a_key_may_lie_in_two_parts(tmp_path: Path):
+    for keys in (["a", "b"], ["b", "c"]):  # As two runs at once leave them.
+        kept = Parts(tmp_path, 2)
+        kept.add(keys, vectors(*(ord(key) for key in keys)))
+    into = np.zeros((3, 2), np.float32)
+    Parts(tmp_path, 2).gather({"a": 0, "b": 1, "c": 2}, into)
+    assert into[:, 0].tolist() == [97, 98, 99]
+    with pytest.raises(InputError, match="has lost the vectors of 1 photos: run again"):
+        Parts(tmp_path, 2).gather({"a": 0, "b": 1, "d": 2}, into)
+
+
 def test_a_part_is_written_at_once_and_then_every_few_seconds(tmp_path: Path, monkeypatch):
     now = 100.0
     monkeypatch.setattr(parts.time, "monotonic", lambda: now)
