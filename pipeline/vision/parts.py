@@ -33,7 +33,10 @@ class Parts:
         self._written = -math.inf  # The first part is written at once: a disk that takes none is found early.
 
     def keys(self) -> set[str]:
-        """The keys of what is finished. A broken file is deleted, so that its photos are computed again."""
+        """The keys of what is finished. A broken file is deleted, so that its photos are computed again.
+
+        Raises OSError when the system does not let a file be read.
+        """
         return {key for keys, _ in self._read() for key in keys}
 
     def add(self, keys: Sequence[str], vectors: np.ndarray) -> None:
@@ -82,9 +85,13 @@ class Parts:
                 part = pq.read_table(path)
                 if not part.schema.equals(schema):
                     raise pa.ArrowInvalid("it has other columns")
-            except (pa.ArrowException, OSError) as error:
+                part.validate(full=True)  # Or a key that is no UTF-8 would stop every run.
+            except (pa.ArrowInvalid, OSError) as error:
+                # An errno is of the system, which may well read the file later; damage that pyarrow finds has none.
+                if isinstance(error, OSError) and error.errno is not None:
+                    raise
                 log.warning("%s is broken (%s): its photos are computed again.", path, " ".join(str(error).split()))
-                path.unlink()
+                path.unlink(missing_ok=True)  # pyarrow's FileNotFoundError has no errno, either.
                 continue
             numbers = part["vector"].combine_chunks().flatten().to_numpy()
             yield part["jpeg_sha256"].to_pylist(), numbers.reshape(-1, self._dimension)
