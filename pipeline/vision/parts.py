@@ -6,11 +6,13 @@ A part is a parquet file of jpeg_sha256 (str) and vector (fixed_size_list<float3
 import hashlib
 import logging
 import math
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -35,8 +37,9 @@ class Parts:
     def keys(self) -> set[str]:
         """The keys of what is finished. A broken file is deleted, so that its photos are computed again.
 
-        Raises OSError when the system does not let a file be read.
+        So is what killed runs left half-written. Raises OSError when the system does not let a file be read.
         """
+        self._sweep()
         return {key for keys, _ in self._read() for key in keys}
 
     def add(self, keys: Sequence[str], vectors: np.ndarray) -> None:
@@ -77,6 +80,14 @@ class Parts:
             raise InputError(
                 f"{self._folder} has lost the vectors of {lost:,} photos: run again, only these are computed."
             )
+
+    def _sweep(self) -> None:
+        """Deletes temporary files (`pipeline.files.atomic`), but for those of another run that goes on."""
+        for path in self._folder.glob(".*.parquet.[0-9]*.tmp"):
+            pid = int(path.name.split(".")[-2])
+            # Nothing of this run is being written yet, but in a container all runs have the same number.
+            if pid == os.getpid() or not psutil.pid_exists(pid):
+                path.unlink(missing_ok=True)
 
     def _read(self) -> Iterator[tuple[list[str], np.ndarray]]:
         schema = table("jpeg_sha256", [], np.empty((0, self._dimension), np.float32)).schema

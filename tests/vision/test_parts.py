@@ -3,6 +3,7 @@
 import os
 import resource
 import signal
+import subprocess
 from errno import EACCES, EIO, EMFILE, ESTALE
 from pathlib import Path
 
@@ -111,6 +112,21 @@ def test_a_part_that_vanishes_while_it_is_read_stops_nothing(tmp_path: Path, mon
 
     monkeypatch.setattr(pq, "read_table", delete_first)
     assert Parts(tmp_path, 2).keys() == {"b"}
+
+
+def test_what_killed_runs_left_is_deleted_and_what_others_write_is_not(tmp_path: Path):
+    killed, alive = subprocess.Popen(["sleep", "60"]), subprocess.Popen(["sleep", "60"])
+    killed.kill()
+    killed.wait()
+    left, own, others = (tmp_path / f".0a.parquet.{pid}.tmp" for pid in (killed.pid, os.getpid(), alive.pid))
+    for path in (left, own, others):
+        path.write_bytes(b"half")
+    try:
+        assert Parts(tmp_path, 2).keys() == set()
+    finally:
+        alive.kill()
+        alive.wait()
+    assert list(tmp_path.iterdir()) == [others]
 
 
 def test_nothing_is_written_for_nothing(tmp_path: Path):
