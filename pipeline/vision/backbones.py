@@ -179,17 +179,25 @@ def fill(network: nn.Module, model: nn.Module, state: Mapping[str, Tensor], what
     """
     wanted, known = network.state_dict(), model.state_dict()
     of_features = {f"features.{key}": value for key, value in state.items()}
-    if of_features.keys() == wanted.keys():
+    if _learned(of_features).keys() == _learned(wanted).keys():
         state = of_features
     faults = {
-        "lacks": [key for key in wanted if key not in state],
+        "lacks": [key for key in _learned(wanted) if key not in state],
         "has besides": [key for key in state if key not in known],
         "has in another shape": [key for key in wanted if key in state and state[key].shape != wanted[key].shape],
     }
     if any(faults.values()):
         said = "; ".join(f"it {fault} {_some(keys)}" for fault, keys in faults.items() if keys)
         raise InputError(f"{what} does not hold the weights of this backbone: {said}.")
-    network.load_state_dict({key: state[key] for key in wanted})
+    network.load_state_dict({key: state[key] for key in wanted if key in state})
+
+
+def _learned(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A state but for batch normalisation's counters, which files older than PyTorch 0.4.1, such as DenseNet's, lack.
+
+    They play no part in features, and `load_state_dict` leaves them at zero.
+    """
+    return {key: value for key, value in state.items() if not key.endswith(".num_batches_tracked")}
 
 
 def _some(keys: Sequence[str]) -> str:
