@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor, fx, nn
 from torchvision import models
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, one_line
 from pipeline.vision.config import (
     ImageFeaturesConfig,
     ImagenetWeights,
@@ -102,8 +102,7 @@ def load_backbone(config: ImageFeaturesConfig, seed: int, device: torch.device) 
     try:
         return Backbone(network, config.input_size, device, record, config.precision)
     except (RuntimeError, AssertionError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        said = f"image.input_size is {config.input_size}; {config.backbone} refuses it ({reason}): try 224."
+        said = f"image.input_size is {config.input_size}; {config.backbone} refuses it ({one_line(error)}): try 224."
         raise InputError(said) from error
 
 

@@ -19,7 +19,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, one_line
 from pipeline.vision.coco import COCO_CLASSES
 from pipeline.vision.config import ObjectFeaturesConfig
 from pipeline.vision.darknet.detector import is_darknet, load_darknet_detector
@@ -91,8 +91,7 @@ def load_detector(config: ObjectFeaturesConfig, device: torch.device) -> Extract
     try:
         return Detector(network, config.input_size, device, record, config.precision)
     except RuntimeError as error:
-        reason = " ".join(str(error).split())
-        said = f"objects.input_size is {config.input_size}; {path.name} refuses it ({reason}): try 448."
+        said = f"objects.input_size is {config.input_size}; {path.name} refuses it ({one_line(error)}): try 448."
         raise InputError(said) from error
 
 
@@ -105,9 +104,8 @@ def load(path: Path) -> nn.Module:
     try:
         network, _ = tasks.load_checkpoint(path)
     except (TypeError, AttributeError, RuntimeError, ImportError, EOFError, pickle.UnpicklingError) as error:
-        reason = " ".join(str(error).split())
         raise InputError(
-            f"{path} is not a checkpoint that ultralytics loads without running code ({reason})."
+            f"{path} is not a checkpoint that ultralytics loads without running code ({one_line(error)})."
         ) from None
     if network.task != "detect" or type(network.model[-1]).__name__ not in HEADS:
         raise InputError(f"{path} is a model for the task {network.task!r}: choose one for detection.")

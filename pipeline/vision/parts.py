@@ -16,7 +16,7 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, one_line
 from pipeline.files import write_parquet
 
 log = logging.getLogger(__name__)
@@ -101,7 +101,7 @@ class Parts:
                 # An errno is of the system, which may well read the file later; damage that pyarrow finds has none.
                 if isinstance(error, OSError) and error.errno is not None:
                     raise
-                log.warning("%s is broken (%s): its photos are computed again.", path, " ".join(str(error).split()))
+                log.warning("%s is broken (%s): its photos are computed again.", path, one_line(error))
                 path.unlink(missing_ok=True)  # pyarrow's FileNotFoundError has no errno, either.
                 continue
             numbers = part["vector"].combine_chunks().flatten().to_numpy()

@@ -21,7 +21,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, one_line
 from pipeline.files import sha256
 from pipeline.vision.backbones import TIMM
 from pipeline.vision.config import (
@@ -114,7 +114,7 @@ def load_timm(config: ImageFeaturesConfig, seed: int, device: torch.device) -> T
     try:
         return TimmBackbone(model, config.input_size, device, record, config.precision)
     except (RuntimeError, AssertionError, ValueError) as error:
-        said = f"image.input_size is {config.input_size}; {config.backbone} refuses it ({_line(error)}): try 224."
+        said = f"image.input_size is {config.input_size}; {config.backbone} refuses it ({one_line(error)}): try 224."
         raise InputError(said) from error
 
 
@@ -163,7 +163,7 @@ def build(name: str, size: int, seed: int, weights: Path | None = None) -> nn.Mo
             model = timm.create_model(name, **given).eval()
     except (RuntimeError, AssertionError, ValueError, TypeError, KeyError) as error:
         of = "" if weights is None else f" and the weights in {weights}"
-        raise InputError(f"timm makes no {name} of image.input_size {size}{of} ({_line(error)}).") from error
+        raise InputError(f"timm makes no {name} of image.input_size {size}{of} ({one_line(error)}).") from error
     model.pretrained_cfg.pop("state_dict", None)
     return model
 
@@ -185,8 +185,8 @@ def published(name: str, expected: str | None) -> tuple[Path, str, str]:
         path = Path(kept if isinstance(kept, str) else hf_hub_download(repository, FILE))
     except OSError as error:  # All of the hub's errors are kinds of it, and so is a lost connection.
         raise InputError(
-            f"{FILE} of {repository} cannot be had from the Hugging Face hub ({_line(error)}): download it where there "
-            "is a network and name it in image.weights, {kind: file, path: …, sha256: …}."
+            f"{FILE} of {repository} cannot be had from the Hugging Face hub ({one_line(error)}): download it where "
+            "there is a network and name it in image.weights, {kind: file, path: …, sha256: …}."
         ) from None
     # The cache names a large file by the SHA-256 that the hub has of it.
     blob = path.resolve()
@@ -199,7 +199,3 @@ def published(name: str, expected: str | None) -> tuple[Path, str, str]:
     if expected is None:
         log.info("The SHA-256 of %s is %s.", path, found)
     return path, found, repository
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())

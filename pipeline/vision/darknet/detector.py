@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, one_line
 from pipeline.files import sha256
 from pipeline.vision.coco import COCO_CLASSES
 from pipeline.vision.config import ObjectFeaturesConfig
@@ -65,8 +65,9 @@ def load_darknet_detector(config: ObjectFeaturesConfig, device: torch.device) ->
     try:
         return DarknetDetector(network, config.input_size, device, record, config.precision)
     except (RuntimeError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        said = f"objects.input_size is {config.input_size}; {architecture.name} refuses it ({reason}): try 448."
+        said = (
+            f"objects.input_size is {config.input_size}; {architecture.name} refuses it ({one_line(error)}): try 448."
+        )
         raise InputError(said) from error
 
 
