@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor, fx, nn
 from torchvision import models
 
-from pipeline.errors import InputError, one_line
+from pipeline.errors import InputError
 from pipeline.vision.config import (
     ImageFeaturesConfig,
     ImagenetWeights,
@@ -23,7 +23,7 @@ from pipeline.vision.config import (
 )
 from pipeline.vision.darknet.backbone import load_darknet_backbone
 from pipeline.vision.darknet.official import BACKBONES
-from pipeline.vision.extractor import Extractor
+from pipeline.vision.extractor import Extractor, fitting
 from pipeline.vision.images import squash
 from pipeline.vision.weights import check, digest, downloaded, read
 
@@ -99,11 +99,8 @@ def load_backbone(config: ImageFeaturesConfig, seed: int, device: torch.device) 
         case WeightsFile(path=path, sha256=expected):
             record["sha256"] = check(Path(path), expected, "image.weights.sha256")
             fill(network, model, read(Path(path)), path)
-    try:
+    with fitting("image", config.backbone, config.input_size):
         return Backbone(network, config.input_size, device, record, config.precision)
-    except (RuntimeError, AssertionError, ValueError) as error:
-        said = f"image.input_size is {config.input_size}; {config.backbone} refuses it ({one_line(error)}): try 224."
-        raise InputError(said) from error
 
 
 def build(name: str, seed: int) -> nn.Module:

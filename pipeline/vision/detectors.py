@@ -24,7 +24,7 @@ from pipeline.vision.coco import COCO_CLASSES
 from pipeline.vision.config import ObjectFeaturesConfig
 from pipeline.vision.darknet.detector import is_darknet, load_darknet_detector
 from pipeline.vision.darknet.official import DETECTORS
-from pipeline.vision.extractor import Extractor
+from pipeline.vision.extractor import Extractor, fitting
 from pipeline.vision.images import letterbox
 from pipeline.vision.weights import check, downloaded
 
@@ -88,11 +88,8 @@ def load_detector(config: ObjectFeaturesConfig, device: torch.device) -> Extract
         return load_exported(path, sha256, config, device)
     network = load(path)
     record = {"name": Path(config.detector).name, "weights": "file", "sha256": sha256}
-    try:
+    with fitting("objects", path.name, config.input_size):
         return Detector(network, config.input_size, device, record, config.precision)
-    except RuntimeError as error:
-        said = f"objects.input_size is {config.input_size}; {path.name} refuses it ({one_line(error)}): try 448."
-        raise InputError(said) from error
 
 
 def load(path: Path) -> nn.Module:

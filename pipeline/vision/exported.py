@@ -28,6 +28,7 @@ from pipeline.errors import InputError, one_line
 from pipeline.vision.coco import COCO_CLASSES
 from pipeline.vision.config import ObjectFeaturesConfig
 from pipeline.vision.detectors import Detector, calm_ultralytics, require_coco
+from pipeline.vision.extractor import fitting
 
 if TYPE_CHECKING:
     from ultralytics.nn.autobackend import AutoBackend
@@ -94,14 +95,8 @@ def load_exported(path: Path, sha256: str, config: ObjectFeaturesConfig, device:
             f"with imgsz={size} or dynamic=True."
         )
     record = {"name": path.name, "weights": "file", "sha256": sha256}
-    try:
+    with fitting("objects", path.name, size, refusals=(Exception,)):  # As above.
         return Exported(network, size, where, record, module)
-    except InputError:
-        raise
-    except Exception as error:  # As above.
-        raise InputError(
-            f"objects.input_size is {size}; {path.name} refuses it ({one_line(error)}): try 448."
-        ) from error
 
 
 def _runtime(path: Path, config: ObjectFeaturesConfig) -> str:

@@ -32,7 +32,7 @@ from pipeline.vision.config import (
     SeededWeights,
     WeightsFile,
 )
-from pipeline.vision.extractor import Extractor
+from pipeline.vision.extractor import Extractor, fitting
 from pipeline.vision.images import framed
 from pipeline.vision.weights import check, digest, read
 
@@ -111,11 +111,8 @@ def load_timm(config: ImageFeaturesConfig, seed: int, device: torch.device) -> T
             raise InputError(
                 "image.weights is {kind: imagenet}, which is for models of torchvision; timm's are {kind: published}."
             )
-    try:
+    with fitting("image", config.backbone, config.input_size):
         return TimmBackbone(model, config.input_size, device, record, config.precision)
-    except (RuntimeError, AssertionError, ValueError) as error:
-        said = f"image.input_size is {config.input_size}; {config.backbone} refuses it ({one_line(error)}): try 224."
-        raise InputError(said) from error
 
 
 def import_timm() -> ModuleType:

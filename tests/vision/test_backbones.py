@@ -134,6 +134,11 @@ def test_what_cannot_be_is_refused_in_a_sentence(name: str, size: int, said: str
         load_backbone(config(name, size), 0, cpu)
 
 
+def test_a_device_that_fails_is_no_matter_of_size(said_of_a_device_that_fails, cpu):
+    with said_of_a_device_that_fails:
+        load_backbone(config("squeezenet1_1"), 0, cpu)
+
+
 def test_seeded_weights_come_from_the_seed_alone(cpu):
     torch.manual_seed(1)
     state = torch.random.get_rng_state()

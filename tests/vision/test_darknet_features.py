@@ -163,6 +163,15 @@ def test_another_network_is_refused(change: tuple[str, str], said: str, small: P
         load_detector(detector(small, sha256(small)), cpu)
 
 
+@pytest.mark.parametrize("network", ["detector", "backbone"])
+def test_a_device_that_fails_is_no_matter_of_size(network: str, small: Path, said_of_a_device_that_fails, cpu):
+    with said_of_a_device_that_fails:
+        if network == "detector":
+            load_detector(detector(small, sha256(small)), cpu)
+        else:
+            load_backbone(backbone(), 0, cpu)
+
+
 def test_a_missing_architecture_is_refused(small: Path, cpu):
     small.with_suffix(".cfg").unlink()
     with pytest.raises(InputError, match=r"small\.cfg does not exist: put the network's \.cfg there"):

@@ -163,6 +163,11 @@ def test_other_tasks_than_detection_are_refused(architecture, kind, task, save, 
         load_detector(config(path), cpu)
 
 
+def test_a_device_that_fails_is_no_matter_of_size(yolov8: Path, said_of_a_device_that_fails, cpu):
+    with said_of_a_device_that_fails:
+        load_detector(config(yolov8), cpu)
+
+
 def test_an_unknown_name_is_refused_with_near_ones(cpu):
     with pytest.raises(InputError, match=r"'yolo11q.pt'.*Near: .*yolo11"):
         load_detector(ObjectFeaturesConfig(detector="yolo11q.pt", sha256=None, input_size=SIZE), cpu)

@@ -171,6 +171,11 @@ def test_another_size_is_refused_saying_which_is_wanted(onnx: Path):
         load_detector(config(onnx, 96), CPU)
 
 
+def test_a_device_that_fails_is_no_matter_of_size(onnx: Path, said_of_a_device_that_fails):
+    with said_of_a_device_that_fails:
+        load_detector(config(onnx), CPU)
+
+
 def test_an_export_has_its_own_precision(onnx: Path):
     with pytest.raises(InputError, match=r"precision is float16, and .* computes in what it was exported for"):
         load_detector(config(onnx).model_copy(update={"precision": "float16"}), CPU)

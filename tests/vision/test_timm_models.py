@@ -199,6 +199,11 @@ def test_what_cannot_be_is_refused_in_a_sentence(name: str, size: int, said: str
         load_backbone(config(name, size), 0, CPU)
 
 
+def test_a_device_that_fails_is_no_matter_of_size(said_of_a_device_that_fails):
+    with said_of_a_device_that_fails:
+        load_backbone(config("test_vit"), 0, CPU)
+
+
 def test_weights_published_for_timm_are_for_no_other_model():
     with pytest.raises(InputError, match=r"timm's are \{kind: published\}"):
         load_backbone(config("test_vit", kind="imagenet"), 0, CPU)

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from pipeline.errors import InputError, one_line
+from pipeline.errors import InputError
 from pipeline.files import sha256
 from pipeline.vision.coco import COCO_CLASSES
 from pipeline.vision.config import ObjectFeaturesConfig
@@ -17,7 +17,7 @@ from pipeline.vision.darknet.cfg import Architecture, Region, read_cfg
 from pipeline.vision.darknet.network import Darknet
 from pipeline.vision.darknet.official import DETECTORS, cfg_path, official_weights
 from pipeline.vision.darknet.weights import fill, read_weights
-from pipeline.vision.extractor import Extractor
+from pipeline.vision.extractor import Extractor, fitting
 from pipeline.vision.images import letterbox
 from pipeline.vision.weights import check
 
@@ -62,13 +62,8 @@ def load_darknet_detector(config: ObjectFeaturesConfig, device: torch.device) ->
     fill(network, read_weights(weights), architecture.name)
     # The description of a network decides its numbers as much as its weights do.
     record = {"name": Path(config.detector).name, "weights": "file", "sha256": found, "cfg_sha256": sha256(described)}
-    try:
+    with fitting("objects", architecture.name, config.input_size):
         return DarknetDetector(network, config.input_size, device, record, config.precision)
-    except (RuntimeError, ValueError) as error:
-        said = (
-            f"objects.input_size is {config.input_size}; {architecture.name} refuses it ({one_line(error)}): try 448."
-        )
-        raise InputError(said) from error
 
 
 def find(config: ObjectFeaturesConfig) -> tuple[Path, str, Path]:
