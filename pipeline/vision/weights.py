@@ -68,11 +68,6 @@ def sha256_of_folder(folder: Path) -> str:
     return hashlib.sha256("".join(f"{sha256(folder / name)}  {name}\n" for name in names).encode()).hexdigest()
 
 
-def _sha512(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha512").hexdigest()
-
-
 def read(path: Path) -> dict[str, Tensor]:
     """The state in a safetensors file, which runs no code. Raises InputError when it is no such file."""
     try:
