@@ -26,7 +26,7 @@ from pipeline.vision.darknet.detector import is_darknet, load_darknet_detector
 from pipeline.vision.darknet.official import DETECTORS
 from pipeline.vision.extractor import Extractor, fitting
 from pipeline.vision.images import letterbox
-from pipeline.vision.weights import check, downloaded
+from pipeline.vision.weights import downloaded, own
 
 HEADS = ("Detect", "RTDETRDecoder", "WorldDetect", "v10Detect")
 """The heads that do nothing but detect; those of other tasks (Segment, Pose, …) are kinds of Detect, too."""
@@ -125,10 +125,7 @@ def find(config: ObjectFeaturesConfig) -> tuple[Path, str]:
     """The file or folder of the weights and its SHA-256, checked; published ones are downloaded once, by name."""
     name = config.detector
     if Path(name).exists():
-        found = check(Path(name), config.sha256 or "", "objects.sha256")
-        if config.sha256 is None:
-            raise InputError(f"objects.sha256 is null; that of {name} is {found}: set it if you trust the file.")
-        return Path(name), found
+        return Path(name), own(Path(name), config.sha256, "objects.sha256")
     calm_ultralytics()
     from ultralytics.utils.downloads import GITHUB_ASSETS_NAMES
 

@@ -34,7 +34,7 @@ from pipeline.vision.config import (
 )
 from pipeline.vision.extractor import Extractor, fitting
 from pipeline.vision.images import framed
-from pipeline.vision.weights import check, digest, read
+from pipeline.vision.weights import check, digest, read, require
 
 log = logging.getLogger(__name__)
 
@@ -187,12 +187,13 @@ def published(name: str, expected: str | None) -> tuple[Path, str, str]:
         ) from None
     # The cache names a large file by the SHA-256 that the hub has of it.
     blob = path.resolve()
-    if re.fullmatch("[0-9a-f]{64}", blob.name) and sha256(blob) != blob.name:
+    found = sha256(blob)
+    if re.fullmatch("[0-9a-f]{64}", blob.name) and found != blob.name:
         blob.unlink()
         raise InputError(
             f"{FILE} of {repository} does not have the hub's SHA-256, {blob.name}, and is deleted: try again."
         )
-    found = check(path, expected or "", "image.weights.sha256")
+    require(path, found, expected or "", "image.weights.sha256")
     if expected is None:
         log.info("The SHA-256 of %s is %s.", path, found)
     return path, found, repository

@@ -48,9 +48,25 @@ def check(path: Path, expected: str, what: str) -> str:
     Raises InputError when it is not there, or has another hash.
     """
     found = sha256_of_folder(path) if path.is_dir() else sha256(path)
-    kind, told = ("SHA-512", _sha512(path)) if len(expected) == SHA512_DIGITS else ("SHA-256", found)
-    if not told.startswith(expected):
-        raise InputError(f"{path} has the {kind} {told}; {what} is {expected}: it is another file, or a broken one.")
+    require(path, _sha512(path) if len(expected) == SHA512_DIGITS else found, expected, what)
+    return found
+
+
+def require(path: Path, found: str, expected: str, what: str) -> None:
+    """Raises InputError when the hash that was found of a file is not the expected one, or does not begin with it."""
+    if not found.startswith(expected):
+        kind = "SHA-512" if len(found) == SHA512_DIGITS else "SHA-256"
+        raise InputError(f"{path} has the {kind} {found}; {what} is {expected}: it is another file, or a broken one.")
+
+
+def own(path: Path, expected: str | None, key: str) -> str:
+    """The SHA-256 of a file or folder of the user's own, which must be the one that `key` of params.yaml expects.
+
+    Raises InputError as `check` does; where none is expected, it tells the hash.
+    """
+    found = check(path, expected or "", key)
+    if expected is None:
+        raise InputError(f"{key} is null; that of {path} is {found}: set it if you trust the file.")
     return found
 
 

@@ -21,6 +21,7 @@ from torch import nn
 
 from pipeline.errors import InputError
 from pipeline.files import sha256
+from pipeline.vision import timm_models, weights
 from pipeline.vision.backbones import load_backbone
 from pipeline.vision.config import ImageFeaturesConfig
 from pipeline.vision.extractor import BATCH, Extractor, describe
@@ -298,6 +299,14 @@ def test_published_weights_are_fetched_once_and_checked(hub: Hub, images, monkey
     assert [asked for asked in hub.asked if asked.startswith("GET")] == [f"GET {REPOSITORY}main/model.safetensors"]
     move(NOBODY, monkeypatch)
     assert load_backbone(published(), 0, CPU).fingerprint == extractor.fingerprint
+
+
+def test_a_file_is_hashed_once(hub: Hub, monkeypatch):
+    hashed = []
+    for module in (timm_models, weights):
+        monkeypatch.setattr(module, "sha256", lambda path: hashed.append(path) or sha256(path))
+    load_backbone(published(hub.promised), 0, CPU)
+    assert len(hashed) == 1
 
 
 def test_another_file_than_the_user_expects_is_refused(hub: Hub):

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from pipeline.errors import InputError
-from pipeline.vision.weights import check, downloaded
+from pipeline.vision.weights import check, downloaded, own
 
 URL = "https://example.org/weights/net-0123.pth"
 CONTENT = b"weights"
@@ -83,6 +83,15 @@ def test_without_a_network_it_says_what_to_put_where(folder: Path, monkeypatch):
     assert URL in str(error.value)
     assert str(folder / "net-0123.pth") in str(error.value)
     assert not list(folder.iterdir())
+
+
+def test_a_file_of_ones_own_has_the_hash_that_is_given(tmp_path: Path):
+    (tmp_path / "f").write_bytes(CONTENT)
+    assert own(tmp_path / "f", SHA256, "objects.sha256") == SHA256
+    with pytest.raises(InputError, match=f"objects.sha256 is null; that of .*f is {SHA256}: set it if you trust"):
+        own(tmp_path / "f", None, "objects.sha256")
+    with pytest.raises(InputError, match=f"{SHA256}; objects.sha256 is {'0' * 64}"):
+        own(tmp_path / "f", "0" * 64, "objects.sha256")
 
 
 def test_check_names_both_hashes_and_a_missing_file(tmp_path: Path):

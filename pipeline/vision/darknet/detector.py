@@ -19,7 +19,7 @@ from pipeline.vision.darknet.official import DETECTORS, cfg_path, official_weigh
 from pipeline.vision.darknet.weights import fill, read_weights
 from pipeline.vision.extractor import Extractor, fitting
 from pipeline.vision.images import letterbox
-from pipeline.vision.weights import check
+from pipeline.vision.weights import own
 
 GREY = (127, 127, 127)
 """What fills darknet's letterbox: a half."""
@@ -76,10 +76,7 @@ def find(config: ObjectFeaturesConfig) -> tuple[Path, str, Path]:
         raise InputError(
             f"objects.detector is {name!r}, and there is no such file; {downloads} are downloaded by name."
         )
-    found = check(Path(name), config.sha256 or "", "objects.sha256")
-    if config.sha256 is None:
-        raise InputError(f"objects.sha256 is null; that of {name} is {found}: set it if you trust the file.")
-    return Path(name), found, Path(name).with_suffix(".cfg")
+    return Path(name), own(Path(name), config.sha256, "objects.sha256"), Path(name).with_suffix(".cfg")
 
 
 def check_task(architecture: Architecture) -> None:
