@@ -102,7 +102,8 @@ def load(path: Path) -> nn.Module:
         network, _ = tasks.load_checkpoint(path)
     except (TypeError, AttributeError, RuntimeError, ImportError, EOFError, pickle.UnpicklingError) as error:
         raise InputError(
-            f"{path} is not a checkpoint that ultralytics loads without running code ({one_line(error)})."
+            f"{path} is not a checkpoint that ultralytics loads without running code ({one_line(error)}): if it was "
+            "downloaded by name, delete it and run again."
         ) from None
     if network.task != "detect" or type(network.model[-1]).__name__ not in HEADS:
         raise InputError(f"{path} is a model for the task {network.task!r}: choose one for detection.")

@@ -136,7 +136,7 @@ def test_a_file_without_a_hash_is_refused_telling_it(yolov8: Path, cpu):
 def test_what_is_no_checkpoint_is_refused(content: bytes, tmp_path: Path, cpu):
     path = tmp_path / "model.pt"
     path.write_bytes(content)
-    with pytest.raises(InputError, match=r"model.pt is not a checkpoint"):
+    with pytest.raises(InputError, match=r"model\.pt is not a checkpoint.*downloaded by name, delete it and run again"):
         load_detector(config(path), cpu)
 
 
