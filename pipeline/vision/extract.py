@@ -15,7 +15,7 @@ from pipeline.errors import InputError
 from pipeline.progress import Meter, meter
 from pipeline.sources.photos import Photo
 from pipeline.vision.engine import Computed, Engine, Task, key
-from pipeline.vision.extractor import Extractor, canonical, describe
+from pipeline.vision.extractor import Extractor, canonical
 from pipeline.vision.parts import Parts, table
 from pipeline.vision.record import RECORD
 
@@ -68,7 +68,7 @@ def features(extractor: Extractor, keys: Mapping[str, str], work: Path) -> pa.Ta
     for row, name in enumerate(names):
         if rows[keys[name]] != row:  # The same picture under another id.
             vectors[row] = vectors[rows[keys[name]]]
-    return table("photo", names, vectors).replace_schema_metadata({RECORD: canonical(describe(extractor))})
+    return table("photo", names, vectors).replace_schema_metadata({RECORD: canonical(extractor.record)})
 
 
 def _finished(photos: Iterable[Photo], known: Sequence[set[str]]) -> tuple[dict[str, str], Iterable[Photo]]:

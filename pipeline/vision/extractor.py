@@ -66,7 +66,7 @@ class Extractor(ABC):
     @property
     def fingerprint(self) -> str:
         """Names whatever decides the numbers: equal fingerprints, equal features."""
-        return hashlib.sha256(canonical(describe(self)).encode()).hexdigest()[:16]
+        return hashlib.sha256(canonical(self.record).encode()).hexdigest()[:16]
 
     @property
     @abstractmethod
@@ -143,11 +143,6 @@ def place(device: str) -> dict[str, Any]:
 def exact() -> AbstractContextManager[None]:
     """Convolutions without TF32, by deterministic kernels. A setting of the whole process: threads share it."""
     return cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
-
-
-def describe(extractor: Extractor) -> dict[str, Any]:
-    """The record of an extractor, ready for JSON: kind, name, weights ("seeded", "imagenet" or "file"), sha256, …"""
-    return dict(extractor.record)
 
 
 def canonical(record: Mapping[str, Any]) -> str:

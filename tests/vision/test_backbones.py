@@ -16,7 +16,7 @@ from pipeline.files import sha256
 from pipeline.vision import backbones
 from pipeline.vision.backbones import Backbone, load_backbone
 from pipeline.vision.config import ImageFeaturesConfig
-from pipeline.vision.extractor import BATCH, describe
+from pipeline.vision.extractor import BATCH
 from pipeline.vision.images import decode
 
 CHANNELS = {
@@ -163,8 +163,8 @@ def test_a_file_holds_the_model_or_its_features(part: str, tmp_path: Path, photo
     loaded = load_backbone(from_file("squeezenet1_1", tmp_path / "w.safetensors"), 0, cpu)
     seen = pixels(photos, loaded, 1)
     assert (loaded.compute(seen) == seeded.compute(seen)).all()
-    assert describe(loaded)["weights"] == "file"
-    assert describe(loaded)["sha256"] == sha256(tmp_path / "w.safetensors")
+    assert loaded.record["weights"] == "file"
+    assert loaded.record["sha256"] == sha256(tmp_path / "w.safetensors")
 
 
 def test_a_file_of_features_may_be_older_than_the_counters_of_batches(tmp_path: Path, cpu):
@@ -225,7 +225,7 @@ def test_imagenet_weights_are_loaded_under_todays_names(tmp_path: Path, monkeypa
     monkeypatch.setattr(backbones, "downloaded", fake)
     loaded = load_backbone(config("densenet121", 64, kind="imagenet"), 0, cpu)
     assert asked == [("densenet121-a639ec97.pth", "a639ec97")]
-    assert describe(loaded)["sha256"] == "e" * 64
+    assert loaded.record["sha256"] == "e" * 64
     black = np.zeros((1, 3, 64, 64), np.uint8)
     assert (loaded.compute(black) == load_backbone(config("densenet121", 64), 4, cpu).compute(black)).all()
 
@@ -241,7 +241,7 @@ def test_vgg16s_file_is_checked_by_its_whole_hash(monkeypatch, tmp_path: Path, c
 
 
 def test_the_description_says_what_decides_the_numbers(cpu):
-    record = describe(load_backbone(config("squeezenet1_1"), 9, cpu))
+    record = load_backbone(config("squeezenet1_1"), 9, cpu).record
     digest = record.pop("sha256")
     assert len(digest) == 64
     assert set(record.pop("versions")) == {"pillow", "torch", "torchvision"}

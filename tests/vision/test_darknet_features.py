@@ -16,7 +16,7 @@ from pipeline.vision.config import ImageFeaturesConfig, ObjectFeaturesConfig
 from pipeline.vision.darknet import official
 from pipeline.vision.darknet.official import cfg_path
 from pipeline.vision.detectors import load_detector
-from pipeline.vision.extractor import BATCH, Extractor, describe
+from pipeline.vision.extractor import BATCH, Extractor
 from pipeline.vision.images import decode
 
 SMALL = """
@@ -92,7 +92,7 @@ def test_a_published_detector_is_chosen_by_its_name(download, weights, photos, c
     assert vectors.min() > 0
     assert vectors.max() < 1
     assert vectors.std(0).max() > 0.01
-    record = describe(extractor)
+    record = extractor.record
     assert set(record.pop("versions")) == {"pillow", "torch"}
     assert record.pop("preprocessing").startswith("letterboxed to size × size on grey 127")
     assert record == {
@@ -196,7 +196,7 @@ def test_seeded_weights_come_from_the_seed_alone(photos, cpu):
 
 def test_the_published_backbone_is_downloaded(download, weights, cpu):
     asked = download(weights(NETWORKS["darknet19"]))
-    record = describe(load_backbone(backbone(kind="imagenet"), 0, cpu))
+    record = load_backbone(backbone(kind="imagenet"), 0, cpu).record
     assert asked == [("https://pjreddie.com/media/files/darknet19.weights", None)]
     assert (record["name"], record["weights"], record["sha256"]) == ("darknet19", "imagenet", "e" * 64)
     assert "seed" not in record

@@ -16,7 +16,7 @@ from pipeline.vision import detectors
 from pipeline.vision.coco import COCO_CLASSES
 from pipeline.vision.config import ObjectFeaturesConfig
 from pipeline.vision.detectors import Detector, load_detector
-from pipeline.vision.extractor import BATCH, describe
+from pipeline.vision.extractor import BATCH
 from pipeline.vision.images import decode
 
 SIZE = 64
@@ -186,8 +186,8 @@ def test_a_name_is_downloaded_and_checked(yolov8: Path, monkeypatch, cpu):
     assert url.startswith("https://github.com/ultralytics/assets/releases/download/")
     assert url.endswith("/yolo11n.pt")
     assert expected == "0ebbc80d4a7680d14987a577cd21342b65ecfd94632bd9a8da63ae6417644ee1"
-    assert describe(extractor)["name"] == "yolo11n.pt"
-    assert describe(extractor)["sha256"] == "e" * 64
+    assert extractor.record["name"] == "yolo11n.pt"
+    assert extractor.record["sha256"] == "e" * 64
     load_detector(ObjectFeaturesConfig(detector="yolo11n.pt", sha256="f" * 64, input_size=SIZE), cpu)
     assert asked[-1] == (url, "f" * 64), "a hash of the user's goes before the published one"
 

@@ -25,7 +25,7 @@ from pipeline.vision import parts
 from pipeline.vision.backbones import load_backbone
 from pipeline.vision.config import ImageFeaturesConfig
 from pipeline.vision.extract import extract, features
-from pipeline.vision.extractor import BATCH, describe
+from pipeline.vision.extractor import BATCH
 from pipeline.vision.local import Local
 from pipeline.vision.record import read_record
 
@@ -68,7 +68,7 @@ def test_no_photos_give_an_empty_table_of_the_same_type(photos, extracted, tmp_p
 def test_the_file_tells_what_made_it(photos, extracted, tmp_path: Path):
     extractor = MeanColour()
     write_parquet(extracted(extractor, photos(1), 1, tmp_path), tmp_path / "image.parquet")
-    assert read_record(tmp_path / "image.parquet") == describe(extractor)
+    assert read_record(tmp_path / "image.parquet") == extractor.record
 
 
 def test_a_file_that_does_not_tell_is_refused(tmp_path: Path):
