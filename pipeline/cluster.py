@@ -13,7 +13,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, one_line
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -77,10 +77,9 @@ def connected(address: str | None = None) -> Iterator[None]:
             log_to_driver=False,
         )
     except (OSError, RuntimeError, ValueError, RayError) as error:
-        reason = " ".join(str(error).split())
         raise InputError(
-            f"No Ray can be used at {address or 'this machine'} ({reason}): start one there (`ray start --head`) with "
-            "the versions of this machine, give another --address, or choose --engine local."
+            f"No Ray can be used at {address or 'this machine'} ({one_line(error)}): start one there (`ray start "
+            "--head`) with the versions of this machine, give another --address, or choose --engine local."
         ) from None
     try:
         yield

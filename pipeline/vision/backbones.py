@@ -23,7 +23,7 @@ from pipeline.vision.config import (
 )
 from pipeline.vision.darknet.backbone import load_darknet_backbone
 from pipeline.vision.darknet.official import BACKBONES
-from pipeline.vision.extractor import Extractor
+from pipeline.vision.extractor import Extractor, fitting
 from pipeline.vision.images import squash
 from pipeline.vision.weights import check, digest, downloaded, read
 
@@ -99,12 +99,8 @@ def load_backbone(config: ImageFeaturesConfig, seed: int, device: torch.device) 
         case WeightsFile(path=path, sha256=expected):
             record["sha256"] = check(Path(path), expected, "image.weights.sha256")
             fill(network, model, read(Path(path)), path)
-    try:
+    with fitting("image", config.backbone, config.input_size):
         return Backbone(network, config.input_size, device, record, config.precision)
-    except (RuntimeError, AssertionError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        said = f"image.input_size is {config.input_size}; {config.backbone} refuses it ({reason}): try 224."
-        raise InputError(said) from error
 
 
 def build(name: str, seed: int) -> nn.Module:
@@ -179,17 +175,25 @@ def fill(network: nn.Module, model: nn.Module, state: Mapping[str, Tensor], what
     """
     wanted, known = network.state_dict(), model.state_dict()
     of_features = {f"features.{key}": value for key, value in state.items()}
-    if of_features.keys() == wanted.keys():
+    if _learned(of_features).keys() == _learned(wanted).keys():
         state = of_features
     faults = {
-        "lacks": [key for key in wanted if key not in state],
+        "lacks": [key for key in _learned(wanted) if key not in state],
         "has besides": [key for key in state if key not in known],
         "has in another shape": [key for key in wanted if key in state and state[key].shape != wanted[key].shape],
     }
     if any(faults.values()):
         said = "; ".join(f"it {fault} {_some(keys)}" for fault, keys in faults.items() if keys)
         raise InputError(f"{what} does not hold the weights of this backbone: {said}.")
-    network.load_state_dict({key: state[key] for key in wanted})
+    network.load_state_dict({key: state[key] for key in wanted if key in state})
+
+
+def _learned(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A state but for batch normalisation's counters, which files older than PyTorch 0.4.1, such as DenseNet's, lack.
+
+    They play no part in features, and `load_state_dict` leaves them at zero.
+    """
+    return {key: value for key, value in state.items() if not key.endswith(".num_batches_tracked")}
 
 
 def _some(keys: Sequence[str]) -> str:

@@ -19,14 +19,14 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, one_line
 from pipeline.vision.coco import COCO_CLASSES
 from pipeline.vision.config import ObjectFeaturesConfig
 from pipeline.vision.darknet.detector import is_darknet, load_darknet_detector
 from pipeline.vision.darknet.official import DETECTORS
-from pipeline.vision.extractor import Extractor
+from pipeline.vision.extractor import Extractor, fitting
 from pipeline.vision.images import letterbox
-from pipeline.vision.weights import check, downloaded
+from pipeline.vision.weights import downloaded, own
 
 HEADS = ("Detect", "RTDETRDecoder", "WorldDetect", "v10Detect")
 """The heads that do nothing but detect; those of other tasks (Segment, Pose, …) are kinds of Detect, too."""
@@ -88,12 +88,8 @@ def load_detector(config: ObjectFeaturesConfig, device: torch.device) -> Extract
         return load_exported(path, sha256, config, device)
     network = load(path)
     record = {"name": Path(config.detector).name, "weights": "file", "sha256": sha256}
-    try:
+    with fitting("objects", path.name, config.input_size):
         return Detector(network, config.input_size, device, record, config.precision)
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())
-        said = f"objects.input_size is {config.input_size}; {path.name} refuses it ({reason}): try 448."
-        raise InputError(said) from error
 
 
 def load(path: Path) -> nn.Module:
@@ -105,9 +101,9 @@ def load(path: Path) -> nn.Module:
     try:
         network, _ = tasks.load_checkpoint(path)
     except (TypeError, AttributeError, RuntimeError, ImportError, EOFError, pickle.UnpicklingError) as error:
-        reason = " ".join(str(error).split())
         raise InputError(
-            f"{path} is not a checkpoint that ultralytics loads without running code ({reason})."
+            f"{path} is not a checkpoint that ultralytics loads without running code ({one_line(error)}): if it was "
+            "downloaded by name, delete it and run again."
         ) from None
     if network.task != "detect" or type(network.model[-1]).__name__ not in HEADS:
         raise InputError(f"{path} is a model for the task {network.task!r}: choose one for detection.")
@@ -130,10 +126,7 @@ def find(config: ObjectFeaturesConfig) -> tuple[Path, str]:
     """The file or folder of the weights and its SHA-256, checked; published ones are downloaded once, by name."""
     name = config.detector
     if Path(name).exists():
-        found = check(Path(name), config.sha256 or "", "objects.sha256")
-        if config.sha256 is None:
-            raise InputError(f"objects.sha256 is null; that of {name} is {found}: set it if you trust the file.")
-        return Path(name), found
+        return Path(name), own(Path(name), config.sha256, "objects.sha256")
     calm_ultralytics()
     from ultralytics.utils.downloads import GITHUB_ASSETS_NAMES
 

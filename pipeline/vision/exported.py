@@ -24,10 +24,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, one_line
 from pipeline.vision.coco import COCO_CLASSES
 from pipeline.vision.config import ObjectFeaturesConfig
 from pipeline.vision.detectors import Detector, calm_ultralytics, require_coco
+from pipeline.vision.extractor import fitting
 
 if TYPE_CHECKING:
     from ultralytics.nn.autobackend import AutoBackend
@@ -83,7 +84,7 @@ def load_exported(path: Path, sha256: str, config: ObjectFeaturesConfig, device:
     try:
         network = _open(path, where)
     except Exception as error:  # Each runtime raises errors of its own kind for a broken file.
-        raise InputError(f"{path} is not a model that {module} loads ({_line(error)}).") from error
+        raise InputError(f"{path} is not a model that {module} loads ({one_line(error)}).") from error
     if network.task != "detect":
         raise InputError(f"{path} is a model for the task {network.task!r}: choose one for detection.")
     require_coco(network.names, path)
@@ -94,12 +95,8 @@ def load_exported(path: Path, sha256: str, config: ObjectFeaturesConfig, device:
             f"with imgsz={size} or dynamic=True."
         )
     record = {"name": path.name, "weights": "file", "sha256": sha256}
-    try:
+    with fitting("objects", path.name, size, refusals=(Exception,)):  # As above.
         return Exported(network, size, where, record, module)
-    except InputError:
-        raise
-    except Exception as error:  # As above.
-        raise InputError(f"objects.input_size is {size}; {path.name} refuses it ({_line(error)}): try 448.") from error
 
 
 def _runtime(path: Path, config: ObjectFeaturesConfig) -> str:
@@ -159,7 +156,3 @@ def _compute_in_float32(network: "AutoBackend", folder: Path) -> None:
     settings = {**backend.compile_model.keywords["config"], "INFERENCE_PRECISION_HINT": openvino.Type.f32}
     backend.compile_model = partial(backend.compile_model, device_name="CPU", config=settings)
     backend.ov_compiled_model = backend.compile_model(openvino.Core().read_model(next(folder.glob("*.xml"))))
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())

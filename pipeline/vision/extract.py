@@ -15,7 +15,7 @@ from pipeline.errors import InputError
 from pipeline.progress import Meter, meter
 from pipeline.sources.photos import Photo
 from pipeline.vision.engine import Computed, Engine, Task, key
-from pipeline.vision.extractor import Extractor, canonical, describe
+from pipeline.vision.extractor import Extractor, canonical
 from pipeline.vision.parts import Parts, table
 from pipeline.vision.record import RECORD
 
@@ -56,7 +56,8 @@ def features(extractor: Extractor, keys: Mapping[str, str], work: Path) -> pa.Ta
     """The features of photos, given with their keys, once `extract` is through: photo (str), vector
     (fixed_size_list<float32>[dimension]), sorted by photo.
 
-    The extractor's record lies in the schema's metadata, as JSON. Memory holds the vectors once.
+    The extractor's record lies in the schema's metadata, as JSON. Memory holds the vectors once. Raises InputError when
+    vectors have been lost since.
     """
     names = sorted(keys)
     rows: dict[str, int] = {}
@@ -67,7 +68,7 @@ def features(extractor: Extractor, keys: Mapping[str, str], work: Path) -> pa.Ta
     for row, name in enumerate(names):
         if rows[keys[name]] != row:  # The same picture under another id.
             vectors[row] = vectors[rows[keys[name]]]
-    return table("photo", names, vectors).replace_schema_metadata({RECORD: canonical(describe(extractor))})
+    return table("photo", names, vectors).replace_schema_metadata({RECORD: canonical(extractor.record)})
 
 
 def _finished(photos: Iterable[Photo], known: Sequence[set[str]]) -> tuple[dict[str, str], Iterable[Photo]]:

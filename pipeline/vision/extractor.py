@@ -3,8 +3,8 @@
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from importlib.metadata import version
 from typing import Any
 
@@ -14,8 +14,11 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.backends import cudnn
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, one_line
 from pipeline.vision.config import Precision
+
+USUAL_SIZES = {"image": 224, "objects": 448}
+"""The input size to propose where another one is refused, by the extractor's kind."""
 
 BATCH = 16
 """Photos computed at once on a CPU: fixed, because the last digits of a convolution depend on its batch's shape."""
@@ -63,7 +66,7 @@ class Extractor(ABC):
     @property
     def fingerprint(self) -> str:
         """Names whatever decides the numbers: equal fingerprints, equal features."""
-        return hashlib.sha256(canonical(describe(self)).encode()).hexdigest()[:16]
+        return hashlib.sha256(canonical(self.record).encode()).hexdigest()[:16]
 
     @property
     @abstractmethod
@@ -107,6 +110,29 @@ class Extractor(ABC):
             raise
 
 
+@contextmanager
+def fitting(
+    kind: str, name: str, size: int, refusals: tuple[type[Exception], ...] = (RuntimeError, AssertionError, ValueError)
+) -> Iterator[None]:
+    """While an extractor is made, which moves its network to the device and tries it on a picture of `size`.
+
+    Raises InputError when the device's memory does not hold it, and when the network refuses the size, which it does
+    by one of `refusals`. Other errors of the device stay as they are.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise InputError(
+            f"The device's memory does not hold {name}: free some, or choose another (--device)."
+        ) from error
+    except (InputError, torch.AcceleratorError):
+        raise
+    except refusals as error:
+        raise InputError(
+            f"{kind}.input_size is {size}; {name} refuses it ({one_line(error)}): try {USUAL_SIZES[kind]}."
+        ) from error
+
+
 def place(device: str) -> dict[str, Any]:
     """What a record says of where the network runs."""
     # On a GPU features are equal to rounding only, and the batch is what fits it. It is no part of the record: a run
@@ -117,11 +143,6 @@ def place(device: str) -> dict[str, Any]:
 def exact() -> AbstractContextManager[None]:
     """Convolutions without TF32, by deterministic kernels. A setting of the whole process: threads share it."""
     return cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
-
-
-def describe(extractor: Extractor) -> dict[str, Any]:
-    """The record of an extractor, ready for JSON: kind, name, weights ("seeded", "imagenet" or "file"), sha256, …"""
-    return dict(extractor.record)
 
 
 def canonical(record: Mapping[str, Any]) -> str:

@@ -6,15 +6,17 @@ A part is a parquet file of jpeg_sha256 (str) and vector (fixed_size_list<float3
 import hashlib
 import logging
 import math
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, one_line
 from pipeline.files import write_parquet
 
 log = logging.getLogger(__name__)
@@ -33,7 +35,11 @@ class Parts:
         self._written = -math.inf  # The first part is written at once: a disk that takes none is found early.
 
     def keys(self) -> set[str]:
-        """The keys of what is finished. A broken file is deleted, so that its photos are computed again."""
+        """The keys of what is finished. A broken file is deleted, so that its photos are computed again.
+
+        So is what killed runs left half-written. Raises OSError when the system does not let a file be read.
+        """
+        self._sweep()
         return {key for keys, _ in self._read() for key in keys}
 
     def add(self, keys: Sequence[str], vectors: np.ndarray) -> None:
@@ -59,12 +65,29 @@ class Parts:
         self._written = time.monotonic()
 
     def gather(self, rows: Mapping[str, int], into: np.ndarray) -> None:
-        """Copies the vectors of some keys into the rows of a matrix, one part after another."""
+        """Copies the vectors of some keys, each to its own row of a matrix, one part after another.
+
+        Raises InputError when some are gone: a part was broken or deleted since `keys` found them.
+        """
+        filled = np.zeros(len(into), bool)  # A mask, no count: two runs at once may keep a photo twice.
         for keys, vectors in self._read():
             found = [(rows[key], place) for place, key in enumerate(keys) if key in rows]
             if found:
                 to, of = np.array(found).T
                 into[to] = vectors[of]
+                filled[to] = True
+        if lost := len(rows) - np.count_nonzero(filled):
+            raise InputError(
+                f"{self._folder} has lost the vectors of {lost:,} photos: run again, only these are computed."
+            )
+
+    def _sweep(self) -> None:
+        """Deletes temporary files (`pipeline.files.atomic`), but for those of another run that goes on."""
+        for path in self._folder.glob(".*.parquet.[0-9]*.tmp"):
+            pid = int(path.name.split(".")[-2])
+            # Nothing of this run is being written yet, but in a container all runs have the same number.
+            if pid == os.getpid() or not psutil.pid_exists(pid):
+                path.unlink(missing_ok=True)
 
     def _read(self) -> Iterator[tuple[list[str], np.ndarray]]:
         schema = table("jpeg_sha256", [], np.empty((0, self._dimension), np.float32)).schema
@@ -73,9 +96,13 @@ class Parts:
                 part = pq.read_table(path)
                 if not part.schema.equals(schema):
                     raise pa.ArrowInvalid("it has other columns")
-            except (pa.ArrowException, OSError) as error:
-                log.warning("%s is broken (%s): its photos are computed again.", path, " ".join(str(error).split()))
-                path.unlink()
+                part.validate(full=True)  # Or a key that is no UTF-8 would stop every run.
+            except (pa.ArrowInvalid, OSError) as error:
+                # An errno is of the system, which may well read the file later; damage that pyarrow finds has none.
+                if isinstance(error, OSError) and error.errno is not None:
+                    raise
+                log.warning("%s is broken (%s): its photos are computed again.", path, one_line(error))
+                path.unlink(missing_ok=True)  # pyarrow's FileNotFoundError has no errno, either.
                 continue
             numbers = part["vector"].combine_chunks().flatten().to_numpy()
             yield part["jpeg_sha256"].to_pylist(), numbers.reshape(-1, self._dimension)

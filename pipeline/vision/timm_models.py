@@ -21,7 +21,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, one_line
 from pipeline.files import sha256
 from pipeline.vision.backbones import TIMM
 from pipeline.vision.config import (
@@ -32,9 +32,9 @@ from pipeline.vision.config import (
     SeededWeights,
     WeightsFile,
 )
-from pipeline.vision.extractor import Extractor
+from pipeline.vision.extractor import Extractor, fitting
 from pipeline.vision.images import framed
-from pipeline.vision.weights import check, digest, read
+from pipeline.vision.weights import check, digest, read, require
 
 log = logging.getLogger(__name__)
 
@@ -111,11 +111,8 @@ def load_timm(config: ImageFeaturesConfig, seed: int, device: torch.device) -> T
             raise InputError(
                 "image.weights is {kind: imagenet}, which is for models of torchvision; timm's are {kind: published}."
             )
-    try:
+    with fitting("image", config.backbone, config.input_size):
         return TimmBackbone(model, config.input_size, device, record, config.precision)
-    except (RuntimeError, AssertionError, ValueError) as error:
-        said = f"image.input_size is {config.input_size}; {config.backbone} refuses it ({_line(error)}): try 224."
-        raise InputError(said) from error
 
 
 def import_timm() -> ModuleType:
@@ -163,7 +160,7 @@ def build(name: str, size: int, seed: int, weights: Path | None = None) -> nn.Mo
             model = timm.create_model(name, **given).eval()
     except (RuntimeError, AssertionError, ValueError, TypeError, KeyError) as error:
         of = "" if weights is None else f" and the weights in {weights}"
-        raise InputError(f"timm makes no {name} of image.input_size {size}{of} ({_line(error)}).") from error
+        raise InputError(f"timm makes no {name} of image.input_size {size}{of} ({one_line(error)}).") from error
     model.pretrained_cfg.pop("state_dict", None)
     return model
 
@@ -185,21 +182,18 @@ def published(name: str, expected: str | None) -> tuple[Path, str, str]:
         path = Path(kept if isinstance(kept, str) else hf_hub_download(repository, FILE))
     except OSError as error:  # All of the hub's errors are kinds of it, and so is a lost connection.
         raise InputError(
-            f"{FILE} of {repository} cannot be had from the Hugging Face hub ({_line(error)}): download it where there "
-            "is a network and name it in image.weights, {kind: file, path: …, sha256: …}."
+            f"{FILE} of {repository} cannot be had from the Hugging Face hub ({one_line(error)}): download it where "
+            "there is a network and name it in image.weights, {kind: file, path: …, sha256: …}."
         ) from None
     # The cache names a large file by the SHA-256 that the hub has of it.
     blob = path.resolve()
-    if re.fullmatch("[0-9a-f]{64}", blob.name) and sha256(blob) != blob.name:
+    found = sha256(blob)
+    if re.fullmatch("[0-9a-f]{64}", blob.name) and found != blob.name:
         blob.unlink()
         raise InputError(
             f"{FILE} of {repository} does not have the hub's SHA-256, {blob.name}, and is deleted: try again."
         )
-    found = check(path, expected or "", "image.weights.sha256")
+    require(path, found, expected or "", "image.weights.sha256")
     if expected is None:
         log.info("The SHA-256 of %s is %s.", path, found)
     return path, found, repository
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())

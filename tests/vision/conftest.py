@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from pipeline.errors import InputError
 from pipeline.sources.photos import Photo
 from pipeline.vision.coco import COCO_CLASSES
 from pipeline.vision.detectors import calm_ultralytics
@@ -32,6 +34,19 @@ def gpu() -> torch.device:
 @pytest.fixture
 def cpu() -> torch.device:
     return CPU
+
+
+@pytest.fixture(params=[torch.OutOfMemoryError, torch.AcceleratorError])
+def said_of_a_device_that_fails(request, monkeypatch) -> AbstractContextManager:
+    """Lets the device fail as a network is tried on it; what must come of it, to use with `with`."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise request.param("CUDA error")
+
+    monkeypatch.setattr(Extractor, "compute", fail)
+    if request.param is torch.OutOfMemoryError:
+        return pytest.raises(InputError, match=r"memory does not hold .*: free some, or choose another \(--device\)")
+    return pytest.raises(torch.AcceleratorError, match="CUDA error")
 
 
 @pytest.fixture

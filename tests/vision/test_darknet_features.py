@@ -16,7 +16,7 @@ from pipeline.vision.config import ImageFeaturesConfig, ObjectFeaturesConfig
 from pipeline.vision.darknet import official
 from pipeline.vision.darknet.official import cfg_path
 from pipeline.vision.detectors import load_detector
-from pipeline.vision.extractor import BATCH, Extractor, describe
+from pipeline.vision.extractor import BATCH, Extractor
 from pipeline.vision.images import decode
 
 SMALL = """
@@ -92,7 +92,7 @@ def test_a_published_detector_is_chosen_by_its_name(download, weights, photos, c
     assert vectors.min() > 0
     assert vectors.max() < 1
     assert vectors.std(0).max() > 0.01
-    record = describe(extractor)
+    record = extractor.record
     assert set(record.pop("versions")) == {"pillow", "torch"}
     assert record.pop("preprocessing").startswith("letterboxed to size × size on grey 127")
     assert record == {
@@ -163,6 +163,15 @@ def test_another_network_is_refused(change: tuple[str, str], said: str, small: P
         load_detector(detector(small, sha256(small)), cpu)
 
 
+@pytest.mark.parametrize("network", ["detector", "backbone"])
+def test_a_device_that_fails_is_no_matter_of_size(network: str, small: Path, said_of_a_device_that_fails, cpu):
+    with said_of_a_device_that_fails:
+        if network == "detector":
+            load_detector(detector(small, sha256(small)), cpu)
+        else:
+            load_backbone(backbone(), 0, cpu)
+
+
 def test_a_missing_architecture_is_refused(small: Path, cpu):
     small.with_suffix(".cfg").unlink()
     with pytest.raises(InputError, match=r"small\.cfg does not exist: put the network's \.cfg there"):
@@ -187,7 +196,7 @@ def test_seeded_weights_come_from_the_seed_alone(photos, cpu):
 
 def test_the_published_backbone_is_downloaded(download, weights, cpu):
     asked = download(weights(NETWORKS["darknet19"]))
-    record = describe(load_backbone(backbone(kind="imagenet"), 0, cpu))
+    record = load_backbone(backbone(kind="imagenet"), 0, cpu).record
     assert asked == [("https://pjreddie.com/media/files/darknet19.weights", None)]
     assert (record["name"], record["weights"], record["sha256"]) == ("darknet19", "imagenet", "e" * 64)
     assert "seed" not in record

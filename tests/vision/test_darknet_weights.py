@@ -130,21 +130,21 @@ def test_a_backbone_takes_a_file_with_its_classifier_or_without(classifier: int,
 def test_a_backbone_takes_nothing_in_between(count: int, tmp_path: Path):
     made = network(Convolution(2, 2, 1, False))
     path = write(tmp_path / "some.weights", np.arange(count))
-    with pytest.raises(InputError, match=f"holds {count} numbers .* takes 6, or 16 with its classifier"):
+    with pytest.raises(InputError, match=f"holds {count} numbers .* takes 6, or 16 with its classifier.*delete it"):
         fill(made, read_weights(path), "some", classifier=10)
 
 
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"", "has 0 bytes, fewer than darknet's header"),
+        (b"", "has 0 bytes, fewer than darknet's header: delete it and fetch it"),
         (header()[:15], "has 15 bytes, fewer than"),
         (header(NEW)[:16], "has 16 bytes, fewer than"),
         (struct.pack("<4i", 0, -1, 0, 0), r"its version would be 0\.-1\.0"),
         (b"<!DOCTYPE html><html>", "is not a darknet weights file: its version would be"),
         (header((1000, 0, 0)), r"its version would be 1000\.0\.0"),
         (header(OLD, -5), "it would have seen -5 pictures"),
-        (header() + b"\0\0\0\0\0", "ends 1 bytes after a whole number"),
+        (header() + b"\0\0\0\0\0", "ends 1 bytes after a whole number: delete it and fetch it"),
         (header() + struct.pack("<2f", 1, float("nan")), "holds numbers that are not finite"),
     ],
 )

@@ -16,7 +16,7 @@ from pipeline.vision import detectors
 from pipeline.vision.coco import COCO_CLASSES
 from pipeline.vision.config import ObjectFeaturesConfig
 from pipeline.vision.detectors import Detector, load_detector
-from pipeline.vision.extractor import BATCH, describe
+from pipeline.vision.extractor import BATCH
 from pipeline.vision.images import decode
 
 SIZE = 64
@@ -136,7 +136,7 @@ def test_a_file_without_a_hash_is_refused_telling_it(yolov8: Path, cpu):
 def test_what_is_no_checkpoint_is_refused(content: bytes, tmp_path: Path, cpu):
     path = tmp_path / "model.pt"
     path.write_bytes(content)
-    with pytest.raises(InputError, match=r"model.pt is not a checkpoint"):
+    with pytest.raises(InputError, match=r"model\.pt is not a checkpoint.*downloaded by name, delete it and run again"):
         load_detector(config(path), cpu)
 
 
@@ -163,6 +163,11 @@ def test_other_tasks_than_detection_are_refused(architecture, kind, task, save, 
         load_detector(config(path), cpu)
 
 
+def test_a_device_that_fails_is_no_matter_of_size(yolov8: Path, said_of_a_device_that_fails, cpu):
+    with said_of_a_device_that_fails:
+        load_detector(config(yolov8), cpu)
+
+
 def test_an_unknown_name_is_refused_with_near_ones(cpu):
     with pytest.raises(InputError, match=r"'yolo11q.pt'.*Near: .*yolo11"):
         load_detector(ObjectFeaturesConfig(detector="yolo11q.pt", sha256=None, input_size=SIZE), cpu)
@@ -181,8 +186,8 @@ def test_a_name_is_downloaded_and_checked(yolov8: Path, monkeypatch, cpu):
     assert url.startswith("https://github.com/ultralytics/assets/releases/download/")
     assert url.endswith("/yolo11n.pt")
     assert expected == "0ebbc80d4a7680d14987a577cd21342b65ecfd94632bd9a8da63ae6417644ee1"
-    assert describe(extractor)["name"] == "yolo11n.pt"
-    assert describe(extractor)["sha256"] == "e" * 64
+    assert extractor.record["name"] == "yolo11n.pt"
+    assert extractor.record["sha256"] == "e" * 64
     load_detector(ObjectFeaturesConfig(detector="yolo11n.pt", sha256="f" * 64, input_size=SIZE), cpu)
     assert asked[-1] == (url, "f" * 64), "a hash of the user's goes before the published one"
 

@@ -16,7 +16,7 @@ from pipeline.vision import exported
 from pipeline.vision.config import ObjectFeaturesConfig
 from pipeline.vision.detectors import Detector, calm_ultralytics, load_detector
 from pipeline.vision.exported import Exported
-from pipeline.vision.extractor import BATCH, describe
+from pipeline.vision.extractor import BATCH
 from pipeline.vision.images import decode
 from pipeline.vision.weights import check, sha256_of_folder
 
@@ -156,7 +156,7 @@ def test_weights_in_float16_move_the_features_a_little(onnx: Path, tmp_path: Pat
 
 
 def test_the_record_says_what_ran(onnx: Path):
-    record = describe(load_detector(config(onnx), CPU))
+    record = load_detector(config(onnx), CPU).record
     assert (record["name"], record["weights"], record["sha256"]) == ("model.onnx", "file", check(onnx, "", ""))
     assert set(record["versions"]) == {"pillow", "torch", "ultralytics", "onnxruntime"}
 
@@ -169,6 +169,11 @@ def test_openvino_does_not_round_to_bfloat16(openvino: Path):
 def test_another_size_is_refused_saying_which_is_wanted(onnx: Path):
     with pytest.raises(InputError, match=r"input_size is 96; .*model\.onnx was exported for 64 × 64 pixels.*imgsz=96"):
         load_detector(config(onnx, 96), CPU)
+
+
+def test_a_device_that_fails_is_no_matter_of_size(onnx: Path, said_of_a_device_that_fails):
+    with said_of_a_device_that_fails:
+        load_detector(config(onnx), CPU)
 
 
 def test_an_export_has_its_own_precision(onnx: Path):

@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,7 +24,9 @@ from pipeline.sources.photos import Photo
 from pipeline.vision import parts
 from pipeline.vision.backbones import load_backbone
 from pipeline.vision.config import ImageFeaturesConfig
-from pipeline.vision.extractor import BATCH, describe
+from pipeline.vision.extract import extract, features
+from pipeline.vision.extractor import BATCH
+from pipeline.vision.local import Local
 from pipeline.vision.record import read_record
 
 
@@ -65,7 +68,7 @@ def test_no_photos_give_an_empty_table_of_the_same_type(photos, extracted, tmp_p
 def test_the_file_tells_what_made_it(photos, extracted, tmp_path: Path):
     extractor = MeanColour()
     write_parquet(extracted(extractor, photos(1), 1, tmp_path), tmp_path / "image.parquet")
-    assert read_record(tmp_path / "image.parquet") == describe(extractor)
+    assert read_record(tmp_path / "image.parquet") == extractor.record
 
 
 def test_a_file_that_does_not_tell_is_refused(tmp_path: Path):
@@ -180,6 +183,23 @@ def test_a_broken_part_is_computed_again_and_said(damage: str, photos, extracted
     assert again.batches == [BATCH]
     assert str(part) in caplog.text
     assert "computed again" in caplog.text
+
+
+@pytest.mark.parametrize("lost", ["a part", "the folder"])
+def test_vectors_that_are_lost_before_they_are_gathered_are_missed(lost: str, photos, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(parts, "SECONDS", 0)  # A part for each batch.
+    work, extractor = tmp_path / "work", MeanColour()
+    keys = extract([extractor], photos(2 * BATCH), 2 * BATCH, work, Local(0))
+    if lost == "a part":
+        sorted(work.glob("*/*.parquet"))[0].unlink()
+    else:
+        shutil.rmtree(work)
+    count = {"a part": BATCH, "the folder": 2 * BATCH}[lost]
+    with pytest.raises(InputError, match=f"{extractor.fingerprint} has lost the vectors of {count} photos: run again"):
+        features(extractor, keys, work)
+    again = MeanColour()
+    assert features(again, extract([again], photos(2 * BATCH), 2 * BATCH, work, Local(0)), work).num_rows == 2 * BATCH
+    assert len(again.batches) == count // BATCH
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

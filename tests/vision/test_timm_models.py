@@ -21,9 +21,10 @@ from torch import nn
 
 from pipeline.errors import InputError
 from pipeline.files import sha256
+from pipeline.vision import timm_models, weights
 from pipeline.vision.backbones import load_backbone
 from pipeline.vision.config import ImageFeaturesConfig
-from pipeline.vision.extractor import BATCH, Extractor, describe
+from pipeline.vision.extractor import BATCH, Extractor
 from pipeline.vision.images import decode, framed
 
 CPU = torch.device("cpu")
@@ -107,7 +108,7 @@ def test_a_photo_is_framed_to_the_pixel_as_timm_does(mode: str, interpolation: s
 
 
 def test_the_record_says_what_decides_the_numbers():
-    record = describe(load_backbone(config("test_vit", 64), 9, CPU))
+    record = load_backbone(config("test_vit", 64), 9, CPU).record
     assert len(record.pop("sha256")) == 64
     assert set(record.pop("versions")) == {"pillow", "torch", "timm"}
     said = record.pop("preprocessing")
@@ -147,7 +148,7 @@ def test_a_file_holds_the_state_of_the_model(tmp_path: Path, images):
     save_file(direct("test_resnet", 7).state_dict(), path)
     loaded = load_backbone(from_file("test_resnet", path), 0, CPU)
     assert (features(loaded, images) == features(load_backbone(config("test_resnet"), 7, CPU), images)).all()
-    assert (describe(loaded)["weights"], describe(loaded)["sha256"]) == ("file", sha256(path))
+    assert (loaded.record["weights"], loaded.record["sha256"]) == ("file", sha256(path))
 
 
 def test_position_embeddings_are_resampled_to_the_size(tmp_path: Path, images):
@@ -197,6 +198,11 @@ def test_a_file_that_does_not_fit_is_refused(tmp_path: Path, monkeypatch):
 def test_what_cannot_be_is_refused_in_a_sentence(name: str, size: int, said: str):
     with pytest.raises(InputError, match=said):
         load_backbone(config(name, size), 0, CPU)
+
+
+def test_a_device_that_fails_is_no_matter_of_size(said_of_a_device_that_fails):
+    with said_of_a_device_that_fails:
+        load_backbone(config("test_vit"), 0, CPU)
 
 
 def test_weights_published_for_timm_are_for_no_other_model():
@@ -282,7 +288,7 @@ def published(expected: str | None = None) -> ImageFeaturesConfig:
 
 def test_published_weights_are_fetched_once_and_checked(hub: Hub, images, monkeypatch):
     extractor = load_backbone(published(), 0, CPU)
-    record = describe(extractor)
+    record = extractor.record
     assert (record["weights"], record["source"]) == ("published", "timm/test_vit.r160_in1k")
     assert record["sha256"] == hub.promised
     resampled = direct("test_vit", 7)
@@ -293,6 +299,14 @@ def test_published_weights_are_fetched_once_and_checked(hub: Hub, images, monkey
     assert [asked for asked in hub.asked if asked.startswith("GET")] == [f"GET {REPOSITORY}main/model.safetensors"]
     move(NOBODY, monkeypatch)
     assert load_backbone(published(), 0, CPU).fingerprint == extractor.fingerprint
+
+
+def test_a_file_is_hashed_once(hub: Hub, monkeypatch):
+    hashed = []
+    for module in (timm_models, weights):
+        monkeypatch.setattr(module, "sha256", lambda path: hashed.append(path) or sha256(path))
+    load_backbone(published(hub.promised), 0, CPU)
+    assert len(hashed) == 1
 
 
 def test_another_file_than_the_user_expects_is_refused(hub: Hub):

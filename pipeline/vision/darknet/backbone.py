@@ -17,7 +17,7 @@ from pipeline.vision.darknet.cfg import read_cfg
 from pipeline.vision.darknet.network import Darknet
 from pipeline.vision.darknet.official import cfg_path, official_weights
 from pipeline.vision.darknet.weights import fill, read_weights
-from pipeline.vision.extractor import Extractor
+from pipeline.vision.extractor import Extractor, fitting
 from pipeline.vision.images import squash
 from pipeline.vision.weights import check, digest
 
@@ -62,7 +62,8 @@ def load_darknet_backbone(config: ImageFeaturesConfig, seed: int, device: torch.
         case WeightsFile(path=path, sha256=expected):
             record["sha256"] = check(Path(path), expected, "image.weights.sha256")
             fill(network, read_weights(Path(path)), name, classifier)
-    return DarknetBackbone(network, config.input_size, device, record, config.precision)
+    with fitting("image", name, config.input_size):
+        return DarknetBackbone(network, config.input_size, device, record, config.precision)
 
 
 def draw(network: Darknet, seed: int) -> None:

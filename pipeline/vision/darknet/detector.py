@@ -17,9 +17,9 @@ from pipeline.vision.darknet.cfg import Architecture, Region, read_cfg
 from pipeline.vision.darknet.network import Darknet
 from pipeline.vision.darknet.official import DETECTORS, cfg_path, official_weights
 from pipeline.vision.darknet.weights import fill, read_weights
-from pipeline.vision.extractor import Extractor
+from pipeline.vision.extractor import Extractor, fitting
 from pipeline.vision.images import letterbox
-from pipeline.vision.weights import check
+from pipeline.vision.weights import own
 
 GREY = (127, 127, 127)
 """What fills darknet's letterbox: a half."""
@@ -62,12 +62,8 @@ def load_darknet_detector(config: ObjectFeaturesConfig, device: torch.device) ->
     fill(network, read_weights(weights), architecture.name)
     # The description of a network decides its numbers as much as its weights do.
     record = {"name": Path(config.detector).name, "weights": "file", "sha256": found, "cfg_sha256": sha256(described)}
-    try:
+    with fitting("objects", architecture.name, config.input_size):
         return DarknetDetector(network, config.input_size, device, record, config.precision)
-    except (RuntimeError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        said = f"objects.input_size is {config.input_size}; {architecture.name} refuses it ({reason}): try 448."
-        raise InputError(said) from error
 
 
 def find(config: ObjectFeaturesConfig) -> tuple[Path, str, Path]:
@@ -80,10 +76,7 @@ def find(config: ObjectFeaturesConfig) -> tuple[Path, str, Path]:
         raise InputError(
             f"objects.detector is {name!r}, and there is no such file; {downloads} are downloaded by name."
         )
-    found = check(Path(name), config.sha256 or "", "objects.sha256")
-    if config.sha256 is None:
-        raise InputError(f"objects.sha256 is null; that of {name} is {found}: set it if you trust the file.")
-    return Path(name), found, Path(name).with_suffix(".cfg")
+    return Path(name), own(Path(name), config.sha256, "objects.sha256"), Path(name).with_suffix(".cfg")
 
 
 def check_task(architecture: Architecture) -> None:

@@ -41,7 +41,7 @@ def read_weights(path: Path) -> Weights:
     except FileNotFoundError:
         raise InputError(f"{path} does not exist.") from None
     if len(header) < 16:
-        raise InputError(f"{path} has {len(header)} bytes, fewer than darknet's header: fetch it again.")
+        raise InputError(f"{path} has {len(header)} bytes, fewer than darknet's header: delete it and fetch it again.")
     version = struct.unpack("<3i", header[:12])
     major, minor, _ = version
     # Versions from 1000 on mark connected layers written the other way round, which no network here has.
@@ -50,12 +50,12 @@ def read_weights(path: Path) -> Weights:
     layout = "<q" if 10 * major + minor >= 2 else "<i"
     end = 12 + struct.calcsize(layout)
     if len(header) < end:
-        raise InputError(f"{path} has {len(header)} bytes, fewer than darknet's header: fetch it again.")
+        raise InputError(f"{path} has {len(header)} bytes, fewer than darknet's header: delete it and fetch it again.")
     (seen,) = struct.unpack(layout, header[12:end])
     if seen < 0:
         raise InputError(f"{path} is not a darknet weights file: it would have seen {seen} pictures.")
     if surplus := (path.stat().st_size - end) % 4:
-        raise InputError(f"{path} ends {surplus} bytes after a whole number: fetch it again.")
+        raise InputError(f"{path} ends {surplus} bytes after a whole number: delete it and fetch it again.")
     numbers = np.fromfile(path, "<f4", offset=end)
     if not np.isfinite(numbers).all():
         raise InputError(f"{path} holds numbers that are not finite: it is broken, or no darknet weights file.")
@@ -76,7 +76,7 @@ def fill(network: Darknet, weights: Weights, name: str, classifier: int = 0) -> 
         version = ".".join(map(str, weights.version))
         raise InputError(
             f"{weights.path} holds {found:,} numbers after its header (version {version}); {name} takes {wanted}: the "
-            "file is another network's, or broken."
+            "file is another network's, or broken; if it was downloaded by name, delete it and run again."
         )
     start = 0
     for layer in network.convolutions:
