@@ -244,10 +244,18 @@ def test_a_folders_hash_is_that_of_a_shell_command(tmp_path: Path):
     assert sha256_of_folder(tmp_path) == printed.split()[0]
 
 
-def test_it_runs_where_the_runtime_can(caplog):
-    with caplog.at_level(logging.WARNING):
-        assert exported._place("openvino", torch.device("cuda")) == CPU
-    assert "openvino does not compute on cuda here" in caplog.text
+def test_an_engine_of_tensorrt_runs_on_a_gpu_only():
     assert exported._place("tensorrt", torch.device("cuda")) == torch.device("cuda")
     with pytest.raises(InputError, match="TensorRT engine runs on an Nvidia GPU, and the device is cpu"):
         exported._place("tensorrt", CPU)
+
+
+@pytest.mark.parametrize(("form", "module"), [("onnx", "onnxruntime"), ("openvino", "openvino")])
+def test_all_others_run_on_the_cpu_aloud(form: str, module: str, request, caplog, monkeypatch):
+    import onnxruntime
+
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
+    with caplog.at_level(logging.WARNING):
+        extractor = load_detector(config(request.getfixturevalue(form)), torch.device("cuda"))
+    assert (extractor.device, extractor.record["device"], extractor.record["batch"]) == (CPU, "cpu", BATCH)
+    assert f"{module} does not compute on cuda here: the detector runs on the CPU." in caplog.text
