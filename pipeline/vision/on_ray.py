@@ -129,13 +129,13 @@ def _append_networks(rows: "Dataset", extractors: Sequence[Extractor]) -> "Datas
     import ray
     from ray.data import ActorPoolStrategy
 
-    count, takes = _room(extractors[0].record["device"])
+    count, takes = _room(extractors[0].record["device"], extractors[0].threads)
     versions = {name: of for extractor in extractors for name, of in extractor.record["versions"].items()}
     packed = ray.put(_packed(extractors))
     return rows.map_batches(
         Networks,
         # In a list, so that the networks are not fetched before they are wanted.
-        fn_constructor_args=([packed], versions, torch.get_num_threads(), count),
+        fn_constructor_args=([packed], versions, extractors[0].threads, count),
         compute=ActorPoolStrategy(size=count),
         runtime_env={"env_vars": PASSIVE},
         **takes,
@@ -143,7 +143,7 @@ def _append_networks(rows: "Dataset", extractors: Sequence[Extractor]) -> "Datas
     )
 
 
-def _room(device: str) -> tuple[int, dict[str, float]]:
+def _room(device: str, threads: int) -> tuple[int, dict[str, float]]:
     """For how many actors the cluster has room, and what each takes of its machine."""
     import ray
 
@@ -153,7 +153,7 @@ def _room(device: str) -> tuple[int, dict[str, float]]:
         takes = {"num_gpus": 1, "num_cpus": cluster.HALF}
     else:
         cpus = [int(machine["CPU"]) for machine in machines if machine.get("CPU", 0) >= 1]
-        each = min([torch.get_num_threads(), *cpus])
+        each = min([threads, *cpus])
         count, takes = sum(of // each for of in cpus), {"num_cpus": each * cluster.HALF}
     if not count:
         raise InputError("Ray knows of no such device in the cluster: choose another --device.")

@@ -1,7 +1,7 @@
 """Photos to look at, untrained detectors, and the GPU where there is one."""
 
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +32,14 @@ def gpu() -> torch.device:
 @pytest.fixture
 def cpu() -> torch.device:
     return CPU
+
+
+@pytest.fixture
+def threads() -> Iterator[Callable[[int], None]]:
+    """Sets torch's number of threads, for one test."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
 
 
 @pytest.fixture

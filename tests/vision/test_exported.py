@@ -3,7 +3,6 @@
 import logging
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -24,14 +23,6 @@ SIZE = 64
 CPU = torch.device("cpu")
 
 
-@pytest.fixture(autouse=True)
-def _threads() -> Iterator[None]:
-    """ultralytics' exporter sets torch's number of threads: not for the tests that follow."""
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
-
-
 def config(path: Path, size: int = SIZE) -> ObjectFeaturesConfig:
     return ObjectFeaturesConfig(detector=str(path), sha256=check(path, "", ""), input_size=size)
 
@@ -41,8 +32,10 @@ def export(weights: Path, folder: Path, form: str, **options) -> Path:
     calm_ultralytics()
     from ultralytics import YOLO
 
-    copy = shutil.copy(weights, folder / "model.pt")
-    return Path(YOLO(copy).export(format=form, imgsz=options.pop("size", SIZE), **options))
+    copy, threads = shutil.copy(weights, folder / "model.pt"), torch.get_num_threads()
+    written = Path(YOLO(copy).export(format=form, imgsz=options.pop("size", SIZE), **options))
+    torch.set_num_threads(threads)  # The exporter has set another number, which would stay for all tests that follow.
+    return written
 
 
 def to_onnx(weights: Path, folder: Path, **options) -> Path:
