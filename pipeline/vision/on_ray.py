@@ -152,12 +152,20 @@ def _room(device: str, threads: int) -> tuple[int, dict[str, float]]:
         count = sum(int(machine.get("GPU", 0)) for machine in machines)
         takes = {"num_gpus": 1, "num_cpus": cluster.HALF}
     else:
-        cpus = [int(machine["CPU"]) for machine in machines if machine.get("CPU", 0) >= 1]
-        each = min([threads, *cpus])
-        count, takes = sum(of // each for of in cpus), {"num_cpus": each * cluster.HALF}
+        count, each = _share(threads, [int(machine.get("CPU", 0)) for machine in machines])
+        takes = {"num_cpus": each * cluster.HALF}
     if not count:
         raise InputError("Ray knows of no such device in the cluster: choose another --device.")
     return count, takes
+
+
+def _share(threads: int, cpus: Sequence[int]) -> tuple[int, int]:
+    """How many networks of so many threads fit machines of so many CPUs, and how many of these each takes.
+
+    A machine with fewer CPUs than threads gets none, unless none has as many: then the largest get one each.
+    """
+    each = max(1, min(threads, max(cpus, default=0)))
+    return sum(of // each for of in cpus), each
 
 
 def _packed(extractors: Sequence[Extractor]) -> bytes:

@@ -20,7 +20,7 @@ from pipeline.vision.engine import Engine
 from pipeline.vision.extract import extract, features
 from pipeline.vision.extractor import Extractor
 from pipeline.vision.local import Local
-from pipeline.vision.on_ray import CHUNK, Networks, OnRay, load_for_ray
+from pipeline.vision.on_ray import CHUNK, Networks, OnRay, _share, load_for_ray
 
 pytestmark = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed: pip install '.[ray]'")
 
@@ -83,6 +83,22 @@ def test_an_interruption_keeps_what_was_computed(photos, tmp_path: Path):
     (resumed,) = files([rest], some, tmp_path / "work", Local(0))
     assert len(rest.batches) < 8 * CHUNK["cpu"] / 16
     assert [resumed] == files([MeanColour()], some, tmp_path / "other", Local(0))
+
+
+@pytest.mark.parametrize(
+    ("threads", "cpus", "count", "each"),
+    [
+        (8, [8, 17], 3, 8),
+        (8, [8, 16, 2], 3, 8),  # One small machine does not make eight actors of one.
+        (8, [4, 4, 0], 2, 4),
+        (8, [4, 1], 1, 4),
+        (1, [2], 2, 1),
+        (2, [0], 0, 1),
+        (2, [], 0, 1),
+    ],
+)
+def test_a_network_has_as_many_cpus_as_threads(threads: int, cpus: list[int], count: int, each: int):
+    assert _share(threads, cpus) == (count, each)
 
 
 def test_where_there_is_nothing_to_do_ray_is_not_asked(photos, tmp_path: Path):
