@@ -24,7 +24,7 @@ CPU = torch.device("cpu")
 
 
 def config(path: Path, size: int = SIZE) -> ObjectFeaturesConfig:
-    return ObjectFeaturesConfig(detector=str(path), sha256=check(path, "", ""), input_size=size)
+    return ObjectFeaturesConfig(detector=str(path), sha256=check(path, "", ""), input_size=size, precision="float32")
 
 
 def export(weights: Path, folder: Path, form: str, **options) -> Path:

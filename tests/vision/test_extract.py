@@ -213,7 +213,9 @@ def test_what_other_recipes_did_before_changes_nothing(recipes, photos, extracte
 @pytest.mark.parametrize("backbone", ["vgg11", "squeezenet1_1", "resnet18", "convnext_tiny"])
 def test_a_photos_vector_depends_on_no_neighbour(backbone: str, photos, extracted, tmp_path: Path, cpu):
     weights = {"kind": "seeded"}
-    extractor = load_backbone(ImageFeaturesConfig(backbone=backbone, input_size=64, weights=weights), 0, cpu)
+    extractor = load_backbone(
+        ImageFeaturesConfig(backbone=backbone, input_size=64, precision="float32", weights=weights), 0, cpu
+    )
     everything = photos(BATCH + 5)
     together = rows(extracted(extractor, everything, len(everything), tmp_path / "together"))
     for number in (0, 7, BATCH + 4):

@@ -27,7 +27,9 @@ from pipeline.vision.on_ray import CHUNK, Networks, OnRay, _share, load_for_ray
 
 pytestmark = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed: pip install '.[ray]'")
 
-SQUEEZENET = ImageFeaturesConfig(backbone="squeezenet1_1", input_size=64, weights={"kind": "seeded"})
+SQUEEZENET = ImageFeaturesConfig(
+    backbone="squeezenet1_1", input_size=64, precision="float32", weights={"kind": "seeded"}
+)
 PROCESSES = {"PYTHONPATH": os.pathsep.join(sys.path)}
 """What Ray's processes need to import MeanColour."""
 
