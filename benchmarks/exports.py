@@ -93,7 +93,9 @@ def export(weights: Path, folder: Path, **options: object) -> Path:
 
 
 def load(path: Path) -> Detector:
-    return load_detector(ObjectFeaturesConfig(detector=str(path), sha256=check(path, "", ""), input_size=SIZE), CPU)
+    return load_detector(
+        ObjectFeaturesConfig(detector=str(path), sha256=check(path, "", ""), input_size=SIZE, precision="float32"), CPU
+    )
 
 
 def batches(names: list[Path], detector: Detector) -> Iterator[np.ndarray]:

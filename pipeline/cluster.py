@@ -104,14 +104,29 @@ def stream(
     `first` runs as a task for each item, wherever the cluster has half a CPU to spare, and gives the columns of its
     row; `then` appends further steps, which keep each row a block of its own, and its ITEM. Items are taken in the
     caller's thread, as earlier ones come back: memory stays flat at both ends. What was under way on a machine that
-    dies is done again. An exception of a step ends the stream.
+    dies is done again.
 
-    The cluster at `address` (see `connected`, also for what it raises) is asked only when there is an item.
+    The cluster at `address` (see `connected`, also for what it raises) is asked only when there is an item. Raises
+    InputError when a step raises something, and for whatever else ends the work of Ray.
     """
     items = iter(items)
     for item in islice(items, 1):
         with connected(address):
-            yield from _stream(chain([item], items), first, then)
+            from ray.exceptions import RayError
+
+            try:
+                yield from _stream(chain([item], items), first, then)
+            except RayError as error:
+                raise InputError(
+                    f"Ray gives up ({_beginning(error)}): mend that on its machines (`ray status`; --debug tells more) "
+                    "and run again, what is finished is kept; or choose --engine local."
+                ) from error
+
+
+def _beginning(error: Exception) -> str:
+    """What Ray's error began with: the last line of the first of the tracebacks that it quotes."""
+    lines = str(error).partition("\n\nThe above exception")[0].split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), type(error).__name__)
 
 
 def _stream(

@@ -7,7 +7,8 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Set
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated
 
@@ -22,18 +23,30 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an e
 Model = Annotated[str, typer.Argument(help="A name under `models` in params.yaml.")]
 
 
+class Options:
+    """Options that several commands share, as the fields of a dataclass: an argument of its type stands for them."""
+
+    def check(self, typed: Set[str]) -> None:
+        """Raises InputError for options that do not go together; `typed` are those that stand on the command line."""
+
+
 def command(main: Callable[..., str], stage: bool = True) -> typer.Typer:
     """The typer command of a stage, from a function of (params, own arguments) that returns its closing line.
 
     Adds `--params` and `--debug`. An error that the user can mend is printed as one sentence, exit code 1. What the
     library logs is said aloud. A command that is no `stage` makes nothing, so that its seconds do not matter.
     """
-    signature = inspect.signature(main)
+    arguments_of = inspect.signature(main).parameters
+    groups = {
+        name: of.annotation
+        for name, of in arguments_of.items()
+        if isinstance(of.annotation, type) and issubclass(of.annotation, Options)
+    }
     options = {"file": ParamsFile, "debug": Debug}
     defaults = {"file": Path("params.yaml"), "debug": False}
 
     @functools.wraps(main)
-    def run(*, file: Path, debug: bool, **arguments: object) -> None:
+    def run(*, context: typer.Context, file: Path, debug: bool, **arguments: object) -> None:
         logging.basicConfig(format="%(message)s")
         logging.getLogger("pipeline").setLevel(logging.INFO)
         # Threads that wait for each other must not spin: on busy cores that makes torch ten times slower.
@@ -41,6 +54,10 @@ def command(main: Callable[..., str], stage: bool = True) -> typer.Typer:
         start = time.monotonic()
         try:
             params = load(file)
+            typed = {name for name in arguments if is_typed(context, name)}
+            for name, group in groups.items():
+                arguments[name] = group(**{of.name: arguments.pop(of.name) for of in fields(group)})
+                arguments[name].check(typed)
             line = main(params=params, **arguments)
             if stage:
                 seconds = time.monotonic() - start
@@ -53,9 +70,13 @@ def command(main: Callable[..., str], stage: bool = True) -> typer.Typer:
             raise typer.Exit(1) from None
         print(line)
 
-    own = [parameter for name, parameter in signature.parameters.items() if name != "params"]
+    own = []
+    for name, parameter in arguments_of.items():
+        if name != "params":
+            own += inspect.signature(groups[name]).parameters.values() if name in groups else [parameter]
     own = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]
-    added = [
+    added = [inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)]
+    added += [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=defaults[name], annotation=annotation)
         for name, annotation in options.items()
     ]
@@ -64,6 +85,12 @@ def command(main: Callable[..., str], stage: bool = True) -> typer.Typer:
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command(help=inspect.getmodule(main).__doc__)(run)
     return app
+
+
+def is_typed(context: typer.Context, option: str) -> bool:
+    """Whether an option stands on the command line: one in the environment may be meant for other commands."""
+    source = context.get_parameter_source(option)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def sentence(error: InputError | OSError) -> str:

@@ -6,23 +6,17 @@ It pays on a GPU, where decoding limits. It writes no features, so it is no stag
 from functools import partial
 
 from stages.cli import command
-from stages.engines import Address, Engine, EngineOption
-from stages.extraction import Device, Means, Workers, named, run_extractors
+from stages.engines import Means
+from stages.extraction import named, run_extractors
 from stages.params import Params
 
 
-def main(
-    params: Params,
-    device: Device = "auto",
-    workers: Workers = None,
-    engine: EngineOption = Engine.LOCAL,
-    address: Address = None,
-) -> str:
+def main(params: Params, means: Means) -> str:
     from pipeline.vision.backbones import load_backbone  # torch, which takes seconds to import: not for --help
     from pipeline.vision.detectors import load_detector
 
     loads = [partial(load_backbone, params.image, params.seed), partial(load_detector, params.objects)]
-    extractors, keys = run_extractors(loads, params.paths, Means(device, workers, engine, address))
+    extractors, keys = run_extractors(loads, params.paths, means)
     return f"extract: {len(keys):,} photos, {' and '.join(map(named, extractors))}"
 
 

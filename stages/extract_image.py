@@ -3,22 +3,16 @@
 from functools import partial
 
 from stages.cli import command
-from stages.engines import Address, Engine, EngineOption
-from stages.extraction import Device, Means, Workers, extract_features
+from stages.engines import Means
+from stages.extraction import extract_features
 from stages.params import Params
 
 
-def main(
-    params: Params,
-    device: Device = "auto",
-    workers: Workers = None,
-    engine: EngineOption = Engine.LOCAL,
-    address: Address = None,
-) -> str:
+def main(params: Params, means: Means) -> str:
     from pipeline.vision.backbones import load_backbone  # torch, which takes seconds to import: not for --help
 
     load = partial(load_backbone, params.image, params.seed)
-    return extract_features("image", load, params.paths, Means(device, workers, engine, address))
+    return extract_features("image", load, params.paths, means)
 
 
 app = command(main)

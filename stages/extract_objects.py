@@ -3,23 +3,15 @@
 from functools import partial
 
 from stages.cli import command
-from stages.engines import Address, Engine, EngineOption
-from stages.extraction import Device, Means, Workers, extract_features
+from stages.engines import Means
+from stages.extraction import extract_features
 from stages.params import Params
 
 
-def main(
-    params: Params,
-    device: Device = "auto",
-    workers: Workers = None,
-    engine: EngineOption = Engine.LOCAL,
-    address: Address = None,
-) -> str:
+def main(params: Params, means: Means) -> str:
     from pipeline.vision.detectors import load_detector  # torch, which takes seconds to import: not for --help
 
-    return extract_features(
-        "objects", partial(load_detector, params.objects), params.paths, Means(device, workers, engine, address)
-    )
+    return extract_features("objects", partial(load_detector, params.objects), params.paths, means)
 
 
 app = command(main)

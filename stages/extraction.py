@@ -2,14 +2,11 @@
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from pipeline.files import read_parquet, write_parquet
 from pipeline.sources.photos import packed, read_photos
-from stages.engines import Engine
+from stages.engines import Engine, Means
 from stages.paths import WORK, Paths
 
 if TYPE_CHECKING:
@@ -18,29 +15,7 @@ if TYPE_CHECKING:
     from pipeline.vision import engine as vision
     from pipeline.vision.extractor import Extractor
 
-Device = Annotated[
-    str, typer.Option("--device", envvar="TAGREC_DEVICE", help="cpu, cuda, mps, or auto: a GPU where there is one.")
-]
-Workers = Annotated[
-    int | None,
-    typer.Option(
-        "--workers",
-        envvar="TAGREC_WORKERS",
-        min=0,
-        help="Processes that decode photos: by default one for each core beside a GPU, one for two cores without.",
-    ),
-]
 Load = Callable[["torch.device"], "Extractor"]
-
-
-@dataclass(frozen=True)
-class Means:
-    """What extraction is done with, as the options say."""
-
-    device: str
-    workers: int | None
-    engine: Engine
-    address: str | None
 
 
 def run_extractors(loads: Sequence[Load], paths: Paths, means: Means) -> tuple[list["Extractor"], dict[str, str]]:

@@ -34,7 +34,19 @@ def test_an_address_where_nobody_listens_is_named():
 
 
 @installed
-@pytest.mark.parametrize("address", ["nonsense", "ray://somewhere", "auto"])
+@pytest.mark.parametrize("address", ["nonsense", "ray://somewhere"])
 def test_an_address_that_is_none(address):
     with pytest.raises(InputError, match=f"No Ray can be used at {address}"), cluster.connected(address):
+        pass
+
+
+@installed
+def test_auto_where_no_ray_runs(monkeypatch):
+    import ray
+
+    def finds_none(*_: object, **__: object) -> None:  # As Ray does; but on this machine one may run.
+        raise ConnectionError("Could not find any running Ray instance.")
+
+    monkeypatch.setattr(ray, "init", finds_none)
+    with pytest.raises(InputError, match=r"No Ray can be used at auto \(Could not find"), cluster.connected("auto"):
         pass

@@ -55,7 +55,7 @@ class ImageFeaturesConfig(Config):
         description="A classification model: torchvision's by its name, darknet19, or timm's as timm:NAME."
     )
     input_size: int = Field(ge=32, description="Photos are resized to this many pixels each way (the paper's is 224).")
-    precision: Precision = Field("float32", description="What the network computes in: float16 is faster on a GPU.")
+    precision: Precision = Field(description="What the network computes in: float16 is faster on a GPU.")
     weights: Annotated[
         SeededWeights | ImagenetWeights | PublishedWeights | WeightsFile, Field(discriminator="kind")
     ] = Field(description="What the network has learned.")
@@ -71,4 +71,4 @@ class ObjectFeaturesConfig(Config):
         description="The SHA-256 of the weights: needed for a file or folder, null for a name."
     )
     input_size: int = Field(ge=32, multiple_of=32, description="Photos are letterboxed to this many pixels (448).")
-    precision: Precision = Field("float32", description="What the network computes in: float16 is faster on a GPU.")
+    precision: Precision = Field(description="What the network computes in: float16 is faster on a GPU.")

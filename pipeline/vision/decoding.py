@@ -4,6 +4,7 @@ import logging
 import math
 import mmap
 import os
+import pickle
 import socket
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import tempfile
 import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
@@ -26,6 +28,8 @@ log = logging.getLogger(__name__)
 
 ATTEMPTS = 3
 """At a job whose process is killed each time."""
+GRACE = 10.0
+"""Seconds that a process may take to end once it does not answer any more."""
 
 Preprocess = Callable[[Image.Image], np.ndarray]
 Shape = tuple[int, int, int, int]
@@ -102,7 +106,14 @@ class _Process:
                 self._pipe.send(job)
                 error = self._pipe.recv()
             except (EOFError, OSError):
+                with suppress(subprocess.TimeoutExpired):
+                    self._process.wait(GRACE)  # It closes its end a moment before it has its exit code.
                 code = self.end()
+                if code > 0:
+                    raise InputError(
+                        f"A process that decodes photos cannot run (exit code {code}, see above): mend that, or do "
+                        "without (--workers 0)."
+                    ) from None
                 log.warning("A process that decodes photos ended (exit code %s): its work is repeated.", code)
                 self._start()
                 continue
@@ -127,18 +138,24 @@ def _serve(pipe: int, memory: int) -> None:
     preprocess, shapes, nice = connection.recv()
     os.nice(nice)
     arrays = _arrays(memory, shapes)
-    while True:
+    with suppress(EOFError, OSError):  # The other end is closed, whether it waits for an answer or not.
+        while True:
+            connection.send(_answer(connection.recv(), preprocess, arrays))
+
+
+def _answer(job: Job, preprocess: Sequence[Preprocess], arrays: Sequence[np.ndarray]) -> Exception | None:
+    """Does a job. Returns the error, or the words of one that cannot travel, to be raised where the job is awaited."""
+    try:
+        _fill(job, preprocess, arrays)
+    except Exception as error:
         try:
-            job = connection.recv()
-        except EOFError:
-            return
-        try:
-            _fill(job, preprocess, arrays)
-            answer = None
-        except Exception as error:  # Raised where the job's result is awaited.
-            error.add_note(traceback.format_exc())
+            pickle.loads(pickle.dumps(error))
             answer = error
-        connection.send(answer)
+        except Exception:  # Whatever the error's own class does there.
+            answer = RuntimeError(f"{type(error).__name__}: {error}")
+        answer.add_note(traceback.format_exc())
+        return answer
+    return None
 
 
 def _fill(job: Job, preprocess: Sequence[Preprocess], arrays: Sequence[np.ndarray]) -> None:

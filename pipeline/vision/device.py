@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import numpy as np
 import torch
@@ -43,15 +43,16 @@ def own_stream(device: torch.device) -> None:
 
 @contextmanager
 def pinned(arrays: Sequence[np.ndarray], device: torch.device) -> Iterator[None]:
-    """Pins memory for as long as the block lasts: an Nvidia GPU fetches it itself, while this process goes on."""
-    if device.type != "cuda":
+    """Pins memory for as long as the block lasts: an Nvidia GPU fetches it itself, while this process goes on.
+
+    Where the system does not allow it, that is logged: it only costs time.
+    """
+    with ExitStack() as registered:
+        try:
+            for array in arrays if device.type == "cuda" else ():
+                runtime = torch.cuda.cudart()
+                torch.cuda.check_error(runtime.cudaHostRegister(array.ctypes.data, array.nbytes, 0))
+                registered.callback(runtime.cudaHostUnregister, array.ctypes.data)
+        except RuntimeError as error:
+            log.warning("Memory is not pinned (%s): copies are slower.", error)
         yield
-        return
-    runtime = torch.cuda.cudart()
-    for array in arrays:
-        torch.cuda.check_error(runtime.cudaHostRegister(array.ctypes.data, array.nbytes, 0))
-    try:
-        yield
-    finally:
-        for array in arrays:
-            runtime.cudaHostUnregister(array.ctypes.data)

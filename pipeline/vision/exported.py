@@ -75,9 +75,10 @@ class Exported(Detector):
 def load_exported(path: Path, sha256: str, config: ObjectFeaturesConfig, device: torch.device) -> Exported:
     """The extractor of an exported detector whose hash has been checked.
 
-    It runs on `device` where its runtime can, else on the CPU, which is logged. Raises InputError for a format that
-    does not come into question or whose runtime is not installed, for what is no model of its format or no detector of
-    COCO's 80 classes, for an output of best candidates only, and for a size that the export was not made for.
+    A TensorRT engine runs on the GPU, all others on the CPU; where another `device` is asked for, that is logged. The
+    record has the device that it is. Raises InputError for a format that does not come into question or whose runtime
+    is not installed, for what is no model of its format or no detector of COCO's 80 classes, for an output of best
+    candidates only, and for a size that the export was not made for.
     """
     module, size = _runtime(path, config), config.input_size
     where = _place(module, device)
@@ -120,17 +121,12 @@ def _place(module: str, device: torch.device) -> torch.device:
     """Where a runtime computes."""
     if module == "tensorrt" and device.type != "cuda":
         raise InputError(f"A TensorRT engine runs on an Nvidia GPU, and the device is {device.type}: export to ONNX.")
-    if device.type == "cuda" and (module == "tensorrt" or (module == "onnxruntime" and _onnxruntime_has_cuda())):
+    if module == "tensorrt":
         return device
+    # ONNX Runtime could, but ultralytics falls back to the CPU without a word where its libraries of CUDA do not load.
     if device.type != "cpu":
         log.warning("%s does not compute on %s here: the detector runs on the CPU.", module, device.type)
     return torch.device("cpu")
-
-
-def _onnxruntime_has_cuda() -> bool:
-    import onnxruntime
-
-    return "CUDAExecutionProvider" in onnxruntime.get_available_providers()
 
 
 def _open(path: Path, device: torch.device) -> "AutoBackend":

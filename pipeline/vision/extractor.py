@@ -47,6 +47,7 @@ class Extractor(ABC):
         precision: Precision = "float32",
     ):
         self.size, self.device, self.precision = size, device, getattr(torch, precision)
+        self.threads = torch.get_num_threads()  # Here, where it is called, also when Ray computes elsewhere.
         # Channels last is the layout that CPUs and tensor cores convolve fastest.
         self.network = network.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
         self.dimension = self.compute(np.zeros((1, 3, size, size), np.uint8)).shape[1]
@@ -65,8 +66,13 @@ class Extractor(ABC):
 
     @property
     def fingerprint(self) -> str:
-        """Names whatever decides the numbers: equal fingerprints, equal features."""
-        return hashlib.sha256(canonical(self.record).encode()).hexdigest()[:16]
+        """Names whatever decides the numbers here: equal fingerprints, equal features.
+
+        On a CPU that is the number of threads, too: sums that are shared among others can end in other digits. It is no
+        part of the record, so that machines of different sizes write the same bytes where their numbers are the same.
+        """
+        threads = {"threads": self.threads} if self.record["device"] == "cpu" else {}
+        return hashlib.sha256(canonical(self.record | threads).encode()).hexdigest()[:16]
 
     @property
     @abstractmethod

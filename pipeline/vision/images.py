@@ -18,7 +18,7 @@ def decode(photo: Photo) -> Image.Image:
     try:
         with JpegImageFile(io.BytesIO(photo.jpeg)) as image:
             return image.convert("RGB")
-    except (OSError, SyntaxError) as error:
+    except Exception as error:  # Pillow's decoders raise whatever a broken file makes them stumble over.
         raise InputError(f"Photo {photo.photo!r} cannot be decoded ({error}): run the crawl stage again.") from None
 
 

@@ -4,10 +4,11 @@ import os
 import pickle
 import platform
 import time
+import warnings
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ import numpy as np
 import torch
 
 from pipeline import cluster
-from pipeline.errors import InputError
+from pipeline.errors import InputError, one_line
 from pipeline.vision.batch import InPieces, fitting_batch
 from pipeline.vision.decoding import Preprocess
 from pipeline.vision.device import pick_device
@@ -50,8 +51,8 @@ class OnRay:
     address: of the cluster, see `pipeline.cluster.connected`; None for Ray on this machine alone. Ray is started only
         when there is something to compute.
 
-    Raises InputError as `connected` does, when the cluster has no GPU and one is asked for, when a network cannot
-    travel, and when a machine has another version of a package whose version the record tells.
+    Raises InputError as `cluster.stream` does, when the cluster has no GPU and one is asked for, when a network cannot
+    travel or be run, and when a machine has another version of a package whose version the record tells, or none.
     """
 
     address: str | None = None
@@ -129,13 +130,13 @@ def _append_networks(rows: "Dataset", extractors: Sequence[Extractor]) -> "Datas
     import ray
     from ray.data import ActorPoolStrategy
 
-    count, takes = _room(extractors[0].record["device"])
+    count, takes = _room(extractors[0].record["device"], extractors[0].threads)
     versions = {name: of for extractor in extractors for name, of in extractor.record["versions"].items()}
     packed = ray.put(_packed(extractors))
     return rows.map_batches(
         Networks,
         # In a list, so that the networks are not fetched before they are wanted.
-        fn_constructor_args=([packed], versions, torch.get_num_threads(), count),
+        fn_constructor_args=([packed], versions, extractors[0].threads, count),
         compute=ActorPoolStrategy(size=count),
         runtime_env={"env_vars": PASSIVE},
         **takes,
@@ -143,7 +144,7 @@ def _append_networks(rows: "Dataset", extractors: Sequence[Extractor]) -> "Datas
     )
 
 
-def _room(device: str) -> tuple[int, dict[str, float]]:
+def _room(device: str, threads: int) -> tuple[int, dict[str, float]]:
     """For how many actors the cluster has room, and what each takes of its machine."""
     import ray
 
@@ -152,12 +153,20 @@ def _room(device: str) -> tuple[int, dict[str, float]]:
         count = sum(int(machine.get("GPU", 0)) for machine in machines)
         takes = {"num_gpus": 1, "num_cpus": cluster.HALF}
     else:
-        cpus = [int(machine["CPU"]) for machine in machines if machine.get("CPU", 0) >= 1]
-        each = min([torch.get_num_threads(), *cpus])
-        count, takes = sum(of // each for of in cpus), {"num_cpus": each * cluster.HALF}
+        count, each = _share(threads, [int(machine.get("CPU", 0)) for machine in machines])
+        takes = {"num_cpus": each * cluster.HALF}
     if not count:
         raise InputError("Ray knows of no such device in the cluster: choose another --device.")
     return count, takes
+
+
+def _share(threads: int, cpus: Sequence[int]) -> tuple[int, int]:
+    """How many networks of so many threads fit machines of so many CPUs, and how many of these each takes.
+
+    A machine with fewer CPUs than threads gets none, unless none has as many: then the largest get one each.
+    """
+    each = max(1, min(threads, max(cpus, default=0)))
+    return sum(of // each for of in cpus), each
 
 
 def _packed(extractors: Sequence[Extractor]) -> bytes:
@@ -182,15 +191,26 @@ class Networks:
         import ray
 
         torch.set_num_threads(threads)
+        # Pixels lie in Ray's memory, which is for reading; nothing is written there.
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
         self.actors = actors
         self.fault = _other_versions(versions)
         self.extractors: list[Extractor] = []
         if self.fault:
             return
-        self.extractors = pickle.loads(ray.get(packed[0]))
-        for extractor in self.extractors:
-            extractor.move(torch.device(extractor.record["device"]))
-        self.compute = [InPieces(extractor, fitting_batch(extractor)) for extractor in self.extractors]
+        extractors: list[Extractor] = pickle.loads(ray.get(packed[0]))
+        try:
+            for extractor in extractors:
+                extractor.move(torch.device(extractor.record["device"]))
+            self.compute = [InPieces(extractor, fitting_batch(extractor)) for extractor in extractors]
+        except (InputError, RuntimeError) as error:  # torch's, such as that of a GPU whose memory is full.
+            reason = one_line(error)
+            self.fault = (
+                f"{platform.node()} cannot run the networks ({reason}): mend that (free memory), or choose another "
+                "--device."
+            )
+        else:
+            self.extractors = extractors
 
     def __call__(self, table: "pa.Table") -> "pa.Table":
         import pyarrow as pa
@@ -217,16 +237,20 @@ class Networks:
     def _vectors(self, number: int, rows: np.ndarray) -> np.ndarray:
         """The vectors of pixels (n, size, size, 3). A batch is full on a CPU, where the last digits depend on it."""
         missing = -len(rows) % BATCH if self.extractors[number].device.type == "cpu" else 0
-        filled = np.concatenate([rows, *[rows[-1:]] * missing])
+        filled = np.concatenate([rows, *[rows[-1:]] * missing]) if missing else rows  # Uncopied: 154 MB for a GPU.
         return self.compute[number](filled.transpose(0, 3, 1, 2))[: len(rows)]
 
 
 def _other_versions(expected: Mapping[str, str]) -> str | None:
     """What is wrong with this machine: other versions would give other numbers than the record says."""
     for package, of in expected.items():
-        if (found := version(package)) != of:
+        try:
+            found = f"{package} {version(package)}"
+        except PackageNotFoundError:
+            found = f"no {package}"
+        if found != f"{package} {of}":
             return (
-                f"{platform.node()} has {package} {found}, the machine that asks has {of}: install one version on all "
+                f"{platform.node()} has {found}, the machine that asks has {of}: install one version on all "
                 "(constraints.txt)."
             )
     return None

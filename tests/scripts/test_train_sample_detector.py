@@ -26,5 +26,5 @@ def test_a_short_training_gives_a_detector_and_what_is_known_of_it(tmp_path):
     assert known["sha256"] == sha256(weights)
     assert 0 <= known["held_out"]["mean_auc"] <= 1
     assert weights.stat().st_size < 7_000_000
-    config = ObjectFeaturesConfig(detector=str(weights), sha256=known["sha256"], input_size=448)
+    config = ObjectFeaturesConfig(detector=str(weights), sha256=known["sha256"], input_size=448, precision="float32")
     assert load_detector(config, torch.device("cpu")).dimension == 80

@@ -42,10 +42,12 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+def run(folder: Path, *arguments: str, check: bool = True, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PYTHONPATH": str(ROOT)} | variables
     command = [sys.executable, "-m", *arguments, "--device", "cpu"]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment, timeout=120, check=True)
+    return subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, env=environment, timeout=120, check=check
+    )
 
 
 def test_one_pass_leaves_the_stages_nothing_to_compute(project: Path):
@@ -59,3 +61,22 @@ def test_one_pass_leaves_the_stages_nothing_to_compute(project: Path):
         features = project / "artifacts" / "sample" / "sample" / "features" / f"{kind}.parquet"
         assert pl.read_parquet(features)["vector"].dtype == pl.Array(pl.Float32, dimension)
         assert read_record(features)["precision"] == "float32"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--address", "head:6379"), "--address is for --engine ray: leave it out, or choose that engine."),
+        (
+            ("--workers", "2", "--engine", "ray"),
+            "--workers is for --engine local: leave it out, or choose that engine.",
+        ),
+    ],
+)
+def test_an_option_without_effect_is_refused(project: Path, arguments: tuple[str, ...], sentence: str):
+    done = run(project, "stages.extract_image", *arguments, check=False)
+    assert (done.returncode, done.stderr) == (1, f"Error: {sentence}\n")
+
+
+def test_but_in_the_environment_it_may_stand_for_others(project: Path):
+    assert "Computed 5 photos" in run(project, "stages.extract_image", RAY_ADDRESS="head:6379").stderr

@@ -7,6 +7,10 @@ import time
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
+
+from pipeline.errors import InputError
+from stages.params import load
 
 ROOT = Path(__file__).parents[2]
 STAGES = sorted(
@@ -87,6 +91,18 @@ def test_a_broken_params_file_is_one_sentence(tmp_path, text, words):
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert all(word in line for word in words), line
+
+
+@pytest.mark.parametrize("section", ["image", "objects"])
+def test_no_key_of_the_extractors_has_a_default(tmp_path, section):
+    """What the file does not say, DVC would not see change."""
+    yaml = YAML(typ="safe", pure=True)
+    for key in yaml.load(ROOT / "params.yaml")[section]:
+        params = yaml.load(ROOT / "params.yaml")
+        del params[section][key]
+        yaml.dump(params, tmp_path / "params.yaml")
+        with pytest.raises(InputError, match=rf"params\.yaml: {section}\.{key} is missing: give it a value\.$"):
+            load(tmp_path / "params.yaml")
 
 
 def test_without_params_the_file_is_named(tmp_path):

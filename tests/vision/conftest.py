@@ -1,7 +1,7 @@
 """Photos to look at, untrained detectors, and the GPU where there is one."""
 
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -47,6 +47,14 @@ def said_of_a_device_that_fails(request, monkeypatch) -> AbstractContextManager:
     if request.param is torch.OutOfMemoryError:
         return pytest.raises(InputError, match=r"memory does not hold .*: free some, or choose another \(--device\)")
     return pytest.raises(torch.AcceleratorError, match="CUDA error")
+
+
+@pytest.fixture
+def threads() -> Iterator[Callable[[int], None]]:
+    """Sets torch's number of threads, for one test."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
 
 
 @pytest.fixture

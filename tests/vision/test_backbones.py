@@ -41,7 +41,9 @@ CHANNELS = {
 
 
 def config(backbone: str, size: int = 96, **weights: str) -> ImageFeaturesConfig:
-    return ImageFeaturesConfig(backbone=backbone, input_size=size, weights=weights or {"kind": "seeded"})
+    return ImageFeaturesConfig(
+        backbone=backbone, input_size=size, precision="float32", weights=weights or {"kind": "seeded"}
+    )
 
 
 def from_file(backbone: str, path: Path) -> ImageFeaturesConfig:

@@ -70,11 +70,13 @@ def download(monkeypatch) -> Callable[[Path], list[tuple[str, str | None]]]:
 
 
 def detector(name: str | Path, sha: str | None = None, size: int = 64) -> ObjectFeaturesConfig:
-    return ObjectFeaturesConfig(detector=str(name), sha256=sha, input_size=size)
+    return ObjectFeaturesConfig(detector=str(name), sha256=sha, input_size=size, precision="float32")
 
 
 def backbone(size: int = 64, **weights: str) -> ImageFeaturesConfig:
-    return ImageFeaturesConfig(backbone="darknet19", input_size=size, weights=weights or {"kind": "seeded"})
+    return ImageFeaturesConfig(
+        backbone="darknet19", input_size=size, precision="float32", weights=weights or {"kind": "seeded"}
+    )
 
 
 def seen(photos, extractor: Extractor, count: int) -> np.ndarray:

@@ -120,10 +120,10 @@ def test_features_are_made_of_opencvs_outputs(files: Path, peer: cv2.dnn.Net, pi
     peer.setInput(ready(pixels))
     if files.stem == "darknet19":
         weights = {"kind": "file", "path": str(files), "sha256": sha256(files)}
-        config = ImageFeaturesConfig(backbone="darknet19", input_size=SIZE, weights=weights)
+        config = ImageFeaturesConfig(backbone="darknet19", input_size=SIZE, precision="float32", weights=weights)
         extractor, expected = load_backbone(config, 0, cpu), peer.forward("leaky_23").mean((2, 3))
     else:
-        config = ObjectFeaturesConfig(detector=str(files), sha256=sha256(files), input_size=SIZE)
+        config = ObjectFeaturesConfig(detector=str(files), sha256=sha256(files), input_size=SIZE, precision="float32")
         extractor, expected = load_detector(config, cpu), peer.forward()[None, :, 5:].max(1)
     given = extractor.compute(pixels[None])
     assert given.shape == expected.shape == (1, 1024 if files.stem == "darknet19" else 80)

@@ -2,10 +2,13 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from functools import partial
+from importlib import import_module
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +92,52 @@ def test_a_defect_is_raised_where_the_job_is_awaited(photos):
     with decoders(1, 1, partial(squash, size=SIZE + 1)) as pool, pytest.raises(ValueError, match="broadcast") as error:
         pool.submit(jobs(photos(1))[0]).result(timeout=60)
     assert "_fill" in error.value.__notes__[0]
+
+
+class Unportable(Exception):
+    """An error that can be pickled, and not be unpickled."""
+
+    def __init__(self, photo: str, reason: str):
+        super().__init__(f"{photo}: {reason}")
+
+
+def stumbles(_: Image.Image) -> np.ndarray:
+    raise Unportable("p0000", "out of luck")
+
+
+def test_a_defect_that_cannot_travel_is_told_in_words(photos):
+    with decoders(1, 1, stumbles) as pool, pytest.raises(RuntimeError, match="Unportable: p0000: out of luck") as error:
+        pool.submit(jobs(photos(1))[0]).result(timeout=60)
+    assert "in stumbles" in error.value.__notes__[0]
+
+
+class Elsewhere:
+    """What only the process that made it can read."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return import_module, ("no_such_package",)
+
+
+def test_a_process_that_cannot_run_is_no_matter_of_memory(photos, capfd):
+    with decoders(1, 1, Elsewhere()) as pool:
+        for _ in range(2):
+            with pytest.raises(InputError, match=r"cannot run \(exit code 1, see above\): mend that, or .*--workers 0"):
+                pool.submit(jobs(photos(1))[0]).result(timeout=60)
+    assert "No module named 'no_such_package'" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("unread", [False, True])
+def test_a_process_ends_in_peace_when_its_user_is_gone(unread: bool, photos):
+    ours, theirs = socket.socketpair()
+    pipe, memory = Connection(ours.detach()), decoding._shared_file(SIZE * SIZE * 3)
+    pipe.send(([partial(squash, size=SIZE)], [(1, SIZE, SIZE, 3)], 0))
+    if unread:  # The next it reads is an error.
+        theirs.send(b"an answer")
+    else:  # Nobody takes its answer.
+        pipe.send(jobs(photos(1))[0])
+    pipe.close()
+    decoding._serve(theirs.detach(), memory)
+    os.close(memory)
 
 
 def test_no_process_survives_its_user():

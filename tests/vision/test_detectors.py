@@ -23,7 +23,7 @@ SIZE = 64
 
 
 def config(path: Path | str, size: int = SIZE) -> ObjectFeaturesConfig:
-    return ObjectFeaturesConfig(detector=str(path), sha256=sha256(Path(path)), input_size=size)
+    return ObjectFeaturesConfig(detector=str(path), sha256=sha256(Path(path)), input_size=size, precision="float32")
 
 
 @pytest.fixture(scope="module")
@@ -124,12 +124,16 @@ def test_code_in_a_file_does_not_run(where: str, yolov8: Path, tmp_path: Path, c
 def test_a_file_is_checked_before_it_is_read(yolov8: Path, monkeypatch, cpu):
     monkeypatch.setattr(detectors, "load", lambda _: pytest.fail("it was read"))
     with pytest.raises(InputError, match=r"objects\.sha256 is 000"):
-        load_detector(ObjectFeaturesConfig(detector=str(yolov8), sha256="0" * 64, input_size=SIZE), cpu)
+        load_detector(
+            ObjectFeaturesConfig(detector=str(yolov8), sha256="0" * 64, input_size=SIZE, precision="float32"), cpu
+        )
 
 
 def test_a_file_without_a_hash_is_refused_telling_it(yolov8: Path, cpu):
     with pytest.raises(InputError, match=f"objects.sha256 is null; that of .* is {sha256(yolov8)}"):
-        load_detector(ObjectFeaturesConfig(detector=str(yolov8), sha256=None, input_size=SIZE), cpu)
+        load_detector(
+            ObjectFeaturesConfig(detector=str(yolov8), sha256=None, input_size=SIZE, precision="float32"), cpu
+        )
 
 
 @pytest.mark.parametrize("content", [b"", b"no weights at all", b"PK\x03\x04 cut short"])
@@ -170,7 +174,9 @@ def test_a_device_that_fails_is_no_matter_of_size(yolov8: Path, said_of_a_device
 
 def test_an_unknown_name_is_refused_with_near_ones(cpu):
     with pytest.raises(InputError, match=r"'yolo11q.pt'.*Near: .*yolo11"):
-        load_detector(ObjectFeaturesConfig(detector="yolo11q.pt", sha256=None, input_size=SIZE), cpu)
+        load_detector(
+            ObjectFeaturesConfig(detector="yolo11q.pt", sha256=None, input_size=SIZE, precision="float32"), cpu
+        )
 
 
 def test_a_name_is_downloaded_and_checked(yolov8: Path, monkeypatch, cpu):
@@ -181,14 +187,18 @@ def test_a_name_is_downloaded_and_checked(yolov8: Path, monkeypatch, cpu):
         return yolov8, "e" * 64
 
     monkeypatch.setattr(detectors, "downloaded", fake)
-    extractor = load_detector(ObjectFeaturesConfig(detector="yolo11n.pt", sha256=None, input_size=SIZE), cpu)
+    extractor = load_detector(
+        ObjectFeaturesConfig(detector="yolo11n.pt", sha256=None, input_size=SIZE, precision="float32"), cpu
+    )
     (url, expected), *_ = asked
     assert url.startswith("https://github.com/ultralytics/assets/releases/download/")
     assert url.endswith("/yolo11n.pt")
     assert expected == "0ebbc80d4a7680d14987a577cd21342b65ecfd94632bd9a8da63ae6417644ee1"
     assert extractor.record["name"] == "yolo11n.pt"
     assert extractor.record["sha256"] == "e" * 64
-    load_detector(ObjectFeaturesConfig(detector="yolo11n.pt", sha256="f" * 64, input_size=SIZE), cpu)
+    load_detector(
+        ObjectFeaturesConfig(detector="yolo11n.pt", sha256="f" * 64, input_size=SIZE, precision="float32"), cpu
+    )
     assert asked[-1] == (url, "f" * 64), "a hash of the user's goes before the published one"
 
 

@@ -1,10 +1,11 @@
 """Where networks run."""
 
+import numpy as np
 import pytest
 import torch
 
 from pipeline.errors import InputError
-from pipeline.vision.device import pick_device
+from pipeline.vision.device import pick_device, pinned
 
 
 def test_auto_takes_the_gpu_where_there_is_one(monkeypatch):
@@ -31,3 +32,34 @@ def test_an_absent_gpu_is_refused(monkeypatch):
 def test_an_unknown_device_is_refused_with_the_choices():
     with pytest.raises(InputError, match="'tpu'; it must be one of auto, cpu, cuda, mps"):
         pick_device("tpu")
+
+
+class Runtime:
+    """As much of CUDA's as pins memory; it has room for so many arrays."""
+
+    def __init__(self, room: int):
+        self.room, self.pinned = room, []
+
+    def cudaHostRegister(self, address: int, *_: int) -> int:  # noqa: N802
+        full = len(self.pinned) == self.room
+        if not full:
+            self.pinned.append(address)
+        return int(full)
+
+    def cudaHostUnregister(self, address: int) -> None:  # noqa: N802
+        self.pinned.remove(address)
+
+    def check_error(self, code: int) -> None:
+        if code:
+            raise RuntimeError("out of memory")
+
+
+@pytest.mark.parametrize("room", [0, 1, 2])
+def test_memory_that_cannot_be_pinned_only_costs_time(room: int, monkeypatch, caplog):
+    runtime, arrays = Runtime(room), [np.zeros(8), np.zeros(8)]
+    monkeypatch.setattr(torch.cuda, "cudart", lambda: runtime)
+    monkeypatch.setattr(torch.cuda, "check_error", runtime.check_error)
+    with pinned(arrays, torch.device("cuda")):
+        assert len(runtime.pinned) == room
+    assert not runtime.pinned
+    assert ("Memory is not pinned (out of memory): copies are slower." in caplog.text) == (room < 2)

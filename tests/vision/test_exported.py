@@ -3,7 +3,6 @@
 import logging
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -24,16 +23,8 @@ SIZE = 64
 CPU = torch.device("cpu")
 
 
-@pytest.fixture(autouse=True)
-def _threads() -> Iterator[None]:
-    """ultralytics' exporter sets torch's number of threads: not for the tests that follow."""
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
-
-
 def config(path: Path, size: int = SIZE) -> ObjectFeaturesConfig:
-    return ObjectFeaturesConfig(detector=str(path), sha256=check(path, "", ""), input_size=size)
+    return ObjectFeaturesConfig(detector=str(path), sha256=check(path, "", ""), input_size=size, precision="float32")
 
 
 def export(weights: Path, folder: Path, form: str, **options) -> Path:
@@ -41,8 +32,10 @@ def export(weights: Path, folder: Path, form: str, **options) -> Path:
     calm_ultralytics()
     from ultralytics import YOLO
 
-    copy = shutil.copy(weights, folder / "model.pt")
-    return Path(YOLO(copy).export(format=form, imgsz=options.pop("size", SIZE), **options))
+    copy, threads = shutil.copy(weights, folder / "model.pt"), torch.get_num_threads()
+    written = Path(YOLO(copy).export(format=form, imgsz=options.pop("size", SIZE), **options))
+    torch.set_num_threads(threads)  # The exporter has set another number, which would stay for all tests that follow.
+    return written
 
 
 def to_onnx(weights: Path, folder: Path, **options) -> Path:
@@ -249,10 +242,18 @@ def test_a_folders_hash_is_that_of_a_shell_command(tmp_path: Path):
     assert sha256_of_folder(tmp_path) == printed.split()[0]
 
 
-def test_it_runs_where_the_runtime_can(caplog):
-    with caplog.at_level(logging.WARNING):
-        assert exported._place("openvino", torch.device("cuda")) == CPU
-    assert "openvino does not compute on cuda here" in caplog.text
+def test_an_engine_of_tensorrt_runs_on_a_gpu_only():
     assert exported._place("tensorrt", torch.device("cuda")) == torch.device("cuda")
     with pytest.raises(InputError, match="TensorRT engine runs on an Nvidia GPU, and the device is cpu"):
         exported._place("tensorrt", CPU)
+
+
+@pytest.mark.parametrize(("form", "module"), [("onnx", "onnxruntime"), ("openvino", "openvino")])
+def test_all_others_run_on_the_cpu_aloud(form: str, module: str, request, caplog, monkeypatch):
+    import onnxruntime
+
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
+    with caplog.at_level(logging.WARNING):
+        extractor = load_detector(config(request.getfixturevalue(form)), torch.device("cuda"))
+    assert (extractor.device, extractor.record["device"], extractor.record["batch"]) == (CPU, "cpu", BATCH)
+    assert f"{module} does not compute on cuda here: the detector runs on the CPU." in caplog.text

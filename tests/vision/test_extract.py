@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mean_colour import MeanColour
@@ -25,7 +26,7 @@ from pipeline.vision import parts
 from pipeline.vision.backbones import load_backbone
 from pipeline.vision.config import ImageFeaturesConfig
 from pipeline.vision.extract import extract, features
-from pipeline.vision.extractor import BATCH
+from pipeline.vision.extractor import BATCH, place
 from pipeline.vision.local import Local
 from pipeline.vision.record import read_record
 
@@ -115,6 +116,19 @@ def test_another_extractor_computes_anew(photos, extracted, tmp_path: Path):
     np.testing.assert_allclose(rows(table)["p0001"], colour(photos(3)[1], size=4), atol=1e-6)
 
 
+def test_other_threads_compute_anew_on_a_cpu_for_the_same_record(photos, extracted, tmp_path: Path, threads):
+    threads(1)
+    one = MeanColour()
+    first = extracted(one, photos(3), 3, tmp_path)
+    threads(2)
+    two = MeanColour()
+    assert extracted(two, photos(3), 3, tmp_path).equals(first, check_metadata=True)
+    assert (one.batches, two.batches) == ([BATCH], [BATCH])
+    for extractor in (one, two):
+        extractor.record |= place("cuda")
+    assert one.fingerprint == two.fingerprint
+
+
 def test_an_interrupted_run_goes_on_to_the_same_bytes(photos, extracted, tmp_path: Path):
     count = 10 * BATCH
 
@@ -136,10 +150,11 @@ KILLED = """
 import sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-import conftest
+import conftest, torch
 from mean_colour import MeanColour
 from pipeline.vision import parts
 parts.SECONDS = 0
+torch.set_num_threads(int(sys.argv[3]))
 class Slow(MeanColour):
     def forward(self, pixels):
         time.sleep(0.2)
@@ -152,7 +167,8 @@ conftest._extracted(Slow(), photos, 160, Path(sys.argv[2]), workers=2)
 def test_kill_9_loses_one_batch_at_most(photos, extracted, tmp_path: Path):
     work, here = tmp_path / "work", str(Path(__file__).parent)
     path = os.pathsep.join([str(Path.cwd()), os.environ.get("PYTHONPATH", "")])
-    run = subprocess.Popen([sys.executable, "-c", KILLED, here, str(work)], env=os.environ | {"PYTHONPATH": path})
+    command = [sys.executable, "-c", KILLED, here, str(work), str(torch.get_num_threads())]
+    run = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": path})
     deadline = time.monotonic() + 60
     while len(list(work.glob("*/*.parquet"))) < 3 and run.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -217,7 +233,9 @@ def test_what_other_recipes_did_before_changes_nothing(recipes, photos, extracte
 @pytest.mark.parametrize("backbone", ["vgg11", "squeezenet1_1", "resnet18", "convnext_tiny"])
 def test_a_photos_vector_depends_on_no_neighbour(backbone: str, photos, extracted, tmp_path: Path, cpu):
     weights = {"kind": "seeded"}
-    extractor = load_backbone(ImageFeaturesConfig(backbone=backbone, input_size=64, weights=weights), 0, cpu)
+    extractor = load_backbone(
+        ImageFeaturesConfig(backbone=backbone, input_size=64, precision="float32", weights=weights), 0, cpu
+    )
     everything = photos(BATCH + 5)
     together = rows(extracted(extractor, everything, len(everything), tmp_path / "together"))
     for number in (0, 7, BATCH + 4):

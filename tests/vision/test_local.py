@@ -190,7 +190,7 @@ def test_a_gpu_finds_what_it_did_with_another_batch(gpu, photos, tmp_path: Path,
     from pipeline.vision.backbones import load_backbone
     from pipeline.vision.config import ImageFeaturesConfig
 
-    config = ImageFeaturesConfig(backbone="resnet18", input_size=64, weights={"kind": "seeded"})
+    config = ImageFeaturesConfig(backbone="resnet18", input_size=64, precision="float32", weights={"kind": "seeded"})
     monkeypatch.setattr(local, "fitting_batch", lambda _: 8)
     extract([load_backbone(config, 0, gpu)], photos(30), 30, tmp_path, Local(2))
     monkeypatch.setattr(local, "fitting_batch", lambda _: 32)

@@ -1,13 +1,16 @@
 """The engine ray: what the engine local gives, byte for byte, whatever happens to machines."""
 
 import os
+import pickle
 import sys
 from collections.abc import Iterator
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
+import torch
 from mean_colour import MeanColour
 
 from pipeline import cluster
@@ -20,11 +23,13 @@ from pipeline.vision.engine import Engine
 from pipeline.vision.extract import extract, features
 from pipeline.vision.extractor import Extractor
 from pipeline.vision.local import Local
-from pipeline.vision.on_ray import CHUNK, Networks, OnRay, load_for_ray
+from pipeline.vision.on_ray import CHUNK, Networks, OnRay, _share, load_for_ray
 
 pytestmark = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed: pip install '.[ray]'")
 
-SQUEEZENET = ImageFeaturesConfig(backbone="squeezenet1_1", input_size=64, weights={"kind": "seeded"})
+SQUEEZENET = ImageFeaturesConfig(
+    backbone="squeezenet1_1", input_size=64, precision="float32", weights={"kind": "seeded"}
+)
 PROCESSES = {"PYTHONPATH": os.pathsep.join(sys.path)}
 """What Ray's processes need to import MeanColour."""
 
@@ -85,17 +90,72 @@ def test_an_interruption_keeps_what_was_computed(photos, tmp_path: Path):
     assert [resumed] == files([MeanColour()], some, tmp_path / "other", Local(0))
 
 
+@pytest.mark.parametrize(
+    ("threads", "cpus", "count", "each"),
+    [
+        (8, [8, 17], 3, 8),
+        (8, [8, 16, 2], 3, 8),  # One small machine does not make eight actors of one.
+        (8, [4, 4, 0], 2, 4),
+        (8, [4, 1], 1, 4),
+        (1, [2], 2, 1),
+        (2, [0], 0, 1),
+        (2, [], 0, 1),
+    ],
+)
+def test_a_network_has_as_many_cpus_as_threads(threads: int, cpus: list[int], count: int, each: int):
+    assert _share(threads, cpus) == (count, each)
+
+
 def test_where_there_is_nothing_to_do_ray_is_not_asked(photos, tmp_path: Path):
     keys = extract([MeanColour()], photos(30), 30, tmp_path, Local(0))
     assert extract([MeanColour()], photos(30), 30, tmp_path, OnRay("nowhere:1")) == keys
 
 
-def test_a_machine_with_other_versions_is_refused():
-    row = {"item": [0], "keys": [[["key"]]], "pixels": pa.array([[b"pixels"]], pa.list_(pa.large_binary()))}
+def answer(networks: Networks) -> dict[str, object]:
+    """What an actor makes of a row of one photo."""
+    row = {"item": [0], "keys": [[["key"]]], "pixels": pa.array([[bytes(3 * 8 * 8)]], pa.list_(pa.large_binary()))}
     row["fault"] = pa.array([None], pa.string())
-    (answer,) = Networks([], {"torch": "1.0"}, threads=1, actors=1)(pa.table(row)).to_pylist()
-    assert answer["keys"] == [[]]
-    assert "the machine that asks has 1.0: install one version on all" in answer["fault"]
+    (given,) = networks(pa.table(row)).to_pylist()
+    return given
+
+
+@pytest.mark.parametrize(
+    ("package", "found"), [("torch", f"torch {version('torch')}"), ("no-such-package", "no no-such-package")]
+)
+def test_a_machine_with_other_versions_or_none_is_refused(package: str, found: str):
+    given = answer(Networks([], {package: "1.0"}, threads=torch.get_num_threads(), actors=1))
+    assert given["keys"] == [[]]
+    assert f"has {found}, the machine that asks has 1.0: install one version on all" in given["fault"]
+
+
+class Full(MeanColour):
+    """For which there is no room where it should run."""
+
+    def move(self, _: torch.device) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate 2 GiB.")
+
+
+@pytest.mark.parametrize("kind", [MeanColour, Full])
+def test_a_machine_whose_memory_is_full_is_named(kind: type[MeanColour], monkeypatch):
+    import ray
+
+    monkeypatch.setattr(ray, "get", lambda of: of)
+    given = answer(Networks([pickle.dumps([kind()])], {}, threads=torch.get_num_threads(), actors=1))
+    if kind is MeanColour:
+        assert (given["keys"], given["fault"]) == ([["key"]], None)
+    else:
+        assert given["keys"] == [[]]
+        assert "cannot run the networks (CUDA out of memory. Tried to allocate 2 GiB.): mend that" in given["fault"]
+
+
+def defective(_: int) -> cluster.Columns:
+    raise ValueError("a defect")
+
+
+@pytest.mark.usefixtures("ray_here")
+def test_what_else_ray_raises_is_one_sentence():
+    with pytest.raises(InputError, match=r"^Ray gives up \(ValueError: a defect\): mend that .* choose --engine local"):
+        list(cluster.stream(range(3), defective))
 
 
 @pytest.mark.usefixtures("ray_here")

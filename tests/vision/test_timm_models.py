@@ -31,7 +31,9 @@ CPU = torch.device("cpu")
 
 
 def config(name: str, size: int = 64, **weights: str | None) -> ImageFeaturesConfig:
-    return ImageFeaturesConfig(backbone=f"timm:{name}", input_size=size, weights=weights or {"kind": "seeded"})
+    return ImageFeaturesConfig(
+        backbone=f"timm:{name}", input_size=size, precision="float32", weights=weights or {"kind": "seeded"}
+    )
 
 
 def direct(name: str, seed: int, **options) -> nn.Module:
@@ -209,7 +211,9 @@ def test_weights_published_for_timm_are_for_no_other_model():
     with pytest.raises(InputError, match=r"timm's are \{kind: published\}"):
         load_backbone(config("test_vit", kind="imagenet"), 0, CPU)
     for name, library in (("resnet18", "torchvision"), ("darknet19", "darknet")):
-        other = ImageFeaturesConfig(backbone=name, input_size=64, weights={"kind": "published", "sha256": None})
+        other = ImageFeaturesConfig(
+            backbone=name, input_size=64, precision="float32", weights={"kind": "published", "sha256": None}
+        )
         with pytest.raises(InputError, match=rf"{library}'s are {{kind: imagenet}}"):
             load_backbone(other, 0, CPU)
 

@@ -10,6 +10,7 @@ from PIL import Image
 
 from pipeline.errors import InputError
 from pipeline.sources.photos import Photo, prepare
+from pipeline.vision import images
 from pipeline.vision.images import decode, letterbox, squash
 
 
@@ -72,3 +73,12 @@ def test_a_photo_that_cannot_be_decoded_is_named(photos, broken: bytes | None):
     jpeg = photo.jpeg[: len(photo.jpeg) // 2] if broken is None else broken
     with pytest.raises(InputError, match="holiday"):
         decode(Photo("holiday", jpeg, 40, 40))
+
+
+def test_so_is_one_over_which_pillow_stumbles(monkeypatch):
+    def stumbles(_: object) -> None:
+        raise ValueError("not enough values to unpack")
+
+    monkeypatch.setattr(images, "JpegImageFile", stumbles)
+    with pytest.raises(InputError, match=r"'holiday' cannot be decoded \(not enough values to unpack\)"):
+        decode(Photo("holiday", b"a broken photo", 40, 40))

@@ -65,7 +65,9 @@ def probe(features: np.ndarray, there: np.ndarray) -> np.ndarray:
 def test_a_trained_detector_finds_what_is_there(annotated: pl.DataFrame, real_data: Path, tmp_path: Path, cpu):
     photos = annotated.filter(pl.col("split") == "val2017")
     weights = real_data / "weights" / "yolov8n.pt"
-    extractor = load_detector(ObjectFeaturesConfig(detector=str(weights), sha256=YOLOV8N, input_size=448), cpu)
+    extractor = load_detector(
+        ObjectFeaturesConfig(detector=str(weights), sha256=YOLOV8N, input_size=448, precision="float32"), cpu
+    )
     found = vectors(extractor, photos["id"], real_data, tmp_path)
     reached = [auc(there, found[:, number]) for number, there in presence(photos).items()]
     assert len(photos) == 281
@@ -76,7 +78,9 @@ def test_a_trained_backbone_tells_more_than_an_untrained_one(annotated, real_dat
     file = {"path": str(real_data / "weights" / "squeezenet1_1-features.safetensors"), "sha256": SQUEEZENET}
     mean = {}
     for kind, given in (("file", file), ("seeded", {})):
-        config = ImageFeaturesConfig(backbone="squeezenet1_1", input_size=224, weights={"kind": kind, **given})
+        config = ImageFeaturesConfig(
+            backbone="squeezenet1_1", input_size=224, precision="float32", weights={"kind": kind, **given}
+        )
         features = vectors(load_backbone(config, 0, cpu), annotated["id"], real_data, tmp_path)
         mean[kind] = np.mean([auc(there, probe(features, there)) for there in presence(annotated).values()])
     assert mean["file"] >= 0.83
@@ -85,7 +89,9 @@ def test_a_trained_backbone_tells_more_than_an_untrained_one(annotated, real_dat
 
 def test_a_real_photo_has_the_same_features_alone_and_among_others(annotated, real_data: Path, tmp_path: Path, cpu):
     weights = real_data / "weights" / "yolov8n.pt"
-    extractor = load_detector(ObjectFeaturesConfig(detector=str(weights), sha256=YOLOV8N, input_size=448), cpu)
+    extractor = load_detector(
+        ObjectFeaturesConfig(detector=str(weights), sha256=YOLOV8N, input_size=448, precision="float32"), cpu
+    )
     ids = annotated["id"][:20]
     together = vectors(extractor, ids, real_data, tmp_path / "together")
     alone = [vectors(extractor, ids[row : row + 1], real_data, tmp_path / "alone")[0] for row in (0, 9, 19)]

@@ -46,7 +46,7 @@ def test_the_weights_name_no_machine():
 
 @pytest.mark.parametrize("thing", ["zebra", "stop sign", "pizza"])
 def test_it_sees_a_thing_that_is_there_and_names_it_as_coco_does(thing: str):
-    config = ObjectFeaturesConfig(detector=str(WEIGHTS), sha256=sha256(WEIGHTS), input_size=448)
+    config = ObjectFeaturesConfig(detector=str(WEIGHTS), sha256=sha256(WEIGHTS), input_size=448, precision="float32")
     detector = load_detector(config, torch.device("cpu"))
     place = next(name for name, place in PLACES.items() if thing in place.things)
     scene = Scene(place=place, time="day", mood="blue", things=(thing,))
