@@ -1,15 +1,18 @@
 """A detector's exports beside its .pt file: how far the features move, what they still find, how fast they come.
 
-    python -m benchmarks.exports FOLDER
+    python -m benchmarks.exports FOLDER [--litert PYTHON] [--only onnx openvino litert]
 
 FOLDER holds photos.csv (id, labels, split, annotated), photos/ and weights/yolov8n.pt. ultralytics exports the model at
-448 pixels, for batches of 16, to ONNX and OpenVINO, in float32, float16 and int8. int8 is calibrated on the photos of
-train2017, for which OpenVINO needs `pip install nncf`; a form whose packages are not installed is left out, which is
+448 pixels, for batches of 16, to ONNX, OpenVINO and LiteRT, in float32, float16 and int8. int8 is calibrated on the
+photos of train2017, for which OpenVINO needs `pip install nncf`; LiteRT's exporter needs an environment of its own,
+whose PYTHON is given (benchmarks/litert/export.py). A form whose packages are not installed is left out, which is
 said. The speed is that of networks on ready pixels, in turns, so that what else the machine does slows all of them.
 """
 
+import argparse
 import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -41,8 +44,16 @@ FORMS = {
 }
 """Each form's format, options of the export, and the package that it needs."""
 
+LITERT = {
+    "LiteRT float32": "float32",
+    "LiteRT float16": "float16",
+    "LiteRT int8, weights alone": "w8a32",
+    "LiteRT int8": "int8",
+}
+"""Each form's file, as benchmarks/litert/export.py writes it."""
 
-def main(folder: Path) -> None:
+
+def main(folder: Path, litert: Path | None, only: list[str]) -> None:
     """Prints a row for the .pt file and for each form of it."""
     photos = pl.read_csv(folder / "photos.csv", schema_overrides={"id": pl.String, "labels": pl.String}).sort("id")
     names = [folder / "photos" / f"{name}.jpg" for name in photos["id"]]
@@ -51,10 +62,14 @@ def main(folder: Path) -> None:
         data = calibration(photos, folder / "photos", Path(work))
         detectors = {"PyTorch (.pt)": load(weights)}
         for number, (form, (kind, options, package)) in enumerate(FORMS.items()):
+            if kind not in only:
+                continue
             if find_spec(package) is None:
                 print(f"{form} is left out: {package} is not installed.", file=sys.stderr)
                 continue
             detectors[form] = load(export(weights, Path(work) / str(number), format=kind, data=str(data), **options))
+        if "litert" in only:
+            detectors |= {form: load(path) for form, path in to_litert(litert, weights, Path(work), data).items()}
         vectors, rates = compute(detectors, names)
     reference = vectors["PyTorch (.pt)"]
     print("| form | largest difference | mean | cosine, mean | least | AUC, val2017 | AUC, all annotated | photos/s |")
@@ -90,6 +105,18 @@ def export(weights: Path, folder: Path, **options: object) -> Path:
     folder.mkdir()
     copy = shutil.copy(weights, folder / "yolov8n.pt")
     return Path(YOLO(copy).export(imgsz=SIZE, batch=BATCH, **options))
+
+
+def to_litert(python: Path | None, weights: Path, work: Path, data: Path) -> dict[str, Path]:
+    """What the environment of LiteRT's exporter makes of a .pt file."""
+    if python is None or find_spec("ai_edge_litert") is None:
+        print("LiteRT is left out: it takes --litert PYTHON, and pip install '.[tflite]'.", file=sys.stderr)
+        return {}
+    calm_ultralytics()  # What it puts into the environment holds for that Python, too.
+    program = Path(__file__).parent / "litert" / "export.py"
+    options = ["--size", str(SIZE), "--batch", str(BATCH), "--data", data]
+    subprocess.run([python, program, weights, work / "litert", *options], check=True, stdout=sys.stderr)
+    return {form: work / "litert" / f"{name}.tflite" for form, name in LITERT.items()}
 
 
 def load(path: Path) -> Detector:
@@ -134,6 +161,9 @@ def auc(there: np.ndarray, scores: np.ndarray) -> float:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
-    main(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--litert", type=Path, help="the python of benchmarks/litert's environment")
+    kinds = ["onnx", "openvino", "litert"]
+    parser.add_argument("--only", nargs="+", choices=kinds, default=kinds)
+    main(**vars(parser.parse_args()))

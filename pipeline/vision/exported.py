@@ -21,6 +21,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -38,12 +39,15 @@ log = logging.getLogger(__name__)
 RUNTIMES = {
     ".onnx": ("onnxruntime", "'.[onnx]'"),
     "_openvino_model": ("openvino", "'.[openvino]'"),
-    ".tflite": ("ai_edge_litert", "ai-edge-litert"),
+    ".tflite": ("ai_edge_litert", "'.[tflite]'"),
     ".engine": ("tensorrt", "tensorrt"),
     "_ncnn_model": ("ncnn", "ncnn"),
     ".mnn": ("MNN", "MNN"),
 }
 """How a file's or folder's name ends: the module that runs it, and what pip installs it by."""
+
+COARSEST = 0.01
+"""The widest steps in which a model may tell probabilities as integers; int8 from 0 to 1 has 1/255."""
 
 
 class Exported(Detector):
@@ -86,9 +90,13 @@ def load_exported(path: Path, sha256: str, config: ObjectFeaturesConfig, device:
         network = _open(path, where)
     except Exception as error:  # Each runtime raises errors of its own kind for a broken file.
         raise InputError(f"{path} is not a model that {module} loads ({one_line(error)}).") from error
+    if network.task is None:
+        raise InputError(f"{path} does not note its task and classes, as ultralytics' exports do: export it with that.")
     if network.task != "detect":
         raise InputError(f"{path} is a model for the task {network.task!r}: choose one for detection.")
     require_coco(network.names, path)
+    if network.format == "litert":
+        _check_numbers(network, path)
     height, width = getattr(network, "imgsz", (size, size))
     if not network.dynamic and (height, width) != (size, size):
         raise InputError(
@@ -152,3 +160,17 @@ def _compute_in_float32(network: "AutoBackend", folder: Path) -> None:
     settings = {**backend.compile_model.keywords["config"], "INFERENCE_PRECISION_HINT": openvino.Type.f32}
     backend.compile_model = partial(backend.compile_model, device_name="CPU", config=settings)
     backend.ov_compiled_model = backend.compile_model(openvino.Core().read_model(next(folder.glob("*.xml"))))
+
+
+def _check_numbers(network: "AutoBackend", path: Path) -> None:
+    """AutoBackend converts int8 and int16 for LiteRT; in steps that boxes in pixels need, probabilities are zero."""
+    taken, given = network.input_details[0], network.output_details[0]
+    known = (np.float32, np.int8, np.int16)
+    if taken["dtype"] not in known:
+        raise InputError(f"{path} takes pixels as {np.dtype(taken['dtype'])}: export it with float32 for inputs.")
+    step = given["quantization"][0]  # 0 for float32.
+    if given["dtype"] not in known or step > COARSEST:
+        raise InputError(
+            f"{path} gives {np.dtype(given['dtype'])} in steps of {step:.2g}, which tells no probabilities: "
+            "export it with float32 for outputs."
+        )
