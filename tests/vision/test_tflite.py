@@ -34,7 +34,8 @@ def pixels() -> np.ndarray:
 
 
 def load(path: Path, size: int = SIZE) -> Exported:
-    return load_detector(ObjectFeaturesConfig(detector=str(path), sha256=check(path, "", ""), input_size=size), CPU)
+    config = ObjectFeaturesConfig(detector=str(path), sha256=check(path, "", ""), input_size=size, precision="float32")
+    return load_detector(config, CPU)
 
 
 @pytest.mark.parametrize("channels_first", [True, False])
