@@ -37,6 +37,7 @@ TRAINING = {"batch": 64, "epochs": 500, "curve_every": 10, "smoothing": 5, "pati
 GRID = {"learning_rate": [0.01, 0.02, 0.05], "l2": [1e-6, 1e-5, 1e-4]}
 CODE = ("dvc.yaml", "params.yaml", ".dvcignore", "pipeline", "stages")
 POST = ("user", "photo", "tags")
+DVC = (sys.executable, "-m", "dvc")
 
 
 def main(real: Path, models: list[str], folds: int) -> None:
@@ -67,7 +68,7 @@ def prepare(copy: Path, real: Path, folds: int) -> None:
     data.mkdir(parents=True)
     shutil.copy(real / "posts.csv", data)
     shutil.copytree(real / "photos", data / "photos")
-    for command in (("git", "init", "-q"), ("dvc", "init", "-q")):
+    for command in (("git", "init", "-q"), (*DVC, "init", "-q")):
         subprocess.run(command, cwd=copy, check=True)
     params = YAML().load(ROOT / "params.yaml")
     backbone, detector = real / "weights" / "squeezenet1_1-features.safetensors", real / "weights" / "yolov8n.pt"
@@ -88,7 +89,7 @@ def split(copy: Path, seed: int) -> Params:
     YAML().dump(params, copy / "params.yaml")
     stages = ["split", "extract_image", "extract_objects"]
     subprocess.run(
-        ["dvc", "repro", *stages], cwd=copy, check=True, stdout=sys.stderr, env=os.environ | {"PYTHONPATH": ""}
+        [*DVC, "repro", *stages], cwd=copy, check=True, stdout=sys.stderr, env=os.environ | {"PYTHONPATH": ""}
     )
     return load(copy / "params.yaml")
 

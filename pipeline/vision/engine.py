@@ -3,11 +3,14 @@
 import hashlib
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pipeline.sources.photos import Photo
-from pipeline.vision.extractor import Extractor
+
+if TYPE_CHECKING:
+    from pipeline.vision.extractor import Extractor  # torch, which whoever only decodes does without
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Computed:
     seconds: float = 0.0
 
 
-Engine = Callable[[Sequence[Extractor], Iterable[Task]], Generator[Computed, None, None]]
+Engine = Callable[[Sequence["Extractor"], Iterable[Task]], Generator[Computed, None, None]]
 """Computes each task once with each extractor that it is wanted by, and gives the vectors in any order.
 
 Tasks are taken as they are needed, in the caller's thread, so that memory stays flat. On a CPU a photo's vector is the

@@ -1,6 +1,5 @@
 """The engine over Ray Data: photos are decoded, and networks run, on the machines of a cluster."""
 
-import os
 import pickle
 import platform
 import time
@@ -18,11 +17,10 @@ import torch
 from pipeline import cluster
 from pipeline.errors import InputError, one_line
 from pipeline.vision.batch import InPieces, fitting_batch
-from pipeline.vision.decoding import Preprocess
+from pipeline.vision.chunks import decode_chunk, row
 from pipeline.vision.device import pick_device
 from pipeline.vision.engine import Computed, Task
 from pipeline.vision.extractor import BATCH, Extractor, place
-from pipeline.vision.images import decode
 from pipeline.vision.local import NICE
 
 if TYPE_CHECKING:
@@ -63,7 +61,7 @@ class OnRay:
         # After a fault no more are taken, and what is under way is given before it is raised.
         chunks = iter(lambda: [] if faults else list(islice(tasks, CHUNK[device])), [])
         nice = NICE if device == "cpu" else 0
-        decoding = partial(_decode, preprocess=[extractor.preprocess for extractor in extractors], nice=nice)
+        decoding = partial(decode_chunk, preprocess=[extractor.preprocess for extractor in extractors], nice=nice)
         computing = partial(_append_networks, extractors=extractors)
         for table in cluster.stream(chunks, decoding, computing, self.address):
             (row,) = table.to_pylist()
@@ -89,40 +87,6 @@ def load_for_ray(loads: Sequence[Callable[[torch.device], Extractor]], device: s
     for extractor in extractors:
         extractor.record |= place(chosen)
     return extractors
-
-
-def _decode(tasks: Sequence[Task], preprocess: Sequence[Preprocess], nice: int) -> cluster.Columns:
-    """For each extractor the keys and pixels of the photos that it is wanted for, at this niceness at least.
-
-    A photo that cannot be decoded is left out; `fault` tells of the first one.
-    """
-    os.setpriority(os.PRIO_PROCESS, 0, max(nice, os.getpriority(os.PRIO_PROCESS, 0)))
-    keys: list[list[str]] = [[] for _ in preprocess]
-    pixels: list[list[np.ndarray]] = [[] for _ in preprocess]
-    fault = None
-    for task in tasks:
-        try:
-            image = decode(task.photo)
-        except InputError as error:
-            fault = fault or str(error)
-            continue
-        for number in task.wanted:
-            keys[number].append(task.key)
-            # Channels last, the layout that networks want.
-            pixels[number].append(preprocess[number](image).transpose(1, 2, 0))
-    return _row(keys, fault, pixels=[np.stack(of).tobytes() if of else b"" for of in pixels])
-
-
-def _row(keys: list[list[str]], fault: str | None, **values: list[Any]) -> dict[str, "pa.Array"]:
-    """The columns of a row: lists with an element for each extractor, numbers or bytes, and what went wrong."""
-    import pyarrow as pa
-
-    types = {"pixels": pa.large_binary(), "vectors": pa.binary(), "seconds": pa.float64()}
-    columns = {name: pa.array([of], pa.list_(types[name])) for name, of in values.items()}
-    return columns | {
-        "keys": pa.array([keys], pa.list_(pa.list_(pa.string()))),
-        "fault": pa.array([fault], pa.string()),
-    }
 
 
 def _append_networks(rows: "Dataset", extractors: Sequence[Extractor]) -> "Dataset":
@@ -231,7 +195,7 @@ class Networks:
                 fault = fault or str(error)
             seconds[number] = (time.perf_counter() - start) / self.actors
         keys = [of if found else [] for of, found in zip(keys, vectors, strict=True)]
-        columns = _row(keys, fault, vectors=vectors, seconds=seconds)
+        columns = row(keys, fault, vectors=vectors, seconds=seconds)
         return pa.table({cluster.ITEM: table[cluster.ITEM], **columns})
 
     def _vectors(self, number: int, rows: np.ndarray) -> np.ndarray:

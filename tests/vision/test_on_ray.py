@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.metadata import version
@@ -172,3 +173,8 @@ def test_a_gpu_that_the_cluster_lacks_is_missed(photos, tmp_path: Path):
     assert (extractor.record["device"], extractor.record["batch"]) == ("cuda", None)
     with pytest.raises(InputError, match="no such device in the cluster"):
         extract([extractor], photos(1), 1, tmp_path, OnRay())
+
+
+def test_processes_that_decode_need_no_torch():
+    program = "import sys, pipeline.vision.chunks; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 0
