@@ -6,7 +6,8 @@ FOLDER holds photos.csv (id, labels, split, annotated), photos/ and weights/yolo
 448 pixels, for batches of 16, to ONNX, OpenVINO and LiteRT, in float32, float16 and int8. int8 is calibrated on the
 photos of train2017, for which OpenVINO needs `pip install nncf`; LiteRT's exporter needs an environment of its own,
 whose PYTHON is given (benchmarks/litert/export.py). A form whose packages are not installed is left out, which is
-said. The speed is that of networks on ready pixels, in turns, so that what else the machine does slows all of them.
+said. The speed is that of networks on ready pixels, in turns, so that what else the machine does slows all of them;
+each takes all cores but LiteRT, to which ultralytics leaves one fewer.
 """
 
 import argparse
@@ -57,7 +58,7 @@ def main(folder: Path, litert: Path | None, only: list[str]) -> None:
     """Prints a row for the .pt file and for each form of it."""
     photos = pl.read_csv(folder / "photos.csv", schema_overrides={"id": pl.String, "labels": pl.String}).sort("id")
     names = [folder / "photos" / f"{name}.jpg" for name in photos["id"]]
-    weights = folder / "weights" / "yolov8n.pt"
+    weights, threads = folder / "weights" / "yolov8n.pt", torch.get_num_threads()
     with tempfile.TemporaryDirectory() as work:
         data = calibration(photos, folder / "photos", Path(work))
         detectors = {"PyTorch (.pt)": load(weights)}
@@ -70,6 +71,7 @@ def main(folder: Path, litert: Path | None, only: list[str]) -> None:
             detectors[form] = load(export(weights, Path(work) / str(number), format=kind, data=str(data), **options))
         if "litert" in only:
             detectors |= {form: load(path) for form, path in to_litert(litert, weights, Path(work), data).items()}
+        torch.set_num_threads(threads)  # ultralytics' exporter leaves another number.
         vectors, rates = compute(detectors, names)
     reference = vectors["PyTorch (.pt)"]
     print("| form | largest difference | mean | cosine, mean | least | AUC, val2017 | AUC, all annotated | photos/s |")
