@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import huggingface_hub
 import numpy as np
@@ -16,6 +15,7 @@ import timm
 import torch
 from PIL import Image
 from safetensors.torch import save_file
+from serving import serving
 from timm.data import create_transform, resolve_model_data_config
 from torch import nn
 
@@ -278,12 +278,8 @@ def hub(tmp_path: Path, monkeypatch) -> Iterator[Hub]:
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
     # As import_timm has it in a process that did not import the client before, as this one did.
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DISABLE_TELEMETRY", True)
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(server):
+        yield server
 
 
 def published(expected: str | None = None) -> ImageFeaturesConfig:

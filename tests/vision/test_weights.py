@@ -4,10 +4,10 @@ import hashlib
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import pytest
 import torch
+from serving import serving
 
 from pipeline.errors import InputError
 from pipeline.vision.weights import check, downloaded, own
@@ -54,13 +54,8 @@ class _Answer(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def site() -> Iterator[Site]:
-    server = Site()
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(Site()) as server:
+        yield server
 
 
 @pytest.mark.parametrize("expected", [SHA256, SHA256[:8]])
