@@ -18,7 +18,7 @@ from pipeline.training import ways
 BLOCK = 8192
 """Posts, or more where a batch is larger, that are read at a time.
 
-Handing them to another thread costs as much as some hundred quadruples, so the more the better, but features are read
+Handing them to another thread costs as much as some thousand quadruples, so the more the better, but features are read
 from memory again once a block outgrows the cache.
 """
 
