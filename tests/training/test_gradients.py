@@ -151,8 +151,12 @@ def test_gradients_are_those_of_central_differences(kind, features):
 @pytest.mark.parametrize(("kind", "features"), MODELS)
 def test_the_loss_is_that_of_the_quadruples_without_decay(kind, features):
     contexts, parameters, batch = example(kind, features)
-    _, (loss,), _ = closed_form(contexts, parameters, batch, 0.3)
+    _, (loss,), (right,) = closed_form(contexts, parameters, batch, 0.3)
     assert loss == pytest.approx(loss_as_written(kind, parameters, batch, 0).item(), rel=1e-12)
+    quadruples = zip(batch.post, batch.positive, batch.negative, strict=True)
+    alone = [replace(batch, post=p[None], positive=a[None], negative=b[None]) for p, a, b in quadruples]
+    # −ln σ(x) is below ln 2 where x is above zero: where the positive is ranked above the negative.
+    assert right == sum(loss_as_written(kind, parameters, one, 0).item() < math.log(2) for one in alone)
 
 
 @pytest.mark.usefixtures("way")
