@@ -16,10 +16,10 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from pipeline.data.photo import Photo
 from pipeline.sources.flickr.api import PhotoInfo
 from pipeline.sources.flickr.journal import Journal
 from pipeline.sources.nus_wide.collect import collect
-from pipeline.sources.photos import Photo
 
 ROOT = Path(__file__).parents[1]
 ALL = 269_648
@@ -28,7 +28,6 @@ PICTURE = 100_000
 PICTURES = 3_000
 QUERIES_AN_HOUR = 3_600
 TAGS = tuple(f"tag{number}" for number in range(19))
-sys.path.insert(0, str(ROOT / "tests"))
 
 
 def journal(folder: Path) -> None:
@@ -67,7 +66,7 @@ def timed(what: str, rows: int, work) -> None:
 
 def crawl(folder: Path, number: int) -> None:
     """Crawls photos from a server in another process, and prints this process's memory over time."""
-    from nus_wide_folder import configured, write_lists
+    from tests.support.nus_wide_folder import configured, write_lists
 
     ours, theirs = multiprocessing.get_context("spawn").Pipe()
     server = multiprocessing.get_context("spawn").Process(target=serve, args=(theirs, number), daemon=True)
@@ -98,7 +97,7 @@ def crawl(folder: Path, number: int) -> None:
 
 
 def serve(pipe: Connection, number: int) -> None:
-    from fake_flickr import serving
+    from tests.support.fake_flickr import serving
 
     with serving(photos(number)) as fake:
         pipe.send((fake.api_url, fake.photo_url))
@@ -107,14 +106,14 @@ def serve(pipe: Connection, number: int) -> None:
 
 def photos(number: int):
     """Photos of 500 × 375 pixels; a thousand different pictures would only fill the server's memory."""
-    from fake_flickr import FakePhoto, jpeg
+    from tests.support.fake_flickr import FakePhoto, jpeg
 
     pictures = [jpeg(seed, 500, 375) for seed in range(20)]
     return {10**9 + turn: FakePhoto(f"{turn % 997}@N00", TAGS[:7], pictures[turn % 20]) for turn in range(number)}
 
 
 def key() -> str:
-    from fake_flickr import KEY
+    from tests.support.fake_flickr import KEY
 
     return KEY
 

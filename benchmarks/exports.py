@@ -26,13 +26,13 @@ import polars as pl
 import torch
 from ruamel.yaml import YAML
 
-from pipeline.sources.photos import Photo
-from pipeline.vision.coco import COCO_CLASSES
-from pipeline.vision.config import ObjectFeaturesConfig
-from pipeline.vision.detectors import Detector, calm_ultralytics, load_detector
-from pipeline.vision.extractor import BATCH
-from pipeline.vision.images import decode
-from pipeline.vision.weights import check
+from pipeline.data.photo import Photo
+from pipeline.features.coco import COCO_CLASSES
+from pipeline.features.config import ObjectFeaturesConfig
+from pipeline.features.extractor import BATCH
+from pipeline.features.images import decode
+from pipeline.features.networks.ultralytics.detector import Detector, calm_ultralytics, load_detector
+from pipeline.features.networks.weights import check
 
 SIZE = 448
 CPU = torch.device("cpu")

@@ -37,21 +37,22 @@ import torch
 from ruamel.yaml import YAML
 from torch import Tensor, nn
 
+from pipeline.data.photo import Photo, prepare
+from pipeline.data.shards import pack, packed, read_photos
+from pipeline.features.coco import COCO_CLASSES
+from pipeline.features.config import ImageFeaturesConfig, ObjectFeaturesConfig
+from pipeline.features.extraction.batch import fitting_batch
+from pipeline.features.extraction.decoding import Decoders
+from pipeline.features.extraction.device import cores, pick_device
+from pipeline.features.extraction.engine import key
+from pipeline.features.extraction.local import CHUNK, Local
+from pipeline.features.extraction.run import extract, features
+from pipeline.features.extraction.vectors import Parts
+from pipeline.features.extractor import Extractor, exact
+from pipeline.features.images import decode, squash
+from pipeline.features.networks.torchvision.backbone import load_backbone
+from pipeline.features.networks.ultralytics.detector import load_detector
 from pipeline.files import write_parquet
-from pipeline.sources.photos import Photo, pack, packed, prepare, read_photos
-from pipeline.vision.backbones import load_backbone
-from pipeline.vision.batch import fitting_batch
-from pipeline.vision.coco import COCO_CLASSES
-from pipeline.vision.config import ImageFeaturesConfig, ObjectFeaturesConfig
-from pipeline.vision.decoding import Decoders
-from pipeline.vision.detectors import load_detector
-from pipeline.vision.device import cores, pick_device
-from pipeline.vision.engine import key
-from pipeline.vision.extract import extract, features
-from pipeline.vision.extractor import Extractor, exact
-from pipeline.vision.images import decode, squash
-from pipeline.vision.local import CHUNK, Local
-from pipeline.vision.parts import Parts
 
 YOLOV8N = "59c6a74153900f239ff296c40647eb1ecbcae33b3182cf51d39bd85e50268bf9"
 SQUEEZENET = "ad65567c151e7f566f9aceadb685e994a7b91cc3259e4f96f59cd57c7ff03242"

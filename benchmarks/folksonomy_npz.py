@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from pipeline.data.vocabulary import codes, vocabulary
 from pipeline.files import atomic
 from pipeline.folksonomy.split import LeavePosts, split
-from pipeline.models.model import codes, vocabulary
 
 COLUMNS = ("user", "photo", "tag", "time")
 

@@ -19,12 +19,12 @@ import polars as pl
 
 from benchmarks.folksonomy_npz import encode, grouped, read
 from pipeline.evaluation.metrics import metrics, rank
+from pipeline.features.store import Features
 from pipeline.folksonomy.split import LeavePosts, validation_posts
 from pipeline.models.config import FactorisationConfig
-from pipeline.store import Features
 from pipeline.training.config import TuningConfig
 from pipeline.training.tune import fit_chosen, tune
-from stages.params import load
+from project.params import load
 
 GRID = {
     "learning_rate": [0.05, 0.1],

@@ -26,14 +26,15 @@ import torch
 
 from benchmarks.extraction import loaded, pack_real
 from pipeline import cluster
+from pipeline.data.photo import Photo
+from pipeline.data.shards import packed, read_photos
+from pipeline.features.extraction.engine import Computed, Engine, Task, key
+from pipeline.features.extraction.local import Local
+from pipeline.features.extraction.ray import CHUNK, OnRay
+from pipeline.features.extraction.run import extract, features
+from pipeline.features.extraction.vectors import Parts
+from pipeline.features.extractor import Extractor
 from pipeline.files import write_parquet
-from pipeline.sources.photos import Photo, packed, read_photos
-from pipeline.vision.engine import Computed, Engine, Task, key
-from pipeline.vision.extract import extract, features
-from pipeline.vision.extractor import Extractor
-from pipeline.vision.local import Local
-from pipeline.vision.on_ray import CHUNK, OnRay
-from pipeline.vision.parts import Parts
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -21,10 +21,10 @@ import polars as pl
 from ruamel.yaml import YAML
 
 from pipeline.evaluation.metrics import metrics, rank
+from pipeline.features.store import Features, StoreConfig, build_store, feature_names, read_store
 from pipeline.files import read_parquet, sha256, write_parquet
-from pipeline.store import Features, StoreConfig, build_store, feature_names, read_store
 from pipeline.training.tune import fit_chosen, tune
-from stages.params import Params, load
+from project.params import Params, load
 
 ROOT = Path(__file__).parents[1]
 SEEDS = (0, 1, 2, 3)

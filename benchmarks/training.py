@@ -28,17 +28,17 @@ import psutil
 import torch
 from torch import Tensor
 
+from pipeline.features.store import Features
 from pipeline.folksonomy.split import LeaveShare, split
 from pipeline.models.config import FactorisationConfig
 from pipeline.models.factorisation import Contexts
-from pipeline.store import Features
-from pipeline.training import trials
-from pipeline.training.bpr import Trained, joined, shapes, train
+from pipeline.training.bpr import trials
+from pipeline.training.bpr.data import TrainingPosts
+from pipeline.training.bpr.threads import one_thread
+from pipeline.training.bpr.train import Trained, joined, shapes, train
+from pipeline.training.bpr.trials import Stack
 from pipeline.training.config import TrainingConfig
-from pipeline.training.quadruples import TrainingPosts
-from pipeline.training.threads import one_thread
-from pipeline.training.trials import Stack
-from stages.params import load
+from project.params import load
 
 T = TypeVar("T")
 

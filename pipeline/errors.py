@@ -1,14 +1,56 @@
-"""The one exception that users see, and how it quotes others."""
+"""The exceptions that users see, and how they quote others."""
+
+from typing import Literal
+
+Option = Literal["address", "device", "engine", "workers"]
+"""A choice of how work is done, which changes no result."""
 
 
 class InputError(Exception):
-    """Something that the user gave, or the machine lacks, stops the work.
+    """A fault that the user can mend: in the data, in the settings, or of the machine.
 
-    The message is one plain sentence that names the thing at fault and the remedy. Stages print it without a traceback
-    and exit with 1; anything else that is raised is a defect of ours.
+    The message is one plain sentence that names the thing at fault. The commands print it without a traceback, and add
+    the remedy in terms of what was typed. Any other exception is a defect of the project.
     """
 
 
+class SettingError(InputError):
+    """A setting whose value cannot be used.
+
+    field: the path of the setting inside its configuration, such as "weights.sha256".
+    message: the rest of the sentence, which begins with the value: "is 'vgg61'; torchvision has no such model."
+    """
+
+    def __init__(self, field: str, message: str):
+        super().__init__(f"{field} {message}")
+        self.field, self.message = field, message
+
+    def within(self, section: str) -> "SettingError":
+        """Names the same setting from outside the section that holds it."""
+        return SettingError(f"{section}.{self.field}", self.message)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.field, self.message)
+
+
+class ArtifactError(InputError):
+    """A file that earlier work writes is missing, damaged, or of another form."""
+
+
+class ResourceError(InputError):
+    """A machine that lacks what the work needs: a device, memory, a package.
+
+    option: the choice that avoids it.
+    """
+
+    def __init__(self, message: str, option: Option):
+        super().__init__(message)
+        self.option = option
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (str(self), self.option)
+
+
 def one_line(error: BaseException) -> str:
-    """What an error says, without line breaks: to stand in a sentence."""
+    """Returns an error's message without line breaks, to stand in a sentence."""
     return " ".join(str(error).split())

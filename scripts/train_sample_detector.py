@@ -30,12 +30,12 @@ from ultralytics.nn.tasks import DetectionModel, yaml_model_load
 from ultralytics.utils.metrics import ap_per_class, box_iou
 from ultralytics.utils.nms import non_max_suppression
 
+from pipeline.features.coco import COCO_CLASSES
 from pipeline.files import atomic, sha256, write_json
 from pipeline.progress import track
 from pipeline.sources.sample.render import Rendering, encode, render
 from pipeline.sources.sample.scene import random_scene
 from pipeline.sources.sample.things import classes
-from pipeline.vision.coco import COCO_CLASSES
 
 WIDTH, DEPTH = 0.125, 0.33
 """Multiples of YOLOv8's channels and blocks: 1.2 million parameters."""

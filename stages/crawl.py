@@ -11,12 +11,12 @@ from pydantic import SecretStr
 from pipeline.errors import InputError
 from pipeline.files import write_parquet
 from pipeline.sources import table
-from pipeline.sources.on_ray import prepare_on_ray
+from pipeline.sources.ray import prepare_on_ray
 from pipeline.sources.sample import sample
-from stages.cli import command
-from stages.engines import Engine, Where
-from stages.params import Params
-from stages.paths import WORK
+from project.command import command
+from project.options import Engine, Where
+from project.params import Params
+from project.paths import WORK
 
 Status = Annotated[bool, typer.Option("--status", help="Only show the journal of the crawl, also while it runs.")]
 Retry = Annotated[list[str] | None, typer.Option("--retry", help="A final status to ask for once more; repeatable.")]

@@ -1,11 +1,11 @@
 """Ranks the tags for the test posts with one model, and measures it (Eq. 10)."""
 
 from pipeline.evaluation.metrics import mean_curve, metrics_over_seeds, rank, recommendations
+from pipeline.features.store import read_store
 from pipeline.files import atomic, read_parquet, write_json, write_parquet
 from pipeline.models.registry import load
-from pipeline.store import read_store
-from stages.cli import Model, command
-from stages.params import Params
+from project.command import Model, command
+from project.params import Params
 
 
 def main(params: Params, model: Model) -> str:

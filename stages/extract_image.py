@@ -2,14 +2,16 @@
 
 from functools import partial
 
-from stages.cli import command
-from stages.engines import Means
-from stages.extraction import extract_features
-from stages.params import Params
+from project.command import command
+from project.extraction import extract_features
+from project.options import Means
+from project.params import Params
 
 
 def main(params: Params, means: Means) -> str:
-    from pipeline.vision.backbones import load_backbone  # torch, which takes seconds to import: not for --help
+    from pipeline.features.networks.torchvision.backbone import (
+        load_backbone,  # torch, which takes seconds to import: not for --help
+    )
 
     load = partial(load_backbone, params.image, params.seed)
     return extract_features("image", load, params.paths, means)

@@ -4,8 +4,8 @@ import numpy as np
 
 from pipeline.files import read_parquet, write_json, write_parquet
 from pipeline.folksonomy.refine import refine
-from stages.cli import command
-from stages.params import Params
+from project.command import command
+from project.params import Params
 
 
 def main(params: Params) -> str:

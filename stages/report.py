@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from pipeline.data.shards import read_photos
+from pipeline.features.coco import COCO_CLASSES
+from pipeline.features.record import read_record
 from pipeline.files import read_json, read_parquet
 from pipeline.report.examples import choose_examples
 from pipeline.report.inputs import ModelInfo, ReportInputs
-from pipeline.sources.photos import read_photos
-from pipeline.vision.coco import COCO_CLASSES
-from pipeline.vision.record import read_record
-from stages.cli import command
-from stages.params import Params
+from project.command import command
+from project.params import Params
 
 SIMULATED = {"sample": ("The photos are rendered by the project.", "The users and their tags are simulated.")}
 SAMPLE_DETECTOR = "pipeline/sources/sample/detector.pt"

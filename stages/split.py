@@ -5,8 +5,8 @@ import numpy as np
 from pipeline.files import columns_of, read_parquet, write_json, write_parquet
 from pipeline.folksonomy.split import split, validation_posts
 from pipeline.folksonomy.stats import beside_the_paper, table_2
-from stages.cli import command
-from stages.params import Params
+from project.command import command
+from project.params import Params
 
 
 def main(params: Params) -> str:

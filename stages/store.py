@@ -5,10 +5,10 @@ from typing import Annotated
 import polars as pl
 import typer
 
+from pipeline.features.store import FeatureSet, build_store, feature_names
 from pipeline.files import read_parquet, write_parquet
-from pipeline.store import FeatureSet, build_store, feature_names
-from stages.cli import command
-from stages.params import Params
+from project.command import command
+from project.params import Params
 
 
 def main(params: Params, features: Annotated[FeatureSet, typer.Argument(help="The feature set.")]) -> str:

@@ -4,14 +4,14 @@ import shutil
 
 import polars as pl
 
+from pipeline.features.store import read_store
 from pipeline.files import atomic, read_json, read_parquet
 from pipeline.models.config import FactorisationConfig
 from pipeline.models.registry import save
-from pipeline.store import read_store
-from pipeline.training.checkpoint import Checkpoint
+from pipeline.training.bpr.checkpoint import Checkpoint
 from pipeline.training.tune import Choice, fit_chosen
-from stages.cli import Model, command
-from stages.params import Params
+from project.command import Model, command
+from project.params import Params
 
 POST = ("user", "photo", "tags")
 

@@ -2,11 +2,11 @@
 
 import shutil
 
+from pipeline.features.store import read_store
 from pipeline.files import atomic, read_parquet, write_json
-from pipeline.store import read_store
 from pipeline.training.tune import tune
-from stages.cli import Model, command
-from stages.params import Params
+from project.command import Model, command
+from project.params import Params
 
 POST = ("user", "photo", "tags")
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from pipeline.data.vocabulary import codes
 from pipeline.errors import InputError
-from pipeline.models.model import Model, codes
-from pipeline.store import Features
+from pipeline.features.store import Features
+from pipeline.models.model import Model
 
 LENGTH = 10
 """K runs from 1 to this; as many tags are suggested for a post."""

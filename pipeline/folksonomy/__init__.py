@@ -1,0 +1,1 @@
+"""Refinement to cores, splits, and the statistics of a folksonomy."""

@@ -1,0 +1,1 @@
+"""Recommenders: from a post to a score for each tag."""

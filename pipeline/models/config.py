@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from pipeline.config import Config
-from pipeline.store import FeatureSet
+from pipeline.features.store import FeatureSet
 from pipeline.training.config import TrainingOverrides, check_grid
 
 

@@ -5,10 +5,11 @@ from typing import Self
 import numpy as np
 import polars as pl
 
+from pipeline.data.vocabulary import codes, vocabulary
+from pipeline.features.store import Features
 from pipeline.models.config import CooccurrenceConfig
 from pipeline.models.counts import usage, used
-from pipeline.models.model import Baseline, codes, vocabulary
-from pipeline.store import Features
+from pipeline.models.model import Baseline
 
 CHUNK = 4096
 """Posts whose pairs of tags are counted at a time, which keeps memory flat."""

@@ -5,7 +5,8 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
-from pipeline.models.model import Model, codes
+from pipeline.data.vocabulary import codes
+from pipeline.models.model import Model
 
 
 def tag_counts(posts: pl.DataFrame, tags: list[str]) -> np.ndarray:

@@ -6,9 +6,10 @@ from typing import Self
 import numpy as np
 import polars as pl
 
+from pipeline.data.vocabulary import codes
+from pipeline.features.store import Features, feature_names
 from pipeline.models.config import FactorisationConfig
-from pipeline.models.model import Model, codes
-from pipeline.store import Features, feature_names
+from pipeline.models.model import Model
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def has_bias(config: FactorisationConfig) -> bool:
 
 
 class Factorisation(Model):
-    """FM or PITF, with or without features. Trained by `pipeline.training.bpr`; scoring needs no torch.
+    """FM or PITF, with or without features. Trained by `pipeline.training.bpr.train`; scoring needs no torch.
 
     Tensors, all float32: "user" (U, k), "photo" (I, k) or "image" (512, k) and "objects" (80, k), "tag" (T, k or k a
     context), "bias" (T,).

@@ -7,8 +7,8 @@ from typing import Self
 import numpy as np
 import polars as pl
 
+from pipeline.features.store import Features
 from pipeline.models.config import ModelConfig
-from pipeline.store import Features
 
 
 class Model(ABC):
@@ -45,13 +45,3 @@ class Baseline(Model):
 
         Raises InputError for a photo without the features that the model needs.
         """
-
-
-def vocabulary(values: pl.Series) -> list[str]:
-    """The distinct values, sorted."""
-    return values.unique().sort().to_list()
-
-
-def codes(values: pl.Series, names: Sequence[str]) -> np.ndarray:
-    """The position of each value in `names`, int64, -1 where it has none."""
-    return values.replace_strict(names, range(len(names)), default=-1, return_dtype=pl.Int64).to_numpy()

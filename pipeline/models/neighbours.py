@@ -5,10 +5,11 @@ from typing import Self
 import numpy as np
 import polars as pl
 
+from pipeline.data.vocabulary import codes, vocabulary
 from pipeline.errors import InputError
+from pipeline.features.store import Features, feature_names
 from pipeline.models.config import NeighboursConfig
-from pipeline.models.model import Baseline, codes, vocabulary
-from pipeline.store import Features, feature_names
+from pipeline.models.model import Baseline
 
 
 class Neighbours(Baseline):

@@ -5,11 +5,12 @@ from typing import Self
 import numpy as np
 import polars as pl
 
+from pipeline.data.vocabulary import vocabulary
+from pipeline.features.coco import COCO_CLASSES
+from pipeline.features.store import Features
 from pipeline.models.config import ObjectNamesConfig
 from pipeline.models.counts import tag_counts
-from pipeline.models.model import Baseline, vocabulary
-from pipeline.store import Features
-from pipeline.vision.coco import COCO_CLASSES
+from pipeline.models.model import Baseline
 
 PLURALS = ("", "s", "es")
 

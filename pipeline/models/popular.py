@@ -5,10 +5,11 @@ from typing import Self
 import numpy as np
 import polars as pl
 
+from pipeline.data.vocabulary import vocabulary
+from pipeline.features.store import Features
 from pipeline.models.config import PopularConfig, UserPopularConfig
 from pipeline.models.counts import tag_counts, usage, used
-from pipeline.models.model import Baseline, vocabulary
-from pipeline.store import Features
+from pipeline.models.model import Baseline
 
 
 class Popular(Baseline):

@@ -1,0 +1,1 @@
+"""The report: figures, findings and examples on one page."""

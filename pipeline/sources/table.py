@@ -8,9 +8,9 @@ import polars as pl
 from pydantic import Field, StringConstraints, model_validator
 
 from pipeline.config import Config
+from pipeline.data.shards import Preparing
 from pipeline.errors import InputError
-from pipeline.sources.folder import pack_folder
-from pipeline.sources.photos import Preparing
+from pipeline.sources.photo_files import pack_folder
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -1,0 +1,1 @@
+"""Fits models, and chooses their settings."""

@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from pipeline.data.vocabulary import vocabulary
 from pipeline.errors import InputError
+from pipeline.features.store import Features
 from pipeline.models.config import FactorisationConfig, ModelConfig
-from pipeline.models.model import Model, vocabulary
+from pipeline.models.model import Model
 from pipeline.models.registry import MODELS
-from pipeline.store import Features
-from pipeline.training.checkpoint import Checkpoint
+from pipeline.training.bpr.checkpoint import Checkpoint
 from pipeline.training.config import CURVE, TrainingConfig, merged
 
 if TYPE_CHECKING:
     import torch
 
-    from pipeline.training.bpr import Trained
+    from pipeline.training.bpr.train import Trained
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def fit_trials(
     checkpoint: Checkpoint | None = None,
 ) -> "list[Trained]":
     """Trains a model with each of some settings, side by side (`train`). Raises InputError when no post is usable."""
-    from pipeline.training.bpr import train
+    from pipeline.training.bpr.train import train
 
     tags = vocabulary(posts["tags"].explode())
     learnt = usable(posts)

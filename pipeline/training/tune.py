@@ -13,10 +13,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from pipeline.errors import InputError
 from pipeline.evaluation.metrics import metrics, rank
+from pipeline.features.store import Features
 from pipeline.models.config import FactorisationConfig, ModelConfig, Tunable
 from pipeline.models.registry import MODELS
-from pipeline.store import Features
-from pipeline.training.checkpoint import Checkpoint
+from pipeline.training.bpr.checkpoint import Checkpoint
 from pipeline.training.config import TrainingConfig, TuningConfig, merged, shared_settings
 from pipeline.training.fit import Fitted, diverged, fit, fit_trials
 

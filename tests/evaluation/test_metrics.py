@@ -18,9 +18,9 @@ from pipeline.evaluation.metrics import (
     recommendations,
     top_tags,
 )
+from pipeline.features.store import Features
 from pipeline.models.config import PopularConfig
 from pipeline.models.model import Model
-from pipeline.store import Features
 
 NOTHING = Features(pl.Series([], dtype=pl.String), {})
 

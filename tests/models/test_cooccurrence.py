@@ -5,9 +5,9 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
+from pipeline.features.store import Features
 from pipeline.models.config import CooccurrenceConfig
 from pipeline.models.cooccurrence import CHUNK, Cooccurrence, together
-from pipeline.store import Features
 
 POSTS = pl.DataFrame(
     {

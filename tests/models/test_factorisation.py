@@ -4,9 +4,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from pipeline.features.store import Features
 from pipeline.models.config import FactorisationConfig
 from pipeline.models.factorisation import Contexts, Factorisation, has_bias
-from pipeline.store import Features
 
 NAMES = {"users": ["ann", "bob"], "tags": ["sea", "sky", "sun"], "photos": ["p", "q"]}
 POSTS = pl.DataFrame({"user": ["ann", "bob", "eve"], "photo": ["q", "new", "p"]})

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from pipeline.errors import InputError
+from pipeline.features.store import Features
 from pipeline.models.config import NeighboursConfig
 from pipeline.models.neighbours import Neighbours, nearest
-from pipeline.store import Features
 
 POSTS = pl.DataFrame(
     {

@@ -2,9 +2,9 @@
 
 import polars as pl
 
+from pipeline.features.store import Features
 from pipeline.models.config import PopularConfig, UserPopularConfig
 from pipeline.models.popular import Popular, UserPopular
-from pipeline.store import Features
 
 POSTS = pl.DataFrame(
     {

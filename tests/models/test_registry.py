@@ -11,6 +11,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from pipeline.errors import InputError
+from pipeline.features.store import Features
 from pipeline.models.config import (
     CooccurrenceConfig,
     FactorisationConfig,
@@ -25,7 +26,6 @@ from pipeline.models.neighbours import Neighbours
 from pipeline.models.object_names import ObjectNames
 from pipeline.models.popular import Popular, UserPopular
 from pipeline.models.registry import MODELS, load, save
-from pipeline.store import Features
 from pipeline.training.config import TrainingOverrides
 
 POSTS = pl.DataFrame({"user": ["ann", "bob"], "photo": ["p", "q"], "tags": [["straße", "海"], ["sky"]]})

@@ -13,10 +13,10 @@ import pytest
 from PIL import Image, ImageDraw
 
 from pipeline.evaluation.bootstrap import cumulated_hits
+from pipeline.features.coco import COCO_CLASSES
 from pipeline.report.config import ReportConfig
 from pipeline.report.examples import choose_examples
 from pipeline.report.inputs import ModelInfo, ReportInputs
-from pipeline.vision.coco import COCO_CLASSES
 
 HOSTILE = [
     "<script>alert(1)</script>",

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from pipeline.features.config import ObjectFeaturesConfig
+from pipeline.features.networks.ultralytics.detector import load_detector
 from pipeline.files import sha256
-from pipeline.vision.config import ObjectFeaturesConfig
-from pipeline.vision.detectors import load_detector
 
 ROOT = Path(__file__).parents[2]
 

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
+from pipeline.data.shards import packed, read_photos
 from pipeline.errors import InputError
-from pipeline.sources.photos import packed, read_photos
 from pipeline.sources.table import TableConfig, collect, read_posts
 
 PLAIN = {

@@ -11,9 +11,10 @@ import time
 from pathlib import Path
 
 import pytest
-from fake_flickr import KEY, FakePhoto, jpeg, serving
-from nus_wide_folder import QUICK, write_lists
 from ruamel.yaml import YAML
+
+from tests.support.fake_flickr import KEY, FakePhoto, jpeg, serving
+from tests.support.nus_wide_folder import QUICK, write_lists
 
 ROOT = Path(__file__).parents[2]
 MOODS = [

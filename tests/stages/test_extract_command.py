@@ -1,4 +1,4 @@
-"""`python -m stages.extract`: one pass over the photos, after which both extraction stages find all ready."""
+"""`python -m commands.prefetch`: one pass over the photos, after which both extraction stages find all ready."""
 
 import io
 import os
@@ -12,9 +12,10 @@ import pytest
 from PIL import Image
 from ruamel.yaml import YAML
 
+from pipeline.data.photo import prepare
+from pipeline.data.shards import pack
+from pipeline.features.record import read_record
 from pipeline.files import write_parquet
-from pipeline.sources.photos import pack, prepare
-from pipeline.vision.record import read_record
 
 ROOT = Path(__file__).parents[2]
 
@@ -51,7 +52,7 @@ def run(folder: Path, *arguments: str, check: bool = True, **variables: str) -> 
 
 
 def test_one_pass_leaves_the_stages_nothing_to_compute(project: Path):
-    done = run(project, "stages.extract", "--workers", "1")
+    done = run(project, "commands.prefetch", "--workers", "1")
     assert done.stdout.startswith("extract: 5 photos, squeezenet1_1 (seeded weights) on cpu and detector.pt")
     assert "Computed 5 photos at " in done.stderr
     for kind, dimension in (("image", 512), ("objects", 80)):

@@ -2,7 +2,9 @@
 
 import pytest
 
-from pipeline.training import kernels, tensors, ways
+from pipeline.training.bpr import loops as ways
+from pipeline.training.bpr.loops import cpu as kernels
+from pipeline.training.bpr.loops import gpu as tensors
 
 
 @pytest.fixture(params=[kernels, tensors], ids=["kernels", "tensors"])

@@ -6,7 +6,6 @@ import numpy as np
 import polars as pl
 import pytest
 from pydantic import TypeAdapter, ValidationError
-from test_fit import FACTORISATIONS, TRAINING, checkerboard, config, name
 
 from pipeline.errors import InputError
 from pipeline.models.config import ModelConfig
@@ -14,6 +13,7 @@ from pipeline.training import tune as module
 from pipeline.training.config import TrainingConfig, TuningConfig
 from pipeline.training.fit import fit, fit_trials
 from pipeline.training.tune import Choice, fit_chosen, tune
+from tests.support.checkerboard import FACTORISATIONS, TRAINING, checkerboard, config, name
 
 SHORT = TRAINING.model_copy(update={"epochs": 6, "curve_every": 2})
 GRID = {"learning_rate": [1e-5, 0.1], "l2": [0.0, 1e-4]}

@@ -8,6 +8,7 @@ from importlib.metadata import version
 import aiohttp
 from pydantic import SecretStr
 
+from pipeline.data.photo import Photo, PhotoError, prepare
 from pipeline.progress import Meter, meter
 from pipeline.sources.flickr.api import PhotoInfo, get_info
 from pipeline.sources.flickr.host import Host, Visit
@@ -26,7 +27,6 @@ from pipeline.sources.flickr.outcome import (
     Unreachable,
 )
 from pipeline.sources.flickr.pictures import fetch, listed_path, picture_path
-from pipeline.sources.photos import Photo, PhotoError, prepare
 
 CONNECTING = 15.0
 """Seconds until a connection that is not there yet counts as none."""

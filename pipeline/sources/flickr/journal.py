@@ -14,10 +14,10 @@ from typing import Self
 import polars as pl
 from filelock import FileLock, Timeout
 
+from pipeline.data.photo import Photo
 from pipeline.errors import InputError
 from pipeline.sources.flickr.api import PhotoInfo
 from pipeline.sources.flickr.outcome import ASKED_AGAIN, NEVER_ASKED, OK, PENDING
-from pipeline.sources.photos import Photo
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS photo (

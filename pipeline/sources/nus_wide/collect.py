@@ -9,8 +9,8 @@ from pathlib import Path
 import polars as pl
 from pydantic import SecretStr
 
+from pipeline.data import shards as packing
 from pipeline.errors import InputError
-from pipeline.sources import photos as packing
 from pipeline.sources.flickr.crawl import Crawl, session
 from pipeline.sources.flickr.host import Host, Manners
 from pipeline.sources.flickr.journal import Journal

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from pipeline.sources.photos import Photo, pack
+from pipeline.data.photo import Photo
+from pipeline.data.shards import pack
 from pipeline.sources.sample.config import SampleConfig
 from pipeline.sources.sample.people import imagine, person, tag
 from pipeline.sources.sample.render import encode, render

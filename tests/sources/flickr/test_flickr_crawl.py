@@ -8,7 +8,6 @@ import time
 from email.utils import formatdate
 
 import pytest
-from fake_flickr import KEY, FakePhoto, jpeg, serving
 from pydantic import SecretStr
 
 from pipeline.errors import InputError
@@ -18,6 +17,7 @@ from pipeline.sources.flickr.crawl import Crawl, session
 from pipeline.sources.flickr.host import Host, Manners
 from pipeline.sources.flickr.journal import Journal
 from pipeline.sources.flickr.outcome import Stopped
+from tests.support.fake_flickr import KEY, FakePhoto, jpeg, serving
 
 MANNERS = Manners(rate=2000, attempts=3, backoff=0.01, refusals=40)
 

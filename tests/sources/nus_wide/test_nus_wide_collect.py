@@ -1,13 +1,13 @@
 """From the lists, by a Flickr on loopback, to posts and packed photos: every photo accounted for."""
 
 import pytest
-from fake_flickr import KEY, FakePhoto, serving
-from nus_wide_folder import configured, write_lists
 from pydantic import SecretStr
 
+from pipeline.data.shards import packed
 from pipeline.errors import InputError
 from pipeline.sources.nus_wide.collect import collect, status_lines
-from pipeline.sources.photos import packed
+from tests.support.fake_flickr import KEY, FakePhoto, serving
+from tests.support.nus_wide_folder import configured, write_lists
 
 PHOTOS = {
     11: FakePhoto("1@N00", ("sea", "sky")),

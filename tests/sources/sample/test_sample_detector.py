@@ -8,14 +8,14 @@ import pytest
 import torch
 
 import pipeline.sources.sample
+from pipeline.features.coco import COCO_CLASSES
+from pipeline.features.config import ObjectFeaturesConfig
+from pipeline.features.networks.ultralytics.detector import load_detector
 from pipeline.files import read_json, sha256
 from pipeline.sources.sample.places import PLACES
 from pipeline.sources.sample.render import render
 from pipeline.sources.sample.scene import Scene
 from pipeline.sources.sample.things import classes
-from pipeline.vision.coco import COCO_CLASSES
-from pipeline.vision.config import ObjectFeaturesConfig
-from pipeline.vision.detectors import load_detector
 
 WEIGHTS = Path(pipeline.sources.sample.__file__).with_name("detector.pt")
 

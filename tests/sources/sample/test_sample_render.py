@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.features.coco import COCO_CLASSES
 from pipeline.sources.sample.places import PLACES
 from pipeline.sources.sample.render import encode, render
 from pipeline.sources.sample.scene import MOODS, TIMES, Scene, random_scene
 from pipeline.sources.sample.things import THINGS, classes
-from pipeline.vision.coco import COCO_CLASSES
 
 SCENE = Scene(place="field", time="day", mood="green", things=("cow", "dog"))
 

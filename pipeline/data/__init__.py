@@ -1,0 +1,1 @@
+"""The data that rooms exchange: columns, vocabularies, photos and their shards."""

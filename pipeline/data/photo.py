@@ -1,0 +1,99 @@
+"""Photos made uniform: fully decoded, upright, RGB, of bounded size."""
+
+import io
+from dataclasses import dataclass
+
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+SIDE = 500
+"""The longer side of a packed photo at most, in pixels: Flickr's medium size, more than any extractor looks at."""
+SMALLEST = 32
+"""The shorter side of a packed photo at least, in pixels."""
+LARGEST = 512 * 1024
+"""A JPEG of more bytes than this is encoded anew: at `SIDE` most of it would be no picture."""
+QUALITY = 92
+FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
+"""What counts as a photo. Pillow opens more, PostScript by running a program: nothing for a stranger's file."""
+
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What undoes each orientation of EXIF."""
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A photo by its id: an upright RGB JPEG, and its size in pixels."""
+
+    photo: str
+    jpeg: bytes
+    width: int
+    height: int
+
+
+class PhotoError(Exception):
+    """One photo cannot be had; `reason` says why, in words that are the same for all photos of that kind."""
+
+    def __init__(self, reason: str):
+        super().__init__(reason)
+        self.reason = reason
+
+
+def prepare(photo: str, data: bytes, side: int = SIDE) -> Photo:
+    """The photo in an image file's bytes: fully decoded, upright, RGB, its longer side at most `side` pixels, as JPEG.
+
+    What is such a JPEG already keeps its bytes. Transparency is laid on white; of an animation the first picture
+    counts. Raises PhotoError: "not an image", "undecodable" (cut short, broken), "too small" (its shorter side, once
+    reduced, below `SMALLEST`), "too large" (a decompression bomb).
+    """
+    try:
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        orientation = _orientation(image)
+        plain = image.format == "JPEG" and image.mode == "RGB" and orientation == 1 and len(data) <= LARGEST
+        keep = plain and max(image.size) <= side
+        # A JPEG can be decoded at a fraction of its size: twice what is needed leaves the reduction its quality.
+        image.draft(None, (2 * side, 2 * side))
+        image.load()
+        image = _rgb(image)
+        if orientation in UPRIGHT:
+            image = image.transpose(UPRIGHT[orientation])
+        image.thumbnail((side, side), Image.Resampling.LANCZOS)
+    except UnidentifiedImageError:
+        raise PhotoError("not an image") from None
+    except Image.DecompressionBombError:
+        raise PhotoError("too large") from None
+    except Exception as error:  # Pillow's decoders raise whatever a broken file makes them stumble over.
+        raise PhotoError("undecodable") from error
+    if min(image.size) < SMALLEST:
+        raise PhotoError("too small")
+    return Photo(photo, data if keep else _encode(image), *image.size)
+
+
+def _orientation(image: Image.Image) -> int:
+    """EXIF's orientation, 1 (upright) where there is none or the EXIF data is broken: as viewers do."""
+    try:
+        return image.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:  # As above; a picture is not lost for its notes.
+        return 1
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    if image.mode.startswith("I"):  # 16 bits of grey, which Pillow would clip at 255.
+        image = image.convert("I").point(lambda value: value * (1 / 256)).convert("L")
+    return image.convert("RGB")
+
+
+def _encode(image: Image.Image) -> bytes:
+    image.info.clear()  # Comments of the source would be written, too.
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=QUALITY)
+    return buffer.getvalue()

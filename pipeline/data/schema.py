@@ -1,0 +1,42 @@
+"""The columns of every table that rooms exchange: their names and types, spelled here and nowhere else."""
+
+import polars as pl
+
+USER = "user"
+"""Who posted, as the source names them (str)."""
+PHOTO = "photo"
+"""What was posted: the photo's id (str)."""
+TAGS = "tags"
+"""The tags of a post (list of str, sorted, distinct), or suggestions for it, best first."""
+TAG = "tag"
+"""One tag (str): a row for each tag assignment."""
+TIME = "time"
+"""When a post was made (int64), null where it is unknown."""
+SPLIT = "split"
+"""The half of a given split that a post belongs to: TRAIN or TEST."""
+FOLD = "fold"
+"""The validation fold of a training post (int32, from 0)."""
+REASON = "reason"
+"""Why a source left a post out (str)."""
+DETAIL = "detail"
+"""What REASON refers to (str)."""
+JPEG = "jpeg"
+"""A photo's bytes (binary)."""
+WIDTH = "width"
+"""A photo's width in pixels (int32)."""
+HEIGHT = "height"
+"""A photo's height in pixels (int32)."""
+VECTOR = "vector"
+"""A photo's features by one extractor (fixed_size_list<float32>)."""
+SCORES = "scores"
+"""The scores of suggested tags (list of float32), in their order."""
+
+TRAIN, TEST = "train", "test"
+
+POST = (USER, PHOTO)
+"""What identifies a post."""
+TAGGED_POST = (*POST, TAGS)
+
+POST_TYPES = {USER: pl.String, PHOTO: pl.String, TAGS: pl.List(pl.String)}
+"""The types of TAGGED_POST."""
+LEFT_OUT_TYPES = {USER: pl.String, PHOTO: pl.String, REASON: pl.String}

@@ -1,0 +1,126 @@
+"""Photos packed into parquet shards, and read back one at a time.
+
+Shards are NNNNN.parquet with photo (str), jpeg (binary), width and height (int32), sorted by photo over all of them.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from itertools import chain, islice
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.data.photo import LARGEST, QUALITY, SIDE, SMALLEST, Photo, PhotoError
+from pipeline.errors import InputError
+from pipeline.files import atomic
+from pipeline.progress import track
+
+SHARD = 500
+"""Photos a shard, at most: some 30 MB, and what a kill -9 loses at most."""
+ROW_GROUP = 50
+"""Photos read at once."""
+SCHEMA = pa.schema([("photo", pa.string()), ("jpeg", pa.binary()), ("width", pa.int32()), ("height", pa.int32())])
+
+Preparing = Callable[[Iterable[tuple[str, bytes | PhotoError]]], Iterator[Photo | PhotoError]]
+"""`prepare` for a stream of image files by their photos' ids, in order, somewhere else; errors pass through."""
+
+
+def pack(
+    photos: Collection[str],
+    load: Callable[[str], Photo | bytes],
+    folder: Path,
+    work: Path,
+    key: str,
+    threads: int = 2,
+    preparing: Preparing | None = None,
+) -> dict[str, str]:
+    """Packs photos, given by their unique ids, into `folder`: it appears when all are done, and replaces an older one.
+
+    `load` gives the photo of an id, or raises PhotoError: then it is left out, and returned with the reason. It runs in
+    `threads` threads; but with `preparing` it gives an image file's bytes, and runs in this one. Finished shards wait
+    in a folder of `work` that is named by `key`, which says whatever decides how the photos look, and by the ids: after
+    a kill -9 the same call goes on where it was. Raises ValueError when an id is listed twice.
+    """
+    names = sorted(photos)
+    if len(set(names)) < len(names):
+        raise ValueError("a photo is listed twice")
+    settings = (SIDE, SMALLEST, LARGEST, QUALITY, SHARD, ROW_GROUP)
+    shards = work / hashlib.sha256(repr((key, settings, names)).encode()).hexdigest()[:16]
+    shards.mkdir(parents=True, exist_ok=True)
+    for cut_short in shards.glob(".*.tmp"):
+        cut_short.unlink()
+    planned = {
+        shards / f"{start // SHARD:05}.parquet": names[start : start + SHARD] for start in range(0, len(names), SHARD)
+    }
+    waiting = {path: chunk for path, chunk in planned.items() if not path.exists()}
+    done = len(names) - sum(map(len, waiting.values()))
+
+    def attempt(name: str) -> Photo | bytes | PhotoError:
+        try:
+            return load(name)
+        except PhotoError as error:
+            return error
+
+    with ThreadPoolExecutor(threads) as pool:
+        # One shard after another: what is decoded and not yet written stays small.
+        attempts = chain.from_iterable(pool.map(attempt, chunk) for chunk in waiting.values())
+        if preparing:
+            attempts = preparing((name, attempt(name)) for chunk in waiting.values() for name in chunk)
+        with closing(track(attempts, "Packing", len(names), "photos", done)) as tracked:
+            for path, chunk in waiting.items():
+                _write_shard(chunk, list(islice(tracked, len(chunk))), path)
+    failures = {}
+    for path in planned:
+        failures |= json.loads(pq.read_schema(path).metadata[b"failures"])
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    shards.rename(folder)
+    return failures
+
+
+def _write_shard(names: Sequence[str], attempts: Sequence[Photo | PhotoError], path: Path) -> None:
+    """One shard; what failed goes into its metadata, so that a resumed run knows it, too."""
+    photos = [attempt for attempt in attempts if isinstance(attempt, Photo)]
+    reasons = {name: error.reason for name, error in zip(names, attempts, strict=True) if isinstance(error, PhotoError)}
+    columns = {field: [getattr(photo, field) for photo in photos] for field in SCHEMA.names}
+    table = pa.table(columns, SCHEMA.with_metadata({"failures": json.dumps(reasons)}))
+    # JPEG is compressed already, and no two photos are equal.
+    compression = dict.fromkeys(SCHEMA.names, "zstd") | {"jpeg": "none"}
+    with atomic(path) as temporary:
+        pq.write_table(table, temporary, row_group_size=ROW_GROUP, compression=compression, use_dictionary=False)
+
+
+def packed(folder: Path) -> pl.DataFrame:
+    """What is packed in a folder: photo, width, height, sorted by photo; the pictures are not read."""
+    frames = [pl.read_parquet(path, columns=["photo", "width", "height"], use_pyarrow=True) for path in _shards(folder)]
+    empty = pl.DataFrame(schema={"photo": pl.String, "width": pl.Int32, "height": pl.Int32})
+    return pl.concat([empty, *frames])
+
+
+def read_photos(folder: Path, wanted: Collection[str] | None = None) -> Iterator[Photo]:
+    """The packed photos in order of id; of `wanted` only those, where they are packed. Memory stays flat."""
+    wanted = None if wanted is None else frozenset(wanted)
+    for path in _shards(folder):
+        with pq.ParquetFile(path) as shard:
+            for group in range(shard.num_row_groups):
+                if wanted is None or not wanted.isdisjoint(_names(shard, group)):
+                    for row in shard.read_row_group(group).to_pylist():
+                        if wanted is None or row["photo"] in wanted:
+                            yield Photo(**row)
+
+
+def _names(shard: pq.ParquetFile, group: int) -> list[str]:
+    return shard.read_row_group(group, columns=["photo"])["photo"].to_pylist()
+
+
+def _shards(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise InputError(f"{folder} does not exist: run the crawl stage, or `dvc repro`.")
+    return sorted(folder.glob("*.parquet"))

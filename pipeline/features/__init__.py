@@ -1,0 +1,1 @@
+"""From a photo to a vector: extractors, extraction, and the feature store."""

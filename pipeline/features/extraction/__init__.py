@@ -1,0 +1,1 @@
+"""Runs extractors over photos: resumable, on one machine or a cluster."""

@@ -1,0 +1,194 @@
+"""Photos decoded in processes of their own, into memory that they share with this one."""
+
+import logging
+import math
+import mmap
+import os
+import pickle
+import socket
+import subprocess
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from multiprocessing.connection import Connection
+from queue import SimpleQueue
+
+import numpy as np
+from PIL import Image
+
+from pipeline.data.photo import Photo
+from pipeline.errors import InputError
+from pipeline.features.images import decode
+
+log = logging.getLogger(__name__)
+
+ATTEMPTS = 3
+"""At a job whose process is killed each time."""
+GRACE = 10.0
+"""Seconds that a process may take to end once it does not answer any more."""
+
+Preprocess = Callable[[Image.Image], np.ndarray]
+Shape = tuple[int, int, int, int]
+Job = Sequence[tuple[Photo, Sequence[tuple[int, int]]]]
+"""Photos, each with the numbers of the arrays, and the rows in them, that its pixels go to."""
+
+
+class Decoders:
+    """`workers` processes that decode photos; with none, a thread of this process does.
+
+    `arrays`, of the given shapes (rows, size, size, 3), uint8, are where they put the pixels: one for each of
+    `preprocess`. A process that is killed is replaced and its job repeated. To be used in a `with` block, at whose end
+    the processes end; they also end when this one is killed. `nice` is what is added to their niceness.
+    """
+
+    def __init__(self, preprocess: Sequence[Preprocess], shapes: Sequence[Shape], workers: int, nice: int = 0):
+        self._memory = _shared_file(sum(map(_room, shapes)))
+        self.arrays = _arrays(self._memory, shapes)
+        self._processes = [_Process(self._memory, (preprocess, shapes, nice)) for _ in range(workers)]
+        self._idle: SimpleQueue[Callable[[Job], None]] = SimpleQueue()
+        for worker in self._processes or [partial(_fill, preprocess=preprocess, arrays=self.arrays)]:
+            self._idle.put(worker)
+        self._threads = ThreadPoolExecutor(max(1, workers))  # Behind each process one, which waits for it.
+
+    def submit(self, job: Job) -> "Future[None]":
+        """Has a job done. Its future raises InputError for a photo that cannot be decoded, or that kills processes."""
+        return self._threads.submit(self._run, job)
+
+    def _run(self, job: Job) -> None:
+        worker = self._idle.get()
+        try:
+            worker(job)
+        finally:
+            self._idle.put(worker)
+
+    def __enter__(self) -> "Decoders":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._threads.shutdown(cancel_futures=True)
+        for process in self._processes:
+            process.end()
+        os.close(self._memory)
+
+
+class _Process:
+    """A process, behind a socket that no other one holds an end of: whoever dies, the other notices.
+
+    Started anew and not forked, so that it has nothing of torch and its threads, and does not import the program that
+    uses it, as those of `multiprocessing` do.
+    """
+
+    def __init__(self, memory: int, setting: tuple[Sequence[Preprocess], Sequence[Shape], int]):
+        self._memory, self._setting = memory, setting
+        self._start()
+
+    def _start(self) -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            code = f"from {__name__} import _serve; _serve({theirs.fileno()}, {self._memory})"
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", code],
+                stdin=subprocess.DEVNULL,
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                pass_fds=(theirs.fileno(), self._memory),
+                process_group=0,  # Ctrl-C is for the process that uses this one.
+            )
+        self._pipe = Connection(ours.detach())
+        self._pipe.send(self._setting)
+
+    def __call__(self, job: Job) -> None:
+        for _ in range(ATTEMPTS):
+            try:
+                self._pipe.send(job)
+                error = self._pipe.recv()
+            except (EOFError, OSError):
+                with suppress(subprocess.TimeoutExpired):
+                    self._process.wait(GRACE)  # It closes its end a moment before it has its exit code.
+                code = self.end()
+                if code > 0:
+                    raise InputError(
+                        f"A process that decodes photos cannot run (exit code {code}, see above): mend that, or do "
+                        "without (--workers 0)."
+                    ) from None
+                log.warning("A process that decodes photos ended (exit code %s): its work is repeated.", code)
+                self._start()
+                continue
+            if error is not None:
+                raise error
+            return
+        raise InputError(
+            f"Processes that decode photos are killed again and again, the last at one of {_names(job)}: free memory, "
+            "or take fewer of them (--workers)."
+        )
+
+    def end(self) -> int:
+        """Ends the process and returns its exit code."""
+        self._pipe.close()
+        self._process.kill()
+        return self._process.wait()
+
+
+def _serve(pipe: int, memory: int) -> None:
+    """A process's whole life: jobs and answers, until the other end of the socket is closed."""
+    connection = Connection(pipe)
+    preprocess, shapes, nice = connection.recv()
+    os.nice(nice)
+    arrays = _arrays(memory, shapes)
+    with suppress(EOFError, OSError):  # The other end is closed, whether it waits for an answer or not.
+        while True:
+            connection.send(_answer(connection.recv(), preprocess, arrays))
+
+
+def _answer(job: Job, preprocess: Sequence[Preprocess], arrays: Sequence[np.ndarray]) -> Exception | None:
+    """Does a job. Returns the error, or the words of one that cannot travel, to be raised where the job is awaited."""
+    try:
+        _fill(job, preprocess, arrays)
+    except Exception as error:
+        try:
+            pickle.loads(pickle.dumps(error))
+            answer = error
+        except Exception:  # Whatever the error's own class does there.
+            answer = RuntimeError(f"{type(error).__name__}: {error}")
+        answer.add_note(traceback.format_exc())
+        return answer
+    return None
+
+
+def _fill(job: Job, preprocess: Sequence[Preprocess], arrays: Sequence[np.ndarray]) -> None:
+    for photo, places in job:
+        image = decode(photo)
+        for number, row in places:
+            arrays[number][row] = preprocess[number](image).transpose(1, 2, 0)
+
+
+def _shared_file(size: int) -> int:
+    """A file in memory, without a name: nothing of it remains, however the processes end."""
+    if hasattr(os, "memfd_create"):
+        file = os.memfd_create("pixels")
+    else:
+        with tempfile.TemporaryFile() as unnamed:
+            file = os.dup(unnamed.fileno())
+    os.ftruncate(file, size)
+    return file
+
+
+def _arrays(file: int, shapes: Sequence[Shape]) -> list[np.ndarray]:
+    """The arrays that lie in a shared file, one after another."""
+    memory, start, arrays = mmap.mmap(file, 0), 0, []
+    for shape in shapes:
+        arrays.append(np.frombuffer(memory, np.uint8, math.prod(shape), start).reshape(shape))
+        start += _room(shape)
+    return arrays
+
+
+def _room(shape: Shape) -> int:
+    """The bytes of an array, in whole pages: memory is pinned by pages."""
+    return -(-math.prod(shape) // mmap.PAGESIZE) * mmap.PAGESIZE
+
+
+def _names(job: Job) -> str:
+    return ", ".join(repr(photo.photo) for photo, _ in job)

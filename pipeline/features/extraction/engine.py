@@ -1,0 +1,53 @@
+"""What an engine is: whatever turns photos into vectors, on this machine or on many."""
+
+import hashlib
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.data.photo import Photo
+
+if TYPE_CHECKING:
+    from pipeline.features.extractor import Extractor  # torch, which whoever only decodes does without
+
+
+@dataclass(frozen=True)
+class Task:
+    """A photo, its key, and the numbers of the extractors that lack a vector of it: never none."""
+
+    photo: Photo
+    key: str
+    wanted: frozenset[int]
+
+
+@dataclass(frozen=True)
+class Computed:
+    """The vectors of some photos by one extractor.
+
+    extractor: its number.
+    keys: of the photos.
+    vectors: float32 (len(keys), dimension), in the order of the keys.
+    seconds: that were spent on nothing but waiting for the network. The rest of an engine's time goes into reading and
+        decoding.
+    """
+
+    extractor: int
+    keys: list[str]
+    vectors: np.ndarray
+    seconds: float = 0.0
+
+
+Engine = Callable[[Sequence["Extractor"], Iterable[Task]], Generator[Computed, None, None]]
+"""Computes each task once with each extractor that it is wanted by, and gives the vectors in any order.
+
+Tasks are taken as they are needed, in the caller's thread, so that memory stays flat. On a CPU a photo's vector is the
+same bytes whatever its neighbours: batches are filled up to BATCH. Raises InputError for a photo that cannot be
+decoded, after it has given what was finished before, and when the network lacks memory.
+"""
+
+
+def key(jpeg: bytes) -> str:
+    """What names a photo wherever vectors are kept: the SHA-256 of its JPEG, in hexadecimal."""
+    return hashlib.sha256(jpeg).hexdigest()

@@ -1,0 +1,220 @@
+"""The engine over Ray Data: photos are decoded, and networks run, on the machines of a cluster."""
+
+import pickle
+import platform
+import time
+import warnings
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from pipeline import cluster
+from pipeline.errors import InputError, one_line
+from pipeline.features.extraction.batch import InPieces, fitting_batch
+from pipeline.features.extraction.chunks import decode_chunk, row
+from pipeline.features.extraction.device import pick_device
+from pipeline.features.extraction.engine import Computed, Task
+from pipeline.features.extraction.local import NICE
+from pipeline.features.extractor import BATCH, Extractor, place
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from ray.data import Dataset
+
+PASSIVE = {"OMP_WAIT_POLICY": "PASSIVE"}
+"""As in stages/cli.py. It also tells Ray Data that decoding is another step, not to be done in the actors."""
+CHUNK = {"cpu": 4 * BATCH, "cuda": 16 * BATCH}
+"""Photos that travel together, by where networks run: seconds of a CPU's work, and of a GPU's what fills a batch.
+
+Ray takes some milliseconds of the caller for each move, whatever is moved.
+"""
+
+
+@dataclass(frozen=True)
+class OnRay:
+    """The engine over Ray: call it, as any `Engine`, with extractors that `load_for_ray` gave.
+
+    The caller reads the photos and sends them out, so that they and the work folder need to lie on its machine only;
+    benchmarks/README.md says how many GPUs one such machine keeps busy. Tasks on any CPU decode. Actors compute: one on
+    each GPU, or one on as many CPUs as a network has threads here. The networks travel through Ray's object store, so
+    that no other machine needs files of weights, and of the caller's environment nothing travels. What a dead machine
+    had in hand is done again on others. On CPUs the vectors are the bytes of the local engine.
+
+    address: of the cluster, see `pipeline.cluster.connected`; None for Ray on this machine alone. Ray is started only
+        when there is something to compute.
+
+    Raises InputError as `cluster.stream` does, when the cluster has no GPU and one is asked for, when a network cannot
+    travel or be run, and when a machine has another version of a package whose version the record tells, or none.
+    """
+
+    address: str | None = None
+
+    def __call__(self, extractors: Sequence[Extractor], tasks: Iterable[Task]) -> Generator[Computed, None, None]:
+        tasks, faults = iter(tasks), []
+        device = extractors[0].record["device"]
+        # After a fault no more are taken, and what is under way is given before it is raised.
+        chunks = iter(lambda: [] if faults else list(islice(tasks, CHUNK[device])), [])
+        nice = NICE if device == "cpu" else 0
+        decoding = partial(decode_chunk, preprocess=[extractor.preprocess for extractor in extractors], nice=nice)
+        computing = partial(_append_networks, extractors=extractors)
+        for table in cluster.stream(chunks, decoding, computing, self.address):
+            (row,) = table.to_pylist()
+            if row["fault"]:
+                faults.append(row["fault"])
+            for number, keys in enumerate(row["keys"]):
+                if keys:
+                    vectors = np.frombuffer(row["vectors"][number], np.float32).reshape(len(keys), -1)
+                    yield Computed(number, keys, vectors, row["seconds"][number])
+        if faults:
+            raise InputError(faults[0])
+
+
+def load_for_ray(loads: Sequence[Callable[[torch.device], Extractor]], device: str) -> list[Extractor]:
+    """Extractors of which this machine holds no more than the weights, and whose record is that of `device`.
+
+    That is a cluster's, not this machine's: "cuda" is for its GPUs, "auto" too where this machine has one.
+    """
+    chosen = "cuda" if device == "cuda" else pick_device(device).type
+    if chosen == "mps":
+        raise InputError("The engine ray computes on cpu or cuda: give one of them as --device.")
+    extractors = [load(torch.device("cpu")) for load in loads]
+    for extractor in extractors:
+        extractor.record |= place(chosen)
+    return extractors
+
+
+def _append_networks(rows: "Dataset", extractors: Sequence[Extractor]) -> "Dataset":
+    """The step that computes, in as many actors as the cluster has room for."""
+    import ray
+    from ray.data import ActorPoolStrategy
+
+    count, takes = _room(extractors[0].record["device"], extractors[0].threads)
+    versions = {name: of for extractor in extractors for name, of in extractor.record["versions"].items()}
+    packed = ray.put(_packed(extractors))
+    return rows.map_batches(
+        Networks,
+        # In a list, so that the networks are not fetched before they are wanted.
+        fn_constructor_args=([packed], versions, extractors[0].threads, count),
+        compute=ActorPoolStrategy(size=count),
+        runtime_env={"env_vars": PASSIVE},
+        **takes,
+        **cluster.WHOLE,
+    )
+
+
+def _room(device: str, threads: int) -> tuple[int, dict[str, float]]:
+    """For how many actors the cluster has room, and what each takes of its machine."""
+    import ray
+
+    machines = [machine["Resources"] for machine in ray.nodes() if machine["Alive"]]
+    if device == "cuda":
+        count = sum(int(machine.get("GPU", 0)) for machine in machines)
+        takes = {"num_gpus": 1, "num_cpus": cluster.HALF}
+    else:
+        count, each = _share(threads, [int(machine.get("CPU", 0)) for machine in machines])
+        takes = {"num_cpus": each * cluster.HALF}
+    if not count:
+        raise InputError("Ray knows of no such device in the cluster: choose another --device.")
+    return count, takes
+
+
+def _share(threads: int, cpus: Sequence[int]) -> tuple[int, int]:
+    """How many networks of so many threads fit machines of so many CPUs, and how many of these each takes.
+
+    A machine with fewer CPUs than threads gets none, unless none has as many: then the largest get one each.
+    """
+    each = max(1, min(threads, max(cpus, default=0)))
+    return sum(of // each for of in cpus), each
+
+
+def _packed(extractors: Sequence[Extractor]) -> bytes:
+    """The networks with their weights. Raises InputError when one cannot be packed."""
+    try:
+        return pickle.dumps(list(extractors), protocol=5)
+    except (pickle.PicklingError, TypeError, AttributeError) as error:
+        names = " or ".join(str(extractor.record["name"]) for extractor in extractors)
+        raise InputError(f"{names} cannot be sent to other machines ({error}): choose --engine local.") from None
+
+
+class Networks:
+    """An actor with the networks, which gives the photos of a row their vectors.
+
+    packed: a reference to the packed extractors, in a list.
+    versions: of the packages that compute: those of the caller's machine, of which the records tell.
+    threads: for a network on a CPU, as many as it has on the caller's machine: with others the last digits can change.
+    actors: how many there are.
+    """
+
+    def __init__(self, packed: Sequence[Any], versions: Mapping[str, str], threads: int, actors: int):
+        import ray
+
+        torch.set_num_threads(threads)
+        # Pixels lie in Ray's memory, which is for reading; nothing is written there.
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+        self.actors = actors
+        self.fault = _other_versions(versions)
+        self.extractors: list[Extractor] = []
+        if self.fault:
+            return
+        extractors: list[Extractor] = pickle.loads(ray.get(packed[0]))
+        try:
+            for extractor in extractors:
+                extractor.move(torch.device(extractor.record["device"]))
+            self.compute = [InPieces(extractor, fitting_batch(extractor)) for extractor in extractors]
+        except (InputError, RuntimeError) as error:  # torch's, such as that of a GPU whose memory is full.
+            reason = one_line(error)
+            self.fault = (
+                f"{platform.node()} cannot run the networks ({reason}): mend that (free memory), or choose another "
+                "--device."
+            )
+        else:
+            self.extractors = extractors
+
+    def __call__(self, table: "pa.Table") -> "pa.Table":
+        import pyarrow as pa
+
+        (keys,), (fault,) = table["keys"].to_pylist(), table["fault"].to_pylist()
+        fault = fault or self.fault
+        pixels = table["pixels"][0].values
+        vectors, seconds = [b""] * len(keys), [0.0] * len(keys)
+        for number, extractor in enumerate(self.extractors):
+            shape = (-1, extractor.size, extractor.size, 3)
+            rows = np.frombuffer(pixels[number].as_buffer(), np.uint8).reshape(shape)
+            if not len(rows):
+                continue
+            start = time.perf_counter()
+            try:
+                vectors[number] = self._vectors(number, rows).tobytes()
+            except InputError as error:
+                fault = fault or str(error)
+            seconds[number] = (time.perf_counter() - start) / self.actors
+        keys = [of if found else [] for of, found in zip(keys, vectors, strict=True)]
+        columns = row(keys, fault, vectors=vectors, seconds=seconds)
+        return pa.table({cluster.ITEM: table[cluster.ITEM], **columns})
+
+    def _vectors(self, number: int, rows: np.ndarray) -> np.ndarray:
+        """The vectors of pixels (n, size, size, 3). A batch is full on a CPU, where the last digits depend on it."""
+        missing = -len(rows) % BATCH if self.extractors[number].device.type == "cpu" else 0
+        filled = np.concatenate([rows, *[rows[-1:]] * missing]) if missing else rows  # Uncopied: 154 MB for a GPU.
+        return self.compute[number](filled.transpose(0, 3, 1, 2))[: len(rows)]
+
+
+def _other_versions(expected: Mapping[str, str]) -> str | None:
+    """What is wrong with this machine: other versions would give other numbers than the record says."""
+    for package, of in expected.items():
+        try:
+            found = f"{package} {version(package)}"
+        except PackageNotFoundError:
+            found = f"no {package}"
+        if found != f"{package} {of}":
+            return (
+                f"{platform.node()} has {found}, the machine that asks has {of}: install one version on all "
+                "(constraints.txt)."
+            )
+    return None

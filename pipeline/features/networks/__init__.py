@@ -1,0 +1,1 @@
+"""The networks that extract features, one package for each kind."""

@@ -1,0 +1,1 @@
+"""Darknet-19 and YOLOv2, from darknet's own files."""

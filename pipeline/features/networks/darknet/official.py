@@ -1,0 +1,34 @@
+"""The published networks: their architectures lie here, their weights are fetched from darknet's own site."""
+
+from pathlib import Path
+
+from pipeline.features.networks.weights import downloaded
+
+ADDRESS = "https://pjreddie.com/media/files"
+
+DETECTORS = ("yolov2", "yolov2-tiny")
+"""Trained on COCO."""
+BACKBONES = ("darknet19",)
+"""Trained on ImageNet."""
+
+PUBLISHED = {
+    "yolov2": "5271da2dd2da915172ddd034c8e894877e7066051f105ae82e25e185a2b4e415"
+    "7d2b9514653c23780e87346f2b20df6363018b7e688aba422e2dacf1d2fbf6ab",
+    "yolov2-tiny": "f0857a7a02cf4322354d288c9afa0b87321b23082b719bc84ea64e2f3556cc1f"
+    "afeb836ee5bf9fb6dcf448839061b93623a067dfde7afa1338636865ea88989a",
+}
+"""The SHA-512 of weights, from vcpkg's port of darknet. Darknet publishes none, nor does anyone of darknet19."""
+
+
+def cfg_path(name: str) -> Path:
+    """The file of a published network's architecture."""
+    return Path(__file__).with_name(f"{name}.cfg")
+
+
+def official_weights(name: str, sha256: str | None = None) -> tuple[Path, str]:
+    """The weights of a published network and their SHA-256, downloaded once.
+
+    Checked against `sha256` where it is given, else against what is published; where nothing is, the hash is told.
+    Raises InputError when they cannot be fetched, or are another file.
+    """
+    return downloaded(f"{ADDRESS}/{name}.weights", sha256 or PUBLISHED.get(name))

@@ -1,0 +1,200 @@
+"""Image features: the last feature map of a torchvision classification model, globally average-pooled (Section 4.1)."""
+
+import difflib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, fx, nn
+from torchvision import models
+
+from pipeline.errors import InputError
+from pipeline.features.config import (
+    ImageFeaturesConfig,
+    ImagenetWeights,
+    Precision,
+    PublishedWeights,
+    SeededWeights,
+    WeightsFile,
+)
+from pipeline.features.extractor import Extractor, fitting
+from pipeline.features.images import squash
+from pipeline.features.networks.darknet.backbone import load_darknet_backbone
+from pipeline.features.networks.darknet.official import BACKBONES
+from pipeline.features.networks.weights import check, digest, downloaded, read
+
+TIMM = "timm:"
+"""What the name of a backbone begins with that is timm's and not torchvision's."""
+
+PUBLISHED = {"vgg16-397923af.pth": "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0"}
+"""Full hashes of torchvision's files; of the others the digits in their names are checked."""
+
+
+class Backbone(Extractor):
+    """A classification model up to its last feature map, averaged over the map: VGG-16 gives 512 numbers."""
+
+    kind = "image"
+    preprocessing = "squashed to size × size, bilinear with antialiasing; torchvision's mean and deviation"
+    packages = ("torch", "torchvision")
+
+    def __init__(
+        self,
+        network: nn.Module,
+        size: int,
+        device: torch.device,
+        record: Mapping[str, str | int],
+        precision: Precision = "float32",
+    ):
+        self.name = record["name"]
+        # The same for all models but efficientnet_v2_l, so it is asked of the model whatever its weights.
+        trained_with = models.get_model_weights(self.name).DEFAULT.transforms()
+        self.mean, self.deviation = (
+            torch.tensor(values, device=device)[:, None, None] for values in (trained_with.mean, trained_with.std)
+        )
+        super().__init__(network, size, device, record, precision)
+
+    @property
+    def preprocess(self) -> Callable[[Image.Image], np.ndarray]:
+        return partial(squash, size=self.size)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        last = self.network((pixels - self.mean) / self.deviation)
+        if last.ndim != 4:
+            raise InputError(
+                f"image.backbone is {self.name!r}, which has no last feature map: it classifies by the vector of one "
+                "token. Choose a convolutional network or a swin transformer, such as vgg16, convnext_tiny or swin_t."
+            )
+        return last.mean((2, 3))
+
+
+def load_backbone(config: ImageFeaturesConfig, seed: int, device: torch.device) -> Extractor:
+    """The extractor of a configuration. `seed` draws the weights that are not trained.
+
+    Raises InputError for an unknown name, a model without a feature map, weights that are absent, do not have their
+    hash or do not fit, and an input size that the model refuses.
+    """
+    if config.backbone in BACKBONES:
+        return load_darknet_backbone(config, seed, device)
+    if config.backbone.startswith(TIMM):
+        from pipeline.features.networks.timm.backbone import load_timm  # an extra, not needed for torchvision's models
+
+        return load_timm(config, seed, device)
+    model = build(config.backbone, seed)
+    network = up_to_last_map(model)
+    record = {"name": config.backbone, "weights": config.weights.kind}
+    match config.weights:
+        case SeededWeights():
+            record |= {"seed": seed, "sha256": digest(network)}
+        case ImagenetWeights():
+            state, record["sha256"] = published(config.backbone)
+            fill(network, model, state, f"torchvision's file for {config.backbone}")
+        case PublishedWeights():
+            raise InputError(
+                "image.weights is {kind: published}, which is for models of timm; torchvision's are {kind: imagenet}."
+            )
+        case WeightsFile(path=path, sha256=expected):
+            record["sha256"] = check(Path(path), expected, "image.weights.sha256")
+            fill(network, model, read(Path(path)), path)
+    with fitting("image", config.backbone, config.input_size):
+        return Backbone(network, config.input_size, device, record, config.precision)
+
+
+def build(name: str, seed: int) -> nn.Module:
+    """A classification model of torchvision with weights drawn from the seed; torch's own generators stay as they were.
+
+    Drawn as torchvision does (He's for VGG), so that untrained features vary between photos.
+    """
+    names = models.list_models(module=models)
+    if name not in names:
+        near = difflib.get_close_matches(name, names, n=3) or ["vgg16", "resnet50", "squeezenet1_1", "convnext_tiny"]
+        raise InputError(f"image.backbone is {name!r}; torchvision has no such model. Near: {', '.join(near)}.")
+    # These two ask to be told that they may draw their weights, and rescale their input if they have trained ones.
+    options = {"init_weights": True, "transform_input": True} if name in ("googlenet", "inception_v3") else {}
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        return models.get_model(name, weights=None, **options).eval()
+
+
+class _TopLevel(fx.Tracer):
+    """Records a model's own forward pass: its parts stay whole."""
+
+    def is_leaf_module(self, *_: object) -> bool:
+        return True
+
+
+def up_to_last_map(model: nn.Module) -> nn.Module:
+    """A model from its input to its last feature map; its parts keep their names, what comes after the map is gone.
+
+    In all of torchvision the classifier is a model's last part. What goes into it is followed back through flattening,
+    dropout and average pooling to the map that these were given.
+    """
+    graph = _TopLevel().trace(model)
+    classifier = [name for name, _ in model.named_children()][-1]
+    step = next(step for step in graph.nodes if step.target == classifier).all_input_nodes[0]
+    while _reduces(step, model):
+        step = step.all_input_nodes[0]
+    next(step for step in graph.nodes if step.op == "output").args = (step,)
+    network = fx.GraphModule(model, graph)
+    network.graph.eliminate_dead_code()
+    network.recompile()
+    network.delete_all_unused_submodules()
+    return network
+
+
+def _reduces(step: fx.Node, model: nn.Module) -> bool:
+    """Whether a step of a forward pass only pools, flattens or drops out."""
+    if step.op == "call_module":
+        return isinstance(model.get_submodule(step.target), nn.AdaptiveAvgPool2d | nn.Flatten | nn.Dropout)
+    return step.target in (torch.flatten, nn.functional.adaptive_avg_pool2d, "flatten", "mean")
+
+
+def published(name: str) -> tuple[dict[str, Tensor], str]:
+    """torchvision's weights of a model and the SHA-256 of their file, downloaded once and checked.
+
+    IMAGENET1K_V1, the first it published; the best it has (DEFAULT) where there is no such set. Loads no code.
+    """
+    choices = models.get_model_weights(name)
+    url = (choices["IMAGENET1K_V1"] if "IMAGENET1K_V1" in choices.__members__ else choices.DEFAULT).url
+    file = url.rpartition("/")[2]
+    begins = re.search(r"-([0-9a-f]{8,})\.pth$", file)
+    path, sha256 = downloaded(url, PUBLISHED.get(file, begins and begins[1]))
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    # DenseNet's files are older than the rule that a name holds no dot: their `norm.1.weight` is `norm1.weight` now.
+    renamed = {re.sub(r"(denselayer\d+\.(?:norm|conv))\.(\d)", r"\1\2", key): value for key, value in state.items()}
+    return renamed, sha256
+
+
+def fill(network: nn.Module, model: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
+    """Gives a model up to its last map its weights: the state of the whole `model`, or of its `features` alone.
+
+    Raises InputError naming the weights that are missing, too many or of another shape.
+    """
+    wanted, known = network.state_dict(), model.state_dict()
+    of_features = {f"features.{key}": value for key, value in state.items()}
+    if _learned(of_features).keys() == _learned(wanted).keys():
+        state = of_features
+    faults = {
+        "lacks": [key for key in _learned(wanted) if key not in state],
+        "has besides": [key for key in state if key not in known],
+        "has in another shape": [key for key in wanted if key in state and state[key].shape != wanted[key].shape],
+    }
+    if any(faults.values()):
+        said = "; ".join(f"it {fault} {_some(keys)}" for fault, keys in faults.items() if keys)
+        raise InputError(f"{what} does not hold the weights of this backbone: {said}.")
+    network.load_state_dict({key: state[key] for key in wanted if key in state})
+
+
+def _learned(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A state but for batch normalisation's counters, which files older than PyTorch 0.4.1, such as DenseNet's, lack.
+
+    They play no part in features, and `load_state_dict` leaves them at zero.
+    """
+    return {key: value for key, value in state.items() if not key.endswith(".num_batches_tracked")}
+
+
+def _some(keys: Sequence[str]) -> str:
+    return ", ".join(keys[:3]) + (f" and {len(keys) - 3} more" if len(keys) > 3 else "")

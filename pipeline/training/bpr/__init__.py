@@ -1,0 +1,1 @@
+"""Bayesian personalised ranking (Section 4.5, Algorithm 1)."""

@@ -1,0 +1,175 @@
+"""The schema of `params.yaml`, read and checked as a whole before any stage does anything.
+
+The schema holds no value that changes a result (required fields only), and DVC tracks the values themselves: so stages
+do not depend on this file.
+"""
+
+import difflib
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, StringConstraints, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from pipeline.config import Config
+from pipeline.errors import InputError
+from pipeline.features.config import ImageFeaturesConfig, ObjectFeaturesConfig
+from pipeline.features.store import StoreConfig
+from pipeline.folksonomy.refine import RefineStep
+from pipeline.folksonomy.split import SplitRule
+from pipeline.models.config import ModelConfig
+from pipeline.report.config import ReportConfig
+from pipeline.sources.nus_wide.config import NusWideConfig
+from pipeline.sources.sample.config import SampleConfig
+from pipeline.sources.table import TableConfig
+from pipeline.training.config import TrainingConfig, TuningConfig
+from project.paths import Paths
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_+-]*$")]
+"""Names of recipes and models become parts of paths, so they are plain."""
+
+
+class Sources(Config):
+    """What each source is told."""
+
+    sample: SampleConfig = Field(description="The embedded sample: rendered photos, simulated users.")
+    table: TableConfig = Field(description="A table of one's own.")
+    nus_wide: NusWideConfig = Field(alias="nus-wide", description="NUS-WIDE's official lists, and Flickr.")
+
+
+class Recipe(Config):
+    """From posts to training and test posts, as the paper's sentence says it."""
+
+    refine: list[RefineStep] = Field(description="Steps to the folksonomy, taken in order.")
+    split: SplitRule = Field(description="Which posts are left out for the test.")
+
+
+class Params(Config):
+    """All of `params.yaml`."""
+
+    source: Literal["sample", "table", "nus-wide"] = Field(description="Where photos, owners and tags come from.")
+    recipe: str = Field(description="The recipe that is run: a name under `recipes`.")
+    seed: int = Field(ge=0, description="Seed of everything that is drawn at random after the crawl.")
+    seeds: int = Field(ge=1, description="Trainings of each model, from this many seeds, the first being `seed`.")
+    sources: Sources = Field(description="What each source is told.")
+    recipes: dict[Name, Recipe] = Field(description="Recipes by name.")
+    image: ImageFeaturesConfig = Field(description="Image features (Section 4.1).")
+    objects: ObjectFeaturesConfig = Field(description="Object features (Section 4.2).")
+    store: StoreConfig = Field(description="How features become the input of the models.")
+    training: TrainingConfig = Field(description="Training of all models.")
+    tuning: TuningConfig = Field(description="How settings are chosen.")
+    models: dict[Name, ModelConfig] = Field(min_length=1, description="The models that are trained and compared.")
+    report: ReportConfig = Field(description="The report.")
+
+    @model_validator(mode="after")
+    def recipe_is_known(self) -> Self:
+        if self.recipe not in self.recipes:
+            raise ValueError(f"recipe is {self.recipe!r}; it must be one of {', '.join(self.recipes)}.")
+        return self
+
+    @property
+    def paths(self) -> Paths:
+        return Paths(self.source, self.recipe)
+
+    @property
+    def active_recipe(self) -> Recipe:
+        return self.recipes[self.recipe]
+
+    def model(self, name: str) -> ModelConfig:
+        """The configuration of a model. Raises InputError for an unknown name."""
+        if name not in self.models:
+            raise InputError(f"There is no model {name!r} in params.yaml; there are {', '.join(self.models)}.")
+        return self.models[name]
+
+    def active(self) -> dict[str, Any]:
+        """What this run was told, without the sources and recipes that it did not use."""
+        values = self.model_dump(mode="json", exclude_none=True, by_alias=True)
+        values["sources"] = {self.source: values["sources"][self.source]}
+        values["recipes"] = {self.recipe: values["recipes"][self.recipe]}
+        return values
+
+
+def load(file: Path) -> Params:
+    """The parameters in a YAML file. Raises InputError with one sentence: the key, its value, and what it may be."""
+    try:
+        # YAML 1.2, as DVC reads it: 1e-2 is a number there, a string in YAML 1.1.
+        raw = YAML(typ="safe", pure=True).load(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(
+            f"{file} does not exist: run from the project's folder, or name the file by --params."
+        ) from None
+    except YAMLError as error:
+        raise InputError(f"{file} is not YAML ({' '.join(str(error).split())}): mend it.") from None
+    if not isinstance(raw, dict):
+        raise InputError(f"{file} holds no mapping of keys to values: restore it from git.")
+    try:
+        return Params.model_validate(raw)
+    except ValidationError as error:
+        first, *others = error.errors()
+        more = f" ({len(others)} more after this one)" if others else ""
+        raise InputError(f"{file}: {explain(first, raw)}{more}") from None
+
+
+def explain(error: ErrorDetails, raw: dict[str, Any]) -> str:
+    """One sentence for one of pydantic's errors: the key, the value, the choices."""
+    key = ".".join(str(part) for part in present(error["loc"], raw)) or "the file"
+    value = error["input"]
+    match error["type"]:
+        case "extra_forbidden":
+            known = known_keys(error["loc"][:-1])
+            near = difflib.get_close_matches(str(error["loc"][-1]), known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else "."
+            return f"{key} is not a known key (its value is {value!r}); the keys there are {', '.join(known)}{hint}"
+        case "missing":
+            return f"{key}.{error['loc'][-1]} is missing: give it a value.".removeprefix("the file.")
+        case "literal_error":
+            return f"{key} is {value!r}; it must be {error['ctx']['expected']}."
+        case "union_tag_invalid":
+            tag = error["ctx"]["discriminator"].strip("'")
+            return f"{key}.{tag} is {value.get(tag)!r}; it must be one of {error['ctx']['expected_tags']}."
+        case "value_error":
+            return f"{key}: {error['ctx']['error']}" if error["loc"] else str(error["ctx"]["error"])
+        case _:
+            message = error["msg"][0].lower() + error["msg"][1:]
+            return f"{key} is {value!r}; {message}."
+
+
+def present(location: tuple[int | str, ...], raw: Any) -> list[int | str]:
+    """The parts of an error's location that stand in the file: pydantic adds the tags of unions to them."""
+    parts = []
+    for part in location:
+        if (isinstance(raw, dict) and part in raw) or (isinstance(raw, list) and isinstance(part, int)):
+            parts.append(part)
+            raw = raw[part]
+    return parts
+
+
+def known_keys(location: tuple[int | str, ...]) -> list[str]:
+    """The keys that the schema knows at a location of an error (tags of unions included)."""
+    schema = Params.model_json_schema()
+    definitions, node = schema["$defs"], schema
+    for part in location:
+        node = follow(node, definitions)
+        if "discriminator" in node:
+            node = {"$ref": node["discriminator"]["mapping"][part]}
+        elif "oneOf" in node:  # Told apart by a function: its tags are the names of the classes.
+            node = definitions[part]
+        elif "patternProperties" in node:
+            (node,) = node["patternProperties"].values()
+        elif part in node.get("properties", {}):
+            node = node["properties"][part]
+        elif "additionalProperties" in node:
+            node = node["additionalProperties"]
+        else:
+            node = node["items"]
+    return sorted(follow(node, definitions)["properties"])
+
+
+def follow(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    """The schema that a reference, or a union with null, stands for."""
+    for option in node.get("anyOf", []):
+        if option.get("type") != "null":
+            node = option
+    return definitions[node["$ref"].rpartition("/")[2]] if "$ref" in node else node

@@ -1,0 +1,319 @@
+"""Photos: made uniform, packed, resumed, read back."""
+
+import io
+import signal
+import struct
+import subprocess
+import sys
+import time
+import zlib
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import ExifTags, Image, ImageOps
+
+from pipeline.data import shards as photos
+from pipeline.data.photo import Photo, PhotoError, prepare
+from pipeline.data.shards import pack, packed, read_photos
+from pipeline.errors import InputError
+
+RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
+
+
+def picture(width: int = 64, height: int = 48) -> Image.Image:
+    """Four plain quarters: red, green, blue, white."""
+    image = Image.new("RGB", (2, 2))
+    image.putdata([RED, GREEN, BLUE, WHITE])
+    return image.resize((width, height), Image.Resampling.NEAREST)
+
+
+def encoded(image: Image.Image, kind: str = "JPEG", **options) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def pixels(photo: Photo) -> np.ndarray:
+    image = Image.open(io.BytesIO(photo.jpeg))
+    assert (image.format, image.mode, image.size) == ("JPEG", "RGB", (photo.width, photo.height))
+    return np.asarray(image).astype(int)
+
+
+def quarters(photo: Photo) -> list[tuple[int, int, int]]:
+    """The colours in the middle of the four quarters, in steps of 64: encoding changes a colour a little."""
+    image = pixels(photo)
+    ys, xs = (photo.height // 4, photo.height * 3 // 4), (photo.width // 4, photo.width * 3 // 4)
+    return [tuple(int(round(value / 64) * 64) for value in image[y, x]) for y in ys for x in xs]
+
+
+QUARTERS = [(256, 0, 0), (0, 256, 0), (0, 0, 256), (256, 256, 256)]
+
+
+def test_a_fitting_jpeg_keeps_its_bytes():
+    data = encoded(picture(500, 400), quality=70)
+    assert prepare("a.jpg", data) == Photo("a.jpg", data, 500, 400)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "GIF", "BMP", "TIFF", "WEBP"])
+def test_other_formats_become_jpeg(kind):
+    photo = prepare("a", encoded(picture(), kind))
+    assert (photo.width, photo.height) == (64, 48)
+    assert quarters(photo) == QUARTERS
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_a_large_photo_is_reduced_to_the_longer_side(kind):
+    photo = prepare("a", encoded(picture(2400, 1600), kind))
+    assert (photo.width, photo.height) == (500, 333)
+    assert quarters(photo) == QUARTERS
+
+
+def test_the_longer_side_is_the_callers():
+    assert prepare("a", encoded(picture()), side=48).width == 48
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_applied(orientation):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    data = encoded(picture(), exif=exif, quality=95)
+    photo = prepare("a", data)
+    upright = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
+    assert (photo.width, photo.height) == upright.size
+    assert np.abs(pixels(photo) - np.asarray(upright).astype(int)).mean() < 5
+    assert Image.open(io.BytesIO(photo.jpeg)).getexif().get(ExifTags.Base.Orientation, 1) == 1
+
+
+def test_broken_exif_counts_as_upright():
+    photo = prepare("a", encoded(picture(), exif=b"Exif\0\0nonsense"))
+    assert quarters(photo) == QUARTERS
+
+
+def test_cmyk_becomes_rgb():
+    assert quarters(prepare("a", encoded(picture().convert("CMYK")))) == QUARTERS
+
+
+def test_grey_becomes_rgb():
+    assert pixels(prepare("a", encoded(Image.new("L", (40, 40), 100))))[20, 20].tolist() == [100, 100, 100]
+
+
+def test_sixteen_bits_of_grey_keep_their_shade():
+    grey = Image.fromarray(np.full((40, 40), 100 * 256, dtype=np.uint16))
+    assert pixels(prepare("a", encoded(grey, "PNG")))[20, 20].tolist() == [100, 100, 100]
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "P"])
+def test_transparency_lies_on_white(mode):
+    image = Image.new("RGBA", (40, 40), (0, 0, 0, 0)).convert(mode)
+    options = {"transparency": 0} if mode == "P" else {}
+    assert pixels(prepare("a", encoded(image, "PNG", **options)))[20, 20].min() > 250
+
+
+def test_a_jpeg_that_is_mostly_no_picture_is_encoded_anew():
+    data = encoded(picture()) + bytes(photos.LARGEST)
+    assert len(prepare("a", data).jpeg) < 10_000
+
+
+def test_notes_of_the_source_are_dropped():
+    photo = prepare("a", encoded(picture(800, 600), comment=b"my address", exif=b"Exif\0\0my address"))
+    assert b"my address" not in photo.jpeg
+
+
+def header_of_a_bomb() -> bytes:
+    """A PNG that says it is 60,000 × 60,000."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(bytes(1000)))
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "not an image"),
+        (b"<html>This photo is no longer available</html>", "not an image"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 99 99\n%%EndComments\n%%EOF\n", "not an image"),
+        (encoded(picture(400, 300))[:-1000], "undecodable"),
+        (encoded(picture(400, 300), "PNG")[:-200], "undecodable"),
+        (encoded(picture(31, 400)), "too small"),
+        (encoded(picture(4000, 100)), "too small"),
+        (header_of_a_bomb(), "too large"),
+    ],
+)
+def test_what_is_no_photo_says_why(data, reason):
+    with pytest.raises(PhotoError) as caught:
+        prepare("a", data)
+    assert caught.value.reason == reason
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    kind=st.sampled_from(["JPEG", "PNG", "GIF", "TIFF", "WEBP"]),
+    end=st.floats(0, 1),
+    flips=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=20),
+)
+def test_a_damaged_file_is_a_photo_or_says_why(kind, end, flips):
+    data = bytearray(encoded(picture(), kind))
+    for place, value in flips:
+        data[int(place * len(data))] = value
+    try:
+        photo = prepare("a", bytes(data[: int(end * len(data)) + 1]))
+    except PhotoError as error:
+        assert error.reason in {"not an image", "undecodable", "too small", "too large"}
+    else:
+        assert pixels(photo).shape == (photo.height, photo.width, 3)
+
+
+@pytest.fixture
+def small_shards(monkeypatch):
+    monkeypatch.setattr(photos, "SHARD", 4)
+    monkeypatch.setattr(photos, "ROW_GROUP", 2)
+
+
+def load(name: str) -> Photo:
+    if name.startswith("bad"):
+        raise PhotoError("undecodable")
+    return Photo(name, f"jpeg of {name}".encode(), len(name), 32)
+
+
+NAMES = ["d", "a", "c", "bad1", "b", "f", "e", "bad2", "h", "g"]
+GOOD = ["a", "b", "c", "d", "e", "f", "g", "h"]
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.usefixtures("small_shards")
+def test_photos_come_back_in_the_order_of_their_ids(tmp_path):
+    failures = pack(NAMES, load, tmp_path / "photos", tmp_path / "work", "key")
+    assert failures == {"bad1": "undecodable", "bad2": "undecodable"}
+    assert sorted(contents(tmp_path / "photos")) == ["00000.parquet", "00001.parquet", "00002.parquet"]
+    assert list(read_photos(tmp_path / "photos")) == [load(name) for name in GOOD]
+    expected = pl.DataFrame(
+        {"photo": GOOD, "width": [1] * 8, "height": [32] * 8},
+        {"photo": pl.String, "width": pl.Int32, "height": pl.Int32},
+    )
+    assert packed(tmp_path / "photos").equals(expected)
+
+
+@pytest.mark.usefixtures("small_shards")
+def test_only_wanted_photos_are_read(tmp_path):
+    pack(NAMES, load, tmp_path / "photos", tmp_path / "work", "key")
+    assert [photo.photo for photo in read_photos(tmp_path / "photos", ["g", "b", "bad1", "absent"])] == ["b", "g"]
+    assert list(read_photos(tmp_path / "photos", [])) == []
+
+
+@pytest.mark.usefixtures("small_shards")
+def test_the_bytes_depend_on_neither_order_nor_threads(tmp_path):
+    pack(NAMES, load, tmp_path / "one", tmp_path / "work", "key", threads=1)
+    pack(NAMES[::-1], load, tmp_path / "two", tmp_path / "work", "key", threads=3)
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+
+
+@pytest.mark.usefixtures("small_shards")
+def test_an_interrupted_run_goes_on_where_it_was(tmp_path):
+    asked = []
+
+    def interrupted(name: str) -> Photo:
+        asked.append(name)
+        if name == "f":
+            raise KeyboardInterrupt
+        return load(name)
+
+    pack(NAMES, load, tmp_path / "undisturbed", tmp_path / "work", "key")
+    with pytest.raises(KeyboardInterrupt):
+        pack(NAMES, interrupted, tmp_path / "photos", tmp_path / "work", "key", threads=1)
+    assert not (tmp_path / "photos").exists()
+    first_run, asked[:] = set(asked), []
+
+    def counted(name: str) -> Photo:
+        asked.append(name)
+        return load(name)
+
+    failures = pack(NAMES, counted, tmp_path / "photos", tmp_path / "work", "key", threads=1)
+    assert failures == {"bad1": "undecodable", "bad2": "undecodable"}, "the first run's failures are known, too"
+    assert set(NAMES) - set(asked) == {"a", "b", "bad1", "bad2"} <= first_run
+    assert contents(tmp_path / "photos") == contents(tmp_path / "undisturbed")
+
+
+@pytest.mark.usefixtures("small_shards")
+def test_another_key_starts_anew(tmp_path):
+    def interrupted(name: str) -> Photo:
+        if name == "h":
+            raise KeyboardInterrupt
+        return Photo(name, b"old", 32, 32)
+
+    with pytest.raises(KeyboardInterrupt):
+        pack(GOOD, interrupted, tmp_path / "photos", tmp_path / "work", "key")
+    pack(GOOD, load, tmp_path / "photos", tmp_path / "work", "another key")
+    assert list(read_photos(tmp_path / "photos")) == [load(name) for name in GOOD]
+
+
+KILLED = """
+import os, sys, time
+from pathlib import Path
+from pipeline.data import shards as photos
+photos.SHARD, photos.ROW_GROUP = 4, 2
+
+def load(name):
+    os.write(1, f"{name}\\n".encode())  # In one piece: there are two threads.
+    time.sleep(float(sys.argv[2]))
+    return photos.Photo(name, name.encode() * 1000, 32, 32)
+
+folder = Path(sys.argv[1])
+photos.pack([f"{number:02}" for number in range(20)], load, folder / "photos", folder / "work", "key")
+"""
+
+
+def test_kill_9_loses_at_most_one_shard(tmp_path):
+    command = [sys.executable, "-c", KILLED, str(tmp_path)]
+    process = subprocess.Popen([*command, "0.02"], stdout=subprocess.PIPE)
+    while len(list(tmp_path.glob("work/*/*.parquet"))) < 2:
+        assert process.poll() is None, "it ended before it could be killed"
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert not (tmp_path / "photos").exists()
+    finished = len(list(tmp_path.glob("work/*/*.parquet")))
+    (work,) = tmp_path.glob("work/*")
+    (work / ".00003.parquet.1.tmp").write_bytes(b"what a write leaves that was cut short")
+    resumed = subprocess.run([*command, "0"], stdout=subprocess.PIPE, check=True, text=True)
+    assert len(resumed.stdout.split()) == 20 - 4 * finished
+    assert sorted(contents(tmp_path / "photos")) == [f"0000{number}.parquet" for number in range(5)]
+    assert len(list(read_photos(tmp_path / "photos"))) == 20
+
+
+def test_an_older_folder_is_replaced(tmp_path):
+    pack(["old"], load, tmp_path / "photos", tmp_path / "work", "key")
+    pack(["new"], load, tmp_path / "photos", tmp_path / "work", "key")
+    assert [photo.photo for photo in read_photos(tmp_path / "photos")] == ["new"]
+
+
+def test_no_photos_are_an_empty_folder(tmp_path):
+    assert pack([], load, tmp_path / "photos", tmp_path / "work", "key") == {}
+    assert list(read_photos(tmp_path / "photos")) == []
+    assert packed(tmp_path / "photos").is_empty()
+
+
+def test_a_missing_folder_is_said(tmp_path):
+    with pytest.raises(InputError, match="does not exist"):
+        packed(tmp_path / "photos")
+
+
+def test_an_id_twice_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="twice"):
+        pack(["a", "a"], load, tmp_path / "photos", tmp_path / "work", "key")
+
+
+def test_a_failure_of_another_kind_is_not_the_photos(tmp_path):
+    def broken(name: str) -> Photo:
+        raise RuntimeError(name)
+
+    with pytest.raises(RuntimeError):
+        pack(["a"], broken, tmp_path / "photos", tmp_path / "work", "key")

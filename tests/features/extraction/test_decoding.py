@@ -1,0 +1,172 @@
+"""Decoding in processes: the same pixels, whoever is killed meanwhile."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from functools import partial
+from importlib import import_module
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.data.photo import Photo
+from pipeline.errors import InputError
+from pipeline.features.extraction import decoding
+from pipeline.features.extraction.decoding import Decoders, Job
+from pipeline.features.images import decode, squash
+
+SIZE = 16
+
+
+def dies(image: Image.Image) -> np.ndarray:
+    """What a decoder does that a broken photo, or a lack of memory, kills."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    return squash(image, SIZE)
+
+
+def decoders(workers: int, count: int, preprocess=partial(squash, size=SIZE)) -> Decoders:  # noqa: B008
+    return Decoders([preprocess], [(count, SIZE, SIZE, 3)], workers)
+
+
+def jobs(photos: list[Photo], each: int = 4) -> list[Job]:
+    numbered = [(photo, [(0, row)]) for row, photo in enumerate(photos)]
+    return [numbered[start : start + each] for start in range(0, len(photos), each)]
+
+
+def expected(photos: list[Photo]) -> np.ndarray:
+    return np.stack([squash(decode(photo), SIZE).transpose(1, 2, 0) for photo in photos])
+
+
+@pytest.mark.parametrize("workers", [0, 1, 2])
+def test_pixels_lie_where_they_were_asked_for(workers: int, photos):
+    everything = photos(12)
+    with decoders(workers, 12) as pool:
+        for job in [pool.submit(job) for job in jobs(everything)]:
+            job.result(timeout=60)
+        assert (pool.arrays[0] == expected(everything)).all()
+
+
+def test_a_photo_is_decoded_once_for_several_networks(photos):
+    (photo,) = photos(1)
+    preprocess = [partial(squash, size=8), partial(squash, size=SIZE)]
+    with Decoders(preprocess, [(3, 8, 8, 3), (5, SIZE, SIZE, 3)], 1) as pool:
+        pool.submit([(photo, [(0, 2), (1, 4)])]).result(timeout=60)
+        for array, row, size in zip(pool.arrays, (2, 4), (8, SIZE), strict=True):
+            assert (array[row] == squash(decode(photo), size).transpose(1, 2, 0)).all()
+            assert not np.delete(array, row, axis=0).any()
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_broken_photo_is_named_and_the_next_one_decoded(workers: int, photos):
+    with decoders(workers, 2) as pool:
+        with pytest.raises(InputError, match="'holiday' cannot be decoded"):
+            pool.submit([(Photo("holiday", b"no picture", 40, 40), [(0, 0)])]).result(timeout=60)
+        pool.submit([(photos(1)[0], [(0, 1)])]).result(timeout=60)
+        assert (pool.arrays[0][1] == expected(photos(1))[0]).all()
+
+
+def test_the_work_of_a_killed_process_is_repeated(photos, caplog):
+    everything = photos(40)
+    with decoders(2, 40) as pool:
+        submitted = [pool.submit(job) for job in jobs(everything)]
+        for process in pool._processes:
+            os.kill(process._process.pid, signal.SIGKILL)
+        for job in submitted:
+            job.result(timeout=60)
+        assert (pool.arrays[0] == expected(everything)).all()
+    assert caplog.text.count("its work is repeated") == 2
+
+
+def test_a_photo_that_kills_every_process_ends_the_run_with_a_sentence(photos):
+    with decoders(1, 2, dies) as pool, pytest.raises(InputError, match=r"killed again and again.*'p0000', 'p0001'"):
+        pool.submit(jobs(photos(2))[0]).result(timeout=60)
+
+
+def test_a_defect_is_raised_where_the_job_is_awaited(photos):
+    with decoders(1, 1, partial(squash, size=SIZE + 1)) as pool, pytest.raises(ValueError, match="broadcast") as error:
+        pool.submit(jobs(photos(1))[0]).result(timeout=60)
+    assert "_fill" in error.value.__notes__[0]
+
+
+class Unportable(Exception):
+    """An error that can be pickled, and not be unpickled."""
+
+    def __init__(self, photo: str, reason: str):
+        super().__init__(f"{photo}: {reason}")
+
+
+def stumbles(_: Image.Image) -> np.ndarray:
+    raise Unportable("p0000", "out of luck")
+
+
+def test_a_defect_that_cannot_travel_is_told_in_words(photos):
+    with decoders(1, 1, stumbles) as pool, pytest.raises(RuntimeError, match="Unportable: p0000: out of luck") as error:
+        pool.submit(jobs(photos(1))[0]).result(timeout=60)
+    assert "in stumbles" in error.value.__notes__[0]
+
+
+class Elsewhere:
+    """What only the process that made it can read."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return import_module, ("no_such_package",)
+
+
+def test_a_process_that_cannot_run_is_no_matter_of_memory(photos, capfd):
+    with decoders(1, 1, Elsewhere()) as pool:
+        for _ in range(2):
+            with pytest.raises(InputError, match=r"cannot run \(exit code 1, see above\): mend that, or .*--workers 0"):
+                pool.submit(jobs(photos(1))[0]).result(timeout=60)
+    assert "No module named 'no_such_package'" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("unread", [False, True])
+def test_a_process_ends_in_peace_when_its_user_is_gone(unread: bool, photos):
+    ours, theirs = socket.socketpair()
+    pipe, memory = Connection(ours.detach()), decoding._shared_file(SIZE * SIZE * 3)
+    pipe.send(([partial(squash, size=SIZE)], [(1, SIZE, SIZE, 3)], 0))
+    if unread:  # The next it reads is an error.
+        theirs.send(b"an answer")
+    else:  # Nobody takes its answer.
+        pipe.send(jobs(photos(1))[0])
+    pipe.close()
+    decoding._serve(theirs.detach(), memory)
+    os.close(memory)
+
+
+def test_no_process_survives_its_user():
+    code = (
+        "import sys, time\nfrom tests_of import decoders\n"
+        "pool = decoders(2, 1)\n"
+        "print(*[process._process.pid for process in pool._processes], flush=True)\ntime.sleep(60)"
+    ).replace("tests_of", Path(__file__).stem)
+    path = os.pathsep.join([str(Path(__file__).parent), str(Path(decoding.__file__).parents[2])])
+    user = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, env=os.environ | {"PYTHONPATH": path})
+    started = [int(pid) for pid in user.stdout.readline().split()]
+    assert len(started) == 2
+    user.kill()
+    user.wait()
+    deadline = time.monotonic() + 30
+    while any(map(alive, started)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(map(alive, started))
+
+
+def alive(pid: int) -> bool:
+    """Whether a process is there and no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def test_processes_end_with_the_block():
+    with decoders(2, 1) as pool:
+        started = [process._process.pid for process in pool._processes]
+    assert not any(map(alive, started))

@@ -1,0 +1,204 @@
+"""The local engine: whatever goes wrong meanwhile, right numbers or one sentence."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from pipeline.data.photo import Photo
+from pipeline.errors import InputError
+from pipeline.features.extraction import batch, local
+from pipeline.features.extraction.batch import fitting_batch
+from pipeline.features.extraction.decoding import Decoders
+from pipeline.features.extraction.local import CHUNK, SLOTS, Local
+from pipeline.features.extraction.run import extract, features
+from pipeline.features.extractor import BATCH
+from tests.support.mean_colour import MeanColour
+
+
+class Demanding(MeanColour):
+    """A network that a GPU holds with so many photos at most."""
+
+    def __init__(self, holds: int):
+        self.holds = 1
+        super().__init__()
+        self.holds = holds
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        if len(pixels) > self.holds:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return super().forward(pixels)
+
+
+class Broken(MeanColour):
+    """A network that does something else than to compute, from its second batch on."""
+
+    def __init__(self, does):
+        self.does = lambda: None
+        super().__init__()
+        self.does = does
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        if self.batches:
+            self.does()
+        return super().forward(pixels)
+
+
+def test_decoding_processes_change_nothing(photos, extracted, tmp_path: Path):
+    here = extracted(MeanColour(), photos(50), 50, tmp_path / "here", workers=0)
+    assert extracted(MeanColour(), photos(50), 50, tmp_path / "there", workers=2).equals(here, check_metadata=True)
+
+
+def test_a_decoder_killed_meanwhile_changes_nothing(photos, extracted, tmp_path: Path, monkeypatch, caplog):
+    started: list[Decoders] = []
+
+    class Watched(Decoders):
+        def __enter__(self) -> Decoders:
+            started.append(self)
+            return super().__enter__()
+
+    def kill() -> None:
+        if started:
+            for process in started.pop()._processes:
+                os.kill(process._process.pid, signal.SIGKILL)
+
+    count = (SLOTS + 3) * BATCH
+    undisturbed = extracted(MeanColour(), photos(count), count, tmp_path / "undisturbed")
+    monkeypatch.setattr(local, "Decoders", Watched)
+    disturbed = extracted(Broken(kill), photos(count), count, tmp_path / "disturbed", workers=2)
+    assert "its work is repeated" in caplog.text
+    assert disturbed["vector"].equals(undisturbed["vector"])
+
+
+@pytest.mark.parametrize("holds", [8, 5, 1])
+def test_a_batch_that_the_device_does_not_hold_is_halved_aloud(holds: int, photos, extracted, tmp_path, caplog):
+    table = extracted(Demanding(holds), photos(40), 40, tmp_path / "small")
+    expected = extracted(MeanColour(), photos(40), 40, tmp_path / "large")
+    np.testing.assert_allclose(
+        np.array(table["vector"].to_pylist()), np.array(expected["vector"].to_pylist()), rtol=1e-6
+    )
+    said = [record.message for record in caplog.records if "too small" in record.message]
+    assert said[0] == "The device's memory is too small for 16 photos at once: mean colour takes 8."
+    assert len(said) == {8: 1, 5: 2, 1: 4}[holds]
+
+
+def test_a_device_that_does_not_hold_one_photo_is_refused(photos, extracted, tmp_path: Path):
+    with pytest.raises(InputError, match=r"does not hold mean colour and one photo.*--device"):
+        extracted(Demanding(0), photos(3), 3, tmp_path)
+
+
+def give_up() -> None:
+    raise MemoryError
+
+
+@pytest.mark.parametrize("does", [give_up, lambda: torch.empty(2**50)], ids=["MemoryError", "torch"])
+def test_a_machine_without_memory_ends_in_a_sentence_and_keeps_what_was_done(does, photos, extracted, tmp_path: Path):
+    with pytest.raises(InputError, match=r"memory of this machine does not hold.*free some"):
+        extracted(Broken(does), photos(100), 100, tmp_path)
+    rest = MeanColour()
+    extracted(rest, photos(100), 100, tmp_path)
+    assert len(rest.batches) == -(-100 // BATCH) - 1
+
+
+def test_what_was_computed_before_a_broken_photo_is_kept(photos, extracted, tmp_path: Path):
+    good = photos(8 * BATCH)
+    broken = [*good[:-1], Photo("holiday", b"no picture", 40, 40), good[-1]]
+    with pytest.raises(InputError, match="'holiday' cannot be decoded"):
+        extracted(MeanColour(), broken, len(broken), tmp_path)
+    rest = MeanColour()
+    extracted(rest, good, len(good), tmp_path)
+    assert rest.batches == [BATCH]
+
+
+def test_photos_are_taken_as_they_are_needed(photos, tmp_path: Path):
+    """A quick reader does not fill the memory: it is ahead of the network by the ring's rows and a chunk at most."""
+    extractor, ahead, many = MeanColour(), [], 12 * BATCH
+
+    def watched() -> Iterator[Photo]:
+        for number, photo in enumerate(photos(many)):
+            ahead.append(number - BATCH * len(extractor.batches))
+            yield photo
+
+    extract([extractor], watched(), many, tmp_path, Local(0))
+    assert len(ahead) == many
+    assert max(ahead) <= SLOTS * BATCH + CHUNK
+
+
+def test_one_pass_feeds_two_extractors(photos, extracted, tmp_path: Path):
+    count, passes = 3 * BATCH + 5, []
+
+    def once() -> Iterator[Photo]:
+        passes.append(1)
+        yield from photos(count)
+
+    both = [MeanColour(size=8), MeanColour(size=32)]
+    extracted(both[1], photos(10), 10, tmp_path / "both")  # One of them has begun already.
+    keys = extract(both, once(), count, tmp_path / "both", Local(2))
+    assert passes == [1]
+    assert [sum(extractor.batches) for extractor in both] == [4 * BATCH, BATCH + 3 * BATCH]
+    for extractor in both:
+        alone = extracted(MeanColour(size=extractor.size), photos(count), count, tmp_path / f"{extractor.size}")
+        assert features(extractor, keys, tmp_path / "both").equals(alone, check_metadata=True)
+
+
+def test_a_run_says_what_its_time_went_into(photos, extracted, tmp_path: Path, caplog):
+    with caplog.at_level("INFO"):
+        extracted(MeanColour(), photos(20), 20, tmp_path)
+    (line,) = [record.message for record in caplog.records if record.message.startswith("Computed")]
+    assert line.startswith("Computed 20 photos at ")
+    assert all(word in line for word in ("% reading", "% computing", "% writing"))
+
+
+class OnGpu(MeanColour):
+    """An extractor that says to be on a GPU, and is not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.device = torch.device("cuda")
+
+
+@pytest.mark.parametrize(
+    ("rates", "found"),
+    [
+        ({16: 100, 32: 190, 64: 194}, 32),  # No faster any more.
+        ({16: 100, 32: 190, 64: None}, 32),  # No more memory.
+        ({16: None}, 16),
+        ({16 << doublings: 2**doublings for doublings in range(8)}, 1024),
+    ],
+)
+def test_a_gpus_batch_grows_while_it_pays(rates: dict[int, float | None], found: int, monkeypatch):
+    def rate(_: MeanColour, size: int) -> float:
+        if rates[size] is None:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return rates[size]
+
+    monkeypatch.setattr(batch, "_rate", rate)
+    assert fitting_batch(OnGpu()) == found
+
+
+def test_a_cpus_batch_is_always_the_same():
+    assert fitting_batch(MeanColour()) == BATCH
+
+
+@pytest.mark.gpu
+def test_a_gpu_finds_what_it_did_with_another_batch(gpu, photos, tmp_path: Path, monkeypatch, cpu):
+    from pipeline.features.config import ImageFeaturesConfig
+    from pipeline.features.networks.torchvision.backbone import load_backbone
+
+    config = ImageFeaturesConfig(backbone="resnet18", input_size=64, precision="float32", weights={"kind": "seeded"})
+    monkeypatch.setattr(local, "fitting_batch", lambda _: 8)
+    extract([load_backbone(config, 0, gpu)], photos(30), 30, tmp_path, Local(2))
+    monkeypatch.setattr(local, "fitting_batch", lambda _: 32)
+    whole = load_backbone(config, 0, gpu)
+    keys = extract([whole], photos(50), 50, tmp_path, Local(2))
+    found = np.array(features(whole, keys, tmp_path)["vector"].to_pylist())
+    on_cpu = load_backbone(config, 0, cpu)
+    keys = extract([on_cpu], photos(50), 50, tmp_path, Local(0))
+    np.testing.assert_allclose(
+        found, np.array(features(on_cpu, keys, tmp_path)["vector"].to_pylist()), rtol=1e-3, atol=1e-4
+    )

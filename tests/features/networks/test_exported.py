@@ -1,0 +1,259 @@
+"""Exported detectors: the feature of the .pt file, whatever the format, and what is refused."""
+
+import logging
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline.data.photo import Photo
+from pipeline.errors import InputError
+from pipeline.features.config import ObjectFeaturesConfig
+from pipeline.features.extractor import BATCH
+from pipeline.features.images import decode
+from pipeline.features.networks.ultralytics import exported
+from pipeline.features.networks.ultralytics.detector import Detector, calm_ultralytics, load_detector
+from pipeline.features.networks.ultralytics.exported import Exported
+from pipeline.features.networks.weights import check, sha256_of_folder
+
+SIZE = 64
+CPU = torch.device("cpu")
+
+
+def config(path: Path, size: int = SIZE) -> ObjectFeaturesConfig:
+    return ObjectFeaturesConfig(detector=str(path), sha256=check(path, "", ""), input_size=size, precision="float32")
+
+
+def export(weights: Path, folder: Path, form: str, **options) -> Path:
+    """ultralytics' own export of a .pt file."""
+    calm_ultralytics()
+    from ultralytics import YOLO
+
+    copy, threads = shutil.copy(weights, folder / "model.pt"), torch.get_num_threads()
+    written = Path(YOLO(copy).export(format=form, imgsz=options.pop("size", SIZE), **options))
+    torch.set_num_threads(threads)  # The exporter has set another number, which would stay for all tests that follow.
+    return written
+
+
+def to_onnx(weights: Path, folder: Path, **options) -> Path:
+    return export(weights, folder, "onnx", simplify=False, **options)
+
+
+def to_openvino(onnx: Path, half: bool = False) -> Path:
+    """What ultralytics writes for OpenVINO, without OpenVINO's converter, which reports home."""
+    import openvino
+    from ultralytics.nn.backends.base import BaseBackend
+    from ultralytics.utils import YAML
+
+    folder = onnx.with_name("model_openvino_model")
+    openvino.save_model(openvino.Core().read_model(onnx), folder / "model.xml", compress_to_fp16=half)
+    known = BaseBackend.read_metadata(onnx)
+    YAML.save(folder / "metadata.yaml", known)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def yolov8(save) -> Path:
+    return save("yolov8n.yaml")
+
+
+@pytest.fixture(scope="module")
+def detector(yolov8: Path) -> Detector:
+    return load_detector(config(yolov8), CPU)
+
+
+@pytest.fixture(scope="module")
+def onnx(yolov8: Path, tmp_path_factory) -> Path:
+    """For one photo at a time, as ultralytics exports it where it is not told otherwise."""
+    return to_onnx(yolov8, tmp_path_factory.mktemp("onnx"))
+
+
+@pytest.fixture(scope="module")
+def openvino(onnx: Path) -> Path:
+    return to_openvino(onnx)
+
+
+@pytest.fixture
+def pixels(photos, detector: Detector) -> np.ndarray:
+    return np.stack([detector.preprocess(decode(photo)) for photo in photos(BATCH)])
+
+
+def assert_same(extractor: Exported, detector: Detector, pixels: np.ndarray, atol: float = 1e-4) -> None:
+    """The .pt file's features to `atol`, in a whole batch, a part of one, and for one photo."""
+    expected = detector.compute(pixels)
+    assert expected.std(0).mean() > 4 * atol, "photos that all look the same to it prove nothing"
+    for count in (BATCH, 5, 1):
+        given = extractor.compute(pixels[:count])
+        assert given.dtype == np.float32
+        np.testing.assert_allclose(given, expected[:count], atol=atol)
+
+
+@pytest.mark.parametrize("form", ["onnx", "openvino"])
+def test_an_export_gives_the_features_of_the_weights(form: str, request, detector: Detector, pixels: np.ndarray):
+    extractor = load_detector(config(request.getfixturevalue(form)), CPU)
+    assert isinstance(extractor, Exported)
+    assert_same(extractor, detector, pixels)
+
+
+@pytest.mark.parametrize(
+    ("form", "package"),
+    [
+        ("mnn", "MNN"),
+        ("ncnn", "pnnx"),
+        ("litert", "litert_torch"),
+        pytest.param("engine", "tensorrt", marks=pytest.mark.gpu),
+    ],
+)
+def test_so_do_exports_whose_packages_are_no_extras_here(form, package, yolov8: Path, tmp_path: Path, request, pixels):
+    """To be run where they are installed: they are large, or need a GPU."""
+    pytest.importorskip(package)
+    device = request.getfixturevalue("gpu") if form == "engine" else CPU
+    path = export(yolov8, tmp_path, form, **({"device": 0} if form == "engine" else {}))
+    assert_same(load_detector(config(path), device), load_detector(config(yolov8), device), pixels)
+
+
+@pytest.mark.parametrize("options", [{"batch": 4}, {"dynamic": True}], ids=str)
+def test_other_batches_than_one_photo(options, yolov8: Path, tmp_path: Path, detector: Detector, pixels: np.ndarray):
+    path = to_onnx(yolov8, tmp_path, **options)
+    for form in (path, to_openvino(path)):
+        assert_same(load_detector(config(form), CPU), detector, pixels)
+
+
+@pytest.mark.real
+def test_trained_weights_see_the_same_in_real_photos(real_data: Path, tmp_path: Path):
+    weights = real_data / "weights" / "yolov8n.pt"
+    detector = load_detector(config(weights, 448), CPU)
+    names = sorted((real_data / "photos").glob("*.jpg"))[:BATCH]
+    real = np.stack([detector.preprocess(decode(Photo(path.stem, path.read_bytes(), 0, 0))) for path in names])
+    path = to_onnx(weights, tmp_path, size=448, batch=BATCH)
+    for form in (path, to_openvino(path)):
+        assert_same(load_detector(config(form, 448), CPU), detector, real)
+
+
+def test_a_dynamic_export_takes_other_sizes(yolov8: Path, tmp_path: Path, photos):
+    extractor = load_detector(config(to_onnx(yolov8, tmp_path, dynamic=True), 96), CPU)
+    detector = load_detector(config(yolov8, 96), CPU)
+    seen = np.stack([detector.preprocess(decode(photo)) for photo in photos(2)])
+    assert seen.shape == (2, 3, 96, 96)
+    np.testing.assert_allclose(extractor.compute(seen), detector.compute(seen), atol=1e-4)
+
+
+def test_weights_in_float16_move_the_features_a_little(onnx: Path, tmp_path: Path, detector: Detector, pixels):
+    path = to_openvino(Path(shutil.copy(onnx, tmp_path)), half=True)
+    extractor = load_detector(config(path), CPU)
+    assert_same(extractor, detector, pixels, atol=1e-3)
+    assert np.abs(extractor.compute(pixels) - detector.compute(pixels)).max() > 1e-6
+
+
+def test_the_record_says_what_ran(onnx: Path):
+    record = load_detector(config(onnx), CPU).record
+    assert (record["name"], record["weights"], record["sha256"]) == ("model.onnx", "file", check(onnx, "", ""))
+    assert set(record["versions"]) == {"pillow", "torch", "ultralytics", "onnxruntime"}
+
+
+def test_openvino_does_not_round_to_bfloat16(openvino: Path):
+    compiled = load_detector(config(openvino), CPU).network.ov_compiled_model
+    assert compiled.get_property("INFERENCE_PRECISION_HINT").to_string() == "f32"
+
+
+def test_another_size_is_refused_saying_which_is_wanted(onnx: Path):
+    with pytest.raises(InputError, match=r"input_size is 96; .*model\.onnx was exported for 64 × 64 pixels.*imgsz=96"):
+        load_detector(config(onnx, 96), CPU)
+
+
+def test_a_device_that_fails_is_no_matter_of_size(onnx: Path, said_of_a_device_that_fails):
+    with said_of_a_device_that_fails:
+        load_detector(config(onnx), CPU)
+
+
+def test_an_export_has_its_own_precision(onnx: Path):
+    with pytest.raises(InputError, match=r"precision is float16, and .* computes in what it was exported for"):
+        load_detector(config(onnx).model_copy(update={"precision": "float16"}), CPU)
+
+
+def test_best_candidates_only_are_refused(save, tmp_path: Path):
+    path = to_onnx(save("yolo26n.yaml", end2end=True), tmp_path, nms=False)
+    with pytest.raises(InputError, match=r"but \(1, 84, 6\): perhaps .* Export it with nms=None"):
+        load_detector(config(path), CPU)
+
+
+def test_other_classes_and_tasks_are_refused(save, tmp_path: Path):
+    two = to_onnx(save("yolov8n.yaml", names=("helmet", "vest"), options={"nc": 2}), tmp_path)
+    with pytest.raises(InputError, match=r"does not detect COCO's 80 classes.*has 2 \(helmet, vest"):
+        load_detector(config(two), CPU)
+    classes = to_onnx(save("yolov8n-cls.yaml", "ClassificationModel", task="classify", options={"nc": 80}), tmp_path)
+    with pytest.raises(InputError, match="a model for the task 'classify'"):
+        load_detector(config(classes), CPU)
+
+
+def test_weights_that_lie_outside_of_a_file_are_not_read(onnx: Path, tmp_path: Path):
+    import onnx as package
+
+    path = tmp_path / "model.onnx"
+    package.save_model(package.load(onnx), str(path), save_as_external_data=True, location="weights.bin")
+    assert (tmp_path / "weights.bin").stat().st_size > path.stat().st_size
+    with pytest.raises(InputError, match="not a model that onnxruntime loads"):
+        load_detector(config(path), CPU)
+
+
+@pytest.mark.parametrize("content", [b"", b"no model at all"])
+def test_what_is_no_model_is_refused(content: bytes, tmp_path: Path):
+    path = tmp_path / "model.onnx"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"model\.onnx is not a model that onnxruntime loads"):
+        load_detector(config(path), CPU)
+
+
+@pytest.mark.parametrize("name", ["model.torchscript", "model.pb", "model.pth"])
+def test_formats_that_run_code_are_refused(name: str, tmp_path: Path):
+    (tmp_path / name).write_bytes(b"code")
+    with pytest.raises(InputError, match=r"none of \.pt, \.onnx, _openvino_model.*export the model to ONNX"):
+        load_detector(config(tmp_path / name), CPU)
+
+
+def test_a_missing_runtime_is_named_with_what_installs_it(onnx: Path, monkeypatch):
+    monkeypatch.setattr(exported, "find_spec", lambda _: None)
+    with pytest.raises(InputError, match=r"needs the package onnxruntime.*pip install '\.\[onnx\]'"):
+        load_detector(config(onnx), CPU)
+
+
+def test_a_folder_is_checked_as_a_whole(openvino: Path, tmp_path: Path, monkeypatch):
+    folder = Path(shutil.copytree(openvino, tmp_path / "model_openvino_model"))
+    good = config(folder)
+    with pytest.raises(InputError, match=f"sha256 is null; that of .* is {good.sha256}"):
+        load_detector(good.model_copy(update={"sha256": None}), CPU)
+    (folder / "more.txt").touch()
+    monkeypatch.setattr(exported, "_open", lambda *_: pytest.fail("it was read"))
+    with pytest.raises(
+        InputError, match=f"has the SHA-256 {sha256_of_folder(folder)}; objects.sha256 is {good.sha256}"
+    ):
+        load_detector(good, CPU)
+
+
+def test_a_folders_hash_is_that_of_a_shell_command(tmp_path: Path):
+    for name, content in {"b.bin": "2", "a b.xml": "1", "deep/.hidden": "", "deep/é": "3"}.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(content)
+    command = r"find . -type f -printf '%P\n' | LC_ALL=C sort | xargs -d '\n' sha256sum | sha256sum"
+    printed = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert sha256_of_folder(tmp_path) == printed.split()[0]
+
+
+def test_an_engine_of_tensorrt_runs_on_a_gpu_only():
+    assert exported._place("tensorrt", torch.device("cuda")) == torch.device("cuda")
+    with pytest.raises(InputError, match="TensorRT engine runs on an Nvidia GPU, and the device is cpu"):
+        exported._place("tensorrt", CPU)
+
+
+@pytest.mark.parametrize(("form", "module"), [("onnx", "onnxruntime"), ("openvino", "openvino")])
+def test_all_others_run_on_the_cpu_aloud(form: str, module: str, request, caplog, monkeypatch):
+    import onnxruntime
+
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
+    with caplog.at_level(logging.WARNING):
+        extractor = load_detector(config(request.getfixturevalue(form)), torch.device("cuda"))
+    assert (extractor.device, extractor.record["device"], extractor.record["batch"]) == (CPU, "cpu", BATCH)
+    assert f"{module} does not compute on cuda here: the detector runs on the CPU." in caplog.text

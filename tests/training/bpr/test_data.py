@@ -1,0 +1,118 @@
+"""What is drawn: every positive once an epoch, negatives that are none, and each of those equally often."""
+
+from collections import Counter
+from itertools import chain
+from unittest.mock import patch
+
+import numpy as np
+import polars as pl
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.features.store import Features
+from pipeline.models.factorisation import Contexts
+from pipeline.training.bpr import data as quadruples
+from pipeline.training.bpr import loops as ways
+from pipeline.training.bpr.data import TrainingPosts
+from pipeline.training.bpr.loops import cpu as kernels
+from pipeline.training.bpr.loops import gpu as tensors
+
+TAGS = list("abcdefgh")
+USERS = ["u0", "u1", "u2"]
+
+
+def encode(tags: list[list[str]]) -> TrainingPosts:
+    photos = [f"p{number:02}" for number in range(len(tags))]
+    users = [USERS[number % 3] for number in range(len(tags))]
+    posts = pl.DataFrame({"user": users, "photo": photos, "tags": tags})
+    matrix = np.arange(len(tags), dtype=np.float32)[::-1, None].copy()
+    features = Features(pl.Series(photos[::-1]), {"image": matrix})
+    contexts = Contexts(("user", "image"), shared=True, factors=2)
+    return TrainingPosts.encode(posts, contexts, {"users": USERS, "tags": TAGS}, features, torch.device("cpu"))
+
+
+def generators(seed: int) -> tuple[torch.Generator, torch.Generator]:
+    return torch.Generator().manual_seed(seed), torch.Generator().manual_seed(seed)
+
+
+some_posts = st.lists(
+    st.lists(st.sampled_from(TAGS), min_size=1, max_size=len(TAGS) - 1, unique=True), min_size=1, max_size=12
+)
+
+
+@given(some_posts, st.integers(1, 15), st.integers(0, 2**31))
+def test_an_epoch_has_every_positive_once_and_no_positive_as_negative(tags, batch, seed):
+    seen = Counter()
+    posts = 0
+    for part in chain.from_iterable(encode(tags).epoch(batch, *generators(seed))):
+        posts += len(part.entities["user"])
+        assert len(part.entities["user"]) == len(part.features["image"]) <= batch
+        assert (part.post.diff() >= 0).all()
+        for post, positive, negative in zip(part.post, part.positive, part.negative, strict=True):
+            # The feature of a photo is its number, and its number says who posted it.
+            photo = int(part.features["image"][post, 0])
+            assert part.entities["user"][post] == photo % 3
+            assert TAGS[negative] not in tags[photo]
+            seen[photo, TAGS[positive]] += 1
+    assert posts == len(tags)
+    assert seen == Counter((photo, tag) for photo, names in enumerate(tags) for tag in names)
+
+
+@given(some_posts, st.integers(0, 2**31))
+def test_both_ways_draw_the_same(tags, seed):
+    posts = encode(tags)
+    order = torch.randperm(len(tags), generator=torch.Generator().manual_seed(seed))
+    drawn = []
+    for way in (kernels, tensors):
+        with patch.object(ways, "of", lambda _: way):  # noqa: B023 (called at once)
+            drawn.append(posts.draw(order, len(posts.tags), torch.Generator().manual_seed(seed)))
+    for one, other in zip(*drawn, strict=True):
+        assert one.tolist() == other.tolist()
+
+
+def test_negatives_are_uniform():
+    posts = encode([["a", "b", "e"], ["h"], ["a", "c", "d", "e", "f", "g", "h"]])
+    drawn = [Counter(), Counter(), Counter()]
+    generator = torch.Generator().manual_seed(1)
+    for _ in range(2000):
+        _, negatives, position = posts.draw(torch.arange(3), 11, generator)
+        for post, negative in zip(position.tolist(), negatives.tolist(), strict=True):
+            drawn[post][TAGS[negative]] += 1
+    assert drawn[2] == {"b": 2000 * 7}
+    for counter, free, draws in ((drawn[0], "cdfgh", 6000), (drawn[1], "abcdefg", 2000)):
+        assert set(counter) == set(free)
+        share = 1 / len(free)
+        deviation = np.sqrt(draws * share * (1 - share))
+        assert all(abs(count - draws * share) < 4 * deviation for count in counter.values())
+
+
+def test_order_of_tags_in_a_post_does_not_matter():
+    first, second = encode([["c", "a"], ["b", "h"]]), encode([["a", "c"], ["h", "b"]])
+    assert first.tags.tolist() == second.tags.tolist() == [0, 2, 1, 7]
+    assert first.gaps.tolist() == second.gaps.tolist() == [0, 1, 1, 6]
+
+
+def test_epochs_differ_and_the_seed_decides():
+    def negatives(seed):
+        both = generators(seed)
+        posts = encode([["a"], ["b"], ["c"], ["d"]] * 5)
+        return [
+            torch.cat([part.negative for part in chain.from_iterable(posts.epoch(3, *both))]).tolist() for _ in range(2)
+        ]
+
+    first, second = negatives(0)
+    assert first != second
+    assert negatives(0) == [first, second]
+    assert negatives(1) != [first, second]
+
+
+@given(some_posts, st.integers(1, 5), st.integers(0, 2**31))
+def test_a_block_at_a_time_is_an_epoch_too(tags, batch, seed):
+    seen = Counter()
+    with patch.object(quadruples, "BLOCK", 4):
+        for part in chain.from_iterable(encode(tags).epoch(batch, *generators(seed))):
+            sizes = torch.bincount(part.post, minlength=len(part.posts))
+            assert sizes.tolist() == part.sizes.tolist() == [len(tags[post]) for post in part.posts]
+            seen.update(zip(part.posts[part.post].tolist(), part.positive.tolist(), strict=True))
+    assert seen == Counter((post, TAGS.index(tag)) for post, names in enumerate(tags) for tag in names)

@@ -1,0 +1,294 @@
+"""Trials side by side, early stopping, and training that is taken up again after it was killed."""
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from safetensors.numpy import save_file
+
+from pipeline.data.vocabulary import vocabulary
+from pipeline.evaluation.metrics import metrics, rank
+from pipeline.training.bpr import train as bpr
+from pipeline.training.bpr import trials
+from pipeline.training.bpr.checkpoint import Checkpoint
+from pipeline.training.bpr.loops import cpu as kernels
+from pipeline.training.bpr.train import train
+from pipeline.training.fit import fit, fit_trials
+from tests.support.checkerboard import (
+    ADAPTIVE,
+    FACTORISATIONS,
+    SHORT,
+    TRAINING,
+    checkerboard,
+    config,
+    name,
+    noise,
+    settings,
+)
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize("base", [SHORT, ADAPTIVE], ids=["uniform", "adaptive"])
+@pytest.mark.parametrize("model", FACTORISATIONS, ids=name)
+def test_trials_side_by_side_come_to_what_each_comes_to_alone(model, base):
+    posts, new, features = checkerboard()
+    tried = [*settings(base, learning_rate=[0.01, 0.1]), *settings(base, l2=[0.0, 0.05]), *settings(base, decay=[0.7])]
+    together = fit_trials(config(model), tried, posts, features, 3, new)
+    for trial, one in zip(together, tried, strict=True):
+        (alone,) = fit_trials(config(model), [one], posts, features, 3, new)
+        assert trial.epoch == alone.epoch
+        for table, values in alone.model.tensors.items():
+            np.testing.assert_allclose(trial.model.tensors[table], values, rtol=1e-3, atol=1e-5)
+        np.testing.assert_allclose(trial.curve["loss"], alone.curve["loss"], rtol=1e-4)
+
+
+def test_features_side_by_side_are_learnt_as_each_by_itself(monkeypatch):
+    posts, _, features = checkerboard()
+    both = config({"kind": "fm", "features": "image+objects"})
+    (together,) = fit_trials(both, [SHORT], posts, features, 0)
+    monkeypatch.setattr(bpr, "joined", lambda contexts, features: (contexts, features))
+    (apart,) = fit_trials(both, [SHORT], posts, features, 0)
+    assert {name: table.shape for name, table in together.model.tensors.items()} == {
+        name: table.shape for name, table in apart.model.tensors.items()
+    }
+    np.testing.assert_allclose(together.curve["loss"], apart.curve["loss"], rtol=0.05)
+
+
+def test_trials_share_what_cannot_differ():
+    posts, _, features = checkerboard()
+    with pytest.raises(ValueError, match="must share"):
+        fit_trials(config(FACTORISATIONS[0]), settings(SHORT, batch=[4, 8]), posts, features, 0)
+
+
+@pytest.mark.parametrize("model", FACTORISATIONS, ids=name)
+def test_f1_in_training_is_that_of_the_evaluation(monkeypatch, way, model):
+    monkeypatch.setattr("pipeline.training.bpr.validation.CHUNK", 7)
+    monkeypatch.setattr(way, "best", kernels.best)  # A GPU leaves open which of equals comes first.
+    posts, new, features = checkerboard()
+    strangers = new.with_columns(
+        user=pl.when(pl.col("user") < "u04").then(pl.lit("nobody")).otherwise("user"),
+        tags=pl.col("tags").list.concat(pl.lit("unheard of")),
+    )
+    (trained,) = fit_trials(config(model), [SHORT], posts, features, 0, strangers)
+    assert trained.score == trained.curve["validation_f1@5"].max() > 0
+    best = fit_trials(config(model), [SHORT.model_copy(update={"epochs": trained.epoch})], posts, features, 0)[0]
+    for of, column in ((strangers, "validation_f1@5"), (posts, "f1@5")):
+        expected = metrics(rank(best.model, of, features))["f1@5"]
+        found = trained.curve.filter(pl.col("epoch") == trained.epoch)[column].item()
+        assert found == pytest.approx(expected, abs=1e-9)
+
+
+class Scripted:
+    """A judge whose verdicts are known beforehand: for each of its points, one number a trial."""
+
+    def __init__(self, *points):
+        self.points = list(points)
+
+    def f1(self, contexts, parameters):  # noqa: ARG002 (as a judge's)
+        return self.points.pop(0)[: parameters["tag"].shape[1]]
+
+
+def scripted(monkeypatch, *points):
+    """Lets validation say what is written; the sample of training posts is measured as ever."""
+    encode = bpr.Judge.encode
+
+    def judge(posts, *rest):
+        return Scripted(*points) if len(posts) == 12 else encode(posts, *rest)
+
+    monkeypatch.setattr(bpr.Judge, "encode", judge)
+
+
+def test_training_stops_when_patience_ends_and_keeps_what_was_best(monkeypatch):
+    posts, new, features = checkerboard()
+    patient = TRAINING.model_copy(update={"epochs": 40, "curve_every": 1, "patience": 3})
+    scripted(monkeypatch, [0.1], [0.3], [0.2], [0.3], [0.1], [0.9])
+    (trained,) = fit_trials(config(FACTORISATIONS[0]), [patient], posts, features, 0, new)
+    assert (trained.epoch, trained.score) == (2, 0.3)
+    assert trained.curve["epoch"].to_list() == [1, 2, 3, 4, 5]
+    two = TRAINING.model_copy(update={"epochs": 2, "curve_every": 1})
+    (alone,) = fit_trials(config(FACTORISATIONS[0]), [two], posts, features, 0)
+    np.testing.assert_array_equal(trained.model.tensors["tag"], alone.model.tensors["tag"])
+
+
+def test_a_lucky_point_does_not_count_when_points_are_averaged(monkeypatch):
+    posts, new, features = checkerboard()
+    smooth = TRAINING.model_copy(update={"epochs": 6, "curve_every": 1, "smoothing": 3})
+    scripted(monkeypatch, [0.0], [0.8], [0.1], [0.3], [0.5], [0.5])
+    (trained,) = fit_trials(config(FACTORISATIONS[0]), [smooth], posts, features, 0, new)
+    # Means of three, from the third point on: 0.3, 0.4, 0.3, 1.3 / 3.
+    assert (trained.epoch, trained.score) == (6, pytest.approx(1.3 / 3))
+    assert trained.curve["validation_f1@5"].to_list() == [0.0, 0.8, 0.1, 0.3, 0.5, 0.5]
+
+
+def test_fewer_points_than_are_averaged_leave_the_last(monkeypatch):
+    posts, new, features = checkerboard()
+    smooth = TRAINING.model_copy(update={"epochs": 2, "curve_every": 1, "smoothing": 3})
+    scripted(monkeypatch, [0.8], [0.1])
+    (trained,) = fit_trials(config(FACTORISATIONS[0]), [smooth], posts, features, 0, new)
+    assert (trained.epoch, trained.score) == (2, pytest.approx(0.45))
+
+
+def test_without_validation_posts_patience_never_ends():
+    posts, _, features = checkerboard()
+    patient = TRAINING.model_copy(update={"epochs": 9, "curve_every": 2, "patience": 1})
+    (trained,) = fit_trials(config(FACTORISATIONS[0]), [patient], posts, features, 0)
+    assert trained.curve["epoch"].to_list() == [2, 4, 6, 8, 9]
+    assert (trained.epoch, trained.score) == (9, None)
+
+
+def test_a_trial_that_ended_leaves_the_others_alone(monkeypatch):
+    posts, new, features = checkerboard()
+    patient = TRAINING.model_copy(update={"epochs": 4, "curve_every": 1, "patience": 1})
+    scripted(monkeypatch, [0.5, 0.1], [0.4, 0.2], [0.3], [0.4])
+    first, second = fit_trials(
+        config(FACTORISATIONS[3]), settings(patient, learning_rate=[0.05, 0.1]), posts, features, 0, new
+    )
+    assert (first.epoch, second.epoch) == (1, 4)
+    assert second.curve["epoch"].to_list() == [1, 2, 3, 4]
+    plain = TRAINING.model_copy(update={"epochs": 4, "learning_rate": 0.1})
+    (alone,) = fit_trials(config(FACTORISATIONS[3]), [plain], posts, features, 0)
+    np.testing.assert_allclose(second.model.tensors["tag"], alone.model.tensors["tag"], rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("base", [SHORT, ADAPTIVE], ids=["uniform", "adaptive"])
+def test_a_trial_that_diverges_leaves_the_others_alone(base):
+    posts, _, features = checkerboard()
+    wild = base.model_copy(update={"optimizer": "sgd"})
+    first, second = fit_trials(config(FACTORISATIONS[3]), settings(wild, learning_rate=[1e9, 0.05]), posts, features, 0)
+    assert first.model is None
+    assert first.curve.is_empty()
+    (alone,) = fit_trials(config(FACTORISATIONS[3]), settings(wild, learning_rate=[0.05]), posts, features, 0)
+    np.testing.assert_allclose(second.model.tensors["tag"], alone.model.tensors["tag"], rtol=1e-3, atol=1e-5)
+
+
+class Killed(Exception):
+    """Stands for kill -9."""
+
+
+def killed_after(monkeypatch, epochs: int):
+    """Training that dies in the epoch after."""
+    epoch = trials.Stack.epoch
+
+    def dying(self, number, *rest):
+        if number > epochs:
+            raise Killed
+        return epoch(self, number, *rest)
+
+    monkeypatch.setattr(trials.Stack, "epoch", dying)
+
+
+@pytest.mark.parametrize("base", [SHORT, ADAPTIVE, SHORT.model_copy(update={"optimizer": "sgd"})])
+@pytest.mark.parametrize("model", [FACTORISATIONS[0], FACTORISATIONS[7]], ids=name)
+@pytest.mark.parametrize("epochs", [1, 4, 5])
+def test_killed_training_goes_on_to_the_same_bytes(tmp_path, monkeypatch, model, base, epochs):
+    posts, new, features = checkerboard()
+    tried = settings(base.model_copy(update={"epochs": 8, "patience": 2}), learning_rate=[0.05, 1e-6, 0.2])
+    undisturbed = fit_trials(config(model), tried, posts, features, 0, new)
+    file = tmp_path / "checkpoint.safetensors"
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        killed_after(patched, epochs)
+        fit_trials(config(model), tried, posts, features, 0, new, Checkpoint(file, seconds=0))
+    with monkeypatch.context() as patched:
+        first_epoch = []
+        epoch = trials.Stack.epoch
+        patched.setattr(trials.Stack, "epoch", lambda self, n, *rest: first_epoch.append(n) or epoch(self, n, *rest))
+        resumed = fit_trials(config(model), tried, posts, features, 0, new, Checkpoint(file, seconds=0))
+    assert first_epoch[0] == epochs + 1
+    for one, other in zip(undisturbed, resumed, strict=True):
+        assert one.curve.equals(other.curve)
+        assert (one.epoch, one.score) == (other.epoch, other.score)
+        for table, values in one.model.tensors.items():
+            np.testing.assert_array_equal(values, other.model.tensors[table])
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from pipeline.models.registry import save
+from pipeline.training.bpr.checkpoint import Checkpoint
+from pipeline.training.fit import fit_trials
+from tests.support.checkerboard import *
+posts, new, features = checkerboard()
+long = SHORT.model_copy(update={"epochs": 600, "curve_every": 10})
+checkpoint = Checkpoint(Path(sys.argv[1]), seconds=0)
+(trained,) = fit_trials(config(FACTORISATIONS[7]), [long], posts, features, 0, new, checkpoint)
+save(trained.model, Path(sys.argv[2]))
+"""
+
+
+def written(file: Path) -> int:
+    """When a file was written, 0 when it is not there."""
+    return file.stat().st_mtime_ns if file.exists() else 0
+
+
+def test_training_killed_by_the_system_goes_on_to_the_same_bytes(tmp_path):
+    def start(checkpoint: str, result: str) -> subprocess.Popen:
+        command = [sys.executable, "-c", KILLED, tmp_path / checkpoint, tmp_path / result]
+        return subprocess.Popen(command, cwd=Path(__file__).parents[3], env=environment, stderr=subprocess.DEVNULL)
+
+    environment = os.environ | {"PYTHONPATH": "."}
+    for _ in range(2):
+        before = written(tmp_path / "killed")
+        process = start("killed", "again")
+        while process.poll() is None and written(tmp_path / "killed") == before:
+            time.sleep(0.01)
+        process.kill()
+        assert process.wait() == -signal.SIGKILL
+    assert start("killed", "again").wait() == 0
+    assert start("undisturbed", "whole").wait() == 0
+    assert (tmp_path / "again").read_bytes() == (tmp_path / "whole").read_bytes()
+
+
+def test_a_checkpoint_of_another_run_is_not_used(tmp_path):
+    posts, _, features = checkerboard()
+    file = tmp_path / "checkpoint.safetensors"
+    for seed, epochs in ((1, 4), (0, 6)):
+        given = SHORT.model_copy(update={"epochs": epochs})
+        found = fit(config(FACTORISATIONS[1]), given, posts, features, seed, checkpoint=Checkpoint(file, seconds=0))
+    alone = fit(config(FACTORISATIONS[1]), SHORT, posts, features, 0)
+    np.testing.assert_array_equal(found.model.tensors["tag"], alone.model.tensors["tag"])
+    other = noise(posts["photo"].to_list() + [f"p{user:02}-10" for user in range(12)])
+    changed = fit(config(FACTORISATIONS[1]), SHORT, posts, other, 0, checkpoint=Checkpoint(file, seconds=0))
+    assert not np.array_equal(changed.model.tensors["tag"], alone.model.tensors["tag"])
+
+
+@pytest.mark.parametrize("broken", ["text", "other"])
+def test_a_broken_checkpoint_is_said_aloud_and_not_used(tmp_path, broken, caplog):
+    file = tmp_path / "checkpoint.safetensors"
+    if broken == "text":
+        file.write_text("no checkpoint")
+    else:
+        save_file({"weight": np.zeros(1)}, file)
+    with caplog.at_level(logging.WARNING):
+        assert Checkpoint(file).load("key") is None
+    assert "is no checkpoint" in caplog.text
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("negatives", ["uniform", "adaptive"])
+@pytest.mark.parametrize("model", [FACTORISATIONS[0], FACTORISATIONS[7]], ids=name)
+def test_a_gpu_comes_to_the_same_up_to_rounding(model, negatives):
+    if not torch.cuda.is_available():
+        pytest.skip("there is no GPU")
+    posts, new, features = checkerboard()
+    tags = vocabulary(posts["tags"].explode())
+    base = SHORT if negatives == "uniform" else ADAPTIVE
+    tried = settings(base.model_copy(update={"epochs": 60}), learning_rate=[0.02, 0.05])
+    on = {
+        device: train(config(model), tried, posts, tags, features, 0, torch.device(device), new)
+        for device in ("cpu", "cuda")
+    }
+    # The two draw other numbers, so that only what they come to is alike.
+    for one, other in zip(on["cpu"], on["cuda"], strict=True):
+        assert other.score == pytest.approx(one.score, abs=0.1)
+        assert other.curve["loss"][-1] == pytest.approx(one.curve["loss"][-1], rel=0.3)
