@@ -155,7 +155,7 @@ def bare(extractor: Extractor, ready: Tensor, count: int) -> None:
 def stage(extractor: Extractor, shards: Path, photos: list[Photo], workers: int | None, scratch: Path) -> None:
     """What a stage does once its network is there, with nothing finished before."""
     with fresh(scratch / "work") as work:
-        wanted = {photo.photo for photo in photos}
+        wanted = {photo.id for photo in photos}
         keys = extract([extractor], read_photos(shards, wanted), len(wanted), work, Local(workers))
         write_parquet(features(extractor, keys, work), work / "features.parquet")
 
@@ -265,9 +265,9 @@ def memory(photos: list[Photo], many: int, workers: int | None, scratch: Path) -
         for number, photo in zip(range(many), cycle(photos), strict=False):
             if number % (many // 10) == 0:
                 print(f"  {number:>7,} photos: {resident():.0f} MB", flush=True)
-            yield Photo(f"{number:07}", small[photo.photo] + number.to_bytes(4, "big"), 0, 0)
+            yield Photo(f"{number:07}", small[photo.id] + number.to_bytes(4, "big"), 0, 0)
 
-    small = {photo.photo: reduced(photo) for photo in photos}
+    small = {photo.id: reduced(photo) for photo in photos}
     extractor = Tiny()
     with fresh(scratch / "work") as work:
         start = time.perf_counter()

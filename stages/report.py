@@ -38,7 +38,7 @@ def main(params: Params) -> str:
         name: read_parquet(paths.recommendations(name), ["user", "photo", "tags", "scores"]) for name in params.models
     }
     examples = choose_examples(test, recommendations, params.report.examples, np.random.default_rng(params.report.seed))
-    photos = {photo.photo: photo.jpeg for photo in read_photos(paths.photos, set(examples["photo"]))}
+    photos = {photo.id: photo.jpeg for photo in read_photos(paths.photos, set(examples["photo"]))}
     objects = read_parquet(paths.features("objects"), ["photo", "vector"])
     # What made the features is told whenever the source has photos, whether or not examples show any.
     has_photos = not objects.is_empty()

@@ -29,9 +29,9 @@ UPRIGHT = {
 
 @dataclass(frozen=True)
 class Photo:
-    """A photo by its id: an upright RGB JPEG, and its size in pixels."""
+    """An upright RGB JPEG, its id, and its size in pixels."""
 
-    photo: str
+    id: str
     jpeg: bytes
     width: int
     height: int

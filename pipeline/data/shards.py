@@ -1,6 +1,6 @@
 """Photos packed into parquet shards, and read back one at a time.
 
-Shards are NNNNN.parquet with photo (str), jpeg (binary), width and height (int32), sorted by photo over all of them.
+Shards are NNNNN.parquet with the columns of `SCHEMA`, sorted by photo over all of them.
 """
 
 import hashlib
@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.data.photo import LARGEST, QUALITY, SIDE, SMALLEST, Photo, PhotoError
+from pipeline.data.schema import HEIGHT, JPEG, PHOTO, WIDTH
 from pipeline.errors import InputError
 from pipeline.files import atomic
 from pipeline.progress import track
@@ -25,7 +26,7 @@ SHARD = 500
 """Photos a shard, at most: some 30 MB, and what a kill -9 loses at most."""
 ROW_GROUP = 50
 """Photos read at once."""
-SCHEMA = pa.schema([("photo", pa.string()), ("jpeg", pa.binary()), ("width", pa.int32()), ("height", pa.int32())])
+SCHEMA = pa.schema([(PHOTO, pa.string()), (JPEG, pa.binary()), (WIDTH, pa.int32()), (HEIGHT, pa.int32())])
 
 Preparing = Callable[[Iterable[tuple[str, bytes | PhotoError]]], Iterator[Photo | PhotoError]]
 """`prepare` for a stream of image files by their photos' ids, in order, somewhere else; errors pass through."""
@@ -89,18 +90,24 @@ def _write_shard(names: Sequence[str], attempts: Sequence[Photo | PhotoError], p
     """One shard; what failed goes into its metadata, so that a resumed run knows it, too."""
     photos = [attempt for attempt in attempts if isinstance(attempt, Photo)]
     reasons = {name: error.reason for name, error in zip(names, attempts, strict=True) if isinstance(error, PhotoError)}
-    columns = {field: [getattr(photo, field) for photo in photos] for field in SCHEMA.names}
+    columns = {
+        PHOTO: [photo.id for photo in photos],
+        JPEG: [photo.jpeg for photo in photos],
+        WIDTH: [photo.width for photo in photos],
+        HEIGHT: [photo.height for photo in photos],
+    }
     table = pa.table(columns, SCHEMA.with_metadata({"failures": json.dumps(reasons)}))
     # JPEG is compressed already, and no two photos are equal.
-    compression = dict.fromkeys(SCHEMA.names, "zstd") | {"jpeg": "none"}
+    compression = dict.fromkeys(SCHEMA.names, "zstd") | {JPEG: "none"}
     with atomic(path) as temporary:
         pq.write_table(table, temporary, row_group_size=ROW_GROUP, compression=compression, use_dictionary=False)
 
 
 def packed(folder: Path) -> pl.DataFrame:
     """What is packed in a folder: photo, width, height, sorted by photo; the pictures are not read."""
-    frames = [pl.read_parquet(path, columns=["photo", "width", "height"], use_pyarrow=True) for path in _shards(folder)]
-    empty = pl.DataFrame(schema={"photo": pl.String, "width": pl.Int32, "height": pl.Int32})
+    types = {PHOTO: pl.String, WIDTH: pl.Int32, HEIGHT: pl.Int32}
+    frames = [pl.read_parquet(path, columns=list(types), use_pyarrow=True) for path in _shards(folder)]
+    empty = pl.DataFrame(schema=types)
     return pl.concat([empty, *frames])
 
 
@@ -112,12 +119,12 @@ def read_photos(folder: Path, wanted: Collection[str] | None = None) -> Iterator
             for group in range(shard.num_row_groups):
                 if wanted is None or not wanted.isdisjoint(_names(shard, group)):
                     for row in shard.read_row_group(group).to_pylist():
-                        if wanted is None or row["photo"] in wanted:
-                            yield Photo(**row)
+                        if wanted is None or row[PHOTO] in wanted:
+                            yield Photo(row[PHOTO], row[JPEG], row[WIDTH], row[HEIGHT])
 
 
 def _names(shard: pq.ParquetFile, group: int) -> list[str]:
-    return shard.read_row_group(group, columns=["photo"])["photo"].to_pylist()
+    return shard.read_row_group(group, columns=[PHOTO])[PHOTO].to_pylist()
 
 
 def _shards(folder: Path) -> list[Path]:

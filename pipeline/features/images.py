@@ -19,7 +19,7 @@ def decode(photo: Photo) -> Image.Image:
         with JpegImageFile(io.BytesIO(photo.jpeg)) as image:
             return image.convert("RGB")
     except Exception as error:  # Pillow's decoders raise whatever a broken file makes them stumble over.
-        raise InputError(f"Photo {photo.photo!r} cannot be decoded ({error}): run the crawl stage again.") from None
+        raise InputError(f"Photo {photo.id!r} cannot be decoded ({error}): run the crawl stage again.") from None
 
 
 def squash(image: Image.Image, size: int) -> np.ndarray:

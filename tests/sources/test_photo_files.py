@@ -24,7 +24,7 @@ def root(tmp_path):
 
 def packed(root, *names):
     failures = pack_folder(names, root, root.parent / "out", root.parent / "work")
-    return [photo.photo for photo in read_photos(root.parent / "out")], failures
+    return [photo.id for photo in read_photos(root.parent / "out")], failures
 
 
 def test_names_are_ids_and_sub_folders_are_fine(root):

@@ -196,7 +196,7 @@ def test_posts_of_photos_that_cannot_be_had_are_left_out(tmp_path):
         ("u1", "text.jpg", "not an image"),
         ("u2", "gone.jpg", "no such file"),
     ]
-    assert [photo.photo for photo in read_photos(tmp_path / "out")] == ["a.jpg"]
+    assert [photo.id for photo in read_photos(tmp_path / "out")] == ["a.jpg"]
 
 
 def test_a_table_without_photos_packs_none(tmp_path):

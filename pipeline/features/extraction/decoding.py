@@ -191,4 +191,4 @@ def _room(shape: Shape) -> int:
 
 
 def _names(job: Job) -> str:
-    return ", ".join(repr(photo.photo) for photo, _ in job)
+    return ", ".join(repr(photo.id) for photo, _ in job)

@@ -81,7 +81,7 @@ def _finished(photos: Iterable[Photo], known: Sequence[set[str]]) -> tuple[dict[
         of = key(photo.jpeg)
         if not all(of in done for done in known):
             return keys, chain([photo], rest)
-        keys[photo.photo] = of
+        keys[photo.id] = of
     return keys, ()
 
 
@@ -104,7 +104,7 @@ class _Run:
         What is asked for counts as known from then on.
         """
         for photo in photos:
-            of = keys[photo.photo] = key(photo.jpeg)
+            of = keys[photo.id] = key(photo.jpeg)
             wanted = frozenset(number for number, done in enumerate(known) if of not in done)
             if wanted:
                 self._waiting[of] = len(wanted)

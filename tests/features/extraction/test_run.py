@@ -48,9 +48,9 @@ def test_a_row_a_photo_sorted_by_id(photos, extracted, tmp_path: Path):
     table = extracted(extractor, reversed(given_photos), len(given_photos), tmp_path)
     assert table.schema.field("photo").type == pa.string()
     assert table.schema.field("vector").type == pa.list_(pa.float32(), 3)
-    assert table["photo"].to_pylist() == [photo.photo for photo in given_photos]
+    assert table["photo"].to_pylist() == [photo.id for photo in given_photos]
     for photo in given_photos:
-        np.testing.assert_allclose(rows(table)[photo.photo], colour(photo), atol=1e-6)
+        np.testing.assert_allclose(rows(table)[photo.id], colour(photo), atol=1e-6)
 
 
 def test_every_batch_is_full(photos, extracted, tmp_path: Path):
@@ -225,9 +225,9 @@ def test_what_other_recipes_did_before_changes_nothing(recipes, photos, extracte
     for chosen in recipes:
         wanted = [everything[number] for number in sorted(chosen)]
         table = extracted(MeanColour(), wanted, len(wanted), work)
-        assert table["photo"].to_pylist() == [photo.photo for photo in wanted]
+        assert table["photo"].to_pylist() == [photo.id for photo in wanted]
         for photo in wanted:
-            np.testing.assert_allclose(rows(table)[photo.photo], colour(photo), atol=1e-6)
+            np.testing.assert_allclose(rows(table)[photo.id], colour(photo), atol=1e-6)
 
 
 @pytest.mark.parametrize("backbone", ["vgg11", "squeezenet1_1", "resnet18", "convnext_tiny"])
@@ -240,4 +240,4 @@ def test_a_photos_vector_depends_on_no_neighbour(backbone: str, photos, extracte
     together = rows(extracted(extractor, everything, len(everything), tmp_path / "together"))
     for number in (0, 7, BATCH + 4):
         alone = extracted(extractor, [everything[number]], 1, tmp_path / str(number))
-        assert rows(alone)[everything[number].photo] == together[everything[number].photo]
+        assert rows(alone)[everything[number].id] == together[everything[number].id]
