@@ -1,23 +1,38 @@
-"""What of the extraction of features can be chosen."""
+"""The interface of every kind of extractor: what it is configured by, and how it gives photos their features."""
 
-from typing import Annotated, Literal
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
 from pipeline.config import Config
 
+if TYPE_CHECKING:
+    import polars as pl
+    import pyarrow as pa
+    import torch
+
+    from pipeline.features.extractor import Extractor
+
+Load = Callable[["torch.device"], "Extractor"]
+"""Loads an extractor's network onto a device."""
+
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
+InputSize = Annotated[int, Field(ge=32, description="Photos are scaled to this many pixels each way.")]
 
-Precision = Literal["float32", "float16"]
-"""What a network computes in: on real photos features in float16 stay within a cosine of 0.9999 to those in float32.
-
-bfloat16 does not (benchmarks/README.md), so it is not offered.
-"""
+# On real photos features in float16 stay within a cosine of 0.9999 to those in float32. Those in bfloat16 do not
+# (benchmarks/README.md), so it is not offered.
+Precision = Annotated[
+    Literal["float32", "float16"],
+    Field(description="The numbers that the network computes with: float16 is faster on a GPU."),
+]
 
 
 class SeededWeights(Config):
-    """An untrained network: what runs with no download."""
+    """An untrained network, which needs no download."""
 
     kind: Literal["seeded"] = Field(description="Weights drawn at random from the seed.")
 
@@ -26,6 +41,58 @@ class ImagenetWeights(Config):
     """The weights that torchvision or darknet publishes."""
 
     kind: Literal["imagenet"] = Field(description="Published weights, trained on ImageNet, downloaded once.")
+
+
+class WeightsFile(Config):
+    """Weights of one's own."""
+
+    kind: Literal["file"] = Field(description="A file: safetensors, or for Darknet-19 darknet's .weights.")
+    path: str = Field(description="The path of the file.")
+    sha256: Sha256 = Field(description="The file's SHA-256, in hexadecimal.")
+
+
+class ExtractorConfig(Config, ABC):
+    """A way to give photos vectors, chosen by its `kind`.
+
+    Light to import: what computes (torch, a model library) is imported by the methods that need it.
+    """
+
+    kind: str
+
+    @abstractmethod
+    def features(self, photos: "pl.Series", seed: int, compute: Callable[[Load], "pa.Table"]) -> "pa.Table":
+        """Returns the features of photos: columns photo and vector, sorted by photo, the record in the metadata.
+
+        photos: the ids of the photos, str, distinct.
+        seed: draws the weights of a network that is not trained.
+        compute: runs the network that a function loads over the pictures of these photos. Kinds that need no pictures
+            do not call it.
+
+        Raises InputError for a photo without features, and whatever `compute` raises.
+        """
+
+
+class NetworkConfig(ExtractorConfig):
+    """A network that computes a photo's vector from its picture."""
+
+    input_size: InputSize
+
+    @abstractmethod
+    def load(self, seed: int, device: "torch.device") -> "Extractor":
+        """Loads the network onto a device; `seed` draws weights that are not trained.
+
+        Raises SettingError for a field whose value does not exist or fit, such as an unknown name, a hash of another
+        file or a size that the network refuses; ResourceError when a package or memory is lacking; and InputError for
+        a file that is broken.
+        """
+
+    def features(
+        self,
+        photos: "pl.Series",  # noqa: ARG002 (`compute` has their pictures)
+        seed: int,
+        compute: Callable[[Load], "pa.Table"],
+    ) -> "pa.Table":
+        return compute(partial(self.load, seed))
 
 
 class PublishedWeights(Config):
@@ -37,25 +104,15 @@ class PublishedWeights(Config):
     sha256: Sha256 | None = Field(description="Their file's SHA-256; null takes what the hub has and notes its hash.")
 
 
-class WeightsFile(Config):
-    """Weights of one's own."""
-
-    kind: Literal["file"] = Field(
-        description="A safetensors file with the state of the model or, for torchvision, of its `features`; a .weights "
-        "file for darknet's."
-    )
-    path: str = Field(description="Where the file lies.")
-    sha256: Sha256 = Field(description="The file's SHA-256, in hexadecimal.")
-
-
+# Until params.yaml lists its extractors by kind.
 class ImageFeaturesConfig(Config):
     """Image features (Section 4.1)."""
 
     backbone: str = Field(
         description="A classification model: torchvision's by its name, darknet19, or timm's as timm:NAME."
     )
-    input_size: int = Field(ge=32, description="Photos are resized to this many pixels each way (the paper's is 224).")
-    precision: Precision = Field(description="What the network computes in: float16 is faster on a GPU.")
+    input_size: InputSize
+    precision: Precision
     weights: Annotated[
         SeededWeights | ImagenetWeights | PublishedWeights | WeightsFile, Field(discriminator="kind")
     ] = Field(description="What the network has learned.")
@@ -71,4 +128,4 @@ class ObjectFeaturesConfig(Config):
         description="The SHA-256 of the weights: needed for a file or folder, null for a name."
     )
     input_size: int = Field(ge=32, multiple_of=32, description="Photos are letterboxed to this many pixels (448).")
-    precision: Precision = Field(description="What the network computes in: float16 is faster on a GPU.")
+    precision: Precision

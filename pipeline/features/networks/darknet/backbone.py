@@ -10,16 +10,18 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from pipeline.errors import InputError
-from pipeline.features.config import ImageFeaturesConfig, ImagenetWeights, PublishedWeights, SeededWeights, WeightsFile
+from pipeline.features.config import ImagenetWeights, SeededWeights, WeightsFile
 from pipeline.features.extractor import Extractor, fitting
 from pipeline.features.images import squash
 from pipeline.features.networks.darknet.cfg import read_cfg
+from pipeline.features.networks.darknet.config import Darknet19Config
 from pipeline.features.networks.darknet.network import Darknet
 from pipeline.features.networks.darknet.official import cfg_path, official_weights
 from pipeline.features.networks.darknet.weights import fill, read_weights
 from pipeline.features.networks.weights import check, digest
 from pipeline.files import sha256
+
+NAME = "darknet19"
 
 
 class DarknetBackbone(Extractor):
@@ -37,13 +39,13 @@ class DarknetBackbone(Extractor):
         return self.network(pixels).mean((2, 3))
 
 
-def load_darknet_backbone(config: ImageFeaturesConfig, seed: int, device: torch.device) -> DarknetBackbone:
-    """The extractor of a backbone of darknet's. `seed` draws the weights that are not trained.
+def load_darknet19(config: Darknet19Config, seed: int, device: torch.device) -> DarknetBackbone:
+    """The extractor of Darknet-19. `seed` draws the weights that are not trained.
 
     A file is darknet's, of the whole classifier or of its layers before the classifying convolution. Raises InputError
     for a file that is absent, broken, of another network or does not have its hash.
     """
-    name = config.backbone
+    name = NAME
     architecture = read_cfg(cfg_path(name))
     network = Darknet(architecture.up_to_last_map())
     classifier = Darknet(architecture).convolutions[-1].numbers
@@ -55,10 +57,6 @@ def load_darknet_backbone(config: ImageFeaturesConfig, seed: int, device: torch.
         case ImagenetWeights():
             file, record["sha256"] = official_weights(name)
             fill(network, read_weights(file), name, classifier)
-        case PublishedWeights():
-            raise InputError(
-                "image.weights is {kind: published}, which is for models of timm; darknet's are {kind: imagenet}."
-            )
         case WeightsFile(path=path, sha256=expected):
             record["sha256"] = check(Path(path), expected, "image.weights.sha256")
             fill(network, read_weights(Path(path)), name, classifier)

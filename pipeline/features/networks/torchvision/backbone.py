@@ -23,7 +23,7 @@ from pipeline.features.config import (
 )
 from pipeline.features.extractor import Extractor, fitting
 from pipeline.features.images import squash
-from pipeline.features.networks.darknet.backbone import load_darknet_backbone
+from pipeline.features.networks.darknet.backbone import load_darknet19
 from pipeline.features.networks.darknet.official import BACKBONES
 from pipeline.features.networks.weights import check, digest, downloaded, read
 
@@ -78,7 +78,7 @@ def load_backbone(config: ImageFeaturesConfig, seed: int, device: torch.device) 
     hash or do not fit, and an input size that the model refuses.
     """
     if config.backbone in BACKBONES:
-        return load_darknet_backbone(config, seed, device)
+        return load_darknet19(config, seed, device)
     if config.backbone.startswith(TIMM):
         from pipeline.features.networks.timm.backbone import load_timm  # an extra, not needed for torchvision's models
 

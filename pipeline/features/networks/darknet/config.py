@@ -1,0 +1,42 @@
+"""The configurations of darknet's networks."""
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from pipeline.features.config import ImagenetWeights, NetworkConfig, Precision, SeededWeights, Sha256, WeightsFile
+
+if TYPE_CHECKING:
+    import torch
+
+    from pipeline.features.extractor import Extractor
+
+
+class Darknet19Config(NetworkConfig):
+    """Darknet-19, the classifier that YOLOv2 grew from, up to its last feature map (the paper's Table 1)."""
+
+    kind: Literal["darknet19"] = Field(description="Darknet-19, darknet's classifier.")
+    precision: Precision
+    weights: Annotated[SeededWeights | ImagenetWeights | WeightsFile, Field(discriminator="kind")] = Field(
+        description="The origin of the weights; a file is a .weights, with or without the classifying layer."
+    )
+
+    def load(self, seed: int, device: "torch.device") -> "Extractor":
+        from pipeline.features.networks.darknet.backbone import load_darknet19
+
+        return load_darknet19(self, seed, device)
+
+
+class Yolov2Config(NetworkConfig):
+    """YOLOv2, the paper's detector: for each of COCO's 80 classes its highest score (Section 4.2)."""
+
+    kind: Literal["yolov2"] = Field(description="YOLOv2 from darknet's own files.")
+    detector: str = Field(description="yolov2, yolov2-tiny, or a .weights file with its .cfg of the same name.")
+    sha256: Sha256 | None = Field(description="The SHA-256 of the weights: needed for a file, null for a name.")
+    input_size: int = Field(ge=32, multiple_of=32, description="Photos are letterboxed to this many pixels each way.")
+    precision: Precision
+
+    def load(self, seed: int, device: "torch.device") -> "Extractor":  # noqa: ARG002 (its weights are trained)
+        from pipeline.features.networks.darknet.detector import load_darknet_detector
+
+        return load_darknet_detector(self, device)

@@ -1,0 +1,28 @@
+"""The configuration of torchvision's classification models."""
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from pipeline.features.config import ImagenetWeights, NetworkConfig, Precision, SeededWeights, WeightsFile
+
+if TYPE_CHECKING:
+    import torch
+
+    from pipeline.features.extractor import Extractor
+
+
+class TorchvisionConfig(NetworkConfig):
+    """A classification model of torchvision up to its last feature map, averaged over the map (Section 4.1)."""
+
+    kind: Literal["torchvision"] = Field(description="A classification model of torchvision.")
+    backbone: str = Field(description="The model's name in torchvision, such as vgg16, the paper's.")
+    precision: Precision
+    weights: Annotated[SeededWeights | ImagenetWeights | WeightsFile, Field(discriminator="kind")] = Field(
+        description="The origin of the weights; a file holds the state of the model or of its `features`."
+    )
+
+    def load(self, seed: int, device: "torch.device") -> "Extractor":
+        from pipeline.features.networks.torchvision.backbone import load_backbone
+
+        return load_backbone(self, seed, device)

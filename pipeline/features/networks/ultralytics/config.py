@@ -1,0 +1,44 @@
+"""The configurations of ultralytics' detectors."""
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from pipeline.features.config import NetworkConfig, Precision, Sha256
+
+if TYPE_CHECKING:
+    import torch
+
+    from pipeline.features.extractor import Extractor
+
+
+class UltralyticsConfig(NetworkConfig):
+    """A detector of ultralytics: for each of COCO's 80 classes its highest probability (Section 4.2)."""
+
+    kind: Literal["ultralytics"] = Field(description="A detector in ultralytics' own format, .pt.")
+    detector: str = Field(description="A published name, such as yolo11n.pt, or a file of one's own.")
+    sha256: Sha256 | None = Field(description="The SHA-256 of the weights: needed for a file, null for a name.")
+    input_size: int = Field(ge=32, multiple_of=32, description="Photos are letterboxed to this many pixels each way.")
+    precision: Precision
+
+    def load(self, seed: int, device: "torch.device") -> "Extractor":  # noqa: ARG002 (its weights are trained)
+        from pipeline.features.networks.ultralytics.detector import load_detector
+
+        return load_detector(self, device)
+
+
+class UltralyticsExportConfig(NetworkConfig):
+    """A detector that ultralytics exported to ONNX, OpenVINO, LiteRT, TensorRT, ncnn or MNN.
+
+    It computes in the precision that it was exported in.
+    """
+
+    kind: Literal["ultralytics-export"] = Field(description="A detector exported by ultralytics.")
+    detector: str = Field(description="The file, or the folder, of the export.")
+    sha256: Sha256 | None = Field(description="Its SHA-256, of a folder that of the list of its files' hashes.")
+    input_size: int = Field(ge=32, multiple_of=32, description="Photos are letterboxed to this many pixels each way.")
+
+    def load(self, seed: int, device: "torch.device") -> "Extractor":  # noqa: ARG002 (its weights are trained)
+        from pipeline.features.networks.ultralytics.detector import load_detector
+
+        return load_detector(self, device)
