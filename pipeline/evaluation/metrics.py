@@ -11,12 +11,10 @@ from pipeline.data.vocabulary import codes
 from pipeline.errors import InputError
 from pipeline.features.store import Features
 from pipeline.models.model import Model
+from pipeline.models.ranking import suggest
 
 LENGTH = 10
 """K runs from 1 to this; as many tags are suggested for a post."""
-
-CHUNK = 1024
-"""Posts scored at a time: memory stays flat, and each post's scores are the same in every run."""
 
 
 @dataclass(frozen=True)
@@ -41,36 +39,15 @@ def rank(model: Model, posts: pl.DataFrame, features: Features) -> Ranking:
     """
     if posts.is_empty():
         raise InputError("There is no test post to evaluate: let the recipe's split leave some out.")
-    chunks = [rank_chunk(model, chunk, features) for chunk in posts.iter_slices(CHUNK)]
-    top, scores, hits = (np.concatenate(parts) for parts in zip(*chunks, strict=True))
-    return Ranking(top, scores, hits, posts["tags"].list.len().cast(pl.Int64).to_numpy())
-
-
-def rank_chunk(model: Model, posts: pl.DataFrame, features: Features) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """`top`, `scores` and `hits` of some posts."""
-    scores = model.scores(posts, features)
-    top = top_tags(scores, LENGTH)
+    suggestions = suggest(model, posts, features, LENGTH)
     true = posts.select("tags").with_row_index("row").explode("tags")
-    column = codes(true["tags"], model.tags)
-    relevant = np.zeros(scores.shape, bool)
-    relevant[true["row"].to_numpy()[column >= 0], column[column >= 0]] = True
+    rows, tags = true["row"].to_numpy().astype(np.int64), codes(true["tags"], model.tags)
+    # A post and a tag as one number: row · T + the tag's position.
+    relevant = (rows * len(model.tags) + tags)[tags >= 0]
+    suggested = np.arange(len(posts))[:, None] * len(model.tags) + suggestions.top
     hits = np.zeros((len(posts), LENGTH), bool)
-    hits[:, : top.shape[1]] = np.take_along_axis(relevant, top, axis=1)
-    return top, np.take_along_axis(scores, top, axis=1).astype(np.float32), hits
-
-
-def top_tags(scores: np.ndarray, length: int) -> np.ndarray:
-    """The positions of the highest scores of each row, best first, (posts, length or fewer); of equals, the first.
-
-    One maximum after another: `argmax` takes the first of equals, and ten passes are quicker than a stable sort.
-    """
-    left = np.array(scores)
-    rows = np.arange(len(left))
-    top = np.empty((len(left), min(length, left.shape[1])), np.int64)
-    for place in range(top.shape[1]):
-        top[:, place] = left.argmax(axis=1)
-        left[rows, top[:, place]] = -np.inf
-    return top
+    hits[:, : suggested.shape[1]] = np.isin(suggested, relevant)
+    return Ranking(suggestions.top, suggestions.scores, hits, posts["tags"].list.len().cast(pl.Int64).to_numpy())
 
 
 def curve(ranking: Ranking) -> pl.DataFrame:

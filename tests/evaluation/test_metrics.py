@@ -3,12 +3,8 @@
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
 from pipeline.errors import InputError
-from pipeline.evaluation import metrics as module
 from pipeline.evaluation.metrics import (
     curve,
     mean_curve,
@@ -16,7 +12,6 @@ from pipeline.evaluation.metrics import (
     metrics_over_seeds,
     rank,
     recommendations,
-    top_tags,
 )
 from pipeline.features.store import Features
 from pipeline.models.config import PopularConfig
@@ -114,33 +109,6 @@ def test_ten_suggestions_at_most():
     test = posts(["00"])
     frame = recommendations(rank(Fixed(tags, [range(12)]), test, NOTHING), test, tags)
     assert frame["tags"].to_list() == [["11", "10", "09", "08", "07", "06", "05", "04", "03", "02"]]
-
-
-def test_of_equal_scores_the_first_tag_comes_first():
-    assert top_tags(np.array([[1, 2, 1, 2, 1]]).astype(float), 4).tolist() == [[1, 3, 0, 2]]
-
-
-@given(
-    arrays(np.float32, st.tuples(st.integers(1, 5), st.integers(1, 15)), elements=st.integers(-3, 3)),
-    st.integers(1, 12),
-)
-def test_top_tags_are_those_of_a_stable_sort(scores, length):
-    kept = scores.copy()
-    expected = np.argsort(-scores, axis=1, kind="stable")[:, :length]
-    np.testing.assert_array_equal(top_tags(scores, length), expected)
-    np.testing.assert_array_equal(scores, kept)
-
-
-def test_chunks_change_nothing(monkeypatch):
-    rng = np.random.default_rng(0)
-    tags = [f"{number:02}" for number in range(20)]
-    test = posts(*[sorted(rng.choice(tags, 3, replace=False)) for _ in range(7)])
-    model = Fixed(tags, rng.normal(size=(7, 20)))
-    whole = rank(model, test, NOTHING)
-    monkeypatch.setattr(module, "CHUNK", 3)
-    parts = rank(model, test, NOTHING)
-    for name in ("top", "scores", "hits", "sizes"):
-        np.testing.assert_array_equal(getattr(whole, name), getattr(parts, name))
 
 
 def test_no_test_post_is_an_error():

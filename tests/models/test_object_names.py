@@ -4,12 +4,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pipeline.evaluation.metrics import top_tags
 from pipeline.features.coco import COCO_CLASSES
 from pipeline.features.store import Features, StoreConfig, build_store, read_store
 from pipeline.files import write_parquet
 from pipeline.models.config import ObjectNamesConfig
 from pipeline.models.object_names import ObjectNames, named_classes
+from pipeline.models.ranking import top_tags
 
 CONFIG = ObjectNamesConfig(kind="object_names", features="objects")
 POSTS = pl.DataFrame(

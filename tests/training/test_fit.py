@@ -5,8 +5,8 @@ import polars as pl
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.evaluation.metrics import top_tags
 from pipeline.features.store import Features
+from pipeline.models.ranking import top_tags
 from pipeline.models.registry import save
 from pipeline.training.fit import fit
 from tests.support.checkerboard import (

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from pipeline.evaluation.metrics import top_tags
+from pipeline.models.ranking import top_tags
 from pipeline.training.bpr.loops import gpu as tensors
 from pipeline.training.bpr.validation import best
 
