@@ -21,6 +21,7 @@ import polars as pl
 from ruamel.yaml import YAML
 
 from pipeline.evaluation.metrics import metrics, rank
+from pipeline.features.record import read_record
 from pipeline.features.store import Features, StoreConfig, build_store, feature_names, read_store
 from pipeline.files import read_parquet, sha256, write_parquet
 from pipeline.training.tune import fit_chosen, tune
@@ -29,8 +30,8 @@ from project.params import Params, load
 ROOT = Path(__file__).parents[1]
 SEEDS = (0, 1, 2, 3)
 STORES = (
-    StoreConfig(scaling="standardise", object_threshold=0.05),
-    StoreConfig(scaling="l2", object_threshold=0.0),
+    StoreConfig(scaling="standardise", threshold=0.05),
+    StoreConfig(scaling="l2", threshold=0.0),
 )
 TRAINING = {"batch": 64, "epochs": 500, "curve_every": 10, "smoothing": 5, "patience": 10}
 """For a few hundred posts: an epoch is few steps and many epochs cost seconds, and eighty posts make a noisy figure."""
@@ -116,9 +117,10 @@ def scaled(
 ) -> Features:
     """What the store stage keeps of one feature set."""
     vectors = {name: read_parquet(copy / params.paths.features(name)) for name in feature_names(features)}
+    records = {name: read_record(copy / params.paths.features(name)) for name in vectors}
     file = copy / "store.parquet"
     photos = pl.concat([posts["photo"], test["photo"]])
-    write_parquet(build_store(vectors, photos, posts["photo"], store), file)
+    write_parquet(build_store(vectors, records, photos, posts["photo"], store), file)
     return read_store(file)
 
 

@@ -63,7 +63,7 @@ def main(params: Params) -> str:
         training={name: curve for name in params.models if len(curve := read_csv(paths.training(name)))},
         objects=objects if has_photos else None,
         classes=COCO_CLASSES,
-        object_threshold=params.store.object_threshold,
+        object_threshold=params.store.threshold,
         examples=examples,
         photos=photos if has_photos else None,
         extractors={kind: read_record(paths.features(kind)) for kind in ("image", "objects")} if has_photos else {},

@@ -35,6 +35,8 @@ class Extractor(ABC):
     kind: str
     preprocessing: str
     packages: tuple[str, ...]
+    classes: tuple[str, ...] = ()
+    """What each number is the probability of; empty where the numbers are no probabilities."""
     reentrant = True
     """Whether two threads may compute at once, as they do on a GPU."""
 
@@ -62,6 +64,7 @@ class Extractor(ABC):
                 "versions": {package: version(package) for package in ("pillow", *self.packages)},
             }
             | place(device.type)
+            | ({"classes": list(self.classes)} if self.classes else {})
         )
 
     @property
@@ -72,7 +75,8 @@ class Extractor(ABC):
         part of the record, so that machines of different sizes write the same bytes where their numbers are the same.
         """
         threads = {"threads": self.threads} if self.record["device"] == "cpu" else {}
-        return hashlib.sha256(canonical(self.record | threads).encode()).hexdigest()[:16]
+        decisive = {name: value for name, value in self.record.items() if name != "classes"}  # Words, no numbers.
+        return hashlib.sha256(canonical(decisive | threads).encode()).hexdigest()[:16]
 
     @property
     @abstractmethod

@@ -1,10 +1,15 @@
-"""The feature store: a row for each photo of the recipe, with the features that one family of models needs, scaled."""
+"""The feature store: a row for each photo of the recipe, with the vectors of one feature set, raw.
+
+Scalings and the extractors' records lie in the file's metadata, so that what reads it scales as the models expect, and
+knows what made the vectors.
+"""
 
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -13,162 +18,119 @@ import pyarrow.parquet as pq
 from pydantic import Field
 
 from pipeline.config import Config
-from pipeline.errors import InputError
+from pipeline.data.schema import PHOTO, VECTOR
+from pipeline.errors import ArtifactError, InputError
+from pipeline.features.scaling import Method, Scaling, drop_below
 from pipeline.files import read_parquet
 
+SCALINGS, RECORDS = b"scalings", b"records"
+"""The keys of the Parquet schema's metadata: fitted scalings and extractors' records, by extractor, as JSON."""
+
 FeatureSet = Literal["none", "image", "objects", "image+objects"]
-Method = Literal["standardise", "l2", "none"]
 
-SCALINGS = b"scalings"
-"""The key of the parquet schema's metadata under which the fitted scalings lie."""
 
-CONSTANT = 1e-6
-"""A column whose deviation is below this share of its mean holds float32's rounding, nothing to learn from."""
+def feature_names(features: FeatureSet) -> tuple[str, ...]:
+    """Returns the extractors of a feature set."""
+    return () if features == "none" else tuple(features.split("+"))
 
 
 class StoreConfig(Config):
-    """How features become the input of the models."""
+    """The scaling of features for the models."""
 
     scaling: Method = Field(
         description="How feature vectors are scaled: each column to mean 0 and equal variance (standardise), each "
         "photo to length 1 (l2), or not at all (none)."
     )
-    object_threshold: float = Field(ge=0, le=1, description="A detected object's probability below it counts as zero.")
+    threshold: float = Field(
+        ge=0, le=1, description="Probabilities below it count as zero, where an extractor's numbers are probabilities."
+    )
 
 
 @dataclass(frozen=True)
 class Features:
-    """The features of photos: `matrices` maps a name (image, objects) to (photos, numbers) float32 in photo order.
+    """The features of photos by the extractors of a feature set.
 
-    scalings: how each kind was scaled; a kind that is not among them was not.
+    photos: the photos, sorted.
+    raw: each extractor's vectors as it gave them, (photos, numbers) float32, by the extractor's name.
+    scalings: the fitted scaling of each extractor; vectors of an extractor without one are taken as they are.
+    records: what made the vectors, by the extractor's name.
     """
 
     photos: pl.Series
-    matrices: Mapping[str, np.ndarray]
-    scalings: Mapping[str, "Scaling"] = field(default_factory=dict)
+    raw: Mapping[str, np.ndarray]
+    scalings: Mapping[str, Scaling] = field(default_factory=dict)
+    records: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @cached_property
+    def matrices(self) -> dict[str, np.ndarray]:
+        """The scaled vectors, (photos, numbers) float32, by the extractor's name: the inputs of the models."""
+        return {
+            name: self.scalings[name].apply(vectors) if name in self.scalings else vectors
+            for name, vectors in self.raw.items()
+        }
 
     def rows(self, photos: pl.Series) -> np.ndarray:
-        """The rows (int64) of photos in the matrices. Raises InputError for a photo that is not in the store."""
+        """Returns the rows (int64) of photos in the matrices. Raises InputError for a photo that has none."""
         rows = photos.replace_strict(self.photos, range(len(self.photos)), default=None, return_dtype=pl.Int64)
         if rows.null_count():
             missing = photos.filter(rows.is_null())[0]
-            raise InputError(f"Photo {missing!r} is not in the feature store: run the store stage on its recipe.")
+            raise InputError(f"Photo {missing!r} is not in the feature store.")
         return rows.to_numpy()
 
     def unscaled(self, name: str, photos: pl.Series) -> np.ndarray:
-        """What a kind of features was before it was scaled (`Scaling.invert`), (photos, numbers).
-
-        Raises InputError for a photo that is not in the store.
-        """
-        matrix = self.matrices[name][self.rows(photos)]
-        return self.scalings[name].invert(matrix) if name in self.scalings else matrix
-
-
-@dataclass(frozen=True)
-class Scaling:
-    """A fitted scaling of one kind of features: enough to scale a new photo as those of the store were scaled."""
-
-    method: Method
-    threshold: float | None
-    mean: list[float]
-    scale: list[float]
-
-    @classmethod
-    def fit(cls, matrix: np.ndarray, method: Method, threshold: float | None) -> Self:
-        """Fits to the photos of training posts, (photos, numbers). Only `standardise` has something to fit.
-
-        Each column is divided by its deviation times the root of the number of columns: a vector's mean squared length
-        is 1, as with l2, so that every context of a model starts, and learns, at the scale of the user factors.
-        """
-        if method != "standardise":
-            return cls(method, threshold, [], [])
-        matrix = clean(matrix, threshold)
-        mean, deviation = matrix.mean(axis=0), matrix.std(axis=0)
-        constant = deviation <= CONSTANT * np.abs(mean)
-        scale = np.where(constant, 1.0, deviation) * np.sqrt(matrix.shape[1])
-        return cls(method, threshold, mean.tolist(), scale.tolist())
-
-    def apply(self, matrix: np.ndarray) -> np.ndarray:
-        """Scales (photos, numbers) to float32. A constant column becomes zero where it has its constant value."""
-        matrix = clean(matrix, self.threshold)
-        match self.method:
-            case "standardise":
-                matrix = (matrix - self.mean) / self.scale
-            case "l2":
-                length = np.linalg.norm(matrix, axis=1, keepdims=True)
-                matrix = matrix / np.where(length == 0, 1, length)
-        return matrix.astype(np.float32)
-
-    def invert(self, matrix: np.ndarray) -> np.ndarray:
-        """Undoes `apply`, (photos, numbers) to float64, but for what lay below the threshold: that is zero.
-
-        Of vectors scaled by `l2` only the direction is known, so they stay as they are: the order within a photo, and
-        what is zero, are right all the same.
-        """
-        matrix = matrix.astype(np.float64)
-        if self.method != "standardise":
-            return matrix
-        matrix = matrix * self.scale + self.mean
-        # Nothing lies between zero and the threshold, so half of it tells the two apart whatever float32 rounded off.
-        noise = np.maximum(CONSTANT * np.abs(self.mean), (self.threshold or 0) / 2)
-        return np.where(np.abs(matrix) <= noise, 0.0, matrix)
-
-
-def clean(matrix: np.ndarray, threshold: float | None) -> np.ndarray:
-    """The matrix in float64, with numbers below the threshold (where there is one) set to zero."""
-    matrix = matrix.astype(np.float64)
-    return matrix if threshold is None else np.where(matrix < threshold, 0.0, matrix)
-
-
-def feature_names(features: FeatureSet) -> tuple[str, ...]:
-    """The kinds of features in a feature set: image and objects, one of them, or none."""
-    return () if features == "none" else tuple(features.split("+"))
+        """Returns an extractor's vectors of photos as they were, (photos, numbers), with zero below the threshold."""
+        threshold = self.scalings[name].threshold if name in self.scalings else None
+        return drop_below(self.raw[name][self.rows(photos)], threshold)
 
 
 def build_store(
-    features: Mapping[str, pl.DataFrame], photos: pl.Series, training_photos: pl.Series, config: StoreConfig
+    vectors: Mapping[str, pl.DataFrame],
+    records: Mapping[str, Mapping[str, Any]],
+    photos: pl.Series,
+    training_photos: pl.Series,
+    config: StoreConfig,
 ) -> pa.Table:
-    """The store of one feature set: `photo` (sorted) and a fixed_size_list<float32> column for each kind of features.
+    """Builds the store of a feature set: the photos (sorted) and a fixed_size_list<float32> column an extractor.
 
-    `features` maps a kind (image, objects) to a frame of photo and vector, `photos` are all photos of the recipe (they
-    may repeat). Scalings are fitted on the distinct photos of training posts alone, and kept in the schema's metadata.
-    Raises InputError for a photo that has no features.
+    vectors: for each extractor a frame of photo and vector. records: what made them. photos: all photos of the recipe,
+    which may repeat. Scalings are fitted on the distinct photos of training posts alone. The threshold holds for an
+    extractor whose record names the classes that its numbers are probabilities of. Raises InputError for a photo
+    without a vector.
     """
     photos, training_photos = photos.unique().sort(), training_photos.unique().sort()
-    columns, scalings = {"photo": photos.to_arrow()}, {}
-    for name, frame in features.items():
-        threshold = config.object_threshold if name == "objects" else None
-        scaling = Scaling.fit(vectors(frame, training_photos, name), config.scaling, threshold)
-        matrix = scaling.apply(vectors(frame, photos, name))
+    columns, scalings = {PHOTO: photos.to_arrow()}, {}
+    for name, frame in vectors.items():
+        threshold = config.threshold if "classes" in records[name] else None
+        scaling = Scaling.fit(vectors_of(frame, training_photos, name), config.scaling, threshold)
+        matrix = vectors_of(frame, photos, name)
         columns[name] = pa.FixedSizeListArray.from_arrays(pa.array(matrix.ravel()), matrix.shape[1])
         scalings[name] = asdict(scaling)
-    return pa.table(columns).replace_schema_metadata({SCALINGS: json.dumps(scalings)})
+    metadata = {SCALINGS: json.dumps(scalings), RECORDS: json.dumps(records, ensure_ascii=False)}
+    return pa.table(columns).replace_schema_metadata(metadata)
 
 
-def vectors(frame: pl.DataFrame, photos: pl.Series, name: str) -> np.ndarray:
-    """The vectors of photos, in their order, (photos, numbers). Raises InputError when one has none."""
+def vectors_of(frame: pl.DataFrame, photos: pl.Series, extractor: str) -> np.ndarray:
+    """Returns the vectors of photos in their order, (photos, numbers). Raises InputError when a photo has none."""
     if frame.is_empty():
         raise InputError(
-            f"There are no {name} features, because the source has no photos: keep those `models` whose features are "
-            "none, and run `dvc repro report`, which runs only what they need."
+            f"The extractor {extractor} has no vectors, because the source has no photos: only models that see no "
+            "photo can be fitted."
         )
-    found = pl.DataFrame({"photo": photos}).join(frame, on="photo", how="left", maintain_order="left")
-    missing = found.filter(pl.col("vector").is_null())["photo"]
+    found = pl.DataFrame({PHOTO: photos}).join(frame, on=PHOTO, how="left", maintain_order="left")
+    missing = found.filter(pl.col(VECTOR).is_null())[PHOTO]
     if len(missing):
-        raise InputError(
-            f"Photo {missing[0]!r} has no {name} features ({len(missing)} such photos): run their extraction again."
+        raise ArtifactError(
+            f"Photo {missing[0]!r} has no vector by the extractor {extractor} ({len(missing):,} such photos)."
         )
-    return found["vector"].to_numpy()
+    return found[VECTOR].to_numpy()
 
 
 def read_store(path: Path) -> Features:
-    """The features in a store file. Raises InputError when the file is missing or is no store."""
-    photos = read_parquet(path, ["photo"])["photo"]
-    names = [name for name in pq.read_schema(path).names if name != "photo"]
-    frame = read_parquet(path, names)
-    return Features(photos, {name: frame[name].to_numpy() for name in names}, read_scalings(path))
-
-
-def read_scalings(path: Path) -> dict[str, Scaling]:
-    """The fitted scaling of each kind of features in a store file, to score photos that are not in it."""
-    return {name: Scaling(**fitted) for name, fitted in json.loads(pq.read_schema(path).metadata[SCALINGS]).items()}
+    """Reads a store. Raises ArtifactError when the file is missing or is no store."""
+    frame = read_parquet(path)
+    metadata = pq.read_schema(path).metadata or {}
+    if PHOTO not in frame.columns or not {SCALINGS, RECORDS} <= metadata.keys():
+        raise ArtifactError(f"{path} is no feature store.")
+    raw = {name: frame[name].to_numpy() for name in frame.columns if name != PHOTO}
+    scalings = {name: Scaling(**fitted) for name, fitted in json.loads(metadata[SCALINGS]).items()}
+    return Features(frame[PHOTO], raw, scalings, json.loads(metadata[RECORDS]))

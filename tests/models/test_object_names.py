@@ -51,8 +51,9 @@ def test_which_class_a_tag_names(tag, name):
 
 @pytest.mark.parametrize("scaling", ["standardise", "l2", "none"])
 def test_objects_by_probability_then_tags_by_popularity(tmp_path, scaling):
-    config = StoreConfig(scaling=scaling, object_threshold=0.05)
-    store = build_store({"objects": frame()}, pl.Series(list(DETECTED)), pl.Series(["p", "q", "r"]), config)
+    config = StoreConfig(scaling=scaling, threshold=0.05)
+    records = {"objects": {"classes": list(COCO_CLASSES)}}
+    store = build_store({"objects": frame()}, records, pl.Series(list(DETECTED)), pl.Series(["p", "q", "r"]), config)
     write_parquet(store, tmp_path / "store.parquet")
     features = read_store(tmp_path / "store.parquet")
     model = ObjectNames.fit(CONFIG, POSTS, features)
@@ -64,8 +65,7 @@ def test_objects_by_probability_then_tags_by_popularity(tmp_path, scaling):
         ["sun", "sea", "cars", "dog", "dogs"],
         ["cars", "sun", "sea", "dog", "dogs"],  # The dog is below the threshold, the car on it.
     ]
-    if scaling != "l2":
-        np.testing.assert_allclose(scores[0, :3], [0.3, 0.9, 0.9], atol=1e-6)
+    np.testing.assert_allclose(scores[0, :3], [0.3, 0.9, 0.9], atol=1e-6)
     assert (scores[2] < 0).all()
 
 

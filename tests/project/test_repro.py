@@ -133,7 +133,7 @@ def test_a_second_run_runs_nothing(clone):
 
 
 def test_another_threshold_reruns_only_what_sees_objects(unchanged):
-    unchanged.set(store__object_threshold=0.3)
+    unchanged.set(store__threshold=0.3)
     ran = unchanged.repro()
     seeing = {"store-objects", "store-image+objects"}
     seeing |= {f"{stage}@pitf-ic-od" for stage in STAGES}

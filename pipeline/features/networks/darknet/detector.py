@@ -32,6 +32,7 @@ class DarknetDetector(Extractor):
     """
 
     kind = "objects"
+    classes = COCO_CLASSES
     # Darknet's first revisions with YOLOv2 squash photos, later ones letterbox them, which keeps the objects' shapes.
     preprocessing = "letterboxed to size × size on grey 127, bilinear with antialiasing; RGB from 0 to 1"
     packages = ("torch",)

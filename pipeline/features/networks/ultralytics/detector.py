@@ -50,6 +50,7 @@ class Detector(Extractor):
     """
 
     kind = "objects"
+    classes = COCO_CLASSES
     preprocessing = "letterboxed to size × size on grey 114, bilinear with antialiasing"
     packages = ("torch", "ultralytics")
 

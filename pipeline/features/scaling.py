@@ -1,0 +1,59 @@
+"""Scalings of feature vectors: from what an extractor gives to what a model takes."""
+
+from dataclasses import dataclass
+from typing import Literal, Self
+
+import numpy as np
+
+Method = Literal["standardise", "l2", "none"]
+
+CONSTANT = 1e-6
+"""A column whose deviation is below this share of its mean holds float32's rounding, nothing to learn from."""
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """A fitted scaling of one extractor's vectors, which scales new photos as it scaled those of training.
+
+    method: each column to mean 0 and equal variance (standardise), each vector to length 1 (l2), or none.
+    threshold: probabilities below it count as zero; None where the numbers are no probabilities.
+    mean: of each column, empty but for standardise.
+    scale: the divisor of each column, empty but for standardise.
+    """
+
+    method: Method
+    threshold: float | None
+    mean: list[float]
+    scale: list[float]
+
+    @classmethod
+    def fit(cls, vectors: np.ndarray, method: Method, threshold: float | None) -> Self:
+        """Fits to the vectors of training photos, (photos, numbers). Only `standardise` has something to fit.
+
+        Each column is divided by its deviation times the root of the number of columns: a vector's mean squared length
+        is 1, as with l2, so that every context of a model starts, and learns, at the scale of the user factors.
+        """
+        if method != "standardise":
+            return cls(method, threshold, [], [])
+        vectors = drop_below(vectors, threshold)
+        mean, deviation = vectors.mean(axis=0), vectors.std(axis=0)
+        constant = deviation <= CONSTANT * np.abs(mean)
+        scale = np.where(constant, 1.0, deviation) * np.sqrt(vectors.shape[1])
+        return cls(method, threshold, mean.tolist(), scale.tolist())
+
+    def apply(self, vectors: np.ndarray) -> np.ndarray:
+        """Scales (photos, numbers) to float32. A constant column becomes zero where it has its constant value."""
+        vectors = drop_below(vectors, self.threshold)
+        match self.method:
+            case "standardise":
+                vectors = (vectors - self.mean) / self.scale
+            case "l2":
+                length = np.linalg.norm(vectors, axis=1, keepdims=True)
+                vectors = vectors / np.where(length == 0, 1, length)
+        return vectors.astype(np.float32)
+
+
+def drop_below(vectors: np.ndarray, threshold: float | None) -> np.ndarray:
+    """Returns the vectors in float64, numbers below the threshold (where there is one) set to zero."""
+    vectors = vectors.astype(np.float64)
+    return vectors if threshold is None else np.where(vectors < threshold, 0.0, vectors)
