@@ -3,14 +3,18 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
+from safetensors import SafetensorError
+from safetensors.numpy import save_file
 
 from pipeline.errors import InputError
 
@@ -19,13 +23,17 @@ from pipeline.errors import InputError
 def atomic(path: Path) -> Iterator[Path]:
     """Yields a temporary path beside `path`, renamed onto it when the block ends well and deleted when it does not.
 
-    A reader sees the old file or the whole new one, also after kill -9.
+    A reader sees the old file or the whole new one, also after kill -9. An OSError of the block names `path`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
         temporary.replace(path)
+    except OSError as error:
+        if error.filename in (None, str(temporary)):  # A write to an open file does not know its name.
+            error.filename = str(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -47,6 +55,24 @@ def write_parquet(table: pl.DataFrame | pa.Table, path: Path) -> None:
             use_dictionary=others,
             use_byte_stream_split=[f"{name}.list.element" for name in embeddings],
         )
+
+
+def write_safetensors(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str], path: Path) -> None:
+    """Writes named arrays and texts. Only a single text keeps the bytes equal: safetensors orders several at random.
+
+    Raises OSError when the system refuses (a full disk), InputError when safetensors does (more text than it holds).
+    """
+    with atomic(path) as temporary:
+        temporary.touch()
+        mode = temporary.stat().st_mode
+        try:
+            save_file(dict(tensors), temporary, dict(metadata))
+        except SafetensorError as error:
+            refused = re.search(r"\(os error (\d+)\)", str(error))
+            if refused is None:
+                raise InputError(f"{path} cannot be written: {error}.") from None
+            raise OSError(int(refused[1]), os.strerror(int(refused[1]))) from None
+        temporary.chmod(mode)  # safetensors puts a file of its own there, which only its owner may read.
 
 
 def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pl.DataFrame:

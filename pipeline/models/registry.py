@@ -6,10 +6,9 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from pipeline.errors import InputError
-from pipeline.files import atomic
+from pipeline.files import write_safetensors
 from pipeline.models.config import ModelConfig
 from pipeline.models.cooccurrence import Cooccurrence
 from pipeline.models.factorisation import Factorisation
@@ -36,8 +35,7 @@ def save(model: Model, path: Path) -> None:
     The metadata is a single JSON text, because safetensors keeps no order among several: equal models, equal bytes.
     """
     notes = {"config": model.config.model_dump(mode="json", exclude_none=True), "names": dict(model.names)}
-    with atomic(path) as temporary:
-        save_file(dict(model.tensors), temporary, {"model": json.dumps(notes, ensure_ascii=False)})
+    write_safetensors(model.tensors, {"model": json.dumps(notes, ensure_ascii=False)}, path)
 
 
 def load(path: Path) -> Model:

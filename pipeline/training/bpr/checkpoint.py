@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
-from pipeline.files import atomic
+from pipeline.files import write_safetensors
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +47,5 @@ class Checkpoint:
 
     def save(self, key: str, arrays: Mapping[str, np.ndarray], notes: Mapping[str, Any]) -> None:
         """Writes the state of training in place of the last one."""
-        with atomic(self.path) as temporary:
-            save_file(dict(arrays), temporary, {"training": json.dumps({"key": key} | dict(notes))})
+        write_safetensors(arrays, {"training": json.dumps({"key": key} | dict(notes))}, self.path)
         self._saved = time.monotonic()
