@@ -1,4 +1,4 @@
-"""Reading and writing: atomic, byte-stable, and plain about what is missing."""
+"""Reading and writing of files: atomic, byte-stable, and plain about what is missing."""
 
 import hashlib
 import json
@@ -16,12 +16,12 @@ import pyarrow.parquet as pq
 from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
-from pipeline.errors import InputError
+from pipeline.errors import ArtifactError, InputError, one_line
 
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """Yields a temporary path beside `path`, renamed onto it when the block ends well and deleted when it does not.
+    """Yields a temporary path, renamed to `path` when the block succeeds and deleted when it fails.
 
     A reader sees the old file or the whole new one, also after kill -9. An OSError of the block names `path`.
     """
@@ -76,26 +76,26 @@ def write_safetensors(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, 
 
 
 def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pl.DataFrame:
-    """The named columns of a parquet file, in that order; all of them when none are named.
+    """Reads the named columns of a parquet file, in that order; all of them when none are named.
 
-    Raises InputError when the file is missing, is not parquet, or lacks a column.
+    Raises ArtifactError when the file is missing, is not parquet, or lacks a column.
     """
     present = columns_of(path)
     chosen = present if columns is None else columns
     for column in chosen:
         if column not in present:
-            raise InputError(f"{path} has no column {column!r}; it has {', '.join(present)}.")
+            raise ArtifactError(f"{path} has no column {column!r}; it has {', '.join(present)}.")
     return pl.read_parquet(path, columns=list(chosen)).select(chosen)
 
 
 def columns_of(path: Path) -> list[str]:
-    """The names of a parquet file's columns. Raises InputError when the file is missing or is not parquet."""
+    """Returns the names of a parquet file's columns. Raises ArtifactError when it is missing or is not parquet."""
     try:
         return pq.read_schema(path).names
     except FileNotFoundError:
-        raise InputError(f"{path} does not exist: run the stage that writes it, or `dvc repro`.") from None
+        raise ArtifactError(f"{path} does not exist.") from None
     except pa.ArrowInvalid as error:
-        raise InputError(f"{path} is not a parquet file ({error}): write it again.") from None
+        raise ArtifactError(f"{path} is not a parquet file ({one_line(error)}).") from None
 
 
 def write_json(value: Any, path: Path) -> None:
@@ -105,17 +105,17 @@ def write_json(value: Any, path: Path) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """The value in a JSON file. Raises InputError when it is missing or broken."""
+    """Reads the value in a JSON file. Raises ArtifactError when it is missing or is not JSON."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InputError(f"{path} does not exist: run the stage that writes it, or `dvc repro`.") from None
+        raise ArtifactError(f"{path} does not exist.") from None
     except ValueError as error:
-        raise InputError(f"{path} is not JSON ({error}): write it again.") from None
+        raise ArtifactError(f"{path} is not JSON ({error}).") from None
 
 
 def sha256(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal. Raises InputError when there is no such file."""
+    """Returns the SHA-256 of a file, in hexadecimal. Raises InputError when there is no such file."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

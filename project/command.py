@@ -16,6 +16,7 @@ import typer
 
 from pipeline.errors import InputError
 from pipeline.files import write_json
+from project.explain import explain
 from project.params import Params, load
 
 ParamsFile = Annotated[Path, typer.Option("--params", help="The file of parameters.")]
@@ -66,7 +67,7 @@ def command(main: Callable[..., str], stage: bool = True) -> typer.Typer:
         except (InputError, OSError) as error:
             if debug:
                 traceback.print_exc()
-            print(f"Error: {sentence(error)}", file=sys.stderr)
+            print(f"Error: {explain(error)}", file=sys.stderr)
             raise typer.Exit(1) from None
         print(line)
 
@@ -91,14 +92,6 @@ def is_typed(context: typer.Context, option: str) -> bool:
     """Whether an option stands on the command line: one in the environment may be meant for other commands."""
     source = context.get_parameter_source(option)
     return source is not None and source.name == "COMMANDLINE"
-
-
-def sentence(error: InputError | OSError) -> str:
-    """What a user reads: an InputError's own sentence, or what the system refused and where."""
-    if isinstance(error, InputError):
-        return str(error)
-    where = f"{error.filename}: " if error.filename else ""
-    return f"{where}{error.strerror or error}. Mend that (free space, permissions) and run again: nothing done is lost."
 
 
 def record_seconds(params: Params, module: str, arguments: dict[str, object], seconds: float) -> None:

@@ -17,6 +17,7 @@ FRAME = {
     "stages/__init__.py",
     "project/__init__.py",
     "project/command.py",
+    "project/explain.py",
     "project/params.py",
     "project/paths.py",
     "pipeline/__init__.py",

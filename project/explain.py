@@ -1,0 +1,53 @@
+"""Errors of the library as a user reads them: with the key of params.yaml, the flag and the remedy."""
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pipeline.errors import ArtifactError, InputError, Option, ResourceError, SettingError
+
+ALTERNATIVES: dict[Option, str] = {
+    "address": "Give another --address, or choose --engine local.",
+    "device": "Choose another --device.",
+    "engine": "Choose --engine local to do without it.",
+    "workers": "Choose fewer --workers.",
+}
+"""How to do without a resource that the machine lacks, by the choice that avoids it."""
+
+REFUSALS = {
+    errno.ENOSPC: "Free some space",
+    errno.EDQUOT: "Free some space",
+    errno.EACCES: "Change the permissions",
+    errno.EPERM: "Change the permissions",
+    errno.EROFS: "Make the file system writable",
+    errno.ENOMEM: "Free some memory",
+}
+"""What to do when the system refuses to read or write, by its error number."""
+
+
+@contextmanager
+def section(path: str) -> Iterator[None]:
+    """Completes the field of a SettingError raised inside by the section of params.yaml that holds the settings."""
+    try:
+        yield
+    except SettingError as error:
+        raise error.within(path) from error
+
+
+def explain(error: InputError | OSError) -> str:
+    """Returns the sentence for an error that the user can mend, and the remedy."""
+    match error:
+        case ArtifactError():
+            return f"{_ended(error)} Run `dvc repro`, which makes what is missing or out of date."
+        case ResourceError():
+            return f"{_ended(error)} {ALTERNATIVES[error.option]}"
+        case InputError():
+            return str(error)
+    where = f"{error.filename}: " if error.filename else ""
+    remedy = REFUSALS.get(error.errno, "Mend that")
+    return f"{where}{_ended(error.strerror or error)} {remedy} and run again: finished work is kept."
+
+
+def _ended(message: object) -> str:
+    text = str(message)
+    return text if text.endswith((".", "!", "?")) else f"{text}."
