@@ -1,4 +1,4 @@
-"""Where photos are decoded and networks run: options of commands and no parameters, because no result depends on it."""
+"""Options of commands that affect only speed: they are flags and not parameters, because no result depends on them."""
 
 from collections.abc import Set
 from dataclasses import dataclass
@@ -12,17 +12,19 @@ from project.command import Options
 
 
 class Engine(StrEnum):
+    """The software that spreads work over processes or machines."""
+
     LOCAL = "local"
     RAY = "ray"
 
 
-USED_BY = {"address": Engine.RAY, "workers": Engine.LOCAL}
-"""Options that only one engine has a use for."""
+ENGINE_OF = {"address": Engine.RAY, "workers": Engine.LOCAL}
+"""Options that only one engine uses."""
 
 
 @dataclass(frozen=True)
-class Where(Options):
-    """On which machines a command works."""
+class EngineOptions(Options):
+    """The machines that a command works on."""
 
     engine: Annotated[
         Engine, typer.Option("--engine", envvar="TAGREC_ENGINE", help="local: this machine; ray: a Ray cluster.")
@@ -37,17 +39,17 @@ class Where(Options):
     ] = None
 
     def check(self, typed: Set[str]) -> None:
-        for option, engine in USED_BY.items():
+        for option, engine in ENGINE_OF.items():
             if option in typed and self.engine is not engine:
                 raise InputError(f"--{option} is for --engine {engine}: leave it out, or choose that engine.")
 
 
 @dataclass(frozen=True)
-class Means(Where):
-    """What extraction is done with, too."""
+class ExtractionOptions(EngineOptions):
+    """The machines, the device and the processes that features are extracted with."""
 
     device: Annotated[
-        str, typer.Option("--device", envvar="TAGREC_DEVICE", help="cpu, cuda, mps, or auto: a GPU where there is one.")
+        str, typer.Option("--device", envvar="TAGREC_DEVICE", help="cpu, cuda, mps, or auto: a GPU if there is one.")
     ] = "auto"
     workers: Annotated[
         int | None,
@@ -55,6 +57,6 @@ class Means(Where):
             "--workers",
             envvar="TAGREC_WORKERS",
             min=0,
-            help="Processes that decode photos: by default one for each core beside a GPU, one for two cores without.",
+            help="Processes that decode photos: by default one per core with a GPU, one per two cores without.",
         ),
     ] = None

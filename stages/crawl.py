@@ -14,7 +14,7 @@ from pipeline.sources import table
 from pipeline.sources.ray import prepare_on_ray
 from pipeline.sources.sample import sample
 from project.command import command
-from project.options import Engine, Where
+from project.options import Engine, EngineOptions
 from project.params import Params
 from project.paths import WORK
 
@@ -22,11 +22,11 @@ Status = Annotated[bool, typer.Option("--status", help="Only show the journal of
 Retry = Annotated[list[str] | None, typer.Option("--retry", help="A final status to ask for once more; repeatable.")]
 
 
-def main(params: Params, where: Where, status: Status = False, retry: Retry = None) -> str:
+def main(params: Params, options: EngineOptions, status: Status = False, retry: Retry = None) -> str:
     paths, work = params.paths, WORK / "crawl"
     if params.source != "nus-wide" and (status or retry):
         raise InputError(f"Source {params.source} keeps no journal: --status and --retry are for nus-wide.")
-    if where.engine is Engine.RAY and params.source != "table":
+    if options.engine is Engine.RAY and params.source != "table":
         print(
             f"The photos of source {params.source} are prepared on this machine: Ray is for a table's.", file=sys.stderr
         )
@@ -34,7 +34,7 @@ def main(params: Params, where: Where, status: Status = False, retry: Retry = No
         case "sample":
             posts, left_out = sample.collect(params.sources.sample, paths.photos, work)
         case "table":
-            preparing = partial(prepare_on_ray, address=where.address) if where.engine is Engine.RAY else None
+            preparing = partial(prepare_on_ray, address=options.address) if options.engine is Engine.RAY else None
             posts, left_out = table.collect(params.sources.table, paths.data, paths.photos, work, preparing=preparing)
         case "nus-wide":
             from pipeline.sources.nus_wide import collect as nus_wide  # The HTTP client takes long to import.
