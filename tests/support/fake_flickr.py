@@ -54,6 +54,8 @@ class FakeFlickr:
     answered: Counter = field(default_factory=Counter)
     elsewhere: str = "http://169.254.169.254"
     unavailable: bytes = b""
+    down: set[str] = field(default_factory=set)
+    """The hosts, "api" and "image", that answer 503 to whatever is asked."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -65,7 +67,9 @@ class FakeFlickr:
         return f"{self.url}/photos"
 
     def mood(self, kind: str, photo: int) -> str:
-        """The mood of this request, which is counted."""
+        """Returns the mood of this request, which is counted."""
+        if kind in self.down:
+            return "503"
         with self.lock:
             turn = self.asked[kind, photo]
             self.asked[kind, photo] += 1

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, Field, SecretStr, ValidationError
 
 from pipeline.sources.flickr.host import Answer, Host, Visit, unexpected
-from pipeline.sources.flickr.outcome import HTTP_ERROR, NOT_FOUND, PRIVATE, Failure, Refusal, Stopped
+from pipeline.sources.flickr.outcome import NOT_FOUND, PRIVATE, Failure, Oddity, Refusal, Stopped
 
 FINAL = {1: NOT_FOUND, 2: PRIVATE}
 """Codes of `getInfo` that no later call changes, and what they say of the photo."""
@@ -81,16 +81,16 @@ def _judge(answer: Answer, asked: int) -> PhotoInfo:
     except (ValueError, RecursionError):
         raise Refusal("answer is not JSON") from None
     if not isinstance(value, dict):
-        raise Failure(HTTP_ERROR, "unusable answer", odd=True)
+        raise Oddity("unusable answer")
     if value.get("stat") != "ok":
         raise _refusal(value)
     try:
         info = PhotoInfo.from_answer(value["photo"])
         matches = str(value["photo"]["id"]) == str(asked)
     except (ValueError, KeyError, TypeError, AttributeError):  # pydantic's ValidationError is a ValueError.
-        raise Failure(HTTP_ERROR, "unusable answer", odd=True) from None
+        raise Oddity("unusable answer") from None
     if not info.owner or not matches:
-        raise Failure(HTTP_ERROR, "answer without an owner" if matches else "answer for another photo", odd=True)
+        raise Oddity("answer without an owner" if matches else "answer for another photo")
     return info
 
 
@@ -99,7 +99,7 @@ def _refusal(value: dict[str, Any]) -> Exception:
     try:
         code = _Refused.model_validate(value).code
     except ValidationError:
-        return Failure(HTTP_ERROR, "unusable answer", odd=True)
+        return Oddity("unusable answer")
     if code == INVALID_KEY:
         return Stopped(
             "Flickr says that the API key is not valid: set FLICKR_API_KEY to one of "
@@ -109,4 +109,4 @@ def _refusal(value: dict[str, Any]) -> Exception:
         return Failure(FINAL[code], f"Flickr's code {code}")
     if code in PASSING:
         return Refusal(f"Flickr's code {code}, {PASSING[code]}")
-    return Failure(HTTP_ERROR, f"Flickr's code {code}", odd=True)
+    return Oddity(f"Flickr's code {code}")

@@ -50,9 +50,9 @@ class Crawl:
     passes: int
 
     async def run(self) -> None:
-        """Visits what waits, then what was put off. What is still put off in the last pass is an http error.
+        """Visits what waits, then what was put off.
 
-        Raises Stopped when a host must be left alone, or photos stay that no connection was to be had for.
+        Raises Stopped when a host must be left alone, or photos stay for which a host did not answer.
         """
         waiting = self.journal.waiting()
         asked_for = {status: n for status, n in self.journal.summary().items() if status not in NEVER_ASKED}
@@ -66,13 +66,13 @@ class Crawl:
                 if not waiting:
                     return
         raise Stopped(
-            f"{len(waiting):,} photos are pending, because there was no connection for them: check the network, then "
-            "run again; all that was done is kept."
+            f"{len(waiting):,} photos are pending, because no host answered while they were asked for: check the "
+            "network, then run again; all that was done is kept."
         )
 
-    async def _visit_all(self, waiting: list[int], last: bool, progress: Meter, counts: dict[str, int]) -> None:
+    async def _visit_all(self, waiting: dict[int, str], last: bool, progress: Meter, counts: dict[str, int]) -> None:
         # One iterator for all workers: none runs ahead, and nothing is queued.
-        turns = iter(waiting)
+        turns = iter(waiting.items())
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(min(self.in_flight, len(waiting))):
@@ -80,16 +80,18 @@ class Crawl:
         except BaseExceptionGroup as group_of_errors:
             raise group_of_errors.exceptions[0] from None  # What failed first; the others were cancelled for it.
 
-    async def _work(self, turns: Iterator[int], last: bool, progress: Meter, counts: dict[str, int]) -> None:
-        for photo in turns:
-            status = await self._visit(photo, last)
+    async def _work(
+        self, turns: Iterator[tuple[int, str]], last: bool, progress: Meter, counts: dict[str, int]
+    ) -> None:
+        for photo, before in turns:
+            status = await self._visit(photo, before, last)
             if status not in ASKED_AGAIN:
                 kind = OK if status == OK else "failed"
                 counts[kind] = counts.get(kind, 0) + 1
                 counts[PENDING] -= 1
                 progress.advance(_note(counts))
 
-    async def _visit(self, photo: int, last: bool) -> str:
+    async def _visit(self, photo: int, before: str, last: bool) -> str:
         """Asks for all that is missing of a photo, and notes how it went. Returns its status."""
         visit, picture, reason = Visit(), None, ""
         try:
@@ -102,10 +104,41 @@ class Crawl:
         except PhotoError as error:
             status, reason = error.reason, ""
         except Refusal as refusal:
-            final = last and not isinstance(refusal, Unreachable)
-            status, reason = HTTP_ERROR if final else PENDING_RETRY, refusal.reason
+            return await self._put_off(photo, visit, refusal, before, last)
         self.journal.record(photo, status, visit.requests, reason, picture)
         return status
+
+    async def _put_off(self, photo: int, visit: Visit, refusal: Refusal, before: str, last: bool) -> str:
+        """Notes that a host gave no answer for a photo, which is the fault of one or of the other. Returns its status.
+
+        A photo that was never refused before says that the host is in trouble, if it had answered until then. With
+        any other the question is open, and the host is asked for a photo that it gave before. If it answers, the photo
+        is to blame: the host's patience is not touched, and in the last pass the photo is an http error.
+        """
+        is_evidence = before == PENDING and visit.host.has_answered and not last
+        photo_is_to_blame = not is_evidence and await self._answers(visit.host)
+        final = photo_is_to_blame and last and not isinstance(refusal, Unreachable)
+        status = HTTP_ERROR if final else PENDING_RETRY
+        self.journal.record(photo, status, visit.requests, refusal.reason)
+        if not photo_is_to_blame:
+            visit.host.refused(refusal.reason)
+        return status
+
+    async def _answers(self, host: Host) -> bool:
+        """Asks a host for a photo that is ok; true when it answers, false when it does not or no photo is ok yet."""
+        witness, visit = self.journal.any_ok(), Visit()
+        if witness is None:
+            return False
+        try:
+            if host is self.photos:
+                await fetch(host, self._path(witness, self.journal.info(witness)), visit)
+            else:
+                await get_info(host, self.key, witness, visit)
+        except Refusal:
+            return False
+        except Failure:  # An answer, too: the photo has gone since. But an address that is refused is never asked for.
+            return visit.requests > 0
+        return True
 
     async def _info(self, photo: int, visit: Visit) -> PhotoInfo:
         info = self.journal.info(photo)
@@ -115,14 +148,16 @@ class Crawl:
         return info
 
     async def _picture(self, photo: int, info: PhotoInfo | None, visit: Visit) -> Photo:
-        if info:
-            path = picture_path(info.server, photo, info.secret)
-        elif address := self.addresses.get(photo):
-            path = listed_path(address)
-        else:
-            raise Failure(NOT_FOUND, "no address in the lists")
-        data = await fetch(self.photos, path, visit)
+        data = await fetch(self.photos, self._path(photo, info), visit)
         return await asyncio.to_thread(prepare, str(photo), data)
+
+    def _path(self, photo: int, info: PhotoInfo | None) -> str:
+        """Returns where a photo's picture lies on the image host. Raises Failure when no address of it is known."""
+        if self.api and info:
+            return picture_path(info.server, photo, info.secret)
+        if address := self.addresses.get(photo):
+            return listed_path(address)
+        raise Failure(NOT_FOUND, "no address in the lists")
 
 
 def session(in_flight: int, timeout: float, contact: str | None) -> aiohttp.ClientSession:

@@ -14,9 +14,15 @@ from urllib.parse import urlsplit
 
 import aiohttp
 from aiolimiter import AsyncLimiter
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+from tenacity import (
+    AsyncRetrying,
+    retry_if_exception_type,
+    retry_if_not_exception_type,
+    stop_after_attempt,
+    wait_exponential_jitter,
+)
 
-from pipeline.sources.flickr.outcome import HTTP_ERROR, TOO_LARGE, Failure, Refusal, Stopped, Unreachable
+from pipeline.sources.flickr.outcome import TOO_LARGE, Failure, Oddity, Refusal, Stopped, Unreachable
 
 T = TypeVar("T")
 
@@ -28,34 +34,33 @@ LARGEST = 32 * 1024**2
 """A longer body, in bytes, is nothing that we asked for: it is not read to its end."""
 LONGEST_WAIT = 60.0
 """Seconds between two attempts at the same thing, at most."""
-LONGEST_PAUSE = 600.0
+LONGEST_PAUSE = 120.0
 """Seconds that a host is left alone for after refusals in a row, at most, unless it asks for more."""
 LONGEST_RETRY_AFTER = 2 * 3600.0
 """Seconds that a host may ask us to wait; for more the crawl stops. Flickr counts queries by the hour."""
 WORTH_SAYING = 10.0
 """Seconds of a pause that is told of."""
 FIRST_REFUSALS = 5
-"""What a host may refuse in a row before it has answered even once: no network, a wrong address."""
+"""Photos that a host may refuse before it has answered even once: there is no network, or the address is wrong."""
 
 
 @dataclass(frozen=True)
 class Manners:
-    """How a host is treated.
-
-    rate: requests a second, at most. attempts: requests for the same thing before it is put off; backoff: seconds
-    before the second, doubled for each further one, with jitter. refusals: things put off in a row before the crawl
-    stops.
-    """
+    """The treatment that a host gets."""
 
     rate: float
+    """Requests a second, at most."""
     attempts: int
+    """Requests for the same thing before it is put off."""
     backoff: float
+    """Seconds before the second attempt, doubled for each further one, with jitter."""
     refusals: int
+    """Photos that the host may refuse in a row before the crawl stops."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a host sent back."""
+    """A complete HTTP response."""
 
     status: int
     headers: Mapping[str, str]
@@ -64,9 +69,12 @@ class Answer:
 
 @dataclass
 class Visit:
-    """What one photo has cost so far."""
+    """The requests made for one photo."""
 
     requests: int = 0
+    """Their number so far."""
+    host: "Host | None" = None
+    """The host that was asked last."""
 
 
 class Host:
@@ -80,7 +88,7 @@ class Host:
         self._limiter = AsyncLimiter(1, 1 / manners.rate)
         self._resume = 0.0
         self._in_a_row = 0
-        self._has_answered = False
+        self.has_answered = False
 
     @property
     def name(self) -> str:
@@ -89,31 +97,44 @@ class Host:
     async def get(
         self, url: str, judge: Callable[[Answer], T], visit: Visit, params: Mapping[str, str] | None = None
     ) -> T:
-        """What `judge` makes of the host's answer; it raises Failure or Refusal for an answer that is no use.
+        """Returns what `judge` makes of the host's answer; it raises Failure or Refusal for one that is of no use.
 
-        A Refusal (429, 5xx, a broken or slow connection) is retried, and raised when the attempts are used up. Raises
-        Stopped when the host has refused too often in a row, or asks for a pause longer than `LONGEST_RETRY_AFTER`.
+        A Refusal (429, 5xx, a broken or slow connection) is retried, unless it is an Oddity, and raised when the
+        attempts are used up. Raises Stopped when the host asks for a pause longer than `LONGEST_RETRY_AFTER`.
         """
+        visit.host = self
         backoff = self._manners.backoff
         retrying = AsyncRetrying(
-            retry=retry_if_exception_type(Refusal),
+            retry=retry_if_exception_type(Refusal) & retry_if_not_exception_type(Oddity),
             stop=stop_after_attempt(self._manners.attempts),
             wait=wait_exponential_jitter(multiplier=backoff, max=LONGEST_WAIT, jitter=backoff),
             reraise=True,
         )
         try:
             result = await retrying(self._once, url, judge, visit, params)
-        except Refusal as refusal:
-            self._refused(refusal.reason)
-            raise
-        except Failure as failure:
-            if failure.odd:
-                self._refused(failure.reason)
-            else:
-                self._answered()
+        except Failure:
+            self._answered()
             raise
         self._answered()
         return result
+
+    def refused(self, reason: str) -> None:
+        """Counts a refusal that is the host's fault, and leaves the host alone for a while.
+
+        Raises Stopped when it was one too many in a row.
+        """
+        self._in_a_row += 1
+        if not self.has_answered and self._in_a_row >= min(FIRST_REFUSALS, self._manners.refusals):
+            raise Stopped(
+                f"{self.name} has not answered once (last: {reason}): check the network and the address in the "
+                "source's configuration, then run again."
+            )
+        if self._in_a_row >= self._manners.refusals:
+            raise Stopped(
+                f"{self.name} refused {self._in_a_row} times in a row (last: {reason}): run again later; all that was "
+                "done is kept."
+            )
+        self._pause(min(LONGEST_PAUSE, self._manners.backoff * 2 ** min(self._in_a_row, 20)))
 
     async def _once(self, url: str, judge: Callable[[Answer], T], visit: Visit, params: Mapping[str, str] | None) -> T:
         await self._turn()
@@ -135,7 +156,7 @@ class Host:
             retry_after = _retry_after(answer.headers.get("Retry-After"))
             if retry_after is not None:
                 self._pause(retry_after)
-            raise Refusal(f"HTTP {answer.status}", retry_after)
+            raise Refusal(f"HTTP {answer.status}")
         return judge(answer)
 
     async def _turn(self) -> None:
@@ -155,26 +176,12 @@ class Host:
             logger.info("%s is left alone for %.0f seconds", self.name, seconds)
 
     def _answered(self) -> None:
-        self._has_answered, self._in_a_row = True, 0
-
-    def _refused(self, reason: str) -> None:
-        self._in_a_row += 1
-        if not self._has_answered and self._in_a_row >= min(FIRST_REFUSALS, self._manners.refusals):
-            raise Stopped(
-                f"{self.name} has not answered once (last: {reason}): check the network and the address in the "
-                "source's configuration, then run again."
-            )
-        if self._in_a_row >= self._manners.refusals:
-            raise Stopped(
-                f"{self.name} refused {self._in_a_row} times in a row (last: {reason}): run again later; all that was "
-                "done is kept."
-            )
-        self._pause(min(LONGEST_PAUSE, self._manners.backoff * 2 ** min(self._in_a_row, 20)))
+        self.has_answered, self._in_a_row = True, 0
 
 
-def unexpected(answer: Answer) -> Failure:
-    """The failure of an answer whose HTTP status is neither good nor one that can pass."""
-    return Failure(HTTP_ERROR, f"HTTP {answer.status}", odd=True)
+def unexpected(answer: Answer) -> Oddity:
+    """Returns the error of an answer whose HTTP status is neither good nor one that can pass."""
+    return Oddity(f"HTTP {answer.status}")
 
 
 async def _body(response: aiohttp.ClientResponse) -> bytes:

@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from pipeline.data.photo import Photo
 from pipeline.errors import InputError
 from pipeline.sources.flickr.api import PhotoInfo
-from pipeline.sources.flickr.outcome import ASKED_AGAIN, NEVER_ASKED, OK, PENDING
+from pipeline.sources.flickr.outcome import ASKED_AGAIN, NEVER_ASKED, OK, PENDING, PENDING_RETRY
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS photo (
@@ -101,20 +101,31 @@ class Journal:
             )
 
     def ask_again(self, statuses: Collection[str]) -> int:
-        """Makes the photos of final statuses pending; how many there are."""
+        """Puts the photos of final statuses off, to be asked for once more. Returns their number."""
         marks = ", ".join("?" * len(statuses))
         return self._connection.execute(
-            f"UPDATE photo SET status = '{PENDING}' WHERE listed AND status IN ({marks})", tuple(statuses)
+            f"UPDATE photo SET status = '{PENDING_RETRY}' WHERE listed AND status IN ({marks})", tuple(statuses)
         ).rowcount
 
     def need_info(self) -> None:
         """Makes photos pending that are ok without an answer of the API; their pictures stay."""
         self._connection.execute(f"UPDATE photo SET status = '{PENDING}' WHERE status = '{OK}' AND info IS NULL")
 
-    def waiting(self) -> list[int]:
-        """The listed photos that are not final, in order of id."""
-        rows = self._connection.execute(f"SELECT id FROM photo WHERE listed AND status IN {ASKED_AGAIN} ORDER BY id")
-        return [photo for (photo,) in rows]
+    def waiting(self) -> dict[int, str]:
+        """Returns the listed photos that are not final with their statuses: those never put off first, then by id."""
+        return dict(
+            self._connection.execute(
+                f"SELECT id, status FROM photo WHERE listed AND status IN {ASKED_AGAIN} "
+                f"ORDER BY status <> '{PENDING}', id"
+            )
+        )
+
+    def any_ok(self) -> int | None:
+        """Returns a listed photo that is ok, each time another; None when there is none."""
+        row = self._connection.execute(
+            f"SELECT id FROM photo WHERE listed AND status = '{OK}' ORDER BY RANDOM() LIMIT 1"
+        ).fetchone()
+        return row and row[0]
 
     def info(self, photo: int) -> PhotoInfo | None:
         """What the API said of a photo, if it was asked and answered."""

@@ -33,27 +33,28 @@ FINAL_FAILURES = (
 
 
 class Failure(Exception):
-    """A final answer: the photo cannot be had. `status` is the journal's, `reason` says more, in words of our own.
+    """A final answer: the photo cannot be had. `status` is the journal's, `reason` says more, in words of our own."""
 
-    `odd`: no answer that a photo's own state explains. Many in a row mean that something else is wrong.
-    """
-
-    def __init__(self, status: str, reason: str, odd: bool = False):
+    def __init__(self, status: str, reason: str):
         super().__init__(f"{status}: {reason}")
-        self.status, self.reason, self.odd = status, reason, odd
+        self.status, self.reason = status, reason
 
 
 class Refusal(Exception):
-    """No answer this time, which can pass: worth asking again. `retry_after` is what the host asked for, in seconds."""
+    """No answer this time, which can pass: worth asking again. `reason` is in words of our own."""
 
-    def __init__(self, reason: str, retry_after: float | None = None):
+    def __init__(self, reason: str):
         super().__init__(reason)
-        self.reason, self.retry_after = reason, retry_after
+        self.reason = reason
+
+
+class Oddity(Refusal):
+    """An answer that no photo's own state explains: asked for again at once it would be the same, later perhaps not."""
 
 
 class Unreachable(Refusal):
-    """There was no connection at all: says nothing of the photo, so that it never becomes final."""
+    """No connection at all: it says nothing of the photo, which never fails for it."""
 
 
 class Stopped(InputError):
-    """The crawl cannot go on now; all that was done is in the journal."""
+    """A crawl that must not go further now; all that was done is in the journal."""

@@ -44,7 +44,7 @@ class NusWideConfig(Config):
     backoff: float = Field(ge=0, description="Seconds before the second attempt; doubled for each further one.")
     passes: int = Field(ge=1, description="How often a run comes back to what was put off before it is an http error.")
     refusals: int = Field(
-        ge=1, description="Things put off in a row by a host that had answered before; then the crawl stops."
+        ge=1, description="Photos that a host may refuse in a row, without a fault of their own; then the crawl stops."
     )
     contact: Text | None = Field(description="An address of yours that the user agent names; null names none.")
 
