@@ -18,7 +18,8 @@ import numpy as np
 import polars as pl
 
 from benchmarks.folksonomy_npz import encode, grouped, read
-from pipeline.evaluation.metrics import metrics, rank
+from pipeline.evaluation.curves import metrics
+from pipeline.evaluation.ranking import rank
 from pipeline.features.store import Features
 from pipeline.folksonomy.split import LeavePosts, validation_posts
 from pipeline.models.config import FactorisationConfig

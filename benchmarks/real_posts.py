@@ -20,7 +20,8 @@ from statistics import mean, stdev
 import polars as pl
 from ruamel.yaml import YAML
 
-from pipeline.evaluation.metrics import metrics, rank
+from pipeline.evaluation.curves import metrics
+from pipeline.evaluation.ranking import rank
 from pipeline.features.record import read_record
 from pipeline.features.store import Features, StoreConfig, build_store, feature_names, read_store
 from pipeline.files import read_parquet, sha256, write_parquet

@@ -100,7 +100,7 @@ class Task:
     def f1(self, scores: np.ndarray) -> float:
         """F1@5 of scores (posts, tags), the higher the better; of equals the first tag comes first.
 
-        Eq. 10 as `pipeline/evaluation/metrics.py` has it: the harmonic mean of precision (hits / 5) and recall (hits /
+        Eq. 10 (`pipeline/evaluation/metrics/f1.py`): the harmonic mean of precision (hits / 5) and recall (hits /
         the post's tags, those that no training post has included), each averaged over the posts first. Tags of no
         known post are no candidates.
         """

@@ -30,6 +30,8 @@ VECTOR = "vector"
 """A photo's features by one extractor (fixed_size_list<float32>)."""
 SCORES = "scores"
 """The scores of suggested tags (list of float32), in their order."""
+K = "k"
+"""How many suggestions count (int64), in a table with a row for each K."""
 
 TRAIN, TEST = "train", "test"
 

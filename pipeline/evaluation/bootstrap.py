@@ -1,14 +1,19 @@
 """How sure the figures are: a paired bootstrap over the test posts."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
+from typing import Self
 
 import numpy as np
 import polars as pl
 from pydantic import Field
 
 from pipeline.config import Config
+from pipeline.data.schema import K
+from pipeline.evaluation.metrics.metric import Metric
+from pipeline.evaluation.metrics.registry import METRICS
+from pipeline.evaluation.ranking import Ranking
 
 BATCH = 1 << 22
 """Post weights held at a time: memory stays at some tens of megabytes for any number of posts and resamples."""
@@ -26,79 +31,78 @@ class BootstrapConfig(Config):
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """F1@K of each model and the difference of each pair, with percentile intervals.
-
-    `intervals`: model, k, f1, low, high. `differences`: model, other, k, difference (model minus other), low, high,
-    significant (the interval excludes zero); both orders of each pair. Rows follow the order of the models, then k.
-    """
+    """Each metric of each model and its difference from every other model, with percentile intervals."""
 
     intervals: pl.DataFrame
+    """metric, model, k, value, low, high; in the order of metrics, of models, and of K."""
+
     differences: pl.DataFrame
+    """metric, model, other, k, difference (model minus other), low, high, significant (the interval excludes zero).
 
-
-def cumulated_hits(test: pl.DataFrame, recommendations: pl.DataFrame, depth: int) -> np.ndarray:
-    """How many of the first 1, 2, … `depth` suggestions are tags of the post: int64 (posts, depth), in `test`'s order.
-
-    Both frames have user, photo, tags. A list shorter than `depth` hits nothing more. Raises ValueError when a test
-    post has no suggestions.
+    Both orders of each pair.
     """
-    ranked = test.join(recommendations, on=["user", "photo"], how="left", maintain_order="left", suffix="_suggested")
-    if ranked.height != test.height or ranked["tags_suggested"].null_count():
-        raise ValueError("the recommendations do not hold each test post exactly once")
-    hits = np.zeros((test.height, depth), dtype=np.int64)
-    for row, (true, suggested) in enumerate(ranked.select("tags", "tags_suggested").iter_rows()):
-        wanted = set(true)
-        hits[row, : len(suggested)] = [tag in wanted for tag in suggested[:depth]]
-    return hits.cumsum(axis=1)
+
+    def of(self, metric: str) -> Self:
+        """Selects the rows of one metric."""
+        return type(self)(*(frame.filter(pl.col("metric") == metric) for frame in (self.intervals, self.differences)))
 
 
 def paired_bootstrap(
-    hits: Mapping[str, np.ndarray], tags: np.ndarray, config: BootstrapConfig, rng: np.random.Generator
+    rankings: Mapping[str, Ranking],
+    config: BootstrapConfig,
+    rng: np.random.Generator,
+    metrics: Mapping[str, type[Metric]] = METRICS,
 ) -> Bootstrap:
-    """Resamples the test posts, the same ones for every model, and takes F1@K (Eq. 10) of each resample.
+    """Resamples the test posts, the same ones for every model and metric, and measures each resample at every K.
 
-    `hits`: for each model the cumulated hits (posts, K); `tags`: |T_ui| (posts,), at least 1. F1 is the harmonic mean
-    of precision and recall averaged over the resample's posts. Intervals are percentiles of the resamples. Raises
-    ValueError for no posts or for shapes that differ.
+    `rankings`: each model's hits in the same posts. Intervals are percentiles of the resamples. Raises ValueError for
+    no posts or for rankings of different posts.
     """
-    shapes = {array.shape for array in hits.values()}
-    if len(shapes) != 1 or tags.size == 0 or next(iter(shapes))[0] != tags.size:
-        raise ValueError(f"hits of shape {shapes} do not fit {tags.size} test posts")
-    stacked = np.stack(list(hits.values()), axis=1)
-    posts, _, depth = stacked.shape
-    gains = np.stack([stacked / np.arange(1, depth + 1), stacked / tags[:, None, None]])
-    estimates = f1(gains, np.ones((1, posts)))[0]
-    batch = max(1, BATCH // posts)
-    sizes = [min(batch, config.resamples - start) for start in range(0, config.resamples, batch)]
-    samples = np.concatenate([f1(gains, rng.multinomial(posts, np.full(posts, 1 / posts), size)) for size in sizes])
+    shapes = {ranking.hits.shape for ranking in rankings.values()}
+    sizes = next(iter(rankings.values())).sizes
+    if len(shapes) != 1 or sizes.size == 0 or next(iter(shapes))[0] != sizes.size:
+        raise ValueError(f"hits of shape {shapes} do not fit {sizes.size} test posts")
+    hits = np.stack([ranking.hits for ranking in rankings.values()])  # (models, posts, K)
+    # The numbers that each metric averages, posts first: (posts, models, K).
+    numbers = {
+        name: [np.moveaxis(column, 1, 0) for column in metric.of_posts(hits, sizes)] for name, metric in metrics.items()
+    }
+    samples = {name: [] for name in metrics}
+    for weights in resamples(sizes.size, config.resamples, rng):
+        for name, metric in metrics.items():
+            samples[name].append(measure(metric, numbers[name], weights))
 
     tails = (1 - config.level) / 2, (1 + config.level) / 2
-    intervals = [
-        (model, k + 1, estimates[m, k], low[k], high[k])
-        for m, model in enumerate(hits)
-        for low, high in [np.quantile(samples[:, m], tails, axis=0)]
-        for k in range(depth)
-    ]
-    differences = [
-        (model, other, k + 1, estimates[a, k] - estimates[b, k], low[k], high[k])
-        for (a, model), (b, other) in permutations(enumerate(hits), 2)
-        for low, high in [np.quantile(samples[:, a] - samples[:, b], tails, axis=0)]
-        for k in range(depth)
-    ]
-    columns = ["model", "k", "f1", "low", "high"], ["model", "other", "k", "difference", "low", "high"]
-    clear = (pl.col("low") > ROUNDING) | (pl.col("high") < -ROUNDING)
+    intervals, differences = [], []
+    for name, metric in metrics.items():
+        estimates = measure(metric, numbers[name], np.ones((1, sizes.size)))[0]  # (models, K)
+        sampled = np.concatenate(samples[name])  # (resamples, models, K)
+        low, high = np.quantile(sampled, tails, axis=0)
+        for m, model in enumerate(rankings):
+            columns = zip(estimates[m], low[m], high[m], strict=True)
+            intervals += [(name, model, k, *row) for k, row in enumerate(columns, start=1)]
+        for (a, model), (b, other) in permutations(enumerate(rankings), 2):
+            low_high = np.quantile(sampled[:, a] - sampled[:, b], tails, axis=0)
+            columns = zip(estimates[a] - estimates[b], *low_high, strict=True)
+            differences += [(name, model, other, k, *row) for k, row in enumerate(columns, start=1)]
     return Bootstrap(
-        pl.DataFrame(intervals, schema=columns[0], orient="row"),
-        pl.DataFrame(differences, schema=columns[1], orient="row").with_columns(significant=clear),
+        pl.DataFrame(intervals, schema=["metric", "model", K, "value", "low", "high"], orient="row"),
+        pl.DataFrame(
+            differences, schema=["metric", "model", "other", K, "difference", "low", "high"], orient="row"
+        ).with_columns(significant=(pl.col("low") > ROUNDING) | (pl.col("high") < -ROUNDING)),
     )
 
 
-def f1(gains: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """F1@K (Eq. 10) of weighted posts: harmonic mean of the averages, 0 where both are.
+def resamples(posts: int, count: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """Yields how often each post is drawn, (resamples, posts) float64, `count` rows in all, each summing to `posts`."""
+    batch = max(1, BATCH // posts)
+    for start in range(0, count, batch):
+        yield rng.multinomial(posts, np.full(posts, 1 / posts), min(batch, count - start)).astype(np.float64)
 
-    `gains`: each post's precision and recall (2, posts, models, K); `weights`: (resamples, posts), each row summing to
-    the number of posts. Returns (resamples, models, K).
+
+def measure(metric: type[Metric], numbers: Sequence[np.ndarray], weights: np.ndarray) -> np.ndarray:
+    """Measures posts with weights: (resamples, models, K).
+
+    `numbers`: the metric's `of_posts`, each (posts, models, K); `weights`: (resamples, posts).
     """
-    precision, recall = (np.tensordot(weights.astype(np.float64), gain, axes=1) / gain.shape[0] for gain in gains)
-    both = precision + recall
-    return 2 * precision * recall / np.where(both > 0, both, 1)
+    return metric.combine(*(np.tensordot(weights, column, axes=1) / len(column) for column in numbers))

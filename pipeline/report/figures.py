@@ -103,7 +103,7 @@ def precision_recall(
 
 
 def intervals(models: Sequence[ModelInfo], found: Mapping[str, Look], table: pl.DataFrame, k: int) -> Draw:
-    """F1@K of each model with its interval (model, f1, low, high), first model on top."""
+    """F1@K of each model with its interval (model, value, low, high), first model on top."""
 
     def draw(axes: Axes, scheme: str) -> None:
         for place, model in enumerate(reversed(models)):
@@ -112,7 +112,7 @@ def intervals(models: Sequence[ModelInfo], found: Mapping[str, Look], table: pl.
             axes.plot(
                 [row["low"], row["high"]], [place, place], **style | {"marker": "|", "markersize": 9, "linestyle": "-"}
             )
-            axes.plot([row["f1"]], [place], **style)
+            axes.plot([row["value"]], [place], **style)
         axes.set_yticks(range(len(models)), [model.label for model in reversed(models)])
         axes.set_xlabel(f"F1@{k}")
         axes.set_xlim(left=0)

@@ -62,7 +62,7 @@ def compare(bootstrap: Bootstrap, model: ModelInfo, other: ModelInfo, k: int) ->
 
 def best_of(models: Sequence[ModelInfo], bootstrap: Bootstrap, k: int) -> ModelInfo | None:
     """The model with the highest F1@K, the first of equals; None of none."""
-    values = dict(bootstrap.intervals.filter(pl.col("k") == k).select("model", "f1").iter_rows())
+    values = dict(bootstrap.intervals.filter(pl.col("k") == k).select("model", "value").iter_rows())
     return max(models, key=lambda model: values[model.name], default=None)
 
 
@@ -73,7 +73,7 @@ def headline(inputs: ReportInputs, bootstrap: Bootstrap, k: int) -> str:
     row = bootstrap.intervals.row(by_predicate=(pl.col("model") == best.name) & (pl.col("k") == k), named=True)
     sentence = (
         f"{best.label} is the best of {len(models)} {'model' if len(models) == 1 else 'models'}: F1@{k} "
-        f"{row['f1']:.3f} [{row['low']:.3f}, {row['high']:.3f}] over {inputs.test.height:,} test posts."
+        f"{row['value']:.3f} [{row['low']:.3f}, {row['high']:.3f}] over {inputs.test.height:,} test posts."
     )
     rival = best_of([m for m in models if (m.features == "none") != (best.features == "none")], bootstrap, k)
     if rival is not None:

@@ -20,7 +20,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 from ruamel.yaml import YAML
 
-from pipeline.evaluation.bootstrap import Bootstrap, cumulated_hits, paired_bootstrap
+from pipeline.evaluation.bootstrap import Bootstrap, paired_bootstrap
+from pipeline.evaluation.metrics.measure import DEPTH
+from pipeline.evaluation.ranking import find_hits
 from pipeline.report import choices, figures
 from pipeline.report.config import ReportConfig
 from pipeline.report.examples import SUGGESTIONS, Example, build_examples
@@ -60,14 +62,10 @@ def write_report(inputs: ReportInputs, config: ReportConfig, folder: Path) -> No
 
     Raises ValueError when a model's metrics and recommendations contradict each other.
     """
-    depth = max(frame["k"].max() for frame in inputs.curves.values())
-    hits = {
-        model.name: cumulated_hits(inputs.test, inputs.recommendations[model.name], depth) for model in inputs.models
-    }
-    sizes = inputs.test["tags"].list.len().to_numpy()
-    bootstrap = paired_bootstrap(hits, sizes, config, np.random.default_rng(config.seed))
+    rankings = {model.name: find_hits(inputs.test, inputs.recommendations[model.name]) for model in inputs.models}
+    bootstrap = paired_bootstrap(rankings, config, np.random.default_rng(config.seed)).of("f1")
     check_metrics(inputs, bootstrap)
-    k = min(HEADLINE_K, depth)
+    k = HEADLINE_K
     found = looks(inputs.models)
     examples = build_examples(inputs)
     chosen = choices.build_choices(inputs)
@@ -102,8 +100,8 @@ def write_report(inputs: ReportInputs, config: ReportConfig, folder: Path) -> No
             scores=scores(inputs.models, bootstrap),
             measured={model.name: measured(inputs, model, k) for model in inputs.models},
             top=max(values[f"f1@{k}"] for values in inputs.metrics.values()),
-            shown=[shown for shown in SHOWN_K if shown <= depth],
-            depths=range(1, depth + 1),
+            shown=SHOWN_K,
+            depths=range(1, DEPTH + 1),
             matrix=matrix(inputs.models, bootstrap, k),
             pairs=[compare(bootstrap, one, other, k) for one, other in combinations(inputs.models, 2)],
             examples=[(example, picture(inputs, example, n, assets)) for n, example in enumerate(examples, start=1)],
@@ -144,7 +142,7 @@ def check_metrics(inputs: ReportInputs, bootstrap: Bootstrap) -> None:
     more (Samuelson's inequality).
     """
     reach = (inputs.seeds - 1) / math.sqrt(inputs.seeds)
-    for model, k, f1 in bootstrap.intervals.select("model", "k", "f1").iter_rows():
+    for model, k, f1 in bootstrap.intervals.select("model", "k", "value").iter_rows():
         values, name = inputs.metrics[model], f"f1@{k}"
         spread = reach * values.get(f"{name}_deviation", 0.0)
         if abs(values[name] - f1) > TOLERANCE + spread:

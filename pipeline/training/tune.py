@@ -12,7 +12,8 @@ import polars as pl
 from pydantic import TypeAdapter, ValidationError
 
 from pipeline.errors import InputError
-from pipeline.evaluation.metrics import metrics, rank
+from pipeline.evaluation.curves import metrics
+from pipeline.evaluation.ranking import rank
 from pipeline.features.store import Features
 from pipeline.models.config import FactorisationConfig, ModelConfig, Tunable
 from pipeline.models.registry import MODELS

@@ -1,116 +1,144 @@
-"""Eq. 10, against figures worked out by hand."""
+"""Each metric against figures worked out by hand, and against its definition written out post by post."""
+
+import math
 
 import numpy as np
-import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from pipeline.errors import InputError
-from pipeline.evaluation.metrics import (
-    curve,
-    mean_curve,
-    metrics,
-    metrics_over_seeds,
-    rank,
-    recommendations,
-)
-from pipeline.features.store import Features
-from pipeline.models.config import PopularConfig
-from pipeline.models.model import Model
+from pipeline.evaluation.metrics.measure import Measure
+from pipeline.evaluation.metrics.registry import METRICS
 
-NOTHING = Features(pl.Series([], dtype=pl.String), {})
+HITS = np.array([[True, False, True], [False, True, False]])
+SIZES = np.array([2, 4])
+"""Hit, miss, hit for a post of two tags; miss, hit, miss for a post of four."""
 
+SECOND, THIRD = 1 / math.log2(3), 1 / 2
+"""The discounts of the second and the third rank; that of the first is 1."""
 
-class Fixed(Model):
-    """Gives each photo, named by a number, that row of a table of scores."""
-
-    def __init__(self, tags, table):
-        super().__init__(PopularConfig(kind="popular", features="none"), {"tags": tags}, {"table": np.float32(table)})
-
-    def scores(self, posts, features):  # noqa: ARG002
-        return self.tensors["table"][posts["photo"].cast(pl.Int64).to_numpy()]
-
-
-def posts(*tags: list[str]) -> pl.DataFrame:
-    photos = [str(number) for number in range(len(tags))]
-    return pl.DataFrame({"user": ["u"] * len(tags), "photo": photos, "tags": list(tags)})
+BY_HAND = {
+    "precision": [(1 + 0) / 2, (1 / 2 + 1 / 2) / 2, (2 / 3 + 1 / 3) / 2],
+    "recall": [(1 / 2 + 0) / 2, (1 / 2 + 1 / 4) / 2, (1 + 1 / 4) / 2],
+    # The harmonic means of the two rows above.
+    "f1": [2 * 0.5 * 0.25 / 0.75, 2 * 0.5 * 0.375 / 0.875, 2 * 0.5 * 0.625 / 1.125],
+    # Two tags: two ranks at most can be hits. Four tags: all three.
+    "ndcg": [
+        (1 + 0) / 2,
+        (1 / (1 + SECOND) + SECOND / (1 + SECOND)) / 2,
+        ((1 + THIRD) / (1 + SECOND) + SECOND / (1 + SECOND + THIRD)) / 2,
+    ],
+    # Precision at the hits: 1 and 2/3 of two possible ones; 1/2 of one, two and three possible ones.
+    "map": [(1 + 0) / 2, (1 / 2 + 1 / 2 / 2) / 2, ((1 + 2 / 3) / 2 + 1 / 2 / 3) / 2],
+    "hit_rate": [1 / 2, 1, 1],
+}
 
 
-THREE = Fixed(["a", "b", "c"], [[3, 2, 1], [1, 2, 3]])
-TEST = posts(["a", "c"], ["b", "x", "y", "z"])
-"""Suggested: a b c (hit, miss, hit) and c b a (miss, hit, miss); x, y and z are tags that the model cannot know."""
+def written_out(name: str, hits: list[bool], size: int, k: int) -> float:
+    """One post's metric at K by its definition, in plain Python."""
+    first = hits[:k]
+    match name:
+        case "precision":
+            return sum(first) / k
+        case "recall":
+            return sum(first) / size
+        case "ndcg":
+            gain = sum(1 / math.log2(rank + 1) for rank, hit in enumerate(first, start=1) if hit)
+            return gain / sum(1 / math.log2(rank + 1) for rank in range(1, min(size, k) + 1))
+        case "map":
+            precisions = [sum(first[:rank]) / rank for rank, hit in enumerate(first, start=1) if hit]
+            return sum(precisions) / min(size, k)
+        case "hit_rate":
+            return float(any(first))
 
 
-def test_precision_and_recall_are_averaged_before_their_harmonic_mean():
-    table = curve(rank(THREE, TEST, NOTHING))
-    precision = [(1 + 0) / 2, (1 / 2 + 1 / 2) / 2, (2 / 3 + 1 / 3) / 2]
-    recall = [(1 / 2 + 0) / 2, (1 / 2 + 1 / 4) / 2, (1 + 1 / 4) / 2]
-    assert table["k"].to_list() == list(range(1, 11))
-    assert table["precision"].to_list()[:3] == pytest.approx(precision)
-    assert table["recall"].to_list()[:3] == pytest.approx(recall)
-    f1 = [2 * p * r / (p + r) for p, r in zip(precision, recall, strict=True)]
-    assert table["f1"].to_list()[:3] == pytest.approx(f1)
+@st.composite
+def rankings(draw):
+    """Hits (posts, K) and |T_ui|: no post has more hits than tags."""
+    depth = draw(st.integers(1, 10))
+    rows = draw(st.lists(st.lists(st.booleans(), min_size=depth, max_size=depth), min_size=1, max_size=8))
+    sizes = [max(1, sum(row)) + draw(st.integers(0, 12)) for row in rows]
+    return np.array(rows), np.array(sizes)
 
 
-def test_precision_divides_by_k_even_where_there_are_fewer_tags():
-    table = curve(rank(THREE, TEST, NOTHING))
-    assert table["precision"][9] == pytest.approx((2 / 10 + 1 / 10) / 2)
-    assert table["recall"][9] == pytest.approx((1 + 1 / 4) / 2)
+def test_every_metric_is_worked_out_here():
+    assert set(BY_HAND) == set(METRICS)
 
 
-def test_no_hit_at_all_is_zero():
-    figures = metrics(rank(THREE, posts(["x"], ["y"]), NOTHING))
-    assert set(figures.values()) == {0.0}
+@pytest.mark.parametrize("name", METRICS)
+def test_figures_worked_out_by_hand(name):
+    assert METRICS[name].at_each_k(HITS, SIZES).tolist() == pytest.approx(BY_HAND[name])
 
 
-def test_figures_have_flat_names():
-    figures = metrics(rank(THREE, TEST, NOTHING))
-    assert list(figures) == [f"{name}@{k}" for name in ("f1", "precision", "recall") for k in range(1, 11)]
-    assert figures["f1@1"] == pytest.approx(2 * 0.5 * 0.25 / 0.75)
-    assert all(type(value) is float for value in figures.values())
+@pytest.mark.parametrize("name", [name for name in METRICS if name != "f1"])
+@given(rankings())
+def test_the_mean_of_the_definition_written_out(name, ranking):
+    hits, sizes = ranking
+    for k, found in enumerate(METRICS[name].at_each_k(hits, sizes), start=1):
+        each = [written_out(name, row, size, k) for row, size in zip(hits.tolist(), sizes.tolist(), strict=True)]
+        assert found == pytest.approx(sum(each) / len(each))
 
 
-def test_several_seeds_give_means_and_deviations():
-    rankings = [
-        rank(Fixed(["a", "b", "c"], table), TEST, NOTHING) for table in ([[3, 2, 1], [1, 2, 3]], [[2, 3, 1]] * 2)
-    ]
-    # Precision@1 is 1/2 · (1 + 0) and 1/2 · (0 + 1); recall@1 is 1/2 · (1/2 + 0) and 1/2 · (0 + 1/4).
-    figures = metrics_over_seeds(rankings)
-    assert figures["precision@1"] == 0.5
-    assert figures["precision@1_deviation"] == 0
-    assert figures["recall@1"] == pytest.approx((0.25 + 0.125) / 2)
-    assert figures["recall@1_deviation"] == pytest.approx(0.125 / 2**0.5)
-    table = mean_curve(rankings)
-    assert table["k"].to_list() == list(range(1, 11))
-    assert table["recall"][0] == pytest.approx((0.25 + 0.125) / 2)
-    assert metrics_over_seeds(rankings[:1]) == metrics(rankings[0])
+@given(rankings())
+def test_f1_is_the_harmonic_mean_of_the_averages(ranking):
+    f1, precision, recall = (METRICS[name].at_each_k(*ranking) for name in ("f1", "precision", "recall"))
+    for f, p, r in zip(f1, precision, recall, strict=True):
+        assert f == pytest.approx(2 / (1 / p + 1 / r) if p else 0)
 
 
-def test_hits_and_sizes_of_each_post():
-    ranking = rank(THREE, TEST, NOTHING)
-    assert ranking.hits.shape == (2, 10)
-    assert np.argwhere(ranking.hits).tolist() == [[0, 0], [0, 2], [1, 1]]
-    assert ranking.sizes.tolist() == [2, 4]
+@pytest.mark.parametrize("name", METRICS)
+@given(rankings())
+def test_between_nothing_right_and_all_right(name, ranking):
+    hits, sizes = ranking
+    assert METRICS[name].at_each_k(hits & False, sizes).tolist() == [0] * hits.shape[1]
+    found = METRICS[name].at_each_k(hits, sizes)
+    best = METRICS[name].at_each_k(np.arange(hits.shape[1]) < sizes[:, None], sizes)
+    assert np.all((found >= 0) & (found <= best + 1e-12))
+    assert np.all(best <= 1 + 1e-12)
 
 
-def test_recommendations_hold_what_there_is_best_first():
-    frame = recommendations(rank(THREE, TEST, NOTHING), TEST, ["a", "b", "c"])
-    assert frame.schema == {
-        "user": pl.String,
-        "photo": pl.String,
-        "tags": pl.List(pl.String),
-        "scores": pl.List(pl.Float32),
-    }
-    assert frame["tags"].to_list() == [["a", "b", "c"], ["c", "b", "a"]]
-    assert frame["scores"].to_list() == [[3, 2, 1], [3, 2, 1]]
+@pytest.mark.parametrize("name", ["ndcg", "map", "hit_rate"])
+def test_all_that_can_be_right_is_one_whatever_k(name):
+    hits, sizes = np.arange(5) < np.array([[2], [9]]), np.array([2, 9])
+    np.testing.assert_allclose(METRICS[name].at_each_k(hits, sizes), 1)
 
 
-def test_ten_suggestions_at_most():
-    tags = [f"{number:02}" for number in range(12)]
-    test = posts(["00"])
-    frame = recommendations(rank(Fixed(tags, [range(12)]), test, NOTHING), test, tags)
-    assert frame["tags"].to_list() == [["11", "10", "09", "08", "07", "06", "05", "04", "03", "02"]]
+@pytest.mark.parametrize("name", ["ndcg", "map"])
+def test_an_earlier_hit_counts_more(name):
+    ranked = np.array([[[1, 0, 0]], [[0, 1, 0]], [[0, 0, 1]]], bool)  # (rankings, posts, K)
+    first, second, third = METRICS[name].at_each_k(ranked, np.array([2]))[:, -1]
+    assert first > second > third > 0
 
 
-def test_no_test_post_is_an_error():
-    with pytest.raises(InputError, match="no test post"):
-        rank(THREE, TEST.clear(), NOTHING)
+@pytest.mark.parametrize("name", METRICS)
+@given(rankings())
+def test_several_rankings_of_the_same_posts_at_once(name, ranking):
+    hits, sizes = ranking
+    both = METRICS[name].at_each_k(np.stack([hits, ~hits & (sizes > hits.shape[1])[:, None]]), sizes)
+    np.testing.assert_array_equal(both[0], METRICS[name].at_each_k(hits, sizes))
+
+
+def test_a_metric_says_what_it_is():
+    labels = [metric.label for metric in METRICS.values()]
+    assert len(set(labels)) == len(METRICS)
+    assert all(metric.source and metric.__doc__ for metric in METRICS.values())
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_a_measure_is_a_metric_at_one_k(name):
+    measure = Measure.parse(f"{name}@2")
+    assert str(measure) == f"{name}@2"
+    assert measure.label == f"{METRICS[name].label}@2"
+    assert measure.of(HITS, SIZES) == pytest.approx(BY_HAND[name][1])
+    np.testing.assert_allclose(measure.of(np.stack([HITS, HITS & False]), SIZES), [BY_HAND[name][1], 0])
+
+
+@pytest.mark.parametrize("text", ["f1", "f1@0", "f1@11", "f1@5.5", "f1@-1", "@5", "F1@5", "f2@5", ""])
+def test_what_is_no_measure_is_refused_with_the_choices(text):
+    with pytest.raises(ValueError, match=r"one of f1, precision, .*, such as f1@5\."):
+        Measure.parse(text)
+
+
+def test_a_metric_that_is_nearly_named_is_proposed():
+    with pytest.raises(ValueError, match=r"Did you mean hit_rate\?"):
+        Measure.parse("hitrate@5")

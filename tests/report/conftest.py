@@ -12,7 +12,8 @@ import polars as pl
 import pytest
 from PIL import Image, ImageDraw
 
-from pipeline.evaluation.bootstrap import cumulated_hits
+from pipeline.evaluation.curves import curve
+from pipeline.evaluation.ranking import find_hits
 from pipeline.features.coco import COCO_CLASSES
 from pipeline.report.config import ReportConfig
 from pipeline.report.examples import choose_examples
@@ -92,16 +93,6 @@ def suggestions(test: pl.DataFrame, quality: float, rng: np.random.Generator) ->
     return pl.DataFrame(rows, schema=["user", "photo", "tags", "scores"], orient="row")
 
 
-def curve(test: pl.DataFrame, found: pl.DataFrame, depth: int) -> pl.DataFrame:
-    """Eq. 10 over the test posts."""
-    hits = cumulated_hits(test, found, depth)
-    k = np.arange(1, depth + 1)
-    precision = (hits / k).mean(axis=0)
-    recall = (hits / test["tags"].list.len().to_numpy()[:, None]).mean(axis=0)
-    f1 = 2 * precision * recall / np.where(precision + recall == 0, 1, precision + recall)
-    return pl.DataFrame({"k": k, "precision": precision, "recall": recall, "f1": f1})
-
-
 def epochs(rng: np.random.Generator, quality: float) -> pl.DataFrame:
     """A training curve whose ranking figure is taken every fifth epoch."""
     epoch = np.arange(1, 41)
@@ -167,7 +158,7 @@ def inputs(config) -> ReportInputs:
     train, test = posts(rng, 0, 8), posts(rng, 1000, 5)
     models = tuple(ModelInfo(name, kind, features, name.upper()) for name, kind, features in QUALITY)
     found = {name: suggestions(test, quality, rng) for (name, _, _), quality in QUALITY.items()}
-    curves = {name: curve(test, frame, 10) for name, frame in found.items()}
+    curves = {name: curve(find_hits(test, frame)) for name, frame in found.items()}
     examples = choose_examples(test, found, config.examples, np.random.default_rng(config.seed))
     photos = sorted({*train["photo"], *test["photo"]})
     vectors = rng.random((len(photos), 80)) ** 12

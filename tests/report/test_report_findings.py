@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from pipeline.evaluation.bootstrap import BootstrapConfig, paired_bootstrap
+from pipeline.evaluation.ranking import Ranking
 from pipeline.report.findings import caveats, compare, families, headline, sight, signed
 from pipeline.report.inputs import ModelInfo
 
@@ -20,9 +21,10 @@ PITF_IC_OD = ModelInfo("pitf-ic-od", "pitf", "image+objects", "PITF-IC-OD")
 def outcome(inputs, shares: dict[ModelInfo, float]):
     """Inputs of these models and their bootstrap: each hits the one tag of the first so many of 100 posts."""
     posts = pl.DataFrame({"user": ["u"] * 100, "photo": [str(n) for n in range(100)], "tags": [["x"]] * 100})
-    hits = {model.name: (np.arange(100) < 100 * share).astype(int)[:, None] for model, share in shares.items()}
+    sizes = np.ones(100, int)
+    rankings = {model.name: Ranking(np.arange(100)[:, None] < 100 * share, sizes) for model, share in shares.items()}
     config = BootstrapConfig(resamples=500, level=0.95)
-    found = paired_bootstrap(hits, np.ones(100, int), config, np.random.default_rng(0))
+    found = paired_bootstrap(rankings, config, np.random.default_rng(0)).of("f1")
     return replace(inputs, models=tuple(shares), test=posts), found
 
 

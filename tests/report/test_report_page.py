@@ -9,6 +9,8 @@ import matplotlib
 import polars as pl
 import pytest
 
+from pipeline.evaluation.curves import curve
+from pipeline.evaluation.ranking import find_hits
 from pipeline.report.page import replaced, seeds, to_yaml, write_report
 
 
@@ -179,13 +181,13 @@ def test_a_source_without_photos(inputs, config, tmp_path):
 def test_a_single_baseline_with_few_tags_and_no_examples(inputs, config, tmp_path):
     test = pl.DataFrame({"user": ["u", "v"], "photo": ["p", "q"], "tags": [["x"], ["y"]]})
     found = test.with_columns(tags=pl.Series([["x", "y"]] * 2), scores=pl.Series([[2.0, 1.0]] * 2))
-    # K = 1: one of two posts is hit, precision = recall = 1/2. K = 2: both are, precision 1/2, recall 1.
-    curve = pl.DataFrame({"k": [1, 2], "precision": [0.5, 0.5], "recall": [0.5, 1.0], "f1": [0.5, 2 / 3]})
+    # K = 1: one of two posts is hit, precision = recall = 1/2. From K = 2 both are, precision 1/K, recall 1.
+    f1 = [0.5, *(2 / k / (1 / k + 1) for k in range(2, 11))]
     small = replace(
         inputs,
         models=inputs.models[:1],
-        metrics={"popular": {"f1@1": 0.5, "f1@2": 2 / 3}},
-        curves={"popular": curve},
+        metrics={"popular": {f"f1@{k}": value for k, value in enumerate(f1, start=1)}},
+        curves={"popular": curve(find_hits(test, found))},
         recommendations={"popular": found},
         test=test,
         training={"popular": inputs.training["fm"].clear()},
@@ -196,13 +198,12 @@ def test_a_single_baseline_with_few_tags_and_no_examples(inputs, config, tmp_pat
     write_report(small, config, tmp_path / "report")
     page = Reader((tmp_path / "report" / "index.html").read_text(encoding="utf-8"))
     for text in (
-        "POPULAR is the best of 1 model: F1@2 0.667",
+        "POPULAR is the best of 1 model: F1@5 0.333",
         "No model of this comparison is trained.",
         "No model of this comparison had anything to choose",
         "left out no post",
     ):
         assert text in page.text, text
-    assert "F1@5 with" not in page.text
 
 
 def test_seeds_are_found_at_any_depth():

@@ -1,4 +1,4 @@
-"""F1@5 of models in training, where their parameters lie, as `pipeline.evaluation.metrics` counts it (Eq. 10)."""
+"""F1@5 of models in training, where their parameters lie, as `pipeline.evaluation` counts it (Eq. 10)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -15,7 +15,8 @@ import torch
 from safetensors.numpy import save_file
 
 from pipeline.data.vocabulary import vocabulary
-from pipeline.evaluation.metrics import metrics, rank
+from pipeline.evaluation.curves import metrics
+from pipeline.evaluation.ranking import rank
 from pipeline.training.bpr import train as bpr
 from pipeline.training.bpr import trials
 from pipeline.training.bpr.checkpoint import Checkpoint
