@@ -13,12 +13,12 @@ help:  ## what can be made
 
 repro: $(INSTALLED)  ## run the pipeline on params.yaml, show the results and where the report lies
 	@echo "Checking params.yaml, then running what changed (dvc repro report)."
-	@python -m commands.check
+	@tagrec check
 	@dvc repro report
-	@python -m commands.results
+	@tagrec results
 
 nus-wide-1 nus-wide-2 sample: $(INSTALLED)  ## set source, recipe and weights in params.yaml to the paper's, or back, and run
-	@python -m commands.choose $@
+	@tagrec choose $@
 	@$(MAKE) --no-print-directory repro
 
 test: $(INSTALLED)  ## run the tests

@@ -1,4 +1,4 @@
-"""Checks the whole of params.yaml, before anything runs. No stage of dvc.yaml: it makes nothing."""
+"""Checks the whole of params.yaml before anything runs."""
 
 from project.command import command
 from project.params import Params
@@ -9,6 +9,3 @@ def main(params: Params) -> str:
 
 
 app = command(main, stage=False)
-
-if __name__ == "__main__":
-    app()

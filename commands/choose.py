@@ -1,13 +1,10 @@
 """Sets source, recipe, weights and batch in params.yaml, and leaves every other line as it is.
 
-    python -m commands.choose nus-wide-1
-
 A crawl of days is stopped and resumed by an ordinary `dvc repro`: so the choice is made in the file, not as an
 experiment's overrides.
 """
 
 import re
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +12,7 @@ import typer
 
 from pipeline.errors import InputError
 from pipeline.files import atomic
+from project.command import command
 
 TRAINED = {
     "image.backbone": "vgg16",
@@ -64,24 +62,15 @@ def choose(text: str, choice: str) -> tuple[str, dict[str, str]]:
     return text, changed
 
 
-def main(
-    choice: Annotated[str, typer.Argument(help=f"One of {', '.join(CHOICES)}.")],
-    file: Annotated[Path, typer.Option("--params", help="The file of parameters.")] = Path("params.yaml"),
-) -> None:
-    try:
-        if choice not in CHOICES:
-            raise InputError(f"{choice!r} is no choice; it must be one of {', '.join(CHOICES)}.")
-        text, changed = choose(file.read_text(encoding="utf-8"), choice)
-        if changed:
-            with atomic(file) as temporary:
-                temporary.write_text(text, encoding="utf-8")
-    except FileNotFoundError:
-        sys.exit(f"Error: {file} does not exist: run from the project's folder, or name the file by --params.")
-    except InputError as error:
-        sys.exit(f"Error: {error}")
-    said = ", ".join(f"{key} {value}" for key, value in changed.items())
-    print(f"{file}: {said or f'{choice} is chosen already'}")
+def main(choice: Annotated[str, typer.Argument(help=f"One of {', '.join(CHOICES)}.")], file: Path) -> str:
+    if choice not in CHOICES:
+        raise InputError(f"{choice!r} is no choice; it must be one of {', '.join(CHOICES)}.")
+    text, changed = choose(file.read_text(encoding="utf-8"), choice)
+    if changed:
+        with atomic(file) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    values = ", ".join(f"{key} {value}" for key, value in changed.items())
+    return f"{file}: {values or f'{choice} is chosen already'}"
 
 
-if __name__ == "__main__":
-    typer.run(main)
+app = command(main, stage=False)

@@ -1,6 +1,6 @@
-"""Reads the recipe's photos once for both extractors. The stages extract_image and extract_objects find all ready then.
+"""Reads the photos once for all extractors, so that each extraction stage finds its vectors ready.
 
-It pays on a GPU, where decoding limits. It writes no features, so it is no stage: run it before `dvc repro`.
+That pays on a GPU, where decoding is the limit. The stages write the features: run `dvc repro` afterwards.
 """
 
 from functools import partial
@@ -23,6 +23,3 @@ def main(params: Params, options: ExtractionOptions) -> str:
 
 
 app = command(main, stage=False)
-
-if __name__ == "__main__":
-    app()

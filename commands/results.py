@@ -1,4 +1,4 @@
-"""Prints the table of results and where the report lies. No stage of dvc.yaml: it makes nothing."""
+"""Prints the table of results, and where the report is."""
 
 from pipeline.files import read_json
 from pipeline.report.summary import summary_table
@@ -14,6 +14,3 @@ def main(params: Params) -> str:
 
 
 app = command(main, stage=False)
-
-if __name__ == "__main__":
-    app()

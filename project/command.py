@@ -1,18 +1,20 @@
-"""The frame around every stage: options, plain errors, seconds, the closing line. It decides no byte of an output."""
+"""The frame around every stage and command: options, plain errors, seconds, the closing line. It decides no output."""
 
-import functools
 import inspect
 import logging
 import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from contextlib import contextmanager
 from dataclasses import fields
+from inspect import Parameter
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.models import ArgumentInfo
 
 from pipeline.errors import InputError
 from pipeline.files import write_json
@@ -23,79 +25,113 @@ ParamsFile = Annotated[Path, typer.Option("--params", help="The file of paramete
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Model = Annotated[str, typer.Argument(help="A name under `models` in params.yaml.")]
 
+SHARED = (
+    Parameter("file", Parameter.KEYWORD_ONLY, default=Path("params.yaml"), annotation=ParamsFile),
+    Parameter("debug", Parameter.KEYWORD_ONLY, default=False, annotation=Debug),
+)
+"""The options of every command."""
+
 
 class Options:
     """Options that several commands share, as the fields of a dataclass: an argument of its type stands for them."""
 
     def check(self, typed: Set[str]) -> None:
-        """Raises InputError for options that do not go together; `typed` are those that stand on the command line."""
+        """Raises InputError for options that exclude each other; `typed` are those on the command line."""
 
 
 def command(main: Callable[..., str], stage: bool = True) -> typer.Typer:
-    """The typer command of a stage, from a function of (params, own arguments) that returns its closing line.
+    """Makes the app of a stage or command from a function that returns its closing line.
 
-    Adds `--params` and `--debug`. An error that the user can mend is printed as one sentence, exit code 1. What the
-    library logs is said aloud. A command that is no `stage` makes nothing, so that its seconds do not matter.
+    `main` takes `params` (the validated parameters) or `file` (the path of theirs), and its own arguments. The app adds
+    `--params` and `--debug`, prints an error that the user can mend as one sentence with exit code 1, and shows the
+    library's log. It notes the seconds that a `stage` takes; other commands make nothing.
     """
-    arguments_of = inspect.signature(main).parameters
-    groups = {
-        name: of.annotation
-        for name, of in arguments_of.items()
-        if isinstance(of.annotation, type) and issubclass(of.annotation, Options)
-    }
-    options = {"file": ParamsFile, "debug": Debug}
-    defaults = {"file": Path("params.yaml"), "debug": False}
+    wanted = inspect.signature(main).parameters
+    groups = {name: parameter.annotation for name, parameter in wanted.items() if is_group(parameter)}
 
-    @functools.wraps(main)
-    def run(*, context: typer.Context, file: Path, debug: bool, **arguments: object) -> None:
-        logging.basicConfig(format="%(message)s")
-        logging.getLogger("pipeline").setLevel(logging.INFO)
-        # Threads that wait for each other must not spin: on busy cores that makes torch ten times slower.
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    def run(*, context: typer.Context, file: Path, debug: bool, **arguments: Any) -> None:
+        prepare_process()
         start = time.monotonic()
-        try:
-            params = load(file)
-            typed = {name for name in arguments if is_typed(context, name)}
-            for name, group in groups.items():
-                arguments[name] = group(**{of.name: arguments.pop(of.name) for of in fields(group)})
-                arguments[name].check(typed)
-            line = main(params=params, **arguments)
+        with plain_errors(debug):
+            given = {"file": file} if "file" in wanted else {"params": load(file)}
+            line = main(**given, **collected(arguments, groups, context))
             if stage:
                 seconds = time.monotonic() - start
-                record_seconds(params, main.__module__, arguments, seconds)
+                what = [str(arguments[name]) for name, parameter in wanted.items() if is_argument(parameter)]
+                record_seconds(given["params"], "@".join([name_of(main), *what]), seconds)
                 line = f"{line} ({seconds:.1f} s)"
-        except (InputError, OSError) as error:
-            if debug:
-                traceback.print_exc()
-            print(f"Error: {explain(error)}", file=sys.stderr)
-            raise typer.Exit(1) from None
         print(line)
 
-    own = []
-    for name, parameter in arguments_of.items():
-        if name != "params":
-            own += inspect.signature(groups[name]).parameters.values() if name in groups else [parameter]
-    own = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]
-    added = [inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)]
-    added += [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=defaults[name], annotation=annotation)
-        for name, annotation in options.items()
-    ]
-    run.__signature__ = inspect.Signature(own + added)
-    run.__annotations__ = {parameter.name: parameter.annotation for parameter in own + added}
+    own = [parameter for parameter in expanded(wanted, groups) if parameter.name not in ("params", "file")]
+    parameters = [Parameter("context", Parameter.KEYWORD_ONLY, annotation=typer.Context), *own, *SHARED]
+    run.__signature__ = inspect.Signature(parameters)
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command(help=inspect.getmodule(main).__doc__)(run)
     return app
 
 
+def is_group(parameter: Parameter) -> bool:
+    """Recognises an argument that stands for a group of shared options."""
+    return isinstance(parameter.annotation, type) and issubclass(parameter.annotation, Options)
+
+
+def is_argument(parameter: Parameter) -> bool:
+    """Recognises what is typed without a flag."""
+    return any(isinstance(note, ArgumentInfo) for note in getattr(parameter.annotation, "__metadata__", ()))
+
+
+def expanded(wanted: Mapping[str, Parameter], groups: Mapping[str, type[Options]]) -> Iterable[Parameter]:
+    """Yields the parameters of a function as typer sees them, a group of options as its fields."""
+    for name, parameter in wanted.items():
+        for each in inspect.signature(groups[name]).parameters.values() if name in groups else [parameter]:
+            yield each.replace(kind=Parameter.KEYWORD_ONLY)
+
+
+def collected(
+    arguments: Mapping[str, Any], groups: Mapping[str, type[Options]], context: typer.Context
+) -> dict[str, Any]:
+    """Puts the values of grouped options into their groups, and checks these."""
+    left, typed = dict(arguments), {name for name in arguments if is_typed(context, name)}
+    filled = {
+        name: group(**{field.name: left.pop(field.name) for field in fields(group)}) for name, group in groups.items()
+    }
+    for group in filled.values():
+        group.check(typed)
+    return left | filled
+
+
 def is_typed(context: typer.Context, option: str) -> bool:
-    """Whether an option stands on the command line: one in the environment may be meant for other commands."""
+    """Recognises an option on the command line: one in the environment may be meant for other commands."""
     source = context.get_parameter_source(option)
     return source is not None and source.name == "COMMANDLINE"
 
 
-def record_seconds(params: Params, module: str, arguments: dict[str, object], seconds: float) -> None:
-    """Notes how long a stage took, outside the artifacts: seconds differ from run to run, cached outputs must not."""
-    name = sys.modules[module].__spec__.name.rpartition(".")[2]
-    of = [str(arguments[key]) for key in ("features", "model") if key in arguments]
-    write_json(round(seconds, 1), params.paths.seconds / f"{'@'.join([name, *of])}.json")
+def prepare_process() -> None:
+    """Shows the library's log as plain lines, and lets idle threads sleep."""
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("pipeline").setLevel(logging.INFO)
+    # Threads that wait for each other must not spin: on busy cores that makes torch ten times slower.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+@contextmanager
+def plain_errors(debug: bool) -> Iterator[None]:
+    """Turns an error that the user can mend into one sentence and exit code 1; `debug` shows the traceback first."""
+    try:
+        yield
+    except (InputError, OSError) as error:
+        if debug:
+            traceback.print_exc()
+        print(f"Error: {explain(error)}", file=sys.stderr)
+        raise typer.Exit(1) from None
+
+
+def name_of(main: Callable[..., str]) -> str:
+    """Returns the name of a stage's file, also when it runs as `__main__`."""
+    return sys.modules[main.__module__].__spec__.name.rpartition(".")[2]
+
+
+def record_seconds(params: Params, stage: str, seconds: float) -> None:
+    """Notes the seconds of a stage outside the artifacts: they differ from run to run, and cached outputs must not."""
+    write_json(round(seconds, 1), params.paths.seconds / f"{stage}.json")

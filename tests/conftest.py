@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# Before torch is loaded: as in stages/cli.py.
+# Before torch is loaded: as in project/command.py.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # The first example of a property may have to compile a loop.

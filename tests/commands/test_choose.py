@@ -19,7 +19,7 @@ PAPERS = ["nus-wide-1", "nus-wide-2"]
 
 
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "commands.choose", *arguments]
+    command = [sys.executable, "-m", "tagrec", "choose", *arguments]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
@@ -100,4 +100,4 @@ def test_a_file_without_the_keys_is_one_sentence(file):
 @pytest.mark.parametrize("choice", CHOICES)
 def test_make_chooses_then_runs_as_repro_does(choice):
     shown = subprocess.run(["make", "-n", choice], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert shown.index(f"commands.choose {choice}") < shown.index("dvc repro report") < shown.index("commands.results")
+    assert shown.index(f"tagrec choose {choice}") < shown.index("dvc repro report") < shown.index("tagrec results")

@@ -1,4 +1,4 @@
-"""`python -m commands.prefetch`: one pass over the photos, after which both extraction stages find all ready."""
+"""`tagrec prefetch`: one pass over the photos, after which both extraction stages find all ready."""
 
 import io
 import os
@@ -52,7 +52,7 @@ def run(folder: Path, *arguments: str, check: bool = True, **variables: str) -> 
 
 
 def test_one_pass_leaves_the_stages_nothing_to_compute(project: Path):
-    done = run(project, "commands.prefetch", "--workers", "1")
+    done = run(project, "tagrec", "prefetch", "--workers", "1")
     assert done.stdout.startswith("extract: 5 photos, squeezenet1_1 (seeded weights) on cpu and detector.pt")
     assert "Computed 5 photos at " in done.stderr
     for kind, dimension in (("image", 512), ("objects", 80)):

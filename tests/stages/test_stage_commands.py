@@ -47,7 +47,7 @@ assert not heavy, heavy
 
 
 def test_the_projects_own_parameters_are_valid():
-    done = run("commands.check")
+    done = run("tagrec", "check")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("params.yaml is valid")
 
@@ -87,7 +87,7 @@ def test_an_unknown_model_is_refused_with_the_choices(tmp_path):
 )
 def test_a_broken_params_file_is_one_sentence(tmp_path, text, words):
     (tmp_path / "params.yaml").write_text(text)
-    done = run("commands.check", folder=tmp_path)
+    done = run("tagrec", "check", folder=tmp_path)
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert all(word in line for word in words), line
@@ -106,6 +106,6 @@ def test_no_key_of_the_extractors_has_a_default(tmp_path, section):
 
 
 def test_without_params_the_file_is_named(tmp_path):
-    done = run("commands.check", folder=tmp_path)
+    done = run("tagrec", "check", folder=tmp_path)
     assert done.returncode == 1
     assert "params.yaml does not exist" in done.stderr
