@@ -47,7 +47,7 @@ from pipeline.features.extraction.device import cores, pick_device
 from pipeline.features.extraction.engine import key
 from pipeline.features.extraction.local import CHUNK, Local
 from pipeline.features.extraction.run import extract, features
-from pipeline.features.extraction.vectors import Parts
+from pipeline.features.extraction.vector_files import VectorFiles
 from pipeline.features.extractor import Extractor, exact
 from pipeline.features.images import decode, squash
 from pipeline.features.networks.torchvision.backbone import load_backbone
@@ -298,7 +298,7 @@ def parts(scratch: Path) -> None:
     names = [key(str(number).encode()) for number in range(NUS_WIDE)]
     for each in (16, 64):
         with fresh(scratch / "parts") as folder:
-            kept = Parts(folder, 512)
+            kept = VectorFiles(folder, 512)
             for at in range(0, NUS_WIDE, each):
                 kept.add(names[at : at + each], vectors[at : at + each])
                 kept.flush()

@@ -32,7 +32,7 @@ from pipeline.features.extraction.engine import Computed, Engine, Task, key
 from pipeline.features.extraction.local import Local
 from pipeline.features.extraction.ray import CHUNK, OnRay
 from pipeline.features.extraction.run import extract, features
-from pipeline.features.extraction.vectors import Parts
+from pipeline.features.extraction.vector_files import VectorFiles
 from pipeline.features.extractor import Extractor
 from pipeline.files import write_parquet
 
@@ -127,7 +127,7 @@ def feed(shards: Path, scratch: Path, seconds: float = 20.0) -> None:
     while time.perf_counter() - start < seconds:
         read += len(list(islice(tasks, CHUNK["cuda"])))
     print(f"reading and hashing: {read / (time.perf_counter() - start):,.0f} photos/s")
-    parts = Parts(scratch / "fed", DIMENSION)
+    parts = VectorFiles(scratch / "fed", DIMENSION)
     with cluster.connected():
         chunks = iter(lambda: list(islice(tasks, CHUNK["cuda"])), [])
         sent, start, cpu = -CHUNK["cuda"], 0.0, 0.0

@@ -1,7 +1,6 @@
 """What every extractor of features is, and the record of whatever decides its numbers."""
 
 import hashlib
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -16,6 +15,7 @@ from torch.backends import cudnn
 
 from pipeline.errors import InputError, one_line
 from pipeline.features.config import Precision
+from pipeline.features.record import canonical
 
 USUAL_SIZES = {"image": 224, "objects": 448}
 """The input size to propose where another one is refused, by the extractor's kind."""
@@ -153,8 +153,3 @@ def place(device: str) -> dict[str, Any]:
 def exact() -> AbstractContextManager[None]:
     """Convolutions without TF32, by deterministic kernels. A setting of the whole process: threads share it."""
     return cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
-
-
-def canonical(record: Mapping[str, Any]) -> str:
-    """A record as JSON, always the same bytes."""
-    return json.dumps(record, sort_keys=True, ensure_ascii=False)

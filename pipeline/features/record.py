@@ -1,26 +1,50 @@
-"""The record of an extractor, which travels with the features that it made."""
+"""Tables of features: a vector for each photo, and the record of the extractor that made them."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.errors import InputError
+from pipeline.data.schema import PHOTO, VECTOR
+from pipeline.errors import ArtifactError
 
 RECORD = b"extractor"
-"""The key of the parquet schema's metadata under which it lies, as JSON."""
+"""The key of the record in a table's metadata."""
+
+
+def canonical(record: Mapping[str, Any]) -> str:
+    """Writes a record as JSON, always the same bytes."""
+    return json.dumps(record, sort_keys=True, ensure_ascii=False)
+
+
+def vector_table(column: str, names: Sequence[str], vectors: np.ndarray) -> pa.Table:
+    """Puts names and their vectors, float32 (len(names), dimension), in a table without copying the vectors."""
+    numbers = pa.array(vectors.reshape(-1), pa.float32())
+    vector = pa.FixedSizeListArray.from_arrays(numbers, vectors.shape[1])
+    return pa.table({column: pa.array(names, pa.string()), VECTOR: vector})
+
+
+def features_table(photos: Sequence[str], vectors: np.ndarray, record: Mapping[str, Any]) -> pa.Table:
+    """Returns photos and vectors as a table: photo (str), vector (fixed_size_list<float32>[dimension]).
+
+    The record lies in the metadata. Every record has the extractor's `kind` and `name`, the `sha256` of its weights or
+    vectors, and the `dimension`; that of a detector also has the `classes` that its numbers are the probabilities of.
+    """
+    return vector_table(PHOTO, photos, vectors).replace_schema_metadata({RECORD: canonical(record)})
 
 
 def read_record(path: Path) -> dict[str, Any]:
-    """What made the features in a file: network, weights, input, device, versions.
+    """Reads the record of the extractor that made the features in a file.
 
-    Raises InputError when there is no such file, or no record in it.
+    Raises ArtifactError when there is no such file, or no record in it.
     """
     try:
         return json.loads((pq.read_schema(path).metadata or {})[RECORD])
     except FileNotFoundError:
-        raise InputError(f"{path} does not exist: run the stage that writes it, or `dvc repro`.") from None
+        raise ArtifactError(f"{path} does not exist.") from None
     except (KeyError, pa.ArrowInvalid):
-        raise InputError(f"{path} does not say which extractor made it: extract the features again.") from None
+        raise ArtifactError(f"{path} does not record which extractor made it.") from None

@@ -12,6 +12,7 @@ from pipeline.features.networks.darknet.config import Darknet19Config, Yolov2Con
 from pipeline.features.networks.timm.config import TimmConfig
 from pipeline.features.networks.torchvision.config import TorchvisionConfig
 from pipeline.features.networks.ultralytics.config import UltralyticsConfig, UltralyticsExportConfig
+from pipeline.features.vectors import VectorsConfig
 
 EXTRACTORS: Mapping[str, type[ExtractorConfig]] = {
     "torchvision": TorchvisionConfig,
@@ -20,6 +21,7 @@ EXTRACTORS: Mapping[str, type[ExtractorConfig]] = {
     "yolov2": Yolov2Config,
     "ultralytics": UltralyticsConfig,
     "ultralytics-export": UltralyticsExportConfig,
+    "vectors": VectorsConfig,
 }
 """The configuration of each kind, by the name that it has in a configuration."""
 

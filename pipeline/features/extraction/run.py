@@ -14,9 +14,9 @@ import pyarrow as pa
 from pipeline.data.photo import Photo
 from pipeline.errors import InputError
 from pipeline.features.extraction.engine import Computed, Engine, Task, key
-from pipeline.features.extraction.vectors import Parts, table
-from pipeline.features.extractor import Extractor, canonical
-from pipeline.features.record import RECORD
+from pipeline.features.extraction.vector_files import VectorFiles
+from pipeline.features.extractor import Extractor
+from pipeline.features.record import features_table
 from pipeline.progress import Meter, meter
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ def extract(
     what it lacks, and kill -9 loses some seconds' work. Vectors do not pile up in memory. Raises InputError for a photo
     that cannot be decoded, when the network gives a number that is not finite, and when the disk is full.
     """
-    parts = [Parts(work / extractor.fingerprint, extractor.dimension) for extractor in extractors]
+    parts = [VectorFiles(work / extractor.fingerprint, extractor.dimension) for extractor in extractors]
     known = [of.keys() for of in parts]
     keys, rest = _finished(photos, known)
     with meter(f"Extracting {' and '.join(e.kind for e in extractors)}", total, "photos", len(keys)) as shown:
@@ -64,11 +64,11 @@ def features(extractor: Extractor, keys: Mapping[str, str], work: Path) -> pa.Ta
     for row, name in enumerate(names):
         rows.setdefault(keys[name], row)
     vectors = np.empty((len(names), extractor.dimension), np.float32)
-    Parts(work / extractor.fingerprint, extractor.dimension).gather(rows, vectors)
+    VectorFiles(work / extractor.fingerprint, extractor.dimension).gather(rows, vectors)
     for row, name in enumerate(names):
         if rows[keys[name]] != row:  # The same picture under another id.
             vectors[row] = vectors[rows[keys[name]]]
-    return table("photo", names, vectors).replace_schema_metadata({RECORD: canonical(extractor.record)})
+    return features_table(names, vectors, extractor.record)
 
 
 def _finished(photos: Iterable[Photo], known: Sequence[set[str]]) -> tuple[dict[str, str], Iterable[Photo]]:

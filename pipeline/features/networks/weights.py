@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from pipeline.errors import InputError, one_line
+from pipeline.features.hashes import sha256_of_folder
 from pipeline.files import atomic, sha256
 from pipeline.progress import track
 
@@ -93,15 +94,6 @@ def own(path: Path, expected: str | None, key: str) -> str:
 def _sha512(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha512").hexdigest()
-
-
-def sha256_of_folder(folder: Path) -> str:
-    """The SHA-256 of what `sha256sum` prints for a folder's files, by their sorted names in it (hidden ones, too).
-
-    As `find . -type f -printf '%P\\n' | LC_ALL=C sort | xargs -d '\\n' sha256sum | sha256sum` says in the folder.
-    """
-    names = sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
-    return hashlib.sha256("".join(f"{sha256(folder / name)}  {name}\n" for name in names).encode()).hexdigest()
 
 
 def read(path: Path) -> dict[str, Tensor]:

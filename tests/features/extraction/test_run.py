@@ -21,7 +21,7 @@ from PIL import Image
 from pipeline.data.photo import Photo
 from pipeline.errors import InputError
 from pipeline.features.config import ImageFeaturesConfig
-from pipeline.features.extraction import vectors as parts
+from pipeline.features.extraction import vector_files
 from pipeline.features.extraction.local import Local
 from pipeline.features.extraction.run import extract, features
 from pipeline.features.extractor import BATCH, place
@@ -74,7 +74,7 @@ def test_the_file_tells_what_made_it(photos, extracted, tmp_path: Path):
 
 def test_a_file_that_does_not_tell_is_refused(tmp_path: Path):
     write_parquet(pa.table({"photo": ["p"]}), tmp_path / "other.parquet")
-    with pytest.raises(InputError, match="does not say which extractor"):
+    with pytest.raises(InputError, match="does not record which extractor"):
         read_record(tmp_path / "other.parquet")
     with pytest.raises(InputError, match="does not exist"):
         read_record(tmp_path / "none.parquet")
@@ -152,8 +152,8 @@ from pathlib import Path
 import torch
 from tests.features import conftest
 from tests.support.mean_colour import MeanColour
-from pipeline.features.extraction import vectors as parts
-parts.SECONDS = 0
+from pipeline.features.extraction import vector_files
+vector_files.SECONDS = 0
 torch.set_num_threads(int(sys.argv[2]))
 class Slow(MeanColour):
     def forward(self, pixels):
@@ -184,7 +184,7 @@ def test_kill_9_loses_one_batch_at_most(photos, extracted, tmp_path: Path):
 
 @pytest.mark.parametrize("damage", ["cut short", "other columns", "not parquet"])
 def test_a_broken_part_is_computed_again_and_said(damage: str, photos, extracted, tmp_path, caplog, monkeypatch):
-    monkeypatch.setattr(parts, "SECONDS", 0)  # A part for each batch.
+    monkeypatch.setattr(vector_files, "SECONDS", 0)  # A part for each batch.
     first = extracted(MeanColour(), photos(2 * BATCH), 2 * BATCH, tmp_path)
     part = sorted(tmp_path.glob("*/*.parquet"))[0]
     match damage:
@@ -203,7 +203,7 @@ def test_a_broken_part_is_computed_again_and_said(damage: str, photos, extracted
 
 @pytest.mark.parametrize("lost", ["a part", "the folder"])
 def test_vectors_that_are_lost_before_they_are_gathered_are_missed(lost: str, photos, tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(parts, "SECONDS", 0)  # A part for each batch.
+    monkeypatch.setattr(vector_files, "SECONDS", 0)  # A part for each batch.
     work, extractor = tmp_path / "work", MeanColour()
     keys = extract([extractor], photos(2 * BATCH), 2 * BATCH, work, Local(0))
     if lost == "a part":

@@ -13,11 +13,12 @@ from pipeline.data.photo import Photo
 from pipeline.errors import InputError
 from pipeline.features.config import ObjectFeaturesConfig
 from pipeline.features.extractor import BATCH
+from pipeline.features.hashes import sha256_of_folder
 from pipeline.features.images import decode
 from pipeline.features.networks.ultralytics import exported
 from pipeline.features.networks.ultralytics.detector import Detector, calm_ultralytics, load_detector
 from pipeline.features.networks.ultralytics.exported import Exported
-from pipeline.features.networks.weights import check, sha256_of_folder
+from pipeline.features.networks.weights import check
 
 SIZE = 64
 CPU = torch.device("cpu")

@@ -13,8 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.features.extraction import vectors as parts
-from pipeline.features.extraction.vectors import Parts, table
+from pipeline.features.extraction import vector_files
+from pipeline.features.extraction.vector_files import PHOTO_HASH, VectorFiles
+from pipeline.features.record import vector_table
 from pipeline.files import write_parquet
 
 
@@ -28,12 +29,12 @@ def files(folder: Path) -> list[Path]:
 
 
 def test_what_is_added_is_kept_by_key(tmp_path: Path):
-    kept = Parts(tmp_path, 2)
+    kept = VectorFiles(tmp_path, 2)
     kept.add(["a", "b"], vectors(1, 2))
     kept.flush()
     kept.add(["c"], vectors(3))
     kept.flush()
-    again = Parts(tmp_path, 2)
+    again = VectorFiles(tmp_path, 2)
     assert again.keys() == {"a", "b", "c"}
     into = np.zeros((3, 2), np.float32)
     again.gather({"c": 0, "a": 2}, into)
@@ -42,28 +43,28 @@ def test_what_is_added_is_kept_by_key(tmp_path: Path):
 
 def test_a_key_may_lie_in_two_parts(tmp_path: Path):
     for keys in (["a", "b"], ["b", "c"]):  # As two runs at once leave them.
-        kept = Parts(tmp_path, 2)
+        kept = VectorFiles(tmp_path, 2)
         kept.add(keys, vectors(*(ord(key) for key in keys)))
     into = np.zeros((3, 2), np.float32)
-    Parts(tmp_path, 2).gather({"a": 0, "b": 1, "c": 2}, into)
+    VectorFiles(tmp_path, 2).gather({"a": 0, "b": 1, "c": 2}, into)
     assert into[:, 0].tolist() == [97, 98, 99]
     with pytest.raises(InputError, match="has lost the vectors of 1 photos: run again"):
-        Parts(tmp_path, 2).gather({"a": 0, "b": 1, "d": 2}, into)
+        VectorFiles(tmp_path, 2).gather({"a": 0, "b": 1, "d": 2}, into)
 
 
 def test_a_part_is_written_at_once_and_then_every_few_seconds(tmp_path: Path, monkeypatch):
     now = 100.0
-    monkeypatch.setattr(parts.time, "monotonic", lambda: now)
-    kept = Parts(tmp_path, 2)
+    monkeypatch.setattr(vector_files.time, "monotonic", lambda: now)
+    kept = VectorFiles(tmp_path, 2)
     kept.add(["a"], vectors(1))
     (first,) = files(tmp_path)
-    now += parts.SECONDS / 2
+    now += vector_files.SECONDS / 2
     kept.add(["b"], vectors(2))
     assert files(tmp_path) == [first]
-    now += parts.SECONDS / 2
+    now += vector_files.SECONDS / 2
     kept.add(["c"], vectors(3))
     (second,) = set(files(tmp_path)) - {first}
-    assert pq.read_table(second)["jpeg_sha256"].to_pylist() == ["b", "c"]
+    assert pq.read_table(second)[PHOTO_HASH].to_pylist() == ["b", "c"]
     kept.add(["d"], vectors(4))
     assert len(files(tmp_path)) == 2
     kept.flush()
@@ -76,7 +77,7 @@ def test_a_part_is_written_at_once_and_then_every_few_seconds(tmp_path: Path, mo
     ids=str,
 )
 def test_what_cannot_be_read_now_is_not_deleted(error: Exception, tmp_path: Path, monkeypatch):
-    kept = Parts(tmp_path, 2)
+    kept = VectorFiles(tmp_path, 2)
     kept.add(["a"], vectors(1))
 
     def fail(_: Path) -> None:
@@ -84,8 +85,8 @@ def test_what_cannot_be_read_now_is_not_deleted(error: Exception, tmp_path: Path
 
     with monkeypatch.context() as broken, pytest.raises(type(error)):
         broken.setattr(pq, "read_table", fail)
-        Parts(tmp_path, 2).keys()
-    assert Parts(tmp_path, 2).keys() == {"a"}
+        VectorFiles(tmp_path, 2).keys()
+    assert VectorFiles(tmp_path, 2).keys() == {"a"}
 
 
 @pytest.mark.parametrize("damage", ["page", "key"])
@@ -93,17 +94,17 @@ def test_what_is_broken_inside_is_deleted_and_said(damage: str, tmp_path: Path, 
     path = tmp_path / "0.parquet"
     key = b"\xff" if damage == "key" else b"a"  # No UTF-8.
     column = pa.Array.from_buffers(pa.string(), 1, [None, pa.array([0, 1], pa.int32()).buffers()[1], pa.py_buffer(key)])
-    write_parquet(table("jpeg_sha256", ["a"], vectors(1)).set_column(0, "jpeg_sha256", column), path)
+    write_parquet(vector_table(PHOTO_HASH, ["a"], vectors(1)).set_column(0, PHOTO_HASH, column), path)
     if damage == "page":
         path.write_bytes(path.read_bytes()[:4] + bytes(20) + path.read_bytes()[24:])
-    assert Parts(tmp_path, 2).keys() == set()
+    assert VectorFiles(tmp_path, 2).keys() == set()
     assert not path.exists()
     assert f"{path} is broken" in caplog.text
 
 
 def test_a_part_that_vanishes_while_it_is_read_stops_nothing(tmp_path: Path, monkeypatch):
     for name in "ab":
-        write_parquet(table("jpeg_sha256", [name], vectors(1)), tmp_path / f"{name}.parquet")
+        write_parquet(vector_table(PHOTO_HASH, [name], vectors(1)), tmp_path / f"{name}.parquet")
     read = pq.read_table
 
     def delete_first(path: Path) -> pa.Table:
@@ -111,7 +112,7 @@ def test_a_part_that_vanishes_while_it_is_read_stops_nothing(tmp_path: Path, mon
         return read(path)
 
     monkeypatch.setattr(pq, "read_table", delete_first)
-    assert Parts(tmp_path, 2).keys() == {"b"}
+    assert VectorFiles(tmp_path, 2).keys() == {"b"}
 
 
 def test_what_killed_runs_left_is_deleted_and_what_others_write_is_not(tmp_path: Path):
@@ -122,7 +123,7 @@ def test_what_killed_runs_left_is_deleted_and_what_others_write_is_not(tmp_path:
     for path in (left, own, others):
         path.write_bytes(b"half")
     try:
-        assert Parts(tmp_path, 2).keys() == set()
+        assert VectorFiles(tmp_path, 2).keys() == set()
     finally:
         alive.kill()
         alive.wait()
@@ -130,13 +131,13 @@ def test_what_killed_runs_left_is_deleted_and_what_others_write_is_not(tmp_path:
 
 
 def test_nothing_is_written_for_nothing(tmp_path: Path):
-    kept = Parts(tmp_path, 2)
+    kept = VectorFiles(tmp_path, 2)
     kept.flush()
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_full_disk_ends_in_a_sentence_and_loses_nothing_kept_before(tmp_path: Path):
-    kept = Parts(tmp_path, 512)
+    kept = VectorFiles(tmp_path, 512)
     kept.add(["a"], np.ones((1, 512), np.float32))
     kept.flush()
     kept.add([f"k{number}" for number in range(1000)], np.random.default_rng(0).random((1000, 512), np.float32))
@@ -148,7 +149,7 @@ def test_a_full_disk_ends_in_a_sentence_and_loses_nothing_kept_before(tmp_path: 
             kept.flush()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert Parts(tmp_path, 512).keys() == {"a"}
+    assert VectorFiles(tmp_path, 512).keys() == {"a"}
     assert len(list(tmp_path.iterdir())) == 1  # And no half a part.
     kept.flush()
-    assert len(Parts(tmp_path, 512).keys()) == 1001
+    assert len(VectorFiles(tmp_path, 512).keys()) == 1001

@@ -16,16 +16,21 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.data.schema import VECTOR
 from pipeline.errors import InputError, one_line
+from pipeline.features.record import vector_table
 from pipeline.files import write_parquet
 
 log = logging.getLogger(__name__)
+
+PHOTO_HASH = "jpeg_sha256"
+"""The column of the hashes of photos (str)."""
 
 SECONDS = 5.0
 """Work that kill -9 loses at most, and a batch. A part for each batch would be 17,000 files for NUS-WIDE."""
 
 
-class Parts:
+class VectorFiles:
     """The parts in a folder, all vectors of length `dimension`."""
 
     def __init__(self, folder: Path, dimension: int):
@@ -53,7 +58,7 @@ class Parts:
         """Writes what was added since the last part. Raises InputError when the disk does not take it."""
         if self._keys:
             name = hashlib.sha256("".join(self._keys).encode()).hexdigest()[:16]
-            part = table("jpeg_sha256", self._keys, np.concatenate(self._vectors))
+            part = vector_table(PHOTO_HASH, self._keys, np.concatenate(self._vectors))
             try:
                 write_parquet(part, self._folder / f"{name}.parquet")
             except OSError as error:
@@ -90,7 +95,7 @@ class Parts:
                 path.unlink(missing_ok=True)
 
     def _read(self) -> Iterator[tuple[list[str], np.ndarray]]:
-        schema = table("jpeg_sha256", [], np.empty((0, self._dimension), np.float32)).schema
+        schema = vector_table(PHOTO_HASH, [], np.empty((0, self._dimension), np.float32)).schema
         for path in sorted(self._folder.glob("*.parquet")):
             try:
                 part = pq.read_table(path)
@@ -104,12 +109,5 @@ class Parts:
                 log.warning("%s is broken (%s): its photos are computed again.", path, one_line(error))
                 path.unlink(missing_ok=True)  # pyarrow's FileNotFoundError has no errno, either.
                 continue
-            numbers = part["vector"].combine_chunks().flatten().to_numpy()
-            yield part["jpeg_sha256"].to_pylist(), numbers.reshape(-1, self._dimension)
-
-
-def table(column: str, names: Sequence[str], vectors: np.ndarray) -> pa.Table:
-    """Names and vectors, float32 (len(names), dimension), as fixed_size_list<float32>; these keep their memory."""
-    numbers = pa.array(vectors.reshape(-1), pa.float32())
-    vector = pa.FixedSizeListArray.from_arrays(numbers, vectors.shape[1])
-    return pa.table({column: pa.array(names, pa.string()), "vector": vector})
+            numbers = part[VECTOR].combine_chunks().flatten().to_numpy()
+            yield part[PHOTO_HASH].to_pylist(), numbers.reshape(-1, self._dimension)

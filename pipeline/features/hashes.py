@@ -1,0 +1,31 @@
+"""Hashes of the files that decide features: nothing is used that has not the hash that was asked for."""
+
+import hashlib
+from pathlib import Path
+
+from pipeline.errors import SettingError
+from pipeline.files import sha256
+
+
+def checked_sha256(path: Path, expected: str | None, field: str = "sha256") -> str:
+    """Returns the SHA-256 of a file or folder of the user's own, which must be the one that `field` expects.
+
+    Raises SettingError when it has another hash, and when none is expected: then the message gives the hash to set.
+    """
+    found = sha256_of_folder(path) if path.is_dir() else sha256(path)
+    if expected is None:
+        raise SettingError(field, f"is null; that of {path} is {found}: set it if you trust the file.")
+    if found != expected:
+        raise SettingError(
+            field, f"is {expected}; {path} has the SHA-256 {found}: it is another file, or a broken one."
+        )
+    return found
+
+
+def sha256_of_folder(folder: Path) -> str:
+    """Returns the SHA-256 of what `sha256sum` prints for all files of a folder, sorted by their paths.
+
+    As `find . -type f -printf '%P\\n' | LC_ALL=C sort | xargs -d '\\n' sha256sum | sha256sum` prints in the folder.
+    """
+    names = sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
+    return hashlib.sha256("".join(f"{sha256(folder / name)}  {name}\n" for name in names).encode()).hexdigest()

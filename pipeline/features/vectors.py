@@ -1,0 +1,139 @@
+"""Vectors that were computed elsewhere: a Parquet or NumPy file of one's own, for which no pictures are needed."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import Field
+
+from pipeline.config import Config
+from pipeline.data.schema import PHOTO, VECTOR
+from pipeline.errors import InputError, SettingError, one_line
+from pipeline.features.config import ExtractorConfig, Load, Sha256
+from pipeline.features.hashes import checked_sha256
+from pipeline.features.record import features_table
+
+
+class PhotoList(Config):
+    """The photos that the rows of a matrix belong to."""
+
+    path: str = Field(description="A text file with the id of a photo on each line, in the order of the rows.")
+    sha256: Sha256 | None = Field(description="The file's SHA-256; null is refused with the one that it has.")
+
+
+class VectorsConfig(ExtractorConfig):
+    """Vectors of one's own, one for each photo."""
+
+    kind: Literal["vectors"] = Field(description="Vectors that were computed elsewhere.")
+    path: str = Field(
+        description="A Parquet file with columns photo and vector, or an .npy file with a row for each photo."
+    )
+    sha256: Sha256 | None = Field(description="The file's SHA-256; null is refused with the one that it has.")
+    photos: PhotoList | None = Field(description="The photos of the rows of an .npy file; null for a Parquet file.")
+
+    def features(
+        self,
+        photos: pl.Series,
+        seed: int,  # noqa: ARG002 (nothing is drawn)
+        compute: Callable[[Load], pa.Table],  # noqa: ARG002 (nothing is computed)
+    ) -> pa.Table:
+        path = Path(self.path)
+        record = {"kind": self.kind, "name": path.name, "sha256": _checked(path, self.sha256)}
+        if path.suffix.lower() == ".npy":
+            if self.photos is None:
+                raise SettingError("photos", f"is null; {path} has no ids of photos: name a file that lists them.")
+            listed = Path(self.photos.path)
+            record["photos_sha256"] = _checked(listed, self.photos.sha256, "photos.")
+            ids, vectors = _read_ids(listed), _read_matrix(path)
+            if len(ids) != len(vectors):
+                raise InputError(f"{path} has {len(vectors):,} rows, and {listed} lists {len(ids):,} photos.")
+        elif self.photos is not None:
+            raise SettingError("photos", f"names a file, but {path} is no .npy file: a Parquet file has its own ids.")
+        else:
+            ids, vectors = _read_table(path)
+        record["dimension"] = vectors.shape[1]
+        if not vectors.shape[1]:
+            raise InputError(f"{path} has vectors without numbers.")
+        wanted = photos.unique().sort()
+        return features_table(wanted.to_list(), _rows(path, ids, vectors, wanted), record)
+
+
+def _checked(path: Path, expected: str | None, section: str = "") -> str:
+    """Returns the SHA-256 of a file that a section of the configuration names, if it is the expected one."""
+    if not path.is_file():
+        raise SettingError(f"{section}path", f"is {str(path)!r}; there is no such file.")
+    return checked_sha256(path, expected, f"{section}sha256")
+
+
+def _read_table(path: Path) -> tuple[pl.Series, np.ndarray]:
+    """Reads the ids and vectors, (photos, numbers), in a Parquet file."""
+    try:
+        names = pq.read_schema(path).names
+        for column in (PHOTO, VECTOR):
+            if column not in names:
+                raise InputError(f"{path} has no column {column!r}; it has {', '.join(names)}.")
+        frame = pl.read_parquet(path, columns=[PHOTO, VECTOR], glob=False)
+    except (pa.ArrowException, pl.exceptions.PolarsError) as error:
+        raise InputError(f"{path} is not a Parquet file that can be read ({one_line(error)}).") from None
+    ids, vectors = frame[PHOTO], frame[VECTOR]
+    if ids.dtype != pl.String:
+        raise InputError(f"{path} has ids of type {ids.dtype} in its column {PHOTO!r}; they must be strings.")
+    if not isinstance(vectors.dtype, pl.List | pl.Array) or not vectors.dtype.inner.is_float():
+        raise InputError(
+            f"{path} has values of type {vectors.dtype} in its column {VECTOR!r}; they must be lists of floating-point "
+            "numbers."
+        )
+    _refuse(path, ids, vectors.is_null(), "no vector")
+    if isinstance(vectors.dtype, pl.List):
+        lengths = vectors.list.len()
+        _refuse(path, ids, lengths != (lengths[0] if len(lengths) else 0), "a vector of another length than the first")
+        vectors = vectors.list.to_array(int(lengths[0]) if len(lengths) else 0)
+    return ids, vectors.to_numpy()
+
+
+def _read_matrix(path: Path) -> np.ndarray:
+    """Reads the matrix (photos, numbers) in an .npy file; runs no code of the file."""
+    try:
+        with path.open("rb") as file:
+            matrix = np.lib.format.read_array(file, allow_pickle=False)
+    except (ValueError, EOFError, OSError, MemoryError) as error:
+        raise InputError(f"{path} cannot be read as a NumPy file of numbers ({one_line(error)}).") from None
+    if matrix.ndim != 2 or not np.issubdtype(matrix.dtype, np.floating):
+        raise InputError(
+            f"{path} has an array of {matrix.dtype} and shape {matrix.shape}; it must be of floating-point numbers, "
+            "with a row for each photo."
+        )
+    return matrix
+
+
+def _read_ids(path: Path) -> pl.Series:
+    """Reads the ids of photos in a text file, one a line."""
+    try:
+        lines = path.read_text(encoding="utf-8-sig").removesuffix("\n").split("\n")
+    except UnicodeDecodeError:
+        raise InputError(f"{path} is not a text file in UTF-8.") from None
+    return pl.Series(lines, dtype=pl.String)
+
+
+def _rows(path: Path, ids: pl.Series, vectors: np.ndarray, wanted: pl.Series) -> np.ndarray:
+    """Returns the vectors of the wanted photos in their order, float32 (photos, numbers)."""
+    _refuse(path, ids, ids.is_null(), "no id")
+    _refuse(path, ids, ids.is_duplicated(), "several vectors")
+    rows = wanted.replace_strict(ids, range(len(ids)), default=None, return_dtype=pl.Int64)
+    _refuse(path, wanted, rows.is_null(), "no vector")
+    with np.errstate(over="ignore"):  # What float32 cannot hold becomes infinite, and is refused.
+        chosen = vectors[rows.to_numpy()].astype(np.float32)
+    _refuse(path, wanted, pl.Series(~np.isfinite(chosen).all(axis=1)), "a vector with numbers that are not finite")
+    return chosen
+
+
+def _refuse(path: Path, ids: pl.Series, faulty: pl.Series, fault: str) -> None:
+    """Raises InputError naming the first photo with a fault, and how many more there are."""
+    found = ids.filter(faulty)
+    if len(found):
+        more = f", and {len(found) - 1:,} more like it" if len(found) > 1 else ""
+        raise InputError(f"{path} has {fault} for photo {found[0]!r}{more}.")
