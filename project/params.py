@@ -8,7 +8,7 @@ import difflib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StringConstraints, ValidationError, model_validator
+from pydantic import Field, StringConstraints, ValidationError, create_model, model_validator
 from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -21,9 +21,8 @@ from pipeline.folksonomy.refine import RefineStep
 from pipeline.folksonomy.split import SplitRule
 from pipeline.models.config import ModelConfig
 from pipeline.report.config import ReportConfig
-from pipeline.sources.nus_wide.config import NusWideConfig
-from pipeline.sources.sample.config import SampleConfig
-from pipeline.sources.table import TableConfig
+from pipeline.sources.base import Source
+from pipeline.sources.registry import SOURCES
 from pipeline.training.config import TrainingConfig, TuningConfig
 from project.paths import Paths
 
@@ -31,12 +30,12 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_+-]*$")]
 """Names of recipes and models become parts of paths, so they are plain."""
 
 
-class Sources(Config):
-    """What each source is told."""
-
-    sample: SampleConfig = Field(description="The embedded sample: rendered photos, simulated users.")
-    table: TableConfig = Field(description="A table of one's own.")
-    nus_wide: NusWideConfig = Field(alias="nus-wide", description="NUS-WIDE's official lists, and Flickr.")
+Sources = create_model(
+    "Sources",
+    __base__=Config,
+    __doc__="The settings of each source.",
+    **{name: (source, Field(description=source.__doc__)) for name, source in SOURCES.items()},
+)
 
 
 class Recipe(Config):
@@ -49,11 +48,11 @@ class Recipe(Config):
 class Params(Config):
     """All of `params.yaml`."""
 
-    source: Literal["sample", "table", "nus-wide"] = Field(description="Where photos, owners and tags come from.")
+    source: Literal[*SOURCES] = Field(description="Where photos, owners and tags come from.")
     recipe: str = Field(description="The recipe that is run: a name under `recipes`.")
     seed: int = Field(ge=0, description="Seed of everything that is drawn at random after the crawl.")
     seeds: int = Field(ge=1, description="Trainings of each model, from this many seeds, the first being `seed`.")
-    sources: Sources = Field(description="What each source is told.")
+    sources: Sources = Field(description="The settings of each source.")
     recipes: dict[Name, Recipe] = Field(description="Recipes by name.")
     image: ImageFeaturesConfig = Field(description="Image features (Section 4.1).")
     objects: ObjectFeaturesConfig = Field(description="Object features (Section 4.2).")
@@ -72,6 +71,10 @@ class Params(Config):
     @property
     def paths(self) -> Paths:
         return Paths(self.source, self.recipe)
+
+    @property
+    def active_source(self) -> Source:
+        return getattr(self.sources, self.source)
 
     @property
     def active_recipe(self) -> Recipe:

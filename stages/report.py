@@ -17,7 +17,6 @@ from pipeline.report.inputs import ModelInfo, ReportInputs
 from project.command import command
 from project.params import Params
 
-SIMULATED = {"sample": ("The photos are rendered by the project.", "The users and their tags are simulated.")}
 SAMPLE_DETECTOR = "pipeline/sources/sample/detector.pt"
 LABELS = {
     "popular": "Most popular tags",
@@ -86,7 +85,7 @@ def read_csv(path: Path) -> pl.DataFrame:
 
 def simulated(params: Params) -> tuple[str, ...]:
     """What is made up in this run, a sentence each."""
-    said = SIMULATED.get(params.source, ())
+    said = params.active_source.simulated
     if params.objects.detector == SAMPLE_DETECTOR:
         said += ("The detector was trained by the project, on other rendered scenes.",)
     return said

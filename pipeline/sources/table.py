@@ -2,26 +2,38 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import polars as pl
 from pydantic import Field, StringConstraints, model_validator
 
-from pipeline.config import Config
-from pipeline.data.shards import Preparing
-from pipeline.errors import InputError
+from pipeline.data.schema import (
+    LEFT_OUT_TYPES,
+    PHOTO,
+    POST,
+    REASON,
+    SPLIT,
+    TAGGED_POST,
+    TAGS,
+    TEST,
+    TIME,
+    TRAIN,
+    USER,
+)
+from pipeline.errors import InputError, SettingError
+from pipeline.sources.base import Crawled, CrawlTask, Source
 from pipeline.sources.photo_files import pack_folder
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-POST = ["user", "photo"]
-LEFT_OUT = [*POST, "reason"]
 
 Text = Annotated[str, StringConstraints(min_length=1)]
 
 
-class TableConfig(Config):
-    """Where a table's files lie in the source's folder, and how they are to be read."""
+class TableSource(Source):
+    """A table of one's own: text or Parquet files of posts, and a folder of photos."""
+
+    reads_files: ClassVar[bool] = True
 
     files: list[Text] = Field(min_length=1, description="Files of posts: Parquet by the suffix .parquet, else text.")
     test_files: list[Text] = Field(description="Files whose posts are the given test set; then `files` are training.")
@@ -40,32 +52,30 @@ class TableConfig(Config):
     photos: Text | None = Field(description="The folder of photos; null when there are none.")
 
     @model_validator(mode="after")
-    def _one_split(self) -> "TableConfig":
+    def _one_split(self) -> "TableSource":
         if self.test_files and self.split:
             raise ValueError("a split is given by test_files or by the column split: empty the one or null the other")
         return self
 
+    def collect(self, task: CrawlTask) -> Crawled:
+        """Collects the posts of `read_posts` whose photos can be had, and leaves out the others.
 
-def collect(
-    config: TableConfig, folder: Path, photos: Path, work: Path, threads: int = 2, preparing: Preparing | None = None
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The posts of `read_posts` whose photos can be had, with these packed into `photos` (see `photos.pack`).
-
-    The posts of a photo that cannot are left out, too, with the reason of `pack_folder`. A table without photos leaves
-    `photos` empty, and all posts in.
-    """
-    posts, left_out = read_posts(config, folder)
-    root = folder / (config.photos or "")
-    if not root.is_dir():
-        raise InputError(f"{root} is no folder: put the photos there, or set `photos` of the table to null.")
-    names = posts["photo"].unique().to_list() if config.photos else []
-    failures = pack_folder(names, root, photos, work, threads, preparing)
-    posts = posts.with_columns(reason=pl.col("photo").replace_strict(failures, default=None, return_dtype=pl.String))
-    return _parted(posts, left_out)
+        Reasons are those of `pack_folder`. A table without photos keeps all posts, and packs nothing.
+        """
+        posts, left_out = read_posts(self, task.data)
+        root = task.data / (self.photos or "")
+        if not root.is_dir():
+            raise SettingError(
+                "photos", f"is {self.photos!r}, but {root} is no folder: put the photos there, or choose null."
+            )
+        names = posts[PHOTO].unique().to_list() if self.photos else []
+        failures = pack_folder(names, root, task.photos, task.work, preparing=task.preparing)
+        reasons = pl.col(PHOTO).replace_strict(failures, default=None, return_dtype=pl.String)
+        return Crawled(*_parted(posts.with_columns(reasons.alias(REASON)), left_out))
 
 
-def read_posts(config: TableConfig, folder: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The table's posts, and what was left out.
+def read_posts(table: TableSource, folder: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Reads a table's posts, and what is to be left out.
 
     Posts: user, photo, tags (list, sorted), then time (int64) and split ("train" or "test") where the table has them;
     sorted by user and photo. A post in several rows has the tags of all, and the first of the times. Of a tag, white
@@ -77,26 +87,27 @@ def read_posts(config: TableConfig, folder: Path) -> tuple[pl.DataFrame, pl.Data
     rows. Raises InputError for a file or column that is missing or cannot be read, a time or a split that is none, a
     post in both halves, and a table without a usable post.
     """
-    files = [(file, "train") for file in config.files] + [(file, "test") for file in config.test_files]
-    rows = pl.concat(_read(config, folder / file, half) for file, half in files)
+    files = [(file, TRAIN) for file in table.files] + [(file, TEST) for file in table.test_files]
+    rows = pl.concat(_read(table, folder / file, half) for file, half in files)
     if rows.is_empty():
         raise InputError(f"There is no row in {', '.join(file for file, _ in files)} in {folder}: put some there.")
-    nameless = rows.filter(pl.any_horizontal(pl.col(POST).is_null())).select(
-        *POST, reason=pl.when(pl.col("user").is_null()).then(pl.lit("no user")).otherwise(pl.lit("no photo"))
+    user_is_missing = pl.col(USER).is_null()
+    nameless = rows.filter(user_is_missing | pl.col(PHOTO).is_null()).select(
+        *POST, pl.when(user_is_missing).then(pl.lit("no user")).otherwise(pl.lit("no photo")).alias(REASON)
     )
-    posts = _merged(rows.drop_nulls(POST), config.lowercase)
-    given = ["time"] * bool(config.time) + ["split"] * bool(config.split or config.test_files)
-    no_tags = pl.when(pl.col("tags").is_null()).then(pl.lit("no tags"))
-    return _parted(posts.select(*POST, "tags", *given, reason=no_tags), nameless)
+    posts = _merged(rows.drop_nulls(POST), table.lowercase)
+    optional = [TIME] * bool(table.time) + [SPLIT] * bool(table.split or table.test_files)
+    no_tags = pl.when(pl.col(TAGS).is_null()).then(pl.lit("no tags"))
+    return _parted(posts.select(*TAGGED_POST, *optional, no_tags.alias(REASON)), nameless)
 
 
 def _merged(rows: pl.DataFrame, lowercase: bool) -> pl.DataFrame:
-    """One row for each post, sorted: user, photo, tags (null where none is left), time, split."""
-    tag = pl.col("tags").str.strip_chars()
-    tags = rows.select(*POST, "tags").explode("tags").with_columns(tag.str.to_lowercase() if lowercase else tag)
-    tags = tags.filter(pl.col("tags") != "").group_by(POST).agg(pl.col("tags").unique().sort())
-    posts = rows.group_by(POST).agg(pl.col("time").min(), pl.col("split").min(), halves=pl.col("split").n_unique())
-    posts = posts.sort(POST)
+    """Merges rows to posts, sorted: user, photo, tags (null where none is left), time, split."""
+    tag = pl.col(TAGS).str.strip_chars()
+    tags = rows.select(TAGGED_POST).explode(TAGS).with_columns(tag.str.to_lowercase() if lowercase else tag)
+    tags = tags.filter(pl.col(TAGS) != "").group_by(POST).agg(pl.col(TAGS).unique().sort())
+    halves = pl.col(SPLIT).n_unique().alias("halves")
+    posts = rows.group_by(POST).agg(pl.col(TIME).min(), pl.col(SPLIT).min(), halves).sort(POST)
     if torn := posts.filter(pl.col("halves") > 1).select(POST).rows():
         user, photo = torn[0]
         raise InputError(f"The post of {photo!r} by {user!r} is in both halves of the given split: leave it in one.")
@@ -104,55 +115,56 @@ def _merged(rows: pl.DataFrame, lowercase: bool) -> pl.DataFrame:
 
 
 def _parted(posts: pl.DataFrame, left_out: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The posts without a reason to leave them out, and those with one beside what was left out before."""
-    usable = posts.filter(pl.col("reason").is_null()).drop("reason")
-    left_out = pl.concat([left_out, posts.drop_nulls("reason").select(LEFT_OUT)]).sort(LEFT_OUT)
+    """Parts the posts without a reason to leave them out from the others, which join what was left out before."""
+    usable = posts.filter(pl.col(REASON).is_null()).drop(REASON)
+    columns = list(LEFT_OUT_TYPES)
+    left_out = pl.concat([left_out, posts.drop_nulls(REASON).select(columns)]).sort(columns)
     if usable.is_empty():
-        counts = left_out.group_by("reason").len().sort("len", "reason", descending=[True, False])
+        counts = left_out[REASON].value_counts(name="posts").sort("posts", REASON, descending=[True, False])
         why = ", ".join(f"{reason} ({number:,})" for reason, number in counts.iter_rows())
         raise InputError(f"The table has no usable post: {why}.")
     return usable, left_out
 
 
-def _read(config: TableConfig, path: Path, half: str) -> pl.DataFrame:
-    """The rows of one file: user, photo, tags (list), time (int64), split; null where a value is empty."""
+def _read(table: TableSource, path: Path, half: str) -> pl.DataFrame:
+    """Reads the rows of one file: user, photo, tags (list), time (int64), split; null where a value is empty."""
     if not path.is_file():
-        raise InputError(f"{path} does not exist: put it there, or name another file in the table's configuration.")
+        raise InputError(f"{path} does not exist: put it there, or name another file.")
     try:
-        table = _open(config, path)
-        schema = table.collect_schema()
-        for column in (config.user, config.photo, config.tags, config.time, config.split):
+        lines = _open(table, path)
+        schema = lines.collect_schema()
+        for column in (table.user, table.photo, table.tags, table.time, table.split):
             if column and column not in schema:
                 raise InputError(f"{path} has no column {column!r}; it has {', '.join(schema.names())}.")
         # A line without anything is no row: the files of some programs end in some.
-        rows = table.filter(pl.any_horizontal(pl.col(config.user, config.photo, config.tags).is_not_null()))
-        rows = rows.select(
-            user=_text(config.user),
-            photo=_text(config.photo),
-            tags=_tags(config, schema[config.tags], path),
-            time=pl.col(config.time) if config.time else pl.lit(None, pl.Int64),
-            split=_text(config.split) if config.split else pl.lit(half),
+        lines = lines.filter(pl.any_horizontal(pl.col(table.user, table.photo, table.tags).is_not_null()))
+        rows = lines.select(
+            _text(table.user).alias(USER),
+            _text(table.photo).alias(PHOTO),
+            _tags(table, schema[table.tags], path).alias(TAGS),
+            (pl.col(table.time) if table.time else pl.lit(None, pl.Int64)).alias(TIME),
+            (_text(table.split) if table.split else pl.lit(half)).alias(SPLIT),
         ).collect()
     except pl.exceptions.PolarsError as error:
         raise InputError(f"{path} cannot be read ({str(error).splitlines()[0]}): mend it.") from None
-    for split in rows["split"].unique().sort():
-        if split not in ("train", "test"):
-            raise InputError(f"{path} has {split!r} in the column {config.split!r}: it must be 'train' or 'test'.")
-    return rows.with_columns(time=_milliseconds(rows["time"], path))
+    for split in rows[SPLIT].unique().sort():
+        if split not in (TRAIN, TEST):
+            raise InputError(f"{path} has {split!r} in the column {table.split!r}: it must be {TRAIN!r} or {TEST!r}.")
+    return rows.with_columns(_milliseconds(rows[TIME], path))
 
 
-def _open(config: TableConfig, path: Path) -> pl.LazyFrame:
+def _open(table: TableSource, path: Path) -> pl.LazyFrame:
     if path.suffix == ".parquet":
         return pl.scan_parquet(path)
-    delimiter = config.delimiter or DELIMITERS.get(path.suffix)
+    delimiter = table.delimiter or DELIMITERS.get(path.suffix)
     if delimiter is None:
-        raise InputError(f"{path} ends in neither .csv, .tsv nor .parquet: say what its delimiter is.")
+        raise SettingError("delimiter", f"is null, and {path} ends in neither .csv, .tsv nor .parquet: give it.")
     return pl.scan_csv(
         path,
         separator=delimiter,
-        quote_char='"' if config.quoted else None,
-        has_header=config.columns is None,
-        new_columns=config.columns,
+        quote_char='"' if table.quoted else None,
+        has_header=table.columns is None,
+        new_columns=table.columns,
         infer_schema=False,
     )
 
@@ -162,14 +174,16 @@ def _text(column: str) -> pl.Expr:
     return pl.when(text != "").then(text)
 
 
-def _tags(config: TableConfig, kind: pl.DataType, path: Path) -> pl.Expr:
+def _tags(table: TableSource, kind: pl.DataType, path: Path) -> pl.Expr:
     if isinstance(kind, pl.List):
-        if config.separator is not None:
-            raise InputError(f"{path} has lists in the column {config.tags!r}: set `separator` of the table to null.")
-        return pl.col(config.tags).cast(pl.List(pl.String))
-    if config.separator is None:
-        return pl.concat_list(_text(config.tags))
-    return _text(config.tags).str.split(config.separator)
+        if table.separator is not None:
+            raise SettingError(
+                "separator", f"is {table.separator!r}, but {path} has lists in the column {table.tags!r}: choose null."
+            )
+        return pl.col(table.tags).cast(pl.List(pl.String))
+    if table.separator is None:
+        return pl.concat_list(_text(table.tags))
+    return _text(table.tags).str.split(table.separator)
 
 
 def _milliseconds(times: pl.Series, path: Path) -> pl.Series:

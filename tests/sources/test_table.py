@@ -10,7 +10,8 @@ from pydantic import ValidationError
 
 from pipeline.data.shards import packed, read_photos
 from pipeline.errors import InputError
-from pipeline.sources.table import TableConfig, collect, read_posts
+from pipeline.sources.base import CrawlTask
+from pipeline.sources.table import TableSource, read_posts
 
 PLAIN = {
     "files": ["posts.csv"],
@@ -29,8 +30,14 @@ PLAIN = {
 }
 
 
-def config(**changes) -> TableConfig:
-    return TableConfig.model_validate(PLAIN | changes)
+def config(**changes) -> TableSource:
+    return TableSource.model_validate(PLAIN | changes)
+
+
+def collect(source: TableSource, folder: Path, place: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Collects a table in `folder`, with its photos packed into `place`/out."""
+    crawled = source.collect(CrawlTask(folder, place / "out", place / "work"))
+    return crawled.posts, crawled.left_out
 
 
 def read(tmp_path: Path, text: str | bytes, file: str = "posts.csv", **changes) -> tuple[list, list]:
@@ -187,7 +194,7 @@ def test_posts_of_photos_that_cannot_be_had_are_left_out(tmp_path):
     (tmp_path / "posts.csv").write_text(
         "user,photo,tags\nu1,a.jpg,x\nu2,a.jpg,y\nu1,text.jpg,x\nu1,../posts.csv,x\nu2,gone.jpg,x\nu1,gone.jpg,x\nu1,b.jpg,\n"
     )
-    posts, left_out = collect(config(photos="photos"), tmp_path, tmp_path / "out", tmp_path / "work")
+    posts, left_out = collect(config(photos="photos"), tmp_path, tmp_path)
     assert posts.rows() == [("u1", "a.jpg", ["x"]), ("u2", "a.jpg", ["y"])]
     assert left_out.rows() == [
         ("u1", "../posts.csv", "unsafe name"),
@@ -201,7 +208,7 @@ def test_posts_of_photos_that_cannot_be_had_are_left_out(tmp_path):
 
 def test_a_table_without_photos_packs_none(tmp_path):
     (tmp_path / "posts.csv").write_text("user,photo,tags\nu,p,x\n")
-    posts, left_out = collect(config(), tmp_path, tmp_path / "out", tmp_path / "work")
+    posts, left_out = collect(config(), tmp_path, tmp_path)
     assert (len(posts), len(left_out)) == (1, 0)
     assert packed(tmp_path / "out").is_empty()
 
@@ -209,15 +216,15 @@ def test_a_table_without_photos_packs_none(tmp_path):
 def test_no_folder_of_photos_and_no_photo_at_all_are_said(tmp_path):
     (tmp_path / "posts.csv").write_text("user,photo,tags\nu,p,x\n")
     with pytest.raises(InputError, match="is no folder"):
-        collect(config(photos="photos"), tmp_path, tmp_path / "out", tmp_path / "work")
+        collect(config(photos="photos"), tmp_path, tmp_path)
     (tmp_path / "photos").mkdir()
     with pytest.raises(InputError, match=r"no usable post: no such file \(1\)"):
-        collect(config(photos="photos"), tmp_path, tmp_path / "out", tmp_path / "work")
+        collect(config(photos="photos"), tmp_path, tmp_path)
 
 
 @pytest.mark.real
 def test_the_real_photos(real_data, tmp_path):
-    posts, left_out = collect(config(photos="photos"), real_data, tmp_path / "out", tmp_path / "work")
+    posts, left_out = collect(config(photos="photos"), real_data, tmp_path)
     assert (len(posts), posts["user"].n_unique(), len(left_out)) == (564, 28, 0)
     assert set(packed(tmp_path / "out")["photo"]) == set(posts["photo"])
 

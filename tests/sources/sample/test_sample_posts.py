@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
-from pipeline.sources.sample.config import SampleConfig
 from pipeline.sources.sample.people import imagine, person, tag
 from pipeline.sources.sample.sample import Sample, make_sample
 from pipeline.sources.sample.scene import Scene
+from pipeline.sources.sample.source import SampleSource
 from pipeline.sources.sample.words import DIALECTS, MOOD_WORDS, NAMES, PLACE_WORDS, THING_WORDS, TIME_WORDS
 
 WHEN = 1_420_070_400_000  # the first of January 2015
@@ -21,7 +21,7 @@ WHEN = 1_420_070_400_000  # the first of January 2015
 @pytest.fixture(scope="module")
 def sample() -> Sample:
     """The default's size: 32 users with 20 photos each."""
-    return make_sample(SampleConfig(users=32, posts=20, seed=0))
+    return make_sample(users=32, posts=20, seed=0)
 
 
 def test_posts_have_the_contracts_columns_and_order(sample: Sample):
@@ -45,22 +45,22 @@ def test_tags_are_three_to_eight_different_lower_case_words(sample: Sample):
 
 
 def test_the_same_seed_gives_the_same_sample_and_another_seed_another(sample: Sample):
-    again, other = (make_sample(SampleConfig(users=32, posts=20, seed=seed)) for seed in (0, 1))
+    again, other = (make_sample(users=32, posts=20, seed=seed) for seed in (0, 1))
     assert again.posts.equals(sample.posts)
     assert not other.posts["tags"].equals(sample.posts["tags"])
-    small = make_sample(SampleConfig(users=2, posts=3, seed=5)).photos
+    small = make_sample(users=2, posts=3, seed=5).photos
     assert [photo.jpeg for photo in small] == [photo.jpeg for photo in small]
 
 
 def test_a_photo_does_not_depend_on_how_many_users_there_are():
-    few, many = (make_sample(SampleConfig(users=users, posts=3, seed=5)) for users in (2, 6))
+    few, many = (make_sample(users=users, posts=3, seed=5) for users in (2, 6))
     assert list(many.photos)[:6] == list(few.photos)
     rows = few.posts.join(many.posts, on=["user", "photo"], how="left", suffix="_many")
     assert rows["tags"].equals(rows["tags_many"])
 
 
 def test_photos_come_sorted_and_decode_to_their_stated_size():
-    photos = list(make_sample(SampleConfig(users=3, posts=4, seed=2)).photos)
+    photos = list(make_sample(users=3, posts=4, seed=2).photos)
     assert [photo.id for photo in photos] == sorted(photo.id for photo in photos)
     for photo in photos:
         assert Image.open(io.BytesIO(photo.jpeg)).size == (photo.width, photo.height)
@@ -108,4 +108,4 @@ def test_names_go_on_when_they_are_used_up():
 @pytest.mark.parametrize("wrong", [{"users": 0}, {"posts": "20"}, {"sed": 1}])
 def test_a_wrong_configuration_is_refused(wrong: dict):
     with pytest.raises(ValidationError, match=next(iter(wrong))):
-        SampleConfig(**({"users": 2, "posts": 2, "seed": 0} | wrong))
+        SampleSource(**({"users": 2, "posts": 2, "seed": 0} | wrong))

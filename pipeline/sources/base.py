@@ -1,0 +1,62 @@
+"""The interface of every source: from a configuration to posts and packed photos."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import polars as pl
+
+from pipeline.config import Config
+from pipeline.data.shards import Preparing
+from pipeline.errors import InputError
+
+
+@dataclass(frozen=True)
+class CrawlTask:
+    """Where a source finds what it reads and puts what it makes, and how it goes about it."""
+
+    data: Path
+    """The folder of what the source needs from the outside."""
+    photos: Path
+    """The folder of packed photos, which appears when all are done (see `shards.pack`)."""
+    work: Path
+    """A folder for resumable work."""
+    preparing: Preparing | None = None
+    """Prepares image files somewhere else; for sources that read such files."""
+    retry: tuple[str, ...] = ()
+    """Final statuses to ask for once more; for sources with a journal."""
+
+
+@dataclass(frozen=True)
+class Crawled:
+    """Posts whose photos can be had, and what was left out."""
+
+    posts: pl.DataFrame
+    """user, photo, tags (sorted, distinct, at least one), and time or split where the source has them; sorted by user
+    and photo."""
+    left_out: pl.DataFrame
+    """user, photo (null where unknown), reason, and detail where the source has it; sorted."""
+
+
+class Source(Config, ABC):
+    """A place where posts and photos come from: its settings, and the way to collect them."""
+
+    simulated: ClassVar[tuple[str, ...]] = ()
+    """Sentences on what is made up, for whoever reads results."""
+    keeps_journal: ClassVar[bool] = False
+    """Whether each photo has a status that outlives a run: it can be shown, and failures can be asked for again."""
+    reads_files: ClassVar[bool] = False
+    """Whether its photos are image files on this machine, which others may prepare."""
+
+    @abstractmethod
+    def collect(self, task: CrawlTask) -> Crawled:
+        """Collects posts, and packs their photos.
+
+        Two calls give the same bytes, and a call after a kill -9 resumes. Raises InputError when what the source needs
+        is missing or broken, and when no post is usable.
+        """
+
+    def status(self, work: Path) -> str:
+        """Counts the photos of each status in the journal, also while a crawl writes it."""
+        raise InputError(f"{type(self).__name__} keeps no journal in {work}.")
