@@ -22,7 +22,7 @@ from pipeline.evaluation.curves import metrics
 from pipeline.evaluation.ranking import rank
 from pipeline.features.store import Features
 from pipeline.folksonomy.split import LeavePosts, validation_posts
-from pipeline.models.config import FactorisationConfig
+from pipeline.models.factorisation import FactorisationConfig
 from pipeline.training.config import TuningConfig
 from pipeline.training.tune import fit_chosen, tune
 from project.params import load

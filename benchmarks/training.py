@@ -30,14 +30,13 @@ from torch import Tensor
 
 from pipeline.features.store import Features
 from pipeline.folksonomy.split import LeaveShare, split
-from pipeline.models.config import FactorisationConfig
-from pipeline.models.factorisation import Contexts
+from pipeline.models.factorisation import Contexts, FactorisationConfig
+from pipeline.models.settings import TrainingConfig
 from pipeline.training.bpr import trials
 from pipeline.training.bpr.data import TrainingPosts
 from pipeline.training.bpr.threads import one_thread
 from pipeline.training.bpr.train import Trained, joined, shapes, train
 from pipeline.training.bpr.trials import Stack
-from pipeline.training.config import TrainingConfig
 from project.params import load
 
 T = TypeVar("T")
@@ -108,16 +107,14 @@ class Bench:
         config = FactorisationConfig(kind=kind, features=feature_set)
         known = Features(features.photos, {k: m for k, m in features.matrices.items() if k in feature_set})
         self.settings = training
-        self.contexts, self.features = joined(Contexts.of(config, FACTORS), known)
+        self.contexts, self.features = joined(Contexts.of(config, known.raw, FACTORS), known)
         if user_alone:
             self.contexts = Contexts(("user",), self.contexts.shared, FACTORS)
-        names = {"users": sorted(posts["user"].unique()), "tags": sorted(posts["tags"].explode().unique())}
+        names = {"user": sorted(posts["user"].unique()), "tag": sorted(posts["tags"].explode().unique())}
         if "photo" in self.contexts.names:
-            names["photos"] = posts["photo"].to_list()
+            names["photo"] = posts["photo"].to_list()
         self.data = TrainingPosts.encode(posts, self.contexts, names, self.features, CPU)
-        self.stack = Stack.start(
-            self.contexts, [self.settings], shapes(config, self.contexts, names, self.features), 0, CPU
-        )
+        self.stack = Stack.start(self.contexts, [self.settings], shapes(self.contexts, names, self.features), 0, CPU)
         self.order, self.draws = torch.Generator().manual_seed(0), torch.Generator().manual_seed(0)
 
     def epoch(self) -> float:

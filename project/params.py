@@ -19,11 +19,12 @@ from pipeline.features.config import ImageFeaturesConfig, ObjectFeaturesConfig
 from pipeline.features.store import StoreConfig
 from pipeline.folksonomy.refine import RefineStep
 from pipeline.folksonomy.split import SplitRule
-from pipeline.models.config import ModelConfig
+from pipeline.models.registry import ModelConfig
+from pipeline.models.settings import TrainingConfig
 from pipeline.report.config import ReportConfig
 from pipeline.sources.base import Source
 from pipeline.sources.registry import SOURCES
-from pipeline.training.config import TrainingConfig, TuningConfig
+from pipeline.training.config import TuningConfig
 from project.paths import Paths
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_+-]*$")]

@@ -6,7 +6,7 @@ import polars as pl
 
 from pipeline.features.store import read_store
 from pipeline.files import atomic, read_json, read_parquet
-from pipeline.models.config import FactorisationConfig
+from pipeline.models.factorisation import FactorisationConfig
 from pipeline.models.registry import save
 from pipeline.training.bpr.checkpoint import Checkpoint
 from pipeline.training.tune import Choice, fit_chosen

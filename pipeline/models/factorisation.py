@@ -1,67 +1,99 @@
 """The eight models of the paper as one: contexts that each give a k-vector for a post, dotted with tag factors."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import polars as pl
+from pydantic import Field
 
+from pipeline.data.schema import PHOTO, TAG, USER
 from pipeline.data.vocabulary import codes
-from pipeline.features.store import Features, feature_names
-from pipeline.models.config import FactorisationConfig
+from pipeline.errors import InputError
+from pipeline.features.store import Features
 from pipeline.models.model import Model
+from pipeline.models.settings import BaseModelConfig, TrainingOverrides
+
+BIAS = "bias"
+"""The parameter w_t."""
+
+
+class FactorisationConfig(BaseModelConfig):
+    """The settings of FM and PITF, each with any features (Equations 4-7)."""
+
+    kind: Literal["fm", "pitf"] = Field(description="One tag matrix for all contexts (fm), or one for each (pitf).")
+    training: TrainingOverrides = Field(
+        default=TrainingOverrides(), description="Settings of training that differ from those for all models."
+    )
+
+    def with_settings(self, values: Mapping[str, Any]) -> Self:
+        own = self.training.model_dump(exclude_none=True) | dict(values)
+        return self.model_copy(update={"training": TrainingOverrides.model_validate(own), "grid": None})
 
 
 @dataclass(frozen=True)
 class Contexts:
-    """What a model knows a post by (`names`), and which columns of the tag factors each context meets.
+    """The contexts of a post, and the columns of the tag factors that each context meets.
 
     FM has one tag matrix of k columns for all contexts (Eq. 4, 6). PITF has one for each (Eq. 5, 7): they stand side by
     side in a matrix of k columns a context. The post's vector is laid out alike, so that a score is one dot product.
     """
 
     names: tuple[str, ...]
+    """USER, and the extractors in order or, without any, PHOTO."""
     shared: bool
+    """Whether all contexts meet the same columns: FM."""
     factors: int
+    """k."""
 
     @classmethod
-    def of(cls, config: FactorisationConfig, factors: int) -> Self:
-        """The user, and the photo: by its features, or, in a model without features, by a factor of its own."""
-        return cls(("user", *(feature_names(config.features) or ("photo",))), config.kind == "fm", factors)
+    def of(cls, config: FactorisationConfig, extractors: Iterable[str], factors: int) -> Self:
+        """The user, and the photo: by its features or, in a model without features, by a factor of its own.
+
+        Raises InputError for an extractor with the name of another parameter.
+        """
+        extractors = tuple(extractors)
+        if taken := {USER, PHOTO, TAG, BIAS} & set(extractors):
+            raise InputError(f"An extractor cannot be called {min(taken)!r}: that is another parameter of the model.")
+        return cls((USER, *(extractors or (PHOTO,))), config.kind == "fm", factors)
 
     @property
     def width(self) -> int:
         """The number of columns of the tag factors."""
         return self.factors if self.shared else self.factors * len(self.names)
 
+    @property
+    def biased(self) -> bool:
+        """Whether tags have a bias w_t: in all models but plain PITF (Eq. 5)."""
+        return self.shared or PHOTO not in self.names
+
     def columns(self, name: str) -> slice:
-        """The columns of the tag factors that a context meets."""
+        """Returns the columns of the tag factors that a context meets."""
         start = 0 if self.shared else self.factors * self.names.index(name)
         return slice(start, start + self.factors)
 
 
-def has_bias(config: FactorisationConfig) -> bool:
-    """Whether tags have a bias w_t: all models but plain PITF do (Eq. 5)."""
-    return config.kind == "fm" or config.features != "none"
-
-
 class Factorisation(Model):
-    """FM or PITF, with or without features. Trained by `pipeline.training.bpr.train`; scoring needs no torch.
+    """FM or PITF, with or without features.
 
-    Tensors, all float32: "user" (U, k), "photo" (I, k) or "image" (512, k) and "objects" (80, k), "tag" (T, k or k a
-    context), "bias" (T,).
+    Tensors, all float32: one for each context, USER (U, k), PHOTO (I, k) or, for an extractor of m numbers, (m, k); TAG
+    (T, k), in PITF (T, k · contexts); BIAS (T,).
     """
 
+    Config = FactorisationConfig
+    trainer = "bpr"
+
     def scores(self, posts: pl.DataFrame, features: Features) -> np.ndarray:
-        contexts = Contexts.of(self.config, self.tensors["user"].shape[1])
+        contexts = Contexts.of(self.config, self.extractors, self.tensors[USER].shape[1])
         vectors = np.zeros((len(posts), contexts.width), np.float32)
         for name in contexts.names:
             vectors[:, contexts.columns(name)] += self.context(name, posts, features)
-        return vectors @ self.tensors["tag"].T + self.tensors.get("bias", 0)
+        return vectors @ self.tensors[TAG].T + self.tensors.get(BIAS, 0)
 
     def context(self, name: str, posts: pl.DataFrame, features: Features) -> np.ndarray:
-        """The k-vectors that one context gives for posts, (posts, k); zero for a user or photo that is not known."""
-        if name in ("user", "photo"):
-            rows = codes(posts[name], self.names[f"{name}s"])
+        """Returns the vectors that one context gives for posts, (posts, k); zero for a user or photo not known."""
+        if name in self.names:
+            rows = codes(posts[name], self.names[name])
             return np.where(rows[:, None] >= 0, self.tensors[name][rows], 0)
-        return features.matrices[name][features.rows(posts["photo"])] @ self.tensors[name]
+        return features.matrices[name][features.rows(posts[PHOTO])] @ self.tensors[name]

@@ -1,34 +1,76 @@
-"""What every model is: a configuration, names and arrays, which give scores to tags."""
+"""The interface of a model: a configuration, names and arrays, which give scores to tags."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Self
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import polars as pl
 
+from pipeline.data.schema import TAG
+from pipeline.features.scaling import Scaling
 from pipeline.features.store import Features
-from pipeline.models.config import ModelConfig
+from pipeline.models.settings import BaseModelConfig
+
+
+@dataclass(frozen=True)
+class FittedExtractor:
+    """An extractor of the features that a model was fitted with: enough to give a new photo the same features."""
+
+    record: Mapping[str, Any]
+    """What made the vectors: network, weights, input; a detector's classes."""
+    scaling: Scaling | None
+    """How they are scaled; None where they are taken as they are."""
+
+    @classmethod
+    def of(cls, features: Features) -> dict[str, Self]:
+        """Returns the extractors of features, by name."""
+        return {name: cls(features.records.get(name, {}), features.scalings.get(name)) for name in features.raw}
+
+    @classmethod
+    def from_json(cls, note: Mapping[str, Any]) -> Self:
+        """Reads what `asdict` made of it."""
+        return cls(note["record"], note["scaling"] and Scaling(**note["scaling"]))
 
 
 class Model(ABC):
-    """A tag recommender that has been fitted.
+    """A tag recommender that has been fitted."""
 
-    `names` holds the vocabularies that the rows of `tensors` stand for, each sorted: "tags" in every model (T, the tags
-    of the training posts), "users" and "photos" where the model knows them.
-    """
+    Config: ClassVar[type[BaseModelConfig]]
+    """Its settings; `kind` lists the kinds of models that this class is."""
+    trainer: ClassVar[str]
+    """What trains it: a name in the registry of trainers."""
+    label: ClassVar[str | None] = None
+    """Its name in plain words; None where the name in the list of models says it best."""
+    goes_by: ClassVar[str | None] = None
+    """What it suggests tags by, in words; None for the user and whatever its extractors see."""
 
-    def __init__(self, config: ModelConfig, names: Mapping[str, Sequence[str]], tensors: Mapping[str, np.ndarray]):
-        self.config, self.names, self.tensors = config, names, tensors
+    config: BaseModelConfig
+    names: Mapping[str, Sequence[str]]
+    """The sorted vocabularies behind rows of tensors: TAG in every model, USER and PHOTO where it knows them."""
+    tensors: Mapping[str, np.ndarray]
+    """Its parameters, or whatever it counted."""
+    extractors: Mapping[str, FittedExtractor]
+    """The extractors of the features that it was fitted with, in order."""
+
+    def __init__(
+        self,
+        config: BaseModelConfig,
+        names: Mapping[str, Sequence[str]],
+        tensors: Mapping[str, np.ndarray],
+        extractors: Mapping[str, FittedExtractor] | None = None,
+    ):
+        self.config, self.names, self.tensors, self.extractors = config, names, tensors, extractors or {}
 
     @property
     def tags(self) -> Sequence[str]:
         """T: the candidates, sorted; the columns of the scores."""
-        return self.names["tags"]
+        return self.names[TAG]
 
     @abstractmethod
     def scores(self, posts: pl.DataFrame, features: Features) -> np.ndarray:
-        """The scores of all tags for posts (columns user, photo): (posts, tags), the higher the better.
+        """Returns the scores of all tags for posts (columns user, photo): (posts, tags), the higher the better.
 
         A user or photo that the model does not know adds nothing. Raises InputError for a photo without the features
         that the model needs.
@@ -36,11 +78,13 @@ class Model(ABC):
 
 
 class Baseline(Model):
-    """A model that needs no training by BPR: it is counted, or found by rule."""
+    """A model that needs no epochs: it is counted, or found by rule."""
+
+    trainer = "direct"
 
     @classmethod
     @abstractmethod
-    def fit(cls, config: ModelConfig, posts: pl.DataFrame, features: Features) -> Self:
+    def fit(cls, config: BaseModelConfig, posts: pl.DataFrame, features: Features) -> Self:
         """Fits to training posts (columns user, photo, tags).
 
         Raises InputError for a photo without the features that the model needs.

@@ -1,75 +1,94 @@
 """The baseline of visual neighbours: the training photos that look most like a photo vote for their tags."""
 
-from typing import Self
+from collections.abc import Iterable
+from typing import Literal, Self
 
 import numpy as np
 import polars as pl
+from pydantic import Field
 
+from pipeline.data.schema import PHOTO, TAG, TAGS
 from pipeline.data.vocabulary import codes, vocabulary
-from pipeline.errors import InputError
-from pipeline.features.store import Features, feature_names
-from pipeline.models.config import NeighboursConfig
-from pipeline.models.model import Baseline
+from pipeline.errors import SettingError
+from pipeline.features.store import Features
+from pipeline.models.model import Baseline, FittedExtractor
+from pipeline.models.settings import BaseModelConfig, SomeFeatures
+
+
+class NeighboursConfig(BaseModelConfig):
+    """The settings of neighbour voting."""
+
+    kind: Literal["neighbours"] = Field(description="The nearest training photos vote for their tags.")
+    features: SomeFeatures = Field(description="The feature set: by what photos are near.")
+    neighbours: int = Field(ge=1, description="How many photos vote (k).")
 
 
 class Neighbours(Baseline):
     """Neighbour voting: how many more of the k nearest training photos have a tag than of k photos on average.
 
     Scores: votes − k n_t / N. A training photo votes for all tags that it was posted with, n_t of the N photos for t.
-    Near is a small Euclidean distance over all numbers of the feature set, as the store scaled them; of photos equally
-    far the first by name is nearer. A photo that is itself in training, posted by others, is its own nearest.
+    Near is a small Euclidean distance over all numbers of the feature set, scaled; of photos equally far the first by
+    name is nearer. A photo that is itself in training, posted by others, is its own nearest.
 
     Li, Snoek & Worring, Learning social tag relevance by neighbor voting, IEEE Transactions on Multimedia 11 (2009);
     without their rule that a user has one photo among the neighbours, for which small folksonomies have too few users.
 
-    Tensors: "vectors" float32, the distinct vectors of training photos; "vector" int64 (N,), the row of each photo's
-    own; "photo" and "tag" int64, the distinct assignments. So a model needs no features of its training photos.
+    Tensors: "vectors" float32, the distinct vectors of training photos; "row" int64 (N,), the row of each photo's own;
+    "photo" and "tag" int64, the distinct assignments. So a model needs no features of its training photos.
     """
+
+    Config = NeighboursConfig
+    label = "Tags of similar photos"
+    goes_by = "the tags of the photos most like it, whoever posted them"
 
     @classmethod
     def fit(cls, config: NeighboursConfig, posts: pl.DataFrame, features: Features) -> Self:
-        """Keeps the vectors. Raises InputError, too, where there are no more photos than neighbours: all would vote."""
-        photos, tags = posts["photo"].unique().sort(), vocabulary(posts["tags"].explode())
+        """Keeps the vectors. Raises SettingError where there are no more photos than neighbours: all would vote."""
+        photos, tags = posts[PHOTO].unique().sort(), vocabulary(posts[TAGS].explode())
         if len(photos) <= config.neighbours:
-            raise InputError(
-                f"There are {len(photos)} training photos, too few for {config.neighbours} neighbours: lower the "
-                "model's `neighbours`, in its grid, too."
+            raise SettingError(
+                "neighbours",
+                f"is {config.neighbours}; of {len(photos)} training photos all would vote: choose a smaller number.",
             )
         # Equal vectors share a row, so that they are equally far: a matrix product rounds each column its own way.
-        vectors, vector = np.unique(concatenated(config, photos, features), axis=0, return_inverse=True)
-        names = {"photos": photos.to_list(), "tags": tags}
-        pairs = posts.explode("tags").select("photo", "tags").unique().sort("photo", "tags")
-        assignments = {"photo": codes(pairs["photo"], names["photos"]), "tag": codes(pairs["tags"], tags)}
-        return cls(config, names, {"vectors": vectors, "vector": vector} | assignments)
+        extractors = FittedExtractor.of(features)
+        vectors, row = np.unique(concatenated(extractors, photos, features), axis=0, return_inverse=True)
+        names = {PHOTO: photos.to_list(), TAG: tags}
+        pairs = posts.explode(TAGS).select(PHOTO, TAGS).unique().sort(PHOTO, TAGS)
+        assignments = {PHOTO: codes(pairs[PHOTO], names[PHOTO]), TAG: codes(pairs[TAGS], tags)}
+        return cls(config, names, {"vectors": vectors, "row": row} | assignments, extractors)
 
     def scores(self, posts: pl.DataFrame, features: Features) -> np.ndarray:
-        k, photos = self.config.neighbours, len(self.tensors["vector"])
-        asked = concatenated(self.config, posts["photo"], features)
-        near = nearest(asked, self.tensors["vectors"], self.tensors["vector"], k)
-        voters = pl.DataFrame({"row": np.repeat(np.arange(len(posts)), k), "photo": near.ravel()})
-        ballots = voters.join(pl.DataFrame({name: self.tensors[name] for name in ("photo", "tag")}), on="photo")
+        k, photos = self.config.neighbours, len(self.tensors["row"])
+        # The k voters of each post, and one ballot for each of their tags.
+        near = nearest(
+            concatenated(self.extractors, posts[PHOTO], features), self.tensors["vectors"], self.tensors["row"], k
+        )
+        voters = pl.DataFrame({"post": np.repeat(np.arange(len(posts)), k), PHOTO: near.ravel()})
+        ballots = voters.join(pl.DataFrame({name: self.tensors[name] for name in (PHOTO, TAG)}), on=PHOTO)
+        # Votes (posts, T), less those of k photos on average (T,).
         votes = np.zeros((len(posts), len(self.tags)), np.int64)
-        np.add.at(votes, (ballots["row"].to_numpy(), ballots["tag"].to_numpy()), 1)
-        return (photos * votes - k * np.bincount(self.tensors["tag"], minlength=len(self.tags))) / photos
+        np.add.at(votes, (ballots["post"].to_numpy(), ballots[TAG].to_numpy()), 1)
+        return (photos * votes - k * np.bincount(self.tensors[TAG], minlength=len(self.tags))) / photos
 
 
-def concatenated(config: NeighboursConfig, photos: pl.Series, features: Features) -> np.ndarray:
-    """All numbers of the feature set for photos, side by side, (photos, numbers) float32."""
+def concatenated(extractors: Iterable[str], photos: pl.Series, features: Features) -> np.ndarray:
+    """Returns all numbers of the feature set for photos, side by side, float32 (photos, numbers)."""
     rows = features.rows(photos)
-    return np.concatenate([features.matrices[name][rows] for name in feature_names(config.features)], axis=1)
+    return np.concatenate([features.matrices[extractor][rows] for extractor in extractors], axis=1)
 
 
-def nearest(asked: np.ndarray, vectors: np.ndarray, vector: np.ndarray, k: int) -> np.ndarray:
-    """For each vector asked, the k positions in `vector` (rows of `vectors`) of least distance, (asked, k) int64.
+def nearest(points: np.ndarray, vectors: np.ndarray, row: np.ndarray, k: int) -> np.ndarray:
+    """Returns, for each point, the k positions in `row` (rows of `vectors`) of least distance, int64 (points, k).
 
     In no order; of equally far ones the first.
     """
-    distances = (-2 * asked) @ vectors.T
-    distances += np.square(vectors).sum(axis=1)  # squared, but for a constant of each row
-    return np.stack([least(row[vector], k) for row in distances])
+    distances = (-2 * points) @ vectors.T
+    distances += np.square(vectors).sum(axis=1)  # squared, less a constant of each point; (points, vectors)
+    return np.stack([least(of_point[row], k) for of_point in distances])
 
 
 def least(values: np.ndarray, k: int) -> np.ndarray:
-    """The positions of the k least values; of equals the first."""
+    """Returns the positions of the k least values; of equals the first."""
     bound = np.partition(values, k - 1)[k - 1]
     return np.concatenate([np.flatnonzero(values < bound), np.flatnonzero(values == bound)])[:k]

@@ -1,18 +1,32 @@
 """The baseline of object names: what an auto-tagger that knows the objects gives to everyone."""
 
-from typing import Self
+from collections.abc import Mapping, Sequence
+from typing import Literal, Self
 
 import numpy as np
 import polars as pl
+from pydantic import Field
 
+from pipeline.data.schema import PHOTO, TAG, TAGS
 from pipeline.data.vocabulary import vocabulary
-from pipeline.features.coco import COCO_CLASSES
+from pipeline.errors import InputError
+from pipeline.features.scaling import drop_below
 from pipeline.features.store import Features
-from pipeline.models.config import ObjectNamesConfig
-from pipeline.models.counts import tag_counts
-from pipeline.models.model import Baseline
+from pipeline.models.counts import count_tags
+from pipeline.models.model import Baseline, FittedExtractor
+from pipeline.models.settings import BaseModelConfig, SomeFeatures
+
+CLASSES = "classes"
+"""The key of a detector's record: the classes that its numbers are the probabilities of."""
 
 PLURALS = ("", "s", "es")
+
+
+class ObjectNamesConfig(BaseModelConfig):
+    """The settings of object names."""
+
+    kind: Literal["object-names"] = Field(description="The names of the detected objects, then the most popular tags.")
+    features: SomeFeatures = Field(description="The feature set: one of its extractors is a detector.")
 
 
 class ObjectNames(Baseline):
@@ -25,28 +39,48 @@ class ObjectNames(Baseline):
     Tensors: "counts" (T,), the posts of each tag; "class" (T,), the class that it names, -1 for none; both int64.
     """
 
+    Config = ObjectNamesConfig
+    label = "Names of objects"
+    goes_by = "the objects in the photo: their names, the same for everyone"
+
     @classmethod
-    def fit(cls, config: ObjectNamesConfig, posts: pl.DataFrame, features: Features) -> Self:  # noqa: ARG003 (nothing is learned from photos)
-        tags = vocabulary(posts["tags"].explode())
-        return cls(config, {"tags": tags}, {"counts": tag_counts(posts, tags), "class": named_classes(tags)})
+    def fit(cls, config: ObjectNamesConfig, posts: pl.DataFrame, features: Features) -> Self:
+        """Finds the tags that are names. Raises InputError unless one extractor of the features is a detector."""
+        extractors = FittedExtractor.of(features)
+        tags, classes = vocabulary(posts[TAGS].explode()), extractors[detector(extractors)].record[CLASSES]
+        tensors = {"counts": count_tags(posts, tags), "class": named_classes(tags, classes)}
+        return cls(config, {TAG: tags}, tensors, extractors)
 
     def scores(self, posts: pl.DataFrame, features: Features) -> np.ndarray:
         counts, named = self.tensors["counts"], self.tensors["class"]
-        scores = np.tile(counts / (counts.max() + 1) - 1, (len(posts), 1))
-        probabilities = features.unscaled("objects", posts["photo"])[:, named[named >= 0]]
+        scores = np.tile(counts / (counts.max() + 1) - 1, (len(posts), 1))  # (posts, T), all below zero
+        # The probabilities of the classes that tags name, (posts, such tags); zero below the threshold.
+        name = detector(self.extractors)
+        scaling = self.extractors[name].scaling
+        vectors = features.raw[name][features.rows(posts[PHOTO])]
+        probabilities = drop_below(vectors, scaling and scaling.threshold)[:, named[named >= 0]]
         scores[:, named >= 0] = np.where(probabilities > 0, probabilities, scores[:, named >= 0])
         return scores
 
 
-def named_classes(tags: list[str]) -> np.ndarray:
-    """The position in COCO_CLASSES of the class that each tag names, int64, -1 for none.
+def detector(extractors: Mapping[str, FittedExtractor]) -> str:
+    """Returns the name of the one extractor that knows classes. Raises InputError when that is none or several."""
+    detectors = [name for name, extractor in extractors.items() if CLASSES in extractor.record]
+    if len(detectors) != 1:
+        found = ", ".join(detectors) or "none"
+        raise InputError(f"Names of objects come from one detector; among the features there is {found}.")
+    return detectors[0]
+
+
+def named_classes(tags: Sequence[str], classes: Sequence[str]) -> np.ndarray:
+    """Returns the position in `classes` of the class that each tag names, int64, -1 for none.
 
     A tag names a class in the singular or with -s or -es, whatever its capitals, blanks and signs: "Sports-Balls".
     """
-    forms = {plain(name) + plural: place for place, name in enumerate(COCO_CLASSES) for plural in PLURALS}
+    forms = {plain(name) + plural: place for place, name in enumerate(classes) for plural in PLURALS}
     return np.array([forms.get(plain(tag), -1) for tag in tags], np.int64)
 
 
 def plain(name: str) -> str:
-    """The letters and digits of a name, casefolded."""
+    """Returns the letters and digits of a name, casefolded."""
     return "".join(filter(str.isalnum, name.casefold()))

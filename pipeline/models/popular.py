@@ -1,28 +1,48 @@
 """The baselines that count: most popular tags, and the user's own."""
 
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
 import polars as pl
+from pydantic import Field
 
+from pipeline.data.schema import TAG, TAGS, USER
 from pipeline.data.vocabulary import vocabulary
 from pipeline.features.store import Features
-from pipeline.models.config import PopularConfig, UserPopularConfig
-from pipeline.models.counts import tag_counts, usage, used
+from pipeline.models.counts import count_tags, count_tags_by, counts_for
 from pipeline.models.model import Baseline
+from pipeline.models.settings import BaseModelConfig, NoFeatures
+
+
+class PopularConfig(BaseModelConfig):
+    """The settings of most popular tags."""
+
+    kind: Literal["popular"] = Field(description="The tags in most training posts, for every post.")
+    features: NoFeatures = Field(description="This baseline sees no photo.")
 
 
 class Popular(Baseline):
     """Every post gets the tags that are in most training posts. Scores: the number of posts."""
 
+    Config = PopularConfig
+    label = "Most popular tags"
+    goes_by = "nothing: the same tags for everyone"
+
     @classmethod
     def fit(cls, config: PopularConfig, posts: pl.DataFrame, features: Features) -> Self:  # noqa: ARG003 (a baseline that sees nothing)
-        tags = vocabulary(posts["tags"].explode())
-        return cls(config, {"tags": tags}, {"counts": tag_counts(posts, tags)})
+        tags = vocabulary(posts[TAGS].explode())
+        return cls(config, {TAG: tags}, {"counts": count_tags(posts, tags)})
 
     def scores(self, posts: pl.DataFrame, features: Features) -> np.ndarray:  # noqa: ARG002 (a baseline that sees nothing)
         counts = self.tensors["counts"].astype(np.float64)
         return np.broadcast_to(counts, (len(posts), len(counts)))
+
+
+class UserPopularConfig(BaseModelConfig):
+    """The settings of the user's own tags."""
+
+    kind: Literal["user-popular"] = Field(description="The user's most frequent tags, then the most popular ones.")
+    features: NoFeatures = Field(description="This baseline sees no photo.")
 
 
 class UserPopular(Baseline):
@@ -32,12 +52,15 @@ class UserPopular(Baseline):
     user has used equally often, or never. A user who is not known gets the most popular tags.
     """
 
+    Config = UserPopularConfig
+    label = "User's own tags"
+    goes_by = "the user’s own tags, counted"
+
     @classmethod
     def fit(cls, config: UserPopularConfig, posts: pl.DataFrame, features: Features) -> Self:  # noqa: ARG003 (a baseline that sees nothing)
-        users, tags = vocabulary(posts["user"]), vocabulary(posts["tags"].explode())
-        tensors = {"counts": tag_counts(posts, tags)} | usage(posts, "user", users, tags)
-        return cls(config, {"users": users, "tags": tags}, tensors)
+        names = {USER: vocabulary(posts[USER]), TAG: vocabulary(posts[TAGS].explode())}
+        return cls(config, names, {"counts": count_tags(posts, names[TAG])} | count_tags_by(USER, posts, names))
 
     def scores(self, posts: pl.DataFrame, features: Features) -> np.ndarray:  # noqa: ARG002 (a baseline that sees nothing)
         counts = self.tensors["counts"]
-        return used(self, "user", posts) + counts / (counts.max() + 1)
+        return counts_for(self, USER, posts) + counts / (counts.max() + 1)

@@ -2,51 +2,64 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
+from typing import Annotated, Union, get_args
 
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 from safetensors import SafetensorError, safe_open
 
-from pipeline.errors import InputError
+from pipeline.errors import ArtifactError, one_line
 from pipeline.files import write_safetensors
-from pipeline.models.config import ModelConfig
-from pipeline.models.cooccurrence import Cooccurrence
+from pipeline.models.co_occurrence import CoOccurrence
 from pipeline.models.factorisation import Factorisation
-from pipeline.models.model import Model
+from pipeline.models.model import FittedExtractor, Model
 from pipeline.models.neighbours import Neighbours
 from pipeline.models.object_names import ObjectNames
 from pipeline.models.popular import Popular, UserPopular
 
+CLASSES: tuple[type[Model], ...] = (
+    Popular,
+    UserPopular,
+    CoOccurrence,
+    Neighbours,
+    ObjectNames,
+    Factorisation,
+)
+"""All models: another one is a file and a line here."""
+
 MODELS: Mapping[str, type[Model]] = {
-    "fm": Factorisation,
-    "pitf": Factorisation,
-    "popular": Popular,
-    "user_popular": UserPopular,
-    "cooccurrence": Cooccurrence,
-    "neighbours": Neighbours,
-    "object_names": ObjectNames,
+    kind: model for model in CLASSES for kind in get_args(model.Config.model_fields["kind"].annotation)
 }
-"""The class of each kind of model. Another baseline is a class here and its configuration in `ModelConfig`."""
+"""The class of each kind of model."""
+
+ModelConfig = Annotated[Union[tuple(model.Config for model in CLASSES)], Field(discriminator="kind")]  # noqa: UP007 (built from a list)
+"""The settings of a model of any kind."""
+
+METADATA = "model"
+"""The key of a file's metadata: a single JSON text, for safetensors orders several at random."""
 
 
 def save(model: Model, path: Path) -> None:
-    """Writes a model as safetensors: its arrays, and in the metadata all that scoring needs besides.
-
-    The metadata is a single JSON text, because safetensors keeps no order among several: equal models, equal bytes.
-    """
-    notes = {"config": model.config.model_dump(mode="json", exclude_none=True), "names": dict(model.names)}
-    write_safetensors(model.tensors, {"model": json.dumps(notes, ensure_ascii=False)}, path)
+    """Writes a model as safetensors: its arrays, and in the metadata all that scoring needs besides."""
+    notes = {
+        "config": model.config.model_dump(mode="json", exclude_none=True),
+        "names": dict(model.names),
+        "extractors": {name: asdict(extractor) for name, extractor in model.extractors.items()},
+    }
+    write_safetensors(model.tensors, {METADATA: json.dumps(notes, ensure_ascii=False)}, path)
 
 
 def load(path: Path) -> Model:
-    """Reads a model. Raises InputError when the file is missing or is not a model."""
+    """Reads a model. Raises ArtifactError when the file is missing or is not a model."""
     try:
         with safe_open(path, "numpy") as file:
-            notes = json.loads((file.metadata() or {})["model"])
+            notes = json.loads((file.metadata() or {})[METADATA])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
+        config = TypeAdapter(ModelConfig).validate_python(notes["config"])
+        extractors = {name: FittedExtractor.from_json(note) for name, note in notes["extractors"].items()}
+        return MODELS[config.kind](config, notes["names"], tensors, extractors)
     except FileNotFoundError:
-        raise InputError(f"{path} does not exist: train the model first, or run `dvc repro`.") from None
-    except (SafetensorError, KeyError) as error:
-        raise InputError(f"{path} is not a model file ({error}): train the model again.") from None
-    config = TypeAdapter(ModelConfig).validate_python(notes["config"])
-    return MODELS[config.kind](config, notes["names"], tensors)
+        raise ArtifactError(f"{path} does not exist.") from None
+    except (SafetensorError, AttributeError, KeyError, TypeError, ValueError) as error:  # Of JSON and pydantic, too.
+        raise ArtifactError(f"{path} is not a model file ({one_line(error)}).") from None

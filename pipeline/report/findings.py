@@ -20,10 +20,10 @@ SIGHTS = {
 FEATURE_NAMES = {"image": "image features", "objects": "object features"}
 BASELINES = {
     "popular": "nothing: the same tags for everyone",
-    "user_popular": "the user’s own tags, counted",
-    "cooccurrence": "what goes with the user’s tags, and with the photo’s by others",
+    "user-popular": "the user’s own tags, counted",
+    "co-occurrence": "what goes with the user’s tags, and with the photo’s by others",
     "neighbours": "the tags of the photos most like it, whoever posted them",
-    "object_names": "the objects in the photo: their names, the same for everyone",
+    "object-names": "the objects in the photo: their names, the same for everyone",
 }
 
 

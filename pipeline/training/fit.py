@@ -12,11 +12,12 @@ import polars as pl
 from pipeline.data.vocabulary import vocabulary
 from pipeline.errors import InputError
 from pipeline.features.store import Features
-from pipeline.models.config import FactorisationConfig, ModelConfig
+from pipeline.models.factorisation import FactorisationConfig
 from pipeline.models.model import Model
-from pipeline.models.registry import MODELS
+from pipeline.models.registry import MODELS, ModelConfig
+from pipeline.models.settings import TrainingConfig, merged
 from pipeline.training.bpr.checkpoint import Checkpoint
-from pipeline.training.config import CURVE, TrainingConfig, merged
+from pipeline.training.config import CURVE
 
 if TYPE_CHECKING:
     import torch

@@ -15,10 +15,11 @@ from pipeline.errors import InputError
 from pipeline.evaluation.curves import metrics
 from pipeline.evaluation.ranking import rank
 from pipeline.features.store import Features
-from pipeline.models.config import FactorisationConfig, ModelConfig, Tunable
-from pipeline.models.registry import MODELS
+from pipeline.models.factorisation import FactorisationConfig
+from pipeline.models.registry import MODELS, ModelConfig
+from pipeline.models.settings import TrainingConfig, merged
 from pipeline.training.bpr.checkpoint import Checkpoint
-from pipeline.training.config import TrainingConfig, TuningConfig, merged, shared_settings
+from pipeline.training.config import TuningConfig, shared_settings
 from pipeline.training.fit import Fitted, diverged, fit, fit_trials
 
 MEASURE = "f1@5"
@@ -130,7 +131,7 @@ def fit_chosen(
     if choice.epoch is not None and not refit:
         return fit(config, told, without(posts, validation), features, seed, validation, checkpoint)
     if choice.epoch is not None:
-        config = config.told({"epochs": choice.epoch})
+        config = config.with_settings({"epochs": choice.epoch})
     return fit(config, told, posts, features, seed, None, checkpoint)
 
 
@@ -141,19 +142,16 @@ def without(posts: pl.DataFrame, others: pl.DataFrame) -> pl.DataFrame:
 
 def combinations(config: ModelConfig, tuning: TuningConfig) -> list[dict[str, Any]]:
     """All combinations of the values that a model's settings may take."""
-    own = config.grid if isinstance(config, Tunable) else None
-    grid = (tuning.grid if isinstance(config, FactorisationConfig) else {}) if own is None else own
+    grid = (tuning.grid if isinstance(config, FactorisationConfig) else {}) if config.grid is None else config.grid
     return [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
 
 
 def complete(config: ModelConfig, training: TrainingConfig, values: Mapping[str, Any]) -> ModelConfig:
     """A model with some of its settings replaced, and with all settings of its training."""
-    if not isinstance(config, Tunable):
-        return config
-    told = config.told(values)
-    if not isinstance(told, FactorisationConfig):
-        return told
-    return told.told(merged(training, told.training).model_dump())
+    chosen = config.with_settings(values)
+    if not isinstance(chosen, FactorisationConfig):
+        return chosen
+    return chosen.with_settings(merged(training, chosen.training).model_dump())
 
 
 def settings(config: FactorisationConfig) -> TrainingConfig:

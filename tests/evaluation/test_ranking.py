@@ -51,7 +51,7 @@ class Fixed(Model):
     """Gives every photo the same scores."""
 
     def __init__(self, tags, scores):
-        super().__init__(None, {"tags": tags}, {"scores": np.float32(scores)})
+        super().__init__(None, {"tag": tags}, {"scores": np.float32(scores)})
 
     def scores(self, posts, features):  # noqa: ARG002
         return np.tile(self.tensors["scores"], (len(posts), 1))

@@ -4,11 +4,13 @@ import numpy as np
 import polars as pl
 import pytest
 
+from pipeline.errors import InputError
 from pipeline.features.store import Features
-from pipeline.models.config import FactorisationConfig
-from pipeline.models.factorisation import Contexts, Factorisation, has_bias
+from pipeline.models.factorisation import Contexts, Factorisation, FactorisationConfig
+from pipeline.models.model import FittedExtractor
+from tests.support.checkerboard import FEATURE_SETS
 
-NAMES = {"users": ["ann", "bob"], "tags": ["sea", "sky", "sun"], "photos": ["p", "q"]}
+NAMES = {"user": ["ann", "bob"], "tag": ["sea", "sky", "sun"], "photo": ["p", "q"]}
 POSTS = pl.DataFrame({"user": ["ann", "bob", "eve"], "photo": ["q", "new", "p"]})
 FEATURES = Features(
     pl.Series(["new", "p", "q"]),
@@ -25,10 +27,12 @@ BIAS = [0, 10, 20]
 
 def model(kind: str, features: str, tag: list[list[float]]) -> Factorisation:
     config = FactorisationConfig(kind=kind, features=features)
-    tensors = {name: FACTORS[name] for name in Contexts.of(config, 2).names} | {"tag": tag}
-    if has_bias(config):
+    contexts = Contexts.of(config, FEATURE_SETS[features], 2)
+    tensors = {name: FACTORS[name] for name in contexts.names} | {"tag": tag}
+    if contexts.biased:
         tensors["bias"] = BIAS
-    return Factorisation(config, NAMES, {name: np.float32(value) for name, value in tensors.items()})
+    extractors = {name: FittedExtractor({}, None) for name in FEATURE_SETS[features]}
+    return Factorisation(config, NAMES, {name: np.float32(value) for name, value in tensors.items()}, extractors)
 
 
 def test_fm():
@@ -64,9 +68,16 @@ def test_fm_with_one_kind_of_features():
 
 
 @pytest.mark.parametrize("kind", ["fm", "pitf"])
-@pytest.mark.parametrize("features", ["none", "image", "objects", "image+objects"])
+@pytest.mark.parametrize("features", FEATURE_SETS)
 def test_only_plain_pitf_has_no_bias(kind, features):
-    assert has_bias(FactorisationConfig(kind=kind, features=features)) == ((kind, features) != ("pitf", "none"))
+    contexts = Contexts.of(FactorisationConfig(kind=kind, features=features), FEATURE_SETS[features], 2)
+    assert contexts.biased == ((kind, features) != ("pitf", "none"))
+
+
+@pytest.mark.parametrize("name", ["user", "photo", "tag", "bias"])
+def test_an_extractor_cannot_have_the_name_of_another_parameter(name):
+    with pytest.raises(InputError, match=f"cannot be called '{name}'"):
+        Contexts.of(FactorisationConfig(kind="fm", features="set"), [name], 2)
 
 
 def test_an_unknown_user_and_an_unseen_photo_add_nothing():

@@ -7,10 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, SettingError
 from pipeline.features.store import Features
-from pipeline.models.config import NeighboursConfig
-from pipeline.models.neighbours import Neighbours, nearest
+from pipeline.models.neighbours import Neighbours, NeighboursConfig, nearest
 
 POSTS = pl.DataFrame(
     {
@@ -28,9 +27,10 @@ FEATURES = Features(
 )
 
 
-def fitted(neighbours: int, features: str = "image+objects") -> Neighbours:
-    config = NeighboursConfig(kind="neighbours", features=features, neighbours=neighbours)
-    return Neighbours.fit(config, POSTS, FEATURES)
+def fitted(neighbours: int, *extractors: str) -> Neighbours:
+    config = NeighboursConfig(kind="neighbours", features="some", neighbours=neighbours)
+    seen = {name: FEATURES.raw[name] for name in extractors or FEATURES.raw}
+    return Neighbours.fit(config, POSTS, Features(FEATURES.photos, seen))
 
 
 def asked(*photos: str) -> pl.DataFrame:
@@ -59,7 +59,7 @@ def test_a_photo_that_others_posted_votes_for_itself_and_once():
 
 
 def test_scoring_needs_no_features_of_training_photos():
-    new = Features(FEATURES.photos[4:], {name: matrix[4:] for name, matrix in FEATURES.matrices.items()})
+    new = Features(FEATURES.photos[4:], {name: matrix[4:] for name, matrix in FEATURES.raw.items()})
     model = fitted(2)
     np.testing.assert_array_equal(
         model.scores(asked("near a", "near c"), new), model.scores(asked("near a", "near c"), FEATURES)
@@ -68,7 +68,7 @@ def test_scoring_needs_no_features_of_training_photos():
 
 @pytest.mark.parametrize("neighbours", [4, 50])
 def test_more_neighbours_than_training_photos_are_refused(neighbours):
-    with pytest.raises(InputError, match=rf"4 training photos, too few for {neighbours} neighbours: lower"):
+    with pytest.raises(SettingError, match=rf"neighbours is {neighbours}; of 4 training photos all would vote"):
         fitted(neighbours)
 
 

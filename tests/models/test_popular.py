@@ -3,8 +3,7 @@
 import polars as pl
 
 from pipeline.features.store import Features
-from pipeline.models.config import PopularConfig, UserPopularConfig
-from pipeline.models.popular import Popular, UserPopular
+from pipeline.models.popular import Popular, PopularConfig, UserPopular, UserPopularConfig
 
 POSTS = pl.DataFrame(
     {
@@ -28,7 +27,7 @@ def test_popular_gives_everyone_the_counts():
 
 
 def test_user_popular_gives_own_tags_first_then_popular_ones():
-    model = UserPopular.fit(UserPopularConfig(kind="user_popular", features="none"), POSTS, NOTHING)
+    model = UserPopular.fit(UserPopularConfig(kind="user-popular", features="none"), POSTS, NOTHING)
     assert ranked(model.scores(ASKED, NOTHING), model.tags) == [
         ["dog", "sun", "cat", "sea"],  # bob: 3, 2, 1, then what he never used
         ["dog", "sun", "sea", "cat"],  # eve is not known: 3, 3, 2, 1 of all
@@ -38,6 +37,6 @@ def test_user_popular_gives_own_tags_first_then_popular_ones():
 
 def test_what_was_used_once_beats_whatever_is_popular():
     many = pl.DataFrame({"user": ["bob"] * 1000, "photo": [str(n) for n in range(1000)], "tags": [["sun"]] * 1000})
-    model = UserPopular.fit(UserPopularConfig(kind="user_popular", features="none"), pl.concat([POSTS, many]), NOTHING)
+    model = UserPopular.fit(UserPopularConfig(kind="user-popular", features="none"), pl.concat([POSTS, many]), NOTHING)
     scores = dict(zip(model.tags, model.scores(ASKED.filter(pl.col("user") == "ann"), NOTHING)[0], strict=True))
     assert scores["sea"] > scores["sun"] > scores["dog"]

@@ -1,5 +1,6 @@
 """Files of models: what goes in comes out, and equal models have equal bytes."""
 
+import json
 import os
 import subprocess
 import sys
@@ -10,48 +11,46 @@ import polars as pl
 import pytest
 from safetensors.numpy import save_file
 
-from pipeline.errors import InputError
+from pipeline.errors import ArtifactError
+from pipeline.features.scaling import Scaling
 from pipeline.features.store import Features
-from pipeline.models.config import (
-    CooccurrenceConfig,
-    FactorisationConfig,
-    NeighboursConfig,
-    ObjectNamesConfig,
-    PopularConfig,
-    UserPopularConfig,
-)
-from pipeline.models.cooccurrence import Cooccurrence
-from pipeline.models.factorisation import Factorisation
-from pipeline.models.neighbours import Neighbours
-from pipeline.models.object_names import ObjectNames
-from pipeline.models.popular import Popular, UserPopular
+from pipeline.models.co_occurrence import CoOccurrence, CoOccurrenceConfig
+from pipeline.models.factorisation import Factorisation, FactorisationConfig
+from pipeline.models.neighbours import Neighbours, NeighboursConfig
+from pipeline.models.object_names import ObjectNames, ObjectNamesConfig
+from pipeline.models.popular import Popular, PopularConfig, UserPopular, UserPopularConfig
 from pipeline.models.registry import MODELS, load, save
-from pipeline.training.config import TrainingOverrides
+from pipeline.models.settings import TrainingOverrides
 
 POSTS = pl.DataFrame({"user": ["ann", "bob"], "photo": ["p", "q"], "tags": [["straße", "海"], ["sky"]]})
-FEATURES = Features(POSTS["photo"], {"image": np.eye(2, dtype=np.float32), "objects": np.eye(2, 80, dtype=np.float32)})
+FEATURES = Features(
+    POSTS["photo"],
+    {"objects": np.eye(2, dtype=np.float32)},
+    {"objects": Scaling("l2", 0.5, [], [])},
+    {"objects": {"classes": ["straße", "sky"]}},
+)
 
 
 def pitf():
     rng = np.random.default_rng(0)
     config = FactorisationConfig(kind="pitf", features="none", training=TrainingOverrides(l2=0.1))
     shapes = {"user": (2, 4), "photo": (2, 4), "tag": (3, 8)}
-    names = {"users": ["ann", "bob"], "photos": ["p", "q"], "tags": ["sky", "straße", "海"]}
+    names = {"user": ["ann", "bob"], "photo": ["p", "q"], "tag": ["sky", "straße", "海"]}
     return Factorisation(config, names, {name: rng.normal(size=shape).astype("f4") for name, shape in shapes.items()})
 
 
 EXAMPLES = {
     "pitf": pitf,
     "popular": lambda: Popular.fit(PopularConfig(kind="popular", features="none"), POSTS, FEATURES),
-    "user_popular": lambda: UserPopular.fit(UserPopularConfig(kind="user_popular", features="none"), POSTS, FEATURES),
-    "cooccurrence": lambda: Cooccurrence.fit(
-        CooccurrenceConfig(kind="cooccurrence", features="none", personal=0.5), POSTS, FEATURES
+    "user-popular": lambda: UserPopular.fit(UserPopularConfig(kind="user-popular", features="none"), POSTS, FEATURES),
+    "co-occurrence": lambda: CoOccurrence.fit(
+        CoOccurrenceConfig(kind="co-occurrence", features="none", personal=0.5), POSTS, FEATURES
     ),
     "neighbours": lambda: Neighbours.fit(
         NeighboursConfig(kind="neighbours", features="image", neighbours=1), POSTS, FEATURES
     ),
-    "object_names": lambda: ObjectNames.fit(
-        ObjectNamesConfig(kind="object_names", features="objects"), POSTS, FEATURES
+    "object-names": lambda: ObjectNames.fit(
+        ObjectNamesConfig(kind="object-names", features="objects"), POSTS, FEATURES
     ),
 }
 
@@ -64,6 +63,7 @@ def test_a_model_comes_back_as_it_was(tmp_path, kind):
     assert type(again) is MODELS[kind]
     assert again.config == model.config
     assert again.names == model.names
+    assert again.extractors == model.extractors
     np.testing.assert_array_equal(again.scores(POSTS, FEATURES), model.scores(POSTS, FEATURES))
 
 
@@ -77,17 +77,36 @@ def test_equal_models_have_equal_bytes_in_every_process(tmp_path):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(InputError, match=r"nothing\.safetensors does not exist"):
+    with pytest.raises(ArtifactError, match=r"nothing\.safetensors does not exist"):
         load(tmp_path / "nothing.safetensors")
 
 
-def test_what_is_no_model_is_refused(tmp_path):
-    (tmp_path / "text").write_text("no model")
-    with pytest.raises(InputError, match="is not a model file"):
-        load(tmp_path / "text")
-    save_file({"weight": np.zeros(1)}, tmp_path / "weights")
-    with pytest.raises(InputError, match="is not a model file"):
+NOTES = {"config": {"kind": "popular", "features": "none"}, "names": {"tag": ["sea"]}, "extractors": {}}
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        None,
+        {"model": "{"},
+        {"model": "[]"},
+        {"model": "{}"},
+        {"model": json.dumps(NOTES | {"config": {"kind": "unheard of", "features": "none"}})},
+        {"model": json.dumps(NOTES | {"config": {"kind": "popular"}})},
+        {"model": json.dumps(NOTES | {"extractors": {"image": 3}})},
+        {"model": json.dumps(NOTES | {"extractors": []})},
+    ],
+)
+def test_weights_that_are_no_model_are_refused(tmp_path, metadata):
+    save_file({"counts": np.zeros(1)}, tmp_path / "weights", metadata)
+    with pytest.raises(ArtifactError, match="weights is not a model file"):
         load(tmp_path / "weights")
+
+
+def test_a_file_that_is_not_safetensors_is_refused(tmp_path):
+    (tmp_path / "text").write_text("no model")
+    with pytest.raises(ArtifactError, match="text is not a model file"):
+        load(tmp_path / "text")
 
 
 def test_every_model_loads_without_torch():

@@ -47,7 +47,7 @@ WORDS = [
 
 QUALITY = {
     ("popular", "popular", "none"): 0.05,
-    ("user-popular", "user_popular", "none"): 0.25,
+    ("user-popular", "user-popular", "none"): 0.25,
     ("fm", "fm", "none"): 0.3,
     ("fm-ic", "fm", "image"): 0.4,
     ("fm-od", "fm", "objects"): 0.42,

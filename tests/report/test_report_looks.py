@@ -25,8 +25,8 @@ def test_a_second_model_of_the_same_sort_gets_another_marker():
 
 
 def test_five_baselines_are_grey_and_dotted_each_with_its_marker():
-    kinds = {"popular": "none", "user_popular": "none", "cooccurrence": "none", "neighbours": "image+objects"}
-    models = [ModelInfo(kind, kind, features, kind) for kind, features in (kinds | {"object_names": "objects"}).items()]
+    kinds = {"popular": "none", "user-popular": "none", "co-occurrence": "none", "neighbours": "image+objects"}
+    models = [ModelInfo(kind, kind, features, kind) for kind, features in (kinds | {"object-names": "objects"}).items()]
     found = looks([*models, ModelInfo("fm", "fm", "objects", "FM")])
     baselines = [found[model.name] for model in models]
     assert {(look.colour, look.dash) for look in baselines} == {("baseline", found["popular"].dash)}

@@ -1,23 +1,26 @@
 """Folksonomies with a known answer, and the models that must learn it."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import polars as pl
 from pydantic import TypeAdapter
 
+from pipeline.data.schema import PHOTO, TAGGED_POST
 from pipeline.features.store import Features
-from pipeline.models.config import ModelConfig
-from pipeline.training.config import AdaptiveNegatives, TrainingConfig, UniformNegatives
+from pipeline.models.registry import ModelConfig
+from pipeline.models.settings import AdaptiveNegatives, TrainingConfig, UniformNegatives
 
-FEATURE_SETS = ["none", "image", "objects", "image+objects"]
+FEATURE_SETS = {"none": (), "image": ("image",), "objects": ("objects",), "image+objects": ("image", "objects")}
 FACTORISATIONS = [{"kind": kind, "features": features} for kind in ("fm", "pitf") for features in FEATURE_SETS]
 SEEING = [model for model in FACTORISATIONS if model["features"] != "none"]
 BLIND = [model for model in FACTORISATIONS if model["features"] == "none"]
-USER_POPULAR = {"kind": "user_popular", "features": "none"}
+USER_POPULAR = {"kind": "user-popular", "features": "none"}
 POPULAR = {"kind": "popular", "features": "none"}
-COOCCURRENCE = {"kind": "cooccurrence", "features": "none", "personal": 0.5}
+CO_OCCURRENCE = {"kind": "co-occurrence", "features": "none", "personal": 0.5}
 NEIGHBOURS = {"kind": "neighbours", "features": "image+objects", "neighbours": 10}
-OBJECT_NAMES = {"kind": "object_names", "features": "objects"}
-BASELINES = [POPULAR, USER_POPULAR, COOCCURRENCE, NEIGHBOURS, OBJECT_NAMES]
+OBJECT_NAMES = {"kind": "object-names", "features": "objects"}
+BASELINES = [POPULAR, USER_POPULAR, CO_OCCURRENCE, NEIGHBOURS, OBJECT_NAMES]
 
 TAGS = [f"t{number:02}" for number in range(12)]
 POSTS = 10
@@ -45,25 +48,31 @@ def name(model: dict) -> str:
     return f"{model['kind']}-{model['features']}"
 
 
-def noise(photos: list[str]) -> Features:
+def noise(photos: list[str], extractors: Iterable[str]) -> Features:
     """Features that say nothing about the tags."""
     rng = np.random.default_rng(1)
     widths = {"image": 8, "objects": 4}
-    matrices = {kind: rng.normal(size=(len(photos), width)) / width**0.5 for kind, width in widths.items()}
-    return Features(pl.Series(photos), {kind: matrix.astype(np.float32) for kind, matrix in matrices.items()})
+    matrices = {name: rng.normal(size=(len(photos), width)) / width**0.5 for name, width in widths.items()}
+    records = {"image": {}, "objects": {"classes": ["one", "two", "three", "four"]}}
+    return Features(
+        pl.Series(photos),
+        {name: matrices[name].astype(np.float32) for name in extractors},
+        records={name: records[name] for name in extractors},
+    )
 
 
-def checkerboard() -> tuple[pl.DataFrame, pl.DataFrame, Features]:
-    """Six users of even tags, six of odd tags, three of their six in a post; and a new photo of each user."""
+def checkerboard(model: dict | None = None) -> tuple[pl.DataFrame, pl.DataFrame, Features]:
+    """Six users of even tags, six of odd tags, three of six in a post; a new photo of each; a model's features."""
     rng = np.random.default_rng(0)
     rows = [
         (f"u{user:02}", f"p{user:02}-{number}", sorted(rng.choice(TAGS[user % 2 :: 2], 3, replace=False).tolist()))
         for user in range(12)
         for number in range(POSTS + 1)
     ]
-    posts = pl.DataFrame(rows, schema=["user", "photo", "tags"], orient="row")
-    new = posts["photo"].str.ends_with(f"-{POSTS}")
-    return posts.filter(~new), posts.filter(new), noise(posts["photo"].to_list())
+    posts = pl.DataFrame(rows, schema=list(TAGGED_POST), orient="row")
+    new = posts[PHOTO].str.ends_with(f"-{POSTS}")
+    extractors = FEATURE_SETS[model["features"]] if model else ()
+    return posts.filter(~new), posts.filter(new), noise(posts[PHOTO].to_list(), extractors)
 
 
 SHORT = TRAINING.model_copy(update={"epochs": 6, "curve_every": 2})

@@ -12,8 +12,9 @@ from pipeline.training.fit import fit
 from tests.support.checkerboard import (
     BASELINES,
     BLIND,
-    COOCCURRENCE,
+    CO_OCCURRENCE,
     FACTORISATIONS,
+    FEATURE_SETS,
     NEIGHBOURS,
     POPULAR,
     SEEING,
@@ -27,9 +28,9 @@ from tests.support.checkerboard import (
 
 
 @pytest.mark.parametrize("optimizer", ["adagrad", "sgd"])
-@pytest.mark.parametrize("model", [*FACTORISATIONS, USER_POPULAR, COOCCURRENCE], ids=name)
+@pytest.mark.parametrize("model", [*FACTORISATIONS, USER_POPULAR, CO_OCCURRENCE], ids=name)
 def test_every_personal_model_learns_who_uses_which_tags(model, optimizer):
-    posts, new, features = checkerboard()
+    posts, new, features = checkerboard(model)
     training = TRAINING.model_copy(update={"optimizer": optimizer, "epochs": {"adagrad": 60, "sgd": 150}[optimizer]})
     fitted = fit(config(model), training, posts, features, seed=0)
     top = top_tags(fitted.model.scores(new, features), 6)
@@ -49,7 +50,7 @@ def test_every_seeing_model_learns_which_tag_a_photo_has(model):
     classes = rng.integers(0, 6, 200)
     photos = [f"p{number:03}" for number in range(200)]
     visible = np.eye(6, dtype=np.float32)[classes]
-    features = Features(pl.Series(photos), {"image": visible, "objects": visible})
+    features = Features(pl.Series(photos), dict.fromkeys(FEATURE_SETS[model["features"]], visible))
     posts = pl.DataFrame(
         {
             "user": [f"u{number % 10}" for number in range(200)],
@@ -63,7 +64,7 @@ def test_every_seeing_model_learns_which_tag_a_photo_has(model):
         assert top_tags(fitted.model.scores(asked, features), 1)[:, 0].tolist() == classes[150:].tolist()
 
 
-@pytest.mark.parametrize("model", [*BLIND, COOCCURRENCE], ids=name)
+@pytest.mark.parametrize("model", [*BLIND, CO_OCCURRENCE], ids=name)
 def test_models_without_features_learn_a_photo_that_several_users_posted(model):
     rows = [
         (f"u{user}", f"p{photo}", [TAGS[photo], TAGS[photo + 6]])
@@ -80,7 +81,7 @@ def test_models_without_features_learn_a_photo_that_several_users_posted(model):
 
 @pytest.mark.parametrize("model", [*FACTORISATIONS, *BASELINES], ids=name)
 def test_the_same_seed_gives_the_same_bytes(model, tmp_path):
-    posts, _, features = checkerboard()
+    posts, _, features = checkerboard(model)
     training = TRAINING.model_copy(update={"epochs": 3})
     files = []
     for run in ("first", "second"):
@@ -99,7 +100,7 @@ def test_another_seed_gives_other_parameters():
 
 @pytest.mark.parametrize("model", FACTORISATIONS, ids=name)
 def test_the_curve_tells_how_training_went(model):
-    posts, _, features = checkerboard()
+    posts, _, features = checkerboard(model)
     training = TRAINING.model_copy(update={"epochs": 50})
     curve = fit(config(model), training, posts, features, seed=0).curve
     assert curve.columns == ["epoch", "loss", "auc", "f1@5", "validation_f1@5"]
@@ -137,7 +138,7 @@ def test_a_post_with_every_tag_is_skipped_and_counted():
 
 @pytest.mark.parametrize("model", FACTORISATIONS, ids=name)
 def test_training_that_diverges_names_the_setting(model):
-    posts, _, features = checkerboard()
+    posts, _, features = checkerboard(model)
     training = TRAINING.model_copy(update={"optimizer": "sgd", "learning_rate": 1e9})
     with pytest.raises(InputError, match=r"training\.learning_rate is 1000000000\.0 .* finite in epoch \d+"):
         fit(config(model), training, posts, features, seed=0)

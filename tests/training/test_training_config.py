@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from pipeline.training.config import AdaptiveNegatives, TrainingConfig, TrainingOverrides, UniformNegatives, merged
+from pipeline.models.settings import AdaptiveNegatives, TrainingConfig, TrainingOverrides, UniformNegatives, merged
 
 SHARED = TrainingConfig(
     factors=128,

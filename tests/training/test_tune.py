@@ -8,9 +8,10 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from pipeline.errors import InputError
-from pipeline.models.config import ModelConfig
+from pipeline.models.registry import ModelConfig
+from pipeline.models.settings import TrainingConfig
 from pipeline.training import tune as module
-from pipeline.training.config import TrainingConfig, TuningConfig
+from pipeline.training.config import TuningConfig
 from pipeline.training.fit import fit, fit_trials
 from pipeline.training.tune import Choice, fit_chosen, tune
 from tests.support.checkerboard import FACTORISATIONS, TRAINING, checkerboard, config, name
@@ -30,7 +31,7 @@ def told(model: dict, **keys) -> ModelConfig:
 
 @pytest.mark.parametrize("model", [FM, BOTH], ids=name)
 def test_the_best_of_all_combinations_on_validation_posts_is_chosen(model):
-    posts, new, features = checkerboard()
+    posts, new, features = checkerboard(model)
     choice, table = tune(config(model), SHORT, tuning(), posts, [new], features, 0)
     assert table.select("learning_rate", "l2").rows() == [(1e-5, 0.0), (1e-5, 1e-4), (0.1, 0.0), (0.1, 1e-4)]
     for rate, l2, epoch, epochs, f1, _ in table.iter_rows():
@@ -71,7 +72,7 @@ def test_what_cannot_be_trained_side_by_side_is_tried_too():
 def test_the_first_of_equals_is_chosen(monkeypatch):
     posts, new, features = checkerboard()
     monkeypatch.setattr(module, "metrics", lambda _: {"f1@5": 0.5})
-    model = told({"kind": "cooccurrence", "features": "none", "personal": 0.5}, grid={"personal": [0.7, 0.2]})
+    model = told({"kind": "co-occurrence", "features": "none", "personal": 0.5}, grid={"personal": [0.7, 0.2]})
     choice, table = tune(model, SHORT, tuning(), posts, [new], features, 0)
     assert table.rows() == [(0.7, None, None, 0.5, True), (0.2, None, None, 0.5, False)]
     assert choice.config.personal == 0.7
@@ -113,7 +114,7 @@ def test_patience_alone_finds_the_epochs():
 
 
 def test_a_combination_that_diverges_is_shown_and_not_chosen():
-    posts, new, features = checkerboard()
+    posts, new, features = checkerboard(BOTH)
     wild = SHORT.model_copy(update={"optimizer": "sgd"})
     choice, table = tune(config(BOTH), wild, tuning({"learning_rate": [1e9, 0.05]}), posts, [new], features, 0)
     assert table["f1@5"][0] is None
@@ -130,7 +131,7 @@ def test_no_post_to_spare_is_an_error_with_its_remedy():
 
 @pytest.mark.parametrize("model", [FM, BOTH], ids=name)
 def test_the_chosen_model_is_fitted_again_to_all_posts(model):
-    posts, new, features = checkerboard()
+    posts, new, features = checkerboard(model)
     everything = pl.concat([posts, new]).sort("user", "photo")
     choice, _ = tune(config(model), SHORT, tuning(), posts, [new], features, 0)
     fitted = fit_chosen(Choice.from_json(choice.as_json()), True, everything, new, features, 1)
@@ -140,7 +141,7 @@ def test_the_chosen_model_is_fitted_again_to_all_posts(model):
 
 
 def test_without_refit_the_best_parameters_of_the_other_posts_are_kept():
-    posts, new, features = checkerboard()
+    posts, new, features = checkerboard(BOTH)
     everything = pl.concat([posts, new]).sort("user", "photo")
     choice, _ = tune(config(BOTH), SHORT, tuning({"l2": [1e-4]}, refit=False), posts, [new], features, 0)
     assert choice.epoch is None  # One combination, no patience: nothing is chosen, and all posts are learnt from.
@@ -209,7 +210,7 @@ def test_of_several_folds_the_mean_counts(monkeypatch):
     other = posts.group_by("user", maintain_order=True).first().select(posts.columns)
     seen = iter([{"f1@5": 0.6}, {"f1@5": 0.8}, {"f1@5": 0.5}, {"f1@5": 0.1}])
     monkeypatch.setattr(module, "metrics", lambda _: next(seen))
-    model = told({"kind": "cooccurrence", "features": "none", "personal": 0.5}, grid={"personal": [0.7, 0.2]})
+    model = told({"kind": "co-occurrence", "features": "none", "personal": 0.5}, grid={"personal": [0.7, 0.2]})
     choice, table = tune(model, SHORT, tuning(), everything, [new, other], features, 0)
     assert table["f1@5"].to_list() == pytest.approx([0.55, 0.45])
     assert (choice.config.personal, choice.score) == (0.7, pytest.approx(0.55))

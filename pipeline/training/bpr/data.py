@@ -10,6 +10,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
+from pipeline.data.schema import TAG
 from pipeline.data.vocabulary import codes
 from pipeline.features.store import Features
 from pipeline.models.factorisation import Contexts
@@ -73,10 +74,10 @@ class TrainingPosts:
         def tensor(array: np.ndarray) -> Tensor:
             return torch.from_numpy(np.array(array)).to(device)
 
-        known = {name: codes(posts[name], names[f"{name}s"]) for name in contexts.names if name in ("user", "photo")}
+        known = {name: codes(posts[name], names[name]) for name in contexts.names if name in names}
         seen = {name: features.matrices[name] for name in contexts.names if name not in known}
         pairs = posts.select("tags").with_row_index("post").explode("tags")
-        pairs = pairs.with_columns(tag=codes(pairs["tags"], names["tags"])).sort("post", "tag")
+        pairs = pairs.with_columns(tag=codes(pairs["tags"], names[TAG])).sort("post", "tag")
         counts = np.bincount(pairs["post"].to_numpy(), minlength=len(posts))
         starts = np.cumsum(counts) - counts
         tags = pairs["tag"].to_numpy()
@@ -89,7 +90,7 @@ class TrainingPosts:
             host_counts=torch.from_numpy(counts),
             tags=tensor(tags),
             gaps=tensor(tags - (np.arange(len(tags)) - np.repeat(starts, counts))),
-            vocabulary=len(names["tags"]),
+            vocabulary=len(names[TAG]),
         )
 
     def keys(self) -> Tensor:

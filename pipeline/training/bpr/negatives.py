@@ -12,8 +12,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from pipeline.models.settings import AdaptiveNegatives
 from pipeline.training.bpr.data import Batch, TrainingPosts
-from pipeline.training.config import AdaptiveNegatives
 
 ROUNDS = 4
 """How often a tag that is a positive of the post is drawn again before the uniform negative is taken instead."""

@@ -11,11 +11,13 @@ import polars as pl
 import torch
 from torch import Tensor
 
+from pipeline.data.schema import PHOTO, TAG, USER
 from pipeline.data.vocabulary import vocabulary
 from pipeline.features.store import Features
 from pipeline.models import factorisation
-from pipeline.models.config import FactorisationConfig
-from pipeline.models.factorisation import Contexts, Factorisation, has_bias
+from pipeline.models.factorisation import BIAS, Contexts, Factorisation, FactorisationConfig
+from pipeline.models.model import FittedExtractor
+from pipeline.models.settings import TrainingConfig, TrainingOverrides
 from pipeline.progress import track
 from pipeline.training.bpr.checkpoint import Checkpoint
 from pipeline.training.bpr.data import TrainingPosts
@@ -23,7 +25,7 @@ from pipeline.training.bpr.negatives import AdaptiveSampler
 from pipeline.training.bpr.threads import one_thread
 from pipeline.training.bpr.trials import Stack, Trial
 from pipeline.training.bpr.validation import Judge
-from pipeline.training.config import CURVE, TrainingConfig, TrainingOverrides, shared_settings
+from pipeline.training.config import CURVE, shared_settings
 
 SAMPLE = 500
 """Training posts whose suggestions give the curve's F1."""
@@ -70,10 +72,11 @@ def train(
     if len({shared_settings(trial) for trial in settings}) > 1:
         raise ValueError("trials side by side differ in a setting that they must share")
     widths = {name: matrix.shape[1] for name, matrix in features.matrices.items()}
-    contexts, features = joined(Contexts.of(config, first.factors), features)
-    names = {"users": vocabulary(posts["user"]), "tags": tags}
-    if "photo" in contexts.names:
-        names["photos"] = vocabulary(posts["photo"])
+    extractors = FittedExtractor.of(features)
+    contexts, features = joined(Contexts.of(config, extractors, first.factors), features)
+    names = {USER: vocabulary(posts[USER]), TAG: tags}
+    if PHOTO in contexts.names:
+        names[PHOTO] = vocabulary(posts[PHOTO])
     data = TrainingPosts.encode(posts, contexts, names, features, device)
     sampler = AdaptiveSampler(first.negatives, data) if first.negatives.kind == "adaptive" else None
 
@@ -82,7 +85,7 @@ def train(
 
     judges = judge(posts.sample(min(SAMPLE, len(posts)), seed=seed)), judge(validation)
     trials = [Trial(trial) for trial in settings]
-    stack = Stack.start(contexts, settings, shapes(config, contexts, names, features), seed, device)
+    stack = Stack.start(contexts, settings, shapes(contexts, names, features), seed, device)
     order, draws = torch.Generator().manual_seed(seed), torch.Generator(device).manual_seed(seed)
     state = State(trials, list(range(len(trials))), stack, {}, order, draws, 0)
     key = ""
@@ -102,7 +105,9 @@ def train(
     return [
         Trained(
             settings=trial.settings,
-            model=None if trial.failed else Factorisation(saved[place], names, arrays(state.kept[place], widths)),
+            model=None
+            if trial.failed
+            else Factorisation(saved[place], names, arrays(state.kept[place], widths), extractors),
             curve=pl.DataFrame(trial.curve, schema=CURVE, orient="row"),
             epoch=trial.failed or trial.best,
             epochs=trial.failed or trial.epochs,
@@ -215,15 +220,12 @@ def joined(contexts: Contexts, features: Features) -> tuple[Contexts, Features]:
     return replace(contexts, names=(*others, name)), Features(features.photos, {name: both})
 
 
-def shapes(
-    config: FactorisationConfig, contexts: Contexts, names: Mapping[str, list[str]], features: Features
-) -> dict[str, tuple[int, int]]:
+def shapes(contexts: Contexts, names: Mapping[str, list[str]], features: Features) -> dict[str, tuple[int, int]]:
     """The rows and columns of a model's parameters."""
     inputs = {name: matrix.shape[1] for name, matrix in features.matrices.items()}
-    entities = {name.removesuffix("s"): len(values) for name, values in names.items()}
-    sizes = {name: ((inputs | entities)[name], contexts.factors) for name in contexts.names}
-    sizes["tag"] = (len(names["tags"]), contexts.width)
-    return sizes | ({"bias": (len(names["tags"]), 1)} if has_bias(config) else {})
+    rows = inputs | {name: len(values) for name, values in names.items()}
+    sizes = {name: (rows[name], contexts.factors) for name in contexts.names} | {TAG: (rows[TAG], contexts.width)}
+    return sizes | ({BIAS: (rows[TAG], 1)} if contexts.biased else {})
 
 
 def arrays(parameters: Mapping[str, Tensor], widths: Mapping[str, int]) -> dict[str, np.ndarray]:

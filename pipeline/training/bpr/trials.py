@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from pipeline.models.factorisation import Contexts
+from pipeline.models.settings import TrainingConfig
 from pipeline.training.bpr.data import TrainingPosts
 from pipeline.training.bpr.gradients import Gradients, add_gradients, post_vectors
 from pipeline.training.bpr.negatives import AdaptiveSampler
 from pipeline.training.bpr.optimizers import Optimizer
 from pipeline.training.bpr.threads import ahead
-from pipeline.training.config import TrainingConfig
 
 
 @dataclass

@@ -9,6 +9,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
+from pipeline.data.schema import TAG
 from pipeline.data.vocabulary import codes
 from pipeline.features.store import Features
 from pipeline.models.factorisation import Contexts
@@ -43,9 +44,9 @@ class Judge:
         device: torch.device,
     ) -> Self:
         """Puts posts (columns user, photo, tags) on the device; `features` are there already, in the store's order."""
-        known = {name: codes(posts[name], names[f"{name}s"]) for name in contexts.names if name not in features}
+        known = {name: codes(posts[name], names[name]) for name in contexts.names if name not in features}
         pairs = posts.select("tags").with_row_index("post").explode("tags")
-        tag = codes(pairs["tags"], names["tags"])
+        tag = codes(pairs["tags"], names[TAG])
         rows = photos.rows(posts["photo"]) if features else np.zeros(len(posts), np.int64)
 
         def tensor(array: np.ndarray) -> Tensor:

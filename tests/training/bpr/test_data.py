@@ -29,7 +29,7 @@ def encode(tags: list[list[str]]) -> TrainingPosts:
     matrix = np.arange(len(tags), dtype=np.float32)[::-1, None].copy()
     features = Features(pl.Series(photos[::-1]), {"image": matrix})
     contexts = Contexts(("user", "image"), shared=True, factors=2)
-    return TrainingPosts.encode(posts, contexts, {"users": USERS, "tags": TAGS}, features, torch.device("cpu"))
+    return TrainingPosts.encode(posts, contexts, {"user": USERS, "tag": TAGS}, features, torch.device("cpu"))
 
 
 def generators(seed: int) -> tuple[torch.Generator, torch.Generator]:

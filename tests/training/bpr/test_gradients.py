@@ -10,28 +10,28 @@ import pytest
 import torch
 from torch.nn.functional import logsigmoid
 
-from pipeline.models.config import FactorisationConfig
-from pipeline.models.factorisation import Contexts, has_bias
+from pipeline.models.factorisation import Contexts, FactorisationConfig
 from pipeline.training.bpr.data import Batch
 from pipeline.training.bpr.gradients import Gradients, add_gradients, post_vectors
+from tests.support.checkerboard import FEATURE_SETS
 
 FACTORS, USERS, PHOTOS, TAGS = 3, 4, 6, 7
 INPUTS = {"user": USERS, "photo": PHOTOS, "image": 5, "objects": 2}
-MODELS = [(kind, features) for kind in ("fm", "pitf") for features in ("none", "image", "objects", "image+objects")]
+MODELS = [(kind, features) for kind in ("fm", "pitf") for features in FEATURE_SETS]
 
 
 def example(kind: str, features: str):
     """A model's contexts, parameters and a batch in which users, tags and posts repeat, in float64."""
     generator = torch.Generator().manual_seed(0)
     config = FactorisationConfig(kind=kind, features=features)
-    contexts = Contexts.of(config, FACTORS)
+    contexts = Contexts.of(config, FEATURE_SETS[features], FACTORS)
 
     def normal(*shape):
         return torch.randn(*shape, generator=generator, dtype=torch.float64)
 
     parameters = {name: normal(INPUTS[name], FACTORS) for name in contexts.names}
     parameters["tag"] = normal(TAGS, contexts.width)
-    if has_bias(config):
+    if contexts.biased:
         parameters["bias"] = normal(TAGS, 1)
     entities = {"user": torch.tensor([2, 0, 2, 3]), "photo": torch.tensor([5, 1, 0, 1])}
     batch = Batch(

@@ -8,9 +8,9 @@ import torch
 
 from pipeline.features.store import Features
 from pipeline.models.factorisation import Contexts
+from pipeline.models.settings import AdaptiveNegatives
 from pipeline.training.bpr.data import Batch, TrainingPosts
 from pipeline.training.bpr.negatives import AdaptiveSampler
-from pipeline.training.config import AdaptiveNegatives
 
 TAGS = [f"t{number}" for number in range(8)]
 
@@ -19,7 +19,7 @@ def drawn(tags: list[list[str]], vector: list[float], factors: list[list[float]]
     """The negatives drawn for posts that all have one vector, by a model of two factors and a bias: (draws, Q)."""
     posts = pl.DataFrame({"user": ["u"] * len(tags), "photo": [f"p{n}" for n in range(len(tags))], "tags": tags})
     contexts = Contexts(("user",), shared=True, factors=2)
-    names = {"users": ["u"], "tags": TAGS}
+    names = {"user": ["u"], "tag": TAGS}
     data = TrainingPosts.encode(posts, contexts, names, Features(posts["photo"], {}), torch.device("cpu"))
     parameters = {"tag": torch.tensor(factors)[:, None], "bias": torch.zeros(len(TAGS), 1, 1)}
     sampler = AdaptiveSampler(AdaptiveNegatives(kind="adaptive", mean_rank=mean_rank), data)

@@ -68,7 +68,7 @@ def test_reading_ahead_changes_nothing_and_loses_no_error(given):  # noqa: ARG00
 @pytest.mark.parametrize("model", [FACTORISATIONS[0], FACTORISATIONS[3], FACTORISATIONS[7]], ids=name)
 def test_the_bytes_do_not_depend_on_the_threads(monkeypatch, model):
     monkeypatch.setattr(module, "WORTH", 1)
-    posts, new, features = checkerboard()
+    posts, new, features = checkerboard(model)
     found = []
     before = torch.get_num_threads()
     for number in (1, 2, 3):

@@ -42,7 +42,7 @@ CPU = torch.device("cpu")
 @pytest.mark.parametrize("base", [SHORT, ADAPTIVE], ids=["uniform", "adaptive"])
 @pytest.mark.parametrize("model", FACTORISATIONS, ids=name)
 def test_trials_side_by_side_come_to_what_each_comes_to_alone(model, base):
-    posts, new, features = checkerboard()
+    posts, new, features = checkerboard(model)
     tried = [*settings(base, learning_rate=[0.01, 0.1]), *settings(base, l2=[0.0, 0.05]), *settings(base, decay=[0.7])]
     together = fit_trials(config(model), tried, posts, features, 3, new)
     for trial, one in zip(together, tried, strict=True):
@@ -54,8 +54,8 @@ def test_trials_side_by_side_come_to_what_each_comes_to_alone(model, base):
 
 
 def test_features_side_by_side_are_learnt_as_each_by_itself(monkeypatch):
-    posts, _, features = checkerboard()
-    both = config({"kind": "fm", "features": "image+objects"})
+    posts, _, features = checkerboard(FACTORISATIONS[3])
+    both = config(FACTORISATIONS[3])
     (together,) = fit_trials(both, [SHORT], posts, features, 0)
     monkeypatch.setattr(bpr, "joined", lambda contexts, features: (contexts, features))
     (apart,) = fit_trials(both, [SHORT], posts, features, 0)
@@ -75,7 +75,7 @@ def test_trials_share_what_cannot_differ():
 def test_f1_in_training_is_that_of_the_evaluation(monkeypatch, way, model):
     monkeypatch.setattr("pipeline.training.bpr.validation.CHUNK", 7)
     monkeypatch.setattr(way, "best", kernels.best)  # A GPU leaves open which of equals comes first.
-    posts, new, features = checkerboard()
+    posts, new, features = checkerboard(model)
     strangers = new.with_columns(
         user=pl.when(pl.col("user") < "u04").then(pl.lit("nobody")).otherwise("user"),
         tags=pl.col("tags").list.concat(pl.lit("unheard of")),
@@ -148,7 +148,7 @@ def test_without_validation_posts_patience_never_ends():
 
 
 def test_a_trial_that_ended_leaves_the_others_alone(monkeypatch):
-    posts, new, features = checkerboard()
+    posts, new, features = checkerboard(FACTORISATIONS[3])
     patient = TRAINING.model_copy(update={"epochs": 4, "curve_every": 1, "patience": 1})
     scripted(monkeypatch, [0.5, 0.1], [0.4, 0.2], [0.3], [0.4])
     first, second = fit_trials(
@@ -163,7 +163,7 @@ def test_a_trial_that_ended_leaves_the_others_alone(monkeypatch):
 
 @pytest.mark.parametrize("base", [SHORT, ADAPTIVE], ids=["uniform", "adaptive"])
 def test_a_trial_that_diverges_leaves_the_others_alone(base):
-    posts, _, features = checkerboard()
+    posts, _, features = checkerboard(FACTORISATIONS[3])
     wild = base.model_copy(update={"optimizer": "sgd"})
     first, second = fit_trials(config(FACTORISATIONS[3]), settings(wild, learning_rate=[1e9, 0.05]), posts, features, 0)
     assert first.model is None
@@ -192,7 +192,7 @@ def killed_after(monkeypatch, epochs: int):
 @pytest.mark.parametrize("model", [FACTORISATIONS[0], FACTORISATIONS[7]], ids=name)
 @pytest.mark.parametrize("epochs", [1, 4, 5])
 def test_killed_training_goes_on_to_the_same_bytes(tmp_path, monkeypatch, model, base, epochs):
-    posts, new, features = checkerboard()
+    posts, new, features = checkerboard(model)
     tried = settings(base.model_copy(update={"epochs": 8, "patience": 2}), learning_rate=[0.05, 1e-6, 0.2])
     undisturbed = fit_trials(config(model), tried, posts, features, 0, new)
     file = tmp_path / "checkpoint.safetensors"
@@ -219,7 +219,7 @@ from pipeline.models.registry import save
 from pipeline.training.bpr.checkpoint import Checkpoint
 from pipeline.training.fit import fit_trials
 from tests.support.checkerboard import *
-posts, new, features = checkerboard()
+posts, new, features = checkerboard(FACTORISATIONS[7])
 long = SHORT.model_copy(update={"epochs": 600, "curve_every": 10})
 checkpoint = Checkpoint(Path(sys.argv[1]), seconds=0)
 (trained,) = fit_trials(config(FACTORISATIONS[7]), [long], posts, features, 0, new, checkpoint)
@@ -251,14 +251,14 @@ def test_training_killed_by_the_system_goes_on_to_the_same_bytes(tmp_path):
 
 
 def test_a_checkpoint_of_another_run_is_not_used(tmp_path):
-    posts, _, features = checkerboard()
+    posts, _, features = checkerboard(FACTORISATIONS[1])
     file = tmp_path / "checkpoint.safetensors"
     for seed, epochs in ((1, 4), (0, 6)):
         given = SHORT.model_copy(update={"epochs": epochs})
         found = fit(config(FACTORISATIONS[1]), given, posts, features, seed, checkpoint=Checkpoint(file, seconds=0))
     alone = fit(config(FACTORISATIONS[1]), SHORT, posts, features, 0)
     np.testing.assert_array_equal(found.model.tensors["tag"], alone.model.tensors["tag"])
-    other = noise(posts["photo"].to_list() + [f"p{user:02}-10" for user in range(12)])
+    other = noise(posts["photo"].to_list() + [f"p{user:02}-10" for user in range(12)], ["image"])
     changed = fit(config(FACTORISATIONS[1]), SHORT, posts, other, 0, checkpoint=Checkpoint(file, seconds=0))
     assert not np.array_equal(changed.model.tensors["tag"], alone.model.tensors["tag"])
 
@@ -281,7 +281,7 @@ def test_a_broken_checkpoint_is_said_aloud_and_not_used(tmp_path, broken, caplog
 def test_a_gpu_comes_to_the_same_up_to_rounding(model, negatives):
     if not torch.cuda.is_available():
         pytest.skip("there is no GPU")
-    posts, new, features = checkerboard()
+    posts, new, features = checkerboard(model)
     tags = vocabulary(posts["tags"].explode())
     base = SHORT if negatives == "uniform" else ADAPTIVE
     tried = settings(base.model_copy(update={"epochs": 60}), learning_rate=[0.02, 0.05])

@@ -6,8 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from pipeline.features.store import Features
-from pipeline.models.config import CooccurrenceConfig
-from pipeline.models.cooccurrence import CHUNK, Cooccurrence, together
+from pipeline.models.co_occurrence import CHUNK, CoOccurrence, CoOccurrenceConfig, together
 
 POSTS = pl.DataFrame(
     {
@@ -27,8 +26,8 @@ PHOTO_3 = [1 / 2 + 1 / 4, 0, 1 / 2 + 1 / 2, 1 / 4]
 
 
 def scores(personal: float, user: str, photo: str) -> np.ndarray:
-    config = CooccurrenceConfig(kind="cooccurrence", features="none", personal=personal)
-    model = Cooccurrence.fit(config, POSTS, NOTHING)
+    config = CoOccurrenceConfig(kind="co-occurrence", features="none", personal=personal)
+    model = CoOccurrence.fit(config, POSTS, NOTHING)
     assert model.tags == ["dog", "sea", "sky", "sun"]
     return model.scores(pl.DataFrame({"user": [user], "photo": [photo]}), NOTHING)[0]
 
@@ -67,4 +66,4 @@ def test_tags_of_a_post_are_counted_together_once_in_many_posts_too():
 @pytest.mark.parametrize("personal", [-0.1, 1.1])
 def test_the_weight_is_a_share(personal):
     with pytest.raises(ValidationError, match="personal"):
-        CooccurrenceConfig(kind="cooccurrence", features="none", personal=personal)
+        CoOccurrenceConfig(kind="co-occurrence", features="none", personal=personal)

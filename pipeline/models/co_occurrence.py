@@ -1,0 +1,83 @@
+"""The baseline of co-occurrence: tags that go with the user's tags, and with those that others gave the photo."""
+
+from typing import Literal, Self
+
+import numpy as np
+import polars as pl
+from pydantic import Field
+
+from pipeline.data.schema import PHOTO, TAG, TAGS, USER
+from pipeline.data.vocabulary import codes, vocabulary
+from pipeline.features.store import Features
+from pipeline.models.counts import count_tags_by, counts_for
+from pipeline.models.model import Baseline
+from pipeline.models.settings import BaseModelConfig, NoFeatures
+
+CHUNK = 4096
+"""Posts whose pairs of tags are counted at a time, which keeps memory flat."""
+
+TIES = 1e-9
+"""Weight of a tag's popularity: it orders what is otherwise equal, such as tags that go with none of the known ones."""
+
+
+class CoOccurrenceConfig(BaseModelConfig):
+    """The settings of co-occurring tags."""
+
+    kind: Literal["co-occurrence"] = Field(description="What co-occurs with the tags of the user, and of the photo.")
+    features: NoFeatures = Field(description="This baseline sees no photo.")
+    personal: float = Field(ge=0, le=1, description="Weight of the user's tags; the photo's have the rest.")
+
+
+class CoOccurrence(Baseline):
+    """Tags that co-occur with the tags of the user, and with the tags of the photo, mixed.
+
+    Scores: personal · P(t | u) + (1 − personal) · P(t | i). Both are Σ_t' p(t' | ·) p(t | t'), the probability that a
+    post has t when it has a tag drawn from what the user (or the photo) was tagged with: p(t' | ·) is the share of t'
+    in those assignments, and p(t | t') = |t ∩ t'| / |t'| over all training posts, which is 1 for t itself. A photo has
+    tags when other users posted it in training. A user or photo that is not known adds nothing, and equals are ordered
+    by popularity.
+
+    p(t | t') and its sum over given tags: Sigurbjörnsson & van Zwol, Flickr tag recommendation based on collective
+    knowledge, WWW 2008. What a user's own habits add: Garg & Weber, Personalized, interactive tag recommendation for
+    Flickr, RecSys 2008, who are given some tags of the post, where this task has none. The weighted mix of user and
+    photo: Jäschke et al., Tag recommendations in social bookmarking systems, AI Communications 21 (2008), their ρ.
+
+    Tensor "together", int32: |t ∩ t'|, (T, T), with |t| on its diagonal; the rest is what `count_tags_by` counts.
+    """
+
+    Config = CoOccurrenceConfig
+    label = "Co-occurring tags"
+    goes_by = "what goes with the user’s tags, and with the photo’s by others"
+
+    @classmethod
+    def fit(cls, config: CoOccurrenceConfig, posts: pl.DataFrame, features: Features) -> Self:  # noqa: ARG003 (a baseline that sees nothing)
+        names = {
+            USER: vocabulary(posts[USER]),
+            PHOTO: vocabulary(posts[PHOTO]),
+            TAG: vocabulary(posts[TAGS].explode()),
+        }
+        counted = count_tags_by(USER, posts, names) | count_tags_by(PHOTO, posts, names)
+        return cls(config, names, {"together": together(posts, names[TAG])} | counted)
+
+    def scores(self, posts: pl.DataFrame, features: Features) -> np.ndarray:  # noqa: ARG002 (a baseline that sees nothing)
+        counts = self.tensors["together"].diagonal()  # |t|, (T,)
+        given = self.tensors["together"] / counts[:, None]  # p(t | t') in row t' and column t, (T, T)
+        user, photo = (shares(counts_for(self, column, posts)) for column in (USER, PHOTO))  # p(t' | ·), (posts, T)
+        mixed = self.config.personal * user + (1 - self.config.personal) * photo
+        return mixed @ given + TIES * counts / counts.max()
+
+
+def together(posts: pl.DataFrame, tags: list[str]) -> np.ndarray:
+    """Counts the posts that have both of two tags, int32 (T, T)."""
+    counts = np.zeros((len(tags), len(tags)), np.int32)
+    for chunk in posts.select(TAGS).with_row_index("post").iter_slices(CHUNK):
+        assignments = chunk.explode(TAGS)
+        assignments = assignments.select("post", pl.Series("column", codes(assignments[TAGS], tags)))
+        pairs = assignments.join(assignments, on="post", suffix="_of_other")
+        np.add.at(counts, (pairs["column"].to_numpy(), pairs["column_of_other"].to_numpy()), 1)
+    return counts
+
+
+def shares(counts: np.ndarray) -> np.ndarray:
+    """Divides each row by its sum; a row of zeros stays so."""
+    return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)

@@ -1,0 +1,113 @@
+"""Settings of models: those that all have, those of training, and grids of values to choose from."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, Field, ValidationError, create_model, model_validator
+
+from pipeline.config import Config
+
+NO_FEATURES = "none"
+"""The feature set without extractors: its models see no photo."""
+
+
+def _needed(features: str) -> str:
+    if features == NO_FEATURES:
+        raise ValueError(f"it is {features!r}, and this model needs features: name a set with an extractor.")
+    return features
+
+
+NoFeatures = Literal["none"]
+SomeFeatures = Annotated[str, AfterValidator(_needed)]
+
+
+class BaseModelConfig(Config):
+    """The settings that all models have."""
+
+    kind: str = Field(description="The kind of model.")
+    features: str = Field(description="The feature set: what the model sees of a photo.")
+    grid: dict[str, list[Any]] | None = Field(
+        default=None,
+        description="Values to try of this model's settings, all combinations; without it, those for all trained "
+        "models.",
+    )
+
+    @model_validator(mode="after")
+    def _grid_is_valid(self) -> Self:
+        check_grid(self.grid or {}, self.with_settings)
+        return self
+
+    def with_settings(self, values: Mapping[str, Any]) -> Self:
+        """Returns the same model with some of its settings replaced, and nothing left to try."""
+        return type(self).model_validate(self.model_dump() | {"grid": None} | dict(values))
+
+
+class UniformNegatives(Config):
+    """Any tag that is no positive of the post is as likely (Algorithm 1, line 7)."""
+
+    kind: Literal["uniform"] = Field(description="Each tag that the post lacks is drawn as often.")
+
+
+class AdaptiveNegatives(Config):
+    """Tags that the model ranks high for the post are drawn more often (Rendle and Freudenthaler, WSDM 2014)."""
+
+    kind: Literal["adaptive"] = Field(description="Tags that the model ranks high are drawn more often.")
+    mean_rank: float = Field(gt=0, description="Mean rank of a drawn tag, as a share of all tags; small is hard.")
+
+
+Negatives = Annotated[UniformNegatives | AdaptiveNegatives, Field(discriminator="kind")]
+
+
+class TrainingConfig(Config):
+    """BPR by mini-batches (Section 4.5, Algorithm 1)."""
+
+    factors: int = Field(ge=1, description="k, the length of a factor (the paper's is 128).")
+    sigma: float = Field(gt=0, description="Standard deviation of the normal distribution that parameters start from.")
+    optimizer: Literal["sgd", "adagrad"] = Field(
+        description="Plain gradient steps as in the paper (sgd), or steps divided by the root of each parameter's "
+        "summed squared gradients (adagrad), which stays stable for feature projections and needs far fewer epochs."
+    )
+    learning_rate: float = Field(gt=0, description="α, the length of a step.")
+    decay: float = Field(gt=0, le=1, description="What α is multiplied by after each epoch; 1 keeps it.")
+    l2: float = Field(ge=0, description="λ, the weight of the squared parameters that a quadruple uses in its loss.")
+    negatives: Negatives = Field(description="How the negative of a quadruple is drawn.")
+    epochs: int = Field(ge=1, description="Passes over all tag assignments of the training posts, at most.")
+    patience: int = Field(
+        ge=0,
+        description="Points of the curve in a row that may measure no better on validation posts before training "
+        "stops; 0 never stops it.",
+    )
+    smoothing: int = Field(
+        ge=1,
+        description="Points of the curve, the last ones, whose measures on validation posts are averaged before they "
+        "are compared: of few posts they are so noisy that the best single point is a lucky one.",
+    )
+    batch: int = Field(ge=1, description="Training posts whose quadruples make one step.")
+    curve_every: int = Field(ge=1, description="Epochs from one point of the training curve to the next.")
+
+
+TrainingOverrides = create_model(
+    "TrainingOverrides",
+    __base__=Config,
+    __doc__="Settings of training that differ for one model; what is left out is as for all models.",
+    **{name: (Annotated[field.annotation, field] | None, None) for name, field in TrainingConfig.model_fields.items()},
+)
+
+
+def merged(shared: TrainingConfig, overrides: TrainingOverrides) -> TrainingConfig:
+    """Returns the settings of one model: its own where it has some, the shared ones elsewhere."""
+    return shared.model_copy(update={name: value for name, value in overrides if value is not None})
+
+
+def check_grid(grid: Mapping[str, Sequence[Any]], replace: Callable[[dict[str, Any]], object]) -> None:
+    """Raises ValueError for what is no setting, for one without values, and for a value that `replace` refuses."""
+    for key, values in grid.items():
+        if key in BaseModelConfig.model_fields:
+            raise ValueError(f"the grid varies {key}, which is no setting: list a model for each.")
+        if not values:
+            raise ValueError(f"the grid has no value of {key} to try.")
+        for value in values:
+            try:
+                replace({key: value})
+            except ValidationError as error:
+                raise ValueError(f"the grid's {key} is {value!r}: {error.errors()[0]['msg'].lower()}.") from None
