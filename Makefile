@@ -1,9 +1,23 @@
-# The two commands: `make repro` (the pipeline, from photos to figures) and `make test`. Both make the environment first.
+# The two commands: `make repro` (the pipeline, from photos to figures) and `make test`. Both make the environment first,
+# `make repro` without the packages that only tests need.
 PYTHON ?= python3
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 INSTALLED := $(VENV)/.installed
+INSTALLED_DEV := $(VENV)/.installed-dev
+UV := uv pip install --quiet --python $(VENV)/bin/python --constraint constraints.txt
 PEERS := .venv-peers
+
+# uv gets the packages from where pip would, if the environment says where.
+ifdef PIP_INDEX_URL
+export UV_INDEX_URL ?= $(PIP_INDEX_URL)
+endif
+ifdef PIP_EXTRA_INDEX_URL
+export UV_EXTRA_INDEX_URL ?= $(PIP_EXTRA_INDEX_URL)
+endif
+ifdef PIP_FIND_LINKS
+export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+endif
 
 .PHONY: help repro nus-wide-1 nus-wide-2 sample test test-all bench lint clean
 .DEFAULT_GOAL := help
@@ -21,16 +35,16 @@ nus-wide-1 nus-wide-2 sample: $(INSTALLED)  ## set source, recipe and weights in
 	@tagrec choose $@
 	@$(MAKE) --no-print-directory repro
 
-test: $(INSTALLED)  ## run the tests
+test: $(INSTALLED_DEV)  ## run the tests
 	python -m pytest -m "not slow"
 
-test-all: $(INSTALLED)  ## run the tests, those that take minutes too
+test-all: $(INSTALLED_DEV)  ## run the tests, those that take minutes too
 	python -m pytest
 
 bench: $(INSTALLED) $(PEERS)/.installed  ## training speed beside implicit and LightFM (benchmarks/README.md has the figures)
 	python -m benchmarks.training --peers $(PEERS)/bin/python
 
-lint: $(INSTALLED)  ## check the style
+lint: $(INSTALLED_DEV)  ## check the style
 	ruff check .
 	ruff format --check .
 
@@ -38,10 +52,16 @@ clean:  ## delete the environment and what can be computed again; not the artifa
 	rm -rf $(VENV) $(PEERS) .work/training .work/crawl .work/features .work/seconds
 
 $(INSTALLED): pyproject.toml constraints.txt
-	@echo "Making $(VENV) and installing the pinned dependencies (about 7 GB, some minutes)."
+	@echo "Making $(VENV) and installing the pinned dependencies (about 6 GB, some minutes)."
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 …")'
 	$(PYTHON) -m venv $(VENV)
-	python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
+	$(UV) --editable .
+	@touch $@
+
+$(INSTALLED_DEV): $(INSTALLED)
+	@echo "Installing what the tests need (about 1 GB)."
+	$(UV) --editable '.[dev]'
 	@touch $@
 
 $(PEERS)/.installed: benchmarks/peers/build.txt benchmarks/peers/requirements.txt
