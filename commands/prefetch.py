@@ -4,22 +4,33 @@ That pays on a GPU, where decoding is the limit. The stages write the features: 
 """
 
 from functools import partial
+from typing import TYPE_CHECKING
 
+from pipeline.features.config import NetworkConfig
 from project.command import command
-from project.extraction import named, run_extractors
+from project.explain import section
+from project.extraction import in_words, run_extractors
 from project.options import ExtractionOptions
 from project.params import Params
 
+if TYPE_CHECKING:
+    import torch
+
+    from pipeline.features.extractor import Extractor
+
 
 def main(params: Params, options: ExtractionOptions) -> str:
-    from pipeline.features.networks.torchvision.backbone import (
-        load_backbone,  # torch, which takes seconds to import: not for --help
-    )
-    from pipeline.features.networks.ultralytics.detector import load_detector
+    networks = {name: of for name, of in params.extractors.items() if isinstance(of, NetworkConfig)}
+    loads = [partial(load, name, config, params.seed) for name, config in networks.items()]
+    extractors, hashes = run_extractors(loads, params.paths, options)
+    names = " and ".join(in_words(extractor.record) for extractor in extractors)
+    return f"prefetch: {len(hashes):,} photos, {names}"
 
-    loads = [partial(load_backbone, params.image, params.seed), partial(load_detector, params.objects)]
-    extractors, keys = run_extractors(loads, params.paths, options)
-    return f"extract: {len(keys):,} photos, {' and '.join(map(named, extractors))}"
+
+def load(name: str, config: NetworkConfig, seed: int, device: "torch.device") -> "Extractor":
+    """Loads an extractor; what is wrong with its settings is named by their keys."""
+    with section(f"extractors.{name}"):
+        return config.load(seed, device)
 
 
 app = command(main, stage=False)

@@ -1,39 +1,43 @@
-"""What the extraction commands do around their networks."""
+"""Extraction of features as the stages and commands run it: over the recipe's photos, on the engine asked for."""
 
+import json
 import sys
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
+from pipeline.data.schema import PHOTO
 from pipeline.data.shards import packed, read_photos
+from pipeline.features.config import ExtractorConfig, Load
+from pipeline.features.record import RECORD
 from pipeline.files import read_parquet, write_parquet
+from project.explain import section
 from project.options import Engine, ExtractionOptions
 from project.paths import WORK, Paths
 
 if TYPE_CHECKING:
-    import torch
+    import pyarrow as pa
 
-    from pipeline.features import engine as vision
+    from pipeline.features.extraction import engine as engines
     from pipeline.features.extractor import Extractor
-
-Load = Callable[["torch.device"], "Extractor"]
 
 
 def run_extractors(
     loads: Sequence[Load], paths: Paths, options: ExtractionOptions
 ) -> tuple[list["Extractor"], dict[str, str]]:
-    """Has the recipe's photos that are packed go through some extractors. Returns these and the photos' keys."""
+    """Runs extractors over the recipe's packed photos. Returns them, and the hash of each photo."""
     from pipeline.features.extraction.run import extract
 
-    wanted = read_parquet(paths.assignments, ["photo"])["photo"].unique()
-    there = packed(paths.photos).join(wanted.to_frame(), on="photo")
-    extractors, engine = _ready(loads, options)
-    print(f"{len(there):,} of {len(wanted):,} photos, {' and '.join(map(named, extractors))}", file=sys.stderr)
-    photos = read_photos(paths.photos, set(there["photo"]))
+    wanted = read_parquet(paths.assignments, [PHOTO])[PHOTO].unique()
+    there = packed(paths.photos).join(wanted.to_frame(), on=PHOTO)
+    extractors, engine = _load(loads, options)
+    names = " and ".join(in_words(extractor.record) for extractor in extractors)
+    print(f"{len(there):,} of {len(wanted):,} photos, {names}", file=sys.stderr)
+    photos = read_photos(paths.photos, set(there[PHOTO]))
     return extractors, extract(extractors, photos, len(there), WORK / "features", engine)
 
 
-def _ready(loads: Sequence[Load], options: ExtractionOptions) -> tuple[list["Extractor"], "vision.Engine"]:
-    """The extractors, loaded for the engine that is asked for, and the engine."""
+def _load(loads: Sequence[Load], options: ExtractionOptions) -> tuple[list["Extractor"], "engines.Engine"]:
+    """Loads the extractors for the engine that is asked for. Returns both."""
     if options.engine is Engine.RAY:
         from pipeline.features.extraction.ray import OnRay, load_for_ray
 
@@ -45,15 +49,24 @@ def _ready(loads: Sequence[Load], options: ExtractionOptions) -> tuple[list["Ext
     return [load(where) for load in loads], Local(options.workers)
 
 
-def extract_features(kind: str, load: Load, paths: Paths, options: ExtractionOptions) -> str:
+def extract_features(name: str, config: ExtractorConfig, seed: int, paths: Paths, options: ExtractionOptions) -> str:
     """Extracts the features of the recipe's photos and writes them. Returns the closing line."""
     from pipeline.features.extraction.run import features
 
-    (extractor,), keys = run_extractors([load], paths, options)
-    write_parquet(features(extractor, keys, WORK / "features"), paths.features(kind))
-    return f"extract {kind}: {len(keys):,} photos × {extractor.dimension} numbers, {named(extractor)}"
+    def compute(load: Load) -> "pa.Table":
+        (extractor,), hashes = run_extractors([load], paths, options)
+        return features(extractor, hashes, WORK / "features")
+
+    photos = read_parquet(paths.assignments, [PHOTO])[PHOTO].unique().sort()
+    with section(f"extractors.{name}"):
+        table = config.features(photos, seed, compute)
+    write_parquet(table, paths.features(name))
+    record = json.loads(table.schema.metadata[RECORD])
+    return f"extract {name}: {len(table):,} photos × {record['dimension']} numbers, {in_words(record)}"
 
 
-def named(extractor: "Extractor") -> str:
-    record = extractor.record
-    return f"{record['name']} ({record['weights']} weights) on {record['device']}"
+def in_words(record: dict[str, Any]) -> str:
+    """Names what made the features: vgg16 (seeded weights) on cpu."""
+    weights = f" ({record['weights']} weights)" if "weights" in record else ""
+    device = f" on {record['device']}" if "device" in record else ""
+    return f"{record['name']}{weights}{device}"

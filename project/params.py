@@ -5,8 +5,9 @@ do not depend on this file.
 """
 
 import difflib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import Field, StringConstraints, ValidationError, create_model, model_validator
 from pydantic_core import ErrorDetails
@@ -15,7 +16,8 @@ from ruamel.yaml.error import YAMLError
 
 from pipeline.config import Config
 from pipeline.errors import InputError
-from pipeline.features.config import ImageFeaturesConfig, ObjectFeaturesConfig
+from pipeline.features.config import ExtractorConfig
+from pipeline.features.registry import ExtractorUnion
 from pipeline.features.store import StoreConfig
 from pipeline.folksonomy.refine import RefineStep
 from pipeline.folksonomy.split import SplitRule
@@ -28,7 +30,14 @@ from pipeline.training.config import TuningConfig
 from project.paths import Paths
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_+-]*$")]
-"""Names of recipes and models become parts of paths, so they are plain."""
+"""Names of recipes, extractors, feature sets and models become parts of paths, so they are plain."""
+
+NONE = "none"
+"""The feature set without extractors, which is always there."""
+RESERVED = {"user", "photo", "tag", "bias"}
+"""Names of a model's other parameters: no extractor may have one."""
+
+T = TypeVar("T")
 
 
 Sources = create_model(
@@ -55,8 +64,10 @@ class Params(Config):
     seeds: int = Field(ge=1, description="Trainings of each model, from this many seeds, the first being `seed`.")
     sources: Sources = Field(description="The settings of each source.")
     recipes: dict[Name, Recipe] = Field(description="Recipes by name.")
-    image: ImageFeaturesConfig = Field(description="Image features (Section 4.1).")
-    objects: ObjectFeaturesConfig = Field(description="Object features (Section 4.2).")
+    extractors: dict[Name, ExtractorUnion] = Field(description="Extractors of features by name (Sections 4.1, 4.2).")
+    feature_sets: dict[Name, Annotated[list[Name], Field(min_length=1)]] = Field(
+        description="Lists of extractors by name: what a model may see of a photo, besides nothing (none)."
+    )
     store: StoreConfig = Field(description="How features become the input of the models.")
     training: TrainingConfig = Field(description="Training of all models.")
     tuning: TuningConfig = Field(description="How settings are chosen.")
@@ -67,6 +78,19 @@ class Params(Config):
     def recipe_is_known(self) -> Self:
         if self.recipe not in self.recipes:
             raise ValueError(f"recipe is {self.recipe!r}; it must be one of {', '.join(self.recipes)}.")
+        return self
+
+    @model_validator(mode="after")
+    def names_are_known(self) -> Self:
+        for name in RESERVED & self.extractors.keys():
+            raise ValueError(f"extractors.{name} has the name of another context: choose another name.")
+        if NONE in self.feature_sets:
+            raise ValueError(f"feature_sets.{NONE} is always there, without extractors: choose another name.")
+        for name, extractors in self.feature_sets.items():
+            for extractor in extractors:
+                require(f"feature_sets.{name}", extractor, self.extractors)
+        for name, model in self.models.items():
+            require(f"models.{name}.features", model.features, [NONE, *self.feature_sets])
         return self
 
     @property
@@ -82,10 +106,16 @@ class Params(Config):
         return self.recipes[self.recipe]
 
     def model(self, name: str) -> ModelConfig:
-        """The configuration of a model. Raises InputError for an unknown name."""
-        if name not in self.models:
-            raise InputError(f"There is no model {name!r} in params.yaml; there are {', '.join(self.models)}.")
-        return self.models[name]
+        """Returns the configuration of a model. Raises InputError for an unknown name."""
+        return listed("model", name, self.models)
+
+    def extractor(self, name: str) -> ExtractorConfig:
+        """Returns the configuration of an extractor. Raises InputError for an unknown name."""
+        return listed("extractor", name, self.extractors)
+
+    def feature_set(self, name: str) -> list[str]:
+        """Returns the extractors of a feature set, none for "none". Raises InputError for an unknown name."""
+        return listed("feature set", name, {NONE: [], **self.feature_sets})
 
     def active(self) -> dict[str, Any]:
         """What this run was told, without the sources and recipes that it did not use."""
@@ -93,6 +123,19 @@ class Params(Config):
         values["sources"] = {self.source: values["sources"][self.source]}
         values["recipes"] = {self.recipe: values["recipes"][self.recipe]}
         return values
+
+
+def listed(what: str, name: str, values: Mapping[str, T]) -> T:
+    """Returns the value of a name. Raises InputError for an unknown one."""
+    if name not in values:
+        raise InputError(f"There is no {what} {name!r} in params.yaml; there are {', '.join(values)}.")
+    return values[name]
+
+
+def require(key: str, name: str, known: Iterable[str]) -> None:
+    """Raises ValueError, with the choices, for a name that is not known."""
+    if name not in known:
+        raise ValueError(f"{key} is {name!r}; it must be one of {', '.join(map(repr, known))}.")
 
 
 def load(file: Path) -> Params:

@@ -65,11 +65,25 @@ class Paths:
         """Training posts that settings are chosen on."""
         return self.folder / "validation.parquet"
 
-    def features(self, kind: str) -> Path:
-        return self.folder / "features" / f"{kind}.parquet"
+    @property
+    def features_folder(self) -> Path:
+        return self.folder / "features"
+
+    def features(self, extractor: str) -> Path:
+        return self.features_folder / f"{extractor}.parquet"
+
+    @property
+    def store_folder(self) -> Path:
+        return self.folder / "store"
 
     def store(self, features: str) -> Path:
-        return self.folder / "store" / f"{features}.parquet"
+        return self.store_folder / f"{features}.parquet"
+
+    @property
+    def by_model(self) -> list[Path]:
+        """The folders whose files belong to a model each."""
+        names = ("tuning", "settings", "models", "training", "metrics", "curves", "recommendations")
+        return [self.folder / name for name in names]
 
     def tuning(self, name: str) -> Path:
         """What came of a model's grid."""

@@ -2,20 +2,24 @@
 
 import json
 import platform
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 
-from pipeline.data.shards import read_photos
-from pipeline.features.coco import COCO_CLASSES
-from pipeline.features.record import read_record
+from pipeline.data.schema import PHOTO, VECTOR
+from pipeline.data.shards import packed, read_photos
+from pipeline.features.store import read_records
 from pipeline.files import read_json, read_parquet
 from pipeline.report.examples import choose_examples
 from pipeline.report.inputs import ModelInfo, ReportInputs
 from project.command import command
-from project.params import Params
+from project.params import NONE, Params
+from project.paths import Paths
+from project.stale import sweep
 
 SAMPLE_DETECTOR = "pipeline/sources/sample/detector.pt"
 LABELS = {
@@ -38,9 +42,12 @@ def main(params: Params) -> str:
     }
     examples = choose_examples(test, recommendations, params.report.examples, np.random.default_rng(params.report.seed))
     photos = {photo.id: photo.jpeg for photo in read_photos(paths.photos, set(examples["photo"]))}
-    objects = read_parquet(paths.features("objects"), ["photo", "vector"])
-    # What made the features is told whenever the source has photos, whether or not examples show any.
-    has_photos = not objects.is_empty()
+    sweep(paths.by_model, params.models)
+    sweep([paths.store_folder], [NONE, *params.feature_sets])
+    has_photos = bool(len(packed(paths.photos)))
+    stores = {name: read_records(paths.store(name)) for name in params.feature_sets}
+    records = {extractor: record for store in stores.values() for extractor, record in store.items()}
+    objects, classes = detected(paths, stores)
     left_out = read_parquet(paths.left_out, ["reason"])["reason"].value_counts(sort=True, name="posts")
     inputs = ReportInputs(
         title="Personalised, image-aware tag recommendation",
@@ -60,12 +67,12 @@ def main(params: Params) -> str:
         tuning={name: read_csv(paths.tuning(name)) for name in params.models},
         settings={name: read_json(paths.settings(name)) for name in params.models},
         training={name: curve for name in params.models if len(curve := read_csv(paths.training(name)))},
-        objects=objects if has_photos else None,
-        classes=COCO_CLASSES,
+        objects=objects,
+        classes=classes,
         object_threshold=params.store.threshold,
         examples=examples,
         photos=photos if has_photos else None,
-        extractors={kind: read_record(paths.features(kind)) for kind in ("image", "objects")} if has_photos else {},
+        extractors=records,
         params=params.active(),
         versions={"python": platform.python_version()} | {name: version(name) for name in VERSIONS},
         seconds={
@@ -78,6 +85,16 @@ def main(params: Params) -> str:
     return f"report: {paths.report / 'index.html'}"
 
 
+def detected(paths: Paths, stores: Mapping[str, Mapping[str, Any]]) -> tuple[pl.DataFrame | None, tuple[str, ...]]:
+    """Returns what the first detector found in each photo (photo, vector), and its classes; nothing without one."""
+    for features, records in stores.items():
+        for extractor, record in records.items():
+            if "classes" in record:
+                frame = read_parquet(paths.store(features), [PHOTO, extractor]).rename({extractor: VECTOR})
+                return frame, tuple(record["classes"])
+    return None, ()
+
+
 def read_csv(path: Path) -> pl.DataFrame:
     """A table with empty fields, however many come before the first number of a column."""
     return pl.read_csv(path, infer_schema_length=None)
@@ -86,7 +103,7 @@ def read_csv(path: Path) -> pl.DataFrame:
 def simulated(params: Params) -> tuple[str, ...]:
     """What is made up in this run, a sentence each."""
     said = params.active_source.simulated
-    if params.objects.detector == SAMPLE_DETECTOR:
+    if any(getattr(extractor, "detector", None) == SAMPLE_DETECTOR for extractor in params.extractors.values()):
         said += ("The detector was trained by the project, on other rendered scenes.",)
     return said
 

@@ -1,22 +1,28 @@
-"""Keeps what one family of models needs of each photo, scaled."""
+"""Collects the vectors of one feature set for the recipe's photos, with the scalings that models read them by."""
 
 from typing import Annotated
 
 import polars as pl
 import typer
 
+from pipeline.data.schema import PHOTO, VECTOR
 from pipeline.features.record import read_record
-from pipeline.features.store import FeatureSet, build_store, feature_names
+from pipeline.features.store import build_store
 from pipeline.files import read_parquet, write_parquet
 from project.command import command
 from project.params import Params
+from project.stale import sweep
 
 
-def main(params: Params, features: Annotated[FeatureSet, typer.Argument(help="The feature set.")]) -> str:
-    paths = params.paths
-    training, test = (read_parquet(path, ["photo"])["photo"] for path in (paths.train, paths.test))
-    vectors = {name: read_parquet(paths.features(name), ["photo", "vector"]) for name in feature_names(features)}
-    records = {name: read_record(paths.features(name)) for name in vectors}
+def main(
+    params: Params,
+    features: Annotated[str, typer.Argument(help="A name under `feature_sets` in params.yaml, or none.")],
+) -> str:
+    paths, extractors = params.paths, params.feature_set(features)
+    sweep([paths.features_folder], params.extractors)
+    training, test = (read_parquet(path, [PHOTO])[PHOTO] for path in (paths.train, paths.test))
+    vectors = {name: read_parquet(paths.features(name), [PHOTO, VECTOR]) for name in extractors}
+    records = {name: read_record(paths.features(name)) for name in extractors}
     store = build_store(vectors, records, pl.concat([training, test]), training, params.store)
     write_parquet(store, paths.store(features))
     return f"store {features}: {len(store):,} photos"

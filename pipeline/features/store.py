@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -21,12 +21,12 @@ from pipeline.config import Config
 from pipeline.data.schema import PHOTO, VECTOR
 from pipeline.errors import ArtifactError, InputError
 from pipeline.features.scaling import Method, Scaling, drop_below
-from pipeline.files import read_parquet
+from pipeline.files import columns_of, read_parquet
 
 SCALINGS, RECORDS = b"scalings", b"records"
 """The keys of the Parquet schema's metadata: fitted scalings and extractors' records, by extractor, as JSON."""
 
-FeatureSet = Literal["none", "image", "objects", "image+objects"]
+FeatureSet = str
 
 
 def feature_names(features: FeatureSet) -> tuple[str, ...]:
@@ -127,10 +127,20 @@ def vectors_of(frame: pl.DataFrame, photos: pl.Series, extractor: str) -> np.nda
 
 def read_store(path: Path) -> Features:
     """Reads a store. Raises ArtifactError when the file is missing or is no store."""
-    frame = read_parquet(path)
-    metadata = pq.read_schema(path).metadata or {}
-    if PHOTO not in frame.columns or not {SCALINGS, RECORDS} <= metadata.keys():
-        raise ArtifactError(f"{path} is no feature store.")
+    frame, metadata = read_parquet(path), _metadata(path)
     raw = {name: frame[name].to_numpy() for name in frame.columns if name != PHOTO}
     scalings = {name: Scaling(**fitted) for name, fitted in json.loads(metadata[SCALINGS]).items()}
     return Features(frame[PHOTO], raw, scalings, json.loads(metadata[RECORDS]))
+
+
+def read_records(path: Path) -> dict[str, dict[str, Any]]:
+    """Reads what made the vectors in a store, by the extractor's name. Raises ArtifactError as `read_store` does."""
+    columns_of(path)
+    return json.loads(_metadata(path)[RECORDS])
+
+
+def _metadata(path: Path) -> dict[bytes, bytes]:
+    metadata = pq.read_schema(path).metadata or {}
+    if not {SCALINGS, RECORDS} <= metadata.keys():
+        raise ArtifactError(f"{path} is no feature store.")
+    return metadata

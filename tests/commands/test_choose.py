@@ -32,21 +32,22 @@ def file(tmp_path):
 
 @pytest.mark.parametrize("choice", PAPERS)
 def test_the_papers_data_with_trained_weights(choice, file):
-    other = TEXT.replace("backbone: vgg16 ", "backbone: resnet18 ")
+    other = TEXT.replace("backbone: vgg16\n", "backbone: resnet18\n")
     assert other != TEXT
     file.write_text(choose(other, choice)[0], encoding="utf-8")
     params = load(file)
     assert (params.source, params.recipe) == ("nus-wide", choice)
-    assert (params.image.backbone, params.image.weights.kind) == ("vgg16", "imagenet")
-    assert params.objects.detector == "yolov2"
-    assert params.objects.sha256 is None
+    image, objects = params.extractors["image"], params.extractors["objects"]
+    assert (image.backbone, image.weights.kind) == ("vgg16", "imagenet")
+    assert (objects.kind, objects.detector, objects.sha256) == ("yolov2", "yolov2", None)
 
 
 def test_the_sample_with_its_own_detector(file):
     params = load(file)
     assert (params.source, params.recipe) == ("sample", "sample")
-    assert (params.image.backbone, params.image.weights.kind) == ("vgg16", "seeded")
-    assert params.objects.sha256 == sha256(ROOT / params.objects.detector)
+    image, objects = params.extractors["image"], params.extractors["objects"]
+    assert (image.backbone, image.weights.kind) == ("vgg16", "seeded")
+    assert objects.sha256 == sha256(ROOT / objects.detector)
 
 
 @pytest.mark.parametrize("choice", PAPERS)
@@ -58,11 +59,20 @@ def test_only_the_lines_meant_change_and_twice_is_once(choice):
         "source",
         "recipe",
         "weights",
+        "kind",
         "detector",
         "sha256",
         "batch",
     ]
-    assert list(values) == ["source", "recipe", "image.weights", "objects.detector", "objects.sha256", "training.batch"]
+    assert list(values) == [
+        "source",
+        "recipe",
+        "extractors.image.weights.kind",
+        "extractors.objects.kind",
+        "extractors.objects.detector",
+        "extractors.objects.sha256",
+        "training.batch",
+    ]
     assert [old.partition("#")[2] for old, _ in pairs] == [new.partition("#")[2] for _, new in pairs]
     assert [old.find("#") for old, _ in pairs] == [new.find("#") for _, new in pairs]
 
@@ -75,7 +85,9 @@ def test_the_sample_comes_back_to_the_byte(choice):
 def test_the_command_says_what_it_changed_and_leaves_one_file(file):
     first, again = (run("nus-wide-2", "--params", file) for _ in range(2))
     assert first.returncode == again.returncode == 0
-    assert first.stdout.startswith(f"{file}: source nus-wide, recipe nus-wide-2, image.weights {{kind: imagenet}}, ")
+    assert first.stdout.startswith(
+        f"{file}: source nus-wide, recipe nus-wide-2, extractors.image.weights.kind imagenet, "
+    )
     assert again.stdout == f"{file}: nus-wide-2 is chosen already\n"
     back = run("sample", "--params", file)
     assert len(back.stdout.splitlines()) == 1
@@ -84,8 +96,8 @@ def test_the_command_says_what_it_changed_and_leaves_one_file(file):
 
 
 def test_a_file_without_the_keys_is_one_sentence(file):
-    text = "source: sample\nrecipe: sample\nimage: {weights: 1}\n"
-    with pytest.raises(InputError, match=r"image\.backbone"):
+    text = "source: sample\nrecipe: sample\nextractors: {image: {kind: torchvision}}\n"
+    with pytest.raises(InputError, match=r"extractors\.image\.backbone"):
         choose(text, "nus-wide-1")
     file.write_text(text, encoding="utf-8")
     wrong = [["nus-wide-1", "--params", file], ["sample", "--params", "absent.yaml"], ["nus-wide-3", "--params", file]]

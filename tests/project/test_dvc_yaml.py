@@ -117,11 +117,3 @@ def test_no_code_depends_on_dvc_or_the_command_line():
         names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
         names |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
         assert not {name.split(".")[0] for name in names} & {"dvc", "typer", "stages"}, file
-
-
-def test_every_model_is_in_every_figure_of_dvc():
-    for plot in DVC["plots"]:
-        ((title, spec),) = plot.items()
-        drawn = {Path(file).stem for file in spec["y"]}
-        trained = {name for name, model in PARAMS["models"].items() if model["kind"] in {"fm", "pitf"}}
-        assert drawn == (trained if title.startswith("Training") else set(PARAMS["models"])), title

@@ -25,6 +25,7 @@ class Clone:
 
     def __init__(self, folder: Path):
         self.folder = folder
+        folder.mkdir(exist_ok=True)
         tracked = subprocess.run(
             ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
             cwd=ROOT,
@@ -66,12 +67,25 @@ class Clone:
     def killed(self, module: str, when: Callable[[], bool]) -> bool:
         """Starts a stage and kills it, by SIGKILL, as soon as `when` says so; whether that was before its end."""
         process = subprocess.Popen(
-            [sys.executable, "-m", module], cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [sys.executable, "-m", *module.split()],
+            cwd=self.folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         while process.poll() is None and not when():
             time.sleep(0.002)
         process.kill()
         return process.wait() == -signal.SIGKILL
+
+    def remove(self, *keys: str) -> None:
+        """Removes parameters, named as for `set`."""
+        yaml = YAML()
+        params = yaml.load((self.folder / "params.yaml").read_text())
+        for key in keys:
+            section, name = key.split("__")
+            del params[section][name]
+        with (self.folder / "params.yaml").open("w") as file:
+            yaml.dump(params, file)
 
     def set(self, **changes: object) -> None:
         """Changes parameters; a key is a path joined by `__`, in which `_` stands for itself."""
@@ -96,8 +110,8 @@ def clone(tmp_path_factory) -> Clone:
     params["sources"]["sample"] |= {"users": 8, "posts": 6}
     params["recipes"]["sample"] = {"refine": [{"keep": "core", "user": 2, "tag": 2}], "split": {"test_posts": 1}}
     params["recipes"]["other"] = {"refine": [{"keep": "core", "user": 2, "tag": 3}], "split": {"test_posts": 1}}
-    params["image"] |= {"backbone": "squeezenet1_1", "input_size": 64}
-    params["objects"]["input_size"] = 128
+    params["extractors"]["image"] |= {"backbone": "squeezenet1_1", "input_size": 64}
+    params["extractors"]["objects"]["input_size"] = 128
     params["training"] |= {"factors": 8, "epochs": 3, "curve_every": 1}
     params["tuning"] = {"grid": {"l2": [0.0, 1e-4]}, "folds": 1, "refit": True}
     params["report"] |= {"resamples": 50, "examples": 2}
@@ -105,7 +119,7 @@ def clone(tmp_path_factory) -> Clone:
     with (clone.folder / "params.yaml").open("w") as file:
         yaml.dump(params, file)
     ran = clone.repro()
-    assert {"crawl", "refine", "split", "extract_image", "extract_objects", "report"} <= ran
+    assert {"crawl", "refine", "split", "extract@image", "extract@objects", "report"} <= ran
     assert {f"{stage}@{model}" for stage in STAGES for model in MODELS} <= ran
     return clone
 
@@ -135,19 +149,63 @@ def test_a_second_run_runs_nothing(clone):
 def test_another_threshold_reruns_only_what_sees_objects(unchanged):
     unchanged.set(store__threshold=0.3)
     ran = unchanged.repro()
-    seeing = {"store-objects", "store-image+objects"}
+    seeing = {"store@objects", "store@image+objects"}
     seeing |= {f"{stage}@pitf-ic-od" for stage in STAGES}
     assert ran - {"report"} <= seeing
-    assert {"store-objects", "tune@pitf-ic-od", "train@pitf-ic-od", "report"} <= ran
+    assert {"store@objects", "tune@pitf-ic-od", "train@pitf-ic-od", "report"} <= ran
 
 
 def test_another_detector_size_reruns_only_what_sees_objects(unchanged):
-    unchanged.set(objects__input_size=160)
+    unchanged.set(extractors__objects__input_size=160)
     ran = unchanged.repro()
-    assert {"extract_objects", "store-objects", "train@pitf-ic-od", "report"} <= ran
-    blind = {"crawl", "refine", "split", "extract_image", "store-none", "store-image"}
+    assert {"extract@objects", "store@objects", "train@pitf-ic-od", "report"} <= ran
+    blind = {"crawl", "refine", "split", "extract@image", "store-none", "store@image"}
     blind |= {f"{stage}@{model}" for stage in STAGES for model in ("popular", "fm", "fm-ic")}
     assert not ran & blind
+
+
+def test_another_extractor_with_its_set_and_model_needs_params_alone(unchanged):
+    before = {name: digest for name, digest in unchanged.digests().items() if not name.startswith("report/")}
+    lines = (unchanged.folder / "dvc.yaml").read_bytes()
+    added = {"kind": "torchvision", "backbone": "squeezenet1_0", "input_size": 64, "precision": "float32"}
+    unchanged.set(
+        extractors__places=added | {"weights": {"kind": "seeded"}},
+        feature_sets__seen=["places", "objects"],
+        models__look={"kind": "fm", "features": "seen"},
+    )
+    ran = unchanged.repro()
+    new = {"extract@places", "store@seen", "tune@look", "train@look", "evaluate@look", "report"}
+    stores = {"store@image", "store@objects", "store@image+objects"}
+    assert new <= ran <= new | stores
+    assert (unchanged.folder / "dvc.yaml").read_bytes() == lines
+    after = unchanged.digests()
+    assert {name: after[name] for name in before} == before
+    assert "look" in (unchanged.folder / "artifacts/sample/sample/report/index.html").read_text().lower()
+
+
+def test_what_left_the_lists_is_left_in_no_file_and_a_colleague_has_nothing_to_do(unchanged, tmp_path):
+    recipe = unchanged.folder / "artifacts/sample/sample"
+    unchanged.set(
+        extractors__spare={"kind": "torchvision", "backbone": "squeezenet1_1", "input_size": 32}
+        | {"precision": "float32", "weights": {"kind": "seeded"}},
+        feature_sets__spare=["spare"],
+        models__spare={"kind": "fm", "features": "spare"},
+    )
+    unchanged.repro()
+    assert len(list(recipe.rglob("spare.*"))) >= 8
+    unchanged.remove("extractors__spare", "feature_sets__spare", "models__spare")
+    unchanged.repro()
+    assert list(recipe.rglob("spare.*")) == []
+    assert "spare" not in (recipe / "report/index.html").read_text()
+
+    unchanged.run("dvc", "remote", "add", "--local", "--default", "store", str(tmp_path / "remote"))
+    unchanged.run("dvc", "push")
+    colleague = Clone(tmp_path / "colleague")
+    for name in ("params.yaml", "dvc.lock", ".dvc/config.local"):
+        shutil.copy2(unchanged.folder / name, colleague.folder / name)
+    shutil.copytree(recipe / "metrics", colleague.folder / "artifacts/sample/sample/metrics")
+    colleague.run("dvc", "pull")
+    assert "up to date" in colleague.run("dvc", "status").stdout
 
 
 def test_one_models_learning_rate_reruns_that_model_and_the_report(unchanged):
@@ -205,12 +263,12 @@ def test_a_stage_killed_and_run_again_writes_the_same_bytes(clone):
     work = clone.folder / ".work/features"
     for _ in range(10):
         shutil.rmtree(work)
-        if clone.killed("stages.extract_image", when=lambda: any(work.glob("*/*.parquet"))):
+        if clone.killed("stages.extract image", when=lambda: any(work.glob("*/*.parquet"))):
             break
     else:
         pytest.fail("the stage always ended before it was killed")
     (clone.folder / "artifacts/sample/sample/features/image.parquet").unlink()
-    clone.run(sys.executable, "-m", "stages.extract_image")
+    clone.run(sys.executable, "-m", "stages.extract", "image")
     assert clone.digests() == before
 
 

@@ -1,4 +1,4 @@
-"""`tagrec prefetch`: one pass over the photos, after which both extraction stages find all ready."""
+"""`tagrec prefetch`: one pass over the photos, after which the extraction stages find all ready."""
 
 import io
 import os
@@ -37,8 +37,9 @@ def project(tmp_path: Path) -> Path:
     write_parquet(assignments, artifacts / "sample" / "assignments.parquet")
     yaml = YAML()
     params = yaml.load((ROOT / "params.yaml").read_text())
-    params["image"] |= {"backbone": "squeezenet1_1", "input_size": 64}
-    params["objects"] |= {"detector": str(ROOT / params["objects"]["detector"]), "input_size": 64}
+    extractors = params["extractors"]
+    extractors["image"] |= {"backbone": "squeezenet1_1", "input_size": 64}
+    extractors["objects"] |= {"detector": str(ROOT / extractors["objects"]["detector"]), "input_size": 64}
     yaml.dump(params, tmp_path / "params.yaml")
     return tmp_path
 
@@ -53,10 +54,10 @@ def run(folder: Path, *arguments: str, check: bool = True, **variables: str) -> 
 
 def test_one_pass_leaves_the_stages_nothing_to_compute(project: Path):
     done = run(project, "tagrec", "prefetch", "--workers", "1")
-    assert done.stdout.startswith("extract: 5 photos, squeezenet1_1 (seeded weights) on cpu and detector.pt")
+    assert done.stdout.startswith("prefetch: 5 photos, squeezenet1_1 (seeded weights) on cpu and detector.pt")
     assert "Computed 5 photos at " in done.stderr
     for kind, dimension in (("image", 512), ("objects", 80)):
-        done = run(project, f"stages.extract_{kind}")
+        done = run(project, "stages.extract", kind)
         assert done.stdout.startswith(f"extract {kind}: 5 photos × {dimension} numbers")
         assert "Computed" not in done.stderr
         features = project / "artifacts" / "sample" / "sample" / "features" / f"{kind}.parquet"
@@ -75,9 +76,9 @@ def test_one_pass_leaves_the_stages_nothing_to_compute(project: Path):
     ],
 )
 def test_an_option_without_effect_is_refused(project: Path, arguments: tuple[str, ...], sentence: str):
-    done = run(project, "stages.extract_image", *arguments, check=False)
+    done = run(project, "stages.extract", "image", *arguments, check=False)
     assert (done.returncode, done.stderr) == (1, f"Error: {sentence}\n")
 
 
 def test_but_in_the_environment_it_may_stand_for_others(project: Path):
-    assert "Computed 5 photos" in run(project, "stages.extract_image", RAY_ADDRESS="head:6379").stderr
+    assert "Computed 5 photos" in run(project, "stages.extract", "image", RAY_ADDRESS="head:6379").stderr

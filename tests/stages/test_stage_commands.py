@@ -93,15 +93,17 @@ def test_a_broken_params_file_is_one_sentence(tmp_path, text, words):
     assert all(word in line for word in words), line
 
 
-@pytest.mark.parametrize("section", ["image", "objects"])
-def test_no_key_of_the_extractors_has_a_default(tmp_path, section):
+@pytest.mark.parametrize("name", ["image", "objects"])
+def test_no_key_of_the_extractors_has_a_default(tmp_path, name):
     """What the file does not say, DVC would not see change."""
     yaml = YAML(typ="safe", pure=True)
-    for key in yaml.load(ROOT / "params.yaml")[section]:
+    for key in yaml.load(ROOT / "params.yaml")["extractors"][name].keys() - {"kind"}:
         params = yaml.load(ROOT / "params.yaml")
-        del params[section][key]
+        del params["extractors"][name][key]
         yaml.dump(params, tmp_path / "params.yaml")
-        with pytest.raises(InputError, match=rf"params\.yaml: {section}\.{key} is missing: give it a value\.$"):
+        with pytest.raises(
+            InputError, match=rf"params\.yaml: extractors\.{name}\.{key} is missing: give it a value\.$"
+        ):
             load(tmp_path / "params.yaml")
 
 
