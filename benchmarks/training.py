@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any, TypeVar
@@ -28,15 +29,18 @@ import psutil
 import torch
 from torch import Tensor
 
+from pipeline.data.schema import USER
 from pipeline.features.store import Features
 from pipeline.folksonomy.split import LeaveShare, split
-from pipeline.models.factorisation import Contexts, FactorisationConfig
+from pipeline.models.factorisation import FactorisationConfig
 from pipeline.models.settings import TrainingConfig
-from pipeline.training.bpr import trials
-from pipeline.training.bpr.data import TrainingPosts
+from pipeline.training.bpr import training_run
+from pipeline.training.bpr.data import Generators
 from pipeline.training.bpr.threads import one_thread
-from pipeline.training.bpr.train import Trained, joined, shapes, train
-from pipeline.training.bpr.trials import Stack
+from pipeline.training.bpr.train import TrialFit, encode, train
+from pipeline.training.bpr.training_run import TrainingRun
+from pipeline.training.bpr.trials import Trial, TrialParameters
+from pipeline.training.task import TrainingTask
 from project.params import load
 
 T = TypeVar("T")
@@ -107,21 +111,29 @@ class Bench:
         config = FactorisationConfig(kind=kind, features=feature_set)
         known = Features(features.photos, {k: m for k, m in features.matrices.items() if k in feature_set})
         self.settings = training
-        self.contexts, self.features = joined(Contexts.of(config, known.raw, FACTORS), known)
+        layout, data = encode(config, training, TrainingTask(posts, None, known, 0), CPU)
         if user_alone:
-            self.contexts = Contexts(("user",), self.contexts.shared, FACTORS)
-        names = {"user": sorted(posts["user"].unique()), "tag": sorted(posts["tags"].explode().unique())}
-        if "photo" in self.contexts.names:
-            names["photo"] = posts["photo"].to_list()
-        self.data = TrainingPosts.encode(posts, self.contexts, names, self.features, CPU)
-        self.stack = Stack.start(self.contexts, [self.settings], shapes(self.contexts, names, self.features), 0, CPU)
-        self.order, self.draws = torch.Generator().manual_seed(0), torch.Generator().manual_seed(0)
+            layout = replace(layout, contexts=replace(layout.contexts, names=(USER,)))
+            data = replace(data, contexts=layout.contexts)
+        self.run = TrainingRun(
+            data=data,
+            generators=Generators.seeded(0, CPU),
+            trials=[Trial(training)],
+            parameters=TrialParameters.start(layout, [training], 0, CPU),
+            active=[0],
+            epoch=1,
+        )
+
+    @property
+    def quadruples(self) -> int:
+        """How many quadruples an epoch has."""
+        return len(self.run.data.posts.positives.tags)
 
     def epoch(self) -> float:
         """Seconds of one epoch, as training runs it."""
         with one_thread():
             start = time.perf_counter()
-            self.stack.epoch(1, self.data, None, self.order, self.draws)
+            self.run.pass_over_posts()
             return time.perf_counter() - start
 
     def parts(self) -> dict[str, float]:
@@ -138,10 +150,11 @@ class Bench:
 
             return timed
 
+        optimizer = self.run.parameters.optimizer
         with (
-            patch.object(trials, "post_vectors", clocked("projecting", trials.post_vectors)),
-            patch.object(trials, "add_gradients", clocked("gradients", trials.add_gradients)),
-            patch.object(self.stack.optimizer, "step", clocked("steps", self.stack.optimizer.step)),
+            patch.object(training_run, "post_vectors", clocked("projecting", training_run.post_vectors)),
+            patch.object(training_run, "add_gradients", clocked("gradients", training_run.add_gradients)),
+            patch.object(optimizer, "step", clocked("steps", optimizer.step)),
         ):
             total = self.epoch()
         return seconds | {"waiting for batches": total - sum(seconds.values())}
@@ -155,11 +168,11 @@ class Bench:
         found: list[float] = []
         while len(found) < EPOCHS or sum(found) < seconds:
             found.append(self.epoch())
-        return len(self.data.tags) / median(found)
+        return self.quadruples / median(found)
 
     def products(self) -> float:
         """Seconds of the bare products of an epoch: all features forward once and back once, batch by batch."""
-        (inputs,) = map(torch.from_numpy, self.features.matrices.values())
+        (inputs,) = self.run.data.posts.inputs.matrices.values()
         weights = torch.randn(inputs.shape[1], FACTORS)
 
         def once() -> float:
@@ -230,10 +243,10 @@ def beside_lightfm(
     """FM-IC-OD, and the products that it cannot avoid."""
     bench = Bench(training, posts, features, "fm", "image+objects")
     ours = bench.rate()
-    print(f"FM-IC-OD: {ours / 1e6:.3f} M quadruples/s, an epoch {len(bench.data.tags) / ours:.2f} s")
+    print(f"FM-IC-OD: {ours / 1e6:.3f} M quadruples/s, an epoch {bench.quadruples / ours:.2f} s")
     with one_thread():
         alone = bench.products()
-    bare, epoch = bench.products(), len(bench.data.tags) / ours
+    bare, epoch = bench.products(), bench.quadruples / ours
     print(f"its bare products: {bare:.2f} s, {alone:.2f} on one thread; the epoch takes {epoch / bare:.2f} times that")
     print("an epoch's parts: " + ", ".join(f"{part} {seconds:.2f} s" for part, seconds in bench.parts().items()))
     if peers is None:
@@ -252,7 +265,7 @@ def growth(training: TrainingConfig, posts: int) -> None:
     for times in (1, 4, 16):
         data, features = made_up(posts * times)
         bench = Bench(training, data, features, "fm", "image+objects")
-        held = sum(t.nbytes for t in (*bench.data.features.values(), *bench.data.entities.values(), bench.data.tags))
+        held = sum(tensor.nbytes for tensor in bench.run.data.posts.tensors())
         del data, features
         bench.epoch()
         before = resident()
@@ -273,14 +286,13 @@ def convergence(training: TrainingConfig, posts: int) -> None:
     data, features = made_up(posts * 5 // 4)
     assignments = data.explode("tags").rename({"tags": "tag"})
     fitted, validation = split(assignments, data, LeaveShare(test_share=0.2), np.random.default_rng(0))
-    tags = sorted(fitted["tags"].explode().unique())
     patient = training.model_copy(update={"learning_rate": 0.1, "epochs": 2000, "patience": 3, "curve_every": 5})
 
     def converge(kind: str, feature_set: str, settings: TrainingConfig) -> float:
         known = Features(features.photos, {k: m for k, m in features.matrices.items() if k in feature_set})
         config = FactorisationConfig(kind=kind, features=feature_set)
         start = time.perf_counter()
-        (trained,) = train(config, [settings], fitted, tags, known, 0, CPU, validation)
+        (trained,) = train(config, [settings], TrainingTask(fitted, validation, known, 0), CPU)
         seconds = time.perf_counter() - start
         parts = Bench(settings, fitted, features, kind, feature_set).parts()
         print(row(f"{kind} {feature_set}", settings, trained, seconds, parts), flush=True)
@@ -292,7 +304,7 @@ def convergence(training: TrainingConfig, posts: int) -> None:
         converge("fm", feature_set, patient.model_copy(update={"batch": 256}))
 
 
-def row(name: str, settings: TrainingConfig, trained: Trained, seconds: float, parts: dict[str, float]) -> str:
+def row(name: str, settings: TrainingConfig, trained: TrialFit, seconds: float, parts: dict[str, float]) -> str:
     """A line of the table of convergence."""
     whole = sum(parts.values())
     shares = ", ".join(f"{part} {second / whole:.0%}" for part, second in parts.items())

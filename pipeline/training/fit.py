@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from pipeline.data.vocabulary import vocabulary
 from pipeline.errors import InputError
 from pipeline.features.store import Features
 from pipeline.models.factorisation import FactorisationConfig
@@ -18,11 +17,12 @@ from pipeline.models.registry import MODELS, ModelConfig
 from pipeline.models.settings import TrainingConfig, merged
 from pipeline.training.bpr.checkpoint import Checkpoint
 from pipeline.training.config import CURVE
+from pipeline.training.task import TrainingTask
 
 if TYPE_CHECKING:
     import torch
 
-    from pipeline.training.bpr.train import Trained
+    from pipeline.training.bpr.train import TrialFit
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,7 @@ def fit(
     (trained,) = fit_trials(config, [settings], posts, features, seed, validation, checkpoint)
     if trained.model is None:
         raise diverged(trained.settings, trained.epoch)
-    skipped = len(posts) - len(usable(posts))
-    return Fitted(trained.model, trained.curve, skipped, device().type)
+    return Fitted(trained.model, trained.curve, trained.skipped, device().type)
 
 
 def fit_trials(
@@ -72,20 +71,11 @@ def fit_trials(
     seed: int,
     validation: pl.DataFrame | None = None,
     checkpoint: Checkpoint | None = None,
-) -> "list[Trained]":
+) -> "list[TrialFit]":
     """Trains a model with each of some settings, side by side (`train`). Raises InputError when no post is usable."""
     from pipeline.training.bpr.train import train
 
-    tags = vocabulary(posts["tags"].explode())
-    learnt = usable(posts)
-    if learnt.is_empty():
-        raise InputError("Every training post has every tag, which leaves nothing to rank: keep more tags.")
-    return train(config, settings, learnt, tags, features, seed, device(), validation, checkpoint)
-
-
-def usable(posts: pl.DataFrame) -> pl.DataFrame:
-    """The posts that lack a tag, which BPR can learn from."""
-    return posts.filter(pl.col("tags").list.len() < posts["tags"].explode().n_unique())
+    return train(config, settings, TrainingTask(posts, validation, features, seed), device(), checkpoint)
 
 
 def device() -> "torch.device":

@@ -2,13 +2,12 @@
 
 import pytest
 
-from pipeline.training.bpr import loops as ways
-from pipeline.training.bpr.loops import cpu as kernels
-from pipeline.training.bpr.loops import gpu as tensors
+from pipeline.training.bpr import loops
+from pipeline.training.bpr.loops import cpu, gpu
 
 
-@pytest.fixture(params=[kernels, tensors], ids=["kernels", "tensors"])
-def way(request, monkeypatch):
-    """Each of the two ways in turn, on the CPU: the compiled loops, and the tensor operations of a GPU."""
-    monkeypatch.setattr(ways, "of", lambda tensor: request.param)  # noqa: ARG005
+@pytest.fixture(params=[cpu, gpu], ids=["cpu", "gpu"])
+def inner_loops(request, monkeypatch):
+    """The inner loops of a CPU and those of a GPU in turn, all of them on tensors on the CPU."""
+    monkeypatch.setattr(loops, "cpu", request.param)
     return request.param

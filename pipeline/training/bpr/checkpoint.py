@@ -1,34 +1,42 @@
-"""What a killed training is taken up from again."""
+"""Checkpoints, from which a killed training resumes."""
 
+import hashlib
 import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from pipeline.files import write_safetensors
+from pipeline.models import factorisation
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 logger = logging.getLogger(__name__)
+
+LIBRARIES = ("torch", "numpy", "numba", "polars")
+"""The packages whose version may show in the last digits."""
 
 
 @dataclass
 class Checkpoint:
-    """A file that holds training as it was after some epoch, written at most every `seconds`.
-
-    It belongs to the run with the same `key` (of its inputs, settings and code) and to no other.
-    """
+    """A file that holds the state of training after some epoch, for the run with the same key and for no other."""
 
     path: Path
+    """The file."""
     seconds: float = 20.0
+    """The least time between two saves."""
     _saved: float = field(default_factory=time.monotonic)
 
     def load(self, key: str) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
-        """The arrays and notes of the last save, None where there is none of this run. A broken file is said aloud."""
+        """Reads the arrays and notes of the last save, None where there is none of this run. Warns of a broken file."""
         try:
             with safe_open(self.path, "numpy") as file:
                 notes = json.loads(file.metadata()["training"])
@@ -42,10 +50,22 @@ class Checkpoint:
             return None
 
     def due(self) -> bool:
-        """Whether it is time to save."""
+        """Tells whether it is time to save."""
         return time.monotonic() - self._saved >= self.seconds
 
     def save(self, key: str, arrays: Mapping[str, np.ndarray], notes: Mapping[str, Any]) -> None:
-        """Writes the state of training in place of the last one."""
+        """Writes the state of training in place of the last one. Raises OSError when the system refuses."""
         write_safetensors(arrays, {"training": json.dumps({"key": key} | dict(notes))}, self.path)
         self._saved = time.monotonic()
+
+
+def fingerprint(inputs: Iterable[object], tensors: "Iterable[Tensor]") -> str:
+    """Makes a checkpoint's key of all that decides a training: its inputs, its data, its code, its libraries."""
+    digest = hashlib.sha256()
+    for part in (*inputs, *map(version, LIBRARIES)):
+        digest.update(repr(part).encode())
+    for file in (*sorted(Path(__file__).parent.rglob("*.py")), Path(factorisation.__file__)):
+        digest.update(file.read_bytes())
+    for tensor in tensors:
+        digest.update(tensor.cpu().numpy())
+    return digest.hexdigest()

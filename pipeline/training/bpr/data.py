@@ -1,6 +1,6 @@
-"""The training posts as arrays, and the quadruples (user, photo, positive tag, negative tag) drawn from them."""
+"""The training posts on the device, and the batches of quadruples that are drawn from them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Self
@@ -11,10 +11,9 @@ import torch
 from torch import Tensor
 
 from pipeline.data.schema import TAG
-from pipeline.data.vocabulary import codes
-from pipeline.features.store import Features
-from pipeline.models.factorisation import Contexts
-from pipeline.training.bpr import loops as ways
+from pipeline.training.bpr.encoding import EncodedPosts, Encoder, PostInputs
+from pipeline.training.bpr.loops import loops_for
+from pipeline.training.bpr.loops.cpu import PositiveTags, Quadruples
 
 BLOCK = 8192
 """Posts, or more where a batch is larger, that are read at a time.
@@ -25,120 +24,104 @@ from memory again once a block outgrows the cache.
 
 
 @dataclass(frozen=True)
-class Batch:
-    """Some posts with all their quadruples.
+class Generators:
+    """The two sources of all random numbers of training but the start."""
 
-    posts: (B,) int64, their places among the training posts; entities: a context's row for each post, (B,) int64;
-    features: a context's input for each post, (B, m); sizes: how many quadruples each post has, (B,) int64. For each of
-    Q quadruples: `post`, its post in the batch (ascending), `positive` and `negative`, its tags; all (Q,) int64.
-    """
+    order: torch.Generator
+    """Orders the posts; on the CPU, so that a GPU is never waited for."""
+    draws: torch.Generator
+    """Draws negatives, on the device."""
+
+    @classmethod
+    def seeded(cls, seed: int, device: torch.device) -> Self:
+        """Starts both from a seed."""
+        return cls(torch.Generator().manual_seed(seed), torch.Generator(device).manual_seed(seed))
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B posts with all their quadruples."""
 
     posts: Tensor
+    """Their places among the training posts, (B,) int64."""
     sizes: Tensor
-    entities: Mapping[str, Tensor]
-    features: Mapping[str, Tensor]
-    post: Tensor
-    positive: Tensor
-    negative: Tensor
+    """How many quadruples each has, (B,) int64."""
+    inputs: PostInputs
+    """What the contexts read of them."""
+    quadruples: Quadruples
+    """One for each tag of each post."""
 
 
 @dataclass(frozen=True)
 class TrainingPosts:
-    """P posts with S positive tags: post p has `tags[starts[p] : starts[p] + counts[p]]`, ascending.
+    """P posts with S positive tags."""
 
-    `gaps` holds, for each positive, how many tags below it are not positives of its post. `entities` and `rows` give
-    each post's rows in the factors and in the feature matrices. `host_counts` are the counts on the CPU.
-    """
-
-    entities: Mapping[str, Tensor]
-    features: Mapping[str, Tensor]
-    rows: Tensor
-    starts: Tensor
-    counts: Tensor
+    inputs: EncodedPosts
+    """What the contexts read of them."""
+    positives: PositiveTags
+    """Their tags."""
     host_counts: Tensor
-    tags: Tensor
-    gaps: Tensor
-    vocabulary: int
+    """The number of tags of each post, on the CPU, (P,) int64."""
+
+    def __len__(self) -> int:
+        return len(self.host_counts)
 
     @classmethod
-    def encode(
-        cls,
-        posts: pl.DataFrame,
-        contexts: Contexts,
-        names: Mapping[str, list[str]],
-        features: Features,
-        device: torch.device,
-    ) -> Self:
-        """Puts posts (columns user, photo, tags) on the device, all of whose names are in `names`."""
-
-        def tensor(array: np.ndarray) -> Tensor:
-            return torch.from_numpy(np.array(array)).to(device)
-
-        known = {name: codes(posts[name], names[name]) for name in contexts.names if name in names}
-        seen = {name: features.matrices[name] for name in contexts.names if name not in known}
-        pairs = posts.select("tags").with_row_index("post").explode("tags")
-        pairs = pairs.with_columns(tag=codes(pairs["tags"], names[TAG])).sort("post", "tag")
-        counts = np.bincount(pairs["post"].to_numpy(), minlength=len(posts))
+    def encode(cls, posts: pl.DataFrame, encoder: Encoder) -> Self:
+        """Puts posts (columns user, photo, tags), all of whose names are known, on the device."""
+        post, tag = encoder.assignments(posts)
+        tag = tag[np.lexsort((tag, post))]
+        counts = np.bincount(post, minlength=len(posts))
         starts = np.cumsum(counts) - counts
-        tags = pairs["tag"].to_numpy()
-        return cls(
-            entities={name: tensor(rows) for name, rows in known.items()},
-            features={name: tensor(matrix) for name, matrix in seen.items()},
-            rows=tensor(features.rows(posts["photo"]) if seen else np.zeros(len(posts), np.int64)),
-            starts=tensor(starts),
-            counts=tensor(counts),
-            host_counts=torch.from_numpy(counts),
-            tags=tensor(tags),
-            gaps=tensor(tags - (np.arange(len(tags)) - np.repeat(starts, counts))),
-            vocabulary=len(names[TAG]),
-        )
+        # Of the tags below a positive, as many are positives of its post as stand before it in the post.
+        gaps = tag - (np.arange(len(tag)) - np.repeat(starts, counts))
+        lists = map(encoder.tensor, (starts, counts, tag, gaps))
+        positives = PositiveTags(*lists, vocabulary=len(encoder.layout.names[TAG]))
+        return cls(encoder.encode(posts), positives, torch.from_numpy(counts))
+
+    def tensors(self) -> Iterator[Tensor]:
+        """Yields all that decides the quadruples, to be hashed."""
+        yield from (*self.inputs.tensors(), self.positives.counts, self.positives.tags)
 
     def keys(self) -> Tensor:
-        """Each positive as one number, post · T + tag, ascending, (S,) int64."""
-        posts = torch.arange(len(self.counts), device=self.counts.device)
-        return torch.repeat_interleave(posts, self.counts, output_size=len(self.tags)) * self.vocabulary + self.tags
+        """Returns each positive as one number, post · T + tag, ascending, (S,) int64."""
+        counts, tags = self.positives.counts, self.positives.tags
+        posts = torch.arange(len(counts), device=counts.device)
+        return torch.repeat_interleave(posts, counts, output_size=len(tags)) * self.positives.vocabulary + tags
 
-    def epoch(self, batch: int, generator: torch.Generator, draws: torch.Generator) -> Iterator[list[Batch]]:
-        """Every positive once, with a negative drawn for it, in batches of posts in random order.
+    def epoch(self, batch: int, generators: Generators) -> Iterator[list[Batch]]:
+        """Yields every positive once, with a negative drawn for it, in batches of posts in random order.
 
         They come in blocks, so that memory does not grow with the posts, and what is done once a block costs little.
-        The order comes from `generator`, on the CPU, so that a GPU is never waited for; the negatives from `draws`, on
-        the device.
         """
-        shuffled = torch.randperm(len(self.counts), generator=generator)
+        shuffled = torch.randperm(len(self), generator=generators.order)
         block = batch * max(1, BLOCK // batch)
         for first in range(0, len(shuffled), block):
+            # A block's posts, cut into batches, and the bounds of each batch's quadruples.
             chosen = shuffled[first : first + block]
             ends = self.host_counts[chosen].cumsum(0)
             cuts = [*range(batch, len(chosen), batch), len(chosen)]
             bounds = [0, *ends[[cut - 1 for cut in cuts]].tolist()]
-            order = chosen.to(self.counts.device, non_blocking=True)
-            positives, negatives, posts = self.draw(order, bounds[-1], draws)
+            order = chosen.to(self.positives.counts.device, non_blocking=True)
+            drawn = self.draw(order, bounds[-1], generators.draws)
             yield [
-                self.read(order[low : low + batch], posts[start:end] - low, positives[start:end], negatives[start:end])
+                self.batch(order[low : low + batch], Quadruples(*(part[start:end] for part in drawn)), low)
                 for low, (start, end) in zip([0, *cuts], pairwise(bounds), strict=False)
             ]
 
-    def read(self, posts: Tensor, post: Tensor, positive: Tensor, negative: Tensor) -> Batch:
-        """What a batch has beside its posts and quadruples."""
-        rows = self.rows.index_select(0, posts)
-        return Batch(
-            posts=posts,
-            sizes=self.counts.index_select(0, posts),
-            entities={name: known.index_select(0, posts) for name, known in self.entities.items()},
-            features={name: matrix.index_select(0, rows) for name, matrix in self.features.items()},
-            post=post,
-            positive=positive,
-            negative=negative,
-        )
+    def batch(self, posts: Tensor, quadruples: Quadruples, low: int) -> Batch:
+        """Reads a batch, whose quadruples count posts from the block's first; its own first is number `low`."""
+        sizes = self.positives.counts.index_select(0, posts)
+        return Batch(posts, sizes, self.inputs.select(posts), quadruples._replace(post=quadruples.post - low))
 
-    def draw(self, posts: Tensor, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """All positives of posts, a negative for each, and the position in `posts` that they belong to: three (Q,).
+    def draw(self, posts: Tensor, size: int, generator: torch.Generator) -> Quadruples:
+        """Lists all positives of posts, with a negative for each.
 
         size: Q. A negative is uniform over the tags that are no positives of the post (Algorithm 1, line 7): the r-th
         of them, with r uniform. That draws what drawing again until it fits would draw, in a fixed number of steps.
         """
         uniform = torch.rand(size, generator=generator, dtype=torch.float64, device=posts.device)
-        drawn = tuple(torch.empty(size, dtype=torch.int64, device=posts.device) for _ in range(3))
-        ways.of(posts).draw(posts, self.starts, self.counts, self.tags, self.gaps, self.vocabulary, uniform, *drawn)
+        shapes = Quadruples((size,), (size,), (size, 1))
+        drawn = Quadruples(*(torch.empty(shape, dtype=torch.int64, device=posts.device) for shape in shapes))
+        loops_for(posts).draw(posts, self.positives, uniform, drawn)
         return drawn

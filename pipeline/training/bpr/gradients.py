@@ -13,63 +13,64 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from pipeline.models.factorisation import Contexts
-from pipeline.training.bpr import loops as ways
+from pipeline.data.schema import TAG
+from pipeline.models.factorisation import BIAS, Contexts
 from pipeline.training.bpr.data import Batch
+from pipeline.training.bpr.encoding import PostInputs
+from pipeline.training.bpr.loops import loops_for
+from pipeline.training.bpr.loops.cpu import QuadrupleGradients, SummedTable, TagTables
 from pipeline.training.bpr.threads import in_halves
 
 
 @dataclass(frozen=True)
 class Gradients:
-    """What batches add up: of each parameter its gradient, of its shape, and how often quadruples use each row.
+    """The sums over the quadruples of batches."""
 
-    uses: (rows, G, 1) for tags, (rows, 1, 1) elsewhere: the weight of L2 in the loss. loss: (G,) float64, the sum of
-    −ln σ(ŷ') without it; right: (G,) int64, how many quadruples are ranked right.
-    """
-
-    slopes: Mapping[str, Tensor]
-    uses: Mapping[str, Tensor]
+    sums: Mapping[str, Tensor]
+    """The gradient of each parameter, of its shape."""
+    occurrences: Mapping[str, Tensor]
+    """How many quadruples use each row: (rows, G, 1) for tags, (rows, 1, 1) elsewhere; the weight of L2 in the loss."""
     loss: Tensor
-    right: Tensor
+    """−ln σ(ŷ'), without L2, (G,) float64."""
+    ranked_right: Tensor
+    """How many quadruples rank the positive tag above the negative, (G,) int64."""
 
     @classmethod
     def zeros(cls, parameters: Mapping[str, Tensor]) -> Self:
-        tag = parameters["tag"]
+        """Starts the sums for some parameters (rows, G, columns)."""
+        tag = parameters[TAG]
         trials, device = tag.shape[1], tag.device
-        of_tags = {name: parameters[name] for name in ("tag", "bias") if name in parameters}
-        uses = {name: table.new_zeros(len(table), 1, 1) for name, table in parameters.items()}
+        each = {name: trials if name in (TAG, BIAS) else 1 for name in parameters}
         return cls(
-            slopes={name: torch.zeros_like(table) for name, table in parameters.items()},
-            uses=uses | {name: tag.new_zeros(len(tag), trials, 1) for name in of_tags},
+            sums={name: torch.zeros_like(table) for name, table in parameters.items()},
+            occurrences={name: table.new_zeros(len(table), each[name], 1) for name, table in parameters.items()},
             loss=torch.zeros(trials, dtype=torch.float64, device=device),
-            right=torch.zeros(trials, dtype=torch.int64, device=device),
+            ranked_right=torch.zeros(trials, dtype=torch.int64, device=device),
         )
 
+    def of(self, name: str, parameter: Tensor) -> SummedTable:
+        """Returns a parameter with what was summed up for it."""
+        return SummedTable(parameter, self.sums[name], self.occurrences[name])
 
-def post_vectors(
-    contexts: Contexts,
-    parameters: Mapping[str, Tensor],
-    entities: Mapping[str, Tensor],
-    features: Mapping[str, Tensor],
-    posts: int,
-) -> Tensor:
-    """What the contexts give for each post, (B, G, width): features are projected once a post, not a quadruple.
 
-    entities and features as in `Batch`; a row of −1, of what the model does not know, gives nothing. posts: B.
+def post_vectors(contexts: Contexts, parameters: Mapping[str, Tensor], inputs: PostInputs) -> Tensor:
+    """Sums up what the contexts give for B posts, (B, G, W): features are projected once a post, not a quadruple.
+
+    A row of −1, of a name that the model does not know, gives nothing.
     """
-    tag = parameters["tag"]
-    vectors = tag.new_zeros(posts, tag.shape[1], contexts.width)
+    tag = parameters[TAG]
+    vectors = tag.new_zeros(len(inputs), tag.shape[1], contexts.width)
     for name in contexts.names:
         part = vectors[..., contexts.columns(name)]
-        if name in entities:
-            ways.of(tag).add_rows(parameters[name], entities[name], part)
+        if name in inputs.entities:
+            loops_for(tag).add_rows(parameters[name], inputs.entities[name], part)
         else:
-            project(features[name], parameters[name], part)
+            project(inputs.features[name], parameters[name], part)
     return vectors
 
 
 def project(inputs: Tensor, weights: Tensor, part: Tensor) -> None:
-    """Adds inputs (B, m) times weights (m, G, columns) to a part of the vectors (B, G, columns)."""
+    """Adds inputs (B, m) times weights (m, G, columns) to part of the posts' vectors (B, G, columns)."""
 
     def rows(low: int, high: int) -> None:
         part[low:high] += (inputs[low:high] @ weights.flatten(1)).view(-1, *part.shape[1:])
@@ -77,55 +78,47 @@ def project(inputs: Tensor, weights: Tensor, part: Tensor) -> None:
     in_halves(rows, len(inputs), 0 if inputs.is_cuda else inputs.numel() * weights[0].numel())
 
 
-def project_back(inputs: Tensor, part: Tensor, slope: Tensor) -> None:
-    """The other way round: adds inputs (B, m), turned, times the vectors' gradients to slope (m, G, columns)."""
-    flat_part, flat_slope = part.flatten(1), slope.flatten(1)
+def project_back(inputs: Tensor, part: Tensor, gradient: Tensor) -> None:
+    """Adds inputs (B, m), transposed, times part (B, G, columns) of the vectors' gradients to (m, G, columns)."""
+    flat_part, flat_gradient = part.flatten(1), gradient.flatten(1)
 
     def rows(low: int, high: int) -> None:
-        flat_slope[low:high].addmm_(inputs[:, low:high].T, flat_part)
+        flat_gradient[low:high].addmm_(inputs[:, low:high].T, flat_part)
 
     in_halves(rows, inputs.shape[1], 0 if inputs.is_cuda else inputs.numel() * flat_part.shape[1])
 
 
 def add_gradients(
-    contexts: Contexts,
-    parameters: Mapping[str, Tensor],
-    gradients: Gradients,
-    batch: Batch,
-    vectors: Tensor,
-    negative: Tensor,
+    contexts: Contexts, parameters: Mapping[str, Tensor], gradients: Gradients, batch: Batch, vectors: Tensor
 ) -> None:
-    """Adds a batch's quadruples to `gradients`.
+    """Adds a batch's quadruples to `gradients`; vectors: of `post_vectors`, (B, G, W).
 
-    vectors: of `post_vectors`; negative: (Q, 1), or (Q, G) where each trial has its own. The loss is the sum over
-    quadruples of −ln σ(ŷ') + λ/2 ‖the parameters that the quadruple uses‖²: to first order, a step along its gradient
-    is what the paper's steps quadruple by quadruple do, whatever the size of the batch.
+    The loss is the sum over quadruples of −ln σ(ŷ') + λ/2 ‖the parameters that the quadruple uses‖²: to first order, a
+    step along its gradient is what the paper's steps quadruple by quadruple do, whatever the size of the batch.
     """
-    tag, trials, way = parameters["tag"], vectors.shape[1], ways.of(vectors)
-    without = tag.new_empty(0, trials, 1)
-    margin, outer = tag.new_empty(len(batch.post), trials), torch.zeros_like(vectors)
-    bias, bias_slope = (tables.get("bias", without) for tables in (parameters, gradients.slopes))
-    way.add_pairs(
-        tag,
-        bias,
-        vectors,
-        batch.post,
-        batch.positive,
-        negative,
-        margin,
-        outer,
-        gradients.slopes["tag"],
-        bias_slope,
-        gradients.uses["tag"],
-    )
-    if "bias" in parameters:
-        gradients.uses["bias"].copy_(gradients.uses["tag"])
+    loops, quadruples = loops_for(vectors), batch.quadruples
+
+    # Of the quadruples: margins (Q, G), gradients of the posts' vectors (B, G, W), of tags (T, G, W), bias (T, G, 1).
+    margin = vectors.new_empty(len(quadruples.post), vectors.shape[1])
+    of_tags = QuadrupleGradients(torch.zeros_like(vectors), tag_tables(gradients.sums), gradients.occurrences[TAG])
+    loops.add_quadruples(tag_tables(parameters), vectors, quadruples, margin, of_tags)
+    if BIAS in parameters:
+        gradients.occurrences[BIAS].copy_(gradients.occurrences[TAG])
     gradients.loss.add_(softplus(-margin).sum(0))
-    gradients.right.add_((margin > 0).sum(0))
+    gradients.ranked_right.add_((margin > 0).sum(0))
+
+    # Of the contexts: the gradients of the vectors (B, G, columns), back to rows or through the features (B, m).
     for name in contexts.names:
-        part, slope, uses = outer[..., contexts.columns(name)], gradients.slopes[name], gradients.uses[name]
-        if name in batch.entities:
-            way.add_to_rows(part, batch.entities[name], batch.sizes, slope, uses)
+        part = of_tags.vectors[..., contexts.columns(name)]
+        total, occurrences = gradients.sums[name], gradients.occurrences[name]
+        if name in batch.inputs.entities:
+            loops.add_to_rows(part, batch.inputs.entities[name], batch.sizes, total, occurrences)
         else:
-            project_back(batch.features[name], part, slope)
-            uses += len(batch.post)
+            project_back(batch.inputs.features[name], part, total)
+            occurrences += len(quadruples.post)
+
+
+def tag_tables(tables: Mapping[str, Tensor]) -> TagTables:
+    """Picks the tables of tags from those of all parameters."""
+    factors = tables[TAG]
+    return TagTables(factors, tables.get(BIAS, factors.new_empty(0, factors.shape[1], 1)))

@@ -1,133 +1,116 @@
-"""Trials: settings of one model that are trained side by side, and what is known of each."""
+"""Trials: settings of one model that are trained side by side. The progress of each, and the parameters of all."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from statistics import fmean
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
 
-from pipeline.models.factorisation import Contexts
 from pipeline.models.settings import TrainingConfig
-from pipeline.training.bpr.data import TrainingPosts
-from pipeline.training.bpr.gradients import Gradients, add_gradients, post_vectors
-from pipeline.training.bpr.negatives import AdaptiveSampler
+from pipeline.training.bpr.gradients import Gradients
+from pipeline.training.bpr.layout import Layout
 from pipeline.training.bpr.optimizers import Optimizer
-from pipeline.training.bpr.threads import ahead
 
 
 @dataclass
 class Trial:
-    """One trial: its settings, its curve so far, and the epoch that validated best.
-
-    best: the epoch whose parameters are kept, None before there is one; since: points of the curve after it; failed:
-    the epoch in which its numbers were no longer finite; epochs: how many it ran, once it has ended.
-    """
+    """One trial and its progress."""
 
     settings: TrainingConfig
+    """Its settings."""
     curve: list[list[float | None]] = field(default_factory=list)
-    best: int | None = None
-    score: float | None = None
-    since: int = 0
-    failed: int | None = None
+    """The points of its training curve so far: CURVE's columns."""
+    best_epoch: int | None = None
+    """The epoch whose parameters are kept, None before there is one."""
+    best_score: float | None = None
+    """The smoothed F1@5 on validation posts after that epoch, None without such posts."""
+    points_since_best: int = 0
+    """How many points of the curve came after it."""
+    diverged: int | None = None
+    """The epoch in which its numbers were no longer finite."""
     epochs: int | None = None
+    """How many epochs it ran, once it has ended."""
 
-    def exhausted(self) -> bool:
-        """Whether patience is at its end."""
-        return bool(self.settings.patience) and self.since >= self.settings.patience
+    def add_point(self, point: list[float | None], last: bool) -> bool:
+        """Adds a point to the curve; returns whether the parameters are now the ones to keep.
 
-    def smoothed(self, last: bool) -> float | None:
-        """The mean F1@5 on validation posts of the curve's last points; of too few there is none before the last."""
+        They are where the smoothed score is the best so far, and without validation posts those of the last epoch.
+        """
+        self.curve.append(point)
+        score = None if point[-1] is None else self.smoothed_score(last)
+        if score is None:
+            better = last
+        else:
+            better = self.best_score is None or score > self.best_score
+            self.points_since_best += 1
+        if better:
+            self.best_epoch, self.best_score, self.points_since_best = point[0], score, 0
+        return better
+
+    def smoothed_score(self, last: bool) -> float | None:
+        """Averages the last points' F1@5 on validation posts; while they are too few, None before the last epoch."""
         scores = [point[-1] for point in self.curve[-self.settings.smoothing :]]
         return fmean(scores) if last or len(scores) == self.settings.smoothing else None
 
-    def notes(self) -> dict[str, Any]:
-        """All but the settings, to be kept in a checkpoint."""
+    @property
+    def out_of_patience(self) -> bool:
+        """Whether too many points of the curve were no better than the best one."""
+        return 0 < self.settings.patience <= self.points_since_best
+
+    def progress(self) -> dict[str, Any]:
+        """Returns all but the settings, to be kept in a checkpoint."""
         return {name: value for name, value in vars(self).items() if name != "settings"}
 
 
-class Stack:
-    """The parameters of G trials, (rows, G, columns); their gradients, and what the optimizer remembers."""
+class TrialParameters:
+    """The parameters of G trials, (rows, G, columns), their gradients, and what the optimizer remembers."""
 
     def __init__(
         self,
-        contexts: Contexts,
         settings: Sequence[TrainingConfig],
         parameters: Mapping[str, Tensor],
         states: Mapping[str, Tensor] | None = None,
     ):
-        self.contexts, self.settings, self.parameters = contexts, list(settings), dict(parameters)
+        self.settings, self.parameters = list(settings), dict(parameters)
         self.gradients = Gradients.zeros(parameters)
         self.optimizer = Optimizer(settings[0].optimizer, self.parameters, states)
-        self.device = parameters["tag"].device
-        self.l2 = self.each("l2")
 
     @classmethod
-    def start(
-        cls,
-        contexts: Contexts,
-        settings: Sequence[TrainingConfig],
-        shapes: Mapping[str, tuple[int, int]],
-        seed: int,
-        device: torch.device,
-    ) -> "Stack":
-        """Trials that start from the same normal numbers, times σ of each."""
+    def start(cls, layout: Layout, settings: Sequence[TrainingConfig], seed: int, device: torch.device) -> Self:
+        """Starts trials from the same normal numbers, times σ of each."""
         generator = torch.Generator().manual_seed(seed)
         sigmas = torch.tensor([trial.sigma for trial in settings])
         parameters = {}
-        for name, (rows, columns) in shapes.items():
+        for name, (rows, columns) in layout.shapes.items():
             normal = torch.randn(rows, 1, columns, generator=generator)
-            parameters[name] = (normal * sigmas[:, None]).to(device)
-        return cls(contexts, settings, parameters)
+            parameters[name] = (normal * sigmas[:, None]).to(device)  # (rows, G, columns)
+        return cls(settings, parameters)
 
-    def each(self, name: str) -> Tensor:
-        """A setting of each trial, (G,)."""
-        return torch.tensor([getattr(trial, name) for trial in self.settings], device=self.device)
+    def setting(self, name: str) -> Tensor:
+        """Returns a setting of each trial, (G,)."""
+        device = self.gradients.loss.device
+        return torch.tensor([getattr(trial, name) for trial in self.settings], device=device)
 
-    def epoch(
-        self,
-        number: int,
-        data: TrainingPosts,
-        sampler: AdaptiveSampler | None,
-        order: torch.Generator,
-        draws: torch.Generator,
-    ) -> tuple[list[float], list[float]]:
-        """One pass over all quadruples: each trial's mean −ln σ(ŷ'), and the share of quadruples ranked right."""
-        rates = self.each("learning_rate") * self.each("decay") ** (number - 1)
-        if sampler is not None:
-            sampler.start_epoch()
-        self.gradients.loss.zero_()
-        self.gradients.right.zero_()
-        blocks = data.epoch(self.settings[0].batch, order, draws)
-        # Read ahead, the next block would draw from the same generator as the sampler, at no fixed time.
-        if sampler is None and self.device.type == "cpu":
-            blocks = ahead(blocks)
-        for batch in chain.from_iterable(blocks):
-            vectors = post_vectors(self.contexts, self.parameters, batch.entities, batch.features, len(batch.posts))
-            negative = batch.negative[:, None]
-            if sampler is not None:
-                negative = sampler.draw(batch, vectors, self.parameters, draws)
-            add_gradients(self.contexts, self.parameters, self.gradients, batch, vectors, negative)
-            self.optimizer.step(self.gradients, batch.entities, rates, self.l2)
-        size = len(data.tags)
-        return (self.gradients.loss / size).tolist(), (self.gradients.right / size).tolist()
+    def rates(self, epoch: int) -> Tensor:
+        """Returns the learning rate of each trial in an epoch, (G,); they are numbered from 1."""
+        return self.setting("learning_rate") * self.setting("decay") ** (epoch - 1)
 
     def finite(self) -> list[bool]:
-        """Whether all parameters of each trial are finite."""
+        """Tells for each trial whether all its parameters are finite."""
         ends = [parameter.isfinite().all(2).all(0) for parameter in self.parameters.values()]
         return torch.stack(ends).all(0).tolist()
 
-    def trial(self, place: int) -> dict[str, Tensor]:
-        """A copy of one trial's parameters, (rows, columns)."""
+    def copy(self, place: int) -> dict[str, Tensor]:
+        """Copies the parameters of the trial at one place, (rows, columns)."""
         return {name: parameter[:, place].clone() for name, parameter in self.parameters.items()}
 
-    def keep(self, places: Sequence[int]) -> "Stack":
-        """The trials at some places, without the others."""
-        chosen = torch.tensor(places, device=self.device)
-        parts = [
+    def keep(self, places: Sequence[int]) -> Self:
+        """Returns the trials at some places, without the others."""
+        chosen = torch.tensor(places, device=self.gradients.loss.device)
+        parameters, states = (
             {name: tensor.index_select(1, chosen) for name, tensor in tensors.items()}
             for tensors in (self.parameters, self.optimizer.states)
-        ]
-        return Stack(self.contexts, [self.settings[place] for place in places], *parts)
+        )
+        return type(self)([self.settings[place] for place in places], parameters, states)

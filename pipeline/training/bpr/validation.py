@@ -1,20 +1,18 @@
-"""F1@5 of models in training, where their parameters lie, as `pipeline.evaluation` counts it (Eq. 10)."""
+"""F1@5 of models in training, where their parameters lie, as the evaluation counts it (Eq. 10)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-import numpy as np
 import polars as pl
 import torch
 from torch import Tensor
 
-from pipeline.data.schema import TAG
-from pipeline.data.vocabulary import codes
-from pipeline.features.store import Features
-from pipeline.models.factorisation import Contexts
-from pipeline.training.bpr import loops as ways
+from pipeline.data.schema import TAG, TAGS
+from pipeline.models.factorisation import BIAS, Contexts
+from pipeline.training.bpr.encoding import EncodedPosts, Encoder
 from pipeline.training.bpr.gradients import post_vectors
+from pipeline.training.bpr.loops import loops_for
 
 K = 5
 
@@ -23,46 +21,33 @@ CHUNK = 1024
 
 
 @dataclass(frozen=True)
-class Judge:
-    """Posts with their tags on the device. A user, photo or tag that the model does not know is −1."""
+class ValidationSet:
+    """P posts on the device for which models in training suggest tags."""
 
-    entities: Mapping[str, Tensor]
-    features: Mapping[str, Tensor]
-    rows: Tensor
+    inputs: EncodedPosts
+    """What the contexts read of them."""
     post: Tensor
+    """The post of each of their tags that the model knows, ascending, int64."""
     tag: Tensor
+    """Each of those tags, int64."""
     sizes: Tensor
+    """The number of tags of each post, with those that the model does not know, (P,) int64."""
 
     @classmethod
-    def encode(
-        cls,
-        posts: pl.DataFrame,
-        contexts: Contexts,
-        names: Mapping[str, Sequence[str]],
-        features: Mapping[str, Tensor],
-        photos: Features,
-        device: torch.device,
-    ) -> Self:
-        """Puts posts (columns user, photo, tags) on the device; `features` are there already, in the store's order."""
-        known = {name: codes(posts[name], names[name]) for name in contexts.names if name not in features}
-        pairs = posts.select("tags").with_row_index("post").explode("tags")
-        tag = codes(pairs["tags"], names[TAG])
-        rows = photos.rows(posts["photo"]) if features else np.zeros(len(posts), np.int64)
+    def encode(cls, posts: pl.DataFrame, encoder: Encoder) -> Self:
+        """Puts posts (columns user, photo, tags) on the device."""
+        post, tag = encoder.assignments(posts)
+        known = tag >= 0
+        sizes = posts[TAGS].list.len().cast(pl.Int64).to_numpy()
+        lists = map(encoder.tensor, (post[known], tag[known], sizes))
+        return cls(encoder.encode(posts), *lists)
 
-        def tensor(array: np.ndarray) -> Tensor:
-            return torch.from_numpy(np.array(array, np.int64)).to(device)
-
-        return cls(
-            entities={name: tensor(rows) for name, rows in known.items()},
-            features=features,
-            rows=tensor(rows),
-            post=tensor(pairs["post"].to_numpy()[tag >= 0]),
-            tag=tensor(tag[tag >= 0]),
-            sizes=tensor(posts["tags"].list.len().to_numpy()),
-        )
+    def tensors(self) -> list[Tensor]:
+        """Returns all tensors but the shared features, to be hashed."""
+        return [*self.inputs.entities.values(), self.inputs.rows, self.post, self.tag, self.sizes]
 
     def f1(self, contexts: Contexts, parameters: Mapping[str, Tensor]) -> list[float]:
-        """F1@5 of each of G trials, whose parameters are (rows, G, columns)."""
+        """Returns F1@5 of each of G trials, whose parameters are (rows, G, columns)."""
         counts = [self.hits(contexts, parameters, first) for first in range(0, len(self.sizes), CHUNK)]
         hits = torch.cat(counts, dim=1).double()
         precision, recall = (hits / K).mean(dim=1), (hits / self.sizes).mean(dim=1)
@@ -70,25 +55,26 @@ class Judge:
         return (2 * precision * recall / torch.where(both == 0, 1, both)).tolist()
 
     def hits(self, contexts: Contexts, parameters: Mapping[str, Tensor], first: int) -> Tensor:
-        """How many of the best five are tags of the post, for a chunk of posts, (G, B) int64."""
-        tag = parameters["tag"]
-        size = min(CHUNK, len(self.sizes) - first)
-        chunk = slice(first, first + size)
-        entities = {name: rows[chunk] for name, rows in self.entities.items()}
-        features = {name: matrix.index_select(0, self.rows[chunk]) for name, matrix in self.features.items()}
-        vectors = post_vectors(contexts, parameters, entities, features, size)
-        scores = vectors.transpose(0, 1) @ tag.permute(1, 2, 0)
-        if "bias" in parameters:
-            scores += parameters["bias"].permute(1, 2, 0)
-        low, high = torch.searchsorted(self.post, torch.tensor([first, first + size], device=tag.device)).tolist()
-        relevant = torch.zeros(scores.shape[1:], dtype=torch.bool, device=tag.device)
-        relevant[self.post[low:high] - first, self.tag[low:high]] = True
+        """Counts how many of the best five are tags of the post, for a chunk of B posts, (G, B) int64."""
+        # Scores of all tags, (G, B, T).
+        last = min(first + CHUNK, len(self.sizes))
+        chosen = torch.arange(first, last, device=self.sizes.device)
+        vectors = post_vectors(contexts, parameters, self.inputs.select(chosen))
+        scores = vectors.transpose(0, 1) @ parameters[TAG].permute(1, 2, 0)
+        if BIAS in parameters:
+            scores += parameters[BIAS].permute(1, 2, 0)
+
+        # The tags of the posts, (B, T) bool, at the places of the best scores, (G, B, K).
+        bounds = torch.searchsorted(self.post, torch.tensor([first, last], device=self.post.device))
+        own = slice(*bounds.tolist())
+        relevant = torch.zeros(scores.shape[1:], dtype=torch.bool, device=scores.device)
+        relevant[self.post[own] - first, self.tag[own]] = True
         top = best(scores, min(K, scores.shape[2]))
         return relevant.expand(scores.shape).gather(2, top).sum(2)
 
 
 def best(scores: Tensor, length: int) -> Tensor:
-    """The places of the highest scores (…, T), (…, length) int64. On a GPU which of equals comes first is left open."""
+    """Finds the places of the highest scores (…, T), (…, length) int64; of equals, on a CPU, the first comes first."""
     top = torch.empty(*scores.shape[:-1], length, dtype=torch.int64, device=scores.device)
-    ways.of(scores).best(scores.flatten(0, -2), top.view(-1, length))
+    loops_for(scores).best(scores.flatten(0, -2), top.view(-1, length))
     return top

@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 
 from pipeline.features.store import Features
 from pipeline.models.factorisation import Contexts
-from pipeline.training.bpr import data as quadruples
-from pipeline.training.bpr import loops as ways
-from pipeline.training.bpr.data import TrainingPosts
-from pipeline.training.bpr.loops import cpu as kernels
-from pipeline.training.bpr.loops import gpu as tensors
+from pipeline.training.bpr import data, loops
+from pipeline.training.bpr.data import Generators, TrainingPosts
+from pipeline.training.bpr.encoding import Encoder
+from pipeline.training.bpr.layout import Layout
+from pipeline.training.bpr.loops import cpu, gpu
 
+CPU = torch.device("cpu")
 TAGS = list("abcdefgh")
 USERS = ["u0", "u1", "u2"]
 
@@ -28,12 +29,9 @@ def encode(tags: list[list[str]]) -> TrainingPosts:
     posts = pl.DataFrame({"user": users, "photo": photos, "tags": tags})
     matrix = np.arange(len(tags), dtype=np.float32)[::-1, None].copy()
     features = Features(pl.Series(photos[::-1]), {"image": matrix})
-    contexts = Contexts(("user", "image"), shared=True, factors=2)
-    return TrainingPosts.encode(posts, contexts, {"user": USERS, "tag": TAGS}, features, torch.device("cpu"))
-
-
-def generators(seed: int) -> tuple[torch.Generator, torch.Generator]:
-    return torch.Generator().manual_seed(seed), torch.Generator().manual_seed(seed)
+    contexts = Contexts(("user", "image"), shared=False, factors=2)
+    layout = Layout.of(contexts, {"user": USERS, "tag": TAGS}, features)
+    return TrainingPosts.encode(posts, Encoder.of(layout, features, CPU))
 
 
 some_posts = st.lists(
@@ -45,14 +43,15 @@ some_posts = st.lists(
 def test_an_epoch_has_every_positive_once_and_no_positive_as_negative(tags, batch, seed):
     seen = Counter()
     posts = 0
-    for part in chain.from_iterable(encode(tags).epoch(batch, *generators(seed))):
-        posts += len(part.entities["user"])
-        assert len(part.entities["user"]) == len(part.features["image"]) <= batch
-        assert (part.post.diff() >= 0).all()
-        for post, positive, negative in zip(part.post, part.positive, part.negative, strict=True):
+    for part in chain.from_iterable(encode(tags).epoch(batch, Generators.seeded(seed, CPU))):
+        users, images = part.inputs.entities["user"], part.inputs.features["image"]
+        posts += len(users)
+        assert len(users) == len(images) == len(part.inputs) <= batch
+        assert (part.quadruples.post.diff() >= 0).all()
+        for post, positive, (negative,) in zip(*part.quadruples, strict=True):
             # The feature of a photo is its number, and its number says who posted it.
-            photo = int(part.features["image"][post, 0])
-            assert part.entities["user"][post] == photo % 3
+            photo = int(images[post, 0])
+            assert users[post] == photo % 3
             assert TAGS[negative] not in tags[photo]
             seen[photo, TAGS[positive]] += 1
     assert posts == len(tags)
@@ -60,13 +59,13 @@ def test_an_epoch_has_every_positive_once_and_no_positive_as_negative(tags, batc
 
 
 @given(some_posts, st.integers(0, 2**31))
-def test_both_ways_draw_the_same(tags, seed):
+def test_both_devices_loops_draw_the_same(tags, seed):
     posts = encode(tags)
     order = torch.randperm(len(tags), generator=torch.Generator().manual_seed(seed))
     drawn = []
-    for way in (kernels, tensors):
-        with patch.object(ways, "of", lambda _: way):  # noqa: B023 (called at once)
-            drawn.append(posts.draw(order, len(posts.tags), torch.Generator().manual_seed(seed)))
+    for either in (cpu, gpu):
+        with patch.object(loops, "cpu", either):
+            drawn.append(posts.draw(order, len(posts.positives.tags), torch.Generator().manual_seed(seed)))
     for one, other in zip(*drawn, strict=True):
         assert one.tolist() == other.tolist()
 
@@ -76,8 +75,8 @@ def test_negatives_are_uniform():
     drawn = [Counter(), Counter(), Counter()]
     generator = torch.Generator().manual_seed(1)
     for _ in range(2000):
-        _, negatives, position = posts.draw(torch.arange(3), 11, generator)
-        for post, negative in zip(position.tolist(), negatives.tolist(), strict=True):
+        quadruples = posts.draw(torch.arange(3), 11, generator)
+        for post, (negative,) in zip(quadruples.post.tolist(), quadruples.negative.tolist(), strict=True):
             drawn[post][TAGS[negative]] += 1
     assert drawn[2] == {"b": 2000 * 7}
     for counter, free, draws in ((drawn[0], "cdfgh", 6000), (drawn[1], "abcdefg", 2000)):
@@ -88,18 +87,17 @@ def test_negatives_are_uniform():
 
 
 def test_order_of_tags_in_a_post_does_not_matter():
-    first, second = encode([["c", "a"], ["b", "h"]]), encode([["a", "c"], ["h", "b"]])
+    first, second = encode([["c", "a"], ["b", "h"]]).positives, encode([["a", "c"], ["h", "b"]]).positives
     assert first.tags.tolist() == second.tags.tolist() == [0, 2, 1, 7]
     assert first.gaps.tolist() == second.gaps.tolist() == [0, 1, 1, 6]
 
 
 def test_epochs_differ_and_the_seed_decides():
     def negatives(seed):
-        both = generators(seed)
+        generators = Generators.seeded(seed, CPU)
         posts = encode([["a"], ["b"], ["c"], ["d"]] * 5)
-        return [
-            torch.cat([part.negative for part in chain.from_iterable(posts.epoch(3, *both))]).tolist() for _ in range(2)
-        ]
+        epochs = [list(chain.from_iterable(posts.epoch(3, generators))) for _ in range(2)]
+        return [torch.cat([part.quadruples.negative for part in epoch]).tolist() for epoch in epochs]
 
     first, second = negatives(0)
     assert first != second
@@ -110,9 +108,10 @@ def test_epochs_differ_and_the_seed_decides():
 @given(some_posts, st.integers(1, 5), st.integers(0, 2**31))
 def test_a_block_at_a_time_is_an_epoch_too(tags, batch, seed):
     seen = Counter()
-    with patch.object(quadruples, "BLOCK", 4):
-        for part in chain.from_iterable(encode(tags).epoch(batch, *generators(seed))):
-            sizes = torch.bincount(part.post, minlength=len(part.posts))
+    with patch.object(data, "BLOCK", 4):
+        for part in chain.from_iterable(encode(tags).epoch(batch, Generators.seeded(seed, CPU))):
+            post, positive, _ = part.quadruples
+            sizes = torch.bincount(post, minlength=len(part.posts))
             assert sizes.tolist() == part.sizes.tolist() == [len(tags[post]) for post in part.posts]
-            seen.update(zip(part.posts[part.post].tolist(), part.positive.tolist(), strict=True))
+            seen.update(zip(part.posts[post].tolist(), positive.tolist(), strict=True))
     assert seen == Counter((post, TAGS.index(tag)) for post, names in enumerate(tags) for tag in names)

@@ -1,6 +1,6 @@
 """Closed-form gradients of all eight models, against autograd and central differences of Equations 4-8 as written.
 
-Both ways are tested on the CPU: the compiled loops, and the tensor operations of a GPU.
+The inner loops of a CPU and those of a GPU are both tested, on the CPU.
 """
 
 import math
@@ -12,7 +12,9 @@ from torch.nn.functional import logsigmoid
 
 from pipeline.models.factorisation import Contexts, FactorisationConfig
 from pipeline.training.bpr.data import Batch
+from pipeline.training.bpr.encoding import PostInputs
 from pipeline.training.bpr.gradients import Gradients, add_gradients, post_vectors
+from pipeline.training.bpr.loops.cpu import Quadruples
 from tests.support.checkerboard import FEATURE_SETS
 
 FACTORS, USERS, PHOTOS, TAGS = 3, 4, 6, 7
@@ -37,11 +39,15 @@ def example(kind: str, features: str):
     batch = Batch(
         posts=torch.tensor([7, 3, 0, 1]),
         sizes=torch.tensor([3, 1, 2, 1]),
-        entities={name: rows for name, rows in entities.items() if name in contexts.names},
-        features={name: normal(4, INPUTS[name]) for name in contexts.names if name not in entities},
-        post=torch.tensor([0, 0, 0, 1, 2, 2, 3]),
-        positive=torch.tensor([1, 2, 5, 0, 1, 6, 1]),
-        negative=torch.tensor([3, 3, 0, 4, 2, 2, 5]),
+        inputs=PostInputs(
+            entities={name: rows for name, rows in entities.items() if name in contexts.names},
+            features={name: normal(4, INPUTS[name]) for name in contexts.names if name not in entities},
+        ),
+        quadruples=Quadruples(
+            post=torch.tensor([0, 0, 0, 1, 2, 2, 3]),
+            positive=torch.tensor([1, 2, 5, 0, 1, 6, 1]),
+            negative=torch.tensor([[3], [3], [0], [4], [2], [2], [5]]),
+        ),
     )
     return contexts, parameters, batch
 
@@ -49,12 +55,12 @@ def example(kind: str, features: str):
 def loss_as_written(kind: str, parameters, batch: Batch, l2: float) -> torch.Tensor:
     """The sum over quadruples of −ln σ(ŷ(t⁺) − ŷ(t⁻)) + λ/2 ‖what it uses‖², one quadruple and context at a time."""
     total = torch.zeros((), dtype=torch.float64)
-    for post, positive, negative in zip(batch.post, batch.positive, batch.negative, strict=True):
+    for post, positive, (negative,) in zip(*batch.quadruples, strict=True):
         vectors, used = [], []
-        for name, rows in batch.entities.items():
+        for name, rows in batch.inputs.entities.items():
             vectors.append(parameters[name][rows[post]])
             used.append(vectors[-1])
-        for name, matrix in batch.features.items():
+        for name, matrix in batch.inputs.features.items():
             vectors.append(sum(matrix[post, a] * parameters[name][a] for a in range(matrix.shape[1])))
             used.append(parameters[name])
         scores = []
@@ -71,16 +77,18 @@ def loss_as_written(kind: str, parameters, batch: Batch, l2: float) -> torch.Ten
     return total
 
 
-def closed_form(contexts, parameters, batch, l2, trials=1, negative=None):
+def with_negatives(batch: Batch, negative: torch.Tensor) -> Batch:
+    return replace(batch, quadruples=batch.quadruples._replace(negative=negative))
+
+
+def closed_form(contexts, parameters, batch, l2, trials=1):
     """The gradients of trials that all have these parameters, each by itself; the losses and the right ones."""
     stacked = {name: table[:, None].repeat(1, trials, 1) for name, table in parameters.items()}
     gradients = Gradients.zeros(stacked)
-    vectors = post_vectors(contexts, stacked, batch.entities, batch.features, len(batch.posts))
-    negative = batch.negative[:, None] if negative is None else negative
-    add_gradients(contexts, stacked, gradients, batch, vectors, negative)
-    total = {name: slope + l2 * gradients.uses[name] * stacked[name] for name, slope in gradients.slopes.items()}
-    each = [{name: slope[:, trial] for name, slope in total.items()} for trial in range(trials)]
-    return each, gradients.loss.tolist(), gradients.right.tolist()
+    add_gradients(contexts, stacked, gradients, batch, post_vectors(contexts, stacked, batch.inputs))
+    total = {name: table + l2 * gradients.occurrences[name] * stacked[name] for name, table in gradients.sums.items()}
+    each = [{name: table[:, trial] for name, table in total.items()} for trial in range(trials)]
+    return each, gradients.loss.tolist(), gradients.ranked_right.tolist()
 
 
 def by_autograd(kind, parameters, batch, l2):
@@ -95,7 +103,7 @@ def assert_close(gradients, reference, tolerance):
         assert (gradients[name] - expected).norm() / expected.norm() <= tolerance, name
 
 
-@pytest.mark.usefixtures("way")
+@pytest.mark.usefixtures("inner_loops")
 @pytest.mark.parametrize("l2", [0, 0.3])
 @pytest.mark.parametrize(("kind", "features"), MODELS)
 def test_gradients_are_those_of_autograd(kind, features, l2):
@@ -104,27 +112,28 @@ def test_gradients_are_those_of_autograd(kind, features, l2):
     assert_close(gradients, by_autograd(kind, parameters, batch, l2), 1e-10)
 
 
-@pytest.mark.usefixtures("way")
+@pytest.mark.usefixtures("inner_loops")
 @pytest.mark.parametrize(("kind", "features"), MODELS)
 def test_trials_side_by_side_have_the_gradients_of_their_own_negatives(kind, features):
     contexts, parameters, batch = example(kind, features)
     other = torch.tensor([0, 3, 4, 6, 5, 0, 2])
-    negative = torch.stack([batch.negative, other, batch.negative], dim=1)
-    each, losses, _ = closed_form(contexts, parameters, batch, 0.3, trials=3, negative=negative)
-    for gradients, loss, own in zip(each, losses, negative.T, strict=True):
-        alone = replace(batch, negative=own)
+    shared = batch.quadruples.negative
+    negative = torch.cat([shared, other[:, None], shared], dim=1)
+    each, losses, _ = closed_form(contexts, parameters, with_negatives(batch, negative), 0.3, trials=3)
+    for gradients, loss, own in zip(each, losses, negative.split(1, dim=1), strict=True):
+        alone = with_negatives(batch, own)
         assert_close(gradients, by_autograd(kind, parameters, alone, 0.3), 1e-10)
         assert loss == pytest.approx(loss_as_written(kind, parameters, alone, 0).item(), rel=1e-12)
 
 
-@pytest.mark.usefixtures("way")
+@pytest.mark.usefixtures("inner_loops")
 def test_a_row_of_none_gives_nothing():
     contexts, parameters, batch = example("pitf", "image")
     stacked = {name: table[:, None] for name, table in parameters.items()}
-    known = post_vectors(contexts, stacked, batch.entities, batch.features, 4)
-    some = {name: rows.clone() for name, rows in batch.entities.items()}
+    known = post_vectors(contexts, stacked, batch.inputs)
+    some = {name: rows.clone() for name, rows in batch.inputs.entities.items()}
     some["user"][2] = -1
-    found = post_vectors(contexts, stacked, some, batch.features, 4)
+    found = post_vectors(contexts, stacked, replace(batch.inputs, entities=some))
     assert not found[2, :, contexts.columns("user")].any()
     known[2, :, contexts.columns("user")] = 0
     assert torch.equal(found, known)
@@ -147,19 +156,18 @@ def test_gradients_are_those_of_central_differences(kind, features):
     assert_close(gradients, differences, 1e-6)
 
 
-@pytest.mark.usefixtures("way")
+@pytest.mark.usefixtures("inner_loops")
 @pytest.mark.parametrize(("kind", "features"), MODELS)
 def test_the_loss_is_that_of_the_quadruples_without_decay(kind, features):
     contexts, parameters, batch = example(kind, features)
     _, (loss,), (right,) = closed_form(contexts, parameters, batch, 0.3)
     assert loss == pytest.approx(loss_as_written(kind, parameters, batch, 0).item(), rel=1e-12)
-    quadruples = zip(batch.post, batch.positive, batch.negative, strict=True)
-    alone = [replace(batch, post=p[None], positive=a[None], negative=b[None]) for p, a, b in quadruples]
+    alone = [replace(batch, quadruples=Quadruples(*(part[q : q + 1] for part in batch.quadruples))) for q in range(7)]
     # −ln σ(x) is below ln 2 where x is above zero: where the positive is ranked above the negative.
     assert right == sum(loss_as_written(kind, parameters, one, 0).item() < math.log(2) for one in alone)
 
 
-@pytest.mark.usefixtures("way")
+@pytest.mark.usefixtures("inner_loops")
 def test_quadruples_ranked_right_are_counted():
     contexts, parameters, batch = example("fm", "none")
     for name in parameters:
@@ -169,30 +177,29 @@ def test_quadruples_ranked_right_are_counted():
     assert right == 3
 
 
-@pytest.mark.usefixtures("way")
+@pytest.mark.usefixtures("inner_loops")
 def test_gradients_add_up_over_batches():
     contexts, parameters, batch = example("pitf", "image")
     stacked = {name: table[:, None] for name, table in parameters.items()}
     gradients = Gradients.zeros(stacked)
     sums = []
     for _ in range(2):
-        vectors = post_vectors(contexts, stacked, batch.entities, batch.features, len(batch.posts))
-        add_gradients(contexts, stacked, gradients, batch, vectors, batch.negative[:, None])
-        sums.append({name: table.clone() for name, table in (gradients.slopes | {"loss": gradients.loss}).items()})
-        sums[-1] |= {f"{name} uses": table.clone() for name, table in gradients.uses.items()}
+        add_gradients(contexts, stacked, gradients, batch, post_vectors(contexts, stacked, batch.inputs))
+        sums.append({name: table.clone() for name, table in (gradients.sums | {"loss": gradients.loss}).items()})
+        sums[-1] |= {f"{name} occurrences": table.clone() for name, table in gradients.occurrences.items()}
     assert_close(sums[1], {name: 2 * table for name, table in sums[0].items()}, 1e-12)
 
 
-@pytest.mark.usefixtures("way")
+@pytest.mark.usefixtures("inner_loops")
 def test_a_huge_margin_does_not_overflow():
     contexts, parameters, batch = example("fm", "none")
-    parameters["bias"][batch.negative] += 1e6
+    parameters["bias"][batch.quadruples.negative[:, 0]] += 1e6
     (gradients,), (loss,), _ = closed_form(contexts, parameters, batch, 0)
     assert math.isfinite(loss)
     assert all(gradient.isfinite().all() for gradient in gradients.values())
 
 
-@pytest.mark.usefixtures("way")
+@pytest.mark.usefixtures("inner_loops")
 def test_what_is_not_finite_shows():
     contexts, parameters, batch = example("fm", "none")
     parameters["user"][2] = torch.inf

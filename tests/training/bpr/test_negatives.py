@@ -10,6 +10,8 @@ from pipeline.features.store import Features
 from pipeline.models.factorisation import Contexts
 from pipeline.models.settings import AdaptiveNegatives
 from pipeline.training.bpr.data import Batch, TrainingPosts
+from pipeline.training.bpr.encoding import Encoder, PostInputs
+from pipeline.training.bpr.layout import Layout
 from pipeline.training.bpr.negatives import AdaptiveSampler
 
 TAGS = [f"t{number}" for number in range(8)]
@@ -19,17 +21,18 @@ def drawn(tags: list[list[str]], vector: list[float], factors: list[list[float]]
     """The negatives drawn for posts that all have one vector, by a model of two factors and a bias: (draws, Q)."""
     posts = pl.DataFrame({"user": ["u"] * len(tags), "photo": [f"p{n}" for n in range(len(tags))], "tags": tags})
     contexts = Contexts(("user",), shared=True, factors=2)
-    names = {"user": ["u"], "tag": TAGS}
-    data = TrainingPosts.encode(posts, contexts, names, Features(posts["photo"], {}), torch.device("cpu"))
+    features = Features(posts["photo"], {})
+    layout = Layout.of(contexts, {"user": ["u"], "tag": TAGS}, features)
+    data = TrainingPosts.encode(posts, Encoder.of(layout, features, torch.device("cpu")))
     parameters = {"tag": torch.tensor(factors)[:, None], "bias": torch.zeros(len(TAGS), 1, 1)}
     sampler = AdaptiveSampler(AdaptiveNegatives(kind="adaptive", mean_rank=mean_rank), data)
     generator = torch.Generator().manual_seed(0)
     found = []
     for _ in range(draws):
-        positives, negatives, post = data.draw(torch.arange(len(tags)), len(data.tags), generator)
-        batch = Batch(torch.arange(len(tags)), data.counts, {}, {}, post, positives, negatives)
+        quadruples = data.draw(torch.arange(len(tags)), len(data.positives.tags), generator)
+        batch = Batch(torch.arange(len(tags)), data.positives.counts, PostInputs({}, {}), quadruples)
         vectors = torch.tensor(vector).repeat(len(tags), 1, 1)
-        found.append(sampler.draw(batch, vectors, parameters, generator)[:, 0])
+        found.append(sampler.harden(batch, vectors, parameters, generator).quadruples.negative[:, 0])
     return torch.stack(found).numpy()
 
 

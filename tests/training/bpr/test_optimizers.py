@@ -9,7 +9,7 @@ from pipeline.training.bpr.optimizers import Optimizer
 RATE, L2 = torch.tensor([0.5]), torch.tensor([0.0])
 
 
-pytestmark = pytest.mark.usefixtures("way")
+pytestmark = pytest.mark.usefixtures("inner_loops")
 
 
 def column(*rows: list[float]) -> torch.Tensor:
@@ -17,12 +17,12 @@ def column(*rows: list[float]) -> torch.Tensor:
     return torch.tensor(rows)[:, None]
 
 
-def gradients(parameters, slopes, uses=1.0) -> Gradients:
-    """Gradients of the parameters, with each row used so often."""
+def gradients(parameters, sums) -> Gradients:
+    """Gradients of the parameters, with each row used once."""
     made = Gradients.zeros(parameters)
-    for name, slope in slopes.items():
-        made.slopes[name].copy_(slope)
-        made.uses[name].fill_(uses)
+    for name, table in sums.items():
+        made.sums[name].copy_(table)
+        made.occurrences[name].fill_(1.0)
     return made
 
 
@@ -31,14 +31,14 @@ def test_sgd_moves_against_the_gradient_and_clears_it():
     made = gradients(parameters, {"tag": column([2.0, 0.0], [0.0, -4.0])})
     Optimizer("sgd", parameters).step(made, {}, RATE, L2)
     assert parameters["tag"][:, 0].tolist() == [[0, 2], [3, 6]]
-    assert not made.slopes["tag"].any()
-    assert not made.uses["tag"].any()
+    assert not made.sums["tag"].any()
+    assert not made.occurrences["tag"].any()
 
 
-def test_each_use_decays():
+def test_each_occurrence_decays():
     parameters = {"tag": column([1.0, 2.0], [3.0, 4.0])}
     made = gradients(parameters, {"tag": column([2.0, 0.0], [0.0, 0.0])})
-    made.uses["tag"][1] = 3.0
+    made.occurrences["tag"][1] = 3.0
     Optimizer("sgd", parameters).step(made, {}, RATE, torch.tensor([0.1]))
     # 1 - 0.5 (2 + 0.1), 2 - 0.5 · 0.1 · 2; 3 - 0.5 · 0.1 · 3 · 3, 4 - 0.5 · 0.1 · 3 · 4
     torch.testing.assert_close(parameters["tag"][:, 0], torch.tensor([[-0.05, 1.9], [2.55, 3.4]]))
@@ -56,11 +56,11 @@ def test_a_row_that_repeats_moves_once():
     made = gradients(parameters, {"user": column([2.0], [0.0], [4.0])})
     Optimizer("sgd", parameters).step(made, {"user": torch.tensor([2, 0, 2, 2])}, RATE, L2)
     assert parameters["user"][:, 0].tolist() == [[-1], [0], [-2]]
-    assert not made.slopes["user"].any()
+    assert not made.sums["user"].any()
 
 
-@pytest.mark.parametrize("touched", [{}, {"tag": torch.tensor([4, 0, 1, 3, 2, 0, 4])}])
-def test_adagrad_is_torchs(touched):
+@pytest.mark.parametrize("rows", [{}, {"tag": torch.tensor([4, 0, 1, 3, 2, 0, 4])}])
+def test_adagrad_is_torchs(rows):
     generator = torch.Generator().manual_seed(0)
     ours = {"tag": torch.randn(5, 1, 3, generator=generator, dtype=torch.float64)}
     theirs = ours["tag"].clone().requires_grad_()
@@ -69,7 +69,7 @@ def test_adagrad_is_torchs(touched):
     for _ in range(4):
         theirs.grad = torch.randn(5, 1, 3, generator=generator, dtype=torch.float64)
         rate = RATE.double(), L2.double()
-        optimizer.step(gradients(ours, {"tag": theirs.grad}), touched, *rate)
+        optimizer.step(gradients(ours, {"tag": theirs.grad}), rows, *rate)
         reference.step()
     torch.testing.assert_close(ours["tag"], theirs.detach(), rtol=1e-12, atol=0)
 

@@ -14,15 +14,16 @@ import pytest
 import torch
 from safetensors.numpy import save_file
 
-from pipeline.data.vocabulary import vocabulary
 from pipeline.evaluation.curves import metrics
 from pipeline.evaluation.ranking import rank
-from pipeline.training.bpr import train as bpr
-from pipeline.training.bpr import trials
 from pipeline.training.bpr.checkpoint import Checkpoint
-from pipeline.training.bpr.loops import cpu as kernels
+from pipeline.training.bpr.layout import Layout
+from pipeline.training.bpr.loops import cpu
 from pipeline.training.bpr.train import train
+from pipeline.training.bpr.training_run import TrainingRun
+from pipeline.training.bpr.validation import ValidationSet
 from pipeline.training.fit import fit, fit_trials
+from pipeline.training.task import TrainingTask
 from tests.support.checkerboard import (
     ADAPTIVE,
     FACTORISATIONS,
@@ -38,7 +39,7 @@ from tests.support.checkerboard import (
 CPU = torch.device("cpu")
 
 
-@pytest.mark.usefixtures("way")
+@pytest.mark.usefixtures("inner_loops")
 @pytest.mark.parametrize("base", [SHORT, ADAPTIVE], ids=["uniform", "adaptive"])
 @pytest.mark.parametrize("model", FACTORISATIONS, ids=name)
 def test_trials_side_by_side_come_to_what_each_comes_to_alone(model, base):
@@ -57,7 +58,11 @@ def test_features_side_by_side_are_learnt_as_each_by_itself(monkeypatch):
     posts, _, features = checkerboard(FACTORISATIONS[3])
     both = config(FACTORISATIONS[3])
     (together,) = fit_trials(both, [SHORT], posts, features, 0)
-    monkeypatch.setattr(bpr, "joined", lambda contexts, features: (contexts, features))
+
+    def each_by_itself(contexts, names, features):
+        return Layout(contexts, names, {name: {name: matrix.shape[1]} for name, matrix in features.matrices.items()})
+
+    monkeypatch.setattr(Layout, "of", each_by_itself)
     (apart,) = fit_trials(both, [SHORT], posts, features, 0)
     assert {name: table.shape for name, table in together.model.tensors.items()} == {
         name: table.shape for name, table in apart.model.tensors.items()
@@ -72,9 +77,9 @@ def test_trials_share_what_cannot_differ():
 
 
 @pytest.mark.parametrize("model", FACTORISATIONS, ids=name)
-def test_f1_in_training_is_that_of_the_evaluation(monkeypatch, way, model):
+def test_f1_in_training_is_that_of_the_evaluation(monkeypatch, inner_loops, model):
     monkeypatch.setattr("pipeline.training.bpr.validation.CHUNK", 7)
-    monkeypatch.setattr(way, "best", kernels.best)  # A GPU leaves open which of equals comes first.
+    monkeypatch.setattr(inner_loops, "best", cpu.best)  # A GPU leaves open which of equals comes first.
     posts, new, features = checkerboard(model)
     strangers = new.with_columns(
         user=pl.when(pl.col("user") < "u04").then(pl.lit("nobody")).otherwise("user"),
@@ -90,23 +95,23 @@ def test_f1_in_training_is_that_of_the_evaluation(monkeypatch, way, model):
 
 
 class Scripted:
-    """A judge whose verdicts are known beforehand: for each of its points, one number a trial."""
+    """A validation set whose scores are known beforehand: for each of its points, one number a trial."""
 
     def __init__(self, *points):
         self.points = list(points)
 
-    def f1(self, contexts, parameters):  # noqa: ARG002 (as a judge's)
+    def f1(self, contexts, parameters):  # noqa: ARG002 (as a validation set's)
         return self.points.pop(0)[: parameters["tag"].shape[1]]
 
 
 def scripted(monkeypatch, *points):
-    """Lets validation say what is written; the sample of training posts is measured as ever."""
-    encode = bpr.Judge.encode
+    """Gives the validation posts these scores; the sample of training posts is measured as ever."""
+    encode = ValidationSet.encode
 
-    def judge(posts, *rest):
-        return Scripted(*points) if len(posts) == 12 else encode(posts, *rest)
+    def scripted_or_encoded(posts, encoder):
+        return Scripted(*points) if len(posts) == 12 else encode(posts, encoder)
 
-    monkeypatch.setattr(bpr.Judge, "encode", judge)
+    monkeypatch.setattr(ValidationSet, "encode", scripted_or_encoded)
 
 
 def test_training_stops_when_patience_ends_and_keeps_what_was_best(monkeypatch):
@@ -178,14 +183,14 @@ class Killed(Exception):
 
 def killed_after(monkeypatch, epochs: int):
     """Training that dies in the epoch after."""
-    epoch = trials.Stack.epoch
+    advance = TrainingRun.advance
 
-    def dying(self, number, *rest):
-        if number > epochs:
+    def dying(self):
+        if self.epoch == epochs:
             raise Killed
-        return epoch(self, number, *rest)
+        advance(self)
 
-    monkeypatch.setattr(trials.Stack, "epoch", dying)
+    monkeypatch.setattr(TrainingRun, "advance", dying)
 
 
 @pytest.mark.parametrize("base", [SHORT, ADAPTIVE, SHORT.model_copy(update={"optimizer": "sgd"})])
@@ -200,11 +205,11 @@ def test_killed_training_goes_on_to_the_same_bytes(tmp_path, monkeypatch, model,
         killed_after(patched, epochs)
         fit_trials(config(model), tried, posts, features, 0, new, Checkpoint(file, seconds=0))
     with monkeypatch.context() as patched:
-        first_epoch = []
-        epoch = trials.Stack.epoch
-        patched.setattr(trials.Stack, "epoch", lambda self, n, *rest: first_epoch.append(n) or epoch(self, n, *rest))
+        done = []
+        advance = TrainingRun.advance
+        patched.setattr(TrainingRun, "advance", lambda self: done.append(self.epoch) or advance(self))
         resumed = fit_trials(config(model), tried, posts, features, 0, new, Checkpoint(file, seconds=0))
-    assert first_epoch[0] == epochs + 1
+    assert done[0] == epochs
     for one, other in zip(undisturbed, resumed, strict=True):
         assert one.curve.equals(other.curve)
         assert (one.epoch, one.score) == (other.epoch, other.score)
@@ -264,7 +269,7 @@ def test_a_checkpoint_of_another_run_is_not_used(tmp_path):
 
 
 @pytest.mark.parametrize("broken", ["text", "other"])
-def test_a_broken_checkpoint_is_said_aloud_and_not_used(tmp_path, broken, caplog):
+def test_a_broken_checkpoint_is_not_used_and_a_warning_says_so(tmp_path, broken, caplog):
     file = tmp_path / "checkpoint.safetensors"
     if broken == "text":
         file.write_text("no checkpoint")
@@ -282,11 +287,10 @@ def test_a_gpu_comes_to_the_same_up_to_rounding(model, negatives):
     if not torch.cuda.is_available():
         pytest.skip("there is no GPU")
     posts, new, features = checkerboard(model)
-    tags = vocabulary(posts["tags"].explode())
     base = SHORT if negatives == "uniform" else ADAPTIVE
     tried = settings(base.model_copy(update={"epochs": 60}), learning_rate=[0.02, 0.05])
     on = {
-        device: train(config(model), tried, posts, tags, features, 0, torch.device(device), new)
+        device: train(config(model), tried, TrainingTask(posts, new, features, 0), torch.device(device))
         for device in ("cpu", "cuda")
     }
     # The two draw other numbers, so that only what they come to is alike.

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from pipeline.models.ranking import top_tags
-from pipeline.training.bpr.loops import gpu as tensors
+from pipeline.training.bpr.loops import gpu
 from pipeline.training.bpr.validation import best
 
 
@@ -23,7 +23,7 @@ def test_the_best_are_those_of_the_evaluation(scores, length):
 
 
 @given(st.permutations(range(9)), st.integers(1, 9))
-def test_a_gpus_way_finds_the_same_where_no_two_are_equal(scores, length):
+def test_a_gpus_loop_finds_the_same_where_no_two_are_equal(scores, length):
     found = torch.empty(1, length, dtype=torch.int64)
-    tensors.best(torch.tensor([scores], dtype=torch.float32), found)
+    gpu.best(torch.tensor([scores], dtype=torch.float32), found)
     assert found[0].tolist() == top_tags(np.array([scores], np.float32), length)[0].tolist()

@@ -1,13 +1,12 @@
-"""The two ways in which what is done once a quadruple and once a parameter is done."""
+"""The work done once a quadruple and once a parameter: compiled for the CPU, tensor operations for a GPU."""
 
 from types import ModuleType
 
 from torch import Tensor
 
-from pipeline.training.bpr.loops import cpu as kernels
-from pipeline.training.bpr.loops import gpu as tensors
+from pipeline.training.bpr.loops import cpu, gpu
 
 
-def of(tensor: Tensor) -> ModuleType:
-    """`tensors` where the tensor is on a GPU, `kernels` where it is on the CPU: the same functions."""
-    return tensors if tensor.is_cuda else kernels
+def loops_for(tensor: Tensor) -> ModuleType:
+    """Returns `gpu` for a tensor on a GPU and `cpu` for any other: the same functions, on the same arguments."""
+    return gpu if tensor.is_cuda else cpu

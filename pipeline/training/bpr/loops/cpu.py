@@ -1,57 +1,126 @@
-"""What training does once a quadruple and once a parameter, compiled for the CPU.
+"""The inner loops of training, compiled for the CPU, and the records that they take.
 
 Tensor operations read and write everything many times over; these loops keep a quadruple's rows in the first cache.
-They run on one thread, in the order of the quadruples, so that a seed always gives the same bytes. `tensors.py` has the
-same functions as tensor operations, for a GPU, and tests hold the two to each other.
+They run on one thread, in the order of the quadruples, so that a seed always gives the same bytes. `gpu.py` has the
+same functions as tensor operations, and tests hold the two to each other.
+
+Letters of shapes: B posts of a batch, Q quadruples, S positive tags of all training posts, T tags, G trials, W columns
+of the tag factors. The records stand in this file because numba compiles anew when this file changes, and would not
+see another.
 """
 
 import math
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
 from torch import Tensor
 
 FAST = {"reassoc", "contract", "arcp", "nsz"}
-"""What lets sums run many numbers at a time and √ be rounded once more; nothing that presumes there is no infinity."""
+"""Lets sums run many numbers at a time and √ be rounded once more; presumes nothing about infinity."""
+
+
+class PositiveTags(NamedTuple):
+    """The positive tags of P posts: post p has `tags[starts[p] : starts[p] + counts[p]]`, ascending."""
+
+    starts: Tensor
+    """Where a post's positives begin, (P,) int64."""
+    counts: Tensor
+    """The number of a post's positives, (P,) int64."""
+    tags: Tensor
+    """The positives of all posts, one post after another, (S,) int64."""
+    gaps: Tensor
+    """For each positive, how many tags below it are no positives of its post, (S,) int64."""
+    vocabulary: int
+    """T, the number of all tags."""
+
+
+class Quadruples(NamedTuple):
+    """Quadruples (user, photo, positive tag, negative tag), of which a post gives the first two."""
+
+    post: Tensor
+    """The post's place in its batch, ascending, (Q,) int64."""
+    positive: Tensor
+    """A tag that the post has, (Q,) int64."""
+    negative: Tensor
+    """A tag that it lacks: (Q, 1) int64, shared by all trials, or (Q, G), one for each."""
+
+
+class TagTables(NamedTuple):
+    """The parameters of tags, or their gradients."""
+
+    factors: Tensor
+    """(T, G, W)."""
+    bias: Tensor
+    """(T, G, 1), or (0, G, 1) in a model without one."""
+
+
+class QuadrupleGradients(NamedTuple):
+    """The sums to which quadruples add."""
+
+    vectors: Tensor
+    """The gradients of the posts' vectors, (B, G, W)."""
+    tags: TagTables
+    """Those of the tags."""
+    occurrences: Tensor
+    """How many quadruples used each tag, (T, G, 1)."""
+
+
+class SummedTable(NamedTuple):
+    """A parameter with the gradient that quadruples summed up for it."""
+
+    values: Tensor
+    """(rows, G, columns)."""
+    gradient: Tensor
+    """The sum, of the same shape."""
+    occurrences: Tensor
+    """How many quadruples used each row, the weight of its L2: (rows, G, 1), or (rows, 1, 1) for all trials."""
 
 
 def compiled(loop: Callable[..., None]) -> Callable[..., None]:
-    """A loop over arrays, compiled, to be called with tensors that share their memory."""
+    """Compiles a loop over arrays, to be called with tensors, and records of tensors, that share their memory."""
     fast = njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)(loop)
 
     @wraps(loop)
     def call(*arguments: Any) -> None:
-        fast(*(one.numpy() if isinstance(one, Tensor) else one for one in arguments))
+        fast(*map(as_arrays, arguments))
 
     return call
 
 
-@compiled
-def draw(posts, starts, counts, tags, gaps, vocabulary, uniform, positive, negative, position):
-    """All positives of some posts, a negative for each, and its post's place among them: fills three (Q,).
+def as_arrays(argument: Any) -> Any:
+    """Turns a tensor, or each tensor of a record, into an array of the same memory."""
+    if isinstance(argument, Tensor):
+        return argument.numpy()
+    return argument._make(map(as_arrays, argument)) if isinstance(argument, tuple) else argument
 
-    posts: (B,); starts, counts, tags, gaps and vocabulary as in `TrainingPosts`; uniform: (Q,) in [0, 1). With r
-    uniform over the tags that are no positives, each positive with at most r of them below makes it one more.
+
+@compiled
+def draw(posts, positives, uniform, drawn):
+    """Lists all positives of some posts, and draws a negative for each.
+
+    posts: (B,), places among those of `positives`, a `PositiveTags`; uniform: (Q,) in [0, 1); fills drawn, `Quadruples`
+    with negatives (Q, 1). With r uniform over the tags that are no positives of the post, each positive with at most r
+    of them below makes it one more.
     """
     q = 0
     for place in range(len(posts)):
-        first = starts[posts[place]]
-        last = first + counts[posts[place]]
-        for own in range(first, last):
-            drawn = int(uniform[q] * (vocabulary - (last - first)))
-            other = drawn
+        first = positives.starts[posts[place]]
+        last = first + positives.counts[posts[place]]
+        for positive in range(first, last):
+            r = int(uniform[q] * (positives.vocabulary - (last - first)))
+            negative = r
             for below in range(first, last):
-                other += gaps[below] <= drawn  # Without a branch, which nothing could predict.
-            positive[q], negative[q], position[q] = tags[own], other, place
+                negative += positives.gaps[below] <= r  # Without a branch, which nothing could predict.
+            drawn.post[q], drawn.positive[q], drawn.negative[q, 0] = place, positives.tags[positive], negative
             q += 1
 
 
 @compiled
 def add_rows(table, rows, part):
-    """Adds rows (B,) of a table (rows, G, columns) to a part of the posts' vectors, (B, G, columns); −1 is none."""
+    """Adds rows (B,) of a table (rows, G, columns) to part (B, G, columns) of the posts' vectors; −1 adds nothing."""
     for place in range(len(rows)):
         if rows[place] < 0:
             continue
@@ -62,89 +131,108 @@ def add_rows(table, rows, part):
 
 
 @compiled
-def add_to_rows(part, rows, sizes, slope, uses):
-    """The other way round: adds a part of the vectors' gradients to rows of a slope, and sizes (B,) to their uses."""
+def add_to_rows(part, rows, sizes, gradient, occurrences):
+    """Adds part (B, G, columns) of the vectors' gradients to rows (B,) of a table's gradient (rows, G, columns).
+
+    sizes: how many quadruples each post has, (B,), added to the rows' occurrences (rows, 1, 1).
+    """
     for place in range(len(rows)):
         for g in range(part.shape[1]):
-            source, target = part[place, g], slope[rows[place], g]
+            source, target = part[place, g], gradient[rows[place], g]
             for c in range(len(source)):
                 target[c] += source[c]
-        uses[rows[place], 0, 0] += sizes[place]
+        occurrences[rows[place], 0, 0] += sizes[place]
 
 
 @compiled
-def add_pairs(tag, bias, vectors, post, positive, negative, margin, outer, tag_slope, bias_slope, uses):
-    """Eq. 9 for Q quadruples and G trials.
+def add_quadruples(tags, vectors, quadruples, margin, gradients):
+    """Adds the gradients of Q quadruples in G trials (Eq. 9), and fills margin (Q, G), ŷ'.
 
-    Reads tag (T, G, W), bias (T, G, 1), or (0, G, 1) without one, vectors (B, G, W), post and positive (Q,), negative
-    (Q, G) or (Q, 1). Fills margin (Q, G), ŷ'; adds to the gradients of the vectors (`outer`), tag and bias, and to uses
-    (T, G, 1) how often each tag occurs.
+    tags: `TagTables`; vectors: of the posts, (B, G, W); quadruples: `Quadruples`; gradients: `QuadrupleGradients`.
     """
-    width, has_bias, own = tag.shape[2], len(bias) > 0, negative.shape[1] > 1
-    for q in range(len(post)):
-        a = positive[q]
-        for g in range(tag.shape[1]):
-            b = negative[q, g if own else 0]
-            vector, liked, other = vectors[post[q], g], tag[a, g], tag[b, g]
-            total = tag.dtype.type(0)
+    vector_gradients, tag_gradients, occurrences = gradients
+    factors, bias, negatives = tags.factors, tags.bias, quadruples.negative
+    width, has_bias, separate = factors.shape[2], len(bias) > 0, negatives.shape[1] > 1
+    for q in range(len(quadruples.post)):
+        post, a = quadruples.post[q], quadruples.positive[q]
+        for g in range(factors.shape[1]):
+            b = negatives[q, g if separate else 0]
+            # ŷ' = ŷ(t⁺) − ŷ(t⁻), of three rows (W,).
+            vector, positive, negative = vectors[post, g], factors[a, g], factors[b, g]
+            total = factors.dtype.type(0)
             for c in range(width):
-                total += vector[c] * (liked[c] - other[c])
+                total += vector[c] * (positive[c] - negative[c])
             if has_bias:
                 total += bias[a, g, 0] - bias[b, g, 0]
             margin[q, g] = total
+
+            # 1 − σ(ŷ'), the first factor of Eq. 9, of which e^x cannot overflow.
             small = math.exp(-abs(total))
-            share = tag.dtype.type((small if total > 0 else 1) / (1 + small))
-            part = outer[post[q], g]
+            weight = factors.dtype.type((small if total > 0 else 1) / (1 + small))
+
+            # Its products with the derivatives of ŷ', each a row (W,).
+            of_vector = vector_gradients[post, g]
             for c in range(width):
-                part[c] -= share * (liked[c] - other[c])
-            up = tag_slope[a, g]
+                of_vector[c] -= weight * (positive[c] - negative[c])
+            of_positive = tag_gradients.factors[a, g]
             for c in range(width):
-                up[c] -= share * vector[c]
-            down = tag_slope[b, g]
+                of_positive[c] -= weight * vector[c]
+            of_negative = tag_gradients.factors[b, g]
             for c in range(width):
-                down[c] += share * vector[c]
-            uses[a, g, 0] += 1
-            uses[b, g, 0] += 1
+                of_negative[c] += weight * vector[c]
+            occurrences[a, g, 0] += 1
+            occurrences[b, g, 0] += 1
             if has_bias:
-                bias_slope[a, g, 0] -= share
-                bias_slope[b, g, 0] += share
+                tag_gradients.bias[a, g, 0] -= weight
+                tag_gradients.bias[b, g, 0] += weight
 
 
 @compiled
-def sgd(rows, parameter, gradient, uses, rates, l2):
-    """θ ← θ − α (g + λ n θ) for some rows, where n is how often a quadruple uses it; g and n are set to zero."""
+def sgd(rows, table, rates, l2):
+    """Moves rows of a `SummedTable`: θ ← θ − α (g + λ n θ), n its occurrences; g and n are set to zero.
+
+    rates and l2: α and λ of each trial, (G,).
+    """
+    values, gradients, occurrences = table
     for row in rows:
-        for g in range(parameter.shape[1]):
-            n = uses[row, g if uses.shape[1] > 1 else 0, 0]
+        for g in range(values.shape[1]):
+            n = occurrences[row, g if occurrences.shape[1] > 1 else 0, 0]
             if n == 0:
                 continue
-            theta, slope, rate, decay = parameter[row, g], gradient[row, g], rates[g], l2[g] * n
+            theta, gradient, rate, decay = values[row, g], gradients[row, g], rates[g], l2[g] * n
             for c in range(len(theta)):
-                theta[c] -= rate * (slope[c] + decay * theta[c])
-                slope[c] = 0
-        uses[row] = 0
+                theta[c] -= rate * (gradient[c] + decay * theta[c])
+                gradient[c] = 0
+        occurrences[row] = 0
 
 
 @compiled
-def adagrad(rows, parameter, gradient, uses, rates, l2, sums):
-    """θ ← θ − α g / √(Σ g²) with g ← g + λ n θ, for some rows, as in `sgd`."""
+def adagrad(rows, table, rates, l2, squares):
+    """Moves rows as `sgd` does, by θ ← θ − α g / √(Σ g²) with g ← g + λ n θ; squares: Σ g², of the shape of values."""
+    values, gradients, occurrences = table
     for row in rows:
-        for g in range(parameter.shape[1]):
-            n = uses[row, g if uses.shape[1] > 1 else 0, 0]
+        for g in range(values.shape[1]):
+            n = occurrences[row, g if occurrences.shape[1] > 1 else 0, 0]
             if n == 0:
                 continue
-            theta, slope, total, rate, decay = parameter[row, g], gradient[row, g], sums[row, g], rates[g], l2[g] * n
+            theta, gradient, total, rate, decay = (
+                values[row, g],
+                gradients[row, g],
+                squares[row, g],
+                rates[g],
+                l2[g] * n,
+            )
             for c in range(len(theta)):
-                step = slope[c] + decay * theta[c]
+                step = gradient[c] + decay * theta[c]
                 total[c] += step * step
                 theta[c] -= rate * step / np.sqrt(total[c])
-                slope[c] = 0
-        uses[row] = 0
+                gradient[c] = 0
+        occurrences[row] = 0
 
 
 @compiled
 def best(scores, top):
-    """The places of the highest scores of each row, best first, of equals the first.
+    """Finds the places of the highest scores of each row, best first, of equals the first.
 
     Reads scores (rows, T); fills top (rows, k), k at most T.
     """

@@ -1,86 +1,75 @@
-"""The functions of `kernels.py` as tensor operations, for a GPU: the same arguments, the same sums."""
+"""The inner loops of training as tensor operations, for a GPU: those of `cpu.py`, on the same arguments."""
 
 import torch
 from torch import Tensor
 
+from pipeline.training.bpr.loops.cpu import PositiveTags, QuadrupleGradients, Quadruples, SummedTable, TagTables
 
-def draw(
-    posts: Tensor,
-    starts: Tensor,
-    counts: Tensor,
-    tags: Tensor,
-    gaps: Tensor,
-    vocabulary: int,
-    uniform: Tensor,
-    positive: Tensor,
-    negative: Tensor,
-    position: Tensor,
-) -> None:
-    """All positives of some posts, a negative for each, and its post's place among them."""
-    own = counts[posts]
-    firsts = own.cumsum(0) - own
-    position.copy_(torch.repeat_interleave(own, output_size=len(uniform)))
-    index = torch.arange(len(uniform), device=posts.device) + (starts[posts] - firsts)[position]
-    drawn = (uniform * (vocabulary - own)[position]).long()
-    base = position * vocabulary
-    below = torch.searchsorted(base + gaps[index], base + drawn, right=True) - firsts[position]
-    positive.copy_(tags[index])
-    negative.copy_(drawn + below)
+
+def draw(posts: Tensor, positives: PositiveTags, uniform: Tensor, drawn: Quadruples) -> None:
+    """Lists all positives of some posts, and draws a negative for each."""
+    # Each quadruple's post (Q,), and the place of its positive among those of all posts.
+    counts = positives.counts[posts]
+    firsts = counts.cumsum(0) - counts
+    post = torch.repeat_interleave(counts, output_size=len(uniform))
+    index = torch.arange(len(uniform), device=posts.device) + (positives.starts[posts] - firsts)[post]
+
+    # The r-th tag that is no positive of the post. One search serves all posts: each has its own stretch of T numbers.
+    r = (uniform * (positives.vocabulary - counts)[post]).long()
+    base = post * positives.vocabulary
+    below = torch.searchsorted(base + positives.gaps[index], base + r, right=True) - firsts[post]
+
+    drawn.post.copy_(post)
+    drawn.positive.copy_(positives.tags[index])
+    drawn.negative.copy_((r + below)[:, None])
 
 
 def add_rows(table: Tensor, rows: Tensor, part: Tensor) -> None:
-    """Adds rows of a table to a part of the posts' vectors; −1 is none."""
+    """Adds rows (B,) of a table (rows, G, columns) to part (B, G, columns) of the posts' vectors; −1 adds nothing."""
     known = (rows >= 0)[:, None, None]
     part += torch.where(known, table.index_select(0, rows.clamp(min=0)), 0)
 
 
-def add_to_rows(part: Tensor, rows: Tensor, sizes: Tensor, slope: Tensor, uses: Tensor) -> None:
-    """The other way round: adds a part of the vectors' gradients to rows of a slope, and sizes to their uses."""
-    slope.index_add_(0, rows, part)
-    uses.index_add_(0, rows, sizes.to(uses.dtype)[:, None, None])
+def add_to_rows(part: Tensor, rows: Tensor, sizes: Tensor, gradient: Tensor, occurrences: Tensor) -> None:
+    """Adds part (B, G, columns) of the vectors' gradients to rows (B,) of a table's gradient (rows, G, columns)."""
+    gradient.index_add_(0, rows, part)
+    occurrences.index_add_(0, rows, sizes.to(occurrences.dtype)[:, None, None])
 
 
-def add_pairs(
-    tag: Tensor,
-    bias: Tensor,
-    vectors: Tensor,
-    post: Tensor,
-    positive: Tensor,
-    negative: Tensor,
-    margin: Tensor,
-    outer: Tensor,
-    tag_slope: Tensor,
-    bias_slope: Tensor,
-    uses: Tensor,
+def add_quadruples(
+    tags: TagTables, vectors: Tensor, quadruples: Quadruples, margin: Tensor, gradients: QuadrupleGradients
 ) -> None:
-    """Eq. 9 for Q quadruples and G trials."""
-    difference = take(tag, positive[:, None])
-    difference -= take(tag, negative)
-    repeated = vectors.index_select(0, post)
+    """Adds the gradients of Q quadruples in G trials (Eq. 9), and fills margin (Q, G), ŷ'."""
+    # ŷ' = ŷ(t⁺) − ŷ(t⁻), from the difference of the tags' factors (Q, G, W) and the posts' vectors (Q, G, W).
+    positive, negative = quadruples.positive[:, None], quadruples.negative
+    difference = take(tags.factors, positive)
+    difference -= take(tags.factors, negative)
+    repeated = vectors.index_select(0, quadruples.post)
     torch.linalg.vecdot(difference, repeated, out=margin)
-    if len(bias):
-        margin += (take(bias, positive[:, None]) - take(bias, negative))[..., 0]
+    if len(tags.bias):
+        margin += (take(tags.bias, positive) - take(tags.bias, negative))[..., 0]
 
-    weight = torch.sigmoid(-margin)[..., None]  # the first factor of Eq. 9
+    # 1 − σ(ŷ'), the first factor of Eq. 9, (Q, G, 1), times the derivatives of ŷ'.
+    weight = torch.sigmoid(-margin)[..., None]
     repeated *= weight
-    outer.index_add_(0, post, difference.mul_(weight), alpha=-1)
+    gradients.vectors.index_add_(0, quadruples.post, difference.mul_(weight), alpha=-1)
     ones = torch.ones_like(weight)
-    for tags, sign in ((positive[:, None], -1), (negative, 1)):
-        put(tag_slope, tags, repeated, sign)
-        put(uses, tags, ones, 1)
-        if len(bias):
-            put(bias_slope, tags, weight, sign)
+    for rows, sign in ((positive, -1), (negative, 1)):
+        put(gradients.tags.factors, rows, repeated, sign)
+        put(gradients.occurrences, rows, ones, 1)
+        if len(tags.bias):
+            put(gradients.tags.bias, rows, weight, sign)
 
 
 def take(table: Tensor, tags: Tensor) -> Tensor:
-    """Rows of (T, G, …) for tags that are (Q, 1), the same in all trials, or (Q, G): (Q, G, …)."""
+    """Reads rows of (T, G, …), (Q, G, …), for tags that are (Q, 1), the same in all trials, or (Q, G)."""
     if tags.shape[1] == 1:
         return table.index_select(0, tags[:, 0])
     return table.flatten(0, 1).index_select(0, flat(tags)).view(*tags.shape, *table.shape[2:])
 
 
 def put(table: Tensor, tags: Tensor, values: Tensor, sign: int) -> None:
-    """Adds `sign` times values (Q, G, …) to the rows of (T, G, …) that `take` would take."""
+    """Adds `sign` times values (Q, G, …) to the rows of (T, G, …) that `take` would read."""
     if tags.shape[1] == 1:
         table.index_add_(0, tags[:, 0], values, alpha=sign)
     else:
@@ -88,39 +77,38 @@ def put(table: Tensor, tags: Tensor, values: Tensor, sign: int) -> None:
 
 
 def flat(tags: Tensor) -> Tensor:
-    """(Q, G) tags as rows of a table (T · G, …)."""
+    """Turns tags (Q, G) into rows of a table (T · G, …)."""
     trials = tags.shape[1]
     return (tags * trials + torch.arange(trials, device=tags.device)).flatten()
 
 
-def sgd(rows: Tensor, parameter: Tensor, gradient: Tensor, uses: Tensor, rates: Tensor, l2: Tensor) -> None:
-    """θ ← θ − α (g + λ n θ) for some rows; g and n are set to zero.
+def sgd(rows: Tensor, table: SummedTable, rates: Tensor, l2: Tensor) -> None:
+    """Moves rows of a table: θ ← θ − α (g + λ n θ); g and n are set to zero.
 
     Rows are taken out, moved, and put back: a row that repeats is moved alike each time, and once in effect.
     """
-    moved, slope = taken(rows, parameter, gradient, uses, l2)
-    parameter.index_copy_(0, rows, moved.addcmul_(slope, rates[:, None], value=-1))
+    values, gradient = take_summed(rows, table, l2)
+    table.values.index_copy_(0, rows, values.addcmul_(gradient, rates[:, None], value=-1))
 
 
-def adagrad(
-    rows: Tensor, parameter: Tensor, gradient: Tensor, uses: Tensor, rates: Tensor, l2: Tensor, sums: Tensor
-) -> None:
-    """θ ← θ − α g / √(Σ g²) with g ← g + λ n θ, for some rows, as in `sgd`."""
-    moved, slope = taken(rows, parameter, gradient, uses, l2)
-    total = sums.index_select(0, rows).addcmul_(slope, slope)
-    parameter.index_copy_(0, rows, moved.addcdiv_(slope * rates[:, None], total.sqrt(), value=-1))
-    sums.index_copy_(0, rows, total)
+def adagrad(rows: Tensor, table: SummedTable, rates: Tensor, l2: Tensor, squares: Tensor) -> None:
+    """Moves rows as `sgd` does, by θ ← θ − α g / √(Σ g²) with g ← g + λ n θ."""
+    values, gradient = take_summed(rows, table, l2)
+    total = squares.index_select(0, rows).addcmul_(gradient, gradient)
+    table.values.index_copy_(0, rows, values.addcdiv_(gradient * rates[:, None], total.sqrt(), value=-1))
+    squares.index_copy_(0, rows, total)
 
 
-def taken(rows: Tensor, parameter: Tensor, gradient: Tensor, uses: Tensor, l2: Tensor) -> tuple[Tensor, Tensor]:
-    """Copies of some rows of a parameter, and of their gradients with L2, which leave zeros behind."""
-    moved = parameter.index_select(0, rows)
-    slope = gradient.index_select(0, rows).addcmul_(moved, uses.index_select(0, rows) * l2[:, None])
-    gradient.index_fill_(0, rows, 0)
-    uses.index_fill_(0, rows, 0)
-    return moved, slope
+def take_summed(rows: Tensor, table: SummedTable, l2: Tensor) -> tuple[Tensor, Tensor]:
+    """Copies rows of the values, and of their gradients with L2, both (rows, G, columns), and clears the sums."""
+    values = table.values.index_select(0, rows)
+    decay = table.occurrences.index_select(0, rows) * l2[:, None]
+    gradient = table.gradient.index_select(0, rows).addcmul_(values, decay)
+    table.gradient.index_fill_(0, rows, 0)
+    table.occurrences.index_fill_(0, rows, 0)
+    return values, gradient
 
 
 def best(scores: Tensor, top: Tensor) -> None:
-    """The places of the highest scores of each row, best first; which of equals comes first is left open."""
+    """Finds the places of the highest scores of each row, best first; which of equals comes first is left open."""
     top.copy_(scores.topk(top.shape[1], dim=-1).indices)

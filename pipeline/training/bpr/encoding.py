@@ -1,0 +1,88 @@
+"""Posts as tensors on the device: rows of tables, features of photos, codes of tags."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor
+
+from pipeline.data.schema import PHOTO, TAG, TAGS
+from pipeline.data.vocabulary import codes
+from pipeline.features.store import Features
+from pipeline.training.bpr.layout import Layout
+
+
+@dataclass(frozen=True)
+class PostInputs:
+    """The inputs of the contexts for B posts."""
+
+    entities: Mapping[str, Tensor]
+    """For each context of entities the row of its table, (B,) int64, −1 for a name that the model does not know."""
+    features: Mapping[str, Tensor]
+    """For each context of features the numbers to project, (B, m) float32."""
+
+    def __len__(self) -> int:
+        return len(next(iter(self.entities.values())))
+
+
+@dataclass(frozen=True)
+class EncodedPosts:
+    """P posts as the contexts read them; posts of one photo share its features."""
+
+    entities: Mapping[str, Tensor]
+    """As in `PostInputs`, (P,)."""
+    rows: Tensor
+    """The row of each post's photo in the matrices, (P,) int64."""
+    matrices: Mapping[str, Tensor]
+    """For each context of features those of all photos, (photos, m) float32."""
+
+    def select(self, posts: Tensor) -> PostInputs:
+        """Reads the inputs of some posts, (B,) int64."""
+        rows = self.rows.index_select(0, posts)
+        return PostInputs(
+            entities={name: known.index_select(0, posts) for name, known in self.entities.items()},
+            features={name: matrix.index_select(0, rows) for name, matrix in self.matrices.items()},
+        )
+
+    def tensors(self) -> Iterator[Tensor]:
+        """Yields all tensors, to be hashed."""
+        yield from (*self.entities.values(), self.rows, *self.matrices.values())
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """Puts posts on the device, in terms of a layout."""
+
+    layout: Layout
+    features: Features
+    matrices: Mapping[str, Tensor]
+    """As in `EncodedPosts`; all posts share them."""
+    device: torch.device
+
+    @classmethod
+    def of(cls, layout: Layout, features: Features, device: torch.device) -> Self:
+        """Puts the features on the device."""
+        matrices = {name: torch.from_numpy(matrix).to(device) for name, matrix in layout.join(features).items()}
+        return cls(layout, features, matrices, device)
+
+    def encode(self, posts: pl.DataFrame) -> EncodedPosts:
+        """Encodes posts (columns user, photo). Raises InputError for a photo without features that contexts read."""
+        entities = {
+            name: self.tensor(codes(posts[name], self.layout.names[name]))
+            for name in self.layout.contexts.names
+            if name not in self.matrices
+        }
+        rows = self.features.rows(posts[PHOTO]) if self.matrices else np.zeros(len(posts), np.int64)
+        return EncodedPosts(entities, self.tensor(rows), self.matrices)
+
+    def assignments(self, posts: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+        """Lists the tag assignments of posts: each one's post, ascending, and its tag, −1 for an unknown one."""
+        pairs = posts.select(TAGS).with_row_index("post").explode(TAGS)
+        return pairs["post"].to_numpy().astype(np.int64), codes(pairs[TAGS], self.layout.names[TAG])
+
+    def tensor(self, array: np.ndarray) -> Tensor:
+        """Copies an array to the device."""
+        return torch.tensor(array, device=self.device)

@@ -1,0 +1,161 @@
+"""The training of some trials side by side: an epoch at a time, with checkpoints from which a killed run resumes."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pipeline.models.factorisation import Contexts
+from pipeline.training.bpr.checkpoint import Checkpoint
+from pipeline.training.bpr.data import Generators, TrainingPosts
+from pipeline.training.bpr.gradients import add_gradients, post_vectors
+from pipeline.training.bpr.negatives import AdaptiveSampler
+from pipeline.training.bpr.threads import ahead
+from pipeline.training.bpr.trials import Trial, TrialParameters
+from pipeline.training.bpr.validation import ValidationSet
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """The data of a run, encoded once and never changed."""
+
+    contexts: Contexts
+    """The contexts of the model in training."""
+    posts: TrainingPosts
+    """The posts to learn from."""
+    sampler: AdaptiveSampler | None
+    """Draws hard negatives; None for uniform ones."""
+    sample: ValidationSet
+    """A fixed sample of the training posts, for the curve."""
+    validation: ValidationSet | None
+    """The posts on which trials are compared, where there are any."""
+
+    def tensors(self) -> Iterator[Tensor]:
+        """Yields all that decides training, to be hashed."""
+        yield from self.posts.tensors()
+        if self.validation is not None:
+            yield from self.validation.tensors()
+
+
+@dataclass
+class TrainingRun:
+    """The state of training after an epoch."""
+
+    data: TrainingData
+    """The data."""
+    generators: Generators
+    """The sources of random numbers."""
+    trials: list[Trial]
+    """All trials."""
+    parameters: TrialParameters
+    """The parameters of the active trials, in their order."""
+    active: list[int]
+    """The numbers of the trials that have not ended."""
+    best: dict[int, dict[str, Tensor]] = field(default_factory=dict)
+    """The parameters to keep of each trial that has any so far, by its number."""
+    epoch: int = 0
+    """How many epochs were run."""
+
+    def advance(self) -> None:
+        """Runs one more epoch for the active trials; at a point of the curve they are measured, and some may end."""
+        settings = self.parameters.settings[0]
+        self.epoch += 1
+        last = self.epoch == settings.epochs
+        losses, shares = self.pass_over_posts()
+        finite = [np.isfinite(loss) for loss in losses]
+        if self.epoch % settings.curve_every == 0 or last:
+            finite = [sound and known for sound, known in zip(finite, self.parameters.finite(), strict=True)]
+            self.measure(losses, shares, finite, last)
+        for place, number in enumerate(self.active):
+            if not finite[place]:
+                self.trials[number].diverged = self.epoch
+        self.drop_ended(last)
+
+    def pass_over_posts(self) -> tuple[list[float], list[float]]:
+        """Learns from all quadruples once; returns each trial's mean −ln σ(ŷ') and its share that is ranked right."""
+        data, parameters, gradients = self.data, self.parameters, self.parameters.gradients
+        rates, l2 = parameters.rates(self.epoch), parameters.setting("l2")
+        gradients.loss.zero_()
+        gradients.ranked_right.zero_()
+        blocks = data.posts.epoch(parameters.settings[0].batch, self.generators)
+        if data.sampler is not None:
+            data.sampler.start_epoch()
+        # Read ahead, the next block would draw from the same generator as the sampler, at no fixed time.
+        elif rates.device.type == "cpu":
+            blocks = ahead(blocks)
+        for batch in chain.from_iterable(blocks):
+            vectors = post_vectors(data.contexts, parameters.parameters, batch.inputs)  # (B, G, W)
+            if data.sampler is not None:
+                batch = data.sampler.harden(batch, vectors, parameters.parameters, self.generators.draws)
+            add_gradients(data.contexts, parameters.parameters, gradients, batch, vectors)
+            parameters.optimizer.step(gradients, batch.inputs.entities, rates, l2)
+        size = len(data.posts.positives.tags)
+        return (gradients.loss / size).tolist(), (gradients.ranked_right / size).tolist()
+
+    def measure(self, losses: list[float], shares: list[float], finite: list[bool], last: bool) -> None:
+        """Adds a point to the curve of each active trial whose numbers are finite, and keeps the best parameters."""
+        f1, validated = (
+            [None] * len(self.active) if posts is None else posts.f1(self.data.contexts, self.parameters.parameters)
+            for posts in (self.data.sample, self.data.validation)
+        )
+        points = zip(losses, shares, f1, validated, strict=True)
+        for place, (number, point) in enumerate(zip(self.active, points, strict=True)):
+            if finite[place] and self.trials[number].add_point([self.epoch, *point], last):
+                self.best[number] = self.parameters.copy(place)
+
+    def drop_ended(self, last: bool) -> None:
+        """Takes the trials out that have diverged, have run out of patience, or have run all epochs."""
+        left = []
+        for place, number in enumerate(self.active):
+            trial = self.trials[number]
+            if last or trial.diverged or trial.out_of_patience:
+                trial.epochs = self.epoch
+            else:
+                left.append(place)
+        if 0 < len(left) < len(self.active):
+            self.parameters = self.parameters.keep(left)
+        self.active = [self.active[place] for place in left]
+
+    def save(self, checkpoint: Checkpoint, key: str) -> None:
+        """Writes all that is needed to resume, or to know that all trials have ended."""
+        groups = {f"best{number}": best for number, best in self.best.items()}
+        if self.active:
+            groups |= {"parameters": self.parameters.parameters, "states": self.parameters.optimizer.states}
+        groups["generators"] = {name: generator.get_state() for name, generator in vars(self.generators).items()}
+        arrays = {
+            f"{group}.{name}": tensor.cpu().contiguous().numpy()
+            for group, tensors in groups.items()
+            for name, tensor in tensors.items()
+        }
+        notes = {"epoch": self.epoch, "active": self.active, "trials": [trial.progress() for trial in self.trials]}
+        checkpoint.save(key, arrays, notes)
+
+    def resume(self, checkpoint: Checkpoint, key: str) -> None:
+        """Takes up the state that was saved of this very run, if any was."""
+        found = checkpoint.load(key)
+        if found is None:
+            return
+        arrays, notes = found
+        groups: dict[str, dict[str, Tensor]] = {}
+        for path, array in arrays.items():
+            group, _, name = path.partition(".")
+            groups.setdefault(group, {})[name] = torch.from_numpy(array)
+        for name, state in groups.pop("generators").items():
+            getattr(self.generators, name).set_state(state)
+
+        device = self.parameters.gradients.loss.device
+        on_device = {
+            group: {name: tensor.to(device) for name, tensor in tensors.items()} for group, tensors in groups.items()
+        }
+        self.epoch, self.active = notes["epoch"], notes["active"]
+        for trial, progress in zip(self.trials, notes["trials"], strict=True):
+            vars(trial).update(progress)
+        self.best = {
+            number: on_device[f"best{number}"] for number in range(len(self.trials)) if f"best{number}" in groups
+        }
+        if self.active:
+            settings = [self.trials[number].settings for number in self.active]
+            self.parameters = TrialParameters(settings, on_device["parameters"], on_device.get("states", {}))
