@@ -14,7 +14,8 @@ import polars as pl
 
 from pipeline.data.vocabulary import codes, vocabulary
 from pipeline.files import atomic
-from pipeline.folksonomy.split import LeavePosts, split
+from pipeline.folksonomy.split import split
+from pipeline.folksonomy.split_rules import LeavePosts
 
 COLUMNS = ("user", "photo", "tag", "time")
 

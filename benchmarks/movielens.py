@@ -21,7 +21,8 @@ from benchmarks.folksonomy_npz import encode, grouped, read
 from pipeline.evaluation.curves import metrics
 from pipeline.evaluation.ranking import rank
 from pipeline.features.store import Features
-from pipeline.folksonomy.split import LeavePosts, validation_posts
+from pipeline.folksonomy.split import validation_posts
+from pipeline.folksonomy.split_rules import LeavePosts
 from pipeline.models.factorisation import FactorisationConfig
 from pipeline.training.config import TuningConfig
 from pipeline.training.tune import fit_chosen, tune

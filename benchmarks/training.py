@@ -31,7 +31,8 @@ from torch import Tensor
 
 from pipeline.data.schema import USER
 from pipeline.features.store import Features
-from pipeline.folksonomy.split import LeaveShare, split
+from pipeline.folksonomy.split import split
+from pipeline.folksonomy.split_rules import LeaveShare
 from pipeline.models.factorisation import FactorisationConfig
 from pipeline.models.settings import TrainingConfig
 from pipeline.training.bpr import training_run

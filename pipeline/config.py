@@ -1,6 +1,11 @@
 """The base of every typed configuration."""
 
-from pydantic import BaseModel, ConfigDict
+from collections.abc import Callable, Iterable, Mapping
+from functools import reduce
+from operator import or_
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Tag
 
 
 class Config(BaseModel):
@@ -10,3 +15,23 @@ class Config(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+def union_of(classes: Iterable[type[Config]], matches: Callable[[type[Config], Mapping], bool], choices: str) -> Any:
+    """Builds the union of configurations that no field `kind` tells apart.
+
+    matches: decides whether a mapping is meant for a class. choices: the sentence for a value that is for none of them.
+    """
+    classes = tuple(classes)
+
+    def tag(value: object) -> str | None:
+        if isinstance(value, Config):
+            return type(value).__name__
+        if not isinstance(value, Mapping):
+            return None
+        return next((of.__name__ for of in classes if matches(of, value)), None)
+
+    members = tuple(Annotated[of, Tag(of.__name__)] for of in classes)
+    return Annotated[
+        reduce(or_, members), Discriminator(tag, custom_error_type="unknown_choice", custom_error_message=choices)
+    ]

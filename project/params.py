@@ -19,8 +19,8 @@ from pipeline.errors import InputError
 from pipeline.features.config import ExtractorConfig
 from pipeline.features.registry import ExtractorUnion
 from pipeline.features.store import StoreConfig
-from pipeline.folksonomy.refine import RefineStep
-from pipeline.folksonomy.split import SplitRule
+from pipeline.folksonomy.split_rules import AnySplitRule
+from pipeline.folksonomy.steps.registry import RefineStep
 from pipeline.models.registry import ModelConfig
 from pipeline.models.settings import TrainingConfig
 from pipeline.report.config import ReportConfig
@@ -52,7 +52,7 @@ class Recipe(Config):
     """From posts to training and test posts, as the paper's sentence says it."""
 
     refine: list[RefineStep] = Field(description="Steps to the folksonomy, taken in order.")
-    split: SplitRule = Field(description="Which posts are left out for the test.")
+    split: AnySplitRule = Field(description="Which posts are left out for the test.")
 
 
 class Params(Config):

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from pipeline.data.schema import TAGGED_POST, TAGS
 from pipeline.files import read_parquet, write_json, write_parquet
 from pipeline.folksonomy.refine import refine
 from project.command import command
@@ -10,11 +11,11 @@ from project.params import Params
 
 def main(params: Params) -> str:
     paths = params.paths
-    posts = read_parquet(paths.posts, ["user", "photo", "tags"])
+    posts = read_parquet(paths.posts, TAGGED_POST)
     assignments, trace = refine(posts, params.active_recipe.refine, np.random.default_rng(params.seed))
     write_parquet(assignments, paths.assignments)
     write_json(trace, paths.refinement)
-    return f"refine: {len(assignments):,} tag assignments stay of {posts['tags'].list.len().sum():,}"
+    return f"refine: {len(assignments):,} tag assignments stay of {posts[TAGS].list.len().sum():,}"
 
 
 app = command(main)

@@ -2,20 +2,23 @@
 
 import numpy as np
 
+from pipeline.data.schema import POST, TAG, TAGS
 from pipeline.files import columns_of, read_parquet, write_json, write_parquet
 from pipeline.folksonomy.split import split, validation_posts
 from pipeline.folksonomy.stats import beside_the_paper, table_2
 from project.command import command
+from project.explain import section
 from project.params import Params
 
 
 def main(params: Params) -> str:
     paths = params.paths
-    assignments = read_parquet(paths.assignments, ["user", "photo", "tag"])
-    posts = read_parquet(paths.posts, [name for name in columns_of(paths.posts) if name != "tags"])
+    assignments = read_parquet(paths.assignments, [*POST, TAG])
+    posts = read_parquet(paths.posts, [name for name in columns_of(paths.posts) if name != TAGS])
     rng, rule = np.random.default_rng(params.seed), params.active_recipe.split
     train, test = split(assignments, posts, rule, rng)
-    validation = validation_posts(train, posts, rule, params.tuning.folds, rng)
+    with section("tuning"):
+        validation = validation_posts(train, posts, rule, params.tuning.folds, rng)
     write_parquet(train, paths.train)
     write_parquet(validation, paths.validation)
     write_parquet(test, paths.test)

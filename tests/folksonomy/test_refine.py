@@ -1,6 +1,7 @@
 """Refinement: each step by hand, and the core against the plainest way to find it."""
 
 from collections import Counter
+from typing import get_args
 
 import numpy as np
 import polars as pl
@@ -10,7 +11,10 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from pipeline.errors import InputError
-from pipeline.folksonomy.refine import RefineStep, refine
+from pipeline.folksonomy import wordnet
+from pipeline.folksonomy.refine import refine
+from pipeline.folksonomy.steps import registry
+from pipeline.folksonomy.steps.registry import RefineStep
 
 STEPS = TypeAdapter(list[RefineStep])
 
@@ -24,8 +28,8 @@ def table(posts: dict[tuple[str, str], str]) -> pl.DataFrame:
     )
 
 
-def refined(posts: pl.DataFrame, *steps: dict, seed: int = 0, **options) -> set[tuple[str, str, str]]:
-    assignments, _ = refine(posts, STEPS.validate_python(list(steps)), np.random.default_rng(seed), **options)
+def refined(posts: pl.DataFrame, *steps: dict, seed: int = 0) -> set[tuple[str, str, str]]:
+    assignments, _ = refine(posts, STEPS.validate_python(list(steps)), np.random.default_rng(seed))
     assert assignments.equals(assignments.sort("user", "photo", "tag"))
     assert assignments.columns == ["user", "photo", "tag"]
     return set(assignments.rows())
@@ -122,14 +126,15 @@ def test_sampled_users_are_drawn_from_those_that_stayed():
     assert {user for user, _, _ in left} == {"u2", "u3"}
 
 
-def test_english_tags_are_asked_once_each():
+def test_english_tags_are_asked_once_each(monkeypatch):
     asked = []
 
     def is_english(word: str) -> bool:
         asked.append(word)
         return word in {"sea", "cat"}
 
-    left = refined(FOUR, {"keep": "english_tags"}, is_english=is_english)
+    monkeypatch.setattr(wordnet, "english", lambda: is_english)
+    left = refined(FOUR, {"keep": "english_tags"})
     assert {tag for _, _, tag in left} == {"sea", "cat"}
     assert sorted(asked) == ["cat", "dog", "sea", "sky"]
 
@@ -245,3 +250,10 @@ def test_the_order_of_rows_changes_nothing(assignments, order, seed):
     order.shuffle(rows)
     steps = [{"keep": "top_tags", "count": 4}, {"keep": "sampled_users", "count": 3}]
     assert refined(posts[rows], *steps, seed=seed) == refined(posts, *steps, seed=seed)
+
+
+def test_a_step_is_registered_by_the_name_in_its_first_field():
+    for name, step in registry.STEPS.items():
+        verb, *_ = step.model_fields
+        assert verb in {"keep", "drop"}
+        assert get_args(step.model_fields[verb].annotation) == (name,)

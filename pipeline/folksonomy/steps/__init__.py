@@ -1,0 +1,1 @@
+"""Refinement steps, a file each."""

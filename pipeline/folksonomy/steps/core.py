@@ -1,0 +1,33 @@
+"""The refinement step that keeps the core."""
+
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from pipeline.folksonomy.folksonomy import Folksonomy
+from pipeline.folksonomy.steps.base import Step
+
+
+class Core(Step):
+    """The step that keeps the core: users and tags that are busy enough among themselves."""
+
+    keep: Literal["core"] = Field(description="Keeps users and tags in enough posts, to the fixpoint.")
+    user: int = Field(ge=1, description="In how many posts each user is, at least.")
+    tag: int = Field(ge=1, description="In how many posts each tag is, at least.")
+
+    def label(self) -> str:
+        return f"core of {self.user:,} posts a user, {self.tag:,} a tag"
+
+    def apply(self, folksonomy: Folksonomy, rng: np.random.Generator) -> Folksonomy:
+        """Leaves the largest part in which every user has `user` posts and every tag `tag` posts, at least.
+
+        The core is unique: what is below a bound now is below it in each part of what is left, whatever goes first.
+        """
+        while True:
+            busy_users = folksonomy.posts_of_users() >= self.user
+            busy_tags = folksonomy.posts_of_tags() >= self.tag
+            smaller = folksonomy.keep(busy_users[folksonomy.user][folksonomy.post] & busy_tags[folksonomy.tag])
+            if smaller is folksonomy:
+                return folksonomy
+            folksonomy = smaller
