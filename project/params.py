@@ -4,13 +4,11 @@ The schema holds no value that changes a result (required fields only), and DVC 
 do not depend on this file.
 """
 
-import difflib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import Field, StringConstraints, ValidationError, create_model, model_validator
-from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -27,6 +25,7 @@ from pipeline.report.config import ReportConfig
 from pipeline.sources.base import Source
 from pipeline.sources.registry import SOURCES
 from pipeline.training.config import TuningConfig
+from project.explain_params import explain_invalid, explain_yaml
 from project.paths import Paths
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_+-]*$")]
@@ -63,7 +62,7 @@ class Params(Config):
     seed: int = Field(ge=0, description="Seed of everything that is drawn at random after the crawl.")
     seeds: int = Field(ge=1, description="Trainings of each model, from this many seeds, the first being `seed`.")
     sources: Sources = Field(description="The settings of each source.")
-    recipes: dict[Name, Recipe] = Field(description="Recipes by name.")
+    recipes: dict[Name, Recipe] = Field(min_length=1, description="Recipes by name.")
     extractors: dict[Name, ExtractorUnion] = Field(description="Extractors of features by name (Sections 4.1, 4.2).")
     feature_sets: dict[Name, Annotated[list[Name], Field(min_length=1)]] = Field(
         description="Lists of extractors by name: what a model may see of a photo, besides nothing (none)."
@@ -118,7 +117,7 @@ class Params(Config):
         return listed("feature set", name, {NONE: [], **self.feature_sets})
 
     def active(self) -> dict[str, Any]:
-        """What this run was told, without the sources and recipes that it did not use."""
+        """Returns the values of this run, without the sources and recipes that it does not use."""
         values = self.model_dump(mode="json", exclude_none=True, by_alias=True)
         values["sources"] = {self.source: values["sources"][self.source]}
         values["recipes"] = {self.recipe: values["recipes"][self.recipe]}
@@ -139,7 +138,19 @@ def require(key: str, name: str, known: Iterable[str]) -> None:
 
 
 def load(file: Path) -> Params:
-    """The parameters in a YAML file. Raises InputError with one sentence: the key, its value, and what it may be."""
+    """Reads the parameters from a YAML file.
+
+    Raises InputError with one sentence for the first fault: the key, its value, and what it may be.
+    """
+    raw = read_yaml(file)
+    try:
+        return Params.model_validate(raw)
+    except ValidationError as error:
+        raise InputError(f"{file}: {explain_invalid(error, raw, Params)}") from None
+
+
+def read_yaml(file: Path) -> dict[str, Any]:
+    """Reads the mapping in a YAML file. Raises InputError when there is none."""
     try:
         # YAML 1.2, as DVC reads it: 1e-2 is a number there, a string in YAML 1.1.
         raw = YAML(typ="safe", pure=True).load(file.read_text(encoding="utf-8"))
@@ -147,76 +158,12 @@ def load(file: Path) -> Params:
         raise InputError(
             f"{file} does not exist: run from the project's folder, or name the file by --params."
         ) from None
+    except UnicodeDecodeError:
+        raise InputError(f"{file} is not in UTF-8: save it in that encoding.") from None
     except YAMLError as error:
-        raise InputError(f"{file} is not YAML ({' '.join(str(error).split())}): mend it.") from None
+        raise InputError(f"{file} is not YAML; {explain_yaml(error)}.") from None
+    except RecursionError:
+        raise InputError(f"{file} is nested too deeply: restore it from git.") from None
     if not isinstance(raw, dict):
         raise InputError(f"{file} holds no mapping of keys to values: restore it from git.")
-    try:
-        return Params.model_validate(raw)
-    except ValidationError as error:
-        first, *others = error.errors()
-        more = f" ({len(others)} more after this one)" if others else ""
-        raise InputError(f"{file}: {explain(first, raw)}{more}") from None
-
-
-def explain(error: ErrorDetails, raw: dict[str, Any]) -> str:
-    """One sentence for one of pydantic's errors: the key, the value, the choices."""
-    key = ".".join(str(part) for part in present(error["loc"], raw)) or "the file"
-    value = error["input"]
-    match error["type"]:
-        case "extra_forbidden":
-            known = known_keys(error["loc"][:-1])
-            near = difflib.get_close_matches(str(error["loc"][-1]), known, n=1)
-            hint = f"; did you mean {near[0]}?" if near else "."
-            return f"{key} is not a known key (its value is {value!r}); the keys there are {', '.join(known)}{hint}"
-        case "missing":
-            return f"{key}.{error['loc'][-1]} is missing: give it a value.".removeprefix("the file.")
-        case "literal_error":
-            return f"{key} is {value!r}; it must be {error['ctx']['expected']}."
-        case "union_tag_invalid":
-            tag = error["ctx"]["discriminator"].strip("'")
-            return f"{key}.{tag} is {value.get(tag)!r}; it must be one of {error['ctx']['expected_tags']}."
-        case "value_error":
-            return f"{key}: {error['ctx']['error']}" if error["loc"] else str(error["ctx"]["error"])
-        case _:
-            message = error["msg"][0].lower() + error["msg"][1:]
-            return f"{key} is {value!r}; {message}."
-
-
-def present(location: tuple[int | str, ...], raw: Any) -> list[int | str]:
-    """The parts of an error's location that stand in the file: pydantic adds the tags of unions to them."""
-    parts = []
-    for part in location:
-        if (isinstance(raw, dict) and part in raw) or (isinstance(raw, list) and isinstance(part, int)):
-            parts.append(part)
-            raw = raw[part]
-    return parts
-
-
-def known_keys(location: tuple[int | str, ...]) -> list[str]:
-    """The keys that the schema knows at a location of an error (tags of unions included)."""
-    schema = Params.model_json_schema()
-    definitions, node = schema["$defs"], schema
-    for part in location:
-        node = follow(node, definitions)
-        if "discriminator" in node:
-            node = {"$ref": node["discriminator"]["mapping"][part]}
-        elif "oneOf" in node:  # Told apart by a function: its tags are the names of the classes.
-            node = definitions[part]
-        elif "patternProperties" in node:
-            (node,) = node["patternProperties"].values()
-        elif part in node.get("properties", {}):
-            node = node["properties"][part]
-        elif "additionalProperties" in node:
-            node = node["additionalProperties"]
-        else:
-            node = node["items"]
-    return sorted(follow(node, definitions)["properties"])
-
-
-def follow(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
-    """The schema that a reference, or a union with null, stands for."""
-    for option in node.get("anyOf", []):
-        if option.get("type") != "null":
-            node = option
-    return definitions[node["$ref"].rpartition("/")[2]] if "$ref" in node else node
+    return raw

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationError, create_model, model_validator
+from pydantic_core import ErrorDetails, InitErrorDetails
 
 from pipeline.config import Config
 
@@ -100,14 +101,28 @@ def merged(shared: TrainingConfig, overrides: TrainingOverrides) -> TrainingConf
 
 
 def check_grid(grid: Mapping[str, Sequence[Any]], replace: Callable[[dict[str, Any]], object]) -> None:
-    """Raises ValueError for what is no setting, for one without values, and for a value that `replace` refuses."""
+    """Raises ValueError for what is no setting and for one without values, ValidationError for a value refused."""
     for key, values in grid.items():
         if key in BaseModelConfig.model_fields:
             raise ValueError(f"the grid varies {key}, which is no setting: list a model for each.")
         if not values:
             raise ValueError(f"the grid has no value of {key} to try.")
-        for value in values:
+        for number, value in enumerate(values):
             try:
                 replace({key: value})
             except ValidationError as error:
-                raise ValueError(f"the grid's {key} is {value!r}: {error.errors()[0]['msg'].lower()}.") from None
+                faults = error.errors()
+                if faults[0]["type"] == "extra_forbidden" and faults[0]["loc"] == (key,):
+                    raise ValueError(f"the grid varies {key}, which is no setting.") from None
+                raise _placed(faults, ("grid", key, number)) from None
+
+
+def _placed(faults: Sequence[ErrorDetails], location: tuple[str | int, ...]) -> ValidationError:
+    """Returns the faults of one setting's value as those of the value at a location."""
+    details = [
+        InitErrorDetails(
+            type=fault["type"], loc=location + fault["loc"][1:], input=fault["input"], ctx=fault.get("ctx", {})
+        )
+        for fault in faults
+    ]
+    return ValidationError.from_exception_data(location[0], details)

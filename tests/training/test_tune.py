@@ -175,7 +175,7 @@ def test_a_killed_search_goes_on_and_comes_to_the_same(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("grid", "words"),
-    [({"l2": []}, "no value of l2"), ({"l2": [-1.0]}, "l2 is -1.0"), ({"rate": [0.1]}, "rate is 0.1")],
+    [({"l2": []}, "no value of l2"), ({"l2": [-1.0]}, r"grid\.l2\.0\n"), ({"rate": [0.1]}, "varies rate, which is no")],
 )
 def test_a_grid_is_checked_like_the_settings(grid, words):
     with pytest.raises(ValidationError, match=words):
@@ -192,9 +192,9 @@ def test_what_a_model_is_cannot_be_in_its_grid(key):
 
 def test_a_baselines_grid_is_checked_by_its_own_settings():
     model = {"kind": "neighbours", "features": "image", "neighbours": 5}
-    with pytest.raises(ValidationError, match="neighbours is 0"):
+    with pytest.raises(ValidationError, match=r"grid\.neighbours\.0\n"):
         told(model, grid={"neighbours": [0]})
-    with pytest.raises(ValidationError, match="l2 is"):
+    with pytest.raises(ValidationError, match="varies l2, which is no setting"):
         told(model, grid={"l2": [0.1]})
 
 

@@ -1,0 +1,182 @@
+"""Sentences for faults in params.yaml: the key as it stands in the file, its value, and what it may be."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from pipeline.config import Config
+from pipeline.errors import one_line
+
+Schema = Mapping[str, Any]
+Path = Sequence[int | str]
+
+EXPECTED = {
+    "bool_type": "true or false",
+    "dict_type": "a mapping of names to values",
+    "finite_number": "a finite number",
+    "float_type": "a number",
+    "greater_than": "above {gt}",
+    "greater_than_equal": "at least {ge}",
+    "int_from_float": "a whole number",
+    "int_type": "a whole number",
+    "less_than": "below {lt}",
+    "less_than_equal": "at most {le}",
+    "list_type": "a list",
+    "multiple_of": "a multiple of {multiple_of}",
+    "string_pattern_mismatch": "text of the form {pattern}",
+    "string_too_short": "text that is not empty",
+    "string_type": "text",
+}
+"""What a value must be, by pydantic's type of error; names in braces are from its context."""
+
+MAPPINGS = {"model_type", "model_attributes_type"}
+"""Pydantic's types of errors for a value where a section should be."""
+
+
+def explain_yaml(error: YAMLError) -> str:
+    """Returns the place of a syntax error in a YAML file, and what is wrong there."""
+    if isinstance(error, MarkedYAMLError) and error.problem_mark is not None:
+        mark, problem = error.problem_mark, (error.problem or error.context or "").partition("\n")[0]
+        return f"line {mark.line + 1}, column {mark.column + 1}: {problem}"
+    return one_line(error)
+
+
+def explain_invalid(invalid: ValidationError, raw: Any, model: type[Config]) -> str:
+    """Returns a sentence for the first of the faults that pydantic found in `raw`, and how many more there are."""
+    first, *others = invalid.errors()
+    more = f" ({len(others)} more after this one)" if others else ""
+    return _explain(first, raw, _schema_of(model)) + more
+
+
+@cache
+def _schema_of(model: type[Config]) -> Schema:
+    return model.model_json_schema()
+
+
+def _explain(error: ErrorDetails, raw: Any, schema: Schema) -> str:
+    path, node = _locate(error["loc"], raw, schema)
+    key, value, context = ".".join(map(str, path)), _as_yaml(error["input"]), error.get("ctx", {})
+    if error["loc"][-1:] == ("[key]",):
+        section = ".".join(map(str, error["loc"][:-2]))
+        return f"{section} has the name {value}: a name is lower-case letters, digits, -, _ and +, the first no sign."
+    match error["type"]:
+        case "extra_forbidden":
+            known = _keys(_locate(error["loc"][:-1], raw, schema)[1])
+            hint = _did_you_mean(path[-1], known)
+            return f"{key} is not a known key (its value is {value}); the keys there are {', '.join(known)}{hint}"
+        case "missing":
+            return f"{_join(key, error['loc'][-1])} is missing: give it a value."
+        case "literal_error":
+            return f"{key} is {value}; it must be {context['expected']}{_did_you_mean(error['input'], _choices(node))}"
+        case "union_tag_invalid":
+            return _explain_tag(key, error["input"], context)
+        case "union_tag_not_found":
+            tag = context["discriminator"].strip("'")
+            return f"{_join(key, tag)} is missing; it must be one of {', '.join(_tags(node))}."
+        case "too_short":
+            return f"{key} has too few entries: it needs {context['min_length']} or more."
+        case "value_error":
+            return f"{key}: {context['error']}" if key else str(context["error"])
+        case kind if kind in MAPPINGS:
+            return f"{key} is {value}; it must be {_a_section(node)}."
+        case kind if kind in EXPECTED:
+            return f"{key} is {value}; it must be {EXPECTED[kind].format_map(context)}."
+    return f"{key} is {value}; {error['msg'][0].lower()}{error['msg'][1:]}."
+
+
+def _explain_tag(key: str, section: Any, context: Mapping[str, Any]) -> str:
+    """Returns the sentence for a section whose `kind`, or the like, is none of those that there are."""
+    tag = context["discriminator"].strip("'")
+    choices = [choice.strip("'") for choice in context["expected_tags"].split(", ")]
+    value = section.get(tag) if isinstance(section, Mapping) else section
+    hint = _did_you_mean(value, choices)
+    return f"{_join(key, tag)} is {_as_yaml(value)}; it must be one of {', '.join(choices)}{hint}"
+
+
+def _locate(location: Path, raw: Any, schema: Schema) -> tuple[list[int | str], Schema]:
+    """Returns the parts of an error's location that stand in the file, and the JSON schema of what is there.
+
+    Pydantic adds to a location the name of the option of each union on the way.
+    """
+    definitions, node, path = schema["$defs"], schema, []
+    for part in location:
+        if "oneOf" in node:
+            node = _option(node, raw, definitions)
+        elif (isinstance(raw, Mapping) and part in raw) or (isinstance(raw, list) and isinstance(part, int)):
+            node = _resolve(_child(node, part), raw[part], definitions)
+            path.append(part)
+            raw = raw[part]
+    return path, node
+
+
+def _child(node: Schema, part: int | str) -> Schema:
+    """Returns the schema of an entry of a list, of a section, or of a mapping whose names are free."""
+    if "items" in node:
+        return node["items"]
+    if part in node.get("properties", {}):
+        return node["properties"][part]
+    (values,) = node.get("patternProperties", {"": node.get("additionalProperties") or {}}).values()
+    return values
+
+
+def _resolve(node: Schema, value: Any, definitions: Schema) -> Schema:
+    """Returns the schema that a reference, or a union with null, stands for."""
+    while "$ref" in node or "anyOf" in node:
+        node = definitions[node["$ref"].rpartition("/")[2]] if "$ref" in node else _option(node, value, definitions)
+    return node
+
+
+def _option(node: Schema, value: Any, definitions: Schema) -> Schema:
+    """Returns the option of a union that a value names, or else fits best."""
+    options = node.get("oneOf", node.get("anyOf"))
+    if "discriminator" in node:
+        options = [{"$ref": node["discriminator"]["mapping"][value[node["discriminator"]["propertyName"]]]}]
+    resolved = [_resolve(option, value, definitions) for option in options]
+    return max(resolved, key=lambda option: _agreement(option, value))
+
+
+def _agreement(option: Schema, value: Any) -> tuple[int, int]:
+    """Counts the keys of a section that have a value which an option demands, and those that it knows."""
+    properties = option.get("properties", {})
+    known = {key: properties[key] for key in value if key in properties} if isinstance(value, Mapping) else {}
+    return sum(value[key] in _choices(property) for key, property in known.items()), len(known)
+
+
+def _choices(node: Schema) -> list[Any]:
+    return node.get("enum", [node["const"]] if "const" in node else [])
+
+
+def _tags(node: Schema) -> list[str]:
+    return list(node.get("discriminator", {}).get("mapping", ()))
+
+
+def _keys(node: Schema) -> list[str]:
+    return sorted(node.get("properties", ()))
+
+
+def _a_section(node: Schema) -> str:
+    """Describes the section that belongs where another value stands."""
+    if "discriminator" in node:
+        return f"a section with {node['discriminator']['propertyName']}: {' or '.join(_tags(node))}"
+    return f"a section with the keys {', '.join(_keys(node))}"
+
+
+def _did_you_mean(value: Any, choices: Sequence[str]) -> str:
+    near = difflib.get_close_matches(str(value), choices, n=1)
+    return f"; did you mean {near[0]}?" if near else "."
+
+
+def _join(key: str, name: int | str) -> str:
+    return f"{key}.{name}" if key else str(name)
+
+
+def _as_yaml(value: Any) -> str:
+    """Returns a value as it is written in the file, a long one cut short."""
+    words = {"None": "null", "True": "true", "False": "false"}
+    text = words.get(repr(value), repr(value))
+    return text if len(text) <= 80 else f"{text[:80]}…"

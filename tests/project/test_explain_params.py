@@ -1,0 +1,127 @@
+"""Faults in params.yaml: one sentence with the key, the value and the choices, in words of ours."""
+
+import copy
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+
+from pipeline.errors import InputError
+from project.explain_params import explain_invalid
+from project.params import Params, load
+
+ROOT = Path(__file__).parents[2]
+PARAMS = YAML(typ="safe", pure=True).load(ROOT / "params.yaml")
+
+
+def changed(key: str, value: Any) -> dict[str, Any]:
+    """The project's parameters with one value replaced, or added."""
+    params = copy.deepcopy(PARAMS)
+    *path, name = (int(part) if part.isdigit() else part for part in key.split("."))
+    section = params
+    for part in path:
+        section = section[part]
+    section[name] = value
+    return params
+
+
+def fault(raw: Any) -> str:
+    with pytest.raises(ValidationError) as caught:
+        Params.model_validate(raw)
+    return explain_invalid(caught.value, raw, Params)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "sentence"),
+    [
+        ("sourse", "x", "sourse is not a known key (its value is 'x'); the keys there are "),
+        ("store.scalling", "l2", "the keys there are scaling, threshold; did you mean scaling?"),
+        ("store.scaling", "standardize", "store.scaling is 'standardize'; it must be 'standardise', "),
+        ("store.scaling", "standardize", "; did you mean standardise?"),
+        ("seeds", 0, "seeds is 0; it must be at least 1."),
+        ("seed", 1.5, "seed is 1.5; it must be a whole number."),
+        ("training.sigma", 0, "training.sigma is 0; it must be above 0."),
+        ("training.sigma", "0.1", "training.sigma is '0.1'; it must be a number."),
+        ("training.negatives", "uniform", "it must be a section with kind: adaptive or uniform."),
+        ("training.negatives", {}, "training.negatives.kind is missing; it must be one of adaptive, uniform."),
+        ("training.negatives", {"kind": "unifrom"}, "training.negatives.kind is 'unifrom'; it must be one of uniform"),
+        ("training.negatives", {"kind": "unifrom"}, "; did you mean uniform?"),
+        ("training.negatives", {"kind": "adaptive"}, "training.negatives.mean_rank is missing: give it a value."),
+        ("report", 3, "report is 3; it must be a section with the keys examples, "),
+        ("models.fm", {"kind": "fn", "features": "none"}, "models.fm.kind is 'fn'; it must be one of "),
+        ("models.fm.trianing", {}, "; did you mean training?"),
+        ("models.fm.training", {"l3": 1}, "models.fm.training.l3 is not a known key"),
+        ("models.A B", PARAMS["models"]["fm"], "models has the name 'A B': a name is lower-case letters, digits"),
+        ("models", {}, "models has too few entries: it needs 1 or more."),
+        ("recipes", {}, "recipes has too few entries: it needs 1 or more."),
+        ("recipes.sample.refine.0.usr", 5, "recipes.sample.refine.0.usr is not a known key"),
+        ("recipes.sample.refine.0.usr", 5, "the keys there are keep, tag, user; did you mean user?"),
+        ("recipes.sample.split.test_share", 0.5, "recipes.sample.split.test_share is not a known key"),
+        ("recipe", "sampel", "recipe is 'sampel'; it must be one of sample, "),
+        ("tuning.grid.l2.1", -1, "tuning.grid.l2.1 is -1; it must be at least 0."),
+        ("tuning.grid.lerning", [1], "tuning: the grid varies lerning, which is no setting."),
+        ("models.neighbours.grid.neighbours.0", 0, "models.neighbours.grid.neighbours.0 is 0; it must be at least 1."),
+        ("sources.table.files", None, "sources.table.files is null; it must be a list."),
+        ("sources.table.lowercase", "yes", "sources.table.lowercase is 'yes'; it must be true or false."),
+    ],
+)
+def test_a_fault_names_the_key_the_value_and_the_choices(key, value, sentence):
+    assert sentence in fault(changed(key, value))
+
+
+def test_a_name_that_is_no_text():
+    params = copy.deepcopy(PARAMS)
+    params["models"][None] = params["models"]["fm"]
+    assert fault(params).startswith("models has the name null: a name is ")
+
+
+def test_further_faults_are_counted():
+    params = changed("seeds", 0)
+    params["seed"] = -1
+    assert fault(params) == "seed is -1; it must be at least 0. (1 more after this one)"
+
+
+def keys(node: Any, path: tuple[str, ...] = ()) -> Iterator[str]:
+    """The dotted keys of all values in the file, sections too."""
+    if path:
+        yield ".".join(path)
+    parts = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for name, value in parts:
+        yield from keys(value, (*path, str(name)))
+
+
+@pytest.mark.parametrize("value", [None, True, -1, 1.5, math.inf, "", "text", [], [None], {}, {"kind": 1}], ids=repr)
+def test_no_fault_is_in_the_validators_words(value):
+    """Whatever value stands wherever: the sentence begins with a key that is in the file."""
+    for key in keys(PARAMS):
+        raw = changed(key, value)
+        try:
+            Params.model_validate(raw)
+        except ValidationError as error:
+            sentence = explain_invalid(error, raw, Params)
+            assert not re.search(r"[Ii]nput should|valid dictionary|validation error|instance of", sentence), sentence
+            assert sentence.partition(".")[0].partition(" ")[0].rstrip(":") in raw, sentence
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"source: sample\nsource: table\n", r"is not YAML; line 2, column 1: found duplicate key"),
+        (b"source: [", r"is not YAML; line 1, column \d+: "),
+        ("source: é".encode("latin-1"), "is not in UTF-8: save it in that encoding"),
+        ("source: sample".encode("utf-16"), "is not in UTF-8: save it in that encoding"),
+        (b"source: " + 500 * b"[", "is nested too deeply"),
+        (b"just words", "holds no mapping of keys to values"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_one_sentence(tmp_path, content, words):
+    file = tmp_path / "params.yaml"
+    file.write_bytes(content)
+    with pytest.raises(InputError, match=words) as caught:
+        load(file)
+    assert len(str(caught.value).splitlines()) == 1
