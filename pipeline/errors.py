@@ -51,6 +51,20 @@ class ResourceError(InputError):
         return type(self), (str(self), self.option)
 
 
+class CredentialError(InputError):
+    """A secret that a service asks for, missing or refused.
+
+    variable: the environment variable that holds it.
+    """
+
+    def __init__(self, message: str, variable: str):
+        super().__init__(message)
+        self.variable = variable
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (str(self), self.variable)
+
+
 def one_line(error: BaseException) -> str:
     """Returns an error's message without line breaks, to stand in a sentence."""
     return " ".join(str(error).split())

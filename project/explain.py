@@ -4,7 +4,7 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pipeline.errors import ArtifactError, InputError, Option, ResourceError, SettingError
+from pipeline.errors import ArtifactError, CredentialError, InputError, Option, ResourceError, SettingError
 
 ALTERNATIVES: dict[Option, str] = {
     "address": "Give another --address, or choose --engine local.",
@@ -41,6 +41,8 @@ def explain(error: InputError | OSError) -> str:
             return f"{_ended(error)} Run `dvc repro`, which makes what is missing or out of date."
         case ResourceError():
             return f"{_ended(error)} {ALTERNATIVES[error.option]}"
+        case CredentialError():
+            return f"{_ended(error)} Set {error.variable} in the environment."
         case InputError():
             return str(error)
     where = f"{error.filename}: " if error.filename else ""

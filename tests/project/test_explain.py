@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from pipeline.errors import ArtifactError, InputError, Option, ResourceError, SettingError
+from pipeline.errors import ArtifactError, CredentialError, InputError, Option, ResourceError, SettingError
 from pipeline.files import atomic
 from project.explain import explain, section
 
@@ -37,6 +37,11 @@ def test_a_lacking_resource_names_the_flag(option):
     sentence = explain(ResourceError("The machine lacks it.", option))
     assert sentence.startswith("The machine lacks it. ")
     assert f"--{option}" in sentence
+
+
+def test_a_secret_names_its_variable():
+    sentence = explain(CredentialError("The service needs a key.", "SERVICE_KEY"))
+    assert sentence == "The service needs a key. Set SERVICE_KEY in the environment."
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from PIL import Image
@@ -81,6 +82,22 @@ class FakeFlickr:
         return moods[turn] if turn < len(moods) else "good"
 
 
+def info_answer(photo: str, known: FakePhoto) -> dict[str, Any]:
+    """Makes the answer of getInfo for a photo."""
+    return {
+        "stat": "ok",
+        "photo": {
+            "id": photo,
+            "secret": SECRET,
+            "server": SERVER,
+            "owner": {"nsid": known.owner, "username": "<b>\u202eHostile\u0000", "realname": ""},
+            "title": {"_content": "'; DROP TABLE photo; -- <script>alert(1)</script> ../../../etc/passwd"},
+            "dates": {"posted": "1278473496"},
+            "tags": {"tag": [_tag(known.owner, tag) for tag in known.tags]},
+        },
+    }
+
+
 @contextmanager
 def serving(photos: Mapping[int, FakePhoto], url_of: str = "127.0.0.1"):
     """A running server for these photos."""
@@ -131,18 +148,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._json({"stat": "fail", "code": code, "message": f"Invalid API Key {query['api_key']}"})
         mood = self.fake.mood("api", photo)
         known = self.fake.photos[photo]
-        answer = {
-            "stat": "ok",
-            "photo": {
-                "id": str(photo),
-                "secret": SECRET,
-                "server": SERVER,
-                "owner": {"nsid": known.owner, "username": "<b>\u202eHostile\u0000", "realname": ""},
-                "title": {"_content": "'; DROP TABLE photo; -- <script>alert(1)</script> ../../../etc/passwd"},
-                "dates": {"posted": "1278473496"},
-                "tags": {"tag": [_tag(known.owner, tag) for tag in known.tags]},
-            },
-        }
+        answer = info_answer(str(photo), known)
         photo_answer = answer["photo"]
         match mood.split():
             case ["good"]:
@@ -167,6 +173,9 @@ class _Handler(BaseHTTPRequestHandler):
                 return self._json(answer)
             case ["ownerless"]:
                 del photo_answer["owner"]
+                return self._json(answer)
+            case ["infinite"]:
+                photo_answer["tags"]["tag"] += [_tag(known.owner, "endless", machine_tag=float("inf"))]
                 return self._json(answer)
             case ["array"]:
                 return self._json([1, 2])
@@ -199,6 +208,8 @@ class _Handler(BaseHTTPRequestHandler):
                 return self._send(200, self.fake.unavailable, "image/gif")
             case ["redirect", "unavailable"]:
                 return self._redirect("https://s.yimg.example/pw/images/en-us/photo_unavailable.png")
+            case ["redirect", "placeholder"]:
+                return self._redirect("/photos/gone/unavailable_v2.gif")
             case ["redirect", "flickr"]:
                 return self._redirect(f"https://live.staticflickr.com{path.removeprefix('/photos')}")
             case ["redirect", "here"]:
@@ -234,10 +245,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self.close_connection = True
             case ["redirect", "loopback"]:
                 self._redirect("http://127.0.0.1:1/")
-            case [status, seconds]:
-                self._send(int(status), b"", retry_after=seconds)
-            case [status]:
-                self._send(int(status), b"")
+            case [status, *retry_after]:
+                self._send(int(status), b"", retry_after=" ".join(retry_after))
 
     def _json(self, value: object):
         self._send(200, json.dumps(value).encode(), "application/json")

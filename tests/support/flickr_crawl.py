@@ -4,6 +4,7 @@ import asyncio
 
 from pydantic import SecretStr
 
+from pipeline.sources.flickr.api import FlickrApi
 from pipeline.sources.flickr.crawl import Crawl, session
 from pipeline.sources.flickr.host import Host, Manners
 from pipeline.sources.flickr.journal import Journal
@@ -17,14 +18,14 @@ def crawl(
 ):
     """Crawls all photos of the server; the journal's rows by photo (int)."""
     with Journal.open(path) as journal:
-        journal.expect(fake.photos, never or {})
+        journal.expect(map(str, fake.photos), {str(photo): why for photo, why in (never or {}).items()})
 
         async def run():
             async with session(in_flight, timeout, None) as http:
                 photos = Host(http, fake.photo_url, manners)
-                asked = Host(http, fake.api_url, manners) if api else None
-                secret = SecretStr(key) if api else None
-                await Crawl(journal, photos, asked, secret, addresses or {}, in_flight, passes).run()
+                asked = FlickrApi(Host(http, fake.api_url, manners), SecretStr(key)) if api else None
+                urls = {str(photo): url for photo, url in (addresses or {}).items()}
+                await Crawl(journal, photos, asked, urls, in_flight, passes).run()
 
         try:
             asyncio.run(run())

@@ -1,112 +1,186 @@
-"""Flickr's API: who owns a photo, who tagged it how, and where its picture lies (`flickr.photos.getInfo`)."""
+"""Flickr's API: a client for any of its methods, and the answer of `flickr.photos.getInfo`."""
 
 import json
 import unicodedata
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import BaseModel, Field, SecretStr, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, SecretStr, ValidationError
 
+from pipeline.errors import CredentialError
 from pipeline.sources.flickr.host import Answer, Host, Visit, unexpected
-from pipeline.sources.flickr.outcome import NOT_FOUND, PRIVATE, Failure, Oddity, Refusal, Stopped
+from pipeline.sources.flickr.outcome import NOT_FOUND, PRIVATE, Failure, Oddity, Refusal
 
-FINAL = {1: NOT_FOUND, 2: PRIVATE}
-"""Codes of `getInfo` that no later call changes, and what they say of the photo."""
-PASSING = {105: "service unavailable", 106: "operation failed", 201: "service refused"}
-"""Codes of trouble on Flickr's side."""
-INVALID_KEY = 100
+T = TypeVar("T")
+
+KEY_VARIABLE = "FLICKR_API_KEY"
+"""The environment variable that holds the key of the API."""
+KEYS_PAGE = "https://www.flickr.com/services/api/keys"
+"""Where Flickr gives keys."""
+INVALID_KEY = "100"
+PASSING = {"105": "service unavailable", "106": "operation failed", "201": "service refused"}
+"""Codes of trouble on Flickr's side, of every method."""
+GET_INFO = {"1": NOT_FOUND, "2": PRIVATE}
+"""Codes of `getInfo` that no later call changes, with what they say of the photo."""
+
 LONGEST_TAG = 255
 """Characters; Flickr's own tags are shorter."""
-
-Plain = Annotated[str, Field(pattern=r"^[0-9A-Za-z]{1,64}$")]
-
-
-class PhotoInfo(BaseModel):
-    """What is kept of an answer: owner and tags with their authors (Flickr ids), the picture's place, time of upload.
-
-    tags: (author, tag), without machine tags, empty tags and tags that hold control characters. posted: seconds since
-    1970, None where the answer has none.
-    """
-
-    owner: str
-    tags: list[tuple[str, str]]
-    server: Plain
-    secret: Plain
-    posted: int | None
-
-    @classmethod
-    def from_answer(cls, photo: dict[str, Any]) -> Self:
-        """From the `photo` of Flickr's answer. Raises ValueError, KeyError, TypeError, AttributeError if it is none."""
-        owner = _clean(photo["owner"]["nsid"])
-        own_words = [tag for tag in photo["tags"]["tag"] if not int(tag.get("machine_tag", 0))]
-        found = [(_clean(tag["author"]), _clean(tag["_content"])) for tag in own_words]
-        posted = str(photo.get("dates", {}).get("posted"))
-        return cls(
-            owner=owner,
-            tags=[(author, tag) for author, tag in found if author and tag],
-            server=str(photo["server"]),
-            secret=str(photo["secret"]),
-            posted=int(posted) if posted.isascii() and posted.isdigit() and len(posted) < 12 else None,
-        )
+LARGEST_NUMBER = 2**63
+"""Numbers in an answer are smaller: ids and times."""
 
 
-class _Refused(BaseModel):
-    stat: Literal["fail"]
-    code: int
+def _object(value: Any) -> dict[str, Any]:
+    """Returns a JSON object; an empty one in the place of anything else."""
+    return value if isinstance(value, dict) else {}
 
 
-def _clean(text: str) -> str:
-    """The text without white space around it; empty when it cannot be a name (control characters, endless)."""
-    text = text.strip()
+def _text(value: Any) -> str:
+    """Returns a JSON string or whole number as text without white space around it; empty when it can be no name."""
+    if isinstance(value, int) and abs(value) < LARGEST_NUMBER:
+        value = str(int(value))
+    if not isinstance(value, str):
+        return ""
+    text = value.strip()
     odd = len(text) > LONGEST_TAG or any(unicodedata.category(letter) in ("Cc", "Cs") for letter in text)
     return "" if odd else text
 
 
-async def get_info(host: Host, key: SecretStr, photo: int, visit: Visit) -> PhotoInfo:
-    """Asks for a photo. Raises Failure (not found, private, no usable answer), Refusal, and Stopped for a bad key."""
-    params = {
-        "method": "flickr.photos.getInfo",
-        "api_key": key.get_secret_value(),
-        "photo_id": str(photo),
-        "format": "json",
-        "nojsoncallback": "1",
-    }
-    return await host.get(host.url, lambda answer: _judge(answer, photo), visit, params)
+Text = Annotated[str, BeforeValidator(_text)]
+Plain = Annotated[str, Field(pattern=r"^[0-9A-Za-z]{1,64}$")]
 
 
-def _judge(answer: Answer, asked: int) -> PhotoInfo:
+class _Owner(BaseModel):
+    nsid: Text
+
+
+class _Tag(BaseModel):
+    author: Text = ""
+    content: Text = Field("", alias="_content")
+    machine_tag: Text = "0"
+
+
+class _Tags(BaseModel):
+    # A tag that is none has neither author nor content.
+    tag: list[Annotated[_Tag, BeforeValidator(_object)]]
+
+
+class _Dates(BaseModel):
+    posted: Text = ""
+
+
+class _Photo(BaseModel):
+    id: Text
+    owner: _Owner
+    tags: _Tags
+    server: Text
+    secret: Text
+    dates: Annotated[_Dates, BeforeValidator(_object)] = _Dates()
+
+
+class _InfoAnswer(BaseModel):
+    photo: _Photo
+
+
+class PhotoInfo(BaseModel):
+    """The part of getInfo's answer that is kept."""
+
+    owner: str
+    """The owner's id."""
+    tags: list[tuple[str, str]]
+    """Author's id and tag, without machine tags and what is no name: empty, endless, with control characters."""
+    server: Plain
+    """The part of the picture's address that names the server."""
+    secret: Plain
+    """The part of the picture's address that is hard to guess."""
+    posted: int | None
+    """The time of upload in seconds since 1970, None where the answer has none."""
+
+    @classmethod
+    def from_answer(cls, answer: Mapping[str, Any], asked: str) -> Self:
+        """Reads an answer about the photo asked for, whatever JSON it holds. Raises Oddity when it is of no use.
+
+        One tag that is none costs the photo no other.
+        """
+        try:
+            photo = _InfoAnswer.model_validate(answer).photo
+            if photo.id != asked:
+                raise Oddity("answer for another photo")
+            if not photo.owner.nsid:
+                raise Oddity("answer without an owner")
+            posted = photo.dates.posted
+            return cls(
+                owner=photo.owner.nsid,
+                tags=[
+                    (tag.author, tag.content)
+                    for tag in photo.tags.tag
+                    if tag.machine_tag == "0" and tag.author and tag.content
+                ],
+                server=photo.server,
+                secret=photo.secret,
+                posted=int(posted) if posted.isascii() and posted.isdigit() and len(posted) < 12 else None,
+            )
+        except ValidationError:
+            raise Oddity("unusable answer") from None
+
+
+class FlickrApi:
+    """A client of Flickr's API.
+
+    It knows the form of calls and failures; requests, their rate and their retries are the host's matter.
+    """
+
+    def __init__(self, host: Host, key: SecretStr):
+        self.host = host
+        self._key = key
+
+    async def get_info(self, photo: str, visit: Visit) -> PhotoInfo:
+        """Asks who owns a photo, who gave it which tags, and where its picture lies. Raises what `call` raises."""
+        return await self.call(
+            "flickr.photos.getInfo",
+            {"photo_id": photo},
+            lambda answer: PhotoInfo.from_answer(answer, photo),
+            visit,
+            GET_INFO,
+        )
+
+    async def call(
+        self,
+        method: str,
+        arguments: Mapping[str, str],
+        read: Callable[[dict[str, Any]], T],
+        visit: Visit,
+        final: Mapping[str, str],
+    ) -> T:
+        """Calls a method of the API. Returns what `read` makes of its answer; it raises Oddity for one of no use.
+
+        final: the codes of the method that no later call changes, with the status that each stands for. Raises Failure
+        for those, Refusal for no usable answer (see `Host.get`), CredentialError for a key that Flickr does not know.
+        """
+        params = {"method": method, "api_key": self._key.get_secret_value(), "format": "json", "nojsoncallback": "1"}
+        return await self.host.get(
+            self.host.url, lambda answer: read(_parse(answer, final)), visit, {**params, **arguments}
+        )
+
+
+def _parse(answer: Answer, final: Mapping[str, str]) -> dict[str, Any]:
+    """Returns the object of a call that went well. Flickr's own messages are not repeated: they can hold the key."""
     if answer.status != 200:
         raise unexpected(answer)
     try:
         value = json.loads(answer.body)
     except (ValueError, RecursionError):
         raise Refusal("answer is not JSON") from None
-    if not isinstance(value, dict):
-        raise Oddity("unusable answer")
-    if value.get("stat") != "ok":
-        raise _refusal(value)
-    try:
-        info = PhotoInfo.from_answer(value["photo"])
-        matches = str(value["photo"]["id"]) == str(asked)
-    except (ValueError, KeyError, TypeError, AttributeError):  # pydantic's ValidationError is a ValueError.
-        raise Oddity("unusable answer") from None
-    if not info.owner or not matches:
-        raise Oddity("answer without an owner" if matches else "answer for another photo")
-    return info
-
-
-def _refusal(value: dict[str, Any]) -> Exception:
-    """What a failed call means. Flickr's own message is not repeated: it could hold what we sent."""
-    try:
-        code = _Refused.model_validate(value).code
-    except ValidationError:
-        return Oddity("unusable answer")
+    match value:
+        case {"stat": "ok"}:
+            return value
+        case {"stat": "fail", "code": given}:
+            code = _text(given)
+        case _:
+            raise Oddity("unusable answer")
     if code == INVALID_KEY:
-        return Stopped(
-            "Flickr says that the API key is not valid: set FLICKR_API_KEY to one of "
-            "https://www.flickr.com/services/api/keys, then run again."
-        )
-    if code in FINAL:
-        return Failure(FINAL[code], f"Flickr's code {code}")
+        raise CredentialError(f"Flickr does not know the API key in use; it gives others at {KEYS_PAGE}.", KEY_VARIABLE)
+    if code in final:
+        raise Failure(final[code], f"Flickr's code {code}")
     if code in PASSING:
-        return Refusal(f"Flickr's code {code}, {PASSING[code]}")
-    return Oddity(f"Flickr's code {code}")
+        raise Refusal(f"Flickr's code {code}, {PASSING[code]}")
+    raise Oddity(f"Flickr's code {code}" if 0 < len(code) < 6 else "unusable answer")

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from importlib.metadata import version
 
 import aiohttp
-from pydantic import SecretStr
 
 from pipeline.data.photo import Photo, PhotoError, prepare
 from pipeline.progress import Meter, meter
-from pipeline.sources.flickr.api import PhotoInfo, get_info
+from pipeline.sources.flickr.api import FlickrApi, PhotoInfo
 from pipeline.sources.flickr.host import Host, Visit
 from pipeline.sources.flickr.journal import Journal
 from pipeline.sources.flickr.outcome import (
@@ -34,20 +33,20 @@ CONNECTING = 15.0
 
 @dataclass(frozen=True)
 class Crawl:
-    """One run of the crawl over a journal.
-
-    api, key: None where the API is not asked; then `addresses` (photo to URL, None where the lists have none) tells
-    where the pictures are, else the API's answer does. in_flight: photos worked on at once; passes: how often the run
-    comes back to what was put off.
-    """
+    """One run of the crawl over a journal."""
 
     journal: Journal
+    """The photos, each with its status."""
     photos: Host
-    api: Host | None
-    key: SecretStr | None
-    addresses: Mapping[int, str | None]
+    """Flickr's image host."""
+    api: FlickrApi | None
+    """Flickr's API, which knows where the pictures are; None where it is not asked."""
+    addresses: Mapping[str, str | None]
+    """Pictures' URLs by photo for a crawl without the API; None where a photo has none."""
     in_flight: int
+    """Photos worked on at once."""
     passes: int
+    """Visits, in one run, to a photo that is put off."""
 
     async def run(self) -> None:
         """Visits what waits, then what was put off.
@@ -70,7 +69,7 @@ class Crawl:
             "network, then run again; all that was done is kept."
         )
 
-    async def _visit_all(self, waiting: dict[int, str], last: bool, progress: Meter, counts: dict[str, int]) -> None:
+    async def _visit_all(self, waiting: dict[str, str], last: bool, progress: Meter, counts: dict[str, int]) -> None:
         # One iterator for all workers: none runs ahead, and nothing is queued.
         turns = iter(waiting.items())
         try:
@@ -81,7 +80,7 @@ class Crawl:
             raise group_of_errors.exceptions[0] from None  # What failed first; the others were cancelled for it.
 
     async def _work(
-        self, turns: Iterator[tuple[int, str]], last: bool, progress: Meter, counts: dict[str, int]
+        self, turns: Iterator[tuple[str, str]], last: bool, progress: Meter, counts: dict[str, int]
     ) -> None:
         for photo, before in turns:
             status = await self._visit(photo, before, last)
@@ -91,8 +90,11 @@ class Crawl:
                 counts[PENDING] -= 1
                 progress.advance(_note(counts))
 
-    async def _visit(self, photo: int, before: str, last: bool) -> str:
-        """Asks for all that is missing of a photo, and notes how it went. Returns its status."""
+    async def _visit(self, photo: str, before: str, last: bool) -> str:
+        """Asks for all that is missing of a photo, and notes the outcome. Returns the photo's status.
+
+        before: the status until now. last: whether this run comes back to no photo any more.
+        """
         visit, picture, reason = Visit(), None, ""
         try:
             info = await self._info(photo, visit) if self.api else None
@@ -108,17 +110,18 @@ class Crawl:
         self.journal.record(photo, status, visit.requests, reason, picture)
         return status
 
-    async def _put_off(self, photo: int, visit: Visit, refusal: Refusal, before: str, last: bool) -> str:
-        """Notes that a host gave no answer for a photo, which is the fault of one or of the other. Returns its status.
+    async def _put_off(self, photo: str, visit: Visit, refusal: Refusal, before: str, last: bool) -> str:
+        """Notes that a host gave no answer, which is its own fault or the photo's. Returns the photo's status.
 
-        A photo that was never refused before says that the host is in trouble, if it had answered until then. With
-        any other the question is open, and the host is asked for a photo that it gave before. If it answers, the photo
-        is to blame: the host's patience is not touched, and in the last pass the photo is an http error.
+        A photo that was never put off before is evidence against a host that had answered until then. With any other
+        the question is open, and the host is asked for a photo that it gave before. If it answers, the photo is to
+        blame: it is an http error in the last pass, and the host's patience is not touched.
         """
         is_evidence = before == PENDING and visit.host.has_answered and not last
         photo_is_to_blame = not is_evidence and await self._answers(visit.host)
         final = photo_is_to_blame and last and not isinstance(refusal, Unreachable)
         status = HTTP_ERROR if final else PENDING_RETRY
+        # Before the host is counted against: that may end the crawl, and the next one is to ask for other photos first.
         self.journal.record(photo, status, visit.requests, refusal.reason)
         if not photo_is_to_blame:
             visit.host.refused(refusal.reason)
@@ -131,37 +134,40 @@ class Crawl:
             return False
         try:
             if host is self.photos:
-                await fetch(host, self._path(witness, self.journal.info(witness)), visit)
+                await fetch(host, self._path(witness, self.journal.info(witness)), witness, visit)
             else:
-                await get_info(host, self.key, witness, visit)
+                await self.api.get_info(witness, visit)
         except Refusal:
             return False
         except Failure:  # An answer, too: the photo has gone since. But an address that is refused is never asked for.
             return visit.requests > 0
         return True
 
-    async def _info(self, photo: int, visit: Visit) -> PhotoInfo:
+    async def _info(self, photo: str, visit: Visit) -> PhotoInfo:
         info = self.journal.info(photo)
         if info is None:
-            info = await get_info(self.api, self.key, photo, visit)
+            info = await self.api.get_info(photo, visit)
             self.journal.keep_info(photo, info)
         return info
 
-    async def _picture(self, photo: int, info: PhotoInfo | None, visit: Visit) -> Photo:
-        data = await fetch(self.photos, self._path(photo, info), visit)
-        return await asyncio.to_thread(prepare, str(photo), data)
+    async def _picture(self, photo: str, info: PhotoInfo | None, visit: Visit) -> Photo:
+        data = await fetch(self.photos, self._path(photo, info), photo, visit)
+        return await asyncio.to_thread(prepare, photo, data)
 
-    def _path(self, photo: int, info: PhotoInfo | None) -> str:
+    def _path(self, photo: str, info: PhotoInfo | None) -> str:
         """Returns where a photo's picture lies on the image host. Raises Failure when no address of it is known."""
         if self.api and info:
             return picture_path(info.server, photo, info.secret)
         if address := self.addresses.get(photo):
-            return listed_path(address)
+            return listed_path(address, photo)
         raise Failure(NOT_FOUND, "no address in the lists")
 
 
 def session(in_flight: int, timeout: float, contact: str | None) -> aiohttp.ClientSession:
-    """The HTTP session of a crawl: who we are, how long we wait, no cookies, the environment's proxies."""
+    """Opens the HTTP session of a crawl: it names the project, keeps no cookies, heeds the environment's proxies.
+
+    timeout: seconds for a request, body included. contact: an address for the host's questions.
+    """
     agent = f"image-tag-recommendation/{version('image-tag-recommendation')} (research; {contact or 'no contact'})"
     return aiohttp.ClientSession(
         headers={"User-Agent": agent},

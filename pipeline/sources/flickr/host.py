@@ -1,6 +1,6 @@
 """One host, asked politely: a steady rate, retries of what can pass, pauses when it asks for them, an end to patience.
 
-Whatever is raised here is in words of our own: the texts of the HTTP library can hold addresses, and those the API key.
+Errors raised here are in words of our own: those of the HTTP library can hold addresses, and these the API key.
 """
 
 import asyncio
@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -31,15 +32,17 @@ logger = logging.getLogger(__name__)
 PASSING = {408, 425, 429, *range(500, 600)}
 """HTTP statuses that can pass: too early, too often, the server's own trouble."""
 LARGEST = 32 * 1024**2
-"""A longer body, in bytes, is nothing that we asked for: it is not read to its end."""
+"""Bytes; a longer body is nothing that we asked for, and is not read to its end."""
 LONGEST_WAIT = 60.0
 """Seconds between two attempts at the same thing, at most."""
 LONGEST_PAUSE = 120.0
 """Seconds that a host is left alone for after refusals in a row, at most, unless it asks for more."""
 LONGEST_RETRY_AFTER = 2 * 3600.0
 """Seconds that a host may ask us to wait; for more the crawl stops. Flickr counts queries by the hour."""
-WORTH_SAYING = 10.0
-"""Seconds of a pause that is told of."""
+YEAR = 365 * 86_400.0
+"""Seconds; whatever longer wait a host asks for is this long."""
+LOGGED_PAUSE = 10.0
+"""Seconds of a pause that is worth a line in the log."""
 FIRST_REFUSALS = 5
 """Photos that a host may refuse before it has answered even once: there is no network, or the address is wrong."""
 
@@ -78,7 +81,10 @@ class Visit:
 
 
 class Host:
-    """The host behind one address. All requests share its rate and its pauses."""
+    """The host behind one address. All requests share its rate and its pauses.
+
+    has_answered: whether it has, in this run of the crawl.
+    """
 
     def __init__(self, session: aiohttp.ClientSession, url: str, manners: Manners):
         self.url = url
@@ -92,6 +98,7 @@ class Host:
 
     @property
     def name(self) -> str:
+        """The host's name and port."""
         return urlsplit(self.url).netloc
 
     async def get(
@@ -126,8 +133,8 @@ class Host:
         self._in_a_row += 1
         if not self.has_answered and self._in_a_row >= min(FIRST_REFUSALS, self._manners.refusals):
             raise Stopped(
-                f"{self.name} has not answered once (last: {reason}): check the network and the address in the "
-                "source's configuration, then run again."
+                f"{self.name} has not answered once (last: {reason}): check the network and the address {self.url}, "
+                "then run again."
             )
         if self._in_a_row >= self._manners.refusals:
             raise Stopped(
@@ -172,7 +179,7 @@ class Host:
         if seconds > LONGEST_RETRY_AFTER:
             raise Stopped(f"{self.name} asks us to come back in {seconds / 3600:.1f} hours: run again then.")
         self._resume = max(self._resume, time.monotonic() + seconds)
-        if seconds >= WORTH_SAYING:
+        if seconds >= LOGGED_PAUSE:
             logger.info("%s is left alone for %.0f seconds", self.name, seconds)
 
     def _answered(self) -> None:
@@ -194,12 +201,14 @@ async def _body(response: aiohttp.ClientResponse) -> bytes:
 
 
 def _retry_after(value: str | None) -> float | None:
-    """Seconds, from a number of them or an HTTP date (RFC 9110, 10.2.3); None when there is neither."""
-    if value is None:
-        return None
-    if value.strip().isascii() and value.strip().isdigit():
-        return float(value)
+    """Reads seconds from a number of them or an HTTP date (RFC 9110, 10.2.3); None when the value is neither."""
+    value = (value or "").strip()
+    if value.isascii() and value.isdigit():
+        return min(float(value), YEAR)
     try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
+        date = parsedate_to_datetime(value)
+        # A date without a time zone is one in UTC.
+        seconds = ((date if date.tzinfo else date.replace(tzinfo=UTC)) - datetime.now(UTC)).total_seconds()
+    except (ValueError, OverflowError):
         return None
+    return min(max(seconds, 0.0), YEAR)

@@ -15,6 +15,7 @@ import polars as pl
 from filelock import FileLock, Timeout
 
 from pipeline.data.photo import Photo
+from pipeline.data.schema import DETAIL, PHOTO
 from pipeline.errors import InputError
 from pipeline.sources.flickr.api import PhotoInfo
 from pipeline.sources.flickr.outcome import ASKED_AGAIN, NEVER_ASKED, OK, PENDING, PENDING_RETRY
@@ -34,12 +35,14 @@ CREATE TABLE IF NOT EXISTS picture (
 );
 CREATE TABLE IF NOT EXISTS journal (made INTEGER NOT NULL);
 """
+STATUS, ATTEMPTS, INFO = "status", "attempts", "info"
+"""Columns of `Journal.rows`: a photo's status, the requests made for it, the API's answer about it."""
 BATCH = 10_000
 """Rows read at once, where all are read."""
 
 
 class Journal:
-    """An open journal; photos are Flickr's ids, as whole numbers."""
+    """An open journal. Photos are Flickr's ids, which are whole numbers in the file and text everywhere else."""
 
     def __init__(self, connection: sqlite3.Connection):
         self._connection = connection
@@ -47,9 +50,9 @@ class Journal:
     @classmethod
     @contextmanager
     def open(cls, path: Path) -> Iterator[Self]:
-        """The journal in a file, made when it is not there, for one crawl at a time.
+        """Opens the journal in a file, which is made when it is not there, for one crawl at a time.
 
-        Raises InputError when another crawl has it, or the file is no journal or cannot be written.
+        Raises InputError when another crawl has it, and for a file that is no journal or cannot be written.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -61,7 +64,7 @@ class Journal:
     @classmethod
     @contextmanager
     def read(cls, path: Path) -> Iterator[Self]:
-        """The journal in a file, to look at, also while a crawl writes it. Raises InputError when there is none."""
+        """Opens the journal in a file to look at it, also while a crawl writes it. Raises InputError without one."""
         if not path.is_file():
             raise InputError(f"There is no journal ({path}) yet: no crawl of this source has begun.")
         with cls._connect(path) as journal:
@@ -85,11 +88,11 @@ class Journal:
                 "file, move it away. What was committed to it is kept; then run again."
             ) from None
 
-    def expect(self, photos: Iterable[int], never_asked: Mapping[int, str]) -> None:
-        """Takes the lists' photos in: new ones as pending, those that are `never_asked` for with the reason as status.
+    def expect(self, photos: Iterable[str], never_asked: Mapping[str, str]) -> None:
+        """Lists photos: new ones as pending, those that are `never_asked` for with the reason as their status.
 
-        What was never asked for and now is wanted becomes pending; other rows stay as they are. Photos that the lists
-        no longer have keep their rows and pictures, and count no more.
+        What was never asked for and now is wanted becomes pending; other rows stay as they are. Photos that are no
+        longer listed keep their rows and pictures, and count no more.
         """
         with self._transaction():
             self._connection.execute("UPDATE photo SET listed = 0")
@@ -97,7 +100,7 @@ class Journal:
                 "INSERT INTO photo (id, listed, status) VALUES (?1, 1, ?2) ON CONFLICT (id) DO UPDATE SET listed = 1, "
                 f"status = CASE WHEN ?2 <> '{PENDING}' THEN ?2 WHEN status IN {NEVER_ASKED} THEN '{PENDING}' "
                 "ELSE status END",
-                ((photo, never_asked.get(photo, PENDING)) for photo in photos),
+                ((int(photo), never_asked.get(photo, PENDING)) for photo in photos),
             )
 
     def ask_again(self, statuses: Collection[str]) -> int:
@@ -111,54 +114,54 @@ class Journal:
         """Makes photos pending that are ok without an answer of the API; their pictures stay."""
         self._connection.execute(f"UPDATE photo SET status = '{PENDING}' WHERE status = '{OK}' AND info IS NULL")
 
-    def waiting(self) -> dict[int, str]:
+    def waiting(self) -> dict[str, str]:
         """Returns the listed photos that are not final with their statuses: those never put off first, then by id."""
-        return dict(
-            self._connection.execute(
-                f"SELECT id, status FROM photo WHERE listed AND status IN {ASKED_AGAIN} "
-                f"ORDER BY status <> '{PENDING}', id"
-            )
+        rows = self._connection.execute(
+            f"SELECT id, status FROM photo WHERE listed AND status IN {ASKED_AGAIN} ORDER BY status <> '{PENDING}', id"
         )
+        return {str(photo): status for photo, status in rows}
 
-    def any_ok(self) -> int | None:
+    def any_ok(self) -> str | None:
         """Returns a listed photo that is ok, each time another; None when there is none."""
         row = self._connection.execute(
             f"SELECT id FROM photo WHERE listed AND status = '{OK}' ORDER BY RANDOM() LIMIT 1"
         ).fetchone()
-        return row and row[0]
+        return row and str(row[0])
 
-    def info(self, photo: int) -> PhotoInfo | None:
-        """What the API said of a photo, if it was asked and answered."""
-        ((info,),) = self._connection.execute("SELECT info FROM photo WHERE id = ?", (photo,))
+    def info(self, photo: str) -> PhotoInfo | None:
+        """Returns the API's answer about a photo, None when it gave none."""
+        ((info,),) = self._connection.execute("SELECT info FROM photo WHERE id = ?", (int(photo),))
         return PhotoInfo.model_validate_json(info) if info else None
 
-    def keep_info(self, photo: int, info: PhotoInfo) -> None:
+    def keep_info(self, photo: str, info: PhotoInfo) -> None:
         """Keeps the API's answer at once: queries are the scarcest thing of a crawl."""
-        self._connection.execute("UPDATE photo SET info = ? WHERE id = ?", (info.model_dump_json(), photo))
+        self._connection.execute("UPDATE photo SET info = ? WHERE id = ?", (info.model_dump_json(), int(photo)))
 
-    def record(self, photo: int, status: str, requests: int, reason: str = "", picture: Photo | None = None) -> None:
-        """Notes how a visit ended, with the picture if there is one, in one transaction."""
+    def record(self, photo: str, status: str, requests: int, reason: str = "", picture: Photo | None = None) -> None:
+        """Notes the outcome of a visit, with the picture if there is one, in one transaction."""
         with self._transaction():
             if picture is not None:
                 self._connection.execute(
                     "INSERT OR REPLACE INTO picture VALUES (?, ?, ?, ?)",
-                    (photo, picture.jpeg, picture.width, picture.height),
+                    (int(photo), picture.jpeg, picture.width, picture.height),
                 )
             self._connection.execute(
                 "UPDATE photo SET status = ?, attempts = attempts + ?, time = ?, reason = ? WHERE id = ?",
-                (status, requests, int(time.time()), reason, photo),
+                (status, requests, int(time.time()), reason, int(photo)),
             )
 
-    def has_picture(self, photo: int) -> bool:
-        return self._connection.execute("SELECT 1 FROM picture WHERE id = ?", (photo,)).fetchone() is not None
+    def has_picture(self, photo: str) -> bool:
+        """True when the photo's picture is in the journal."""
+        row = self._connection.execute("SELECT 1 FROM picture WHERE id = ?", (int(photo),)).fetchone()
+        return row is not None
 
     def picture(self, photo: str) -> Photo:
-        """The picture of a photo that is ok."""
+        """Returns the picture of a photo that is ok."""
         row = self._connection.execute("SELECT jpeg, width, height FROM picture WHERE id = ?", (int(photo),)).fetchone()
         return Photo(photo, *row)
 
     def summary(self) -> dict[str, int]:
-        """How many of the listed photos have each status, the most frequent first."""
+        """Counts the listed photos of each status, the most frequent first."""
         return dict(
             self._connection.execute(
                 "SELECT status, COUNT(*) FROM photo WHERE listed GROUP BY status ORDER BY COUNT(*) DESC, status"
@@ -166,16 +169,16 @@ class Journal:
         )
 
     def rows(self) -> pl.DataFrame:
-        """The listed photos: photo (str), status, attempts, reason, info (JSON, null where the API gave none)."""
+        """Reads the listed photos, sorted: photo, STATUS, ATTEMPTS, detail, INFO (JSON, null where there is none)."""
         cursor = self._connection.execute("SELECT id, status, attempts, reason, info FROM photo WHERE listed")
-        schema = {"photo": pl.Int64, "status": pl.String, "attempts": pl.Int64, "reason": pl.String, "info": pl.String}
+        schema = {PHOTO: pl.Int64, STATUS: pl.String, ATTEMPTS: pl.Int64, DETAIL: pl.String, INFO: pl.String}
         frames = [pl.DataFrame(schema=schema)]
         while rows := cursor.fetchmany(BATCH):
             frames.append(pl.DataFrame(rows, schema, orient="row"))
-        return pl.concat(frames).with_columns(pl.col("photo").cast(pl.String)).sort("photo")
+        return pl.concat(frames).with_columns(pl.col(PHOTO).cast(pl.String)).sort(PHOTO)
 
     def key(self) -> str:
-        """What tells this journal's pictures from another's: once taken, they stay as they are."""
+        """Returns a name that no other journal has: a picture, once taken, stays as it is."""
         made = "INSERT INTO journal SELECT ? WHERE NOT EXISTS (SELECT * FROM journal)"
         self._connection.execute(made, (time.time_ns(),))
         return f"journal {self._connection.execute('SELECT made FROM journal').fetchone()[0]}"

@@ -1,4 +1,4 @@
-"""How asking for a photo can end, besides well."""
+"""The ways in which asking for a photo can end."""
 
 from pipeline.errors import InputError
 
@@ -15,9 +15,9 @@ NO_OWNER = "no owner"
 NO_TAGS = "no tags"
 
 NEVER_ASKED = (NO_OWNER, NO_TAGS)
-"""Photos that could not become a post, whatever Flickr said of them."""
+"""Photos that could not become a post, whatever Flickr's answer."""
 ASKED_AGAIN = (PENDING, PENDING_RETRY)
-"""What a run asks for without being told to; every other status is final."""
+"""Statuses that the next pass asks for; every other one is final."""
 FINAL_FAILURES = (
     NOT_FOUND,
     PRIVATE,
@@ -29,23 +29,27 @@ FINAL_FAILURES = (
     "undecodable",
     "too small",
 )
-"""Final statuses that can be asked for once more; the last four are `photos.prepare`'s."""
+"""Final statuses that can be asked for once more; the last four are those of `photo.prepare`."""
 
 
 class Failure(Exception):
-    """A final answer: the photo cannot be had. `status` is the journal's, `reason` says more, in words of our own."""
+    """A final answer: the photo cannot be had."""
 
     def __init__(self, status: str, reason: str):
         super().__init__(f"{status}: {reason}")
-        self.status, self.reason = status, reason
+        self.status = status
+        """The photo's status in the journal."""
+        self.reason = reason
+        """A few words more, all our own."""
 
 
 class Refusal(Exception):
-    """No answer this time, which can pass: worth asking again. `reason` is in words of our own."""
+    """No answer this time, which can pass: worth asking again."""
 
     def __init__(self, reason: str):
         super().__init__(reason)
         self.reason = reason
+        """A few words, all our own."""
 
 
 class Oddity(Refusal):

@@ -1,4 +1,4 @@
-"""Pictures from Flickr's image host: from nowhere else, and never the one that says "photo unavailable"."""
+"""Pictures from Flickr's image host: from nowhere else, and never a placeholder such as "photo unavailable"."""
 
 import hashlib
 import re
@@ -12,40 +12,46 @@ IMAGE_HOSTS = re.compile(r"(?:[a-z0-9-]+\.)?(?:static\.flickr\.com|staticflickr\
 PATH = re.compile(r"(?:/[\w~-][\w.~-]*)+", re.ASCII)
 """Paths of pictures: no part of them is empty or begins with a dot."""
 UNAVAILABLE_PATH = "photo_unavailable"
+"""Stands in the address of a placeholder, on whatever host."""
 UNAVAILABLE_SHA256 = {
     "258813f6cb1848bff71e41ecf4a5fea7ee2ffcf6275e1fcaf7fbdcb4224a5c3c",  # GIF, "currently unavailable", 8 languages
     "d21b89ec346673063dbc3f6906f1119d12fb0e45fd321b35a669813c983a07ac",  # JPEG, "no longer available"
 }
-"""What Flickr sends, with HTTP 200, in the place of a picture that it does not show."""
+"""Placeholders that Flickr sends, with HTTP 200, for pictures that it does not show."""
 REDIRECTS = 3
 
 
-def listed_path(url: str) -> str:
-    """The path of a picture's URL. Raises Failure when the URL does not point to one of Flickr's image hosts."""
+def listed_path(url: str, photo: str) -> str:
+    """Returns the path of a photo's picture at one of Flickr's image hosts.
+
+    Raises Failure for a URL elsewhere, and for one on these hosts that is not of this photo: a placeholder's.
+    """
     try:
         parts = urlsplit(url)
         ours = (
             parts.scheme in ("http", "https")
-            and parts.netloc == parts.hostname  # no user, no port
-            and IMAGE_HOSTS.fullmatch(parts.netloc)
+            and parts.netloc.lower() == parts.hostname  # no user, no port
+            and IMAGE_HOSTS.fullmatch(parts.hostname)
             and PATH.fullmatch(parts.path)
         )
     except ValueError:
         ours = False
     if not ours:
         raise Failure(REFUSED_ADDRESS, "not on Flickr's image hosts")
+    if not _is_of(photo, parts.path):
+        raise Failure(UNAVAILABLE, "by its address")
     return parts.path
 
 
-def picture_path(server: str, photo: int, secret: str) -> str:
-    """The path of the picture whose longer side is 500 pixels."""
+def picture_path(server: str, photo: str, secret: str) -> str:
+    """Returns the path of the picture whose longer side is 500 pixels."""
     return f"/{server}/{photo}_{secret}.jpg"
 
 
-async def fetch(host: Host, path: str, visit: Visit) -> bytes:
-    """The picture at a path of the image host. Redirects are followed on that host alone, a few.
+async def fetch(host: Host, path: str, photo: str, visit: Visit) -> bytes:
+    """Fetches a photo's picture from a path of the image host. Redirects are followed on that host alone, a few.
 
-    Raises Failure (not found, unavailable picture, refused address, an unexpected answer) and Refusal.
+    Raises Failure (not found, unavailable picture, refused address, http error) and Refusal.
     """
     url = _on(host, path)
     for _ in range(1 + REDIRECTS):
@@ -54,7 +60,7 @@ async def fetch(host: Host, path: str, visit: Visit) -> bytes:
             if hashlib.sha256(answer.body).hexdigest() in UNAVAILABLE_SHA256:
                 raise Failure(UNAVAILABLE, "by its content")
             return answer.body
-        url = _redirected(host, url, answer.headers.get("Location", ""))
+        url = _redirected(host, url, answer.headers.get("Location", ""), photo)
     raise Failure(HTTP_ERROR, f"more than {REDIRECTS} redirects")
 
 
@@ -66,8 +72,8 @@ def _judge(answer: Answer) -> Answer:
     return answer
 
 
-def _redirected(host: Host, url: str, location: str) -> str:
-    """Where to look next: the place on `host` that a redirect names, by its own address or by one of Flickr's."""
+def _redirected(host: Host, url: str, location: str, photo: str) -> str:
+    """Returns the place on `host` that a redirect names, by its own address or by one of Flickr's."""
     try:
         target = urljoin(url, location)
         parts, own = urlsplit(target), urlsplit(host.url)
@@ -76,10 +82,17 @@ def _redirected(host: Host, url: str, location: str) -> str:
     if UNAVAILABLE_PATH in parts.path:
         raise Failure(UNAVAILABLE, "by its redirect")
     if (parts.scheme, parts.netloc) != (own.scheme, own.netloc):
-        return _on(host, listed_path(target))
+        return _on(host, listed_path(target, photo))
     if not PATH.fullmatch(parts.path):
         raise Failure(REFUSED_ADDRESS, "redirect to a broken address")
+    if not _is_of(photo, parts.path):
+        raise Failure(UNAVAILABLE, "by its redirect")
     return f"{own.scheme}://{own.netloc}{parts.path}"
+
+
+def _is_of(photo: str, path: str) -> bool:
+    """True when a path is that of the photo's picture: its file is named after the photo, in each of its sizes."""
+    return path.rpartition("/")[2].startswith(f"{photo}_")
 
 
 def _on(host: Host, path: str) -> str:

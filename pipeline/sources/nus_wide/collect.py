@@ -10,70 +10,69 @@ import polars as pl
 from pydantic import SecretStr
 
 from pipeline.data import shards as packing
-from pipeline.errors import InputError
+from pipeline.data.schema import DETAIL, PHOTO, REASON, TAG, TAGS, TIME, USER
+from pipeline.errors import CredentialError, InputError
+from pipeline.sources.base import Crawled, CrawlTask
+from pipeline.sources.flickr.api import KEY_VARIABLE, KEYS_PAGE, FlickrApi
 from pipeline.sources.flickr.crawl import Crawl, session
 from pipeline.sources.flickr.host import Host, Manners
-from pipeline.sources.flickr.journal import Journal
+from pipeline.sources.flickr.journal import INFO, STATUS, Journal
 from pipeline.sources.flickr.outcome import ASKED_AGAIN, FINAL_FAILURES, NEVER_ASKED, NO_OWNER, NO_TAGS, OK
 from pipeline.sources.nus_wide.config import NusWideConfig
-from pipeline.sources.nus_wide.lists import read_lists
-from pipeline.sources.nus_wide.owners import read_owners
+from pipeline.sources.nus_wide.lists import URL, read_lists
+from pipeline.sources.nus_wide.owners import OWNER, read_owners
 
 logger = logging.getLogger(__name__)
 
-INFO = pl.Struct({"owner": pl.String, "tags": pl.List(pl.List(pl.String)), "posted": pl.Int64})
-"""What is read of a PhotoInfo."""
+API_OWNER, API_TAGS, POSTED, AUTHOR = "api owner", "api tags", "posted", "author"
+"""Columns of the API's answers: the owner, pairs of author and tag, the time of upload (s), one tag's author."""
 SHOWN = 5
-"""Lines shown of what was wrong in the lists; all of it is among what was left out."""
+"""Problems of the lists in the log; all are among what is left out."""
 
 
-def collect(
-    config: NusWideConfig, folder: Path, photos: Path, work: Path, key: SecretStr | None, retry: Collection[str] = ()
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The posts whose photos have an owner, tags and a picture, the pictures packed into `photos` (see `photos.pack`).
+def collect(config: NusWideConfig, task: CrawlTask, key: SecretStr | None) -> Crawled:
+    """Crawls the photos of the lists, and packs the pictures of those that become posts.
 
-    Posts: user, photo, tags (list, sorted), and where Flickr's API was asked time (of the upload, ms since 1970);
-    sorted by user and photo. Left out: user, photo, reason and detail (str), sorted: a row for each photo that is no
-    post, with its status in the crawl's journal, and for each line of the lists that could not be used.
+    Posts have the time of upload (ms since 1970) where Flickr's API is asked. Left out are, with details, each photo
+    that is no post, by its status in the crawl's journal, and each line of the lists that could not be used.
 
-    The journal lies in `work` and is named after the hosts: a later call goes on where an earlier one was, whatever
-    else has changed; `retry` are final statuses to ask for once more. Raises InputError for lists that cannot be read,
-    a missing or invalid key, and a crawl that cannot go on.
+    The journal is named after the hosts: a later call resumes an earlier one, whatever else has changed. Raises
+    InputError for lists that cannot be read, and for a crawl that cannot go further; CredentialError for a key that is
+    missing or refused.
     """
-    lists = read_lists(config, folder)
+    lists = read_lists(config, task.data)
     listed, problems = lists.photos, [lists.problems]
     if config.owners_file:
-        owners, wrong = read_owners(folder / config.owners_file)
-        listed = listed.join(owners, on="photo", how="left", maintain_order="left")
-        problems.append(wrong)
+        owners, more = read_owners(task.data / config.owners_file)
+        listed = listed.join(owners, on=PHOTO, how="left", maintain_order="left")
+        problems.append(more)
     problems = pl.concat(problems)
-    _say(problems)
-    path = journal_path(config, work)
-    with Journal.open(path) as journal:
-        journal.expect(listed["photo"].cast(pl.Int64), _never_asked(config, listed))
+    _log(problems)
+    with Journal.open(journal_path(config, task.work)) as journal:
+        journal.expect(listed[PHOTO], _never_asked(config, listed))
         if config.asks_api:
             journal.need_info()
-        if retry:
-            _ask_again(journal, retry)
+        if task.retry:
+            _ask_again(journal, task.retry)
         if journal.waiting():
             asyncio.run(_crawl(config, journal, listed, key))
         rows = journal.rows()
-        pictures = rows.filter(pl.col("status") == OK)["photo"]
+        pictures = rows.filter(pl.col(STATUS) == OK)[PHOTO]
         # The journal's connection serves one thread.
-        packing.pack(pictures, journal.picture, photos, work, journal.key(), threads=1)
+        packing.pack(pictures, journal.picture, task.photos, task.work, journal.key(), threads=1)
     posts = _posts(config, listed, rows)
-    return posts, _left_out(listed, rows, posts, problems)
+    return Crawled(posts, _left_out(listed, rows, posts, problems))
 
 
 def journal_path(config: NusWideConfig, work: Path) -> Path:
-    """Where the journal lies: one for each pair of hosts and each way of preparing pictures."""
+    """Returns where the journal lies: one for each pair of hosts and each way of preparing pictures."""
     settings = (packing.SIDE, packing.SMALLEST, packing.LARGEST, packing.QUALITY)
     made_of = repr((config.api_url, config.photo_url, settings))
     return work / f"journal-{hashlib.sha256(made_of.encode()).hexdigest()[:8]}.sqlite"
 
 
 def status_lines(config: NusWideConfig, work: Path) -> str:
-    """The journal's summary: how many photos have which status. Raises InputError when no crawl has begun."""
+    """Counts the photos of each status, a line for each. Raises InputError when no crawl has begun."""
     path = journal_path(config, work)
     with Journal.read(path) as journal:
         summary = journal.summary()
@@ -85,79 +84,90 @@ def status_lines(config: NusWideConfig, work: Path) -> str:
 
 async def _crawl(config: NusWideConfig, journal: Journal, listed: pl.DataFrame, key: SecretStr | None) -> None:
     if config.asks_api and key is None:
-        raise InputError(
-            "Owners and tags of Flickr's API need a key: set FLICKR_API_KEY in the environment "
-            "(https://www.flickr.com/services/api/keys), or name an owners_file and take the tags from the lists."
+        raise CredentialError(
+            f"Flickr's API, which knows owners and tags, needs a key ({KEYS_PAGE}); a file of owners together with the "
+            "tags of the lists does without.",
+            KEY_VARIABLE,
         )
     manners = {name: getattr(config, name) for name in ("attempts", "backoff", "refusals")}
     async with session(config.in_flight, config.timeout, config.contact) as http:
         photos = Host(http, config.photo_url, Manners(config.photo_rate, **manners))
-        api = Host(http, config.api_url, Manners(config.api_rate, **manners)) if config.asks_api else None
-        addresses = {int(photo): url for photo, url in listed.select("photo", "url").iter_rows()}
-        await Crawl(journal, photos, api, key, addresses, config.in_flight, config.passes).run()
+        api = None
+        if config.asks_api:
+            api = FlickrApi(Host(http, config.api_url, Manners(config.api_rate, **manners)), key)
+        addresses = dict(listed.select(PHOTO, URL).iter_rows())
+        await Crawl(journal, photos, api, addresses, config.in_flight, config.passes).run()
 
 
-def _never_asked(config: NusWideConfig, listed: pl.DataFrame) -> dict[int, str]:
-    """The photos that cannot become posts, with the reason: no query is spent on them."""
+def _never_asked(config: NusWideConfig, listed: pl.DataFrame) -> dict[str, str]:
+    """Returns the photos that cannot become posts, with the reason: no query is spent on them."""
     reason = pl.lit(None, pl.String)
     if config.tags == "lists":
-        reason = pl.when(pl.col("tags").list.len() == 0).then(pl.lit(NO_TAGS))
+        reason = pl.when(pl.col(TAGS).list.len() == 0).then(pl.lit(NO_TAGS))
     if config.owners_file:
-        reason = pl.when(pl.col("owner").is_null()).then(pl.lit(NO_OWNER)).otherwise(reason)
-    rows = listed.select("photo", reason=reason).drop_nulls().iter_rows()
-    return {int(photo): why for photo, why in rows}
+        reason = pl.when(pl.col(OWNER).is_null()).then(pl.lit(NO_OWNER)).otherwise(reason)
+    return dict(listed.select(PHOTO, reason.alias(REASON)).drop_nulls().iter_rows())
 
 
-def _ask_again(journal: Journal, retry: Collection[str]) -> None:
-    unknown = set(retry) - set(FINAL_FAILURES)
+def _ask_again(journal: Journal, statuses: Collection[str]) -> None:
+    unknown = set(statuses) - set(FINAL_FAILURES)
     if unknown:
         raise InputError(
             f"{sorted(unknown)[0]!r} is no status to ask for again; it must be one of {', '.join(FINAL_FAILURES)}."
         )
-    logger.info("%s photos are asked for again", f"{journal.ask_again(retry):,}")
+    logger.info("%s photos are asked for again", f"{journal.ask_again(statuses):,}")
 
 
 def _posts(config: NusWideConfig, listed: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
-    posts = listed.join(rows.filter(pl.col("status") == OK).select("photo", "info"), on="photo")
-    columns = ["user", "photo", "tags"]
+    posts = listed.join(rows.filter(pl.col(STATUS) == OK).select(PHOTO, INFO), on=PHOTO)
+    owner, times = pl.col(OWNER if config.owners_file else API_OWNER), []
     if config.asks_api:
-        info = pl.col("info").str.json_decode(INFO).struct.rename_fields(["api_owner", "api_tags", "posted"])
-        posts = posts.with_columns(info).unnest("info")
-        posts = posts.with_columns(time=pl.col("posted") * 1000)
-        columns.append("time")
-    owner = pl.col("owner" if config.owners_file else "api_owner")
+        posts, times = _with_answers(posts), [TIME]
     if config.tags == "lists":
-        posts = posts.with_columns(user=owner)
+        posts = posts.with_columns(owner.alias(USER))
     else:
-        words = posts.drop("tags").explode("api_tags").drop_nulls("api_tags")
-        words = words.with_columns(author=pl.col("api_tags").list.first(), tag=pl.col("api_tags").list.last())
-        by_owner = pl.col("author") == pl.col("api_owner")
-        words = words.filter(by_owner) if config.tags == "api" else words
-        user = owner if config.tags == "api" else pl.col("author")
-        posts = words.group_by(user.alias("user"), "photo", "time").agg(tags=pl.col("tag").unique().sort())
+        pair = pl.col(API_TAGS).list
+        words = posts.drop(TAGS).explode(API_TAGS).drop_nulls(API_TAGS)
+        words = words.with_columns(pair.first().alias(AUTHOR), pair.last().alias(TAG))
+        if config.tags == "api":
+            words = words.filter(pl.col(AUTHOR) == pl.col(API_OWNER))
+        user = owner if config.tags == "api" else pl.col(AUTHOR)
+        posts = words.group_by(user.alias(USER), PHOTO, TIME).agg(pl.col(TAG).unique().sort().alias(TAGS))
     if posts.is_empty():
-        raise InputError("No photo of the lists has an owner, tags and a picture: the crawl's --status says why.")
-    return posts.select(columns).sort("user", "photo")
+        counts = rows[STATUS].value_counts(name="photos").sort("photos", STATUS, descending=[True, False])
+        statuses = ", ".join(f"{status}: {number:,}" for status, number in counts.iter_rows())
+        raise InputError(f"No photo of the lists has an owner, tags and a picture ({statuses}).")
+    return posts.select(USER, PHOTO, TAGS, *times).sort(USER, PHOTO)
+
+
+def _with_answers(posts: pl.DataFrame) -> pl.DataFrame:
+    """Adds the API's answers: owner, tags with authors, and the time of upload in ms."""
+    # The fields of PhotoInfo.
+    answer = pl.Struct({"owner": pl.String, TAGS: pl.List(pl.List(pl.String)), "posted": pl.Int64})
+    answers = pl.col(INFO).str.json_decode(answer).struct.rename_fields([API_OWNER, API_TAGS, POSTED])
+    return posts.with_columns(answers).unnest(INFO).with_columns((pl.col(POSTED) * 1000).alias(TIME))
 
 
 def _left_out(listed: pl.DataFrame, rows: pl.DataFrame, posts: pl.DataFrame, problems: pl.DataFrame) -> pl.DataFrame:
-    """What is no post and why: photos by their status, those without a tag of their own, lines of the lists."""
-    absent = rows.join(posts, on="photo", how="anti").join(listed, on="photo")
-    status = pl.col("status")
+    """Lists photos by their status, photos without a tag of their own, and lines of the lists."""
+    absent = rows.join(posts, on=PHOTO, how="anti").join(listed, on=PHOTO)
+    status = pl.col(STATUS)
+    unknown = pl.lit(None, pl.String).alias(USER)
     photos = absent.select(
-        user=pl.col("owner") if "owner" in listed.columns else pl.lit(None, pl.String),
-        photo="photo",
-        reason=pl.when(status == OK).then(pl.lit(NO_TAGS)).otherwise(status),
-        detail=pl.when(~status.is_in([OK, *NEVER_ASKED])).then("reason").otherwise(pl.lit("")),
+        pl.col(OWNER).alias(USER) if OWNER in listed.columns else unknown,
+        PHOTO,
+        pl.when(status == OK).then(pl.lit(NO_TAGS)).otherwise(status).alias(REASON),
+        pl.when(~status.is_in([OK, *NEVER_ASKED])).then(DETAIL).otherwise(pl.lit("")).alias(DETAIL),
     )
-    lines = problems.select(pl.lit(None, pl.String).alias("user"), "photo", "reason", "detail")
-    return pl.concat([photos, lines]).sort("user", "photo", "reason", "detail")
+    lines = problems.select(unknown, PHOTO, REASON, DETAIL)
+    return pl.concat([photos, lines]).sort(USER, PHOTO, REASON, DETAIL)
 
 
-def _say(problems: pl.DataFrame) -> None:
+def _log(problems: pl.DataFrame) -> None:
+    """Shows the first problems of the lists."""
     if len(problems):
-        logger.info("%s lines of the lists are not as they should be:", f"{len(problems):,}")
-        for reason, detail in problems.select("reason", "detail").head(SHOWN).iter_rows():
+        logger.info("%s lines of the lists have problems:", f"{len(problems):,}")
+        for reason, detail in problems.select(REASON, DETAIL).head(SHOWN).iter_rows():
             logger.info("  %s: %s", reason, detail)
         if len(problems) > SHOWN:
-            logger.info("  … all are in left_out.parquet")
+            logger.info("  … all are among what is left out")

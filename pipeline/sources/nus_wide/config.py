@@ -1,4 +1,4 @@
-"""What the NUS-WIDE source is told."""
+"""The settings of the NUS-WIDE source."""
 
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -15,6 +15,12 @@ def _web_address(url: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or "@" in url:
         raise ValueError("an address is http:// or https:// with a host and at most a path, such as https://host/path")
     return url
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("it stands in a line of each request: leave out line breaks and control characters")
+    return text
 
 
 Address = Annotated[str, AfterValidator(_web_address)]
@@ -46,9 +52,11 @@ class NusWideConfig(Config):
     refusals: int = Field(
         ge=1, description="Photos that a host may refuse in a row, without a fault of their own; then the crawl stops."
     )
-    contact: Text | None = Field(description="An address of yours that the user agent names; null names none.")
+    contact: Annotated[Text, AfterValidator(_printable)] | None = Field(
+        description="An address of yours that the user agent names; null names none."
+    )
 
     @property
     def asks_api(self) -> bool:
-        """Whether Flickr's API is asked at all."""
+        """True when owners or tags are Flickr's API's."""
         return self.owners_file is None or self.tags != "lists"

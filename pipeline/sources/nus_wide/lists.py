@@ -1,4 +1,4 @@
-"""NUS-WIDE's official lists: which photos there are, where their pictures were, how they were tagged.
+"""NUS-WIDE's official lists: the photos, the addresses of their pictures, their tags.
 
 The lists carry three photos twice (1100787682, 2728487708, 702409954), in two folders each: their rows are merged.
 """
@@ -12,32 +12,35 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.data.schema import PHOTO, TAGS
 from pipeline.sources.nus_wide.config import NusWideConfig
 from pipeline.sources.nus_wide.lines import (
     NOT_IN_LIST,
     TWICE,
     LineError,
     Lines,
+    Problem,
     photo_id,
     problem_frame,
     text,
 )
 
+URL = "url"
+"""The column of pictures' addresses."""
 ADDRESSES = (3, 2, 4, 5)
 """The fields of the URL list in the order of choice: middle (500 pixels), large, small, original."""
 
 
 @dataclass(frozen=True)
 class Lists:
-    """What the lists say.
-
-    photos: photo (str), tags (list, sorted, none twice), url (null where there is none); a row for each photo of the
-    list of images, sorted by photo. problems: photo (str or null), reason, detail; a row for each line that is
-    malformed, repeats a photo or names one that the list of images has not, and for each photo that another list lacks.
-    """
+    """The content of the lists."""
 
     photos: pl.DataFrame
+    """photo (str), tags (list, sorted, distinct), URL (null where there is none): a row for each photo of the list of
+    images, sorted by photo."""
     problems: pl.DataFrame
+    """photo (str or null), reason, detail: a row for each line that is malformed, repeats a photo or names one that is
+    not in the list of images, and for each photo that another list lacks."""
 
 
 def read_lists(config: NusWideConfig, folder: Path) -> Lists:
@@ -45,23 +48,21 @@ def read_lists(config: NusWideConfig, folder: Path) -> Lists:
     images = Lines(folder / config.image_list, "NUS-WIDE's list of images, Imagelist.txt,")
     addresses = Lines(folder / config.urls, "NUS-WIDE's list of addresses, NUS-WIDE-urls.txt,")
     tags = Lines(folder / config.all_tags, "NUS-WIDE's list of tags, All_Tags.txt,")
-    photos: dict[int, None] = {}
+    photos: dict[str, None] = {}
     for number, photo in _images(images):
         if photo in photos:
             images.note(photo, TWICE, number)
         photos[photo] = None
-    found_urls: dict[int, bytes | None] = {}
+    found_urls: dict[str, bytes | None] = {}
     for number, photo, url in _addresses(addresses):
         if _usable(photo, photos, found_urls, addresses, number, images):
             found_urls[photo] = found_urls.get(photo) or url
-    found_tags: dict[int, bytes] = {}
+    found_tags: dict[str, bytes] = {}
     for number, photo, words in _tags(tags):
         if _usable(photo, photos, found_tags, tags, number, images):
             found_tags[photo] = found_tags.get(photo, b"") + b" " + words
     for lines, found in ((addresses, found_urls), (tags, found_tags)):
-        lines.problems += [
-            (str(photo), NOT_IN_LIST, f"not in {lines.path.name}") for photo in photos if photo not in found
-        ]
+        lines.problems += [(photo, NOT_IN_LIST, f"not in {lines.path.name}") for photo in photos if photo not in found]
     problems = [*images.problems, *addresses.problems, *tags.problems]
     known = None
     if config.tag_list:
@@ -69,17 +70,17 @@ def read_lists(config: NusWideConfig, folder: Path) -> Lists:
         problems += more
     frame = pl.DataFrame(
         {
-            "photo": [str(photo) for photo in photos],
-            "tags": _tag_lists([found_tags.get(photo, b"") for photo in photos], known),
-            "url": [url and url.decode() for url in map(found_urls.get, photos)],
+            PHOTO: list(photos),
+            TAGS: _tag_lists([found_tags.get(photo, b"") for photo in photos], known),
+            URL: [url and url.decode() for url in map(found_urls.get, photos)],
         },
-        {"photo": pl.String, "tags": pl.List(pl.String), "url": pl.String},
+        {PHOTO: pl.String, TAGS: pl.List(pl.String), URL: pl.String},
     )
-    return Lists(frame.sort("photo"), problem_frame(problems))
+    return Lists(frame.sort(PHOTO), problem_frame(problems))
 
 
 def _tag_lists(lines: list[bytes], known: set[bytes] | None) -> pl.Series:
-    """The words of each line (UTF-8) as a sorted list of strings, none twice, none unknown (null: all are known).
+    """Splits each line (UTF-8) into words: sorted, distinct, and `known` ones alone unless it is None.
 
     The words are numbers until the end: five million Python strings would take too long, and a gigabyte.
     """
@@ -101,13 +102,13 @@ def _tag_lists(lines: list[bytes], known: set[bytes] | None) -> pl.Series:
     pairs = pairs[np.diff(pairs, prepend=-1) > 0]
     places, ranks = np.divmod(pairs, max(len(tags), 1))
     starts = np.searchsorted(places, np.arange(len(lines) + 1))
-    return pl.Series("tags", pa.LargeListArray.from_arrays(starts, tags.take(pa.array(ranks))))
+    return pl.Series(TAGS, pa.LargeListArray.from_arrays(starts, tags.take(pa.array(ranks))))
 
 
 def _usable(
-    photo: int, photos: Container[int], found: Container[int], lines: Lines, number: int, images: Lines
+    photo: str, photos: Container[str], found: Container[str], lines: Lines, number: int, images: Lines
 ) -> bool:
-    """Whether the photo is one of the list of images; notes when it is not, and when it has a row already."""
+    """True when the photo is in the list of images; notes when it is not, and when it has a row already."""
     if photo not in photos:
         lines.note(photo, NOT_IN_LIST, number, f"not in {images.path.name}")
     elif photo in found:
@@ -115,8 +116,8 @@ def _usable(
     return photo in photos
 
 
-def _images(lines: Lines) -> Iterator[tuple[int, int]]:
-    """Rows such as `actor\\0006_2171575576.jpg`: number and photo."""
+def _images(lines: Lines) -> Iterator[tuple[int, str]]:
+    """Yields number and photo of rows such as `actor\\0006_2171575576.jpg`."""
     for number, line in lines:
         try:
             fields = line.split()
@@ -129,8 +130,8 @@ def _images(lines: Lines) -> Iterator[tuple[int, int]]:
     lines.check()
 
 
-def _addresses(lines: Lines) -> Iterator[tuple[int, int, bytes | None]]:
-    """Rows of six fields, under a heading in per cent signs: number, photo, address (in UTF-8)."""
+def _addresses(lines: Lines) -> Iterator[tuple[int, str, bytes | None]]:
+    """Yields number, photo and address (UTF-8) of rows of six fields, under a heading in per cent signs."""
     for number, line in lines:
         if line.startswith(b"%%%"):
             lines.heading()
@@ -148,8 +149,8 @@ def _addresses(lines: Lines) -> Iterator[tuple[int, int, bytes | None]]:
     lines.check()
 
 
-def _tags(lines: Lines) -> Iterator[tuple[int, int, bytes]]:
-    """Rows of a photo and its tags, which may be none: number, photo, tags (in UTF-8, not yet split)."""
+def _tags(lines: Lines) -> Iterator[tuple[int, str, bytes]]:
+    """Yields number, photo and tags (UTF-8, not yet split) of rows of a photo and its tags, which may be none."""
     for number, line in lines:
         try:
             photo, *words = line.split(None, 1)
@@ -160,8 +161,8 @@ def _tags(lines: Lines) -> Iterator[tuple[int, int, bytes]]:
     lines.check()
 
 
-def _tag_list(path: Path) -> tuple[set[bytes], list[tuple[str | None, str, str]]]:
-    """The tags of a list with one in each line, and what was wrong in it."""
+def _tag_list(path: Path) -> tuple[set[bytes], list[Problem]]:
+    """Reads a list with a tag in each line. Returns the tags and the problems."""
     lines, tags = Lines(path, "a list of tags, one a line, such as TagList1k.txt,"), set()
     for number, line in lines:
         try:

@@ -1,25 +1,28 @@
-"""Who owns which photo, from a file: for those who have no key of Flickr's API."""
+"""Owners of photos from a file: for those who have no key of Flickr's API."""
 
 import unicodedata
 from pathlib import Path
 
 import polars as pl
 
+from pipeline.data.schema import PHOTO
 from pipeline.sources.nus_wide.lines import TWICE, LineError, Lines, photo_id, problem_frame, text
 
+OWNER = "owner"
+"""The column of photos' owners."""
 TWO_OWNERS = "two owners"
 
 
 def read_owners(path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The owners in a file of `photo<TAB>owner` or `photo<TAB>owner<TAB>tags` (not read), and what was wrong in it.
+    """Reads a file of `photo<TAB>owner` or `photo<TAB>owner<TAB>tags` (not read). Returns owners and problems.
 
-    Owners: photo, owner (str), sorted, a row for each photo; a photo with two owners has none. Problems: photo (str or
+    Owners: photo, OWNER (str), sorted, a row for each photo; a photo with two owners has none. Problems: photo (str or
     null), reason, detail. A first line of headings is passed over. Raises InputError for a file that is missing, empty
     or another.
     """
     lines = Lines(path, "a file of photo<TAB>owner")
-    owners: dict[int, str] = {}
-    torn: set[int] = set()
+    owners: dict[str, str] = {}
+    torn: set[str] = set()
     for number, line in lines:
         try:
             photo, owner = _row(line)
@@ -37,13 +40,13 @@ def read_owners(path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
             torn.add(photo)
             lines.note(photo, TWO_OWNERS, number)
     lines.check()
-    rows = [(str(photo), owner) for photo, owner in owners.items() if photo not in torn]
-    frame = pl.DataFrame(rows, {"photo": pl.String, "owner": pl.String}, orient="row").sort("photo")
+    rows = [(photo, owner) for photo, owner in owners.items() if photo not in torn]
+    frame = pl.DataFrame(rows, {PHOTO: pl.String, OWNER: pl.String}, orient="row").sort(PHOTO)
     return frame, problem_frame(lines.problems)
 
 
 def _is_heading(line: bytes) -> bool:
-    """Whether the line has two fields or more, and the first is no photo's id."""
+    """True when a line has two fields or more, and the first is no photo's id."""
     first, tab, _ = line.partition(b"\t")
     try:
         photo_id(first.strip())
@@ -52,8 +55,8 @@ def _is_heading(line: bytes) -> bool:
     return False
 
 
-def _row(line: bytes) -> tuple[int, str]:
-    """Photo and owner. Raises LineError when the line is no such row."""
+def _row(line: bytes) -> tuple[str, str]:
+    """Reads photo and owner. Raises LineError when the line is no such row."""
     fields = line.split(b"\t", 2)
     if len(fields) < 2:
         raise LineError("no tab between photo and owner")

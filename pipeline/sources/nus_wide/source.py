@@ -9,6 +9,8 @@ from pydantic import SecretStr
 from pipeline.sources.base import Crawled, CrawlTask, Source
 from pipeline.sources.nus_wide.config import NusWideConfig
 
+# The modules that crawl are imported when they are needed: the HTTP client takes long to import.
+
 
 class NusWideSource(NusWideConfig, Source):
     """NUS-WIDE's official lists, with owners and photos from Flickr."""
@@ -16,15 +18,15 @@ class NusWideSource(NusWideConfig, Source):
     keeps_journal: ClassVar[bool] = True
 
     def collect(self, task: CrawlTask) -> Crawled:
-        """Collects the listed photos that have an owner, tags and a picture (see `nus_wide.collect`)."""
-        from pipeline.sources.nus_wide.collect import collect  # The HTTP client takes long to import.
+        """Collects the listed photos that have an owner, tags and a picture; the API's key is in the environment."""
+        from pipeline.sources.flickr.api import KEY_VARIABLE
+        from pipeline.sources.nus_wide.collect import collect
 
-        key = os.environ.get("FLICKR_API_KEY")
-        secret = SecretStr(key) if key else None
-        return Crawled(*collect(self, task.data, task.photos, task.work, secret, task.retry))
+        key = os.environ.get(KEY_VARIABLE)
+        return collect(self, task, SecretStr(key) if key else None)
 
     def status(self, work: Path) -> str:
-        """Counts the photos of each status."""
+        """Counts the photos of each status in the journal."""
         from pipeline.sources.nus_wide.collect import status_lines
 
         return status_lines(self, work)

@@ -9,7 +9,7 @@ from email.utils import formatdate
 
 import pytest
 
-from pipeline.errors import InputError
+from pipeline.errors import CredentialError, InputError
 from pipeline.sources.flickr import host, pictures
 from pipeline.sources.flickr.api import PhotoInfo
 from pipeline.sources.flickr.crawl import Crawl, session
@@ -51,6 +51,9 @@ def check(row, status, requests):
         (("array", "…"), "http error", 2),
         (("redirect loopback", "…"), "http error", 2),
         (("hostile",), "ok", 2),
+        (("infinite",), "ok", 2),
+        (("fail " + "9" * 4000, "…"), "http error", 2),
+        (("429 Fri, 31 Dec 99999999999999999 23:59:59 GMT",), "ok", 3),
     ],
 )
 def test_each_mood_of_the_api(tmp_path, mood, status, requests):
@@ -78,6 +81,7 @@ def test_each_mood_of_the_api(tmp_path, mood, status, requests):
         (("tiny", "…"), "too small", 1),
         (("unavailable", "…"), "unavailable picture", 1),
         (("redirect unavailable", "…"), "unavailable picture", 1),
+        (("redirect placeholder", "…"), "unavailable picture", 1),
         (("redirect flickr",), "ok", 2),
         (("redirect here",), "ok", 2),
         (("redirect here", "…"), "http error", 4),
@@ -108,7 +112,7 @@ def test_flickrs_own_unavailable_pictures_are_known(tmp_path, real_data):
 @pytest.mark.real
 def test_a_real_answer_is_understood(real_data):
     answer = json.loads((real_data / "flickr/getInfo_4769690133.json").read_text())
-    info = PhotoInfo.from_answer(answer["photo"])
+    info = PhotoInfo.from_answer(answer, "4769690133")
     assert (info.owner, info.server, info.secret) == ("31064702@N05", "4123", "818406d0cd")
     assert info.posted == 1278473496
     own = [tag for author, tag in info.tags if author == info.owner]
@@ -134,6 +138,7 @@ def test_a_real_answer_is_understood(real_data):
         "http://farm1.static.flickr.com//2_a.jpg",
         "http://farm1.static.flickr.com",
         "http://[broken/2_a.jpg",
+        "http://[::1/2_a.jpg",
         "no address",
     ],
 )
@@ -145,8 +150,9 @@ def test_an_address_off_flickrs_image_hosts_is_refused_without_a_request(tmp_pat
 
 
 def test_a_listed_address_keeps_its_path_and_takes_the_host_that_is_configured():
-    assert pictures.listed_path("http://farm4.static.flickr.com/3010/2_a.jpg") == "/3010/2_a.jpg"
-    assert pictures.listed_path("https://live.staticflickr.com/65535/2_a_b.jpg?zz=1") == "/65535/2_a_b.jpg"
+    assert pictures.listed_path("http://farm4.static.flickr.com/3010/2_a.jpg", "2") == "/3010/2_a.jpg"
+    assert pictures.listed_path("https://live.staticflickr.com/65535/2_a_b.jpg?zz=1", "2") == "/65535/2_a_b.jpg"
+    assert pictures.listed_path("HTTP://Farm1.Static.Flickr.com/100/2_A.jpg", "2") == "/100/2_A.jpg"
 
 
 def test_only_words_stay_of_an_answer_full_of_traps(tmp_path):
@@ -164,6 +170,15 @@ def test_retry_after_holds_the_whole_host(tmp_path):
         times = [when for kind, when in fake.times if kind == "api"]
     assert times[1] - times[0] >= 1
     assert {row["status"] for row in rows.values()} == {"ok"}
+
+
+@pytest.mark.parametrize("name", ["photo_unavailable.gif", "22_a.jpg", "a_2.jpg"])
+def test_a_listed_address_of_another_picture_is_not_asked_for(tmp_path, name):
+    with serving({2: FakePhoto()}) as fake:
+        addresses = {2: f"http://farm1.static.flickr.com/images/{name}"}
+        rows = crawl(tmp_path / "j.sqlite", fake, api=False, addresses=addresses)
+        assert not fake.asked
+    assert (rows[2]["status"], rows[2]["attempts"]) == ("unavailable picture", 0)
 
 
 def test_retry_after_can_be_a_date():
@@ -197,9 +212,10 @@ def test_the_rates_of_both_hosts_are_kept_apart(tmp_path):
 def test_an_invalid_key_stops_at_once(tmp_path):
     with serving({photo: FakePhoto() for photo in range(1, 50)}) as fake:
         wrong = "f" * 32
-        with pytest.raises(Stopped, match="FLICKR_API_KEY") as caught:
+        with pytest.raises(CredentialError, match="does not know the API key") as caught:
             crawl(tmp_path / "j.sqlite", fake, key=wrong)
         assert sum(fake.asked.values()) == 0
+    assert caught.value.variable == "FLICKR_API_KEY"
     assert wrong not in str(caught.value)
     assert wrong.encode() not in (tmp_path / "j.sqlite").read_bytes()
 
@@ -232,7 +248,7 @@ def test_one_photo_that_never_connects_again_is_no_end(tmp_path):
     with serving({1: FakePhoto(), 2: FakePhoto(image=("reset", "…"))}) as fake:
         rows = crawl(tmp_path / "j.sqlite", fake)
     assert rows[2]["status"] == "http error"
-    assert rows[2]["reason"] == "connection broken"
+    assert rows[2]["detail"] == "connection broken"
 
 
 def test_a_second_run_asks_for_nothing(tmp_path):
@@ -268,9 +284,9 @@ def test_photos_that_are_never_asked_for_cost_nothing_until_they_are_wanted(tmp_
 
 def test_photos_that_left_the_lists_count_no_more(tmp_path):
     with Journal.open(tmp_path / "j.sqlite") as journal:
-        journal.expect([1, 2, 3], {})
-        journal.expect([1, 3], {})
-        assert list(journal.waiting()) == [1, 3]
+        journal.expect(["1", "2", "3"], {})
+        journal.expect(["1", "3"], {})
+        assert list(journal.waiting()) == ["1", "3"]
         assert journal.summary() == {"pending": 2}
 
 
@@ -284,7 +300,7 @@ def test_the_key_is_in_no_log_journal_or_error(tmp_path, caplog):
         fake.photos[100].api = ("fail 100", "…")
         with Journal.open(tmp_path / "j.sqlite") as journal:
             journal._connection.execute("UPDATE photo SET status = 'pending', info = NULL WHERE id = 100")
-        with pytest.raises(Stopped) as caught:
+        with pytest.raises(CredentialError) as caught:
             crawl(tmp_path / "j.sqlite", fake)
     assert KEY not in caplog.text
     error = caught.value
@@ -297,7 +313,7 @@ def test_the_key_is_in_no_log_journal_or_error(tmp_path, caplog):
 
 def test_one_crawl_at_a_time_and_a_reader_beside_it(tmp_path):
     with Journal.open(tmp_path / "j.sqlite") as journal:
-        journal.expect([1, 2], {})
+        journal.expect(["1", "2"], {})
         with pytest.raises(InputError, match="Another crawl"), Journal.open(tmp_path / "j.sqlite"):
             pass
         with Journal.read(tmp_path / "j.sqlite") as reader:
@@ -318,13 +334,13 @@ def test_a_full_disk_is_one_sentence_and_the_rows_before_it_stay(tmp_path):
     path = tmp_path / "j.sqlite"
     with serving({photo: FakePhoto(picture=jpeg(photo, 400, 300)) for photo in range(1, 60)}) as fake:
         with pytest.raises(InputError, match="full"), Journal.open(path) as journal:
-            journal.expect(fake.photos, {})
+            journal.expect(map(str, fake.photos), {})
             journal._connection.execute("PRAGMA max_page_count = 20")
 
             async def run():
                 async with session(2, 5, None) as http:
                     photos = Host(http, fake.photo_url, MANNERS)
-                    await Crawl(journal, photos, None, None, {p: listed(p) for p in fake.photos}, 2, 1).run()
+                    await Crawl(journal, photos, None, {str(p): listed(p) for p in fake.photos}, 2, 1).run()
 
             asyncio.run(run())
         with Journal.read(path) as journal:

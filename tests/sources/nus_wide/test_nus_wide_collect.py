@@ -4,7 +4,8 @@ import pytest
 from pydantic import SecretStr
 
 from pipeline.data.shards import packed
-from pipeline.errors import InputError
+from pipeline.errors import CredentialError, InputError
+from pipeline.sources.base import CrawlTask
 from pipeline.sources.nus_wide.collect import collect, status_lines
 from tests.support.fake_flickr import KEY, FakePhoto, serving
 from tests.support.nus_wide_folder import configured, write_lists
@@ -33,8 +34,9 @@ def fake():
 def run(place, fake, key=KEY, retry=(), **changes):
     config = configured(api_url=fake.api_url, photo_url=fake.photo_url, **changes)
     secret = SecretStr(key) if key else None
-    posts, left_out = collect(config, place / "data", place / "photos", place / "work", secret, retry)
-    return config, posts, left_out
+    task = CrawlTask(place / "data", place / "photos", place / "work", retry=tuple(retry))
+    crawled = collect(config, task, secret)
+    return config, crawled.posts, crawled.left_out
 
 
 def test_owners_of_the_api_and_tags_of_the_lists(place, fake):
@@ -106,8 +108,9 @@ def test_going_from_an_owners_file_to_the_api_fetches_no_picture_again(place, fa
 
 
 def test_without_a_key_the_remedies_are_said_before_anything_is_asked(place, fake):
-    with pytest.raises(InputError, match=r"FLICKR_API_KEY.*owners_file"):
+    with pytest.raises(CredentialError, match=r"needs a key.*file of owners") as caught:
         run(place, fake, key=None)
+    assert caught.value.variable == "FLICKR_API_KEY"
     assert not fake.asked
     run(place, fake)
     _, posts, _ = run(place, fake, key=None)  # Nothing is left to ask: no key is needed.
@@ -140,13 +143,20 @@ def test_lines_of_the_lists_that_cannot_be_used_are_left_out_with_their_place(pl
 def test_when_nothing_is_usable_it_is_said(place, fake):
     for photo in fake.photos:
         fake.photos[photo] = FakePhoto(api=("fail 2", "…"))
-    with pytest.raises(InputError, match="--status"):
+    with pytest.raises(InputError, match=r"No photo .* \(private: 4, no tags: 1\)"):
         run(place, fake)
 
 
 def test_status_before_any_crawl_is_one_sentence(tmp_path):
     with pytest.raises(InputError, match="no crawl"):
         status_lines(configured(), tmp_path)
+
+
+@pytest.mark.parametrize("contact", ["a\r\nX: 1", "a\nb", "\0", "\x1b[31m"])
+def test_a_contact_is_one_line(contact):
+    with pytest.raises(ValueError, match="contact"):
+        configured(contact=contact)
+    assert configured(contact="Ann, ann@example.org").contact
 
 
 @pytest.mark.parametrize("url", ["ftp://flickr.com", "flickr.com", "http://", "https://a@b/", "https://a/?key=1"])
