@@ -27,7 +27,7 @@ LIBRARIES = ("torch", "numpy", "numba", "polars")
 
 @dataclass
 class Checkpoint:
-    """A file that holds the state of training after some epoch, for the run with the same key and for no other."""
+    """A file with the state of training after an epoch, for the run with the same key alone."""
 
     path: Path
     """The file."""
@@ -36,7 +36,7 @@ class Checkpoint:
     _saved: float = field(default_factory=time.monotonic)
 
     def load(self, key: str) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
-        """Reads the arrays and notes of the last save, None where there is none of this run. Warns of a broken file."""
+        """Reads the arrays and notes of this run's last save, None where there is none. Warns of a broken file."""
         try:
             with safe_open(self.path, "numpy") as file:
                 notes = json.loads(file.metadata()["training"])
@@ -50,7 +50,7 @@ class Checkpoint:
             return None
 
     def due(self) -> bool:
-        """Tells whether it is time to save."""
+        """Returns whether it is time to save."""
         return time.monotonic() - self._saved >= self.seconds
 
     def save(self, key: str, arrays: Mapping[str, np.ndarray], notes: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The loss of BPR and its gradients in closed form (Eq. 8-9), for all eight models, for several trials at once.
+"""The loss of BPR and its gradients in closed form (Eq. 8-9), for all eight models and several trials.
 
 Trials are settings of one model that are trained side by side on the same quadruples. Their parameters lie side by side
 in the columns: (rows, G trials, columns), the bias as (T, G, 1). So G trials are one wider model, whose batches,
@@ -54,9 +54,9 @@ class Gradients:
 
 
 def post_vectors(contexts: Contexts, parameters: Mapping[str, Tensor], inputs: PostInputs) -> Tensor:
-    """Sums up what the contexts give for B posts, (B, G, W): features are projected once a post, not a quadruple.
+    """Sums up the vectors that the contexts give for B posts, (B, G, W).
 
-    A row of −1, of a name that the model does not know, gives nothing.
+    Features are projected once a post, not once a quadruple. A row of −1, of an unknown name, gives nothing.
     """
     tag = parameters[TAG]
     vectors = tag.new_zeros(len(inputs), tag.shape[1], contexts.width)

@@ -42,7 +42,7 @@ class AdaptiveSampler:
         self.drawn, self.order, self.deviation = math.inf, None, None
 
     def refresh(self, parameters: Mapping[str, Tensor]) -> None:
-        """Orders the tags by each column of their factors, best first, (F, G, T). A bias is a column like any other."""
+        """Orders the tags by each column of their factors, best first: `order`, (F, G, T)."""
         columns = parameters[TAG].movedim(0, -1).transpose(0, 1)
         if BIAS in parameters:
             columns = torch.cat([columns, parameters[BIAS].permute(2, 1, 0)])
@@ -81,7 +81,7 @@ class AdaptiveSampler:
         return replace(batch, quadruples=quadruples._replace(negative=negative))
 
     def factor_steps(self, vectors: Tensor) -> Tensor:
-        """Lays the distributions of factors of all posts and trials end to end, (B · G · F,), to be searched at once.
+        """Lays the distributions over factors end to end, (B · G · F,), so that one search serves all posts and trials.
 
         Each row (post, trial) of cumulated weights ends at 1, so that row + weight ascends throughout; also that of a
         trial that diverges, so that it does not spoil the search of the others.
@@ -91,9 +91,9 @@ class AdaptiveSampler:
         return (shares + self.rows(vectors)[..., None]).flatten()
 
     def draw_tags(self, vectors: Tensor, steps: Tensor, post: Tensor, uniform: Tensor) -> Tensor:
-        """Draws a tag for each quadruple and trial, (Q, G), from two uniform numbers (2, Q, 1), whatever the post has.
+        """Draws a tag for each quadruple and trial, (Q, G), which may be a positive of the post.
 
-        vectors: (B, G, F); steps: of `factor_steps`; post: of each quadruple, (Q,).
+        vectors: (B, G, F); steps: of `factor_steps`; post: of each quadruple, (Q,); uniform: (2, Q, 1) in [0, 1).
         """
         # A factor f of each quadruple and trial, with the probability |v_f| σ_f, (Q, G).
         factors, row = vectors.shape[2], self.rows(vectors)[post]

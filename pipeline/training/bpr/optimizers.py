@@ -14,7 +14,7 @@ class Optimizer:
 
     kind: "sgd", θ ← θ − α g (Algorithm 1, line 9; g is the gradient of the negated criterion), or "adagrad",
     θ ← θ − α g / √(Σ g²), for each number by itself (Duchi, Hazan, Singer 2011).
-    states: what is remembered of earlier gradients, of the shape of the parameters: Σ g², or nothing with sgd.
+    states: the memory of earlier gradients, of the shape of the parameters: Σ g², or nothing with sgd.
     """
 
     def __init__(self, kind: str, parameters: Mapping[str, Tensor], states: Mapping[str, Tensor] | None = None):

@@ -1,7 +1,7 @@
 """Threads of training on a CPU.
 
 torch shares every operation on a batch among its threads, and loses more by waking them than it gains, tenfold on busy
-cores. So in training it computes on one. What is worth a second is given one here: half of each product with features,
+cores. So in training it computes on one. Only two kinds of work are worth a second: half of each product with features,
 and reading the next block of batches.
 """
 
@@ -20,12 +20,12 @@ WORTH = 1 << 24
 """Multiplications below which half a product is done before another thread has woken up."""
 
 COUNT = ContextVar("threads", default=1)
-"""How many threads torch had before it was told to take one."""
+"""The threads that torch has outside training."""
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Within it torch computes on one thread."""
+    """Keeps torch to one thread within a block."""
     before = torch.get_num_threads()
     token = COUNT.set(before)
     torch.set_num_threads(1)
@@ -37,7 +37,7 @@ def one_thread() -> Iterator[None]:
 
 
 def in_halves(work: Callable[[int, int], None], size: int, multiplications: int) -> None:
-    """Calls `work` with 0 to half of `size` and with the rest, at once where there is a second thread.
+    """Calls `work` for both halves of 0 to `size`, at the same time where there is a second thread.
 
     Little work is done in one go. Whether it is cut does not depend on the machine, because it shows in the last bits.
     """
@@ -51,7 +51,7 @@ def in_halves(work: Callable[[int, int], None], size: int, multiplications: int)
 
 
 def ahead(items: Iterator[T]) -> Iterator[T]:
-    """The same items, each made by a second thread, where there is one, while the one before it is worked on."""
+    """Yields the same items, each made by a second thread, where there is one, while the last one is in use."""
     if COUNT.get() == 1:
         yield from items
         return

@@ -1,4 +1,4 @@
-"""The training of some trials side by side: an epoch at a time, with checkpoints from which a killed run resumes."""
+"""The training of trials side by side: an epoch at a time, with checkpoints from which a killed run resumes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -60,7 +60,7 @@ class TrainingRun:
     """How many epochs were run."""
 
     def advance(self) -> None:
-        """Runs one more epoch for the active trials; at a point of the curve they are measured, and some may end."""
+        """Runs one more epoch for the active trials; at points of the curve they are measured, and may end."""
         settings = self.parameters.settings[0]
         self.epoch += 1
         last = self.epoch == settings.epochs

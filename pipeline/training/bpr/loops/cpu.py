@@ -120,7 +120,10 @@ def draw(posts, positives, uniform, drawn):
 
 @compiled
 def add_rows(table, rows, part):
-    """Adds rows (B,) of a table (rows, G, columns) to part (B, G, columns) of the posts' vectors; −1 adds nothing."""
+    """Adds rows (B,) of a table (rows, G, columns) to part of the posts' vectors (B, G, columns).
+
+    Row −1 adds nothing.
+    """
     for place in range(len(rows)):
         if rows[place] < 0:
             continue
@@ -189,9 +192,9 @@ def add_quadruples(tags, vectors, quadruples, margin, gradients):
 
 @compiled
 def sgd(rows, table, rates, l2):
-    """Moves rows of a `SummedTable`: θ ← θ − α (g + λ n θ), n its occurrences; g and n are set to zero.
+    """Moves rows of a `SummedTable` by SGD, and clears its sums: θ ← θ − α (g + λ n θ).
 
-    rates and l2: α and λ of each trial, (G,).
+    n: occurrences; rates and l2: α and λ of each trial, (G,).
     """
     values, gradients, occurrences = table
     for row in rows:
@@ -208,7 +211,10 @@ def sgd(rows, table, rates, l2):
 
 @compiled
 def adagrad(rows, table, rates, l2, squares):
-    """Moves rows as `sgd` does, by θ ← θ − α g / √(Σ g²) with g ← g + λ n θ; squares: Σ g², of the shape of values."""
+    """Moves rows as `sgd` does, by Adagrad: θ ← θ − α g / √(Σ g²), where g includes λ n θ.
+
+    squares: Σ g², of the shape of the values.
+    """
     values, gradients, occurrences = table
     for row in rows:
         for g in range(values.shape[1]):

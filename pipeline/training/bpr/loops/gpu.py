@@ -25,7 +25,10 @@ def draw(posts: Tensor, positives: PositiveTags, uniform: Tensor, drawn: Quadrup
 
 
 def add_rows(table: Tensor, rows: Tensor, part: Tensor) -> None:
-    """Adds rows (B,) of a table (rows, G, columns) to part (B, G, columns) of the posts' vectors; −1 adds nothing."""
+    """Adds rows (B,) of a table (rows, G, columns) to part of the posts' vectors (B, G, columns).
+
+    Row −1 adds nothing.
+    """
     known = (rows >= 0)[:, None, None]
     part += torch.where(known, table.index_select(0, rows.clamp(min=0)), 0)
 
@@ -62,7 +65,10 @@ def add_quadruples(
 
 
 def take(table: Tensor, tags: Tensor) -> Tensor:
-    """Reads rows of (T, G, …), (Q, G, …), for tags that are (Q, 1), the same in all trials, or (Q, G)."""
+    """Reads the rows of tags in a table (T, G, …): (Q, G, …).
+
+    tags: (Q, 1), the same in all trials, or (Q, G).
+    """
     if tags.shape[1] == 1:
         return table.index_select(0, tags[:, 0])
     return table.flatten(0, 1).index_select(0, flat(tags)).view(*tags.shape, *table.shape[2:])
@@ -83,7 +89,7 @@ def flat(tags: Tensor) -> Tensor:
 
 
 def sgd(rows: Tensor, table: SummedTable, rates: Tensor, l2: Tensor) -> None:
-    """Moves rows of a table: θ ← θ − α (g + λ n θ); g and n are set to zero.
+    """Moves rows of a table by SGD, and clears its sums: θ ← θ − α (g + λ n θ).
 
     Rows are taken out, moved, and put back: a row that repeats is moved alike each time, and once in effect.
     """
@@ -92,7 +98,7 @@ def sgd(rows: Tensor, table: SummedTable, rates: Tensor, l2: Tensor) -> None:
 
 
 def adagrad(rows: Tensor, table: SummedTable, rates: Tensor, l2: Tensor, squares: Tensor) -> None:
-    """Moves rows as `sgd` does, by θ ← θ − α g / √(Σ g²) with g ← g + λ n θ."""
+    """Moves rows as `sgd` does, by Adagrad: θ ← θ − α g / √(Σ g²), where g includes λ n θ."""
     values, gradient = take_summed(rows, table, l2)
     total = squares.index_select(0, rows).addcmul_(gradient, gradient)
     table.values.index_copy_(0, rows, values.addcdiv_(gradient * rates[:, None], total.sqrt(), value=-1))

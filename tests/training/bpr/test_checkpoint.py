@@ -1,0 +1,63 @@
+"""Checkpoints belong to one run; a damaged one is left alone, and a full disk is no traceback of another library."""
+
+import logging
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import save_file
+
+from pipeline.training.bpr import checkpoint as module
+from pipeline.training.bpr.checkpoint import Checkpoint, fingerprint
+
+INPUTS = ["settings", 1]
+
+
+def tensors():
+    yield torch.arange(3)
+
+
+def test_a_checkpoint_comes_back_to_its_own_run_alone(tmp_path):
+    file = tmp_path / "checkpoint.safetensors"
+    Checkpoint(file).save("key", {"tag": np.arange(3)}, {"epoch": 2})
+    arrays, notes = Checkpoint(file).load("key")
+    np.testing.assert_array_equal(arrays["tag"], np.arange(3))
+    assert notes["epoch"] == 2
+    assert Checkpoint(file).load("another") is None
+    assert Checkpoint(tmp_path / "none").load("key") is None
+
+
+@pytest.mark.parametrize("broken", ["text", "other"])
+def test_a_broken_checkpoint_is_not_used_and_a_warning_says_so(tmp_path, broken, caplog):
+    file = tmp_path / "checkpoint.safetensors"
+    if broken == "text":
+        file.write_text("no checkpoint")
+    else:
+        save_file({"weight": np.zeros(1)}, file)
+    with caplog.at_level(logging.WARNING):
+        assert Checkpoint(file).load("key") is None
+    assert "is no checkpoint" in caplog.text
+
+
+def test_the_key_is_that_of_the_inputs_and_the_data():
+    key = fingerprint(INPUTS, tensors())
+    assert fingerprint(INPUTS, tensors()) == key
+    assert fingerprint(["settings", 2], tensors()) != key
+    assert fingerprint(INPUTS, [torch.tensor([0, 1, 3])]) != key
+
+
+@pytest.mark.parametrize("changed", ["loops/cpu.py", "train.py", "factorisation.py", "numba"])
+def test_the_key_changes_with_the_code_and_the_libraries(tmp_path, monkeypatch, changed):
+    (tmp_path / "loops").mkdir()
+    files = [tmp_path / name for name in ("checkpoint.py", "train.py", "loops/cpu.py", "factorisation.py")]
+    for file in files:
+        file.write_text("before")
+    monkeypatch.setattr(module, "__file__", str(tmp_path / "checkpoint.py"))
+    monkeypatch.setattr(module.factorisation, "__file__", str(tmp_path / "factorisation.py"))
+    monkeypatch.setattr(module, "version", lambda name: "1.0")  # noqa: ARG005
+    key = fingerprint(INPUTS, tensors())
+    if changed == "numba":
+        monkeypatch.setattr(module, "version", lambda name: "2.0" if name == "numba" else "1.0")
+    else:
+        (tmp_path / changed).write_text("after")
+    assert fingerprint(INPUTS, tensors()) != key
