@@ -1,4 +1,4 @@
-"""How settings were chosen (Section 5.2): what the grids brought, in rows and sentences."""
+"""The choice of settings (Section 5.2): the outcome of the grids in rows and sentences."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,69 +8,75 @@ import polars as pl
 
 from pipeline.report.inputs import ModelInfo, ReportInputs
 
-MEASURE = "f1@5"
-OUTCOME = {"epoch", "epochs", MEASURE, "chosen"}
-"""The columns of a grid's table that are no settings."""
+OUTCOME = {"epoch", "epochs", "chosen"}
+"""The columns of a grid's table, apart from the measure, that are no settings."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What was chosen for a model that had something to choose.
-
-    values: of each setting that was tried, in words; epochs: of how many, None where nothing is trained; score: F1@5 on
-    validation posts. tried: how many combinations there were; scores: of those with which training did not diverge.
-    edges: the settings whose value is the smallest or the largest number of several.
-    """
+    """The settings chosen for a model that had something to choose."""
 
     model: ModelInfo
     values: dict[str, str]
+    """The value of each setting that was tried, in words."""
+
     epochs: tuple[int, int] | None
+    """The epoch that did best, and how many were allowed; None where nothing is trained."""
+
     score: float
+    """The measure on validation posts."""
+
     tried: int
+    """How many combinations there were."""
+
     scores: tuple[float, ...]
+    """The measure of each combination with which training did not diverge."""
+
     edges: tuple[str, ...]
+    """The settings whose value is the smallest or the largest number of several."""
 
 
 def build_choices(inputs: ReportInputs) -> list[Choice]:
-    """A row for each model that had something to choose."""
+    """Builds a row for each model that had something to choose."""
+    measure = str(inputs.measure)
     return [
-        build_choice(model, inputs.tuning[model.name], inputs.settings[model.name])
+        build_choice(model, inputs.tuning[model.name], inputs.settings[model.name], measure)
         for model in inputs.models
-        if inputs.settings[model.name][MEASURE] is not None
+        if inputs.settings[model.name][measure] is not None
     ]
 
 
-def build_choice(model: ModelInfo, grid: pl.DataFrame, settings: Mapping[str, Any]) -> Choice:
-    """What was chosen for one model. The values are those of the settings: the grid's table may have rounded them."""
-    told = settings["model"].get("training", settings["model"])
-    tried = [name for name in grid.columns if name not in OUTCOME]
+def build_choice(model: ModelInfo, grid: pl.DataFrame, settings: Mapping[str, Any], measure: str) -> Choice:
+    """Builds the row of one model. The values are those of the settings: the grid's table may have rounded them."""
+    chosen = settings["model"].get("training", settings["model"])
+    tried = [name for name in grid.columns if name not in OUTCOME | {measure}]
     return Choice(
         model=model,
-        values={name: in_words(told[name]) for name in tried},
-        epochs=None if settings["epoch"] is None else (settings["epoch"], told["epochs"]),
-        score=settings[MEASURE],
+        values={name: in_words(chosen[name]) for name in tried},
+        epochs=None if settings["epoch"] is None else (settings["epoch"], chosen["epochs"]),
+        score=settings[measure],
         tried=grid.height,
-        scores=tuple(grid[MEASURE].drop_nulls()),
+        scores=tuple(grid[measure].drop_nulls()),
         edges=tuple(name for name in tried if at_edge(grid[name], grid["chosen"])),
     )
 
 
 def at_edge(values: pl.Series, chosen: pl.Series) -> bool:
-    """Whether the chosen one of several numbers is the smallest or the largest; never of what is no number."""
+    """Says if the chosen one of several numbers is the smallest or the largest; never of what is no number."""
     if not values.dtype.is_numeric() or values.n_unique() == 1:
         return False
     return values.filter(chosen).item() in (values.min(), values.max())
 
 
 def in_words(value: object) -> str:
-    """A value as `params.yaml` would say it."""
+    """Writes a value as YAML does."""
     if isinstance(value, Mapping):
         return f"{{{', '.join(f'{key}: {in_words(part)}' for key, part in value.items())}}}"
     return str(value)
 
 
 def edges(choices: Sequence[Choice]) -> str | None:
-    """Says which chosen values lie at the edge of their grid; None of none."""
+    """Lists the chosen values at the edge of their grid; None where there are none."""
     places: dict[str, list[str]] = {}
     for choice in choices:
         for setting in choice.edges:
@@ -82,7 +88,7 @@ def edges(choices: Sequence[Choice]) -> str | None:
 
 
 def diverged(choices: Sequence[Choice]) -> str | None:
-    """Says how often training diverged; None of never."""
+    """Counts the trainings that diverged; None where none did."""
     lost = [
         f"{choice.tried - len(choice.scores)} of {choice.tried} combinations of {choice.model.label}"
         for choice in choices

@@ -1,4 +1,4 @@
-"""What of a report can be chosen."""
+"""The settings of a report."""
 
 from pydantic import Field
 

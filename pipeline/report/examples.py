@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from pipeline.report.inputs import ModelInfo, ReportInputs
+from pipeline.data.schema import PHOTO, POST, TAGS, USER, VECTOR
+from pipeline.report.inputs import Detections, ModelInfo, ReportInputs
 
 SUGGESTIONS = 5
 OWN_TAGS = 8
@@ -15,16 +16,21 @@ OBJECTS = 6
 
 @dataclass(frozen=True)
 class Example:
-    """own: the user's most frequent tags with how many training posts have each; objects: detected classes with their
-    probabilities, None when no detector ran; suggestions: for each model its first tags, and which are hits.
-    """
+    """A test post with all that models and detectors make of it."""
 
     user: str
     photo: str
     true: list[str]
+    """The post's own tags."""
+
     own: list[tuple[str, int]]
-    objects: list[tuple[str, float]] | None
+    """The user's most frequent tags, with the number of training posts that have each."""
+
+    objects: dict[str, list[tuple[str, float]]]
+    """Detected classes with their probabilities, for each detector by the extractor's name."""
+
     suggestions: list[tuple[ModelInfo, list[tuple[str, bool]]]]
+    """Each model's first tags, and which are hits."""
 
 
 def choose_examples(
@@ -35,45 +41,44 @@ def choose_examples(
     Only posts that every model has suggestions for are drawn. Nothing else has a say: the examples are no selection
     of successes.
     """
-    posts = test.select("user", "photo")
+    posts = test.select(*POST)
     for frame in recommendations.values():
-        posts = posts.join(frame, on=["user", "photo"], how="semi")
-    posts = posts.sort("user", "photo")
+        posts = posts.join(frame, on=POST, how="semi")
+    posts = posts.sort(*POST)
     shuffled = posts[rng.permutation(posts.height)]
-    return shuffled.unique("user", keep="first", maintain_order=True).head(count).sort("user", "photo")
+    return shuffled.unique(USER, keep="first", maintain_order=True).head(count).sort(*POST)
 
 
 def build_examples(inputs: ReportInputs) -> list[Example]:
-    """What the report shows of each chosen post."""
+    """Gathers all that the report shows of each chosen post."""
     return [build_example(inputs, user, photo) for user, photo in inputs.examples.iter_rows()]
 
 
 def build_example(inputs: ReportInputs, user: str, photo: str) -> Example:
-    """What the report shows of one test post. Raises polars' NoRowsReturnedError when a frame lacks it."""
-    post = (pl.col("user") == user) & (pl.col("photo") == photo)
-    true = inputs.test.row(by_predicate=post, named=True)["tags"]
+    """Gathers all that the report shows of one test post. Raises polars' NoRowsReturnedError when a frame lacks it."""
+    post = (pl.col(USER) == user) & (pl.col(PHOTO) == photo)
+    true = inputs.test.row(by_predicate=post, named=True)[TAGS]
     suggestions = []
     for model in inputs.models:
-        tags = inputs.recommendations[model.name].row(by_predicate=post, named=True)["tags"]
+        tags = inputs.recommendations[model.name].row(by_predicate=post, named=True)[TAGS]
         suggestions.append((model, mark_hits(tags, true)))
-    return Example(user, photo, true, own_tags(inputs.train, user), detected(inputs, photo), suggestions)
+    objects = {name: detected(found, photo, inputs.threshold) for name, found in inputs.detections.items()}
+    return Example(user, photo, true, own_tags(inputs.train, user), objects, suggestions)
 
 
 def mark_hits(suggested: list[str], true: list[str]) -> list[tuple[str, bool]]:
-    """The first suggestions, each with whether it is one of the post's tags."""
+    """Marks which of the first suggestions are tags of the post."""
     return [(tag, tag in true) for tag in suggested[:SUGGESTIONS]]
 
 
 def own_tags(train: pl.DataFrame, user: str) -> list[tuple[str, int]]:
-    """The tags that a user put on most training posts, with their counts, ties by name."""
-    counts = train.filter(pl.col("user") == user).explode("tags").group_by("tags").len()
-    return counts.sort("len", "tags", descending=[True, False]).head(OWN_TAGS).rows()
+    """Counts the tags that a user put on most training posts, ties by name."""
+    counts = train.filter(pl.col(USER) == user).explode(TAGS).group_by(TAGS).len()
+    return counts.sort("len", TAGS, descending=[True, False]).head(OWN_TAGS).rows()
 
 
-def detected(inputs: ReportInputs, photo: str) -> list[tuple[str, float]] | None:
-    """The likeliest classes of a photo with their probabilities, those below the threshold left out."""
-    if inputs.objects is None:
-        return None
-    vector = inputs.objects.row(by_predicate=pl.col("photo") == photo, named=True)["vector"]
-    ranked = sorted(zip(inputs.classes, vector, strict=True), key=lambda pair: (-pair[1], pair[0]))
-    return [(name, probability) for name, probability in ranked[:OBJECTS] if probability >= inputs.object_threshold]
+def detected(detections: Detections, photo: str, threshold: float) -> list[tuple[str, float]]:
+    """Lists the likeliest classes of a photo with their probabilities, without those below the threshold."""
+    vector = detections.vectors.row(by_predicate=pl.col(PHOTO) == photo, named=True)[VECTOR]
+    ranked = sorted(zip(detections.classes, vector, strict=True), key=lambda pair: (-pair[1], pair[0]))
+    return [(name, probability) for name, probability in ranked[:OBJECTS] if probability >= threshold]

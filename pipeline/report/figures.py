@@ -1,5 +1,7 @@
 """The report's figures as SVG: byte-stable, letters as paths, one for the light and one for the dark scheme."""
 
+import io
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -8,6 +10,8 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from pipeline.data.schema import K
+from pipeline.evaluation.metrics.registry import METRICS
 from pipeline.report.choices import Choice
 from pipeline.report.inputs import ModelInfo
 from pipeline.report.looks import COLOURS, Look
@@ -21,33 +25,45 @@ PIXELS = tuple(round(96 * inches) for inches in SIZE)
 STYLE = {"font.family": "DejaVu Sans", "font.size": 10, "svg.fonttype": "path", "svg.hashsalt": "report"}
 """The typeface is matplotlib's own, and the salt fixes its ids: the same bytes on any machine."""
 
-Draw = Callable[[Axes, str], None]
-"""Draws on axes in a scheme, light or dark."""
+DRAWN, *OTHERS = COLOURS
+"""The scheme that figures are drawn in, and those whose colours then take the place of its colours."""
+
+Draw = Callable[[Axes], None]
+"""Draws on axes."""
 
 
 def save(path: Path, draw: Draw) -> None:
     """Writes `path`-light.svg and `path`-dark.svg, with a legend below when anything drawn is labelled."""
-    for scheme, colours in COLOURS.items():
-        with matplotlib.rc_context():
-            matplotlib.rcdefaults()  # a reader's own matplotlibrc must not change the figures
-            text = dict.fromkeys(("text.color", "axes.labelcolor", "xtick.color", "ytick.color"), colours["text"])
-            matplotlib.rcParams.update(STYLE | text | {"axes.edgecolor": colours["text"]})
-            figure = Figure(figsize=SIZE, layout="constrained")
-            axes = figure.add_subplot()
-            axes.grid(color=colours["grid"], linewidth=0.8)
-            axes.set_axisbelow(True)
-            axes.spines[["top", "right"]].set_visible(False)
-            draw(axes, scheme)
-            if axes.get_legend_handles_labels()[0]:
-                figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=9, handlelength=3)
-            figure.savefig(
-                path.with_name(f"{path.name}-{scheme}.svg"), format="svg", transparent=True, metadata={"Date": None}
-            )
+    colours = COLOURS[DRAWN]
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()  # a reader's own matplotlibrc must not change the figures
+        text = dict.fromkeys(("text.color", "axes.labelcolor", "xtick.color", "ytick.color"), colours["text"])
+        matplotlib.rcParams.update(STYLE | text | {"axes.edgecolor": colours["text"]})
+        figure = Figure(figsize=SIZE, layout="constrained")
+        axes = figure.add_subplot()
+        axes.grid(color=colours["grid"], linewidth=0.8)
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right"]].set_visible(False)
+        draw(axes)
+        if axes.get_legend_handles_labels()[0]:
+            figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=9, handlelength=3)
+        stream = io.StringIO()
+        figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None})
+    svg = stream.getvalue()
+    path.with_name(f"{path.name}-{DRAWN}.svg").write_text(svg, encoding="utf-8")
+    for scheme in OTHERS:
+        path.with_name(f"{path.name}-{scheme}.svg").write_text(recoloured(svg, scheme), encoding="utf-8")
 
 
-def line(model: ModelInfo, look: Look, scheme: str) -> dict[str, object]:
-    """The keywords of matplotlib's `plot` for a model."""
-    colour = COLOURS[scheme][look.colour]
+def recoloured(svg: str, scheme: str) -> str:
+    """Replaces the colours of a figure by those of another scheme: to draw it anew takes far longer."""
+    colours = dict(zip(COLOURS[DRAWN].values(), COLOURS[scheme].values(), strict=True))
+    return re.sub("|".join(colours), lambda match: colours[match[0]], svg)
+
+
+def line(model: ModelInfo, look: Look) -> dict[str, object]:
+    """Returns the keywords of matplotlib's `plot` for a model."""
+    colour = COLOURS[DRAWN][look.colour]
     dash = tuple(float(length) for length in look.dash.split())
     return {
         "label": model.label,
@@ -66,23 +82,25 @@ def curves(
 ) -> Draw:
     """Draws column `y` over column `x` for the models that have a frame; rows where either is null are passed over."""
 
-    def draw(axes: Axes, scheme: str) -> None:
+    def draw(axes: Axes) -> None:
         for model in models:
             if model.name in frames:
                 points = frames[model.name].select(x, y).drop_nulls()
                 every = max(1, points.height // 10)
-                axes.plot(points[x], points[y], markevery=every, **line(model, found[model.name], scheme))
+                axes.plot(points[x], points[y], markevery=every, **line(model, found[model.name]))
 
     return draw
 
 
-def f1(models: Sequence[ModelInfo], found: Mapping[str, Look], frames: Mapping[str, pl.DataFrame]) -> Draw:
-    """F1@K over K (left halves of the paper's Figures 4 and 5)."""
+def over_k(
+    models: Sequence[ModelInfo], found: Mapping[str, Look], frames: Mapping[str, pl.DataFrame], metric: str
+) -> Draw:
+    """Draws a metric over K (of F1, the left halves of the paper's Figures 4 and 5)."""
 
-    def draw(axes: Axes, scheme: str) -> None:
-        curves(models, found, frames, "k", "f1")(axes, scheme)
-        axes.set(xlabel="K, number of suggested tags", ylabel="F1@K")
-        axes.set_xticks(frames[models[0].name]["k"])
+    def draw(axes: Axes) -> None:
+        curves(models, found, frames, K, metric)(axes)
+        axes.set(xlabel="K, number of suggested tags", ylabel=f"{METRICS[metric].label}@K")
+        axes.set_xticks(frames[models[0].name][K])
         axes.set_ylim(bottom=0)
 
     return draw
@@ -91,10 +109,10 @@ def f1(models: Sequence[ModelInfo], found: Mapping[str, Look], frames: Mapping[s
 def precision_recall(
     models: Sequence[ModelInfo], found: Mapping[str, Look], frames: Mapping[str, pl.DataFrame]
 ) -> Draw:
-    """Precision over recall, a point for each K (right halves of the paper's Figures 4 and 5)."""
+    """Draws precision over recall, a point for each K (right halves of the paper's Figures 4 and 5)."""
 
-    def draw(axes: Axes, scheme: str) -> None:
-        curves(models, found, frames, "recall", "precision")(axes, scheme)
+    def draw(axes: Axes) -> None:
+        curves(models, found, frames, "recall", "precision")(axes)
         axes.set(xlabel="recall@K", ylabel="precision@K")
         axes.set_xlim(left=0)
         axes.set_ylim(bottom=0)
@@ -102,38 +120,38 @@ def precision_recall(
     return draw
 
 
-def intervals(models: Sequence[ModelInfo], found: Mapping[str, Look], table: pl.DataFrame, k: int) -> Draw:
-    """F1@K of each model with its interval (model, value, low, high), first model on top."""
+def intervals(models: Sequence[ModelInfo], found: Mapping[str, Look], table: pl.DataFrame, label: str) -> Draw:
+    """Draws a measure of each model with its interval (model, value, low, high), first model on top."""
 
-    def draw(axes: Axes, scheme: str) -> None:
+    def draw(axes: Axes) -> None:
         for place, model in enumerate(reversed(models)):
             row = table.row(by_predicate=pl.col("model") == model.name, named=True)
-            style = line(model, found[model.name], scheme) | {"label": None}
+            style = line(model, found[model.name]) | {"label": None}
             axes.plot(
                 [row["low"], row["high"]], [place, place], **style | {"marker": "|", "markersize": 9, "linestyle": "-"}
             )
             axes.plot([row["value"]], [place], **style)
         axes.set_yticks(range(len(models)), [model.label for model in reversed(models)])
-        axes.set_xlabel(f"F1@{k}")
+        axes.set_xlabel(label)
         axes.set_xlim(left=0)
         axes.grid(visible=False, axis="y")
 
     return draw
 
 
-def grids(choices: Sequence[Choice], found: Mapping[str, Look]) -> Draw:
-    """F1@5 of each combination of each model's grid, a row a model, the chosen one large and filled."""
+def grids(choices: Sequence[Choice], found: Mapping[str, Look], label: str) -> Draw:
+    """Draws a measure of each combination of each model's grid, a row a model, the chosen one large and filled."""
 
-    def draw(axes: Axes, scheme: str) -> None:
+    def draw(axes: Axes) -> None:
         for place, choice in enumerate(reversed(choices)):
-            style = line(choice.model, found[choice.model.name], scheme) | {"label": None, "linestyle": "none"}
+            style = line(choice.model, found[choice.model.name]) | {"label": None, "linestyle": "none"}
             small = {"markersize": 4.5, "markerfacecolor": "none"}
             large = {"markersize": 8, "markerfacecolor": style["color"], "markeredgewidth": 2}
             axes.plot(choice.scores, [place] * len(choice.scores), **style | small)
             axes.plot([choice.score], [place], **style | large)
         axes.set_yticks(range(len(choices)), [choice.model.label for choice in reversed(choices)])
         axes.set_ylim(-0.6, len(choices) - 0.4)
-        axes.set_xlabel("F1@5 on validation posts")
+        axes.set_xlabel(f"{label} on validation posts")
 
     return draw
 
@@ -145,10 +163,10 @@ def training(
     column: str,
     label: str,
 ) -> Draw:
-    """A column of the training curves over the epochs."""
+    """Draws a column of the training curves over the epochs."""
 
-    def draw(axes: Axes, scheme: str) -> None:
-        curves(models, found, frames, "epoch", column)(axes, scheme)
+    def draw(axes: Axes) -> None:
+        curves(models, found, frames, "epoch", column)(axes)
         axes.set(xlabel="epoch", ylabel=label)
 
     return draw

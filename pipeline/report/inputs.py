@@ -1,4 +1,4 @@
-"""What a report is made of."""
+"""All that a report is made of."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,67 +6,134 @@ from typing import Any
 
 import polars as pl
 
+from pipeline.evaluation.metrics.measure import Measure
+
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """One row of the comparison.
-
-    name: the key of all mappings, such as fm-ic-od; kind: fm, pitf, or that of a baseline; features: none, image,
-    objects or image+objects; label: how the report calls it.
-    """
+    """One row of the comparison."""
 
     name: str
+    """The key of all mappings, such as fm-ic-od."""
+
     kind: str
+    """Models of one kind differ in their features and settings only."""
+
     features: str
+    """The name of its feature set."""
+
     label: str
+    """Its name in the report."""
+
+    goes_by: str | None = None
+    """What it suggests tags by, in words; None for the user and whatever its feature set's extractors see."""
+
+    baseline: bool = False
+    """Whether it is one of the simple models that trained ones are held against."""
+
+
+@dataclass(frozen=True)
+class Detections:
+    """What a detector found in the photos of the examples."""
+
+    classes: tuple[str, ...]
+    """The names of the classes, one for each number of a vector."""
+
+    vectors: pl.DataFrame
+    """photo, and vector: the probability of each class."""
 
 
 @dataclass(frozen=True)
 class ReportInputs:
-    """Everything that the report shows; frames as in the artifacts' contract, mappings by the models' names.
-
-    title: the page's heading. simulated: what the source makes up, a sentence each; empty when all is real.
-    stats: Table 2's numbers: users, images, tags, triples, posts, training_posts, test_posts; where the data are the
-    paper's, also its own numbers (`paper`) and how far these are from them (`difference_percent`), by the same keys.
-    refinement: `step` (str) and what was left after it, in columns of numbers. left_out: how many posts, photos or
-    lines of its lists the source left out, by reason.
-    seeds: how many trainings of each model are behind its metrics and curves, which are their means; all else is of
-    the first. metrics: "f1@1", …, and "f1@1_deviation", … when there are several seeds; curves: k, precision, recall,
-    f1. recommendations: user, photo, tags, scores of every test post.
-    test, train: user, photo, tags. tuning: a row for each combination of a model's grid: its settings, epoch, epochs,
-    f1@5 (on validation posts; null where training diverged), chosen (bool). settings: what was chosen: model (with its
-    training, where it is trained), epoch and f1@5, which is None where there was nothing to choose. training: epoch,
-    loss, auc, f1@5; a model without rows was not trained.
-    objects: photo and vector (one probability for each of `classes`), or None; below `object_threshold` nothing
-    counts. examples: user and photo of the posts to show (`choose_examples`); photos: the JPEG of each photo among
-    them, or None when the source has no photos.
-    extractors: the record of each feature extractor, by "image" and "objects", with at least its `name` and its
-    `weights` ("seeded" when they are untrained). params, versions, seconds (of each stage): how the run was made.
-    """
+    """Everything that the report shows. Mappings are by the models' names where nothing else is said."""
 
     title: str
+    """The page's heading."""
+
     source: str
+    """The name of the source of posts and photos."""
+
     recipe: str
+    """The name of the recipe."""
+
     simulated: tuple[str, ...]
+    """Sentences on what the source makes up; empty when all is real."""
+
     stats: Mapping[str, Any]
+    """Table 2: users, images, tags, triples, posts, training_posts, test_posts.
+
+    Where the data are the paper's, also its numbers (`paper`) and how far these are from them (`difference_percent`),
+    by the same keys.
+    """
+
     refinement: pl.DataFrame
+    """step (str), and what was left after it in columns of numbers."""
+
     left_out: Mapping[str, int]
+    """How many posts, photos or lines of its lists the source left out, by reason."""
+
     models: tuple[ModelInfo, ...]
+    """The models, in the order of the list that they were chosen in."""
+
+    feature_sets: Mapping[str, tuple[str, ...]]
+    """The extractors of each feature set, by its name, in the order of the list; one set may have none."""
+
     seeds: int
+    """How many trainings of each model are behind its metrics and curves, which are means; all else is of the first."""
+
+    measure: Measure
+    """The measure that settings were chosen by."""
+
     metrics: Mapping[str, Mapping[str, float]]
+    """Each metric at each K under its flat name ("f1@1"), and "f1@1_deviation" when there are several seeds."""
+
     curves: Mapping[str, pl.DataFrame]
+    """k, and a column for each metric."""
+
     recommendations: Mapping[str, pl.DataFrame]
+    """user, photo, tags, scores of every test post."""
+
     test: pl.DataFrame
+    """user, photo, tags of the test posts."""
+
     train: pl.DataFrame
+    """user, photo, tags of the training posts."""
+
     tuning: Mapping[str, pl.DataFrame]
+    """A row for each combination of a model's grid: its settings, epoch, epochs, the measure, chosen (bool).
+
+    The measure is that on validation posts, null where training diverged.
+    """
+
     settings: Mapping[str, Mapping[str, Any]]
+    """What was chosen: `model` (with its training, where it is trained), `epoch`, and the measure on validation posts.
+
+    The last is None where there was nothing to choose.
+    """
+
     training: Mapping[str, pl.DataFrame]
-    objects: pl.DataFrame | None
-    classes: tuple[str, ...]
-    object_threshold: float
+    """epoch, loss, auc, and the measure on training posts; a model without rows was not trained."""
+
+    detections: Mapping[str, Detections]
+    """What each detector found, by the extractor's name."""
+
+    threshold: float
+    """The least probability of a detected object that counts."""
+
     examples: pl.DataFrame
+    """user and photo of the posts to show (`choose_examples`)."""
+
     photos: Mapping[str, bytes] | None
+    """The JPEG of each photo among the examples, or None when the source has no photos."""
+
     extractors: Mapping[str, Mapping[str, Any]]
+    """The record of each feature extractor that a model sees, by its name."""
+
     params: Mapping[str, Any]
+    """All settings of the run."""
+
     versions: Mapping[str, str]
+    """The versions of the software that computed."""
+
     seconds: Mapping[str, float]
+    """How long each step took."""

@@ -1,10 +1,10 @@
-"""How each model looks, the same in every figure and table, told apart without colour too.
+"""The look of each model, the same in every figure and table, told apart without colour too.
 
-Colour and marker say what a model sees, the line says its kind: FM solid and filled, PITF dashed and hollow, baselines
-grey and dotted.
+Colour and marker show the feature set, by its place in the list of sets; the line shows the kind, by its first place in
+the list of models. Baselines are grey and dotted.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 
@@ -12,19 +12,27 @@ from pipeline.report.inputs import ModelInfo
 
 COLOURS = {
     "light": {
-        "none": "#2f58e0",
-        "image": "#6e4300",
-        "objects": "#22a05a",
-        "image+objects": "#d8479f",
+        "set-1": "#2f58e0",
+        "set-2": "#6e4300",
+        "set-3": "#22a05a",
+        "set-4": "#d8479f",
+        "set-5": "#261a66",
+        "set-6": "#4d1300",
+        "set-7": "#987ee6",
+        "set-8": "#2d12b2",
         "baseline": "#565c64",
         "text": "#1d2127",
         "grid": "#dfe2e6",
     },
     "dark": {
-        "none": "#75a8ec",
-        "image": "#f89702",
-        "objects": "#45eb9b",
-        "image+objects": "#ef3a82",
+        "set-1": "#75a8ec",
+        "set-2": "#f89702",
+        "set-3": "#45eb9b",
+        "set-4": "#ef3a82",
+        "set-5": "#8c19ff",
+        "set-6": "#99540f",
+        "set-7": "#dfff40",
+        "set-8": "#4d86bf",
         "baseline": "#c6cad0",
         "text": "#e6e8eb",
         "grid": "#3a3f47",
@@ -32,9 +40,12 @@ COLOURS = {
 }
 """Of each scheme: at least 3 to 1 against the page, and apart for the common kinds of colour blindness."""
 
-MARKERS = {"none": "o", "image": "s", "objects": "^", "image+objects": "D"}
-SPARE_MARKERS = ("x", "+", "v", "<", ">", "p", "*", "h")
-"""For baselines, and for a second model of the same kind that sees the same."""
+SETS = tuple(colour for colour in COLOURS["light"] if colour.startswith("set-"))
+MARKERS = ("o", "s", "^", "D", "v", "p", "h")
+"""For feature sets in their order. There is one marker fewer than colours, so that the first 56 pairs differ."""
+
+SPARE_MARKERS = ("x", "+", "*", "<", ">")
+"""For baselines, and for a second model of the same kind and feature set."""
 
 MARKER_PATHS = {
     "o": "M-3.5 0a3.5 3.5 0 1 0 7 0a3.5 3.5 0 1 0-7 0z",
@@ -52,33 +63,48 @@ MARKER_PATHS = {
 }
 """The same markers as SVG path data around the origin, for the page's own swatches."""
 
-DASHES = {"fm": "", "pitf": "5 2"}
+DASHES = ("", "5 2", "8 2 2 2", "2 2")
+"""For kinds of trained models in their order; markers are filled and hollow in turn."""
+
 DOTS = "1.5 2"
+"""For baselines."""
 
 
 @dataclass(frozen=True)
 class Look:
-    """colour: a key of COLOURS; marker: matplotlib's; dash: lengths of ink and gap, empty for a solid line."""
+    """The line and the marker that stand for a model."""
 
     colour: str
+    """A key of COLOURS in either scheme."""
+
     marker: str
+    """matplotlib's letter for it."""
+
     dash: str
+    """Lengths of ink and gap, empty for a solid line."""
+
     filled: bool
+    """Whether the marker is filled."""
 
 
-def looks(models: Sequence[ModelInfo]) -> dict[str, Look]:
-    """The look of each model by its name. Depends on the list of models only."""
+def looks(models: Sequence[ModelInfo], feature_sets: Iterable[str]) -> dict[str, Look]:
+    """Chooses the look of each model, by its name, from the order of models and feature sets alone."""
+    place = {features: number for number, features in enumerate(feature_sets)}
+    kinds = list(dict.fromkeys(model.kind for model in models if not model.baseline))
     spare = cycle(SPARE_MARKERS)
     seen: set[tuple[str, str]] = set()
     found = {}
     for model in models:
-        factorised = model.kind in DASHES
-        first = factorised and (model.kind, model.features) not in seen
+        if model.baseline:
+            found[model.name] = Look("baseline", next(spare), DOTS, filled=True)
+            continue
+        first = (model.kind, model.features) not in seen
         seen.add((model.kind, model.features))
+        number, kind = place[model.features], kinds.index(model.kind)
         found[model.name] = Look(
-            model.features if factorised else "baseline",
-            MARKERS[model.features] if first else next(spare),
-            DASHES.get(model.kind, DOTS),
-            filled=model.kind != "pitf",
+            SETS[number % len(SETS)],
+            MARKERS[number % len(MARKERS)] if first else next(spare),
+            DASHES[kind % len(DASHES)],
+            filled=kind % 2 == 0,
         )
     return found

@@ -1,6 +1,6 @@
 """The report: one folder with index.html and assets/, which opens from disk without server or network.
 
-Beside them lies seconds.js: how long stages took differs from run to run, and the page's bytes must not.
+A third file is seconds.js: how long the steps took differs from run to run, and the page's bytes must not.
 """
 
 import io
@@ -20,14 +20,16 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 from ruamel.yaml import YAML
 
+from pipeline.data.schema import K
 from pipeline.evaluation.bootstrap import Bootstrap, paired_bootstrap
-from pipeline.evaluation.metrics.measure import DEPTH
+from pipeline.evaluation.curves import DEVIATION
+from pipeline.evaluation.metrics.measure import DEPTH, Measure
+from pipeline.evaluation.metrics.registry import METRICS
 from pipeline.evaluation.ranking import find_hits
 from pipeline.report import choices, figures
 from pipeline.report.config import ReportConfig
 from pipeline.report.examples import SUGGESTIONS, Example, build_examples
 from pipeline.report.findings import (
-    FEATURE_NAMES,
     best_of,
     caveats,
     compare,
@@ -40,7 +42,9 @@ from pipeline.report.findings import (
 from pipeline.report.inputs import ModelInfo, ReportInputs
 from pipeline.report.looks import COLOURS, MARKER_PATHS, Look, looks
 
-HEADLINE_K = 5
+HEADLINE = Measure("f1", 5)
+"""The measure by which the report compares models."""
+
 SHOWN_K = (1, 5, 10)
 TOLERANCE = 1e-6
 """How far the metrics may lie from the figures of the recommendations: what rounding can do, and no more."""
@@ -63,10 +67,10 @@ def write_report(inputs: ReportInputs, config: ReportConfig, folder: Path) -> No
     Raises ValueError when a model's metrics and recommendations contradict each other.
     """
     rankings = {model.name: find_hits(inputs.test, inputs.recommendations[model.name]) for model in inputs.models}
-    bootstrap = paired_bootstrap(rankings, config, np.random.default_rng(config.seed)).of("f1")
+    bootstrap = paired_bootstrap(rankings, config, np.random.default_rng(config.seed))
     check_metrics(inputs, bootstrap)
-    k = HEADLINE_K
-    found = looks(inputs.models)
+    headlines = bootstrap.of(HEADLINE.metric)
+    found = looks(inputs.models, inputs.feature_sets)
     examples = build_examples(inputs)
     chosen = choices.build_choices(inputs)
     trained = {name: frame for name, frame in inputs.training.items() if frame.height}
@@ -81,7 +85,7 @@ def write_report(inputs: ReportInputs, config: ReportConfig, folder: Path) -> No
     with replaced(folder) as temporary:
         assets = temporary / "assets"
         assets.mkdir()
-        draw_figures(inputs, found, bootstrap, k, chosen, trained, assets)
+        draw_figures(inputs, found, headlines, chosen, trained, assets)
         (assets / "report.css").write_bytes(files("pipeline.report").joinpath("report.css").read_bytes())
         page = environment.get_template("template.html.j2").render(
             inputs=inputs,
@@ -91,21 +95,23 @@ def write_report(inputs: ReportInputs, config: ReportConfig, folder: Path) -> No
             marker_paths=MARKER_PATHS,
             figure_size=figures.PIXELS,
             table_2=TABLE_2,
-            feature_names=FEATURE_NAMES,
-            sights={model.name: sight(model) for model in inputs.models},
-            k=k,
-            headline=headline(inputs, bootstrap, k),
+            sights={model.name: sight(model, inputs.feature_sets[model.features]) for model in inputs.models},
+            measure=HEADLINE,
+            metrics=METRICS,
+            headline=headline(inputs, headlines, HEADLINE),
             caveats=caveats(inputs),
-            families=families(inputs.models, bootstrap, k),
-            scores=scores(inputs.models, bootstrap),
-            measured={model.name: measured(inputs, model, k) for model in inputs.models},
-            top=max(values[f"f1@{k}"] for values in inputs.metrics.values()),
+            families=families(inputs, headlines, HEADLINE.k),
+            scores={metric: scores(inputs.models, bootstrap.of(metric)) for metric in METRICS},
+            measured={model.name: measured(inputs, model, HEADLINE) for model in inputs.models},
+            tested={model.name: measured(inputs, model, inputs.measure) for model in inputs.models},
+            top=max(values[str(HEADLINE)] for values in inputs.metrics.values()),
             shown=SHOWN_K,
             depths=range(1, DEPTH + 1),
-            matrix=matrix(inputs.models, bootstrap, k),
-            pairs=[compare(bootstrap, one, other, k) for one, other in combinations(inputs.models, 2)],
+            matrix=matrix(inputs.models, headlines, HEADLINE.k),
+            pairs=[compare(headlines, one, other, HEADLINE.k) for one, other in combinations(inputs.models, 2)],
             examples=[(example, picture(inputs, example, n, assets)) for n, example in enumerate(examples, start=1)],
             suggestions=SUGGESTIONS,
+            curve_file=curve_file,
             choices=chosen,
             edges=choices.edges(chosen),
             diverged=choices.diverged(chosen),
@@ -136,48 +142,61 @@ def replaced(folder: Path) -> Iterator[Path]:
 
 
 def check_metrics(inputs: ReportInputs, bootstrap: Bootstrap) -> None:
-    """Compares F1@K as `evaluate` wrote it with the recommendations' own. Raises ValueError where they differ.
+    """Compares the metrics with those of the recommendations. Raises ValueError where they differ.
 
     The recommendations are those of one seed, which can be (n - 1)/√n standard deviations from the mean of n, and no
     more (Samuelson's inequality).
     """
     reach = (inputs.seeds - 1) / math.sqrt(inputs.seeds)
-    for model, k, f1 in bootstrap.intervals.select("model", "k", "value").iter_rows():
-        values, name = inputs.metrics[model], f"f1@{k}"
-        spread = reach * values.get(f"{name}_deviation", 0.0)
-        if abs(values[name] - f1) > TOLERANCE + spread:
-            raise ValueError(f"F1@{k} of {model} is {values[name]} in its metrics, {f1} by its suggestions")
+    for metric, model, k, value in bootstrap.intervals.select("metric", "model", K, "value").iter_rows():
+        values, measure = inputs.metrics[model], Measure(metric, k)
+        spread = reach * values.get(f"{measure}{DEVIATION}", 0.0)
+        if abs(values[str(measure)] - value) > TOLERANCE + spread:
+            raise ValueError(
+                f"{measure.label} of {model} is {values[str(measure)]} in its metrics, {value} by its suggestions"
+            )
 
 
 def draw_figures(
     inputs: ReportInputs,
     found: Mapping[str, Look],
     bootstrap: Bootstrap,
-    k: int,
     chosen: Sequence[choices.Choice],
     trained: Mapping[str, pl.DataFrame],
     assets: Path,
 ) -> None:
-    """Writes all figures; those of grids and training only when a model had settings to choose, or was trained."""
+    """Writes all figures; those of grids and training only when a model had settings to choose, or was trained.
+
+    `bootstrap` holds the metric of the headline.
+    """
     models = inputs.models
-    at_k = bootstrap.intervals.filter(pl.col("k") == k)
-    figures.save(assets / "intervals", figures.intervals(models, found, at_k, k))
-    figures.save(assets / "f1", figures.f1(models, found, inputs.curves))
+    at_k = bootstrap.intervals.filter(pl.col(K) == HEADLINE.k)
+    figures.save(assets / "intervals", figures.intervals(models, found, at_k, HEADLINE.label))
+    for metric in METRICS:
+        figures.save(assets / curve_file(metric), figures.over_k(models, found, inputs.curves, metric))
     figures.save(assets / "precision-recall", figures.precision_recall(models, found, inputs.curves))
     if chosen:
-        figures.save(assets / "grids", figures.grids(chosen, found))
+        figures.save(assets / "grids", figures.grids(chosen, found, inputs.measure.label))
     if trained:
         figures.save(assets / "loss", figures.training(models, found, trained, "loss", "BPR loss"))
-        label = "F1@5 on training posts"
-        figures.save(assets / "ranking", figures.training(models, found, trained, "f1@5", label))
+        label = f"{inputs.measure.label} on training posts"
+        figures.save(assets / "ranking", figures.training(models, found, trained, str(inputs.measure), label))
+
+
+def curve_file(metric: str) -> str:
+    """Names the figure of a metric over K."""
+    return f"curve-{metric.replace('_', '-')}"
 
 
 def scores(models: Sequence[ModelInfo], bootstrap: Bootstrap) -> dict[str, dict[int, dict[str, Any]]]:
-    """F1@K with its interval by model and K; `best`: highest at that K; `near`: not clearly worse than the best."""
+    """Tabulates one metric with its interval, by model and K.
+
+    `best`: the highest at that K; `near`: not clearly worse than the best.
+    """
     table: dict[str, dict[int, dict[str, Any]]] = {model.name: {} for model in models}
     for row in bootstrap.intervals.iter_rows(named=True):
-        table[row["model"]][row["k"]] = row
-    for k in bootstrap.intervals["k"].unique():
+        table[row["model"]][row[K]] = row
+    for k in bootstrap.intervals[K].unique():
         best = best_of(models, bootstrap, k)
         for model in models:
             is_best = model.name == best.name
@@ -187,7 +206,7 @@ def scores(models: Sequence[ModelInfo], bootstrap: Bootstrap) -> dict[str, dict[
 
 
 def matrix(models: Sequence[ModelInfo], bootstrap: Bootstrap, k: int) -> list[tuple[ModelInfo, list[Any]]]:
-    """Each model with its differences from all models, None from itself."""
+    """Lists each model with its differences from all models, None from itself."""
     return [
         (model, [None if model == other else compare(bootstrap, model, other, k) for other in models])
         for model in models
@@ -195,7 +214,7 @@ def matrix(models: Sequence[ModelInfo], bootstrap: Bootstrap, k: int) -> list[tu
 
 
 def picture(inputs: ReportInputs, example: Example, number: int, assets: Path) -> dict[str, Any] | None:
-    """Writes the n-th example's photo, and says under which name and how large it is; None without photos."""
+    """Writes the photo of the n-th example, and returns its name and size; None without photos."""
     if inputs.photos is None:
         return None
     jpeg = inputs.photos[example.photo]
@@ -206,7 +225,7 @@ def picture(inputs: ReportInputs, example: Example, number: int, assets: Path) -
 
 
 def seeds(params: Mapping[str, Any], path: str = "") -> dict[str, int]:
-    """All parameters called seed, by their dotted path."""
+    """Finds all parameters called seed, by their dotted path."""
     found = {}
     for key, value in params.items():
         if isinstance(value, Mapping):
@@ -217,7 +236,7 @@ def seeds(params: Mapping[str, Any], path: str = "") -> dict[str, int]:
 
 
 def to_yaml(value: Mapping[str, Any]) -> str:
-    """A mapping as YAML, in its own order."""
+    """Writes a mapping as YAML, in its own order."""
     stream = io.StringIO()
     YAML().dump(dict(value), stream)
     return stream.getvalue()

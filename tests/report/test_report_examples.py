@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from pipeline.report.examples import build_examples, choose_examples, detected, mark_hits, own_tags
+from pipeline.report.inputs import Detections
 
 
 def choose(test, recommendations, count, seed=0):
@@ -45,11 +46,22 @@ def test_own_tags_are_counted_in_training_posts():
     assert own_tags(train, "nobody") == []
 
 
-def test_objects_below_the_threshold_are_not_shown(inputs):
-    objects = pl.DataFrame({"photo": ["p"], "vector": [[0.04, 0.9, 0.05]]})
-    with_objects = replace(inputs, objects=objects, classes=("cat", "dog", "boat"), object_threshold=0.05)
-    assert detected(with_objects, "p") == [("dog", 0.9), ("boat", 0.05)]
-    assert detected(replace(inputs, objects=None), "p") is None
+PLACES = Detections(("sky", "sea", "road"), pl.DataFrame({"photo": ["p"], "vector": [[0.04, 0.9, 0.05]]}))
+
+
+def test_objects_below_the_threshold_are_not_shown():
+    assert detected(PLACES, "p", 0.05) == [("sea", 0.9), ("road", 0.05)]
+
+
+def test_each_detector_has_its_objects(inputs):
+    photo = inputs.examples["photo"][0]
+    places = replace(PLACES, vectors=pl.DataFrame({"photo": [photo], "vector": [[0.04, 0.9, 0.05]]}))
+    both = replace(inputs, detections={**inputs.detections, "places": places}, examples=inputs.examples.head(1))
+    (example,) = build_examples(both)
+    assert list(example.objects) == ["objects", "places"]
+    assert example.objects["places"] == [("sea", 0.9), ("road", 0.05)]
+    (example,) = build_examples(replace(both, detections={}))
+    assert example.objects == {}
 
 
 def test_an_example_holds_all_models_in_order(inputs):

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from pipeline.evaluation.bootstrap import BootstrapConfig, paired_bootstrap
+from pipeline.evaluation.metrics.measure import Measure
 from pipeline.evaluation.ranking import Ranking
 from pipeline.report.findings import caveats, compare, families, headline, sight, signed
 from pipeline.report.inputs import ModelInfo
@@ -14,7 +15,10 @@ from pipeline.report.inputs import ModelInfo
 FM = ModelInfo("fm", "fm", "none", "FM")
 FM_IC = ModelInfo("fm-ic", "fm", "image", "FM-IC")
 FM_IC_OD = ModelInfo("fm-ic-od", "fm", "image+objects", "FM-IC-OD")
-NEIGHBOURS = ModelInfo("neighbours", "neighbours", "image+objects", "Tags of similar photos")
+NEIGHBOURS = ModelInfo(
+    "neighbours", "neighbours", "image+objects", "Tags of similar photos", "the tags of photos like it", baseline=True
+)
+FIRST = Measure("f1", 1)
 PITF_IC_OD = ModelInfo("pitf-ic-od", "pitf", "image+objects", "PITF-IC-OD")
 
 
@@ -29,26 +33,26 @@ def outcome(inputs, shares: dict[ModelInfo, float]):
 
 
 def test_headline_when_seeing_helps(inputs):
-    sentence = headline(*outcome(inputs, {FM: 0.2, FM_IC: 0.5}), 1)
+    sentence = headline(*outcome(inputs, {FM: 0.2, FM_IC: 0.5}), FIRST)
     assert sentence.startswith("FM-IC is the best of 2 models: F1@1 0.500 [")
     assert "over 100 test posts. That is 0.300 above FM, the best model that does not see the photo:" in sentence
     assert sentence.endswith("is clear of zero.")
 
 
 def test_headline_when_seeing_does_not_help(inputs):
-    sentence = headline(*outcome(inputs, {FM: 0.51, FM_IC: 0.5}), 1)
+    sentence = headline(*outcome(inputs, {FM: 0.51, FM_IC: 0.5}), FIRST)
     assert "That is 0.010 above FM-IC, the best model that sees the photo:" in sentence
     assert sentence.endswith("includes zero.")
 
 
 def test_a_baseline_that_sees_the_photo_is_told_as_one(inputs):
-    sentence = headline(*outcome(inputs, {FM: 0.2, NEIGHBOURS: 0.5}), 1)
+    sentence = headline(*outcome(inputs, {FM: 0.2, NEIGHBOURS: 0.5}), FIRST)
     assert sentence.startswith("Tags of similar photos is the best of 2 models")
     assert "That is 0.300 above FM, the best model that does not see the photo:" in sentence
 
 
 def test_headline_of_a_single_model_compares_nothing(inputs):
-    sentence = headline(*outcome(inputs, {FM: 0.5}), 1)
+    sentence = headline(*outcome(inputs, {FM: 0.5}), FIRST)
     assert sentence.startswith("FM is the best of 1 model: F1@1 0.500")
     assert sentence.endswith("over 100 test posts.")
 
@@ -56,13 +60,26 @@ def test_headline_of_a_single_model_compares_nothing(inputs):
 def test_headline_tells_the_mean_over_several_seeds(inputs):
     inputs, found = outcome(inputs, {FM: 0.5})
     several = replace(inputs, seeds=3, metrics={"fm": {"f1@1": 0.4876, "f1@1_deviation": 0.0123}})
-    assert headline(several, found, 1).endswith("test posts. Its mean over 3 seeds is 0.488 ± 0.012.")
+    assert headline(several, found, FIRST).endswith("test posts. Its mean over 3 seeds is 0.488 ± 0.012.")
 
 
-def test_families_hold_full_models_against_their_own_kind(inputs):
+def test_families_hold_models_against_those_of_their_kind_that_see_less(inputs):
     inputs, found = outcome(inputs, {FM: 0.1, FM_IC: 0.45, FM_IC_OD: 0.5, PITF_IC_OD: 0.5})
-    pairs = families(inputs.models, found, 1)
-    assert [(pair.model, pair.other) for pair in pairs] == [(FM_IC_OD, FM), (FM_IC_OD, FM_IC)]
+    pairs = families(inputs, found, 1)
+    assert [(pair.model, pair.other) for pair in pairs] == [(FM_IC, FM), (FM_IC_OD, FM), (FM_IC_OD, FM_IC)]
+
+
+def test_families_follow_the_extractors_and_not_the_names(inputs):
+    sets = {"none": (), "a": ("clip",), "b": ("places",), "both": ("places", "clip"), "again": ("clip", "places")}
+    models = [ModelInfo(name, "fm", name, name) for name in sets]
+    inputs, found = outcome(inputs, dict.fromkeys(models, 0.5))
+    pairs = families(replace(inputs, feature_sets=sets), found, 1)
+    less = [
+        ("a", "none"),
+        ("b", "none"),
+        *((whole, part) for whole in ("both", "again") for part in ("none", "a", "b")),
+    ]
+    assert [(pair.model.name, pair.other.name) for pair in pairs] == less
 
 
 def test_verdicts(inputs):
@@ -75,8 +92,8 @@ def test_verdicts(inputs):
 def test_caveats_name_untrained_networks(inputs):
     *source, untrained = caveats(inputs)
     assert source == list(inputs.simulated)
-    assert untrained.startswith("The image features come from vgg16 with untrained weights")
-    trained = {kind: {**record, "weights": "file"} for kind, record in inputs.extractors.items()}
+    assert untrained.startswith("The features of the extractor image come from vgg16 with untrained weights")
+    trained = {name: {**record, "weights": "file"} for name, record in inputs.extractors.items()}
     assert caveats(replace(inputs, simulated=(), extractors=trained)) == []
 
 
@@ -87,7 +104,15 @@ def test_signed(value, text):
     assert signed(value) == text
 
 
-def test_sight_of_a_baseline_is_not_that_of_a_factorisation():
-    assert sight(ModelInfo("popular", "popular", "none", "popular")) == "nothing: the same tags for everyone"
-    assert sight(FM) == "the user"
-    assert sight(NEIGHBOURS) == "the tags of the photos most like it, whoever posted them"
+@pytest.mark.parametrize(
+    ("extractors", "words"),
+    [
+        ([], "the user"),
+        (["clip"], "the user, and the photo as seen by clip"),
+        (["clip", "places"], "the user, and the photo as seen by clip and places"),
+        (["clip", "places", "faces"], "the user, and the photo as seen by clip, places and faces"),
+    ],
+)
+def test_sight_follows_the_extractors(extractors, words):
+    assert sight(FM, extractors) == words
+    assert sight(NEIGHBOURS, extractors) == "the tags of photos like it"

@@ -9,9 +9,16 @@ import matplotlib
 import polars as pl
 import pytest
 
-from pipeline.evaluation.curves import curve
+from pipeline.evaluation.curves import curve, metrics
+from pipeline.evaluation.metrics.measure import Measure
+from pipeline.evaluation.metrics.registry import METRICS
 from pipeline.evaluation.ranking import find_hits
+from pipeline.report.inputs import ModelInfo
+from pipeline.report.looks import COLOURS
 from pipeline.report.page import replaced, seeds, to_yaml, write_report
+
+SUBSETS = ((), ("clip",), ("places",), ("faces",), ("clip", "places"), ("clip", "faces"), ("clip", "places", "faces"))
+"""Extractors of seven feature sets."""
 
 
 class Reader(HTMLParser):
@@ -170,7 +177,7 @@ def test_a_mean_farther_from_the_first_seed_than_seeds_can_be_is_refused(two_see
 
 
 def test_a_source_without_photos(inputs, config, tmp_path):
-    write_report(replace(inputs, photos=None, objects=None, extractors={}, simulated=()), config, tmp_path / "report")
+    write_report(replace(inputs, photos=None, detections={}, extractors={}, simulated=()), config, tmp_path / "report")
     page = Reader((tmp_path / "report" / "index.html").read_text(encoding="utf-8"))
     assert "This source has no photos" in page.text
     assert "No object detector ran." in page.text
@@ -183,11 +190,12 @@ def test_a_single_baseline_with_few_tags_and_no_examples(inputs, config, tmp_pat
     found = test.with_columns(tags=pl.Series([["x", "y"]] * 2), scores=pl.Series([[2.0, 1.0]] * 2))
     # K = 1: one of two posts is hit, precision = recall = 1/2. From K = 2 both are, precision 1/K, recall 1.
     f1 = [0.5, *(2 / k / (1 / k + 1) for k in range(2, 11))]
+    ranking = find_hits(test, found)
     small = replace(
         inputs,
         models=inputs.models[:1],
-        metrics={"popular": {f"f1@{k}": value for k, value in enumerate(f1, start=1)}},
-        curves={"popular": curve(find_hits(test, found))},
+        metrics={"popular": {**metrics(ranking), **{f"f1@{k}": value for k, value in enumerate(f1, start=1)}}},
+        curves={"popular": curve(ranking)},
         recommendations={"popular": found},
         test=test,
         training={"popular": inputs.training["fm"].clear()},
@@ -206,6 +214,62 @@ def test_a_single_baseline_with_few_tags_and_no_examples(inputs, config, tmp_pat
         assert text in page.text, text
 
 
+@pytest.mark.parametrize(
+    "feature_sets",
+    [
+        {"none": ()},
+        {"none": (), "clip": ("clip",)},
+        {"none": (), "clip": ("clip",), "clip+places": ("clip", "places")},
+        {f"set{number}": extractors for number, extractors in enumerate(SUBSETS)},
+    ],
+    ids=len,
+)
+def test_feature_sets_of_any_number_and_name(inputs, config, tmp_path, feature_sets):
+    models = tuple(ModelInfo(f"warp-{name}", "warp", name, f"WARP {name}") for name in feature_sets)
+    extractors = dict.fromkeys(name for seen in feature_sets.values() for name in seen)
+    as_fm = {
+        field: {model.name: getattr(inputs, field)["fm"] for model in models}
+        for field in ("metrics", "curves", "recommendations", "tuning", "settings", "training")
+    }
+    records = {name: {"name": f"{name}.npy", "kind": "vectors"} for name in extractors}
+    foreign = replace(inputs, models=models, feature_sets=feature_sets, extractors=records, detections={}, **as_fm)
+    write_report(foreign, config, tmp_path / "report")
+    text = Reader((tmp_path / "report/index.html").read_text(encoding="utf-8")).text
+    pairs = sum(set(less) < set(more) for less in feature_sets.values() for more in feature_sets.values())
+    assert ("What seeing the photo adds" in text) == bool(pairs)
+    for name, seen in feature_sets.items():
+        assert f"WARP {name}" in text
+        assert not seen or f"as seen by {seen[0]}" in text
+    for name in extractors:
+        assert f"Extractor {name}" in text
+
+
+def test_every_metric_has_its_figure_and_its_table(page, folder):
+    for metric in METRICS.values():
+        assert f"{metric.label}@10" in page.text
+    assert {f"assets/curve-{name}-light.svg" for name in ("f1", "ndcg", "map", "hit-rate")} <= set(contents(folder))
+
+
+def test_settings_are_shown_by_the_measure_that_chose_them(inputs, config, tmp_path):
+    def renamed(table):
+        return table.rename({"f1@5": "ndcg@10"})
+
+    other = replace(
+        inputs,
+        measure=Measure("ndcg", 10),
+        tuning={name: renamed(table) for name, table in inputs.tuning.items()},
+        settings={
+            name: {key.replace("f1@5", "ndcg@10"): value for key, value in settings.items()}
+            for name, settings in inputs.settings.items()
+        },
+        training={name: renamed(table) for name, table in inputs.training.items()},
+    )
+    write_report(other, config, tmp_path / "report")
+    text = Reader((tmp_path / "report/index.html").read_text(encoding="utf-8")).text
+    assert "Settings were chosen by NDCG@10 on validation posts" in text
+    assert "FM-IC-OD is the best of 10 models: F1@5" in text
+
+
 def test_seeds_are_found_at_any_depth():
     assert seeds({"seed": 3, "a": {"b": {"seed": 4}, "c": 1}}) == {"seed": 3, "a.b.seed": 4}
 
@@ -222,3 +286,12 @@ def test_the_papers_table_2_stands_beside_ours_where_the_data_are_its_own(inputs
     for shown in ("−98.8\u00a0%", "+2666.2\u00a0%", "here and in the paper"):
         assert shown in text
         assert shown not in page.text
+
+
+def test_figures_have_the_colours_of_their_scheme(folder):
+    for light in (folder / "assets").glob("*-light.svg"):
+        svgs = {scheme: light.with_name(light.name.replace("light", scheme)).read_text() for scheme in COLOURS}
+        for key in COLOURS["light"]:
+            assert svgs["light"].count(COLOURS["light"][key]) == svgs["dark"].count(COLOURS["dark"][key]), key
+        assert COLOURS["dark"]["text"] in svgs["dark"]
+        assert COLOURS["light"]["text"] not in svgs["dark"]

@@ -15,6 +15,7 @@ class SampleSource(Source):
     simulated: ClassVar[tuple[str, ...]] = (
         "The photos are rendered by the project.",
         "The users and their tags are simulated.",
+        "The detector that comes with them was trained by the project, on other rendered scenes.",
     )
 
     users: int = Field(ge=1, description="How many simulated users post photos.")

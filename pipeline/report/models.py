@@ -1,0 +1,31 @@
+"""The words for models, which come from their classes."""
+
+from collections import Counter
+from collections.abc import Mapping
+
+from pipeline.models.model import Baseline
+from pipeline.models.registry import MODELS
+from pipeline.models.settings import BaseModelConfig
+from pipeline.report.inputs import ModelInfo
+
+
+def describe(models: Mapping[str, BaseModelConfig]) -> tuple[ModelInfo, ...]:
+    """Describes models, given by name, in their order. No two have the same label.
+
+    A label is the class's own words, with the model's name where several models share them; for a class without words
+    it is the name in capitals.
+    """
+    classes = {name: MODELS[config.kind] for name, config in models.items()}
+    shared = Counter(of.label for of in classes.values())
+
+    def label(name: str) -> str:
+        words = classes[name].label
+        if words is None:
+            return name.upper()
+        return words if shared[words] == 1 else f"{words} ({name})"
+
+    return tuple(
+        ModelInfo(name, config.kind, config.features, label(name), of.goes_by, issubclass(of, Baseline))
+        for name, config in models.items()
+        for of in [classes[name]]
+    )
