@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import shutil
 from collections.abc import Collection, Iterable
 from pathlib import Path
@@ -12,26 +13,25 @@ logger = logging.getLogger(f"pipeline.{__name__}")
 
 
 def sweep(folders: Iterable[Path], listed: Collection[str]) -> None:
-    """Deletes what lies in folders and belongs to no listed name, and what killed runs left half-written.
+    """Deletes the files in folders that belong to no listed name, and those that killed runs left half-written.
 
-    A stage that depends on a folder sweeps it first. DVC hashes dependencies once more when the stage has run, so that
-    the lock file holds what everyone has who pulls the listed outputs, and nothing of earlier lists.
-    A file belongs to the name before its first dot; names have no dots.
+    A stage that depends on a folder sweeps it first. DVC hashes dependencies again after a stage has run, so the lock
+    file describes what everyone has who pulls the listed outputs, and nothing from earlier lists. A file belongs to the
+    name before its first dot, since names have no dots. DVC's cache still has the files.
     """
+    names: dict[str, int] = {}
     for folder in folders:
         for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-            if path.name == ".gitignore" or path.name.partition(".")[0] in listed or _being_written(path):
+            name = path.name.partition(".")[0]
+            if path.name == ".gitignore" or name in listed or _being_written(path):
                 continue
-            logger.info("%s belongs to nothing in params.yaml and is deleted.", path)
+            names[name] = names.get(name, 0) + 1
             shutil.rmtree(path) if path.is_dir() else path.unlink()
+    if owners := ", ".join(sorted(filter(None, names))):
+        logger.info("Deleted %d files of what params.yaml does not list: %s.", sum(names.values()), owners)
 
 
 def _being_written(path: Path) -> bool:
-    """Tells a temporary file (`pipeline.files.atomic`) of a process that still runs."""
-    parts = path.name.split(".")
-    return (
-        path.suffix == ".tmp"
-        and parts[-2].isdigit()
-        and int(parts[-2]) != os.getpid()
-        and psutil.pid_exists(int(parts[-2]))
-    )
+    """Recognises a temporary file (`pipeline.files.atomic`) of a process that still runs."""
+    writer = re.fullmatch(r"\..*\.(\d+)\.tmp", path.name)
+    return writer is not None and int(writer[1]) != os.getpid() and psutil.pid_exists(int(writer[1]))
