@@ -25,6 +25,7 @@ from pipeline.folksonomy.split import validation_posts
 from pipeline.folksonomy.split_rules import LeavePosts
 from pipeline.models.factorisation import FactorisationConfig
 from pipeline.training.config import TuningConfig
+from pipeline.training.task import TrainingTask
 from pipeline.training.tune import fit_chosen, tune
 from project.params import load
 
@@ -59,12 +60,16 @@ def ours(kind: str, posts: pl.DataFrame, test: pl.DataFrame, seeds: int) -> None
     training = load(Path("params.yaml")).training.model_copy(update={"curve_every": 10})
     config = FactorisationConfig(kind=kind, features="none")
     choice, table = tune(
-        config, training, TuningConfig(grid=GRID, folds=1, refit=True), posts, [validation], features, SEED
+        config,
+        training,
+        TuningConfig(measure="f1@5", grid=GRID, folds=1, refit=True),
+        TrainingTask(posts, None, features, SEED),
+        [validation],
     )
     chosen = table.row(by_predicate=pl.col("chosen"), named=True)
     found = []
     for seed in range(SEED, SEED + seeds):
-        fitted = fit_chosen(choice, True, posts, validation, features, seed)
+        fitted = fit_chosen(choice, True, TrainingTask(posts, None, features, seed), validation)
         found.append(metrics(rank(fitted.model, test, features))["f1@5"])
     spread = stdev(found) if seeds > 1 else 0.0
     print(f"{kind:28} validation {choice.score:.4f}  test {fmean(found):.4f} ± {spread:.4f}  {chosen}")

@@ -25,6 +25,7 @@ from pipeline.evaluation.ranking import rank
 from pipeline.features.record import read_record
 from pipeline.features.store import Features, StoreConfig, build_store, feature_names, read_store
 from pipeline.files import read_parquet, sha256, write_parquet
+from pipeline.training.task import TrainingTask
 from pipeline.training.tune import fit_chosen, tune
 from project.params import Params, load
 
@@ -105,10 +106,12 @@ def best(copy: Path, params: Params, name: str) -> tuple[float, str]:
     tried = []
     for store in STORES if config.features != "none" else STORES[:1]:
         features = scaled(copy, params, config.features, store, posts, test)
-        choice, table = tune(config, params.training, params.tuning, posts, folds, features, params.seed)
+        choice, table = tune(
+            config, params.training, params.tuning, TrainingTask(posts, None, features, params.seed), folds
+        )
         tried.append((choice.score or 0.0, choice, store, features, table))
     _, choice, store, features, table = max(tried, key=lambda one: one[0])
-    fitted = fit_chosen(choice, True, posts, folds[0], features, params.seed)
+    fitted = fit_chosen(choice, True, TrainingTask(posts, None, features, params.seed), folds[0])
     chosen = table.row(by_predicate=pl.col("chosen"), named=True) | {"scaling": store.scaling}
     return metrics(rank(fitted.model, test, features))["f1@5"], str(chosen)
 

@@ -38,10 +38,10 @@ from pipeline.models.settings import TrainingConfig
 from pipeline.training.bpr import training_run
 from pipeline.training.bpr.data import Generators
 from pipeline.training.bpr.threads import one_thread
-from pipeline.training.bpr.train import TrialFit, encode, train
+from pipeline.training.bpr.train import encode, train
 from pipeline.training.bpr.training_run import TrainingRun
 from pipeline.training.bpr.trials import Trial, TrialParameters
-from pipeline.training.task import TrainingTask
+from pipeline.training.task import Fitted, TrainingTask
 from project.params import load
 
 T = TypeVar("T")
@@ -305,7 +305,7 @@ def convergence(training: TrainingConfig, posts: int) -> None:
         converge("fm", feature_set, patient.model_copy(update={"batch": 256}))
 
 
-def row(name: str, settings: TrainingConfig, trained: TrialFit, seconds: float, parts: dict[str, float]) -> str:
+def row(name: str, settings: TrainingConfig, trained: Fitted, seconds: float, parts: dict[str, float]) -> str:
     """A line of the table of convergence."""
     whole = sum(parts.values())
     shares = ", ".join(f"{part} {second / whole:.0%}" for part, second in parts.items())

@@ -4,31 +4,32 @@ import shutil
 
 import polars as pl
 
+from pipeline.data.schema import FOLD, TAGGED_POST
 from pipeline.features.store import read_store
 from pipeline.files import atomic, read_json, read_parquet
-from pipeline.models.factorisation import FactorisationConfig
 from pipeline.models.registry import save
-from pipeline.training.bpr.checkpoint import Checkpoint
-from pipeline.training.tune import Choice, fit_chosen
+from pipeline.training.registry import trainer_of
+from pipeline.training.task import TrainingTask
+from pipeline.training.tune import ChosenSettings, fit_chosen
 from project.command import Model, command
+from project.explain import section
 from project.params import Params
-
-POST = ("user", "photo", "tags")
 
 
 def main(params: Params, model: Model) -> str:
     paths = params.paths
-    choice = Choice.from_json(read_json(paths.settings(model)))
-    posts = read_parquet(paths.train, POST)
-    validation = read_parquet(paths.validation, [*POST, "fold"]).filter(pl.col("fold") == 0).select(POST)
-    features, unfinished = read_store(paths.store(choice.config.features)), paths.unfinished("train", model)
-    repeats = paths.repeats(model)
+    chosen = ChosenSettings.from_json(read_json(paths.settings(model)))
+    posts = read_parquet(paths.train, TAGGED_POST)
+    validation = read_parquet(paths.validation, [*TAGGED_POST, FOLD]).filter(pl.col(FOLD) == 0).select(TAGGED_POST)
+    features = read_store(paths.store(chosen.config.features))
+    unfinished, repeats = paths.unfinished("train", model), paths.repeats(model)
     shutil.rmtree(repeats, ignore_errors=True)
     repeats.mkdir(parents=True)
-    seeds = params.seeds if isinstance(choice.config, FactorisationConfig) else 1  # Nothing else draws anything.
+    seeds = params.seeds if trainer_of(chosen.config).draws else 1
     for seed in range(params.seed, params.seed + seeds):
-        checkpoint = Checkpoint(unfinished / f"seed-{seed}.safetensors")
-        fitted = fit_chosen(choice, params.tuning.refit, posts, validation, features, seed, checkpoint)
+        task = TrainingTask(posts, None, features, seed, chosen.measure)
+        with section(f"models.{model}"):
+            fitted = fit_chosen(chosen, params.tuning.refit, task, validation, unfinished / f"seed-{seed}")
         if seed > params.seed:
             save(fitted.model, repeats / f"seed-{seed}.safetensors")
             continue

@@ -2,28 +2,33 @@
 
 import shutil
 
+from pipeline.data.schema import FOLD, TAGGED_POST
+from pipeline.evaluation.metrics.measure import Measure
 from pipeline.features.store import read_store
 from pipeline.files import atomic, read_parquet, write_json
+from pipeline.training.task import TrainingTask
 from pipeline.training.tune import tune
 from project.command import Model, command
+from project.explain import section
 from project.params import Params
-
-POST = ("user", "photo", "tags")
 
 
 def main(params: Params, model: Model) -> str:
-    paths, config = params.paths, params.model(model)
-    posts, validation = read_parquet(paths.train, POST), read_parquet(paths.validation, [*POST, "fold"])
-    folds = validation.partition_by("fold", maintain_order=True, include_key=False)
-    features, unfinished = read_store(paths.store(config.features)), paths.unfinished("tune", model)
-    choice, table = tune(config, params.training, params.tuning, posts, folds, features, params.seed, unfinished)
+    paths, config, measure = params.paths, params.model(model), Measure.parse(params.tuning.measure)
+    posts, validation = read_parquet(paths.train, TAGGED_POST), read_parquet(paths.validation, [*TAGGED_POST, FOLD])
+    folds = validation.partition_by(FOLD, maintain_order=True, include_key=False)
+    task = TrainingTask(posts, None, read_store(paths.store(config.features)), params.seed, measure)
+    unfinished = paths.unfinished("tune", model)
+    with section(f"models.{model}"):
+        chosen, table = tune(config, params.training, params.tuning, task, folds, unfinished)
     with atomic(paths.tuning(model)) as file:
         table.write_csv(file)
-    write_json(choice.as_json(), paths.settings(model))
+    write_json(chosen.as_json(), paths.settings(model))
     shutil.rmtree(unfinished, ignore_errors=True)
-    if choice.score is None:
+    if chosen.score is None:
         return f"tune {model}: nothing to choose"
-    return f"tune {model}: F1@5 {choice.score:.4f} on {len(validation):,} validation posts, best of {len(table)}"
+    found = f"{measure.label} {chosen.score:.4f} on {len(validation):,} validation posts"
+    return f"tune {model}: {found}, best of {len(table)}"
 
 
 app = command(main)

@@ -1,8 +1,8 @@
 """The eight models of the paper as one: contexts that each give a k-vector for a post, dotted with tag factors."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import numpy as np
 import polars as pl
@@ -13,23 +13,16 @@ from pipeline.data.vocabulary import codes
 from pipeline.errors import InputError
 from pipeline.features.store import Features
 from pipeline.models.model import Model
-from pipeline.models.settings import BaseModelConfig, TrainingOverrides
+from pipeline.models.settings import TrainedConfig
 
 BIAS = "bias"
 """The parameter w_t."""
 
 
-class FactorisationConfig(BaseModelConfig):
+class FactorisationConfig(TrainedConfig):
     """The settings of FM and PITF, each with any features (Equations 4-7)."""
 
     kind: Literal["fm", "pitf"] = Field(description="One tag matrix for all contexts (fm), or one for each (pitf).")
-    training: TrainingOverrides = Field(
-        default=TrainingOverrides(), description="Settings of training that differ from those for all models."
-    )
-
-    def with_settings(self, values: Mapping[str, Any]) -> Self:
-        own = self.training.model_dump(exclude_none=True) | dict(values)
-        return self.model_copy(update={"training": TrainingOverrides.model_validate(own), "grid": None})
 
 
 @dataclass(frozen=True)

@@ -95,6 +95,18 @@ TrainingOverrides = create_model(
 )
 
 
+class TrainedConfig(BaseModelConfig):
+    """The settings of a model that is trained."""
+
+    training: TrainingOverrides = Field(
+        default=TrainingOverrides(), description="Settings of training that differ from those for all models."
+    )
+
+    def with_settings(self, values: Mapping[str, Any]) -> Self:
+        own = self.training.model_dump(exclude_none=True) | dict(values)
+        return self.model_copy(update={"training": TrainingOverrides.model_validate(own), "grid": None})
+
+
 def merged(shared: TrainingConfig, overrides: TrainingOverrides) -> TrainingConfig:
     """Returns the settings of one model: its own where it has some, the shared ones elsewhere."""
     return shared.model_copy(update={name: value for name, value in overrides if value is not None})

@@ -1,20 +1,24 @@
-"""The settings by which other settings are chosen, and what training notes of its course."""
+"""The settings by which other settings are chosen."""
 
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-import polars as pl
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from pipeline.config import Config
-from pipeline.models.settings import TrainingConfig, TrainingOverrides, check_grid
+from pipeline.evaluation.metrics.measure import Measure
+from pipeline.models.settings import TrainingOverrides, check_grid
 
-CURVE = {"epoch": pl.Int64, "loss": pl.Float64, "auc": pl.Float64, "f1@5": pl.Float64, "validation_f1@5": pl.Float64}
-"""The columns of a training curve."""
+
+def _known(text: str) -> str:
+    return str(Measure.parse(text))
 
 
 class TuningConfig(Config):
-    """How settings are chosen."""
+    """The choice of settings."""
 
+    measure: Annotated[str, AfterValidator(_known)] = Field(
+        description="By what settings are compared on validation posts, and what patience counts: a metric at K."
+    )
     grid: dict[str, list[Any]] = Field(
         description="Values to try of settings of `training`, all combinations; a model's own `grid` comes first."
     )
@@ -33,12 +37,3 @@ class TuningConfig(Config):
     def grid_is_valid(self) -> Self:
         check_grid(self.grid, TrainingOverrides.model_validate)
         return self
-
-
-SIDE_BY_SIDE = {"learning_rate", "decay", "l2", "sigma"}
-"""Settings that may differ between trials that are trained side by side."""
-
-
-def shared_settings(settings: TrainingConfig) -> str:
-    """What trials side by side must share."""
-    return settings.model_dump_json(exclude=SIDE_BY_SIDE)

@@ -1,10 +1,17 @@
-"""The task of training: what there is to learn from."""
+"""The task of training, and what comes of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import polars as pl
 
+from pipeline.data.schema import POST
+from pipeline.evaluation.metrics.measure import Measure
 from pipeline.features.store import Features
+from pipeline.models.model import Model
+
+F1_AT_5 = Measure("f1", 5)
+"""The paper's measure (Section 5.2)."""
 
 
 @dataclass(frozen=True)
@@ -19,3 +26,41 @@ class TrainingTask:
     """The features of all their photos."""
     seed: int
     """Decides all that is random."""
+    measure: Measure = F1_AT_5
+    """By what models are compared on validation posts, and described on training posts."""
+
+    @property
+    def curve_schema(self) -> dict[str, pl.DataType]:
+        """The columns of a training curve.
+
+        epoch; loss, the mean −ln σ(ŷ') of its quadruples; auc, the share of them that are ranked right; the measure on
+        a fixed sample of training posts, and on the validation posts (null without any).
+        """
+        numbers = ("loss", "auc", str(self.measure), f"validation_{self.measure}")
+        return {"epoch": pl.Int64} | dict.fromkeys(numbers, pl.Float64)
+
+    def leaving_out(self, validation: pl.DataFrame) -> Self:
+        """Returns the task of learning from the other posts, in their order, measured on those left out."""
+        return replace(
+            self, posts=self.posts.join(validation, on=POST, how="anti", maintain_order="left"), validation=validation
+        )
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A model that was fitted, and the way there."""
+
+    model: Model | None
+    """With the parameters that validated best, or the last ones without validation posts; None when it diverged."""
+    curve: pl.DataFrame
+    """The training curve, without rows where nothing was trained."""
+    epoch: int | None = None
+    """The epoch whose parameters the model has, or in which training diverged; None where nothing was trained."""
+    epochs: int | None = None
+    """How many epochs were run."""
+    score: float | None = None
+    """The measure on the validation posts, smoothed as the settings say; None without them, or when it diverged."""
+    skipped: int = 0
+    """How many posts have every tag, and so no negative to learn from."""
+    device: str = "cpu"
+    """Where it was trained: cpu or cuda."""

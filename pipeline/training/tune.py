@@ -1,229 +1,157 @@
-"""Chooses a model's settings on validation posts, as Section 5.2 does: a grid, searched by F1@5."""
+"""Chooses a model's settings on validation posts, as Section 5.2 does: the best of a grid."""
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby, product
+from itertools import product
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Self
 
 import polars as pl
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
-from pipeline.errors import InputError
-from pipeline.evaluation.curves import metrics
-from pipeline.evaluation.ranking import rank
-from pipeline.features.store import Features
-from pipeline.models.factorisation import FactorisationConfig
-from pipeline.models.registry import MODELS, ModelConfig
-from pipeline.models.settings import TrainingConfig, merged
-from pipeline.training.bpr.checkpoint import Checkpoint
-from pipeline.training.config import TuningConfig, shared_settings
-from pipeline.training.fit import Fitted, diverged, fit, fit_trials
-
-MEASURE = "f1@5"
+from pipeline.errors import ArtifactError, InputError
+from pipeline.evaluation.metrics.measure import Measure
+from pipeline.models.registry import ModelConfig
+from pipeline.models.settings import BaseModelConfig, TrainingConfig
+from pipeline.training.config import TuningConfig
+from pipeline.training.fit import complete, fit
+from pipeline.training.registry import trainer_of
+from pipeline.training.task import Fitted, TrainingTask
 
 
 @dataclass(frozen=True)
-class Choice:
-    """The settings that did best.
+class ChosenSettings:
+    """The settings that did best."""
 
-    config: the model with all of them. epoch: after how many epochs it did, None where nothing was trained. score: its
-    F1@5 on the validation posts, None where there was nothing to choose.
-    """
-
-    config: ModelConfig
+    config: BaseModelConfig
+    """The model with all of them."""
     epoch: int | None
+    """After how many epochs it did, None where nothing was trained."""
     score: float | None
+    """Its measure on the validation posts, None where there was nothing to choose."""
+    measure: Measure
+    """By what it was chosen."""
 
     def as_json(self) -> dict[str, Any]:
-        """The choice as JSON says it."""
+        """Returns the choice as JSON says it."""
         config = self.config.model_dump(mode="json", exclude_none=True)
-        return {"model": config, "epoch": self.epoch, MEASURE: self.score}
+        return {"model": config, "epoch": self.epoch, str(self.measure): self.score}
 
     @classmethod
-    def from_json(cls, said: dict[str, Any]) -> Self:
-        """The choice that `as_json` wrote. Raises InputError for anything else."""
+    def from_json(cls, value: Any) -> Self:
+        """Reads what `as_json` wrote. Raises ArtifactError for anything else."""
         try:
-            return cls(TypeAdapter(ModelConfig).validate_python(said["model"]), said["epoch"], said[MEASURE])
-        except (KeyError, TypeError, ValidationError):
-            raise InputError("The chosen settings are not what the stage tune writes: run it again.") from None
+            config = TypeAdapter(ModelConfig).validate_python(value["model"])
+            ((measure, score),) = ((key, value[key]) for key in value if key not in ("model", "epoch"))
+            return cls(config, value["epoch"], score, Measure.parse(measure))
+        except (KeyError, TypeError, ValueError):
+            raise ArtifactError("The chosen settings are not what tuning writes.") from None
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """One combination of the grid: its values, the model's configuration with them, and what came of it.
-
-    epoch: that of the best F1@5, or the one in which training diverged; epochs: how many were run; score: F1@5 on the
-    validation posts, None where training diverged, or where there was nothing to choose. Of several folds all three are
-    means, those of epochs rounded.
-    """
+class TrialResult:
+    """One combination of the grid, and how well it did: the mean over the folds."""
 
     values: Mapping[str, Any]
-    config: ModelConfig
+    """The combination."""
+    config: BaseModelConfig
+    """The model with it, complete."""
     epoch: int | None = None
+    """The epoch that did best, or in which training diverged; rounded."""
     epochs: int | None = None
+    """How many epochs were run; rounded."""
     score: float | None = None
+    """The measure on the validation posts, None where training diverged, or where there was nothing to choose."""
 
 
 def tune(
-    config: ModelConfig,
-    training: TrainingConfig,
+    config: BaseModelConfig,
+    shared: TrainingConfig,
     tuning: TuningConfig,
-    posts: pl.DataFrame,
+    task: TrainingTask,
     folds: Sequence[pl.DataFrame],
-    features: Features,
-    seed: int,
-    checkpoint: Path | None = None,
-) -> tuple[Choice, pl.DataFrame]:
-    """Fits a model with all combinations of its grid, and chooses by F1@5 on validation posts (the first of equals).
+    work: Path | None = None,
+) -> tuple[ChosenSettings, pl.DataFrame]:
+    """Fits a model with all combinations of its grid, and chooses the first of those that measure best.
 
-    posts: all training posts, folds: some of them for validation, columns user, photo, tags; for each fold the other
-    posts are learnt from, and what counts is the mean over the folds. Returns the choice and a table: a column for each
-    setting that was tried (JSON text where it is no number), epoch, epochs and f1@5 as in `Verdict`, chosen (bool).
-    With one combination and no patience there is nothing to choose, and nothing is trained. checkpoint: a folder where
-    unfinished training is kept. Raises InputError when there are no validation posts, and when all combinations
-    diverge.
+    folds: parts of the task's posts for validation; for each, the other posts are learnt from, and the mean over the
+    folds counts. work: a folder for unfinished training. Returns the choice and a table: a column for each setting that
+    was tried (JSON text where it is no number), epoch, epochs and the measure as in `TrialResult`, chosen (bool). With
+    one combination and no patience there is nothing to choose, and nothing is trained. Raises InputError when there are
+    no validation posts, and SettingError when all combinations diverge.
     """
-    tried = [Verdict(values, complete(config, training, values)) for values in combinations(config, tuning)]
-    if len(tried) > 1 or patience(tried[0].config):
-        if not folds or any(without(posts, fold).is_empty() for fold in folds):
-            raise InputError(
-                "There is no training post to spare for validation, so that no setting can be chosen: give tuning.grid "
-                "no more than one value a setting and training.patience 0, or keep users with more posts."
-            )
-        outcomes = []
-        for number, validation in enumerate(folds):
-            part = without(posts, validation)
-            if isinstance(config, FactorisationConfig):
-                kept = checkpoint and checkpoint / f"fold-{number}"
-                outcomes.append(trained(tried, part, validation, features, seed, kept))
-            else:
-                outcomes.append(counted(tried, part, validation, features))
-        tried = [average(verdicts) for verdicts in zip(*outcomes, strict=True)]
-        if all(verdict.score is None for verdict in tried):
-            raise diverged(settings(tried[0].config), tried[0].epoch, len(tried))
-    best = max(tried, key=lambda verdict: -1 if verdict.score is None else verdict.score)
-    rows = [row(verdict) | {"chosen": verdict is best} for verdict in tried]
-    return Choice(best.config, best.epoch, best.score), pl.DataFrame(rows, infer_schema_length=None)
+    trainer = trainer_of(config)
+    tried = [
+        TrialResult(values, complete(config.with_settings(values), shared))
+        for values in combinations(trainer.grid(config, tuning.grid))
+    ]
+    if len(tried) > 1 or trainer.finds_epochs(tried[0].config):
+        tried = measured(tried, task, folds, work)
+    best = max(tried, key=lambda result: -1 if result.score is None else result.score)
+    rows = [row(result, str(task.measure)) | {"chosen": result is best} for result in tried]
+    chosen = ChosenSettings(best.config, best.epoch, best.score, task.measure)
+    return chosen, pl.DataFrame(rows, infer_schema_length=None)
+
+
+def measured(
+    tried: Sequence[TrialResult], task: TrainingTask, folds: Sequence[pl.DataFrame], work: Path | None
+) -> list[TrialResult]:
+    """Measures all combinations on all folds."""
+    parts = [task.leaving_out(fold) for fold in folds]
+    if not parts or any(part.posts.is_empty() for part in parts):
+        raise InputError(
+            "There is no training post to spare for validation, so that no setting can be chosen: try no more than one "
+            "value of each setting, without patience, or keep users with more posts."
+        )
+    trainer, configs = trainer_of(tried[0].config), [result.config for result in tried]
+    fitted = [trainer.fit(configs, part, work and work / f"fold-{number}") for number, part in enumerate(parts)]
+    results = [average(result, in_folds) for result, in_folds in zip(tried, zip(*fitted, strict=True), strict=True)]
+    if all(result.score is None for result in results):
+        raise trainer.diverged(results[0].config, results[0].epoch, len(results))
+    return results
 
 
 def fit_chosen(
-    choice: Choice,
-    refit: bool,
-    posts: pl.DataFrame,
-    validation: pl.DataFrame,
-    features: Features,
-    seed: int,
-    checkpoint: Checkpoint | None = None,
+    chosen: ChosenSettings, refit: bool, task: TrainingTask, validation: pl.DataFrame, work: Path | None = None
 ) -> Fitted:
     """Fits a model with the settings that were chosen for it.
 
-    posts: all training posts, validation: some of them, columns user, photo, tags. With `refit`, or where there was
-    nothing to choose, the model learns from all posts, for as many epochs as did best. Otherwise it learns from those
-    that are not for validation, and keeps the parameters that do best on these. Raises InputError as `fit` does.
+    validation: some of the task's posts. With `refit`, or where there was nothing to choose, the model learns from all
+    posts, for as many epochs as did best. Otherwise it learns from those that are not for validation, and keeps the
+    parameters that do best on these. work, and errors: as in `fit`.
     """
-    config = choice.config
-    if not isinstance(config, FactorisationConfig):
-        return fit(config, None, posts, features, seed)
-    told = settings(config)
-    if choice.epoch is not None and not refit:
-        return fit(config, told, without(posts, validation), features, seed, validation, checkpoint)
-    if choice.epoch is not None:
-        config = config.with_settings({"epochs": choice.epoch})
-    return fit(config, told, posts, features, seed, None, checkpoint)
+    if chosen.epoch is None:
+        return fit(chosen.config, task, work)
+    if not refit:
+        return fit(chosen.config, task.leaving_out(validation), work)
+    return fit(trainer_of(chosen.config).with_epochs(chosen.config, chosen.epoch), task, work)
 
 
-def without(posts: pl.DataFrame, others: pl.DataFrame) -> pl.DataFrame:
-    """The posts that are not among the others, in their order."""
-    return posts.join(others, on=["user", "photo"], how="anti", maintain_order="left")
-
-
-def combinations(config: ModelConfig, tuning: TuningConfig) -> list[dict[str, Any]]:
-    """All combinations of the values that a model's settings may take."""
-    grid = (tuning.grid if isinstance(config, FactorisationConfig) else {}) if config.grid is None else config.grid
+def combinations(grid: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    """Lists all combinations of a grid's values."""
     return [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
 
 
-def complete(config: ModelConfig, training: TrainingConfig, values: Mapping[str, Any]) -> ModelConfig:
-    """A model with some of its settings replaced, and with all settings of its training."""
-    chosen = config.with_settings(values)
-    if not isinstance(chosen, FactorisationConfig):
-        return chosen
-    return chosen.with_settings(merged(training, chosen.training).model_dump())
-
-
-def settings(config: FactorisationConfig) -> TrainingConfig:
-    """The settings of a model that has them all."""
-    return TrainingConfig.model_validate(config.training.model_dump())
-
-
-def patience(config: ModelConfig) -> int:
-    """Above 0 when the number of epochs is to be found."""
-    return settings(config).patience if isinstance(config, FactorisationConfig) else 0
-
-
-def counted(
-    tried: Sequence[Verdict], posts: pl.DataFrame, validation: pl.DataFrame, features: Features
-) -> list[Verdict]:
-    """What comes of the combinations of a baseline."""
-
-    def score(config: ModelConfig) -> float:
-        model = MODELS[config.kind].fit(config, posts, features)
-        return metrics(rank(model, validation, features))[MEASURE]
-
-    return [Verdict(one.values, one.config, score=score(one.config)) for one in tried]
-
-
-def trained(
-    tried: Sequence[Verdict],
-    posts: pl.DataFrame,
-    validation: pl.DataFrame,
-    features: Features,
-    seed: int,
-    checkpoint: Path | None,
-) -> list[Verdict]:
-    """What comes of the combinations of a factorisation model: those that can be are trained side by side."""
-
-    def shared(place: int) -> str:
-        return shared_settings(settings(tried[place].config))
-
-    outcomes = {}
-    for number, (_, places) in enumerate(groupby(sorted(range(len(tried)), key=shared), key=shared)):
-        group = list(places)
-        kept = checkpoint and Checkpoint(checkpoint / f"{number}.safetensors")
-        each = [settings(tried[place].config) for place in group]
-        trials = fit_trials(tried[group[0]].config, each, posts, features, seed, validation, kept)
-        outcomes |= dict(zip(group, trials, strict=True))
-    return [
-        Verdict(one.values, one.config, outcome.epoch, outcome.epochs, outcome.score)
-        for place, one in enumerate(tried)
-        for outcome in [outcomes[place]]
-    ]
-
-
-def average(verdicts: Sequence[Verdict]) -> Verdict:
-    """What came of a combination in all folds; with which training diverged in one, diverged."""
-    failed = next((verdict for verdict in verdicts if verdict.score is None), None)
-    if failed is not None or len(verdicts) == 1:
-        return failed or verdicts[0]
-
-    def mean(numbers: Sequence[int | None]) -> int | None:
-        return None if None in numbers else round(fmean(numbers))
-
+def average(result: TrialResult, fitted: Sequence[Fitted]) -> TrialResult:
+    """Averages how a combination did over the folds; with which training diverged in one, it diverged."""
+    failed = next((one for one in fitted if one.score is None), None)
+    if failed is not None:
+        return replace(result, epoch=failed.epoch, epochs=failed.epochs)
+    epochs, epoch = ([getattr(one, name) for one in fitted] for name in ("epochs", "epoch"))
     return replace(
-        verdicts[0],
-        epoch=mean([verdict.epoch for verdict in verdicts]),
-        epochs=mean([verdict.epochs for verdict in verdicts]),
-        score=fmean(verdict.score for verdict in verdicts),
+        result,
+        epoch=None if None in epoch else round(fmean(epoch)),
+        epochs=None if None in epochs else round(fmean(epochs)),
+        score=fmean(one.score for one in fitted),
     )
 
 
-def row(verdict: Verdict) -> dict[str, Any]:
-    """A row of the table."""
+def row(result: TrialResult, measure: str) -> dict[str, Any]:
+    """Returns a row of the table."""
     shown = {
-        key: value if isinstance(value, int | float) else json.dumps(value) for key, value in verdict.values.items()
+        key: value if isinstance(value, int | float) else json.dumps(value) for key, value in result.values.items()
     }
-    score = None if verdict.score is None else round(verdict.score, 6)
-    return shown | {"epoch": verdict.epoch, "epochs": verdict.epochs, MEASURE: score}
+    score = None if result.score is None else round(result.score, 6)
+    return shown | {"epoch": result.epoch, "epochs": result.epochs, measure: score}

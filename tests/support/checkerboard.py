@@ -48,9 +48,9 @@ def name(model: dict) -> str:
     return f"{model['kind']}-{model['features']}"
 
 
-def noise(photos: list[str], extractors: Iterable[str]) -> Features:
+def noise(photos: list[str], extractors: Iterable[str], seed: int = 1) -> Features:
     """Features that say nothing about the tags."""
-    rng = np.random.default_rng(1)
+    rng = np.random.default_rng(seed)
     widths = {"image": 8, "objects": 4}
     matrices = {name: rng.normal(size=(len(photos), width)) / width**0.5 for name, width in widths.items()}
     records = {"image": {}, "objects": {"classes": ["one", "two", "three", "four"]}}

@@ -4,11 +4,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, SettingError
 from pipeline.features.store import Features
 from pipeline.models.ranking import top_tags
 from pipeline.models.registry import save
-from pipeline.training.fit import fit
+from pipeline.training.fit import complete, fit
+from pipeline.training.task import TrainingTask
 from tests.support.checkerboard import (
     BASELINES,
     BLIND,
@@ -32,7 +33,7 @@ from tests.support.checkerboard import (
 def test_every_personal_model_learns_who_uses_which_tags(model, optimizer):
     posts, new, features = checkerboard(model)
     training = TRAINING.model_copy(update={"optimizer": optimizer, "epochs": {"adagrad": 60, "sgd": 150}[optimizer]})
-    fitted = fit(config(model), training, posts, features, seed=0)
+    fitted = fit(complete(config(model), training), TrainingTask(posts, None, features, 0))
     top = top_tags(fitted.model.scores(new, features), 6)
     for user, suggested in enumerate(top.tolist()):
         assert {TAGS[tag] for tag in suggested} == set(TAGS[user % 2 :: 2])
@@ -40,7 +41,9 @@ def test_every_personal_model_learns_who_uses_which_tags(model, optimizer):
 
 def test_popular_cannot():
     posts, new, features = checkerboard()
-    top = top_tags(fit(config(POPULAR), TRAINING, posts, features, seed=0).model.scores(new, features), 6)
+    top = top_tags(
+        fit(complete(config(POPULAR), TRAINING), TrainingTask(posts, None, features, 0)).model.scores(new, features), 6
+    )
     assert (top == top[0]).all()
 
 
@@ -58,7 +61,7 @@ def test_every_seeing_model_learns_which_tag_a_photo_has(model):
             "tags": [[TAGS[number]] for number in classes],
         }
     )
-    fitted = fit(config(model), TRAINING, posts[:150], features, seed=0)
+    fitted = fit(complete(config(model), TRAINING), TrainingTask(posts[:150], None, features, 0))
     unknown = posts[150:].with_columns(user=pl.lit("nobody"))
     for asked in (posts[150:], unknown):
         assert top_tags(fitted.model.scores(asked, features), 1)[:, 0].tolist() == classes[150:].tolist()
@@ -75,7 +78,9 @@ def test_models_without_features_learn_a_photo_that_several_users_posted(model):
     posts = pl.DataFrame(rows, schema=["user", "photo", "tags"], orient="row")
     asked = pl.DataFrame({"user": [f"u{photo}" for photo in range(6)], "photo": [f"p{photo}" for photo in range(6)]})
     nothing = Features(posts["photo"].unique().sort(), {})
-    top = top_tags(fit(config(model), TRAINING, posts, nothing, seed=0).model.scores(asked, nothing), 2)
+    top = top_tags(
+        fit(complete(config(model), TRAINING), TrainingTask(posts, None, nothing, 0)).model.scores(asked, nothing), 2
+    )
     assert np.sort(top, axis=1).tolist() == [[photo, photo + 6] for photo in range(6)]
 
 
@@ -85,7 +90,7 @@ def test_the_same_seed_gives_the_same_bytes(model, tmp_path):
     training = TRAINING.model_copy(update={"epochs": 3})
     files = []
     for run in ("first", "second"):
-        fitted = fit(config(model), training, posts, features, seed=5)
+        fitted = fit(complete(config(model), training), TrainingTask(posts, None, features, 5))
         save(fitted.model, tmp_path / run)
         files.append((tmp_path / run).read_bytes() + fitted.curve.write_csv().encode())
     assert files[0] == files[1]
@@ -94,7 +99,9 @@ def test_the_same_seed_gives_the_same_bytes(model, tmp_path):
 def test_another_seed_gives_other_parameters():
     posts, _, features = checkerboard()
     training = TRAINING.model_copy(update={"epochs": 1})
-    first, second = (fit(config(FACTORISATIONS[0]), training, posts, features, seed=seed) for seed in (0, 1))
+    first, second = (
+        fit(complete(config(FACTORISATIONS[0]), training), TrainingTask(posts, None, features, seed)) for seed in (0, 1)
+    )
     assert not np.array_equal(first.model.tensors["tag"], second.model.tensors["tag"])
 
 
@@ -102,10 +109,12 @@ def test_another_seed_gives_other_parameters():
 def test_the_curve_tells_how_training_went(model):
     posts, _, features = checkerboard(model)
     training = TRAINING.model_copy(update={"epochs": 50})
-    curve = fit(config(model), training, posts, features, seed=0).curve
+    curve = fit(complete(config(model), training), TrainingTask(posts, None, features, 0)).curve
     assert curve.columns == ["epoch", "loss", "auc", "f1@5", "validation_f1@5"]
     assert curve["epoch"].to_list() == [20, 40, 50]
-    start = fit(config(model), training.model_copy(update={"epochs": 1}), posts, features, seed=0).curve
+    start = fit(
+        complete(config(model), training.model_copy(update={"epochs": 1})), TrainingTask(posts, None, features, 0)
+    ).curve
     assert curve["loss"][-1] < 0.3 < start["loss"][0] < 0.75
     assert curve["auc"][-1] > 0.8 > start["auc"][0]
     assert curve["f1@5"][-1] > 0.5
@@ -113,7 +122,7 @@ def test_the_curve_tells_how_training_went(model):
 
 def test_a_model_that_counts_has_no_curve():
     posts, _, features = checkerboard()
-    fitted = fit(config(POPULAR), TRAINING, posts, features, seed=0)
+    fitted = fit(complete(config(POPULAR), TRAINING), TrainingTask(posts, None, features, 0))
     assert fitted.curve.columns == ["epoch", "loss", "auc", "f1@5", "validation_f1@5"]
     assert fitted.curve.is_empty()
 
@@ -121,7 +130,7 @@ def test_a_model_that_counts_has_no_curve():
 def test_a_models_own_settings_come_first_and_are_kept_with_it():
     posts, _, features = checkerboard()
     model = config({"kind": "fm", "features": "none", "training": {"factors": 5, "epochs": 2}})
-    fitted = fit(model, TRAINING, posts, features, seed=0).model
+    fitted = fit(complete(model, TRAINING), TrainingTask(posts, None, features, 0)).model
     assert fitted.tensors["user"].shape == (12, 5)
     assert fitted.config.training.model_dump() == TRAINING.model_dump() | {"factors": 5, "epochs": 2}
 
@@ -129,16 +138,16 @@ def test_a_models_own_settings_come_first_and_are_kept_with_it():
 def test_a_post_with_every_tag_is_skipped_and_counted():
     posts = pl.DataFrame({"user": ["a", "b", "b"], "photo": ["1", "2", "3"], "tags": [["x", "y"], ["x"], ["x"]]})
     nothing = Features(posts["photo"], {})
-    fitted = fit(config(FACTORISATIONS[0]), TRAINING, posts, nothing, seed=0)
+    fitted = fit(complete(config(FACTORISATIONS[0]), TRAINING), TrainingTask(posts, None, nothing, 0))
     assert fitted.skipped == 1
     assert fitted.model.tags == ["x", "y"]
     with pytest.raises(InputError, match="Every training post has every tag"):
-        fit(config(FACTORISATIONS[0]), TRAINING, posts[:1], nothing, seed=0)
+        fit(complete(config(FACTORISATIONS[0]), TRAINING), TrainingTask(posts[:1], None, nothing, 0))
 
 
 @pytest.mark.parametrize("model", FACTORISATIONS, ids=name)
 def test_training_that_diverges_names_the_setting(model):
     posts, _, features = checkerboard(model)
     training = TRAINING.model_copy(update={"optimizer": "sgd", "learning_rate": 1e9})
-    with pytest.raises(InputError, match=r"training\.learning_rate is 1000000000\.0 .* finite in epoch \d+"):
-        fit(config(model), training, posts, features, seed=0)
+    with pytest.raises(SettingError, match=r"training\.learning_rate is 1000000000\.0 .* finite in epoch \d+"):
+        fit(complete(config(model), training), TrainingTask(posts, None, features, 0))

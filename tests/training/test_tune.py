@@ -5,15 +5,22 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
+import torch
 from pydantic import TypeAdapter, ValidationError
 
-from pipeline.errors import InputError
+from pipeline.errors import ArtifactError, InputError
+from pipeline.evaluation.metrics.measure import Measure
+from pipeline.evaluation.ranking import rank
 from pipeline.models.registry import ModelConfig
 from pipeline.models.settings import TrainingConfig
-from pipeline.training import tune as module
+from pipeline.training import direct
+from pipeline.training.bpr import train as bpr
+from pipeline.training.bpr.train import train
+from pipeline.training.bpr.trainer import BPRTrainer
 from pipeline.training.config import TuningConfig
-from pipeline.training.fit import fit, fit_trials
-from pipeline.training.tune import Choice, fit_chosen, tune
+from pipeline.training.fit import complete, fit
+from pipeline.training.task import TrainingTask
+from pipeline.training.tune import ChosenSettings, fit_chosen, tune
 from tests.support.checkerboard import FACTORISATIONS, TRAINING, checkerboard, config, name
 
 SHORT = TRAINING.model_copy(update={"epochs": 6, "curve_every": 2})
@@ -21,8 +28,8 @@ GRID = {"learning_rate": [1e-5, 0.1], "l2": [0.0, 1e-4]}
 FM, BOTH = FACTORISATIONS[0], FACTORISATIONS[7]
 
 
-def tuning(grid=GRID, refit=True) -> TuningConfig:
-    return TuningConfig(grid=grid, folds=1, refit=refit)
+def tuning(grid=GRID, refit=True, measure="f1@5") -> TuningConfig:
+    return TuningConfig(measure=measure, grid=grid, folds=1, refit=refit)
 
 
 def told(model: dict, **keys) -> ModelConfig:
@@ -32,11 +39,11 @@ def told(model: dict, **keys) -> ModelConfig:
 @pytest.mark.parametrize("model", [FM, BOTH], ids=name)
 def test_the_best_of_all_combinations_on_validation_posts_is_chosen(model):
     posts, new, features = checkerboard(model)
-    choice, table = tune(config(model), SHORT, tuning(), posts, [new], features, 0)
+    choice, table = tune(config(model), SHORT, tuning(), TrainingTask(posts, None, features, 0), [new])
     assert table.select("learning_rate", "l2").rows() == [(1e-5, 0.0), (1e-5, 1e-4), (0.1, 0.0), (0.1, 1e-4)]
     for rate, l2, epoch, epochs, f1, _ in table.iter_rows():
         alone = SHORT.model_copy(update={"learning_rate": rate, "l2": l2})
-        (trained,) = fit_trials(config(model), [alone], posts, features, 0, new)
+        (trained,) = train(config(model), [alone], TrainingTask(posts, new, features, 0), torch.device("cpu"))
         assert (epoch, epochs) == (trained.epoch, 6)
         assert f1 == pytest.approx(trained.score, abs=0.02)
     best = table["f1@5"].arg_max()
@@ -51,7 +58,7 @@ def test_the_best_of_all_combinations_on_validation_posts_is_chosen(model):
 def test_a_models_own_grid_and_settings_come_first():
     posts, new, features = checkerboard()
     model = told(FM, grid={"factors": [4, 8]}, training={"l2": 0.01, "learning_rate": 0.1})
-    choice, table = tune(model, SHORT, tuning(), posts, [new], features, 0)
+    choice, table = tune(model, SHORT, tuning(), TrainingTask(posts, None, features, 0), [new])
     assert table.columns == ["factors", "epoch", "epochs", "f1@5", "chosen"]
     assert choice.config.training.l2 == 0.01
     assert choice.config.training.factors == table.filter("chosen")["factors"].item()
@@ -62,7 +69,7 @@ def test_what_cannot_be_trained_side_by_side_is_tried_too():
     posts, new, features = checkerboard()
     negatives = [{"kind": "uniform"}, {"kind": "adaptive", "mean_rank": 0.2}]
     grid = {"batch": [4, 64], "negatives": negatives, "l2": [0.0, 0.1]}
-    choice, table = tune(config(FM), SHORT, tuning(grid), posts, [new], features, 0)
+    choice, table = tune(config(FM), SHORT, tuning(grid), TrainingTask(posts, None, features, 0), [new])
     assert len(table) == 8
     assert table["negatives"][2] == '{"kind": "adaptive", "mean_rank": 0.2}'
     row = table.row(by_predicate=pl.col("chosen"), named=True)
@@ -71,9 +78,9 @@ def test_what_cannot_be_trained_side_by_side_is_tried_too():
 
 def test_the_first_of_equals_is_chosen(monkeypatch):
     posts, new, features = checkerboard()
-    monkeypatch.setattr(module, "metrics", lambda _: {"f1@5": 0.5})
+    monkeypatch.setattr(direct, "score", lambda *_: 0.5)
     model = told({"kind": "co-occurrence", "features": "none", "personal": 0.5}, grid={"personal": [0.7, 0.2]})
-    choice, table = tune(model, SHORT, tuning(), posts, [new], features, 0)
+    choice, table = tune(model, SHORT, tuning(), TrainingTask(posts, None, features, 0), [new])
     assert table.rows() == [(0.7, None, None, 0.5, True), (0.2, None, None, 0.5, False)]
     assert choice.config.personal == 0.7
 
@@ -83,24 +90,30 @@ def test_combinations_that_all_diverge_in_some_fold_are_refused(monkeypatch, los
     posts, new, features = checkerboard()
     remaining = list(lost)
 
-    def trials(config, settings, *rest):
-        trained = fit_trials(config, settings, *rest)
+    def diverging(self, configs, task, work):
         failed = remaining.pop(0)
         return [
-            replace(trial, model=None, score=None, epoch=5) if place in failed else trial
-            for place, trial in enumerate(trained)
+            replace(one, model=None, score=None, epoch=5) if place in failed else one
+            for place, one in enumerate(trained(self, configs, task, work))
         ]
 
-    monkeypatch.setattr(module, "fit_trials", trials)
+    trained = BPRTrainer.fit
+    monkeypatch.setattr(BPRTrainer, "fit", diverging)
     with pytest.raises(InputError, match=r"rate is 1e-05 .* all 2 combinations was no longer finite in epoch 5"):
-        tune(config(FM), SHORT, tuning({"learning_rate": [1e-5, 0.1]}), posts, [new, new.head(6)], features, 0)
+        tune(
+            config(FM),
+            SHORT,
+            tuning({"learning_rate": [1e-5, 0.1]}),
+            TrainingTask(posts, None, features, 0),
+            [new, new.head(6)],
+        )
     assert not remaining
 
 
 def test_with_one_combination_and_no_patience_nothing_is_trained():
     posts, _, features = checkerboard()
     for model in (config(FM), config({"kind": "popular", "features": "none"})):
-        choice, table = tune(model, SHORT, tuning({}), posts, [], features, 0)
+        choice, table = tune(model, SHORT, tuning({}), TrainingTask(posts, None, features, 0), [])
         assert (choice.epoch, choice.score) == (None, None)
         assert table.rows() == [(None, None, None, True)]
 
@@ -108,7 +121,7 @@ def test_with_one_combination_and_no_patience_nothing_is_trained():
 def test_patience_alone_finds_the_epochs():
     posts, new, features = checkerboard()
     patient = TRAINING.model_copy(update={"epochs": 200, "curve_every": 1, "patience": 3})
-    choice, table = tune(config(FM), patient, tuning({}), posts, [new], features, 0)
+    choice, table = tune(config(FM), patient, tuning({}), TrainingTask(posts, None, features, 0), [new])
     assert choice.epoch is not None
     assert table["epochs"].item() == choice.epoch + 3 < 200
 
@@ -116,59 +129,72 @@ def test_patience_alone_finds_the_epochs():
 def test_a_combination_that_diverges_is_shown_and_not_chosen():
     posts, new, features = checkerboard(BOTH)
     wild = SHORT.model_copy(update={"optimizer": "sgd"})
-    choice, table = tune(config(BOTH), wild, tuning({"learning_rate": [1e9, 0.05]}), posts, [new], features, 0)
+    choice, table = tune(
+        config(BOTH), wild, tuning({"learning_rate": [1e9, 0.05]}), TrainingTask(posts, None, features, 0), [new]
+    )
     assert table["f1@5"][0] is None
     assert choice.config.training.learning_rate == 0.05
     with pytest.raises(InputError, match=r"learning_rate is 1000000000\.0.*all 2 combinations"):
-        tune(config(BOTH), wild, tuning({"learning_rate": [1e9, 2e9]}), posts, [new], features, 0)
+        tune(config(BOTH), wild, tuning({"learning_rate": [1e9, 2e9]}), TrainingTask(posts, None, features, 0), [new])
 
 
 def test_no_post_to_spare_is_an_error_with_its_remedy():
     posts, _, features = checkerboard()
-    with pytest.raises(InputError, match=r"tuning\.grid"):
-        tune(config(FM), SHORT, tuning(), posts, [], features, 0)
+    with pytest.raises(InputError, match="no more than one value of each setting"):
+        tune(config(FM), SHORT, tuning(), TrainingTask(posts, None, features, 0), [])
 
 
 @pytest.mark.parametrize("model", [FM, BOTH], ids=name)
 def test_the_chosen_model_is_fitted_again_to_all_posts(model):
     posts, new, features = checkerboard(model)
     everything = pl.concat([posts, new]).sort("user", "photo")
-    choice, _ = tune(config(model), SHORT, tuning(), posts, [new], features, 0)
-    fitted = fit_chosen(Choice.from_json(choice.as_json()), True, everything, new, features, 1)
+    choice, _ = tune(config(model), SHORT, tuning(), TrainingTask(posts, None, features, 0), [new])
+    fitted = fit_chosen(
+        ChosenSettings.from_json(choice.as_json()), True, TrainingTask(everything, None, features, 1), new
+    )
     chosen = choice.config.training.model_dump() | {"epochs": choice.epoch}
-    expected = fit(config(model), TrainingConfig.model_validate(chosen), everything, features, 1)
+    expected = fit(
+        complete(config(model), TrainingConfig.model_validate(chosen)), TrainingTask(everything, None, features, 1)
+    )
     np.testing.assert_array_equal(fitted.model.tensors["tag"], expected.model.tensors["tag"])
 
 
 def test_without_refit_the_best_parameters_of_the_other_posts_are_kept():
     posts, new, features = checkerboard(BOTH)
     everything = pl.concat([posts, new]).sort("user", "photo")
-    choice, _ = tune(config(BOTH), SHORT, tuning({"l2": [1e-4]}, refit=False), posts, [new], features, 0)
+    choice, _ = tune(
+        config(BOTH), SHORT, tuning({"l2": [1e-4]}, refit=False), TrainingTask(posts, None, features, 0), [new]
+    )
     assert choice.epoch is None  # One combination, no patience: nothing is chosen, and all posts are learnt from.
     patient = SHORT.model_copy(update={"patience": 50})
-    choice, _ = tune(config(BOTH), patient, tuning({"l2": [1e-4]}), posts, [new], features, 0)
-    fitted = fit_chosen(choice, False, everything, new, features, 0)
-    (expected,) = fit_trials(config(BOTH), [patient.model_copy(update={"l2": 1e-4})], posts, features, 0, new)
+    choice, _ = tune(config(BOTH), patient, tuning({"l2": [1e-4]}), TrainingTask(posts, None, features, 0), [new])
+    fitted = fit_chosen(choice, False, TrainingTask(everything, None, features, 0), new)
+    (expected,) = train(
+        config(BOTH),
+        [patient.model_copy(update={"l2": 1e-4})],
+        TrainingTask(posts, new, features, 0),
+        torch.device("cpu"),
+    )
     np.testing.assert_array_equal(fitted.model.tensors["tag"], expected.model.tensors["tag"])
 
 
 def test_a_killed_search_goes_on_and_comes_to_the_same(tmp_path, monkeypatch):
     posts, new, features = checkerboard()
     grid = {"batch": [8, 16], "l2": [0.0, 0.1]}
-    undisturbed = tune(config(FM), SHORT, tuning(grid), posts, [new], features, 0)
+    undisturbed = tune(config(FM), SHORT, tuning(grid), TrainingTask(posts, None, features, 0), [new])
     trained = []
 
     def dying(*arguments):
         if len(trained) == 1:
             raise KeyboardInterrupt
-        trained.append(arguments[1])
-        return fit_trials(*arguments)
+        trained.append(arguments)
+        return train(*arguments)
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(module, "fit_trials", dying)
-        tune(config(FM), SHORT, tuning(grid), posts, [new], features, 0, tmp_path / "fm")
+        patched.setattr(bpr, "train", dying)
+        tune(config(FM), SHORT, tuning(grid), TrainingTask(posts, None, features, 0), [new], tmp_path / "fm")
     assert [file.relative_to(tmp_path).as_posix() for file in tmp_path.rglob("*.*")] == ["fm/fold-0/0.safetensors"]
-    again = tune(config(FM), SHORT, tuning(grid), posts, [new], features, 0, tmp_path / "fm")
+    again = tune(config(FM), SHORT, tuning(grid), TrainingTask(posts, None, features, 0), [new], tmp_path / "fm")
     assert again[0] == undisturbed[0]
     assert again[1].equals(undisturbed[1])
 
@@ -198,9 +224,42 @@ def test_a_baselines_grid_is_checked_by_its_own_settings():
         told(model, grid={"l2": [0.1]})
 
 
-def test_settings_that_are_none_are_refused():
-    with pytest.raises(InputError, match="run it again"):
-        Choice.from_json({"model": {"kind": "fm"}})
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        None,
+        [],
+        {},
+        {"model": {"kind": "fm"}},
+        {"model": {"kind": "fm", "features": "none"}, "epoch": 3},
+        {"model": {"kind": "fm", "features": "none"}, "epoch": 3, "f1@11": 0.5},
+        {"model": {"kind": "fm", "features": "none"}, "epoch": 3, "f1@5": 0.5, "f1@10": 0.5},
+    ],
+)
+def test_settings_that_tuning_did_not_write_are_refused(damaged):
+    with pytest.raises(ArtifactError, match="not what tuning writes"):
+        ChosenSettings.from_json(damaged)
+
+
+@pytest.mark.parametrize("model", [FM, {"kind": "co-occurrence", "features": "none", "personal": 0.5}], ids=name)
+def test_settings_are_chosen_by_any_metric(model):
+    posts, new, features = checkerboard(model)
+    task = TrainingTask(posts, None, features, 0, Measure("recall", 3))
+    given = told(model, grid={"personal": [0.0, 1.0]} if "personal" in model else {"learning_rate": [1e-5, 0.1]})
+    chosen, table = tune(given, SHORT, tuning(), task, [new])
+    assert table.columns[1:] == ["epoch", "epochs", "recall@3", "chosen"]
+    fitted = fit_chosen(chosen, False, task, new)
+    ranking = rank(fitted.model, new, features)
+    assert chosen.score == pytest.approx(table["recall@3"].max())
+    assert chosen.score == pytest.approx(Measure("recall", 3).of(ranking.hits, ranking.sizes))
+    assert ChosenSettings.from_json(chosen.as_json()) == chosen
+    assert "validation_recall@3" in fitted.curve.columns
+
+
+@pytest.mark.parametrize("measure", ["f2@5", "f1@11", "f1", "5"])
+def test_a_measure_is_a_metric_at_k(measure):
+    with pytest.raises(ValidationError, match="a measure is one of f1, "):
+        tuning(measure=measure)
 
 
 def test_of_several_folds_the_mean_counts(monkeypatch):
@@ -208,10 +267,10 @@ def test_of_several_folds_the_mean_counts(monkeypatch):
     posts, new, features = checkerboard()
     everything = pl.concat([posts, new]).sort("user", "photo")
     other = posts.group_by("user", maintain_order=True).first().select(posts.columns)
-    seen = iter([{"f1@5": 0.6}, {"f1@5": 0.8}, {"f1@5": 0.5}, {"f1@5": 0.1}])
-    monkeypatch.setattr(module, "metrics", lambda _: next(seen))
+    scores = iter([0.6, 0.8, 0.5, 0.1])
+    monkeypatch.setattr(direct, "score", lambda *_: next(scores))
     model = told({"kind": "co-occurrence", "features": "none", "personal": 0.5}, grid={"personal": [0.7, 0.2]})
-    choice, table = tune(model, SHORT, tuning(), everything, [new, other], features, 0)
+    choice, table = tune(model, SHORT, tuning(), TrainingTask(everything, None, features, 0), [new, other])
     assert table["f1@5"].to_list() == pytest.approx([0.55, 0.45])
     assert (choice.config.personal, choice.score) == (0.7, pytest.approx(0.55))
 
@@ -221,6 +280,9 @@ def test_of_several_folds_the_mean_number_of_epochs_is_trained():
     everything = pl.concat([posts, new]).sort("user", "photo")
     other = posts.group_by("user", maintain_order=True).first().select(posts.columns)
     patient = TRAINING.model_copy(update={"epochs": 60, "curve_every": 1, "patience": 3})
-    alone = [tune(config(FM), patient, tuning({}), everything, [fold], features, 0)[0].epoch for fold in (new, other)]
-    choice, _ = tune(config(FM), patient, tuning({}), everything, [new, other], features, 0)
+    alone = [
+        tune(config(FM), patient, tuning({}), TrainingTask(everything, None, features, 0), [fold])[0].epoch
+        for fold in (new, other)
+    ]
+    choice, _ = tune(config(FM), patient, tuning({}), TrainingTask(everything, None, features, 0), [new, other])
     assert choice.epoch == round(sum(alone) / 2)

@@ -1,7 +1,6 @@
 """Learning BPR (Section 4.5, Algorithm 1) in mini-batches of posts."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import polars as pl
 import torch
@@ -20,33 +19,12 @@ from pipeline.training.bpr.layout import Layout
 from pipeline.training.bpr.negatives import AdaptiveSampler
 from pipeline.training.bpr.threads import one_thread
 from pipeline.training.bpr.training_run import TrainingData, TrainingRun
-from pipeline.training.bpr.trials import Trial, TrialParameters
+from pipeline.training.bpr.trials import Trial, TrialParameters, shared_settings
 from pipeline.training.bpr.validation import ValidationSet
-from pipeline.training.config import CURVE, shared_settings
-from pipeline.training.task import TrainingTask
+from pipeline.training.task import Fitted, TrainingTask
 
 SAMPLE = 500
-"""Training posts whose suggestions give the curve's F1."""
-
-
-@dataclass(frozen=True)
-class TrialFit:
-    """The model that a trial ended with, and the way there."""
-
-    settings: TrainingConfig
-    """The trial's settings."""
-    model: Factorisation | None
-    """With the parameters that validated best, or the last ones without validation posts; None when it diverged."""
-    curve: pl.DataFrame
-    """The training curve, with the columns of `CURVE`."""
-    epoch: int
-    """The epoch whose parameters the model has, or in which training diverged."""
-    epochs: int
-    """How many epochs were run."""
-    score: float | None
-    """F1@5 on the validation posts, smoothed as the settings say, None without such posts."""
-    skipped: int
-    """How many posts have every tag, and so no negative to learn from."""
+"""Training posts whose suggestions are measured for the curve."""
 
 
 def train(
@@ -55,7 +33,7 @@ def train(
     task: TrainingTask,
     device: torch.device,
     checkpoint: Checkpoint | None = None,
-) -> list[TrialFit]:
+) -> list[Fitted]:
     """Trains a model with each of some settings, to rank all tags of the training posts.
 
     The settings are trials side by side, which share the order of posts, the draws and the start: they may differ in
@@ -75,8 +53,8 @@ def train(
     )
     key = ""
     if checkpoint is not None:
-        inputs = [config.model_dump_json(), *(trial.model_dump_json() for trial in settings), task.seed, device]
-        key = fingerprint([*inputs, layout.names], data.tensors())
+        choices = [config.model_dump_json(), *(trial.model_dump_json() for trial in settings)]
+        key = fingerprint([*choices, task.seed, task.measure, device, layout.names], data.tensors())
         run.resume(checkpoint, key)
     with one_thread():
         for _ in track(range(run.epoch, settings[0].epochs), "training", settings[0].epochs, "epochs", done=run.epoch):
@@ -108,8 +86,8 @@ def encode(
         contexts=layout.contexts,
         posts=encoded,
         sampler=AdaptiveSampler(settings.negatives, encoded) if settings.negatives.kind == "adaptive" else None,
-        sample=ValidationSet.encode(sample, encoder),
-        validation=None if task.validation is None else ValidationSet.encode(task.validation, encoder),
+        sample=ValidationSet.encode(sample, encoder, task.measure),
+        validation=None if task.validation is None else ValidationSet.encode(task.validation, encoder, task.measure),
     )
 
 
@@ -118,17 +96,17 @@ def trainable(posts: pl.DataFrame) -> pl.DataFrame:
     return posts.filter(pl.col(TAGS).list.len() < posts[TAGS].explode().n_unique())
 
 
-def fits(run: TrainingRun, config: FactorisationConfig, layout: Layout, task: TrainingTask) -> list[TrialFit]:
+def fits(run: TrainingRun, config: FactorisationConfig, layout: Layout, task: TrainingTask) -> list[Fitted]:
     """Makes the models of trials that have ended."""
     extractors = FittedExtractor.of(task.features)
-    skipped = len(task.posts) - len(run.data.posts)
+    skipped, device = len(task.posts) - len(run.data.posts), run.data.posts.positives.tags.device.type
     found = []
     for number, trial in enumerate(run.trials):
         model = None
         if not trial.diverged:
             complete = config.model_copy(update={"training": TrainingOverrides(**dict(trial.settings))})
             model = Factorisation(complete, layout.names, layout.split(run.best[number]), extractors)
-        curve = pl.DataFrame(trial.curve, schema=CURVE, orient="row")
+        curve = pl.DataFrame(trial.curve, schema=task.curve_schema, orient="row")
         epoch, score = (trial.diverged, None) if trial.diverged else (trial.best_epoch, trial.best_score)
-        found.append(TrialFit(trial.settings, model, curve, epoch, trial.epochs, score, skipped))
+        found.append(Fitted(model, curve, epoch, trial.epochs, score, skipped, device))
     return found

@@ -97,11 +97,11 @@ class TrainingRun:
 
     def measure(self, losses: list[float], shares: list[float], finite: list[bool], last: bool) -> None:
         """Adds a point to the curve of each active trial whose numbers are finite, and keeps the best parameters."""
-        f1, validated = (
-            [None] * len(self.active) if posts is None else posts.f1(self.data.contexts, self.parameters.parameters)
+        measured, validated = (
+            [None] * len(self.active) if posts is None else posts.scores(self.data.contexts, self.parameters.parameters)
             for posts in (self.data.sample, self.data.validation)
         )
-        points = zip(losses, shares, f1, validated, strict=True)
+        points = zip(losses, shares, measured, validated, strict=True)
         for place, (number, point) in enumerate(zip(self.active, points, strict=True)):
             if finite[place] and self.trials[number].add_point([self.epoch, *point], last):
                 self.best[number] = self.parameters.copy(place)

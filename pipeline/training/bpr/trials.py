@@ -13,6 +13,14 @@ from pipeline.training.bpr.gradients import Gradients
 from pipeline.training.bpr.layout import Layout
 from pipeline.training.bpr.optimizers import Optimizer
 
+SIDE_BY_SIDE = {"learning_rate", "decay", "l2", "sigma"}
+"""The settings that may differ between trials that are trained side by side."""
+
+
+def shared_settings(settings: TrainingConfig) -> str:
+    """Returns the settings that trials side by side share, to be compared."""
+    return settings.model_dump_json(exclude=SIDE_BY_SIDE)
+
 
 @dataclass
 class Trial:
@@ -21,11 +29,11 @@ class Trial:
     settings: TrainingConfig
     """Its settings."""
     curve: list[list[float | None]] = field(default_factory=list)
-    """The points of its training curve so far: CURVE's columns."""
+    """The points of its training curve so far."""
     best_epoch: int | None = None
     """The epoch whose parameters are kept, None before there is one."""
     best_score: float | None = None
-    """The smoothed F1@5 on validation posts after that epoch, None without such posts."""
+    """The smoothed measure on validation posts after that epoch, None without such posts."""
     points_since_best: int = 0
     """How many points of the curve came after it."""
     diverged: int | None = None
@@ -50,7 +58,7 @@ class Trial:
         return better
 
     def smoothed_score(self, last: bool) -> float | None:
-        """Averages the last points' F1@5 on validation posts; while they are too few, None before the last epoch."""
+        """Averages the measures on validation posts of the last points; of too few, None before the last epoch."""
         scores = [point[-1] for point in self.curve[-self.settings.smoothing :]]
         return fmean(scores) if last or len(scores) == self.settings.smoothing else None
 

@@ -1,4 +1,4 @@
-"""F1@5 of models in training, where their parameters lie, as the evaluation counts it (Eq. 10)."""
+"""Measures of models in training: tags are ranked where the parameters lie, and hits are measured as in evaluation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,12 +9,11 @@ import torch
 from torch import Tensor
 
 from pipeline.data.schema import TAG, TAGS
+from pipeline.evaluation.metrics.measure import Measure
 from pipeline.models.factorisation import BIAS, Contexts
 from pipeline.training.bpr.encoding import EncodedPosts, Encoder
 from pipeline.training.bpr.gradients import post_vectors
 from pipeline.training.bpr.loops import loops_for
-
-K = 5
 
 CHUNK = 1024
 """Posts scored at a time."""
@@ -32,30 +31,29 @@ class ValidationSet:
     """Each of those tags, int64."""
     sizes: Tensor
     """The number of tags of each post, with those that the model does not know, (P,) int64."""
+    measure: Measure
+    """What is measured."""
 
     @classmethod
-    def encode(cls, posts: pl.DataFrame, encoder: Encoder) -> Self:
+    def encode(cls, posts: pl.DataFrame, encoder: Encoder, measure: Measure) -> Self:
         """Puts posts (columns user, photo, tags) on the device."""
         post, tag = encoder.assignments(posts)
         known = tag >= 0
         sizes = posts[TAGS].list.len().cast(pl.Int64).to_numpy()
         lists = map(encoder.tensor, (post[known], tag[known], sizes))
-        return cls(encoder.encode(posts), *lists)
+        return cls(encoder.encode(posts), *lists, measure)
 
     def tensors(self) -> list[Tensor]:
         """Returns all tensors but the shared features, to be hashed."""
         return [*self.inputs.entities.values(), self.inputs.rows, self.post, self.tag, self.sizes]
 
-    def f1(self, contexts: Contexts, parameters: Mapping[str, Tensor]) -> list[float]:
-        """Returns F1@5 of each of G trials, whose parameters are (rows, G, columns)."""
-        counts = [self.hits(contexts, parameters, first) for first in range(0, len(self.sizes), CHUNK)]
-        hits = torch.cat(counts, dim=1).double()
-        precision, recall = (hits / K).mean(dim=1), (hits / self.sizes).mean(dim=1)
-        both = precision + recall
-        return (2 * precision * recall / torch.where(both == 0, 1, both)).tolist()
+    def scores(self, contexts: Contexts, parameters: Mapping[str, Tensor]) -> list[float]:
+        """Measures each of G trials, whose parameters are (rows, G, columns)."""
+        hits = [self.hits(contexts, parameters, first) for first in range(0, len(self.sizes), CHUNK)]
+        return self.measure.of(torch.cat(hits, dim=1).cpu().numpy(), self.sizes.cpu().numpy()).tolist()
 
     def hits(self, contexts: Contexts, parameters: Mapping[str, Tensor], first: int) -> Tensor:
-        """Counts how many of the best five are tags of the post, for a chunk of B posts, (G, B) int64."""
+        """Tells which of the best K tags are the post's, for a chunk of B posts, (G, B, K) bool; none beyond T."""
         # Scores of all tags, (G, B, T).
         last = min(first + CHUNK, len(self.sizes))
         chosen = torch.arange(first, last, device=self.sizes.device)
@@ -69,8 +67,9 @@ class ValidationSet:
         own = slice(*bounds.tolist())
         relevant = torch.zeros(scores.shape[1:], dtype=torch.bool, device=scores.device)
         relevant[self.post[own] - first, self.tag[own]] = True
-        top = best(scores, min(K, scores.shape[2]))
-        return relevant.expand(scores.shape).gather(2, top).sum(2)
+        k, tags = self.measure.k, scores.shape[2]
+        hits = relevant.expand(scores.shape).gather(2, best(scores, min(k, tags)))
+        return torch.nn.functional.pad(hits, (0, max(0, k - tags)))
 
 
 def best(scores: Tensor, length: int) -> Tensor:

@@ -6,7 +6,8 @@ import torch
 
 from pipeline.training.bpr import threads as module
 from pipeline.training.bpr.threads import ahead, in_halves, one_thread
-from pipeline.training.fit import fit_trials
+from pipeline.training.bpr.train import train
+from pipeline.training.task import TrainingTask
 from tests.support.checkerboard import FACTORISATIONS, SHORT, checkerboard, config, name, settings
 
 
@@ -74,7 +75,7 @@ def test_the_bytes_do_not_depend_on_the_threads(monkeypatch, model):
     for number in (1, 2, 3):
         torch.set_num_threads(number)
         tried = settings(SHORT, l2=[0.0, 0.1])
-        found.append(fit_trials(config(model), tried, posts, features, 0, new))
+        found.append(train(config(model), tried, TrainingTask(posts, new, features, 0), torch.device("cpu")))
     torch.set_num_threads(before)
     for others in found[1:]:
         for one, other in zip(found[0], others, strict=True):

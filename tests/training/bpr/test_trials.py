@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 import torch
 
 from pipeline.evaluation.curves import metrics
+from pipeline.evaluation.metrics.measure import Measure
 from pipeline.evaluation.ranking import rank
 from pipeline.training.bpr.checkpoint import Checkpoint
 from pipeline.training.bpr.layout import Layout
@@ -20,8 +22,7 @@ from pipeline.training.bpr.loops import cpu
 from pipeline.training.bpr.train import train
 from pipeline.training.bpr.training_run import TrainingRun
 from pipeline.training.bpr.validation import ValidationSet
-from pipeline.training.fit import fit, fit_trials
-from pipeline.training.task import TrainingTask
+from pipeline.training.task import Fitted, TrainingTask
 from tests.support.checkerboard import (
     ADAPTIVE,
     FACTORISATIONS,
@@ -43,9 +44,9 @@ CPU = torch.device("cpu")
 def test_trials_side_by_side_come_to_what_each_comes_to_alone(model, base):
     posts, new, features = checkerboard(model)
     tried = [*settings(base, learning_rate=[0.01, 0.1]), *settings(base, l2=[0.0, 0.05]), *settings(base, decay=[0.7])]
-    together = fit_trials(config(model), tried, posts, features, 3, new)
+    together = train(config(model), tried, TrainingTask(posts, new, features, 3), CPU)
     for trial, one in zip(together, tried, strict=True):
-        (alone,) = fit_trials(config(model), [one], posts, features, 3, new)
+        (alone,) = train(config(model), [one], TrainingTask(posts, new, features, 3), CPU)
         assert trial.epoch == alone.epoch
         for table, values in alone.model.tensors.items():
             np.testing.assert_allclose(trial.model.tensors[table], values, rtol=1e-3, atol=1e-5)
@@ -55,13 +56,13 @@ def test_trials_side_by_side_come_to_what_each_comes_to_alone(model, base):
 def test_features_side_by_side_are_learnt_as_each_by_itself(monkeypatch):
     posts, _, features = checkerboard(FACTORISATIONS[3])
     both = config(FACTORISATIONS[3])
-    (together,) = fit_trials(both, [SHORT], posts, features, 0)
+    (together,) = train(both, [SHORT], TrainingTask(posts, None, features, 0), CPU)
 
     def each_by_itself(contexts, names, features):
         return Layout(contexts, names, {name: {name: matrix.shape[1]} for name, matrix in features.matrices.items()})
 
     monkeypatch.setattr(Layout, "of", each_by_itself)
-    (apart,) = fit_trials(both, [SHORT], posts, features, 0)
+    (apart,) = train(both, [SHORT], TrainingTask(posts, None, features, 0), CPU)
     assert {name: table.shape for name, table in together.model.tensors.items()} == {
         name: table.shape for name, table in apart.model.tensors.items()
     }
@@ -71,11 +72,12 @@ def test_features_side_by_side_are_learnt_as_each_by_itself(monkeypatch):
 def test_trials_share_what_cannot_differ():
     posts, _, features = checkerboard()
     with pytest.raises(ValueError, match="must share"):
-        fit_trials(config(FACTORISATIONS[0]), settings(SHORT, batch=[4, 8]), posts, features, 0)
+        train(config(FACTORISATIONS[0]), settings(SHORT, batch=[4, 8]), TrainingTask(posts, None, features, 0), CPU)
 
 
+@pytest.mark.parametrize("measure", ["f1@5", "ndcg@10", "hit_rate@1"])
 @pytest.mark.parametrize("model", FACTORISATIONS, ids=name)
-def test_f1_in_training_is_that_of_the_evaluation(monkeypatch, inner_loops, model):
+def test_what_training_measures_is_what_evaluation_does(monkeypatch, inner_loops, model, measure):
     monkeypatch.setattr("pipeline.training.bpr.validation.CHUNK", 7)
     monkeypatch.setattr(inner_loops, "best", cpu.best)  # A GPU leaves open which of equals comes first.
     posts, new, features = checkerboard(model)
@@ -83,11 +85,13 @@ def test_f1_in_training_is_that_of_the_evaluation(monkeypatch, inner_loops, mode
         user=pl.when(pl.col("user") < "u04").then(pl.lit("nobody")).otherwise("user"),
         tags=pl.col("tags").list.concat(pl.lit("unheard of")),
     )
-    (trained,) = fit_trials(config(model), [SHORT], posts, features, 0, strangers)
-    assert trained.score == trained.curve["validation_f1@5"].max() > 0
-    best = fit_trials(config(model), [SHORT.model_copy(update={"epochs": trained.epoch})], posts, features, 0)[0]
-    for of, column in ((strangers, "validation_f1@5"), (posts, "f1@5")):
-        expected = metrics(rank(best.model, of, features))["f1@5"]
+    task = TrainingTask(posts, strangers, features, 0, Measure.parse(measure))
+    (trained,) = train(config(model), [SHORT], task, CPU)
+    assert trained.score == trained.curve[f"validation_{measure}"].max() > 0
+    until_best = SHORT.model_copy(update={"epochs": trained.epoch})
+    (best,) = train(config(model), [until_best], TrainingTask(posts, None, features, 0), CPU)
+    for of, column in ((strangers, f"validation_{measure}"), (posts, measure)):
+        expected = metrics(rank(best.model, of, features))[measure]
         found = trained.curve.filter(pl.col("epoch") == trained.epoch)[column].item()
         assert found == pytest.approx(expected, abs=1e-9)
 
@@ -98,7 +102,7 @@ class Scripted:
     def __init__(self, *points):
         self.points = list(points)
 
-    def f1(self, contexts, parameters):  # noqa: ARG002 (as a validation set's)
+    def scores(self, contexts, parameters):  # noqa: ARG002 (as a validation set's)
         return self.points.pop(0)[: parameters["tag"].shape[1]]
 
 
@@ -106,8 +110,8 @@ def scripted(monkeypatch, *points):
     """Gives the validation posts these scores; the sample of training posts is measured as ever."""
     encode = ValidationSet.encode
 
-    def scripted_or_encoded(posts, encoder):
-        return Scripted(*points) if len(posts) == 12 else encode(posts, encoder)
+    def scripted_or_encoded(posts, encoder, measure):
+        return Scripted(*points) if len(posts) == 12 else encode(posts, encoder, measure)
 
     monkeypatch.setattr(ValidationSet, "encode", scripted_or_encoded)
 
@@ -116,11 +120,11 @@ def test_training_stops_when_patience_ends_and_keeps_what_was_best(monkeypatch):
     posts, new, features = checkerboard()
     patient = TRAINING.model_copy(update={"epochs": 40, "curve_every": 1, "patience": 3})
     scripted(monkeypatch, [0.1], [0.3], [0.2], [0.3], [0.1], [0.9])
-    (trained,) = fit_trials(config(FACTORISATIONS[0]), [patient], posts, features, 0, new)
+    (trained,) = train(config(FACTORISATIONS[0]), [patient], TrainingTask(posts, new, features, 0), CPU)
     assert (trained.epoch, trained.score) == (2, 0.3)
     assert trained.curve["epoch"].to_list() == [1, 2, 3, 4, 5]
     two = TRAINING.model_copy(update={"epochs": 2, "curve_every": 1})
-    (alone,) = fit_trials(config(FACTORISATIONS[0]), [two], posts, features, 0)
+    (alone,) = train(config(FACTORISATIONS[0]), [two], TrainingTask(posts, None, features, 0), CPU)
     np.testing.assert_array_equal(trained.model.tensors["tag"], alone.model.tensors["tag"])
 
 
@@ -128,7 +132,7 @@ def test_a_lucky_point_does_not_count_when_points_are_averaged(monkeypatch):
     posts, new, features = checkerboard()
     smooth = TRAINING.model_copy(update={"epochs": 6, "curve_every": 1, "smoothing": 3})
     scripted(monkeypatch, [0.0], [0.8], [0.1], [0.3], [0.5], [0.5])
-    (trained,) = fit_trials(config(FACTORISATIONS[0]), [smooth], posts, features, 0, new)
+    (trained,) = train(config(FACTORISATIONS[0]), [smooth], TrainingTask(posts, new, features, 0), CPU)
     # Means of three, from the third point on: 0.3, 0.4, 0.3, 1.3 / 3.
     assert (trained.epoch, trained.score) == (6, pytest.approx(1.3 / 3))
     assert trained.curve["validation_f1@5"].to_list() == [0.0, 0.8, 0.1, 0.3, 0.5, 0.5]
@@ -138,14 +142,14 @@ def test_fewer_points_than_are_averaged_leave_the_last(monkeypatch):
     posts, new, features = checkerboard()
     smooth = TRAINING.model_copy(update={"epochs": 2, "curve_every": 1, "smoothing": 3})
     scripted(monkeypatch, [0.8], [0.1])
-    (trained,) = fit_trials(config(FACTORISATIONS[0]), [smooth], posts, features, 0, new)
+    (trained,) = train(config(FACTORISATIONS[0]), [smooth], TrainingTask(posts, new, features, 0), CPU)
     assert (trained.epoch, trained.score) == (2, pytest.approx(0.45))
 
 
 def test_without_validation_posts_patience_never_ends():
     posts, _, features = checkerboard()
     patient = TRAINING.model_copy(update={"epochs": 9, "curve_every": 2, "patience": 1})
-    (trained,) = fit_trials(config(FACTORISATIONS[0]), [patient], posts, features, 0)
+    (trained,) = train(config(FACTORISATIONS[0]), [patient], TrainingTask(posts, None, features, 0), CPU)
     assert trained.curve["epoch"].to_list() == [2, 4, 6, 8, 9]
     assert (trained.epoch, trained.score) == (9, None)
 
@@ -154,13 +158,16 @@ def test_a_trial_that_ended_leaves_the_others_alone(monkeypatch):
     posts, new, features = checkerboard(FACTORISATIONS[3])
     patient = TRAINING.model_copy(update={"epochs": 4, "curve_every": 1, "patience": 1})
     scripted(monkeypatch, [0.5, 0.1], [0.4, 0.2], [0.3], [0.4])
-    first, second = fit_trials(
-        config(FACTORISATIONS[3]), settings(patient, learning_rate=[0.05, 0.1]), posts, features, 0, new
+    first, second = train(
+        config(FACTORISATIONS[3]),
+        settings(patient, learning_rate=[0.05, 0.1]),
+        TrainingTask(posts, new, features, 0),
+        CPU,
     )
     assert (first.epoch, second.epoch) == (1, 4)
     assert second.curve["epoch"].to_list() == [1, 2, 3, 4]
     plain = TRAINING.model_copy(update={"epochs": 4, "learning_rate": 0.1})
-    (alone,) = fit_trials(config(FACTORISATIONS[3]), [plain], posts, features, 0)
+    (alone,) = train(config(FACTORISATIONS[3]), [plain], TrainingTask(posts, None, features, 0), CPU)
     np.testing.assert_allclose(second.model.tensors["tag"], alone.model.tensors["tag"], rtol=1e-3, atol=1e-5)
 
 
@@ -168,10 +175,17 @@ def test_a_trial_that_ended_leaves_the_others_alone(monkeypatch):
 def test_a_trial_that_diverges_leaves_the_others_alone(base):
     posts, _, features = checkerboard(FACTORISATIONS[3])
     wild = base.model_copy(update={"optimizer": "sgd"})
-    first, second = fit_trials(config(FACTORISATIONS[3]), settings(wild, learning_rate=[1e9, 0.05]), posts, features, 0)
+    first, second = train(
+        config(FACTORISATIONS[3]),
+        settings(wild, learning_rate=[1e9, 0.05]),
+        TrainingTask(posts, None, features, 0),
+        CPU,
+    )
     assert first.model is None
     assert first.curve.is_empty()
-    (alone,) = fit_trials(config(FACTORISATIONS[3]), settings(wild, learning_rate=[0.05]), posts, features, 0)
+    (alone,) = train(
+        config(FACTORISATIONS[3]), settings(wild, learning_rate=[0.05]), TrainingTask(posts, None, features, 0), CPU
+    )
     np.testing.assert_allclose(second.model.tensors["tag"], alone.model.tensors["tag"], rtol=1e-3, atol=1e-5)
 
 
@@ -197,16 +211,16 @@ def killed_after(monkeypatch, epochs: int):
 def test_killed_training_goes_on_to_the_same_bytes(tmp_path, monkeypatch, model, base, epochs):
     posts, new, features = checkerboard(model)
     tried = settings(base.model_copy(update={"epochs": 8, "patience": 2}), learning_rate=[0.05, 1e-6, 0.2])
-    undisturbed = fit_trials(config(model), tried, posts, features, 0, new)
+    undisturbed = train(config(model), tried, TrainingTask(posts, new, features, 0), CPU)
     file = tmp_path / "checkpoint.safetensors"
     with monkeypatch.context() as patched, pytest.raises(Killed):
         killed_after(patched, epochs)
-        fit_trials(config(model), tried, posts, features, 0, new, Checkpoint(file, seconds=0))
+        train(config(model), tried, TrainingTask(posts, new, features, 0), CPU, Checkpoint(file, seconds=0))
     with monkeypatch.context() as patched:
         done = []
         advance = TrainingRun.advance
         patched.setattr(TrainingRun, "advance", lambda self: done.append(self.epoch) or advance(self))
-        resumed = fit_trials(config(model), tried, posts, features, 0, new, Checkpoint(file, seconds=0))
+        resumed = train(config(model), tried, TrainingTask(posts, new, features, 0), CPU, Checkpoint(file, seconds=0))
     assert done[0] == epochs
     for one, other in zip(undisturbed, resumed, strict=True):
         assert one.curve.equals(other.curve)
@@ -218,14 +232,17 @@ def test_killed_training_goes_on_to_the_same_bytes(tmp_path, monkeypatch, model,
 KILLED = """
 import sys
 from pathlib import Path
+import torch
 from pipeline.models.registry import save
 from pipeline.training.bpr.checkpoint import Checkpoint
-from pipeline.training.fit import fit_trials
+from pipeline.training.bpr.train import train
+from pipeline.training.task import TrainingTask
 from tests.support.checkerboard import *
 posts, new, features = checkerboard(FACTORISATIONS[7])
 long = SHORT.model_copy(update={"epochs": 600, "curve_every": 10})
 checkpoint = Checkpoint(Path(sys.argv[1]), seconds=0)
-(trained,) = fit_trials(config(FACTORISATIONS[7]), [long], posts, features, 0, new, checkpoint)
+task = TrainingTask(posts, new, features, 0)
+(trained,) = train(config(FACTORISATIONS[7]), [long], task, torch.device("cpu"), checkpoint)
 save(trained.model, Path(sys.argv[2]))
 """
 
@@ -254,16 +271,23 @@ def test_training_killed_by_the_system_goes_on_to_the_same_bytes(tmp_path):
 
 
 def test_a_checkpoint_of_another_run_is_not_used(tmp_path):
-    posts, _, features = checkerboard(FACTORISATIONS[1])
-    file = tmp_path / "checkpoint.safetensors"
-    for seed, epochs in ((1, 4), (0, 6)):
+    posts, new, features = checkerboard(FACTORISATIONS[1])
+    checkpoint = Checkpoint(tmp_path / "checkpoint.safetensors", seconds=0)
+    task = TrainingTask(posts, new, features, 0)
+    other_features = noise(features.photos.to_list(), ["image"], seed=2)
+
+    def trained(task: TrainingTask, *rest, epochs: int = 6) -> Fitted:
         given = SHORT.model_copy(update={"epochs": epochs})
-        found = fit(config(FACTORISATIONS[1]), given, posts, features, seed, checkpoint=Checkpoint(file, seconds=0))
-    alone = fit(config(FACTORISATIONS[1]), SHORT, posts, features, 0)
+        (fitted,) = train(config(FACTORISATIONS[1]), [given], task, CPU, *rest)
+        return fitted
+
+    trained(replace(task, seed=1), checkpoint)
+    trained(task, checkpoint, epochs=4)
+    trained(replace(task, features=other_features), checkpoint)
+    trained(replace(task, measure=Measure("recall", 3)), checkpoint)
+    found, alone = trained(task, checkpoint), trained(task)
+    assert found.curve.equals(alone.curve)
     np.testing.assert_array_equal(found.model.tensors["tag"], alone.model.tensors["tag"])
-    other = noise(posts["photo"].to_list() + [f"p{user:02}-10" for user in range(12)], ["image"])
-    changed = fit(config(FACTORISATIONS[1]), SHORT, posts, other, 0, checkpoint=Checkpoint(file, seconds=0))
-    assert not np.array_equal(changed.model.tensors["tag"], alone.model.tensors["tag"])
 
 
 @pytest.mark.gpu

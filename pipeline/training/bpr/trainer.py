@@ -1,0 +1,74 @@
+"""The trainer of factorisation models.
+
+torch, which takes seconds to import, is imported where it is needed: a baseline does without.
+"""
+
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.errors import SettingError
+from pipeline.models.settings import TrainedConfig, TrainingConfig, merged
+from pipeline.training.bpr.checkpoint import Checkpoint
+from pipeline.training.task import Fitted, TrainingTask
+from pipeline.training.trainer import Grid, Trainer
+
+if TYPE_CHECKING:
+    import torch
+
+
+class BPRTrainer(Trainer):
+    """Learns to rank by BPR: on a GPU where there is one, and with settings side by side where they allow it."""
+
+    draws = True
+
+    def fit(self, configs: Sequence[TrainedConfig], task: TrainingTask, work: Path | None = None) -> list[Fitted]:
+        from pipeline.training.bpr.train import train
+        from pipeline.training.bpr.trials import shared_settings
+
+        settings = [settings_of(config) for config in configs]
+
+        def shared(place: int) -> str:
+            return shared_settings(settings[place])
+
+        fitted: dict[int, Fitted] = {}
+        for number, (_, group) in enumerate(groupby(sorted(range(len(configs)), key=shared), key=shared)):
+            places = list(group)
+            checkpoint = work and Checkpoint(work / f"{number}.safetensors")
+            trials = train(configs[places[0]], [settings[place] for place in places], task, device(), checkpoint)
+            fitted |= zip(places, trials, strict=True)
+        return [fitted[place] for place in range(len(configs))]
+
+    def complete(self, config: TrainedConfig, shared: TrainingConfig) -> TrainedConfig:
+        return config.with_settings(merged(shared, config.training).model_dump())
+
+    def grid(self, config: TrainedConfig, shared: Grid) -> Grid:
+        return shared if config.grid is None else config.grid
+
+    def finds_epochs(self, config: TrainedConfig) -> bool:
+        return settings_of(config).patience > 0
+
+    def with_epochs(self, config: TrainedConfig, epochs: int) -> TrainedConfig:
+        return config.with_settings({"epochs": epochs})
+
+    def diverged(self, config: TrainedConfig, epoch: int, trials: int = 1) -> SettingError:
+        settings = settings_of(config)
+        which = "the loss" if trials == 1 else f"the loss of all {trials} combinations"
+        return SettingError(
+            "training.learning_rate",
+            f"is {settings.learning_rate} (optimizer {settings.optimizer}, sigma {settings.sigma}); {which} was no "
+            f"longer finite in epoch {epoch}: choose a smaller rate or a smaller batch, or standardise the features.",
+        )
+
+
+def settings_of(config: TrainedConfig) -> TrainingConfig:
+    """Returns the settings of training of a complete model."""
+    return TrainingConfig.model_validate(config.training.model_dump())
+
+
+def device() -> "torch.device":
+    """Returns where training runs."""
+    import torch
+
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

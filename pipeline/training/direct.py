@@ -1,0 +1,32 @@
+"""The trainer of models that are fitted at once: counted, or found by rule."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from pipeline.evaluation.ranking import rank
+from pipeline.models.model import Model
+from pipeline.models.registry import MODELS
+from pipeline.models.settings import BaseModelConfig
+from pipeline.training.task import Fitted, TrainingTask
+from pipeline.training.trainer import Trainer
+
+
+class DirectTrainer(Trainer):
+    """Calls the `fit` of a `Baseline`."""
+
+    def fit(self, configs: Sequence[BaseModelConfig], task: TrainingTask, work: Path | None = None) -> list[Fitted]:  # noqa: ARG002 (done before anything could be kept)
+        fitted = []
+        for config in configs:
+            model = MODELS[config.kind].fit(config, task.posts, task.features)
+            fitted.append(Fitted(model, pl.DataFrame(schema=task.curve_schema), score=score(model, task)))
+        return fitted
+
+
+def score(model: Model, task: TrainingTask) -> float | None:
+    """Measures a model on the validation posts, where there are any."""
+    if task.validation is None:
+        return None
+    ranking = rank(model, task.validation, task.features)
+    return float(task.measure.of(ranking.hits, ranking.sizes))

@@ -1,0 +1,50 @@
+"""The interface of a trainer."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pipeline.errors import SettingError
+from pipeline.models.settings import BaseModelConfig, TrainingConfig
+from pipeline.training.task import Fitted, TrainingTask
+
+Grid = Mapping[str, Sequence[Any]]
+"""Values to try of some settings."""
+
+
+class Trainer(ABC):
+    """A way to fit the models of the classes that name it.
+
+    The other methods hold for models that are fitted at once, with no epochs.
+    """
+
+    draws: ClassVar[bool] = False
+    """Whether another seed gives another model."""
+
+    @abstractmethod
+    def fit(self, configs: Sequence[BaseModelConfig], task: TrainingTask, work: Path | None = None) -> list[Fitted]:
+        """Fits one model with each of some complete settings.
+
+        work: a folder for unfinished training, from which a killed run resumes.
+        """
+
+    def complete(self, config: BaseModelConfig, shared: TrainingConfig) -> BaseModelConfig:  # noqa: ARG002 (nothing is shared)
+        """Returns a model with all settings of its training: its own, and elsewhere the shared ones."""
+        return config
+
+    def grid(self, config: BaseModelConfig, shared: Grid) -> Grid:  # noqa: ARG002 (as above)
+        """Returns the values to try of a model's settings: its own grid, or the shared one where it holds for it."""
+        return config.grid or {}
+
+    def finds_epochs(self, config: BaseModelConfig) -> bool:  # noqa: ARG002 (there are none)
+        """Tells whether the number of epochs, too, is chosen on validation posts."""
+        return False
+
+    def with_epochs(self, config: BaseModelConfig, epochs: int) -> BaseModelConfig:  # noqa: ARG002 (as above)
+        """Returns a complete model that is trained for a number of epochs."""
+        return config
+
+    def diverged(self, config: BaseModelConfig, epoch: int, trials: int = 1) -> SettingError:
+        """Returns the error for training that diverged in an epoch, with a complete model or the first of some."""
+        raise NotImplementedError("models that are fitted at once cannot diverge")
