@@ -153,7 +153,7 @@ def no_pixels(tasks: Sequence[Task]) -> cluster.Columns:
 
 
 def no_network(rows: "Dataset") -> "Dataset":
-    return rows.map_batches(no_vectors, num_cpus=0.1, **cluster.WHOLE)
+    return rows.map_batches(no_vectors, num_cpus=0.1, **cluster.WHOLE_BLOCKS)
 
 
 def no_vectors(table: "pa.Table") -> "pa.Table":

@@ -1,6 +1,5 @@
-"""Personalised, image-aware tag recommendation: the library behind the stages.
+"""Personalised, image-aware tag recommendation as a library: from posts and photos to models and a report.
 
-Laid out in the order in which the data flows: `sources` (photos, owners, tags), `folksonomy` (refinement, split),
-`vision` (image and object features), `store`, `models`, `training`, `evaluation`, `report`. Nothing here knows of DVC,
-of `params.yaml` or of a command line.
+It takes settings as typed objects and raises the errors of `pipeline.errors`; files of parameters, flags and the order
+of the steps are matters of the project around it.
 """

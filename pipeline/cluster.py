@@ -1,6 +1,6 @@
 """Work over Ray: on the machines of a cluster, or on this one.
 
-Ray is imported in functions alone: only who asks for it needs it.
+Ray is imported inside functions, because only a run that asks for it needs it installed.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pipeline.errors import InputError, one_line
+from pipeline.errors import ResourceError, one_line
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,34 +24,34 @@ T = TypeVar("T")
 Columns = Mapping[str, Sequence[Any]]
 
 ITEM = "item"
-"""The column that says which item, by its number, a row is of."""
+"""The column that holds the number of a row's item."""
 
 SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",  # No telemetry.
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",  # We show our own progress.
-    "RAY_BACKEND_LOG_LEVEL": "fatal",  # Other troubles are mended, or raised too.
-    "RAY_worker_niceness": "0",  # On this machine alone nothing is to be more urgent than the caller's work.
-    "RAY_ENABLE_AUTO_CONNECT": "0",  # No call connects unasked, such as a late one after the end.
+    "RAY_BACKEND_LOG_LEVEL": "fatal",  # Ray recovers from other troubles, or raises them.
+    "RAY_worker_niceness": "0",  # The caller's work is as urgent as anything else on this machine.
+    "RAY_ENABLE_AUTO_CONNECT": "0",  # A late call after the end does not connect again.
 }
-PATIENCE = 10.0
+ANSWER_WITHIN = 10.0
 """Seconds that a cluster has to answer."""
 
-HALF = 0.5
-"""CPUs that Ray counts for a step that shares a machine with a network: the system gives it what it really needs."""
+HALF_CPU = 0.5
+"""CPUs that Ray counts for a step that shares a machine with a network; the system gives it what it really needs."""
 
-WHOLE = {"batch_size": None, "batch_format": "pyarrow"}
-"""A step is given whole blocks, uncopied."""
+WHOLE_BLOCKS = {"batch_size": None, "batch_format": "pyarrow"}
+"""Options of a step that gets whole blocks, uncopied."""
 
 
 @contextmanager
 def connected(address: str | None = None) -> Iterator[None]:
-    """A connection to Ray while the block lasts.
+    """Connects to Ray while the block lasts.
 
-    `address` is that of a cluster (host:port, or "auto": the one that this machine belongs to); None starts Ray on this
-    machine alone, and stops it after the block. A connection that there is already is used, and stays. A cluster's
-    workers get this project's code from here; what it needs must be installed on their machines.
+    `address` is that of a cluster (host:port, or "auto" for the one that this machine belongs to); None starts Ray on
+    this machine alone and stops it after the block. An open connection is used and left open. The workers of a cluster
+    get this package's code from here; the packages that it needs must be installed on their machines.
 
-    Raises InputError when Ray is not installed, and when the cluster does not answer or has other versions.
+    Raises ResourceError when Ray is not installed, and when the cluster does not answer or has other versions.
     """
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
@@ -60,7 +60,7 @@ def connected(address: str | None = None) -> Iterator[None]:
         import ray.data
         from ray.exceptions import RayError
     except ImportError as error:
-        raise InputError(f"Ray is not installed ({error}): pip install '.[ray]', or choose --engine local.") from None
+        raise ResourceError(f"Ray is not installed ({error}): pip install '.[ray]'.", "engine") from None
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     if ray.is_initialized():
         yield
@@ -71,15 +71,16 @@ def connected(address: str | None = None) -> Iterator[None]:
         ray.init(
             address or "local",
             include_dashboard=None if address else False,
-            # Of what the caller has, its code travels, and nothing of its environment.
+            # The caller's code travels, and nothing of its environment.
             runtime_env={"py_modules": [str(Path(__file__).parent)]} if address else None,
             logging_level=logging.CRITICAL,
             log_to_driver=False,
         )
     except (OSError, RuntimeError, ValueError, RayError) as error:
-        raise InputError(
-            f"No Ray can be used at {address or 'this machine'} ({one_line(error)}): start one there (`ray start "
-            "--head`) with the versions of this machine, give another --address, or choose --engine local."
+        raise ResourceError(
+            f"No Ray can be used at {address or 'this machine'} ({one_line(error)}): start one there, with the "
+            "versions of this machine.",
+            "address" if address else "engine",
         ) from None
     try:
         yield
@@ -90,7 +91,7 @@ def connected(address: str | None = None) -> Iterator[None]:
 def _knock(address: str) -> None:
     """Raises OSError or ValueError when nobody listens at host:port: Ray itself would try for minutes."""
     host, _, port = address.rpartition(":")
-    socket.create_connection((host, int(port)), timeout=PATIENCE).close()
+    socket.create_connection((host, int(port)), timeout=ANSWER_WITHIN).close()
 
 
 def stream(
@@ -99,15 +100,15 @@ def stream(
     then: Callable[["Dataset"], "Dataset"] | None = None,
     address: str | None = None,
 ) -> Generator["pa.Table", None, None]:
-    """Items through a pipeline of Ray Data: for each a table of one row, with its number as ITEM, in any order.
+    """Streams items through a pipeline of Ray Data: yields a table of one row for each, with its ITEM, in any order.
 
-    `first` runs as a task for each item, wherever the cluster has half a CPU to spare, and gives the columns of its
-    row; `then` appends further steps, which keep each row a block of its own, and its ITEM. Items are taken in the
-    caller's thread, as earlier ones come back: memory stays flat at both ends. What was under way on a machine that
-    dies is done again.
+    `first` runs as a task for each item, wherever the cluster has half a CPU to spare, and returns the columns of its
+    row; `then` appends further steps, which keep each row a block of its own, with its ITEM. Items are taken in the
+    caller's thread, as earlier ones return, so that memory stays flat at both ends. Items that were under way on a
+    machine that dies are done again.
 
-    The cluster at `address` (see `connected`, also for what it raises) is asked only when there is an item. Raises
-    InputError when a step raises something, and for whatever else ends the work of Ray.
+    Connects to the cluster at `address` (see `connected`) when there is an item. Raises ResourceError when it cannot,
+    when a step raises something, and for whatever else ends the work of Ray.
     """
     items = iter(items)
     for item in islice(items, 1):
@@ -117,14 +118,15 @@ def stream(
             try:
                 yield from _stream(chain([item], items), first, then)
             except RayError as error:
-                raise InputError(
-                    f"Ray gives up ({_beginning(error)}): mend that on its machines (`ray status`; --debug tells more) "
-                    "and run again, what is finished is kept; or choose --engine local."
+                raise ResourceError(
+                    f"Ray gives up ({_first_cause(error)}): mend that on its machines (`ray status` lists them) and "
+                    "run again, finished work is kept.",
+                    "engine",
                 ) from error
 
 
-def _beginning(error: Exception) -> str:
-    """What Ray's error began with: the last line of the first of the tracebacks that it quotes."""
+def _first_cause(error: Exception) -> str:
+    """Returns the error that Ray's began with: the last line of the first traceback that it quotes."""
     lines = str(error).partition("\n\nThe above exception")[0].split("\n")
     return next((line.strip() for line in reversed(lines) if line.strip()), type(error).__name__)
 
@@ -138,12 +140,12 @@ def _stream(
 
     feed = _start_feed()
     context = ray.data.DataContext.get_current().copy()
-    # Rows are large, and waited for: each is passed on by itself, where Ray Data would collect 128 MB of them.
+    # Rows are large, and someone waits for each: pass it on alone, where Ray Data would collect 128 MB of them.
     context.target_max_block_size = 1
     with ray.data.DataContext.current(context):
         rows = ray.data.from_arrow(pa.table({ITEM: [0]}))
-        rows = rows.map_batches(_numbers, fn_args=(feed,), num_cpus=0, **WHOLE)
-        rows = rows.map_batches(_serve, fn_args=(feed, first), num_cpus=HALF, **WHOLE)
+        rows = rows.map_batches(_numbers, fn_args=(feed,), num_cpus=0, **WHOLE_BLOCKS)
+        rows = rows.map_batches(_serve, fn_args=(feed, first), num_cpus=HALF_CPU, **WHOLE_BLOCKS)
         rows = then(rows) if then else rows
     results = iter(rows.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0))
     numbered, under_way = enumerate(items), set()
@@ -151,7 +153,7 @@ def _stream(
         while True:
             # A cluster that has lost machines may have more under way than it should.
             for number, item in islice(numbered, max(0, _ahead() - len(under_way))):
-                # In a list, so that the feed is given the reference and not the item; waited for, to keep the order.
+                # In a list, so that the feed gets the reference and not the item. Waiting keeps the order.
                 ray.get(feed.add.remote(number, [ray.put(item)]))
                 under_way.add(number)
             if not under_way:
@@ -168,7 +170,7 @@ def _stream(
 
 
 def _ahead() -> int:
-    """How many items may be under way: two for each CPU that the cluster has by now, so that none stands idle."""
+    """Returns how many items may be under way: two for each CPU of the cluster as it is now, so that none is idle."""
     import ray
 
     return 2 + 2 * round(ray.cluster_resources().get("CPU", 1))
@@ -177,8 +179,8 @@ def _ahead() -> int:
 class Feed:
     """The items under way, by number.
 
-    Ray Data reads again what a dead machine had read: it needs a source that gives the same each time. A stream cannot,
-    but its numbers can, and each item is kept here until its result has come.
+    Ray Data reads again what a dead machine had read, so that it needs a source that can be read twice. A stream
+    cannot, but its numbers can, and each item is kept here until its result arrives.
     """
 
     def __init__(self) -> None:
@@ -196,7 +198,7 @@ class Feed:
             self.changed.notify_all()
 
     async def has(self, number: int) -> bool:
-        """Whether there is, or was, an item of that number; answers when that is certain."""
+        """Waits until it is certain that there is, or was, an item of that number, or that there will be none."""
         async with self.changed:
             await self.changed.wait_for(lambda: self.ended or number < self.count)
             return number < self.count
@@ -209,7 +211,7 @@ class Feed:
 
 
 def _start_feed() -> "ActorHandle":
-    """A feed beside the caller, on the same machine: it lives as long as the caller does."""
+    """Starts a feed on the caller's machine, so that it lives as long as the caller does."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -218,7 +220,7 @@ def _start_feed() -> "ActorHandle":
 
 
 def _numbers(_: "pa.Table", feed: "ActorHandle") -> Iterator["pa.Table"]:
-    """The numbers of the feed's items, as they arrive."""
+    """Yields the numbers of the feed's items as they arrive."""
     import pyarrow as pa
     import ray
 
@@ -229,7 +231,7 @@ def _numbers(_: "pa.Table", feed: "ActorHandle") -> Iterator["pa.Table"]:
 
 
 def _serve(numbers: "pa.Table", feed: "ActorHandle", function: Callable[[Any], Columns]) -> "pa.Table":
-    """The row that a function makes of the item of a number."""
+    """Returns the row that a function makes of the item with a number."""
     import pyarrow as pa
     import ray
 

@@ -9,9 +9,10 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Tag
 
 
 class Config(BaseModel):
-    """Frozen, unknown keys refused, no coercion: `"3"` is not 3. Each field carries a sentence in its description.
+    """A frozen configuration that refuses unknown keys and coerces nothing: `"3"` is not 3.
 
-    Fields that change a result have no default: `params.yaml` says all of them, so that DVC sees them change.
+    Each field has a sentence in its description. Fields that change a result have no default, so that whoever writes a
+    configuration down writes all of them, and a change of any can be seen.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)

@@ -1,4 +1,4 @@
-"""Progress of long work: a bar in a terminal, a plain line now and then elsewhere (a log, CI)."""
+"""Progress of long work: a bar in a terminal, a plain line now and then in a log."""
 
 import sys
 import time
@@ -17,41 +17,43 @@ LOG_EVERY = 10.0
 
 
 class Meter(Protocol):
-    """Shows how far the work is."""
+    """A display of how much of the work is done."""
 
     def advance(self, note: str = "") -> None:
-        """One more is done; `note` says what else there is to know."""
+        """Counts one more item as done; `note` is shown after the counts."""
 
 
 @contextmanager
-def meter(what: str, total: int, unit: str = "", done: int = 0) -> Iterator[Meter]:
-    """Shows how many of `total` are done, at what rate, and the time left, on standard error.
+def meter(title: str, total: int, unit: str = "", done: int = 0) -> Iterator[Meter]:
+    """Shows on standard error how many of `total` are done, the rate, and the time left.
 
-    `done` counts what an earlier run had finished already.
+    `done` is the number that an earlier run finished.
     """
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield _Lines(what, total, unit, done)
+        yield _Lines(title, total, unit, done)
         return
     rate = TextColumn("{task.fields[rate]}")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn(unit), rate)
     notes = TextColumn("{task.fields[note]}")
     with Progress(*columns, notes, TimeRemainingColumn(), console=console, transient=True) as progress:
-        yield _Bar(progress, what, total, done)
+        yield _Bar(progress, title, total, done)
 
 
-def track(items: Iterable[T], what: str, total: int, unit: str = "", done: int = 0) -> Iterator[T]:
-    """Yields `items`, and shows with a `meter` how many of `total` are done."""
-    with meter(what, total, unit, done) as shown:
+def track(items: Iterable[T], title: str, total: int, unit: str = "", done: int = 0) -> Iterator[T]:
+    """Yields `items` and shows with a `meter` how many of `total` are done."""
+    with meter(title, total, unit, done) as shown:
         for item in items:
             yield item
             shown.advance()
 
 
 class _Bar:
-    def __init__(self, progress: Progress, what: str, total: int, done: int):
+    """A meter in a terminal."""
+
+    def __init__(self, progress: Progress, title: str, total: int, done: int):
         self._progress, self._start, self._count = progress, time.monotonic(), 0
-        self._task = progress.add_task(what, total=total, completed=done, rate="", note="")
+        self._task = progress.add_task(title, total=total, completed=done, rate="", note="")
 
     def advance(self, note: str = "") -> None:
         self._count += 1
@@ -60,8 +62,10 @@ class _Bar:
 
 
 class _Lines:
-    def __init__(self, what: str, total: int, unit: str, done: int):
-        self._what, self._total, self._unit, self._done, self._count = what, total, unit, done, 0
+    """A meter in a log: a plain line every LOG_EVERY seconds."""
+
+    def __init__(self, title: str, total: int, unit: str, done: int):
+        self._title, self._total, self._unit, self._done, self._count = title, total, unit, done, 0
         self._start = self._last = time.monotonic()
 
     def advance(self, note: str = "") -> None:
@@ -73,6 +77,6 @@ class _Lines:
         left = timedelta(seconds=round(max(0, self._total - done) / rate))
         more = f"; {note}" if note else ""
         print(
-            f"{self._what}: {done} of {self._total} {self._unit} ({rate:.1f}/s, {left} left){more}",
+            f"{self._title}: {done} of {self._total} {self._unit} ({rate:.1f}/s, {left} left){more}",
             file=sys.stderr,
         )

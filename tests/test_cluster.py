@@ -7,18 +7,19 @@ from importlib.util import find_spec
 import pytest
 
 from pipeline import cluster
-from pipeline.errors import InputError
+from pipeline.errors import ResourceError
 
 installed = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed: pip install '.[ray]'")
 
 
-def test_without_ray_its_installation_is_told(monkeypatch):
+def test_without_ray_the_message_says_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with (
-        pytest.raises(InputError, match=r"Ray is not installed .*: pip install '\.\[ray\]', or choose --engine local"),
+        pytest.raises(ResourceError, match=r"Ray is not installed .*: pip install '\.\[ray\]'\.$") as caught,
         cluster.connected(),
     ):
         pass
+    assert caught.value.option == "engine"
 
 
 @installed
@@ -27,16 +28,17 @@ def test_an_address_where_nobody_listens_is_named():
         taken.bind(("127.0.0.1", 0))  # Taken, but not listening.
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         with (
-            pytest.raises(InputError, match=rf"No Ray can be used at {address} \(.*refused"),
+            pytest.raises(ResourceError, match=rf"No Ray can be used at {address} \(.*refused") as caught,
             cluster.connected(address),
         ):
             pass
+        assert caught.value.option == "address"
 
 
 @installed
 @pytest.mark.parametrize("address", ["nonsense", "ray://somewhere"])
 def test_an_address_that_is_none(address):
-    with pytest.raises(InputError, match=f"No Ray can be used at {address}"), cluster.connected(address):
+    with pytest.raises(ResourceError, match=f"No Ray can be used at {address}"), cluster.connected(address):
         pass
 
 
@@ -48,5 +50,5 @@ def test_auto_where_no_ray_runs(monkeypatch):
         raise ConnectionError("Could not find any running Ray instance.")
 
     monkeypatch.setattr(ray, "init", finds_none)
-    with pytest.raises(InputError, match=r"No Ray can be used at auto \(Could not find"), cluster.connected("auto"):
+    with pytest.raises(ResourceError, match=r"No Ray can be used at auto \(Could not find"), cluster.connected("auto"):
         pass

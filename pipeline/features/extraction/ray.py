@@ -104,7 +104,7 @@ def _append_networks(rows: "Dataset", extractors: Sequence[Extractor]) -> "Datas
         compute=ActorPoolStrategy(size=count),
         runtime_env={"env_vars": PASSIVE},
         **takes,
-        **cluster.WHOLE,
+        **cluster.WHOLE_BLOCKS,
     )
 
 
@@ -115,10 +115,10 @@ def _room(device: str, threads: int) -> tuple[int, dict[str, float]]:
     machines = [machine["Resources"] for machine in ray.nodes() if machine["Alive"]]
     if device == "cuda":
         count = sum(int(machine.get("GPU", 0)) for machine in machines)
-        takes = {"num_gpus": 1, "num_cpus": cluster.HALF}
+        takes = {"num_gpus": 1, "num_cpus": cluster.HALF_CPU}
     else:
         count, each = _share(threads, [int(machine.get("CPU", 0)) for machine in machines])
-        takes = {"num_cpus": each * cluster.HALF}
+        takes = {"num_cpus": each * cluster.HALF_CPU}
     if not count:
         raise InputError("Ray knows of no such device in the cluster: choose another --device.")
     return count, takes
