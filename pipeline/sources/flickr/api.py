@@ -1,7 +1,6 @@
 """Flickr's API: a client for any of its methods, and the answer of `flickr.photos.getInfo`."""
 
 import json
-import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Self, TypeVar
 
@@ -9,6 +8,7 @@ from pydantic import BaseModel, BeforeValidator, Field, SecretStr, ValidationErr
 
 from pipeline.errors import CredentialError
 from pipeline.sources.flickr.host import Answer, Host, Visit, unexpected
+from pipeline.sources.flickr.names import clean_name
 from pipeline.sources.flickr.outcome import NOT_FOUND, PRIVATE, Failure, Oddity, Refusal
 
 T = TypeVar("T")
@@ -23,8 +23,6 @@ PASSING = {"105": "service unavailable", "106": "operation failed", "201": "serv
 GET_INFO = {"1": NOT_FOUND, "2": PRIVATE}
 """Codes of `getInfo` that no later call changes, with what they say of the photo."""
 
-LONGEST_TAG = 255
-"""Characters; Flickr's own tags are shorter."""
 LARGEST_NUMBER = 2**63
 """Numbers in an answer are smaller: ids and times."""
 
@@ -38,11 +36,7 @@ def _text(value: Any) -> str:
     """Returns a JSON string or whole number as text without white space around it; empty when it can be no name."""
     if isinstance(value, int) and abs(value) < LARGEST_NUMBER:
         value = str(int(value))
-    if not isinstance(value, str):
-        return ""
-    text = value.strip()
-    odd = len(text) > LONGEST_TAG or any(unicodedata.category(letter) in ("Cc", "Cs") for letter in text)
-    return "" if odd else text
+    return clean_name(value) if isinstance(value, str) else ""
 
 
 Text = Annotated[str, BeforeValidator(_text)]

@@ -11,6 +11,7 @@ from pipeline.errors import InputError
 
 MALFORMED = "malformed line"
 TWICE = "listed twice"
+ODD_TAG = "odd tag"
 NOT_IN_LIST = "not in a list"
 
 LARGEST_ID = 2**63 - 1

@@ -3,6 +3,7 @@
 The lists carry three photos twice (1100787682, 2728487708, 702409954), in two folders each: their rows are merged.
 """
 
+import re
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +14,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.data.schema import PHOTO, TAGS
+from pipeline.sources.flickr.names import LONGEST, is_name
 from pipeline.sources.nus_wide.config import NusWideConfig
 from pipeline.sources.nus_wide.lines import (
     NOT_IN_LIST,
+    ODD_TAG,
     TWICE,
     LineError,
     Lines,
@@ -27,6 +30,8 @@ from pipeline.sources.nus_wide.lines import (
 
 URL = "url"
 """The column of pictures' addresses."""
+CONTROL = re.compile(r"[\0-\x08\x0e-\x1f\x7f-\x9f\ufffd]")
+"""Finds control characters, and what decoding puts in the place of bytes that are not UTF-8."""
 ADDRESSES = (3, 2, 4, 5)
 """The fields of the URL list in the order of choice: middle (500 pixels), large, small, original."""
 
@@ -150,15 +155,33 @@ def _addresses(lines: Lines) -> Iterator[tuple[int, str, bytes | None]]:
 
 
 def _tags(lines: Lines) -> Iterator[tuple[int, str, bytes]]:
-    """Yields number, photo and tags (UTF-8, not yet split) of rows of a photo and its tags, which may be none."""
+    """Yields number, photo and tags (UTF-8, not yet split) of rows of a photo and its tags, which may be none.
+
+    A tag that is none, because it is no UTF-8, has control characters or is endless, costs the photo no other.
+    """
     for number, line in lines:
         try:
-            photo, *words = line.split(None, 1)
-            text(line)
-            yield number, photo_id(photo), words[0] if words else b""
+            first, *rest = line.split(None, 1)
+            photo, words = photo_id(first), rest[0] if rest else b""
         except LineError as error:
             lines.malformed(number, line, error)
+            continue
+        found = words.split()
+        # Seldom, so that few tags are looked at one by one.
+        if max(map(len, found), default=0) > LONGEST or CONTROL.search(words.decode(errors="replace")):
+            words = b" ".join(word for word in found if _is_tag(word))
+            if left_out := len(found) - len(words.split()):
+                lines.note(photo, ODD_TAG, number, f"{left_out} left out")
+        yield number, photo, words
     lines.check()
+
+
+def _is_tag(word: bytes) -> bool:
+    """True for UTF-8 that can be a name."""
+    try:
+        return is_name(text(word))
+    except LineError:
+        return False
 
 
 def _tag_list(path: Path) -> tuple[set[bytes], list[Problem]]:

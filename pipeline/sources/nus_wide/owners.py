@@ -1,11 +1,11 @@
 """Owners of photos from a file: for those who have no key of Flickr's API."""
 
-import unicodedata
 from pathlib import Path
 
 import polars as pl
 
 from pipeline.data.schema import PHOTO
+from pipeline.sources.flickr.names import clean_name
 from pipeline.sources.nus_wide.lines import TWICE, LineError, Lines, photo_id, problem_frame, text
 
 OWNER = "owner"
@@ -60,7 +60,7 @@ def _row(line: bytes) -> tuple[str, str]:
     fields = line.split(b"\t", 2)
     if len(fields) < 2:
         raise LineError("no tab between photo and owner")
-    photo, owner = photo_id(fields[0].strip()), text(fields[1]).strip()
-    if not owner or any(unicodedata.category(letter) == "Cc" for letter in owner):
+    photo, owner = photo_id(fields[0].strip()), clean_name(text(fields[1]))
+    if not owner:
         raise LineError("no owner")
     return photo, owner

@@ -46,7 +46,7 @@ def folder(tmp_path):
         + url_row(9, f"{FLICKR}/9_a_b.jpg", "null", f"{FLICKR}/9_a_m.jpg")
         + url_row(700)
     )
-    (tmp_path / "All_Tags.txt").write_bytes("11      sky 海　空 sky \r\n9 \n700\tzebra\x85 animal\n".encode())
+    (tmp_path / "All_Tags.txt").write_bytes("11      sky 海　空 sky \r\n9 \n700\tzebra\u2028 animal\n".encode())
     return tmp_path
 
 
@@ -54,10 +54,20 @@ def test_the_official_forms_are_read(folder):
     lists = read_lists(CONFIG, folder)
     assert lists.photos.rows() == [
         ("11", ["sky", "海　空"], f"{FLICKR}/11_a.jpg"),
-        ("700", ["animal", "zebra\x85"], None),
+        ("700", ["animal", "zebra\u2028"], None),
         ("9", [], f"{FLICKR}/9_a_b.jpg"),
     ]
     assert lists.problems.is_empty()
+
+
+@pytest.mark.parametrize(
+    "odd", [b"caf\xe9", b"a\0b", b"\x1b[31m", "zebra\x85".encode(), b"x" * 256, "海".encode() * 256, b"\xed\xa0\x80"]
+)
+def test_a_tag_that_is_none_costs_the_photo_no_other(folder, odd):
+    (folder / "All_Tags.txt").write_bytes(b"11 sky " + odd + b" sea " + odd + b"\n9 " + b"x" * 255 + b"\n700\n")
+    lists = read_lists(CONFIG, folder)
+    assert lists.photos["tags"].to_list() == [["sea", "sky"], [], ["x" * 255]]
+    assert lists.problems.rows() == [("11", "odd tag", "All_Tags.txt:1: 2 left out")]
 
 
 def test_a_tag_list_keeps_its_tags_alone(folder):
@@ -99,7 +109,8 @@ def test_malformed_lines_are_shown_with_file_and_number(folder):
         (None, "malformed line", "NUS-WIDE-urls.txt:5: 3 fields, not 6"),
         (None, "malformed line", "NUS-WIDE-urls.txt:6: no photo id"),
         (None, "malformed line", "All_Tags.txt:4: no photo id"),
-        (None, "malformed line", "All_Tags.txt:5: not UTF-8"),
+        ("13", "odd tag", "All_Tags.txt:5: 1 left out"),
+        ("13", "not in a list", "All_Tags.txt:5: not in Imagelist.txt"),
     }
 
 
