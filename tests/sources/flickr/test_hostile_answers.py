@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from pipeline.errors import InputError
+from pipeline.errors import CredentialError, InputError
 from pipeline.sources.flickr import host
 from pipeline.sources.flickr.api import FlickrApi, PhotoInfo
 from pipeline.sources.flickr.crawl import session
@@ -48,6 +48,15 @@ class Answering:
 
     async def get(self, _url, judge, *_):
         return judge(Answer(200, {}, self._body))
+
+
+def called(answer: object, method: str, final: dict[str, str]) -> object:
+    """Calls any method of the API. Returns the answer's `people`, or the error that a crawl knows."""
+    api = FlickrApi(Answering(json.dumps(answer).encode()), SecretStr(KEY))
+    try:
+        return asyncio.run(api.call(method, {"user_id": "1@N00"}, lambda value: value["people"], Visit(), final))
+    except (Failure, Refusal, InputError) as error:
+        return error
 
 
 def outcome(answer: object) -> PhotoInfo | Exception:
@@ -103,6 +112,24 @@ def test_any_code_of_a_failure_is_an_outcome(code):
 )
 def test_any_bytes_are_an_outcome(body):
     check(body)
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ({"stat": "fail", "code": 1}, Failure),
+        ({"stat": "fail", "code": "1"}, Failure),
+        ({"stat": "fail", "code": 2}, Oddity),
+        ({"stat": "fail", "code": 105}, Refusal),
+        ({"stat": "fail", "code": 100}, CredentialError),
+        ({"stat": "fail"}, Oddity),
+        ({"stat": 7}, Oddity),
+        ([], Oddity),
+    ],
+)
+def test_each_method_has_its_own_final_codes(answer, expected):
+    assert called({"stat": "ok", "people": 7}, "flickr.people.getPhotos", {"1": "no such user"}) == 7
+    assert isinstance(called(answer, "flickr.people.getPhotos", {"1": "no such user"}), expected)
 
 
 @pytest.mark.real
