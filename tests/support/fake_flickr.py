@@ -52,6 +52,8 @@ class FakeFlickr:
     asked: Counter = field(default_factory=Counter)
     times: list[tuple[str, float]] = field(default_factory=list)
     agents: set[str] = field(default_factory=set)
+    headers: dict[str, str] = field(default_factory=dict)
+    """The headers of all requests, by name."""
     answered: Counter = field(default_factory=Counter)
     elsewhere: str = "http://169.254.169.254"
     unavailable: bytes = b""
@@ -133,6 +135,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         parts = urlsplit(self.path)
         self.fake.agents.add(self.headers["User-Agent"])
+        self.fake.headers |= self.headers
         if parts.path == "/services/rest/":
             self._api({name: values[0] for name, values in parse_qs(parts.query).items()})
         elif parts.path.startswith("/photos/"):

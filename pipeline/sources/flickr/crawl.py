@@ -164,7 +164,7 @@ class Crawl:
 
 
 def session(in_flight: int, timeout: float, contact: str | None) -> aiohttp.ClientSession:
-    """Opens the HTTP session of a crawl: it names the project, keeps no cookies, heeds the environment's proxies.
+    """Opens the HTTP session of a crawl: it names the project, keeps no cookies, and sends no passwords.
 
     timeout: seconds for a request, body included. contact: an address for the host's questions.
     """
@@ -174,7 +174,7 @@ def session(in_flight: int, timeout: float, contact: str | None) -> aiohttp.Clie
         timeout=aiohttp.ClientTimeout(total=timeout, sock_connect=min(timeout, CONNECTING)),
         connector=aiohttp.TCPConnector(limit=in_flight),
         cookie_jar=aiohttp.DummyCookieJar(),
-        trust_env=True,
+        trust_env=False,  # Proxies are the hosts' matter (see `proxy_for`); passwords of the environment are nobody's.
     )
 
 

@@ -24,6 +24,7 @@ from tenacity import (
 )
 
 from pipeline.sources.flickr.outcome import TOO_LARGE, Failure, Oddity, Refusal, Stopped, Unreachable
+from pipeline.sources.flickr.proxy import proxy_for
 
 T = TypeVar("T")
 
@@ -89,6 +90,7 @@ class Host:
     def __init__(self, session: aiohttp.ClientSession, url: str, manners: Manners):
         self.url = url
         self._session = session
+        self._proxy = proxy_for(url)
         self._manners = manners
         # A bucket of one: requests are spread evenly, without bursts.
         self._limiter = AsyncLimiter(1, 1 / manners.rate)
@@ -147,7 +149,7 @@ class Host:
         await self._turn()
         visit.requests += 1
         try:
-            async with self._session.get(url, params=params, allow_redirects=False) as response:
+            async with self._session.get(url, params=params, proxy=self._proxy, allow_redirects=False) as response:
                 answer = Answer(response.status, response.headers, await _body(response))
         except aiohttp.ClientSSLError:
             raise Unreachable("no secure connection") from None

@@ -1,0 +1,28 @@
+"""The environment's proxies. The HTTP library would read them together with passwords for hosts (.netrc)."""
+
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from pipeline.errors import InputError
+
+
+def proxy_for(url: str) -> str | None:
+    """Returns the proxy that the environment names for an address, None when it names none.
+
+    Raises InputError for one that is no address; it is not repeated, for it can hold a password.
+    """
+    parts = urlsplit(url)
+    proxy = getproxies().get(parts.scheme)
+    if not proxy or proxy_bypass(parts.hostname):
+        return None
+    try:
+        place = urlsplit(proxy)
+        usable = place.scheme in ("http", "https") and place.hostname and place.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise InputError(
+            f"The environment's proxy for {parts.scheme} ({parts.scheme}_proxy) is no address: it must be one such as "
+            "http://host:port."
+        )
+    return proxy
