@@ -1,9 +1,11 @@
 """Reading and writing of files: atomic, byte-stable, and plain about what is missing."""
 
+import errno
 import hashlib
 import json
 import os
 import re
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,6 +38,53 @@ def atomic(path: Path) -> Iterator[Path]:
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yields a new folder, which takes the place of `path` when the block ends well and is deleted when it does not."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        replace_folder(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def replace_folder(new: Path, path: Path) -> None:
+    """Moves a folder to `path`, from another file system too; an older folder there is deleted last.
+
+    After kill -9 the old folder or the new one is whole, and calling again finishes the work.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        _swap(new, path)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        copy = path.with_name(f".{path.name}.copy")
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(new, copy)
+        _swap(copy, path)
+        shutil.rmtree(new)
+
+
+def _swap(new: Path, path: Path) -> None:
+    """Renames a folder to `path`; an older one is set aside, put back when that fails, and deleted when it is done."""
+    old = path.with_name(f".{path.name}.old")
+    if path.exists():
+        shutil.rmtree(old, ignore_errors=True)
+        path.rename(old)
+    try:
+        new.rename(path)
+    except OSError:
+        if old.exists():
+            old.rename(path)
+        raise
+    if old.exists():
+        shutil.rmtree(old)
 
 
 def write_parquet(table: pl.DataFrame | pa.Table, path: Path) -> None:

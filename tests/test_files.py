@@ -1,8 +1,9 @@
-"""Files that are written: as open to others as any, and a refusal of the system that names them."""
+"""Files and folders that are written: whole or not at all, as open to others as any; a refusal names them."""
 
 import errno
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from safetensors import safe_open
 
 from pipeline.errors import InputError
-from pipeline.files import write_json, write_parquet, write_safetensors
+from pipeline.files import atomic_folder, replace_folder, write_json, write_parquet, write_safetensors
 
 NUMBERS = np.random.default_rng(0).normal(size=50_000)
 
@@ -68,3 +69,89 @@ def test_more_text_than_safetensors_holds_is_one_sentence(tmp_path):
     with pytest.raises(InputError, match=r"file cannot be written: .*header too large"):
         write_safetensors({}, {"notes": "x" * 100_000_001}, tmp_path / "file")
     assert not list(tmp_path.iterdir())
+
+
+def contents(folder: Path) -> dict[str, str]:
+    return {file.name: file.read_text() for file in folder.iterdir()}
+
+
+def folder_of(path: Path, **texts: str) -> Path:
+    path.mkdir(parents=True)
+    for name, text in texts.items():
+        (path / name).write_text(text)
+    return path
+
+
+def test_an_earlier_folder_is_replaced_as_a_whole(tmp_path):
+    path = folder_of(tmp_path / "folder", old="old")
+    with atomic_folder(path) as temporary:
+        (temporary / "new").write_text("new")
+        assert contents(path) == {"old": "old"}
+    assert contents(path) == {"new": "new"}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_failure_leaves_the_earlier_folder(tmp_path):
+    path = folder_of(tmp_path / "folder", old="old")
+    with pytest.raises(RuntimeError), atomic_folder(path) as temporary:
+        (temporary / "new").write_text("half")
+        raise RuntimeError
+    assert contents(path) == {"old": "old"}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.fixture
+def two_file_systems(monkeypatch):
+    """No folder can be renamed from one parent to another."""
+    rename = Path.rename
+
+    def refuse(self: Path, target: Path) -> Path:
+        if self.parent != Path(target).parent:
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), str(self))
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", refuse)
+
+
+def test_a_folder_moves_from_another_file_system(tmp_path, small_disk):
+    path = folder_of(tmp_path / "place" / "folder", old="old")
+    replace_folder(folder_of(small_disk / "new", new="new"), path)
+    assert contents(path) == {"new": "new"}
+    assert list(path.parent.iterdir()) == [path]
+    assert not list(small_disk.iterdir())
+
+
+@pytest.mark.parametrize("systems", [1, 2])
+@pytest.mark.parametrize("old", [{}, {"old": "old"}])
+@pytest.mark.parametrize("moment", range(8))
+def test_a_kill_at_any_moment_leaves_one_folder_whole(tmp_path, monkeypatch, request, systems, old, moment):
+    """The process ends before the n-th change of the file system; what it had made stays for the next one."""
+    if systems == 2:
+        request.getfixturevalue("two_file_systems")
+    path, new = tmp_path / "place" / "folder", folder_of(tmp_path / "new", new="new")
+    if old:
+        folder_of(path, **old)
+    changes = iter(range(100))
+
+    def interrupted(change):
+        def run(*arguments, **options):
+            if next(changes) == moment:
+                raise KeyboardInterrupt
+            return change(*arguments, **options)
+
+        return run
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", interrupted(Path.rename))
+        patched.setattr("shutil.copytree", interrupted(shutil.copytree))
+        patched.setattr("shutil.rmtree", interrupted(shutil.rmtree))
+        try:
+            replace_folder(new, path)
+        except KeyboardInterrupt:
+            left = [file.read_text() for file in tmp_path.rglob("*") if file.is_file()]
+            assert "new" in left
+            assert not old or "old" in left or contents(path) == {"new": "new"}
+    if new.exists():
+        replace_folder(new, path)
+    assert contents(path) == {"new": "new"}
+    assert list(path.parent.iterdir()) == [path] or not new.exists()

@@ -5,7 +5,6 @@ Shards are NNNNN.parquet with the columns of `SCHEMA`, sorted by photo over all 
 
 import hashlib
 import json
-import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -19,7 +18,7 @@ import pyarrow.parquet as pq
 from pipeline.data.photo import LARGEST, QUALITY, SIDE, SMALLEST, Photo, PhotoError
 from pipeline.data.schema import HEIGHT, JPEG, PHOTO, WIDTH
 from pipeline.errors import InputError
-from pipeline.files import atomic
+from pipeline.files import atomic, replace_folder
 from pipeline.progress import track
 
 SHARD = 500
@@ -79,10 +78,7 @@ def pack(
     failures = {}
     for path in planned:
         failures |= json.loads(pq.read_schema(path).metadata[b"failures"])
-    if folder.exists():
-        shutil.rmtree(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    shards.rename(folder)
+    replace_folder(shards, folder)
     return failures
 
 

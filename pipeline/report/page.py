@@ -5,10 +5,7 @@ A third file is seconds.js: how long the steps took differs from run to run, and
 
 import io
 import math
-import os
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from itertools import combinations
 from pathlib import Path
@@ -26,6 +23,7 @@ from pipeline.evaluation.curves import DEVIATION
 from pipeline.evaluation.metrics.measure import DEPTH, Measure
 from pipeline.evaluation.metrics.registry import METRICS
 from pipeline.evaluation.ranking import find_hits
+from pipeline.files import atomic_folder
 from pipeline.report import choices, figures
 from pipeline.report.config import ReportConfig
 from pipeline.report.examples import SUGGESTIONS, Example, build_examples
@@ -82,7 +80,7 @@ def write_report(inputs: ReportInputs, config: ReportConfig, folder: Path) -> No
         lstrip_blocks=True,
     )
     environment.filters |= {"signed": signed, "thousands": "{:,}".format, "yaml": to_yaml}
-    with replaced(folder) as temporary:
+    with atomic_folder(folder) as temporary:
         assets = temporary / "assets"
         assets.mkdir()
         draw_figures(inputs, found, headlines, chosen, trained, assets)
@@ -121,24 +119,6 @@ def write_report(inputs: ReportInputs, config: ReportConfig, folder: Path) -> No
         (temporary / "index.html").write_text(page, encoding="utf-8")
         script = environment.get_template("seconds.js.j2").render(seconds=dict(inputs.seconds))
         (temporary / "seconds.js").write_text(script, encoding="utf-8")
-
-
-@contextmanager
-def replaced(folder: Path) -> Iterator[Path]:
-    """Yields a new folder beside `folder`, which takes its place when the block ends well and is deleted otherwise."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{end}") for end in ("tmp", "old"))
-    temporary.mkdir()
-    try:
-        yield temporary
-    except BaseException:
-        shutil.rmtree(temporary)
-        raise
-    if folder.exists():
-        folder.rename(old)
-    temporary.rename(folder)
-    if old.exists():
-        shutil.rmtree(old)
 
 
 def check_metrics(inputs: ReportInputs, bootstrap: Bootstrap) -> None:

@@ -15,7 +15,7 @@ from pipeline.evaluation.metrics.registry import METRICS
 from pipeline.evaluation.ranking import find_hits
 from pipeline.report.inputs import ModelInfo
 from pipeline.report.looks import COLOURS
-from pipeline.report.page import replaced, seeds, to_yaml, write_report
+from pipeline.report.page import seeds, to_yaml, write_report
 
 SUBSETS = ((), ("clip",), ("places",), ("faces",), ("clip", "places"), ("clip", "faces"), ("clip", "places", "faces"))
 """Extractors of seven feature sets."""
@@ -129,27 +129,6 @@ def test_pictures_have_alternatives_and_links_have_targets(page):
     ids = [attrs["id"] for _, attrs in page.elements if "id" in attrs]
     assert len(ids) == len(set(ids))
     assert {attrs["href"][1:] for _, attrs in page.elements if (attrs.get("href") or "").startswith("#")} <= set(ids)
-
-
-def test_an_earlier_report_is_replaced_as_a_whole(tmp_path):
-    folder = tmp_path / "report"
-    folder.mkdir()
-    (folder / "old.html").write_text("old")
-    with replaced(folder) as temporary:
-        (temporary / "index.html").write_text("new")
-    assert [path.name for path in folder.iterdir()] == ["index.html"]
-    assert [path.name for path in tmp_path.iterdir()] == ["report"]
-
-
-def test_a_failure_leaves_the_earlier_report(tmp_path):
-    folder = tmp_path / "report"
-    folder.mkdir()
-    (folder / "index.html").write_text("old")
-    with pytest.raises(RuntimeError), replaced(folder) as temporary:
-        (temporary / "index.html").write_text("half")
-        raise RuntimeError
-    assert (folder / "index.html").read_text() == "old"
-    assert [path.name for path in tmp_path.iterdir()] == ["report"]
 
 
 def test_metrics_of_other_recommendations_are_refused(inputs, config, tmp_path):
