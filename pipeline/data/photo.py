@@ -5,12 +5,14 @@ from dataclasses import dataclass
 
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from pipeline.data.jpeg import strip_metadata
+
 SIDE = 500
 """The longer side of a packed photo at most, in pixels: Flickr's medium size, more than any extractor looks at."""
 SMALLEST = 32
 """The shorter side of a packed photo at least, in pixels."""
 LARGEST = 512 * 1024
-"""A JPEG of more bytes than this is encoded anew: at `SIDE` most of it would be no picture."""
+"""A JPEG of more bytes than this is encoded anew: at `SIDE` most of it is no picture."""
 QUALITY = 92
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 """What counts as a photo. Pillow opens more, PostScript by running a program: nothing for a stranger's file."""
@@ -38,7 +40,7 @@ class Photo:
 
 
 class PhotoError(Exception):
-    """One photo cannot be had; `reason` says why, in words that are the same for all photos of that kind."""
+    """A photo that cannot be had, for a reason in words that are the same for all photos of that kind."""
 
     def __init__(self, reason: str):
         super().__init__(reason)
@@ -46,20 +48,20 @@ class PhotoError(Exception):
 
 
 def prepare(photo: str, data: bytes, side: int = SIDE) -> Photo:
-    """The photo in an image file's bytes: fully decoded, upright, RGB, its longer side at most `side` pixels, as JPEG.
+    """Makes the photo in an image file's bytes uniform: upright, RGB, its longer side at most `side` pixels, as JPEG.
 
-    What is such a JPEG already keeps its bytes. Transparency is laid on white; of an animation the first picture
-    counts. Raises PhotoError: "not an image", "undecodable" (cut short, broken), "too small" (its shorter side, once
-    reduced, below `SMALLEST`), "too large" (a decompression bomb).
+    A JPEG that is so already keeps the bytes of its picture. No metadata is kept: neither where a photo was taken, nor
+    by whom. Transparency is laid on white; of an animation the first picture counts. Raises PhotoError: "not an image",
+    "undecodable" (cut short, broken), "too small" (its shorter side, once reduced, below `SMALLEST`), "too large" (a
+    decompression bomb).
     """
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
-        orientation = _orientation(image)
-        plain = image.format == "JPEG" and image.mode == "RGB" and orientation == 1 and len(data) <= LARGEST
-        keep = plain and max(image.size) <= side
         # A JPEG can be decoded at a fraction of its size: twice what is needed leaves the reduction its quality.
         image.draft(None, (2 * side, 2 * side))
         image.load()
+        orientation = _orientation(image)  # Not before: Pillow turns a TIFF upright when it is loaded.
+        fits = image.format == "JPEG" and image.mode == "RGB" and orientation == 1 and max(image.size) <= side
         image = _rgb(image)
         if orientation in UPRIGHT:
             image = image.transpose(UPRIGHT[orientation])
@@ -72,7 +74,16 @@ def prepare(photo: str, data: bytes, side: int = SIDE) -> Photo:
         raise PhotoError("undecodable") from error
     if min(image.size) < SMALLEST:
         raise PhotoError("too small")
-    return Photo(photo, data if keep else _encode(image), *image.size)
+    return Photo(photo, (_stripped(data) if fits else None) or _encode(image), *image.size)
+
+
+def _stripped(jpeg: bytes) -> bytes | None:
+    """Strips a JPEG's metadata; None where that cannot be done, or what is left is larger than a picture should be."""
+    try:
+        stripped = strip_metadata(jpeg)
+    except ValueError:  # Pillow reads files that are not quite JPEG.
+        return None
+    return stripped if len(stripped) <= LARGEST else None
 
 
 def _orientation(image: Image.Image) -> int:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import ExifTags, Image, ImageOps
 
 from pipeline.data import shards as photos
-from pipeline.data.photo import Photo, PhotoError, prepare
+from pipeline.data.photo import LARGEST, Photo, PhotoError, prepare
 from pipeline.data.shards import pack, packed, read_photos
 from pipeline.errors import InputError
 
@@ -75,13 +75,13 @@ def test_the_longer_side_is_the_callers():
     assert prepare("a", encoded(picture()), side=48).width == 48
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "TIFF", "PNG", "WEBP"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_exif_orientation_is_applied(orientation):
+def test_exif_orientation_is_applied_once(kind, orientation):
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = orientation
-    data = encoded(picture(), exif=exif, quality=95)
-    photo = prepare("a", data)
-    upright = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
+    photo = prepare("a", encoded(picture(), kind, exif=exif, quality=95))
+    upright = ImageOps.exif_transpose(Image.open(io.BytesIO(encoded(picture(), exif=exif, quality=95))))
     assert (photo.width, photo.height) == upright.size
     assert np.abs(pixels(photo) - np.asarray(upright).astype(int)).mean() < 5
     assert Image.open(io.BytesIO(photo.jpeg)).getexif().get(ExifTags.Base.Orientation, 1) == 1
@@ -112,14 +112,24 @@ def test_transparency_lies_on_white(mode):
     assert pixels(prepare("a", encoded(image, "PNG", **options)))[20, 20].min() > 250
 
 
-def test_a_jpeg_that_is_mostly_no_picture_is_encoded_anew():
-    data = encoded(picture()) + bytes(photos.LARGEST)
+@pytest.mark.parametrize("data", [encoded(picture()) + bytes(LARGEST), encoded(picture(), icc_profile=bytes(LARGEST))])
+def test_a_jpeg_that_is_mostly_no_picture_becomes_small(data):
     assert len(prepare("a", data).jpeg) < 10_000
 
 
-def test_notes_of_the_source_are_dropped():
-    photo = prepare("a", encoded(picture(800, 600), comment=b"my address", exif=b"Exif\0\0my address"))
-    assert b"my address" not in photo.jpeg
+@pytest.mark.parametrize("size", [(800, 600), (400, 300)])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
+def test_metadata_of_the_source_is_dropped(kind, size):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Artist] = "my name"
+    exif.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSLatitude] = (51.0, 2.0, 3.0)
+    exif.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSAreaInformation] = b"my address"
+    options = {"comment": b"my address", "xmp": b"<x:xmpmeta>my address</x:xmpmeta>"}
+    data = encoded(picture(*size), kind, exif=exif, **(options if kind == "JPEG" else {}))
+    assert b"my name" in data
+    photo = prepare("a", data)
+    assert b"my" not in photo.jpeg
+    assert Image.open(io.BytesIO(photo.jpeg)).getexif() == {}
 
 
 def header_of_a_bomb() -> bytes:

@@ -1,0 +1,53 @@
+"""The segments of a JPEG file (ITU T.81, annex B), and the metadata among them."""
+
+import re
+
+MARKER = re.compile(rb"\xff+([^\x00\xff])")
+"""A marker in compressed data, where \\xff\\x00 stands for the byte \\xff."""
+SOI, EOI, SOS = 0xD8, 0xD9, 0xDA
+RESTARTS = range(0xD0, 0xD8)
+COMMENT = 0xFE
+APPLICATION = range(0xE0, 0xF0)
+DECODING = ((0xE0, b"JFIF\0"), (0xE2, b"ICC_PROFILE\0"), (0xEE, b"Adobe"))
+"""The application segments that say how colours are to be read: marker, and how the content begins."""
+
+
+def strip_metadata(jpeg: bytes) -> bytes:
+    """Drops what a JPEG holds besides its picture: EXIF, GPS, XMP, IPTC, comments, thumbnails, and all after its end.
+
+    The picture itself keeps its bytes. Raises ValueError when the file is not built as a JPEG is.
+    """
+    if jpeg[:2] != b"\xff\xd8":
+        raise ValueError("no JPEG")
+    kept, place = [jpeg[:2]], 2
+    while True:
+        found = MARKER.match(jpeg, place)
+        if found is None:
+            raise ValueError(f"no marker at byte {place}")
+        marker = found[1][0]
+        if marker == EOI:
+            return b"".join([*kept, b"\xff\xd9"])
+        start = found.end()
+        length = int.from_bytes(jpeg[start : start + 2], "big")
+        end = start + length
+        if length < 2 or end > len(jpeg):
+            raise ValueError(f"a segment at byte {place} is cut short")
+        if _is_needed(marker, jpeg[start + 2 : end]):
+            kept.append(jpeg[place:end])
+        place = end
+        if marker == SOS:  # Compressed data follow, up to a marker other than those that restart the decoder.
+            place = _end_of_scan(jpeg, end)
+            kept.append(jpeg[end:place])
+
+
+def _is_needed(marker: int, content: bytes) -> bool:
+    if marker in APPLICATION:
+        return any(marker == of and content.startswith(head) for of, head in DECODING)
+    return marker != COMMENT
+
+
+def _end_of_scan(jpeg: bytes, start: int) -> int:
+    for found in MARKER.finditer(jpeg, start):
+        if found[1][0] not in RESTARTS:
+            return found.start()
+    raise ValueError("no end")
