@@ -1,15 +1,27 @@
 """Prints the table of results, and where the report is."""
 
+from typing import Annotated
+
+import typer
+
+from pipeline.errors import InputError
+from pipeline.evaluation.metrics.registry import METRICS
 from pipeline.files import read_json
 from pipeline.report.summary import summary_table
 from project.command import command
 from project.params import Params
 
 
-def main(params: Params) -> str:
+def main(
+    params: Params,
+    metric: Annotated[str, typer.Option(help=f"The metric that is shown: {', '.join(METRICS)}.")] = "f1",
+) -> str:
+    if metric not in METRICS:
+        raise InputError(f"--metric is {metric!r}; it must be one of {', '.join(METRICS)}.")
     paths = params.paths
+    metrics = {name: read_json(paths.metrics(name)) for name in params.models}
     print(f"\nSource {params.source}, recipe {params.recipe}:\n")
-    print(summary_table({name: read_json(paths.metrics(name)) for name in params.models}, params.seeds))
+    print(summary_table(metrics, params.seeds, metric))
     return f"\nThe report: {(paths.report / 'index.html').resolve()}"
 
 

@@ -1,6 +1,5 @@
 """Puts figures, intervals and examples on one page that opens from disk."""
 
-import json
 import platform
 from importlib.metadata import version
 from pathlib import Path
@@ -48,7 +47,7 @@ def main(params: Params) -> str:
         models=describe(params.models),
         feature_sets={NONE: (), **{name: tuple(extractors) for name, extractors in params.feature_sets.items()}},
         seeds=params.seeds,
-        measure=Measure("f1", 5),
+        measure=Measure.parse(params.tuning.measure),
         metrics={name: read_json(paths.metrics(name)) for name in params.models},
         curves={name: pl.read_csv(paths.curve(name)) for name in params.models},
         recommendations=recommendations,
@@ -64,11 +63,7 @@ def main(params: Params) -> str:
         extractors=records,
         params=params.active(),
         versions={"python": platform.python_version()} | {name: version(name) for name in VERSIONS},
-        seconds={
-            file.stem: json.loads(file.read_text())
-            for file in sorted(paths.seconds.glob("*.json"))
-            if file.stem != "report"
-        },
+        seconds=seconds(params),
     )
     write_report(inputs, params.report, paths.report)
     return f"report: {paths.report / 'index.html'}"
@@ -93,6 +88,15 @@ def extracted(params: Params, photos: pl.Series) -> tuple[dict[str, dict[str, An
                 vectors = read_parquet(store, [PHOTO, name]).filter(pl.col(PHOTO).is_in(photos.implode()))
                 detections[name] = Detections(tuple(record["classes"]), vectors.rename({name: VECTOR}))
     return records, detections
+
+
+def seconds(params: Params) -> dict[str, float]:
+    """Reads how long each stage took that makes part of the report: of what params.yaml lists, and of nothing else."""
+    listed = {"", NONE, *params.extractors, *params.feature_sets, *params.models}
+    files = sorted(params.paths.seconds.glob("*.json"))
+    return {
+        file.stem: read_json(file) for file in files if file.stem != "report" and file.stem.partition("@")[2] in listed
+    }
 
 
 def read_csv(path: Path) -> pl.DataFrame:

@@ -29,7 +29,7 @@ class Choice:
     tried: int
     """How many combinations there were."""
 
-    scores: tuple[float, ...]
+    outcomes: tuple[float, ...]
     """The measure of each combination with which training did not diverge."""
 
     edges: tuple[str, ...]
@@ -56,13 +56,13 @@ def build_choice(model: ModelInfo, grid: pl.DataFrame, settings: Mapping[str, An
         epochs=None if settings["epoch"] is None else (settings["epoch"], chosen["epochs"]),
         score=settings[measure],
         tried=grid.height,
-        scores=tuple(grid[measure].drop_nulls()),
+        outcomes=tuple(grid[measure].drop_nulls()),
         edges=tuple(name for name in tried if at_edge(grid[name], grid["chosen"])),
     )
 
 
 def at_edge(values: pl.Series, chosen: pl.Series) -> bool:
-    """Says if the chosen one of several numbers is the smallest or the largest; never of what is no number."""
+    """Decides if the chosen one of several numbers is the smallest or the largest; never of what is no number."""
     if not values.dtype.is_numeric() or values.n_unique() == 1:
         return False
     return values.filter(chosen).item() in (values.min(), values.max())
@@ -90,8 +90,8 @@ def edges(choices: Sequence[Choice]) -> str | None:
 def diverged(choices: Sequence[Choice]) -> str | None:
     """Counts the trainings that diverged; None where none did."""
     lost = [
-        f"{choice.tried - len(choice.scores)} of {choice.tried} combinations of {choice.model.label}"
+        f"{choice.tried - len(choice.outcomes)} of {choice.tried} combinations of {choice.model.label}"
         for choice in choices
-        if len(choice.scores) < choice.tried
+        if len(choice.outcomes) < choice.tried
     ]
     return f"Training diverged with {', '.join(lost)}: these have no mark." if lost else None

@@ -38,8 +38,8 @@ def choose_examples(
 ) -> pl.DataFrame:
     """Draws test posts at random, each of another user: columns user and photo, sorted, at most `count` rows.
 
-    Only posts that every model has suggestions for are drawn. Nothing else has a say: the examples are no selection
-    of successes.
+    Only posts that every model has suggestions for are drawn, whatever their scores: the examples are no selection of
+    successes.
     """
     posts = test.select(*POST)
     for frame in recommendations.values():

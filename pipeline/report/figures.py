@@ -147,7 +147,7 @@ def grids(choices: Sequence[Choice], found: Mapping[str, Look], label: str) -> D
             style = line(choice.model, found[choice.model.name]) | {"label": None, "linestyle": "none"}
             small = {"markersize": 4.5, "markerfacecolor": "none"}
             large = {"markersize": 8, "markerfacecolor": style["color"], "markeredgewidth": 2}
-            axes.plot(choice.scores, [place] * len(choice.scores), **style | small)
+            axes.plot(choice.outcomes, [place] * len(choice.outcomes), **style | small)
             axes.plot([choice.score], [place], **style | large)
         axes.set_yticks(range(len(choices)), [choice.model.label for choice in reversed(choices)])
         axes.set_ylim(-0.6, len(choices) - 0.4)

@@ -1,4 +1,4 @@
-"""What the numbers say, in sentences: computed, never presumed."""
+"""Sentences that state the findings: computed, never presumed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -111,7 +111,7 @@ def caveats(inputs: ReportInputs) -> list[str]:
     """Lists what must not be mistaken for real: the source's own sentences, and features of untrained networks."""
     untrained = [
         f"The features of the extractor {name} come from {record['name']} with untrained weights, drawn from a seed: "
-        "they tell colours and textures apart, but nothing was learned from photos, unlike in the paper."
+        "they distinguish colours and textures, but nothing was learned from photos, unlike in the paper."
         for name, record in inputs.extractors.items()
         if record.get("weights") == UNTRAINED
     ]
@@ -119,7 +119,7 @@ def caveats(inputs: ReportInputs) -> list[str]:
 
 
 def sight(model: ModelInfo, extractors: Sequence[str]) -> str:
-    """Says what a model goes by: its own words, or the user and what the extractors of its feature set see."""
+    """Describes what a model goes by: its own words, or the user and what the extractors of its feature set see."""
     if model.goes_by is not None:
         return model.goes_by
     if not extractors:

@@ -45,7 +45,7 @@ class Detections:
 
 @dataclass(frozen=True)
 class ReportInputs:
-    """Everything that the report shows. Mappings are by the models' names where nothing else is said."""
+    """Everything that the report shows. Mappings are by the models' names unless stated otherwise."""
 
     title: str
     """The page's heading."""

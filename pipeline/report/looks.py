@@ -1,4 +1,4 @@
-"""The look of each model, the same in every figure and table, told apart without colour too.
+"""The look of each model, the same in every figure and table, distinct even without colour.
 
 Colour and marker show the feature set, by its place in the list of sets; the line shows the kind, by its first place in
 the list of models. Baselines are grey and dotted.

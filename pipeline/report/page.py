@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -47,17 +47,6 @@ SHOWN_K = (1, 5, 10)
 TOLERANCE = 1e-6
 """How far the metrics may lie from the figures of the recommendations: what rounding can do, and no more."""
 
-TABLE_2 = {
-    "users": "users",
-    "images": "images",
-    "tags": "tags",
-    "triples": "triples",
-    "posts": "posts",
-    "training_posts": "training posts",
-    "test_posts": "test posts",
-}
-"""The columns of the paper's Table 2: keys of `stats`, and their titles."""
-
 
 def write_report(inputs: ReportInputs, config: ReportConfig, folder: Path) -> None:
     """Writes the report into `folder`, which is replaced as a whole. Equal inputs give equal bytes.
@@ -92,14 +81,14 @@ def write_report(inputs: ReportInputs, config: ReportConfig, folder: Path) -> No
             looks=found,
             marker_paths=MARKER_PATHS,
             figure_size=figures.PIXELS,
-            table_2=TABLE_2,
+            table_2={key: value for key, value in inputs.stats.items() if isinstance(value, int)},
             sights={model.name: sight(model, inputs.feature_sets[model.features]) for model in inputs.models},
             measure=HEADLINE,
             metrics=METRICS,
             headline=headline(inputs, headlines, HEADLINE),
             caveats=caveats(inputs),
             families=families(inputs, headlines, HEADLINE.k),
-            scores={metric: scores(inputs.models, bootstrap.of(metric)) for metric in METRICS},
+            tables={metric: tabulate(inputs.models, bootstrap.of(metric)) for metric in METRICS},
             measured={model.name: measured(inputs, model, HEADLINE) for model in inputs.models},
             tested={model.name: measured(inputs, model, inputs.measure) for model in inputs.models},
             top=max(values[str(HEADLINE)] for values in inputs.metrics.values()),
@@ -168,7 +157,7 @@ def curve_file(metric: str) -> str:
     return f"curve-{metric.replace('_', '-')}"
 
 
-def scores(models: Sequence[ModelInfo], bootstrap: Bootstrap) -> dict[str, dict[int, dict[str, Any]]]:
+def tabulate(models: Sequence[ModelInfo], bootstrap: Bootstrap) -> dict[str, dict[int, dict[str, Any]]]:
     """Tabulates one metric with its interval, by model and K.
 
     `best`: the highest at that K; `near`: not clearly worse than the best.
@@ -193,7 +182,15 @@ def matrix(models: Sequence[ModelInfo], bootstrap: Bootstrap, k: int) -> list[tu
     ]
 
 
-def picture(inputs: ReportInputs, example: Example, number: int, assets: Path) -> dict[str, Any] | None:
+class Picture(NamedTuple):
+    """The photo of an example: its file, and its size in pixels."""
+
+    name: str
+    width: int
+    height: int
+
+
+def picture(inputs: ReportInputs, example: Example, number: int, assets: Path) -> Picture | None:
     """Writes the photo of the n-th example, and returns its name and size; None without photos."""
     if inputs.photos is None:
         return None
@@ -201,7 +198,7 @@ def picture(inputs: ReportInputs, example: Example, number: int, assets: Path) -
     name = f"example-{number:02}.jpg"  # never the photo's own name: that is data
     (assets / name).write_bytes(jpeg)
     with Image.open(io.BytesIO(jpeg)) as image:
-        return {"name": name, "width": image.width, "height": image.height}
+        return Picture(name, image.width, image.height)
 
 
 def seeds(params: Mapping[str, Any], path: str = "") -> dict[str, int]:

@@ -2,25 +2,30 @@
 
 from collections.abc import Mapping
 
-SHOWN = ("f1@1", "f1@5", "f1@10")
+from pipeline.evaluation.curves import DEVIATION
+from pipeline.evaluation.metrics.measure import Measure
+
+SHOWN_K = (1, 5, 10)
 
 
-def summary_table(metrics: Mapping[str, Mapping[str, float]], seeds: int) -> str:
-    """A line for each model in the order given: F1@1, F1@5, F1@10; the best of a column carries a star.
+def summary_table(metrics: Mapping[str, Mapping[str, float]], seeds: int, metric: str = "f1") -> str:
+    """Writes a line for each model in the order given: a metric at 1, 5 and 10; a star marks the best of a column.
 
-    Of several seeds, a figure is the mean, with the standard deviation beside it where the model draws anything.
+    Of several seeds, a figure is the mean, followed by the standard deviation where the model draws anything.
     """
-    width = max(len("model"), *map(len, metrics))
-    best = {name: max(values[name] for values in metrics.values()) for name in SHOWN}
+    shown = [Measure(metric, k) for k in SHOWN_K]
+    names = max(len("model"), *map(len, metrics))
+    width = max(9, *(len(measure.label) + 2 for measure in shown))
+    best = {measure: max(values[str(measure)] for values in metrics.values()) for measure in shown}
     gap = " " * len(" ± 0.0000" if seeds > 1 else "")
-    lines = ["model".ljust(width) + "".join(f"{name.upper():>9}{gap} " for name in SHOWN)]
+    lines = ["model".ljust(names) + "".join(f"{measure.label:>{width}}{gap} " for measure in shown)]
     for model, values in metrics.items():
         cells = (
-            f"{values[name]:9.4f}"
-            + (f" ± {values[f'{name}_deviation']:.4f}" if f"{name}_deviation" in values else gap)
-            + ("*" if values[name] == best[name] else " ")
-            for name in SHOWN
+            f"{values[str(measure)]:{width}.4f}"
+            + (f" ± {values[deviation]:.4f}" if (deviation := f"{measure}{DEVIATION}") in values else gap)
+            + ("*" if values[str(measure)] == best[measure] else " ")
+            for measure in shown
         )
-        lines.append(model.ljust(width) + "".join(cells))
+        lines.append(model.ljust(names) + "".join(cells))
     lines.append("* best" + (f"; mean ± deviation over {seeds} seeds" if seeds > 1 else ""))
     return "\n".join(line.rstrip() for line in lines)

@@ -19,7 +19,7 @@ def test_a_trained_model(rows):
     fm = rows["fm"]
     # The table has rounded 1e-7 to nothing: the value told is that of the settings.
     assert fm.values == {"learning_rate": "0.1", "l2": "1e-07"}
-    assert (fm.epochs, fm.score, fm.tried, max(fm.scores)) == ((35, 100), 0.33, 9, 0.33)
+    assert (fm.epochs, fm.score, fm.tried, max(fm.outcomes)) == ((35, 100), 0.33, 9, 0.33)
 
 
 def test_a_counted_model(rows):
@@ -54,6 +54,6 @@ def test_edges_are_told_by_setting(rows):
 
 
 def test_diverged_combinations_are_counted(rows):
-    assert rows["pitf"].tried - len(rows["pitf"].scores) == 2
+    assert rows["pitf"].tried - len(rows["pitf"].outcomes) == 2
     assert diverged(list(rows.values())) == "Training diverged with 2 of 9 combinations of PITF: these have no mark."
     assert diverged([rows["fm"]]) is None

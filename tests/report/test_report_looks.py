@@ -1,9 +1,20 @@
 """Looks: no two models alike, and alike from page to page, whatever sets and kinds there are."""
 
+from itertools import combinations
+
+import numpy as np
 import pytest
 
 from pipeline.report.inputs import ModelInfo
 from pipeline.report.looks import COLOURS, MARKER_PATHS, MARKERS, SETS, SPARE_MARKERS, looks
+
+SIGHTS = {
+    "usual": np.eye(3),
+    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.01182, 0.04294, 0.968881]],
+    "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.3039]],
+}
+"""Linear RGB as it is seen: Machado, Oliveira & Fernandes, IEEE TVCG 15 (2009), at full severity."""
 
 
 def trained(kind: str, features: str, name: str | None = None) -> ModelInfo:
@@ -69,17 +80,40 @@ def test_colours_stand_out_from_the_page(scheme, page):
             assert contrast(colour, page) >= 3, name
 
 
+@pytest.mark.parametrize("scheme", COLOURS)
+@pytest.mark.parametrize("sight", SIGHTS)
+def test_colours_are_apart_for_every_kind_of_sight(scheme, sight):
+    """At least three times the least difference that anyone sees, about 0.02 in OKLab."""
+    seen = [oklab(colour, SIGHTS[sight]) for name, colour in COLOURS[scheme].items() if name not in ("text", "grid")]
+    assert min(np.linalg.norm(one - other) for one, other in combinations(seen, 2)) > 0.06
+
+
 def test_both_schemes_have_the_same_colours():
     assert list(COLOURS["light"]) == list(COLOURS["dark"])
 
 
+def linear(colour: str) -> np.ndarray:
+    """Linear RGB of an sRGB colour such as #ff8800."""
+    parts = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+    return np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+
+
+def oklab(colour: str, sight: np.ndarray) -> np.ndarray:
+    """A colour as someone sees it in OKLab (Ottosson, 2020), where distances are differences that one sees."""
+    cones = [
+        [0.41222147, 0.53633254, 0.05144599],
+        [0.2119035, 0.68069955, 0.10739696],
+        [0.08830246, 0.28171884, 0.6299787],
+    ]
+    axes = [
+        [0.21045426, 0.79361779, -0.00407205],
+        [1.9779985, -2.42859221, 0.45059371],
+        [0.02590404, 0.78277177, -0.80867577],
+    ]
+    return axes @ np.cbrt(cones @ np.clip(sight @ linear(colour), 0, 1))
+
+
 def contrast(one: str, other: str) -> float:
     """WCAG's ratio of luminances."""
-
-    def luminance(colour: str) -> float:
-        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
-        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-    low, high = sorted((luminance(one), luminance(other)))
+    low, high = sorted(float([0.2126, 0.7152, 0.0722] @ linear(colour)) for colour in (one, other))
     return (high + 0.05) / (low + 0.05)

@@ -29,3 +29,12 @@ def test_deviations_stand_beside_the_means_of_several_seeds():
         "fm        0.2500 ± 0.0000*   0.4124 ± 0.0123*   0.1500 ± 0.0020*",
         "* best; mean ± deviation over 3 seeds",
     ]
+
+
+def test_any_metric_has_its_columns():
+    figures = {"fm": {"hit_rate@1": 0.1, "hit_rate@5": 0.2, "hit_rate@10": 1.0}}
+    assert summary_table(figures, seeds=1, metric="hit_rate").splitlines() == [
+        "model   Hit rate@1    Hit rate@5   Hit rate@10",
+        "fm          0.1000*       0.2000*       1.0000*",
+        "* best",
+    ]
