@@ -25,7 +25,9 @@ class CoOccurrenceConfig(BaseModelConfig):
 
     kind: Literal["co-occurrence"] = Field(description="What co-occurs with the tags of the user, and of the photo.")
     features: NoFeatures = Field(description="This baseline sees no photo.")
-    personal: float = Field(ge=0, le=1, description="Weight of the user's tags; the photo's have the rest.")
+    personal: float = Field(
+        ge=0, le=1, description="Weight of the user's tags; the photo's have the rest.", examples=[0.5]
+    )
 
 
 class CoOccurrence(Baseline):

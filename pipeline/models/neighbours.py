@@ -20,7 +20,7 @@ class NeighboursConfig(BaseModelConfig):
 
     kind: Literal["neighbours"] = Field(description="The nearest training photos vote for their tags.")
     features: SomeFeatures = Field(description="The feature set: by what photos are near.")
-    neighbours: int = Field(ge=1, description="How many photos vote (k).")
+    neighbours: int = Field(ge=1, description="How many photos vote (k).", examples=[10])
 
 
 class Neighbours(Baseline):
@@ -85,7 +85,7 @@ def nearest(points: np.ndarray, vectors: np.ndarray, row: np.ndarray, k: int) ->
     """
     distances = (-2 * points) @ vectors.T
     distances += np.square(vectors).sum(axis=1)  # squared, less a constant of each point; (points, vectors)
-    return np.stack([least(of_point[row], k) for of_point in distances])
+    return np.array([least(of_point[row], k) for of_point in distances], np.int64).reshape(-1, k)
 
 
 def least(values: np.ndarray, k: int) -> np.ndarray:

@@ -23,8 +23,9 @@ class Suggestions:
 
 
 def suggest(model: Model, posts: pl.DataFrame, features: Features, length: int) -> Suggestions:
-    """Suggests `length` tags for each of posts (columns user, photo), of which there is at least one."""
+    """Suggests `length` tags for each of posts (columns user, photo)."""
     chunks = [_suggest(model, chunk, features, length) for chunk in posts.iter_slices(CHUNK)]
+    chunks = chunks or [_suggest(model, posts, features, length)]
     return Suggestions(*(np.concatenate(parts) for parts in zip(*chunks, strict=True)))
 
 

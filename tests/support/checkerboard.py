@@ -13,14 +13,6 @@ from pipeline.models.settings import AdaptiveNegatives, TrainingConfig, UniformN
 
 FEATURE_SETS = {"none": (), "image": ("image",), "objects": ("objects",), "image+objects": ("image", "objects")}
 FACTORISATIONS = [{"kind": kind, "features": features} for kind in ("fm", "pitf") for features in FEATURE_SETS]
-SEEING = [model for model in FACTORISATIONS if model["features"] != "none"]
-BLIND = [model for model in FACTORISATIONS if model["features"] == "none"]
-USER_POPULAR = {"kind": "user-popular", "features": "none"}
-POPULAR = {"kind": "popular", "features": "none"}
-CO_OCCURRENCE = {"kind": "co-occurrence", "features": "none", "personal": 0.5}
-NEIGHBOURS = {"kind": "neighbours", "features": "image+objects", "neighbours": 10}
-OBJECT_NAMES = {"kind": "object-names", "features": "objects"}
-BASELINES = [POPULAR, USER_POPULAR, CO_OCCURRENCE, NEIGHBOURS, OBJECT_NAMES]
 
 TAGS = [f"t{number:02}" for number in range(12)]
 POSTS = 10

@@ -1,0 +1,179 @@
+"""What every model of the registry holds to: a new one is tested here as soon as it is listed."""
+
+import numpy as np
+import polars as pl
+import pytest
+from pydantic import ValidationError
+
+from pipeline.data.schema import PHOTO, TAGS, USER
+from pipeline.features.store import Features
+from pipeline.models.ranking import suggest, top_tags
+from pipeline.models.registry import MODELS, load, save
+from pipeline.training.registry import TRAINERS
+from tests.support.checkerboard import FEATURE_SETS, checkerboard
+from tests.support.checkerboard import TAGS as BOARD_TAGS
+from tests.support.models import CASES, config, example, fitted, on_checkerboard
+
+every_model = pytest.mark.parametrize(("kind", "features"), CASES, ids=["-".join(case) for case in CASES])
+every_kind = pytest.mark.parametrize("kind", MODELS)
+
+
+def board(features: str) -> tuple[pl.DataFrame, Features]:
+    """The checkerboard's new photos, and the features of all."""
+    _, new, seen = checkerboard({"features": features})
+    return new, seen
+
+
+@every_kind
+def test_it_is_fitted_with_some_feature_set_and_names_its_trainer(kind):
+    assert kind in {case[0] for case in CASES}
+    assert MODELS[kind].trainer in TRAINERS
+
+
+@every_kind
+def test_its_settings_are_explained_and_unknown_ones_refused(kind):
+    model = MODELS[kind]
+    assert all(field.description for field in model.Config.model_fields.values())
+    features = next(features for case, features in CASES if case == kind)
+    with pytest.raises(ValidationError, match="unheard_of"):
+        model.Config.model_validate(example(kind, features) | {"unheard_of": 1})
+
+
+@every_kind
+def test_its_words_for_the_report_are_both_there_or_both_left_to_the_report(kind):
+    assert (MODELS[kind].label is None) == (MODELS[kind].goes_by is None)
+
+
+@every_model
+def test_tags_are_those_of_the_training_posts_sorted(kind, features):
+    posts, *_ = checkerboard()
+    assert list(on_checkerboard(kind, features).tags) == sorted(set(posts[TAGS].explode()))
+
+
+@every_model
+def test_a_tag_that_was_never_seen_is_never_suggested(kind, features):
+    new, seen = board(features)
+    strange = new.with_columns(pl.lit(["unheard of"]).alias(TAGS))
+    model = on_checkerboard(kind, features)
+    assert suggest(model, strange, seen, 99).top.shape == (len(new), len(model.tags))
+
+
+@every_model
+def test_scores_are_finite_and_not_all_equal(kind, features):
+    new, seen = board(features)
+    scores = on_checkerboard(kind, features).scores(new, seen)
+    assert scores.shape == (len(new), len(BOARD_TAGS))
+    assert np.isfinite(scores).all()
+    assert np.ptp(scores) > 0
+
+
+@every_model
+def test_a_post_is_scored_alike_alone_and_among_others(kind, features):
+    new, seen = board(features)
+    model = on_checkerboard(kind, features)
+    alone = [model.scores(new[row], seen)[0] for row in range(len(new))]
+    np.testing.assert_allclose(model.scores(new, seen), alone, rtol=1e-5, atol=1e-6)
+
+
+@every_model
+def test_no_post_has_no_suggestions(kind, features):
+    new, seen = board(features)
+    model = on_checkerboard(kind, features)
+    assert model.scores(new.clear(), seen).shape == (0, len(BOARD_TAGS))
+    assert suggest(model, new.clear(), seen, 5).top.shape == (0, 5)
+
+
+@every_model
+def test_unknown_users_are_all_the_same(kind, features):
+    new, seen = board(features)
+    model = on_checkerboard(kind, features)
+    eve, mallory = (model.scores(new.with_columns(pl.lit(user).alias(USER)), seen) for user in ("eve", "mallory"))
+    assert np.isfinite(eve).all()
+    np.testing.assert_array_equal(eve, mallory)
+    if USER not in model.names:
+        np.testing.assert_array_equal(eve, model.scores(new, seen))
+
+
+@every_model
+def test_without_features_unknown_photos_are_all_the_same(kind, features):
+    new, seen = board(features)
+    model = on_checkerboard(kind, features)
+    if model.extractors:
+        return
+    renamed = new.with_columns(pl.format("new-{}", PHOTO).alias(PHOTO))
+    np.testing.assert_array_equal(model.scores(renamed, seen), model.scores(new, seen))
+
+
+@every_model
+def test_it_learns_whatever_it_knows_users_by(kind, features):
+    new, seen = board(features)
+    model = on_checkerboard(kind, features)
+    if USER in model.names:
+        for user, suggested in enumerate(suggest(model, new, seen, 6).top.tolist()):
+            assert {BOARD_TAGS[tag] for tag in suggested} == set(BOARD_TAGS[user % 2 :: 2])
+
+
+@every_model
+def test_it_learns_what_a_photo_shows_where_it_sees_it(kind, features):
+    rng = np.random.default_rng(0)
+    shown = rng.integers(0, 6, 200)
+    photos = [f"p{number:03}" for number in range(200)]
+    extractors = FEATURE_SETS[features]
+    seen = Features(
+        pl.Series(photos),
+        dict.fromkeys(extractors, np.eye(6, dtype=np.float32)[shown]),
+        records={name: {"classes": BOARD_TAGS[:6]} if name == "objects" else {} for name in extractors},
+    )
+    users = [f"u{number % 10}" for number in range(200)]
+    posts = pl.DataFrame({USER: users, PHOTO: photos, TAGS: [[BOARD_TAGS[number]] for number in shown]})
+    model = fitted(kind, features, posts[:150], seen)
+    assert tuple(model.extractors) == extractors
+    if extractors:
+        for new in (posts[150:], posts[150:].with_columns(pl.lit("nobody").alias(USER))):
+            assert top_tags(model.scores(new, seen), 1)[:, 0].tolist() == shown[150:].tolist()
+
+
+@every_model
+def test_it_learns_what_others_gave_a_photo_where_it_knows_photos(kind, features):
+    rows = [
+        (f"u{user}", f"p{photo}", [BOARD_TAGS[photo], BOARD_TAGS[photo + 6]])
+        for user in range(7)
+        for photo in range(6)
+        if user != photo
+    ]
+    posts = pl.DataFrame(rows, schema=[USER, PHOTO, TAGS], orient="row")
+    new = pl.DataFrame({USER: [f"u{photo}" for photo in range(6)], PHOTO: [f"p{photo}" for photo in range(6)]})
+    nothing = Features(posts[PHOTO].unique().sort(), {})
+    if not FEATURE_SETS[features] and PHOTO in (model := fitted(kind, features, posts, nothing)).names:
+        top = suggest(model, new, nothing, 2).top
+        assert np.sort(top, axis=1).tolist() == [[photo, photo + 6] for photo in range(6)]
+
+
+@every_model
+def test_it_comes_back_from_a_file_as_it_was(tmp_path, kind, features):
+    new, seen = board(features)
+    model = on_checkerboard(kind, features)
+    save(model, tmp_path / "model.safetensors")
+    again = load(tmp_path / "model.safetensors")
+    assert type(again) is MODELS[kind]
+    assert (again.config, again.names, again.extractors) == (model.config, model.names, model.extractors)
+    np.testing.assert_array_equal(again.scores(new, seen), model.scores(new, seen))
+
+
+@every_model
+def test_it_has_the_same_bytes_in_every_run(tmp_path, kind, features):
+    posts, _, seen = checkerboard({"features": features})
+    save(on_checkerboard(kind, features), tmp_path / "first")
+    save(fitted(kind, features, posts, seen), tmp_path / "second")
+    assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
+
+
+@every_model
+def test_a_grid_varies_settings_and_not_what_the_model_is(kind, features):
+    settings = example(kind, features)
+    for key in ("kind", "features", "grid"):
+        with pytest.raises(ValidationError, match=f"varies {key}, which is no setting"):
+            MODELS[kind].Config.model_validate(settings | {"grid": {key: ["popular"]}})
+    with pytest.raises(ValidationError, match="varies unheard_of, which is no setting"):
+        MODELS[kind].Config.model_validate(settings | {"grid": {"unheard_of": [1]}})
+    assert config(kind, features).with_settings({}) == config(kind, features)

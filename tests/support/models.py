@@ -1,0 +1,54 @@
+"""Every kind of model with every feature set that it takes, built from the registry."""
+
+from functools import cache
+from typing import Any
+
+import polars as pl
+from pydantic import TypeAdapter, ValidationError
+
+from pipeline.features.store import Features
+from pipeline.models.model import Model
+from pipeline.models.registry import MODELS, ModelConfig
+from pipeline.models.settings import BaseModelConfig
+from pipeline.training.fit import complete, fit
+from pipeline.training.task import TrainingTask
+from tests.support.checkerboard import FEATURE_SETS, TRAINING, checkerboard
+
+WITHOUT_DETECTOR = {("object-names", "image")}
+"""Kinds that need a detector, with a set that has none."""
+
+
+def example(kind: str, features: str) -> dict[str, Any]:
+    """The settings of a model; those without a default have the example of their field."""
+    fields = MODELS[kind].Config.model_fields
+    needed = {name: of.examples[0] for name, of in fields.items() if of.is_required() and of.examples}
+    return {"kind": kind, "features": features} | needed
+
+
+def config(kind: str, features: str) -> BaseModelConfig:
+    """The same as a configuration, complete."""
+    return complete(TypeAdapter(ModelConfig).validate_python(example(kind, features)), TRAINING)
+
+
+def is_taken(kind: str, features: str) -> bool:
+    """Whether a kind of model takes a feature set."""
+    try:
+        config(kind, features)
+    except ValidationError:
+        return False
+    return (kind, features) not in WITHOUT_DETECTOR
+
+
+CASES = [(kind, features) for kind in MODELS for features in FEATURE_SETS if is_taken(kind, features)]
+
+
+def fitted(kind: str, features: str, posts: pl.DataFrame, seen: Features) -> Model:
+    """A model fitted to posts."""
+    return fit(config(kind, features), TrainingTask(posts, None, seen, 0)).model
+
+
+@cache
+def on_checkerboard(kind: str, features: str) -> Model:
+    """A model fitted to the checkerboard."""
+    posts, _, seen = checkerboard({"features": features})
+    return fitted(kind, features, posts, seen)
