@@ -33,9 +33,11 @@ def atomic(path: Path) -> Iterator[Path]:
         yield temporary
         temporary.replace(path)
     except OSError as error:
-        if error.filename in (None, str(temporary)):  # A write to an open file does not know its name.
-            error.filename = str(path)
-        raise
+        number = _number_of(error)
+        if number is None or error.filename not in (None, str(temporary)):
+            raise
+        # A write to an open file does not know its name.
+        raise OSError(number, os.strerror(number), str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -117,11 +119,17 @@ def write_safetensors(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, 
         try:
             save_file(dict(tensors), temporary, dict(metadata))
         except SafetensorError as error:
-            refused = re.search(r"\(os error (\d+)\)", str(error))
-            if refused is None:
+            number = _number_of(error)
+            if number is None:
                 raise InputError(f"{path} cannot be written: {error}.") from None
-            raise OSError(int(refused[1]), os.strerror(int(refused[1]))) from None
+            raise OSError(number, os.strerror(number)) from None
         temporary.chmod(mode)  # safetensors puts a file of its own there, which only its owner may read.
+
+
+def _number_of(error: Exception) -> int | None:
+    """Returns the system's number of an error; libraries in Rust put it in the message only: "(os error 28)"."""
+    found = re.search(r"\(os error (\d+)\)", str(error))
+    return int(found[1]) if found else getattr(error, "errno", None)
 
 
 def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pl.DataFrame:

@@ -57,8 +57,13 @@ def test_a_refusal_of_the_system_has_a_fitting_remedy(number, remedy):
     assert sentence.startswith(f"models/fm.safetensors: {os.strerror(number)}. {remedy}")
 
 
-def test_a_full_disk_names_the_file_that_was_being_written(tmp_path):
+@pytest.mark.parametrize(
+    "error",
+    [OSError(errno.ENOSPC, "detail"), OSError("No space left on device (os error 28)")],
+    ids=["numbered", "in words, as polars raises it"],
+)
+def test_a_full_disk_names_the_file_that_was_being_written(tmp_path, error):
     path = tmp_path / "folder" / "curve.csv"
     with pytest.raises(OSError, match="No space left") as caught, atomic(path):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        raise error
     assert explain(caught.value).startswith(f"{path}: No space left on device. Free some space")
