@@ -1,5 +1,6 @@
 """A table of one's own: files that say who posted which photo with which tags, and a folder of photos."""
 
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, ClassVar
@@ -63,12 +64,14 @@ class TableSource(Source):
         Reasons are those of `pack_folder`. A table without photos keeps all posts, and packs nothing.
         """
         posts, left_out = read_posts(self, task.data)
-        root = task.data / (self.photos or "")
-        if not root.is_dir():
-            raise SettingError(
-                "photos", f"is {self.photos!r}, but {root} is no folder: put the photos there, or choose null."
-            )
-        names = posts[PHOTO].unique().to_list() if self.photos else []
+        names, root = [], task.data
+        if self.photos:
+            names, root = posts[PHOTO].unique().to_list(), task.data / self.photos
+            _check_inside("photos", self.photos, task.data, root)
+            if not root.is_dir():
+                raise SettingError(
+                    "photos", f"is {self.photos!r}, but {root} is no folder: put the photos there, or choose null."
+                )
         failures = pack_folder(names, root, task.photos, task.work, preparing=task.preparing)
         reasons = pl.col(PHOTO).replace_strict(failures, default=None, return_dtype=pl.String)
         return Crawled(*_parted(posts.with_columns(reasons.alias(REASON)), left_out))
@@ -87,6 +90,9 @@ def read_posts(table: TableSource, folder: Path) -> tuple[pl.DataFrame, pl.DataF
     rows. Raises InputError for a file or column that is missing or cannot be read, a time or a split that is none, a
     post in both halves, and a table without a usable post.
     """
+    for field, names in (("files", table.files), ("test_files", table.test_files)):
+        for name in names:
+            _check_inside(field, name, folder, (folder / name).parent)
     files = [(file, TRAIN) for file in table.files] + [(file, TEST) for file in table.test_files]
     rows = pl.concat(_read(table, folder / file, half) for file, half in files)
     if rows.is_empty():
@@ -99,6 +105,16 @@ def read_posts(table: TableSource, folder: Path) -> tuple[pl.DataFrame, pl.DataF
     optional = [TIME] * bool(table.time) + [SPLIT] * bool(table.split or table.test_files)
     no_tags = pl.when(pl.col(TAGS).is_null()).then(pl.lit("no tags"))
     return _parted(posts.select(*TAGGED_POST, *optional, no_tags.alias(REASON)), nameless)
+
+
+def _check_inside(field: str, name: str, data: Path, folder: Path) -> None:
+    """Refuses a folder that is not inside the source's own, which alone is watched for changes."""
+    if not Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(data)):
+        raise SettingError(
+            field,
+            f"is {name!r}, which leads out of {data}, and changes out there go unnoticed: put it inside, or make "
+            f"{data} itself a link to the folder of posts and photos.",
+        )
 
 
 def _merged(rows: pl.DataFrame, lowercase: bool) -> pl.DataFrame:

@@ -1,6 +1,5 @@
 """A table of one's own: which posts it gives, what is left out, and what is said when it cannot be read."""
 
-import io
 from pathlib import Path
 
 import polars as pl
@@ -9,7 +8,7 @@ from PIL import Image
 from pydantic import ValidationError
 
 from pipeline.data.shards import packed, read_photos
-from pipeline.errors import InputError
+from pipeline.errors import InputError, SettingError
 from pipeline.sources.base import CrawlTask
 from pipeline.sources.table import TableSource, read_posts
 
@@ -38,6 +37,10 @@ def collect(source: TableSource, folder: Path, place: Path) -> tuple[pl.DataFram
     """Collects a table in `folder`, with its photos packed into `place`/out."""
     crawled = source.collect(CrawlTask(folder, place / "out", place / "work"))
     return crawled.posts, crawled.left_out
+
+
+def write_photo(path: Path) -> None:
+    Image.new("RGB", (40, 40)).save(path, "JPEG")
 
 
 def read(tmp_path: Path, text: str | bytes, file: str = "posts.csv", **changes) -> tuple[list, list]:
@@ -187,9 +190,7 @@ def test_a_configuration_that_makes_no_sense_is_refused(changes):
 
 def test_posts_of_photos_that_cannot_be_had_are_left_out(tmp_path):
     (tmp_path / "photos").mkdir()
-    buffer = io.BytesIO()
-    Image.new("RGB", (40, 40)).save(buffer, "JPEG")
-    (tmp_path / "photos/a.jpg").write_bytes(buffer.getvalue())
+    write_photo(tmp_path / "photos/a.jpg")
     (tmp_path / "photos/text.jpg").write_text("no picture")
     (tmp_path / "posts.csv").write_text(
         "user,photo,tags\nu1,a.jpg,x\nu2,a.jpg,y\nu1,text.jpg,x\nu1,../posts.csv,x\nu2,gone.jpg,x\nu1,gone.jpg,x\nu1,b.jpg,\n"
@@ -220,6 +221,34 @@ def test_no_folder_of_photos_and_no_photo_at_all_are_said(tmp_path):
     (tmp_path / "photos").mkdir()
     with pytest.raises(InputError, match=r"no usable post: no such file \(1\)"):
         collect(config(photos="photos"), tmp_path, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["/photos", "../photos", "photos/../../photos", "link", "deep/link", "link/deep"])
+def test_what_lies_outside_the_sources_folder_is_refused(tmp_path, name):
+    """A change there would rerun nothing: the folder is all that is watched, and links in it are not followed."""
+    data, outside = tmp_path / "data", tmp_path / "photos"
+    for folder in (data / "photos", data / "deep", outside / "deep"):
+        folder.mkdir(parents=True)
+    for link in (data / "link", data / "deep/link"):
+        link.symlink_to(outside)
+    (data / "posts.csv").write_text("user,photo,tags\nu,p,x\n")
+    name = name.replace("/photos", str(outside), 1) if name.startswith("/") else name
+    for changes in ({"photos": name}, {"files": [f"{name}/posts.csv"]}, {"test_files": [f"{name}/posts.csv"]}):
+        with pytest.raises(SettingError, match="leads out of") as caught:
+            collect(config(**changes), data, tmp_path)
+        assert caught.value.field == next(iter(changes))
+
+
+def test_the_sources_folder_may_be_a_link_and_so_may_a_file_in_it(tmp_path):
+    """Where links lead is then watched, and the photos as well."""
+    there = tmp_path / "there"
+    (there / "photos").mkdir(parents=True)
+    write_photo(there / "photos/a.jpg")
+    (tmp_path / "elsewhere.csv").write_text("user,photo,tags\nu,a.jpg,x\n")
+    (there / "posts.csv").symlink_to(tmp_path / "elsewhere.csv")
+    (tmp_path / "data").symlink_to(there)
+    posts, _ = collect(config(photos="photos"), tmp_path / "data", tmp_path)
+    assert posts.rows() == [("u", "a.jpg", ["x"])]
 
 
 @pytest.mark.real
