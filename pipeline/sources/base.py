@@ -33,7 +33,7 @@ class Crawled:
     """Posts whose photos can be had, and what was left out."""
 
     posts: pl.DataFrame
-    """user, photo, tags (sorted, distinct, at least one), and time or split where the source has them; sorted by user
+    """user, photo, tags (distinct, at least one), and time or split where the source has them; sorted by user
     and photo."""
     left_out: pl.DataFrame
     """user, photo (null where unknown), reason, and detail where the source has it; sorted."""

@@ -11,26 +11,11 @@ from pipeline.data.shards import packed, read_photos
 from pipeline.errors import InputError, SettingError
 from pipeline.sources.base import CrawlTask
 from pipeline.sources.table import TableSource, read_posts
-
-PLAIN = {
-    "files": ["posts.csv"],
-    "test_files": [],
-    "columns": None,
-    "delimiter": None,
-    "quoted": True,
-    "user": "user",
-    "photo": "photo",
-    "tags": "tags",
-    "separator": " ",
-    "lowercase": False,
-    "time": None,
-    "split": None,
-    "photos": None,
-}
+from tests.support.source_examples import TABLE
 
 
 def config(**changes) -> TableSource:
-    return TableSource.model_validate(PLAIN | changes)
+    return TableSource.model_validate(TABLE | changes)
 
 
 def collect(source: TableSource, folder: Path, place: Path) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -1,0 +1,88 @@
+"""A small example of every source, for the tests that all sources must pass."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from pipeline.sources.base import Source
+from pipeline.sources.nus_wide.source import NusWideSource
+from pipeline.sources.sample.source import SampleSource
+from pipeline.sources.table import TableSource
+from tests.support.fake_flickr import FakePhoto, jpeg, serving
+from tests.support.nus_wide_folder import configured, write_lists
+
+TABLE = {
+    "files": ["posts.csv"],
+    "test_files": [],
+    "columns": None,
+    "delimiter": None,
+    "quoted": True,
+    "user": "user",
+    "photo": "photo",
+    "tags": "tags",
+    "separator": " ",
+    "lowercase": False,
+    "time": None,
+    "split": None,
+    "photos": None,
+}
+"""The settings of a plain table."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """A source with what it needs, at least five photos, and a way to spoil it."""
+
+    source: Source
+    spoil: Callable[[], None] | None = None
+    """Leaves no usable post; None for a source that always has some."""
+
+
+@contextmanager
+def sample(data: Path) -> Iterator[Example]:  # noqa: ARG001
+    yield Example(SampleSource(users=3, posts=2, seed=5))
+
+
+@contextmanager
+def table(data: Path) -> Iterator[Example]:
+    rows = ["u2,c.jpg,b a,3", "u1,a.jpg,sea,1", "u1,b.jpg,sea sky,2", "u1,d.jpg,,5", "u2,gone.jpg,x,", ",a.jpg,x,4"]
+    rows += [f"u3,e{number}.jpg,dog,{number}" for number in range(4)]
+    (data / "posts.csv").write_text("\n".join(["user,photo,tags,when", *rows]))
+    (data / "photos").mkdir()
+    for number, name in enumerate("abcd"):
+        (data / f"photos/{name}.jpg").write_bytes(jpeg(number))
+    for number in range(4):
+        Image.new("L", (40 + number, 600)).save(data / f"photos/e{number}.jpg", "PNG")
+
+    def spoil() -> None:
+        for photo in (data / "photos").iterdir():
+            photo.write_text("no picture")
+
+    yield Example(TableSource.model_validate(TABLE | {"time": "when", "photos": "photos"}), spoil)
+
+
+@contextmanager
+def nus_wide(data: Path) -> Iterator[Example]:
+    photos = {number: FakePhoto(f"{number % 3}@N00", ("sea", f"tag{number}"), jpeg(number)) for number in range(7, 14)}
+    photos |= {5: FakePhoto("1@N00", ("gone",), image=("404", "…")), 6: FakePhoto("1@N00", ())}
+    write_lists(data, photos)
+
+    def spoil() -> None:
+        for photo in photos:
+            photos[photo] = FakePhoto("1@N00", (), image=("404", "…"))
+        write_lists(data, photos)
+
+    with serving(photos) as fake:
+        settings = configured(api_url=fake.api_url, photo_url=fake.photo_url, owners_file="owners.tsv")
+        yield Example(NusWideSource.model_validate(settings.model_dump()), spoil)
+
+
+EXAMPLES: Mapping[str, Callable[[Path], AbstractContextManager[Example]]] = {
+    "sample": sample,
+    "table": table,
+    "nus-wide": nus_wide,
+}
+"""An example of each source, by its name, in a folder of data."""
