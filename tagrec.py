@@ -1,7 +1,8 @@
 """The command line: a subcommand for each file in `commands/`, imported when it is called.
 
 This is all that an installation adds to an environment, because `commands`, `pipeline`, `project` and `stages` are
-names that other packages may have. It finds those folders where it lies: in the checkout.
+names that other packages may have. An editable installation finds those folders where this file is, in the checkout;
+any other one finds them in the current folder.
 """
 
 import ast
@@ -11,7 +12,6 @@ from pathlib import Path
 
 import typer
 
-CHECKOUT = Path(__file__).resolve().parent
 HELP = "Personalised, image-aware tag recommendation. `dvc repro` runs the pipeline; these commands work around it."
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 """Settings of a subcommand that leaves all its arguments, `--help` too, to its own app."""
@@ -19,16 +19,18 @@ PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_optio
 
 def main() -> None:
     """Runs `tagrec` with the arguments of this process."""
-    if not (CHECKOUT / "dvc.yaml").is_file():
+    folders = (Path(__file__).resolve().parent, Path.cwd())
+    checkout = next((folder for folder in folders if (folder / "commands").is_dir()), None)
+    if checkout is None:
         sys.exit("Error: tagrec runs from its checkout: clone the repository and run `make repro` there.")
-    sys.path.insert(0, str(CHECKOUT))
-    build_app()(prog_name="tagrec")
+    sys.path.insert(0, str(checkout))
+    build_app(checkout / "commands")(prog_name="tagrec")
 
 
-def build_app() -> typer.Typer:
-    """Builds the app with a subcommand for each file in `commands/`."""
+def build_app(commands: Path) -> typer.Typer:
+    """Builds the app with a subcommand for each file in a folder."""
     app = typer.Typer(help=HELP, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
-    for file in sorted((CHECKOUT / "commands").glob("[!_]*.py")):
+    for file in sorted(commands.glob("[!_]*.py")):
         app.command(file.stem, help=first_line(file), context_settings=PASS_ON)(run)
     return app
 

@@ -108,9 +108,10 @@ def is_typed(context: typer.Context, option: str) -> bool:
 
 
 def prepare_process() -> None:
-    """Shows the library's log as plain lines, and lets idle threads sleep."""
+    """Shows our own log as plain lines, and lets idle threads sleep."""
     logging.basicConfig(format="%(message)s")
-    logging.getLogger("pipeline").setLevel(logging.INFO)
+    for room in ("pipeline", "project"):
+        logging.getLogger(room).setLevel(logging.INFO)
     # Threads that wait for each other must not spin: on busy cores that makes torch ten times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-logger = logging.getLogger(f"pipeline.{__name__}")
+logger = logging.getLogger(__name__)
 
 
 def sweep(folders: Iterable[Path], listed: Collection[str]) -> None:

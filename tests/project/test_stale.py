@@ -14,7 +14,7 @@ def test_what_is_not_listed_goes_and_is_named_once(tmp_path, caplog):
         path.mkdir(parents=True) if name.endswith("repeats") else path.parent.mkdir(exist_ok=True)
         if not path.is_dir():
             path.touch()
-    with caplog.at_level(logging.INFO, logger="pipeline"):
+    with caplog.at_level(logging.INFO, logger="project"):
         sweep([tmp_path / "metrics", tmp_path / "absent"], {"fm": 1, "fm-ic": 2})
     assert sorted(path.name for path in (tmp_path / "metrics").iterdir()) == sorted(kept)
     assert [record.getMessage() for record in caplog.records] == [
@@ -24,6 +24,6 @@ def test_what_is_not_listed_goes_and_is_named_once(tmp_path, caplog):
 
 def test_a_clean_folder_says_nothing(tmp_path, caplog):
     (tmp_path / "fm.json").touch()
-    with caplog.at_level(logging.INFO, logger="pipeline"):
+    with caplog.at_level(logging.INFO, logger="project"):
         sweep([tmp_path], ["fm"])
     assert not caplog.records
