@@ -17,27 +17,13 @@ from pipeline.errors import InputError
 from pipeline.files import atomic
 from project.command import command
 
-PAPER = {
-    "image": {"kind": "torchvision", "backbone": "vgg16", "input_size": 224, "weights": {"kind": "imagenet"}},
-    "objects": {"kind": "yolov2", "detector": "yolov2", "sha256": None, "input_size": 448},
-}
-"""The paper's networks: VGG16 (torchvision's, trained on ImageNet) and YOLOv2 (darknet's, trained on COCO)."""
-SAMPLE = {
-    "image": {"kind": "torchvision", "backbone": "vgg16", "input_size": 224, "weights": {"kind": "seeded"}},
-    "objects": {
-        "kind": "ultralytics",
-        "detector": "pipeline/sources/sample/detector.pt",
-        "sha256": "3dbd9ea5957f42345d2c2203d25efdf62069032e70593623e4e34f2bc3208513",
-        "input_size": 448,
-    },
-}
-"""Networks that need no download: an untrained VGG16, and the detector that the project trained on rendered scenes."""
-# For 25,000 posts and more: half again to twice as many quadruples a second (benchmarks/README.md).
-CHOICES = {
-    "nus-wide-1": {"source": "nus-wide", "recipe": "nus-wide-1", "extractors": PAPER, "training": {"batch": 1024}},
-    "nus-wide-2": {"source": "nus-wide", "recipe": "nus-wide-2", "extractors": PAPER, "training": {"batch": 1024}},
-    "sample": {"source": "sample", "recipe": "sample", "extractors": SAMPLE, "training": {"batch": 256}},
-}
+FILE = Path(__file__).with_name("choices.yaml")
+"""The values that each choice sets, by their keys in params.yaml."""
+
+
+def choices() -> dict[str, dict[str, Any]]:
+    """Reads what can be chosen."""
+    return YAML(typ="safe").load(FILE)
 
 
 def choose(text: str, choice: str) -> tuple[str, dict[str, Any]]:
@@ -50,7 +36,7 @@ def choose(text: str, choice: str) -> tuple[str, dict[str, Any]]:
     yaml.indent(mapping=2, sequence=4, offset=2)
     yaml.representer.add_representer(type(None), lambda to, _: to.represent_scalar("tag:yaml.org,2002:null", "null"))
     params = yaml.load(text)
-    changed = _set(params, CHOICES[choice], "")
+    changed = _set(params, choices()[choice], "")
     if not changed:
         return text, {}
     stream = io.StringIO()
@@ -71,9 +57,9 @@ def _set(section: CommentedMap, values: Mapping[str, Any], path: str) -> dict[st
     return changed
 
 
-def main(choice: Annotated[str, typer.Argument(help=f"One of {', '.join(CHOICES)}.")], file: Path) -> str:
-    if choice not in CHOICES:
-        raise InputError(f"{choice!r} is no choice; it must be one of {', '.join(CHOICES)}.")
+def main(choice: Annotated[str, typer.Argument(help="A name in commands/choices.yaml.")], file: Path) -> str:
+    if choice not in choices():
+        raise InputError(f"{choice!r} is no choice; it must be one of {', '.join(choices())}.")
     text, changed = choose(file.read_text(encoding="utf-8"), choice)
     if changed:
         with atomic(file) as temporary:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from commands.choose import CHOICES, choose
+from commands.choose import choices, choose
 from pipeline.errors import InputError
 from pipeline.files import sha256
 from project.params import load
@@ -109,7 +109,7 @@ def test_a_file_without_the_keys_is_one_sentence(file):
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
-@pytest.mark.parametrize("choice", CHOICES)
+@pytest.mark.parametrize("choice", choices())
 def test_make_chooses_then_runs_as_repro_does(choice):
     shown = subprocess.run(["make", "-n", choice], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert shown.index(f"tagrec choose {choice}") < shown.index("dvc repro report") < shown.index("tagrec results")
