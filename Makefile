@@ -41,7 +41,7 @@ test: $(INSTALLED_DEV)  ## run the tests
 test-all: $(INSTALLED_DEV)  ## run the tests, those that take minutes too
 	python -m pytest
 
-bench: $(INSTALLED) $(PEERS)/.installed  ## training speed beside implicit and LightFM (benchmarks/README.md has the figures)
+bench: $(INSTALLED) $(PEERS)/.installed  ## compare training speed with implicit and LightFM (figures: benchmarks/README.md)
 	python -m benchmarks.training --peers $(PEERS)/bin/python
 
 lint: $(INSTALLED_DEV)  ## check the style

@@ -12,7 +12,7 @@ ALTERNATIVES: dict[Option, str] = {
     "engine": "Choose --engine local to do without it.",
     "workers": "Choose fewer --workers.",
 }
-"""How to do without a resource that the machine lacks, by the choice that avoids it."""
+"""Remedies for a resource that the machine lacks, by the choice that avoids it."""
 
 REFUSALS = {
     errno.ENOSPC: "Free some space",
@@ -22,7 +22,7 @@ REFUSALS = {
     errno.EROFS: "Make the file system writable",
     errno.ENOMEM: "Free some memory",
 }
-"""What to do when the system refuses to read or write, by its error number."""
+"""Remedies for a refusal of the system, by its error number."""
 
 
 @contextmanager

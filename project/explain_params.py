@@ -1,4 +1,4 @@
-"""Sentences for faults in params.yaml: the key as it stands in the file, its value, and what it may be."""
+"""Sentences for faults in params.yaml: the key as it stands in the file, its value, and the values it may have."""
 
 import difflib
 from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ EXPECTED = {
     "string_too_short": "text that is not empty",
     "string_type": "text",
 }
-"""What a value must be, by pydantic's type of error; names in braces are from its context."""
+"""Descriptions of a valid value, by pydantic's type of error; names in braces are from its context."""
 
 MAPPINGS = {"model_type", "model_attributes_type"}
 """Pydantic's types of errors for a value where a section should be."""

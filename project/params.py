@@ -65,11 +65,11 @@ class Params(Config):
     recipes: dict[Name, Recipe] = Field(min_length=1, description="Recipes by name.")
     extractors: dict[Name, ExtractorUnion] = Field(description="Extractors of features by name (Sections 4.1, 4.2).")
     feature_sets: dict[Name, Annotated[list[Name], Field(min_length=1)]] = Field(
-        description="Lists of extractors by name: what a model may see of a photo, besides nothing (none)."
+        description="Lists of extractors by name, which models may see of a photo; `none` is always there."
     )
-    store: StoreConfig = Field(description="How features become the input of the models.")
+    store: StoreConfig = Field(description="The scaling of features for the models.")
     training: TrainingConfig = Field(description="Training of all models.")
-    tuning: TuningConfig = Field(description="How settings are chosen.")
+    tuning: TuningConfig = Field(description="The choice of settings on validation posts.")
     models: dict[Name, ModelConfig] = Field(min_length=1, description="The models that are trained and compared.")
     report: ReportConfig = Field(description="The report.")
 
@@ -140,7 +140,7 @@ def require(key: str, name: str, known: Iterable[str]) -> None:
 def load(file: Path) -> Params:
     """Reads the parameters from a YAML file.
 
-    Raises InputError with one sentence for the first fault: the key, its value, and what it may be.
+    Raises InputError with one sentence for the first fault: the key, its value, and the values it may have.
     """
     raw = read_yaml(file)
     try:

@@ -1,4 +1,4 @@
-"""Where artifacts lie: the contract between the stages, and with whoever reads the results."""
+"""The places of artifacts: the contract between the stages, and with readers of the results."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,116 +10,137 @@ WORK = Path(".work")
 
 @dataclass(frozen=True)
 class Paths:
-    """The files of one source and one recipe."""
+    """The files of one source and one recipe. A model, extractor or feature set is given by its name in params.yaml."""
 
     source: str
     recipe: str
 
     @property
     def data(self) -> Path:
-        """What the source needs from the outside."""
+        """What the source needs, put there by hand."""
         return Path("data") / self.source
 
     @property
     def crawled(self) -> Path:
+        """The folder of the source's posts and photos."""
         return ARTIFACTS / self.source
 
     @property
     def posts(self) -> Path:
+        """The posts that the source has, with their tags."""
         return self.crawled / "posts.parquet"
 
     @property
     def photos(self) -> Path:
+        """The folder of packed photos."""
         return self.crawled / "photos"
 
     @property
     def left_out(self) -> Path:
+        """The posts that cannot be used, with the reason."""
         return self.crawled / "left_out.parquet"
 
     @property
     def folder(self) -> Path:
+        """The folder of all that depends on the recipe."""
         return ARTIFACTS / self.source / self.recipe
 
     @property
     def assignments(self) -> Path:
+        """The tag assignments of the refined folksonomy."""
         return self.folder / "assignments.parquet"
 
     @property
     def refinement(self) -> Path:
+        """The size of the folksonomy after each step."""
         return self.folder / "refinement.json"
 
     @property
     def stats(self) -> Path:
+        """The counts of Table 2."""
         return self.folder / "stats.json"
 
     @property
     def train(self) -> Path:
+        """The posts to train on."""
         return self.folder / "train.parquet"
 
     @property
     def test(self) -> Path:
+        """The posts to test on."""
         return self.folder / "test.parquet"
 
     @property
     def validation(self) -> Path:
-        """Training posts that settings are chosen on."""
+        """The training posts that settings are chosen on, by fold."""
         return self.folder / "validation.parquet"
 
     @property
     def features_folder(self) -> Path:
+        """The folder of features."""
         return self.folder / "features"
 
     def features(self, extractor: str) -> Path:
+        """The vectors of an extractor."""
         return self.features_folder / f"{extractor}.parquet"
 
     @property
     def store_folder(self) -> Path:
+        """The folder of feature stores."""
         return self.folder / "store"
 
     def store(self, features: str) -> Path:
+        """The features of a feature set, as models read them."""
         return self.store_folder / f"{features}.parquet"
 
     @property
     def by_model(self) -> list[Path]:
-        """The folders whose files belong to a model each."""
+        """The folders with a file for each model."""
         names = ("tuning", "settings", "models", "training", "metrics", "curves", "recommendations")
         return [self.folder / name for name in names]
 
     def tuning(self, name: str) -> Path:
-        """What came of a model's grid."""
+        """The results of a model's grid."""
         return self.folder / "tuning" / f"{name}.csv"
 
     def settings(self, name: str) -> Path:
-        """What was chosen of it."""
+        """The settings chosen for a model."""
         return self.folder / "settings" / f"{name}.json"
 
     def model(self, name: str) -> Path:
+        """A trained model."""
         return self.folder / "models" / f"{name}.safetensors"
 
     def repeats(self, name: str) -> Path:
-        """The same model from other seeds: a file for each, none when there is one seed."""
+        """The folder of the same model trained from other seeds, empty when there is one seed."""
         return self.folder / "models" / f"{name}.repeats"
 
     def training(self, name: str) -> Path:
+        """The training curve of a model."""
         return self.folder / "training" / f"{name}.csv"
 
     def metrics(self, name: str) -> Path:
+        """The metrics of a model on the test posts."""
         return self.folder / "metrics" / f"{name}.json"
 
     def curve(self, name: str) -> Path:
+        """The metrics of a model at each K."""
         return self.folder / "curves" / f"{name}.csv"
 
     def recommendations(self, name: str) -> Path:
+        """The tags that a model suggests for the test posts."""
         return self.folder / "recommendations" / f"{name}.parquet"
 
     @property
     def report(self) -> Path:
+        """The folder of the report."""
         return self.folder / "report"
 
     def unfinished(self, stage: str, name: str) -> Path:
-        """The folder where the training of a stage is kept while it lasts."""
+        """The folder where a stage keeps the state of a training until it ends."""
         return WORK / "training" / self.source / self.recipe / stage / name
 
     @property
     def seconds(self) -> Path:
+        """The folder with the seconds that each stage took."""
         return WORK / "seconds" / self.source / self.recipe

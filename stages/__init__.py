@@ -1,1 +1,1 @@
-"""One typer command a stage: validated parameters in, read, call `pipeline/`, write, one line of what it made."""
+"""The stages of dvc.yaml, a file each: read, call `pipeline`, write, and return a line about what was made."""

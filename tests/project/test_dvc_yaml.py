@@ -61,7 +61,7 @@ def imports(file: str) -> frozenset[str]:
 
 
 def closure(file: str) -> set[str]:
-    """All our own files that a stage runs, but for the frame."""
+    """Returns all our own files that a stage runs, except the frame."""
     seen, waiting = set(), [file]
     while waiting:
         current = waiting.pop()

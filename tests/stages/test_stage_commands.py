@@ -1,4 +1,4 @@
-"""What every stage's command owes its user: a quick --help, a closing line, one sentence for what went wrong."""
+"""The duties of every stage's command: a quick --help, a closing line, one sentence for an error."""
 
 import os
 import subprocess
@@ -95,7 +95,7 @@ def test_a_broken_params_file_is_one_sentence(tmp_path, text, words):
 
 @pytest.mark.parametrize("name", ["image", "objects"])
 def test_no_key_of_the_extractors_has_a_default(tmp_path, name):
-    """What the file does not say, DVC would not see change."""
+    """DVC sees no change of a value that the file leaves out."""
     yaml = YAML(typ="safe", pure=True)
     for key in yaml.load(ROOT / "params.yaml")["extractors"][name].keys() - {"kind"}:
         params = yaml.load(ROOT / "params.yaml")
