@@ -6,7 +6,7 @@ import polars as pl
 
 from pipeline.data.schema import FOLD, TAGGED_POST
 from pipeline.features.store import read_store
-from pipeline.files import atomic, read_json, read_parquet
+from pipeline.files import atomic, read_parquet
 from pipeline.models.registry import save
 from pipeline.training.registry import trainer_of
 from pipeline.training.task import TrainingTask
@@ -18,7 +18,7 @@ from project.params import Params
 
 def main(params: Params, model: Model) -> str:
     paths = params.paths
-    chosen = ChosenSettings.from_json(read_json(paths.settings(model)))
+    chosen = ChosenSettings.read(paths.settings(model))
     posts = read_parquet(paths.train, TAGGED_POST)
     validation = read_parquet(paths.validation, [*TAGGED_POST, FOLD]).filter(pl.col(FOLD) == 0).select(TAGGED_POST)
     features = read_store(paths.store(chosen.config.features))

@@ -5,7 +5,7 @@ import shutil
 from pipeline.data.schema import FOLD, TAGGED_POST
 from pipeline.evaluation.metrics.measure import Measure
 from pipeline.features.store import read_store
-from pipeline.files import atomic, read_parquet, write_json
+from pipeline.files import atomic, read_parquet
 from pipeline.training.task import TrainingTask
 from pipeline.training.tune import tune
 from project.command import Model, command
@@ -23,7 +23,7 @@ def main(params: Params, model: Model) -> str:
         chosen, table = tune(config, params.training, params.tuning, task, folds, unfinished)
     with atomic(paths.tuning(model)) as file:
         table.write_csv(file)
-    write_json(chosen.as_json(), paths.settings(model))
+    chosen.write(paths.settings(model))
     shutil.rmtree(unfinished, ignore_errors=True)
     if chosen.score is None:
         return f"tune {model}: nothing to choose"

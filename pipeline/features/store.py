@@ -20,7 +20,7 @@ from pydantic import Field
 from pipeline.config import Config
 from pipeline.data.schema import PHOTO, VECTOR
 from pipeline.errors import ArtifactError, InputError
-from pipeline.features.scaling import Method, Scaling, drop_below
+from pipeline.features.scaling import Method, Scaling
 from pipeline.files import columns_of, read_parquet
 
 SCALINGS, RECORDS = b"scalings", b"records"
@@ -76,11 +76,6 @@ class Features:
             missing = photos.filter(rows.is_null())[0]
             raise InputError(f"Photo {missing!r} is not in the feature store.")
         return rows.to_numpy()
-
-    def unscaled(self, name: str, photos: pl.Series) -> np.ndarray:
-        """Returns an extractor's vectors of photos as they were, (photos, numbers), with zero below the threshold."""
-        threshold = self.scalings[name].threshold if name in self.scalings else None
-        return drop_below(self.raw[name][self.rows(photos)], threshold)
 
 
 def build_store(

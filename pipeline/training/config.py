@@ -20,12 +20,12 @@ class TuningConfig(Config):
         description="By what settings are compared on validation posts, and what patience counts: a metric at K."
     )
     grid: dict[str, list[Any]] = Field(
-        description="Values to try of settings of `training`, all combinations; a model's own `grid` comes first."
+        description="Values to try of settings of training, all combinations; a model's own grid comes first."
     )
     folds: int = Field(
         ge=1,
         description="Parts of the training posts that are left out for validation, one after the other; settings are "
-        "chosen by their mean F1@5. Few posts judge noisily: more folds choose better, and cost as many searches.",
+        "chosen by their mean. Few posts judge noisily: more folds choose better, and cost as many searches.",
     )
     refit: bool = Field(
         description="Train what was chosen on all training posts, for as many epochs as were best, with smoothing the "
@@ -34,6 +34,6 @@ class TuningConfig(Config):
     )
 
     @model_validator(mode="after")
-    def grid_is_valid(self) -> Self:
+    def _grid_is_valid(self) -> Self:
         check_grid(self.grid, TrainingOverrides.model_validate)
         return self

@@ -14,7 +14,7 @@ from pipeline.training.trainer import Trainer
 
 
 class DirectTrainer(Trainer):
-    """Calls the `fit` of a `Baseline`."""
+    """Fits each model by its own `fit`."""
 
     def fit(self, configs: Sequence[BaseModelConfig], task: TrainingTask, work: Path | None = None) -> list[Fitted]:  # noqa: ARG002 (done before anything could be kept)
         fitted = []

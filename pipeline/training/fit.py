@@ -1,4 +1,4 @@
-"""Fits any model of the list to training posts."""
+"""Fits any model to training posts, by its trainer."""
 
 from pathlib import Path
 

@@ -14,13 +14,13 @@ Grid = Mapping[str, Sequence[Any]]
 
 
 class Trainer(ABC):
-    """A way to fit the models of the classes that name it.
+    """A way to fit models: those of the classes that name it.
 
-    The other methods hold for models that are fitted at once, with no epochs.
+    All but `fit` is as models need it that are fitted at once, with no epochs.
     """
 
     draws: ClassVar[bool] = False
-    """Whether another seed gives another model."""
+    """True where another seed gives another model."""
 
     @abstractmethod
     def fit(self, configs: Sequence[BaseModelConfig], task: TrainingTask, work: Path | None = None) -> list[Fitted]:
@@ -38,7 +38,7 @@ class Trainer(ABC):
         return config.grid or {}
 
     def finds_epochs(self, config: BaseModelConfig) -> bool:  # noqa: ARG002 (there are none)
-        """Tells whether the number of epochs, too, is chosen on validation posts."""
+        """Tells if the number of epochs is chosen on validation posts."""
         return False
 
     def with_epochs(self, config: BaseModelConfig, epochs: int) -> BaseModelConfig:  # noqa: ARG002 (as above)

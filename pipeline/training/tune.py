@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 
 from pipeline.errors import ArtifactError, InputError
 from pipeline.evaluation.metrics.measure import Measure
+from pipeline.files import read_json, write_json
 from pipeline.models.registry import ModelConfig
 from pipeline.models.settings import BaseModelConfig, TrainingConfig
 from pipeline.training.config import TuningConfig
@@ -34,20 +35,21 @@ class ChosenSettings:
     measure: Measure
     """By what it was chosen."""
 
-    def as_json(self) -> dict[str, Any]:
-        """Returns the choice as JSON says it."""
+    def write(self, path: Path) -> None:
+        """Writes the choice as JSON: the model, the epoch, and the score by the measure's name."""
         config = self.config.model_dump(mode="json", exclude_none=True)
-        return {"model": config, "epoch": self.epoch, str(self.measure): self.score}
+        write_json({"model": config, "epoch": self.epoch, str(self.measure): self.score}, path)
 
     @classmethod
-    def from_json(cls, value: Any) -> Self:
-        """Reads what `as_json` wrote. Raises ArtifactError for anything else."""
+    def read(cls, path: Path) -> Self:
+        """Reads what `write` wrote. Raises ArtifactError when the file is missing or holds anything else."""
+        value = read_json(path)
         try:
             config = TypeAdapter(ModelConfig).validate_python(value["model"])
             ((measure, score),) = ((key, value[key]) for key in value if key not in ("model", "epoch"))
             return cls(config, value["epoch"], score, Measure.parse(measure))
         except (KeyError, TypeError, ValueError):
-            raise ArtifactError("The chosen settings are not what tuning writes.") from None
+            raise ArtifactError(f"{path} holds no chosen settings.") from None
 
 
 @dataclass(frozen=True)

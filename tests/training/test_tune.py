@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from pipeline.errors import ArtifactError, InputError
 from pipeline.evaluation.metrics.measure import Measure
 from pipeline.evaluation.ranking import rank
+from pipeline.files import write_json
 from pipeline.models.registry import ModelConfig
 from pipeline.models.settings import TrainingConfig
 from pipeline.training import direct
@@ -149,9 +150,7 @@ def test_the_chosen_model_is_fitted_again_to_all_posts(model):
     posts, new, features = checkerboard(model)
     everything = pl.concat([posts, new]).sort("user", "photo")
     choice, _ = tune(config(model), SHORT, tuning(), TrainingTask(posts, None, features, 0), [new])
-    fitted = fit_chosen(
-        ChosenSettings.from_json(choice.as_json()), True, TrainingTask(everything, None, features, 1), new
-    )
+    fitted = fit_chosen(choice, True, TrainingTask(everything, None, features, 1), new)
     chosen = choice.config.training.model_dump() | {"epochs": choice.epoch}
     expected = fit(
         complete(config(model), TrainingConfig.model_validate(chosen)), TrainingTask(everything, None, features, 1)
@@ -236,13 +235,14 @@ def test_a_baselines_grid_is_checked_by_its_own_settings():
         {"model": {"kind": "fm", "features": "none"}, "epoch": 3, "f1@5": 0.5, "f1@10": 0.5},
     ],
 )
-def test_settings_that_tuning_did_not_write_are_refused(damaged):
-    with pytest.raises(ArtifactError, match="not what tuning writes"):
-        ChosenSettings.from_json(damaged)
+def test_settings_that_tuning_did_not_write_are_refused(tmp_path, damaged):
+    write_json(damaged, tmp_path / "fm.json")
+    with pytest.raises(ArtifactError, match=r"fm\.json holds no chosen settings"):
+        ChosenSettings.read(tmp_path / "fm.json")
 
 
 @pytest.mark.parametrize("model", [FM, {"kind": "co-occurrence", "features": "none", "personal": 0.5}], ids=name)
-def test_settings_are_chosen_by_any_metric(model):
+def test_settings_are_chosen_by_any_metric(tmp_path, model):
     posts, new, features = checkerboard(model)
     task = TrainingTask(posts, None, features, 0, Measure("recall", 3))
     given = told(model, grid={"personal": [0.0, 1.0]} if "personal" in model else {"learning_rate": [1e-5, 0.1]})
@@ -252,7 +252,8 @@ def test_settings_are_chosen_by_any_metric(model):
     ranking = rank(fitted.model, new, features)
     assert chosen.score == pytest.approx(table["recall@3"].max())
     assert chosen.score == pytest.approx(Measure("recall", 3).of(ranking.hits, ranking.sizes))
-    assert ChosenSettings.from_json(chosen.as_json()) == chosen
+    chosen.write(tmp_path / "settings.json")
+    assert ChosenSettings.read(tmp_path / "settings.json") == chosen
     assert "validation_recall@3" in fitted.curve.columns
 
 
