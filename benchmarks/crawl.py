@@ -3,7 +3,7 @@
     python -m benchmarks.crawl [PHOTOS]
 
 Writes a journal of 269,648 rows; crawls PHOTOS (20,000) from a server on loopback, unthrottled, API and pictures, and
-prints the memory of the crawling process as it goes on. The server and its pictures are the tests' own.
+prints the memory of the crawling process over time. The server and its pictures are the tests' own.
 """
 
 import multiprocessing
@@ -17,6 +17,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from pipeline.data.photo import Photo
+from pipeline.sources.base import CrawlTask
 from pipeline.sources.flickr.api import PhotoInfo
 from pipeline.sources.flickr.journal import Journal
 from pipeline.sources.nus_wide.collect import collect
@@ -31,11 +32,11 @@ TAGS = tuple(f"tag{number}" for number in range(19))
 
 
 def journal(folder: Path) -> None:
-    """Speed and size of the journal: rows with Flickr's answers, and rows with pictures."""
+    """Measures speed and size of the journal: rows with Flickr's answers, and rows with pictures."""
     path = folder / "journal.sqlite"
     info = PhotoInfo(owner="1234567@N00", tags=[("1234567@N00", tag) for tag in TAGS], server="1", secret="a", posted=1)
     picture = Photo("1", bytes(range(250)) * (PICTURE // 250), 500, 375)
-    ids = range(10**9, 10**9 + ALL)
+    ids = [str(photo) for photo in range(10**9, 10**9 + ALL)]
     with Journal.open(path) as kept:
         timed("rows taken in", ALL, lambda: kept.expect(ids, {}))
         timed("answers kept, a commit each", ALL, lambda: [kept.keep_info(photo, info) for photo in ids])
@@ -86,7 +87,8 @@ def crawl(folder: Path, number: int) -> None:
     watcher = threading.Thread(target=watch)
     watcher.start()
     start = time.perf_counter()
-    posts, _ = collect(config, folder / "data", folder / "photos", folder / "work", SecretStr(key()))
+    task = CrawlTask(folder / "data", folder / "photos", folder / "work")
+    posts = collect(config, task, SecretStr(key())).posts
     seconds = time.perf_counter() - start
     done.set()
     watcher.join()

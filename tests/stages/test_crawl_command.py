@@ -148,7 +148,7 @@ def test_a_crawl_of_real_ids_and_photos_killed_twenty_times(tmp_path, real_data)
     killed_and_resumed(tmp_path, known, kills=20, seed=3)
 
 
-def test_status_tells_of_a_running_crawl(tmp_path):
+def test_the_status_of_a_running_crawl_is_shown(tmp_path):
     with serving(photos(60)) as fake:
         project = Project(tmp_path, fake, photo_rate=1.0)  # A minute, whatever else the machine does.
         none = project.run("--status")
@@ -170,7 +170,7 @@ def test_status_tells_of_a_running_crawl(tmp_path):
     assert not (tmp_path / "artifacts").exists(), "no output before every photo is final"
 
 
-def test_the_key_is_in_no_file_and_nothing_that_is_said(tmp_path):
+def test_the_key_is_in_no_file_and_no_message(tmp_path):
     known = photos(20) | {1: FakePhoto(api=("403", "…")), 2: FakePhoto(api=("429", "…"), tags=("a",))}
     with serving(known) as fake:
         project = Project(tmp_path, fake)
@@ -181,15 +181,15 @@ def test_the_key_is_in_no_file_and_nothing_that_is_said(tmp_path):
         again = project.run("--retry", "http error", "--debug", key="f" * 32)
     assert again.returncode == 1
     assert "FLICKR_API_KEY" in again.stderr
-    said = done.stdout + done.stderr + again.stdout + again.stderr
+    messages = done.stdout + done.stderr + again.stdout + again.stderr
     for key in (KEY, "f" * 32):
-        assert key not in said
+        assert key not in messages
         for file in tmp_path.rglob("*"):
             assert not file.is_file() or key.encode() not in file.read_bytes(), file
 
 
 @pytest.mark.parametrize("option", [["--status"], ["--retry", "not found"]])
-def test_a_source_without_a_journal_says_so(option):
+def test_a_source_without_a_journal_has_no_status(option):
     command = [sys.executable, "-m", "stages.crawl", *option]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1

@@ -5,8 +5,8 @@ import asyncio
 from pydantic import SecretStr
 
 from pipeline.sources.flickr.api import FlickrApi
-from pipeline.sources.flickr.crawl import Crawl, session
-from pipeline.sources.flickr.host import Host, Manners
+from pipeline.sources.flickr.crawl import Crawl
+from pipeline.sources.flickr.host import Host, Manners, session
 from pipeline.sources.flickr.journal import Journal
 from tests.support.fake_flickr import KEY
 

@@ -3,9 +3,6 @@
 import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
-
-import aiohttp
 
 from pipeline.data.photo import Photo, PhotoError, prepare
 from pipeline.progress import Meter, meter
@@ -26,9 +23,6 @@ from pipeline.sources.flickr.outcome import (
     Unreachable,
 )
 from pipeline.sources.flickr.pictures import fetch, listed_path, picture_path
-
-CONNECTING = 15.0
-"""Seconds until a connection that is not there yet counts as none."""
 
 
 @dataclass(frozen=True)
@@ -161,21 +155,6 @@ class Crawl:
         if address := self.addresses.get(photo):
             return listed_path(address, photo)
         raise Failure(NOT_FOUND, "no address in the lists")
-
-
-def session(in_flight: int, timeout: float, contact: str | None) -> aiohttp.ClientSession:
-    """Opens the HTTP session of a crawl: it names the project, keeps no cookies, and sends no passwords.
-
-    timeout: seconds for a request, body included. contact: an address for the host's questions.
-    """
-    agent = f"image-tag-recommendation/{version('image-tag-recommendation')} (research; {contact or 'no contact'})"
-    return aiohttp.ClientSession(
-        headers={"User-Agent": agent},
-        timeout=aiohttp.ClientTimeout(total=timeout, sock_connect=min(timeout, CONNECTING)),
-        connector=aiohttp.TCPConnector(limit=in_flight),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        trust_env=False,  # Proxies are the hosts' matter (see `proxy_for`); passwords of the environment are nobody's.
-    )
 
 
 def _note(counts: Mapping[str, int]) -> str:

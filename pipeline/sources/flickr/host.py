@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from importlib.metadata import version
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -31,9 +32,11 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 PASSING = {408, 425, 429, *range(500, 600)}
-"""HTTP statuses that can pass: too early, too often, the server's own trouble."""
+"""HTTP statuses that can pass: a request too early or one too many, trouble of the server."""
 LARGEST = 32 * 1024**2
 """Bytes; a longer body is nothing that we asked for, and is not read to its end."""
+CONNECTING = 15.0
+"""Seconds until a connection that is not there yet counts as none."""
 LONGEST_WAIT = 60.0
 """Seconds between two attempts at the same thing, at most."""
 LONGEST_PAUSE = 120.0
@@ -81,11 +84,24 @@ class Visit:
     """The host that was asked last."""
 
 
-class Host:
-    """The host behind one address. All requests share its rate and its pauses.
+def session(in_flight: int, timeout: float, contact: str | None) -> aiohttp.ClientSession:
+    """Opens an HTTP session that names the project, keeps no cookies, and sends no passwords.
 
-    has_answered: whether it has, in this run of the crawl.
+    in_flight: connections at once. timeout: seconds for a request, body included. contact: an address for the host's
+    questions.
     """
+    agent = f"image-tag-recommendation/{version('image-tag-recommendation')} (research; {contact or 'no contact'})"
+    return aiohttp.ClientSession(
+        headers={"User-Agent": agent},
+        timeout=aiohttp.ClientTimeout(total=timeout, sock_connect=min(timeout, CONNECTING)),
+        connector=aiohttp.TCPConnector(limit=in_flight),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trust_env=False,  # Proxies are the hosts' matter (see `proxy_for`); passwords of the environment are nobody's.
+    )
+
+
+class Host:
+    """The host behind one address. All requests share its rate and its pauses."""
 
     def __init__(self, session: aiohttp.ClientSession, url: str, manners: Manners):
         self.url = url
@@ -97,6 +113,7 @@ class Host:
         self._resume = 0.0
         self._in_a_row = 0
         self.has_answered = False
+        """True from the first answer on, in this run."""
 
     @property
     def name(self) -> str:

@@ -4,6 +4,7 @@ Every row is committed when it is written, picture and status together, so that 
 nothing else. It can be read while a crawl writes it (write-ahead log).
 """
 
+import hashlib
 import sqlite3
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -14,16 +15,17 @@ from typing import Self
 import polars as pl
 from filelock import FileLock, Timeout
 
-from pipeline.data.photo import Photo
+from pipeline.data.photo import LARGEST, QUALITY, SIDE, SMALLEST, Photo
 from pipeline.data.schema import DETAIL, PHOTO
 from pipeline.errors import InputError
 from pipeline.sources.flickr.api import PhotoInfo
-from pipeline.sources.flickr.outcome import ASKED_AGAIN, NEVER_ASKED, OK, PENDING, PENDING_RETRY
+from pipeline.sources.flickr.config import FlickrConfig
+from pipeline.sources.flickr.outcome import ASKED_AGAIN, FINAL_FAILURES, NEVER_ASKED, OK, PENDING, PENDING_RETRY
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS photo (
     id INTEGER PRIMARY KEY,
-    listed INTEGER NOT NULL,             -- whether the lists have it now
+    listed INTEGER NOT NULL,             -- 1 when the lists have it now
     status TEXT NOT NULL,
     attempts INTEGER NOT NULL DEFAULT 0, -- requests made for it
     time INTEGER,                        -- of the last of them, seconds since 1970
@@ -39,6 +41,22 @@ STATUS, ATTEMPTS, INFO = "status", "attempts", "info"
 """Columns of `Journal.rows`: a photo's status, the requests made for it, the API's answer about it."""
 BATCH = 10_000
 """Rows read at once, where all are read."""
+
+
+def journal_path(config: FlickrConfig, work: Path) -> Path:
+    """Returns where the journal lies: one for each pair of hosts and each way of preparing pictures."""
+    made_of = repr((config.api_url, config.photo_url, (SIDE, SMALLEST, LARGEST, QUALITY)))
+    return work / f"journal-{hashlib.sha256(made_of.encode()).hexdigest()[:8]}.sqlite"
+
+
+def describe(path: Path) -> str:
+    """Counts the photos of each status, a line for each. Raises InputError when no crawl has begun."""
+    with Journal.read(path) as journal:
+        summary = journal.summary()
+    pending = sum(summary.get(status, 0) for status in ASKED_AGAIN)
+    rows = [f"{number:>11,}  {status}" for status, number in summary.items()]
+    total = sum(summary.values())
+    return "\n".join([*rows, f"{total:>11,}  photos, {pending:,} to go ({path})"])
 
 
 class Journal:
@@ -104,7 +122,14 @@ class Journal:
             )
 
     def ask_again(self, statuses: Collection[str]) -> int:
-        """Puts the photos of final statuses off, to be asked for once more. Returns their number."""
+        """Puts the photos of final statuses off, to be asked for once more. Returns their number.
+
+        Raises InputError for a status that is not final.
+        """
+        if unknown := sorted(set(statuses) - set(FINAL_FAILURES)):
+            raise InputError(
+                f"{unknown[0]!r} is no status to ask for again; it must be one of {', '.join(FINAL_FAILURES)}."
+            )
         marks = ", ".join("?" * len(statuses))
         return self._connection.execute(
             f"UPDATE photo SET status = '{PENDING_RETRY}' WHERE listed AND status IN ({marks})", tuple(statuses)

@@ -1,23 +1,20 @@
 """NUS-WIDE: the official lists, with owners and pictures from Flickr, become posts and packed photos."""
 
 import asyncio
-import hashlib
 import logging
-from collections.abc import Collection
-from pathlib import Path
 
 import polars as pl
 from pydantic import SecretStr
 
-from pipeline.data import shards as packing
 from pipeline.data.schema import DETAIL, PHOTO, REASON, TAG, TAGS, TIME, USER
+from pipeline.data.shards import pack
 from pipeline.errors import CredentialError, InputError
 from pipeline.sources.base import Crawled, CrawlTask
-from pipeline.sources.flickr.api import KEY_VARIABLE, KEYS_PAGE, FlickrApi
-from pipeline.sources.flickr.crawl import Crawl, session
-from pipeline.sources.flickr.host import Host, Manners
-from pipeline.sources.flickr.journal import INFO, STATUS, Journal
-from pipeline.sources.flickr.outcome import ASKED_AGAIN, FINAL_FAILURES, NEVER_ASKED, NO_OWNER, NO_TAGS, OK
+from pipeline.sources.flickr.api import KEY_VARIABLE, KEYS_PAGE
+from pipeline.sources.flickr.client import connect
+from pipeline.sources.flickr.crawl import Crawl
+from pipeline.sources.flickr.journal import INFO, STATUS, Journal, journal_path
+from pipeline.sources.flickr.outcome import NEVER_ASKED, NO_OWNER, NO_TAGS, OK
 from pipeline.sources.nus_wide.config import NusWideConfig
 from pipeline.sources.nus_wide.lists import URL, read_lists
 from pipeline.sources.nus_wide.owners import OWNER, read_owners
@@ -53,33 +50,15 @@ def collect(config: NusWideConfig, task: CrawlTask, key: SecretStr | None) -> Cr
         if config.asks_api:
             journal.need_info()
         if task.retry:
-            _ask_again(journal, task.retry)
+            logger.info("%s photos are asked for again", f"{journal.ask_again(task.retry):,}")
         if journal.waiting():
             asyncio.run(_crawl(config, journal, listed, key))
         rows = journal.rows()
         pictures = rows.filter(pl.col(STATUS) == OK)[PHOTO]
         # The journal's connection serves one thread.
-        packing.pack(pictures, journal.picture, task.photos, task.work, journal.key(), threads=1)
+        pack(pictures, journal.picture, task.photos, task.work, journal.key(), threads=1)
     posts = _posts(config, listed, rows)
     return Crawled(posts, _left_out(listed, rows, posts, problems))
-
-
-def journal_path(config: NusWideConfig, work: Path) -> Path:
-    """Returns where the journal lies: one for each pair of hosts and each way of preparing pictures."""
-    settings = (packing.SIDE, packing.SMALLEST, packing.LARGEST, packing.QUALITY)
-    made_of = repr((config.api_url, config.photo_url, settings))
-    return work / f"journal-{hashlib.sha256(made_of.encode()).hexdigest()[:8]}.sqlite"
-
-
-def status_lines(config: NusWideConfig, work: Path) -> str:
-    """Counts the photos of each status, a line for each. Raises InputError when no crawl has begun."""
-    path = journal_path(config, work)
-    with Journal.read(path) as journal:
-        summary = journal.summary()
-    pending = sum(summary.get(status, 0) for status in ASKED_AGAIN)
-    rows = [f"{number:>11,}  {status}" for status, number in summary.items()]
-    total = sum(summary.values())
-    return "\n".join([*rows, f"{total:>11,}  photos, {pending:,} to go ({path})"])
 
 
 async def _crawl(config: NusWideConfig, journal: Journal, listed: pl.DataFrame, key: SecretStr | None) -> None:
@@ -89,12 +68,7 @@ async def _crawl(config: NusWideConfig, journal: Journal, listed: pl.DataFrame, 
             "tags of the lists does without.",
             KEY_VARIABLE,
         )
-    manners = {name: getattr(config, name) for name in ("attempts", "backoff", "refusals")}
-    async with session(config.in_flight, config.timeout, config.contact) as http:
-        photos = Host(http, config.photo_url, Manners(config.photo_rate, **manners))
-        api = None
-        if config.asks_api:
-            api = FlickrApi(Host(http, config.api_url, Manners(config.api_rate, **manners)), key)
+    async with connect(config, key if config.asks_api else None) as (photos, api):
         addresses = dict(listed.select(PHOTO, URL).iter_rows())
         await Crawl(journal, photos, api, addresses, config.in_flight, config.passes).run()
 
@@ -107,15 +81,6 @@ def _never_asked(config: NusWideConfig, listed: pl.DataFrame) -> dict[str, str]:
     if config.owners_file:
         reason = pl.when(pl.col(OWNER).is_null()).then(pl.lit(NO_OWNER)).otherwise(reason)
     return dict(listed.select(PHOTO, reason.alias(REASON)).drop_nulls().iter_rows())
-
-
-def _ask_again(journal: Journal, statuses: Collection[str]) -> None:
-    unknown = set(statuses) - set(FINAL_FAILURES)
-    if unknown:
-        raise InputError(
-            f"{sorted(unknown)[0]!r} is no status to ask for again; it must be one of {', '.join(FINAL_FAILURES)}."
-        )
-    logger.info("%s photos are asked for again", f"{journal.ask_again(statuses):,}")
 
 
 def _posts(config: NusWideConfig, listed: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:

@@ -27,6 +27,6 @@ class NusWideSource(NusWideConfig, Source):
 
     def status(self, work: Path) -> str:
         """Counts the photos of each status in the journal."""
-        from pipeline.sources.nus_wide.collect import status_lines
+        from pipeline.sources.flickr.journal import describe, journal_path
 
-        return status_lines(self, work)
+        return describe(journal_path(self, work))

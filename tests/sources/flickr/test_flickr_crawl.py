@@ -12,8 +12,8 @@ import pytest
 from pipeline.errors import CredentialError, InputError
 from pipeline.sources.flickr import host, pictures
 from pipeline.sources.flickr.api import PhotoInfo
-from pipeline.sources.flickr.crawl import Crawl, session
-from pipeline.sources.flickr.host import Host, Manners
+from pipeline.sources.flickr.crawl import Crawl
+from pipeline.sources.flickr.host import Host, Manners, session
 from pipeline.sources.flickr.journal import Journal
 from pipeline.sources.flickr.outcome import Stopped
 from tests.support.fake_flickr import KEY, FakePhoto, jpeg, serving
@@ -220,7 +220,7 @@ def test_an_invalid_key_stops_at_once(tmp_path):
     assert wrong.encode() not in (tmp_path / "j.sqlite").read_bytes()
 
 
-def test_no_network_is_said_soon_and_nothing_becomes_final(tmp_path):
+def test_no_network_stops_the_crawl_soon_and_nothing_becomes_final(tmp_path):
     with serving({photo: FakePhoto() for photo in range(1, 50)}) as fake:
         pass
     with pytest.raises(Stopped, match="has not answered once"):

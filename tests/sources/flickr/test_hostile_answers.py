@@ -16,8 +16,7 @@ from pydantic import SecretStr
 from pipeline.errors import CredentialError, InputError
 from pipeline.sources.flickr import host
 from pipeline.sources.flickr.api import FlickrApi, PhotoInfo
-from pipeline.sources.flickr.crawl import session
-from pipeline.sources.flickr.host import Answer, Host, Manners, Visit
+from pipeline.sources.flickr.host import Answer, Host, Manners, Visit, session
 from pipeline.sources.flickr.outcome import TOO_LARGE, Failure, Oddity, Refusal
 from tests.support.fake_flickr import KEY, FakePhoto, info_answer
 from tests.support.serving import serving

@@ -6,7 +6,8 @@ from pydantic import SecretStr
 from pipeline.data.shards import packed
 from pipeline.errors import CredentialError, InputError
 from pipeline.sources.base import CrawlTask
-from pipeline.sources.nus_wide.collect import collect, status_lines
+from pipeline.sources.flickr.journal import describe, journal_path
+from pipeline.sources.nus_wide.collect import collect
 from tests.support.fake_flickr import KEY, FakePhoto, serving
 from tests.support.nus_wide_folder import configured, write_lists
 
@@ -50,7 +51,7 @@ def test_owners_of_the_api_and_tags_of_the_lists(place, fake):
     ]
     assert packed(place / "photos")["photo"].to_list() == ["11", "9"]
     assert fake.asked["api", 7] == 0
-    shown = status_lines(config, place / "work")
+    shown = describe(journal_path(config, place / "work"))
     for line in ("2  ok", "1  not found", "1  undecodable", "1  no tags", "5  photos, 0 to go"):
         assert line in shown
 
@@ -107,7 +108,7 @@ def test_going_from_an_owners_file_to_the_api_fetches_no_picture_again(place, fa
     assert fake.asked["api", 11] == 1
 
 
-def test_without_a_key_the_remedies_are_said_before_anything_is_asked(place, fake):
+def test_without_a_key_nothing_is_asked_and_the_remedies_are_named(place, fake):
     with pytest.raises(CredentialError, match=r"needs a key.*file of owners") as caught:
         run(place, fake, key=None)
     assert caught.value.variable == "FLICKR_API_KEY"
@@ -140,7 +141,7 @@ def test_lines_of_the_lists_that_cannot_be_used_are_left_out_with_their_place(pl
     ]
 
 
-def test_when_nothing_is_usable_it_is_said(place, fake):
+def test_when_nothing_is_usable_the_statuses_say_why(place, fake):
     for photo in fake.photos:
         fake.photos[photo] = FakePhoto(api=("fail 2", "…"))
     with pytest.raises(InputError, match=r"No photo .* \(private: 4, no tags: 1\)"):
@@ -149,7 +150,7 @@ def test_when_nothing_is_usable_it_is_said(place, fake):
 
 def test_status_before_any_crawl_is_one_sentence(tmp_path):
     with pytest.raises(InputError, match="no crawl"):
-        status_lines(configured(), tmp_path)
+        describe(journal_path(configured(), tmp_path))
 
 
 @pytest.mark.parametrize("contact", ["a\r\nX: 1", "a\nb", "\0", "\x1b[31m"])

@@ -114,7 +114,7 @@ def test_malformed_lines_are_shown_with_file_and_number(folder):
     }
 
 
-def test_photos_that_only_some_lists_have_are_told(folder):
+def test_photos_that_only_some_lists_have_are_problems(folder):
     with (folder / "Imagelist.txt").open("ab") as file:
         file.write(b"actor\\0005_5.jpg\n")
     with (folder / "All_Tags.txt").open("ab") as file:

@@ -1,0 +1,46 @@
+"""The settings of whatever asks Flickr."""
+
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+from pipeline.config import Config
+
+Text = Annotated[str, StringConstraints(min_length=1)]
+
+
+def _web_address(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or "@" in url:
+        raise ValueError("an address is http:// or https:// with a host and at most a path, such as https://host/path")
+    return url
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("it stands in a line of each request: leave out line breaks and control characters")
+    return text
+
+
+Address = Annotated[str, AfterValidator(_web_address)]
+
+
+class FlickrConfig(Config):
+    """Flickr's hosts, and the manners towards them."""
+
+    api_url: Address = Field(description="Flickr's API.")
+    photo_url: Address = Field(description="Flickr's image host.")
+    api_rate: float = Field(gt=0, description="Queries of the API a second, at most; Flickr allows 3,600 an hour.")
+    photo_rate: float = Field(gt=0, description="Photos fetched a second, at most.")
+    in_flight: int = Field(ge=1, le=64, description="Photos worked on at once.")
+    timeout: float = Field(gt=0, description="Seconds that a request may take, body included.")
+    attempts: int = Field(ge=1, description="Requests for the same thing in a row before it is put off.")
+    backoff: float = Field(ge=0, description="Seconds before the second attempt; doubled for each further one.")
+    passes: int = Field(ge=1, description="Visits, in one run, to a photo that is put off, before it is an http error.")
+    refusals: int = Field(
+        ge=1, description="Photos that a host may refuse in a row, without a fault of their own; then the crawl stops."
+    )
+    contact: Annotated[Text, AfterValidator(_printable)] | None = Field(
+        description="An address of yours that the user agent names; null names none."
+    )
