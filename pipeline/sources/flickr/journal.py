@@ -15,7 +15,8 @@ from typing import Self
 import polars as pl
 from filelock import FileLock, Timeout
 
-from pipeline.data.photo import LARGEST, QUALITY, SIDE, SMALLEST, Photo
+from pipeline.data.jpeg import strip_metadata
+from pipeline.data.photo import LARGEST, QUALITY, SIDE, SMALLEST, Photo, prepare
 from pipeline.data.schema import DETAIL, PHOTO
 from pipeline.errors import InputError
 from pipeline.sources.flickr.api import PhotoInfo
@@ -181,9 +182,13 @@ class Journal:
         return row is not None
 
     def picture(self, photo: str) -> Photo:
-        """Returns the picture of a photo that is ok."""
+        """Returns the picture of a photo that is ok, without the metadata that earlier code put into journals."""
         row = self._connection.execute("SELECT jpeg, width, height FROM picture WHERE id = ?", (int(photo),)).fetchone()
-        return Photo(photo, *row)
+        jpeg, *size = row
+        try:
+            return Photo(photo, strip_metadata(jpeg), *size)
+        except ValueError:  # Not quite JPEG: encoded anew.
+            return prepare(photo, jpeg)
 
     def summary(self) -> dict[str, int]:
         """Counts the listed photos of each status, the most frequent first."""

@@ -1,8 +1,11 @@
 """A journal that earlier code began, days ago, is resumed by today's."""
 
+import contextlib
+import io
 import sqlite3
 
 import pytest
+from PIL import ExifTags, Image
 
 from pipeline.sources.flickr.journal import Journal
 from tests.support.fake_flickr import FakePhoto, jpeg, serving
@@ -54,6 +57,19 @@ def test_an_earlier_journal_is_resumed(path):
         assert journal.picture("1").jpeg == jpeg(1)
         assert journal.info("1").tags == [("1@N00", "sea"), ("2@N00", "海")]
         assert journal.key() == "journal 1735689600000000000", "what is packed stays valid"
+
+
+def test_pictures_lose_the_metadata_that_an_earlier_journal_has(path):
+    exif, buffer = Image.Exif(), io.BytesIO()
+    exif[ExifTags.Base.Make] = "Secret"
+    Image.open(io.BytesIO(jpeg(1))).save(buffer, "JPEG", exif=exif)
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE picture SET jpeg = ? WHERE id = 1", (buffer.getvalue(),))
+    with Journal.read(path) as journal:
+        picture = journal.picture("1")
+    assert b"Secret" in buffer.getvalue()
+    assert b"Secret" not in picture.jpeg
+    assert Image.open(io.BytesIO(picture.jpeg)).size == (picture.width, picture.height) == (64, 48)
 
 
 def test_photos_that_an_earlier_run_put_off_for_ever_fail_at_last(path):

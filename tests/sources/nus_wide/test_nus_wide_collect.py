@@ -1,5 +1,8 @@
 """From the lists, by a Flickr on loopback, to posts and packed photos: every photo accounted for."""
 
+import tempfile
+from pathlib import Path
+
 import pytest
 from pydantic import SecretStr
 
@@ -139,6 +142,18 @@ def test_lines_of_the_lists_that_cannot_be_used_are_left_out_with_their_place(pl
         (None, "malformed line", "All_Tags.txt:6: no photo id"),
         ("11", "listed twice", "Imagelist.txt:6"),
     ]
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="there is no second file system")
+def test_the_journal_may_lie_on_another_file_system_than_the_photos(place, fake):
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as other:
+        assert Path(other).stat().st_dev != place.stat().st_dev
+        (place / "work").symlink_to(other)
+        run(place, fake)
+        assert packed(place / "photos")["photo"].to_list() == ["11", "9"]
+        fake.photos[8] = FakePhoto("2@N00", ("car",))
+        run(place, fake, retry=["undecodable"])
+    assert packed(place / "photos")["photo"].to_list() == ["11", "8", "9"]
 
 
 def test_when_nothing_is_usable_the_statuses_say_why(place, fake):
