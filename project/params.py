@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from pipeline.config import Config
+from pipeline.data.schema import PHOTO, TAG, USER
 from pipeline.errors import InputError
 from pipeline.features.config import ExtractorConfig
 from pipeline.features.registry import ExtractorUnion
@@ -33,7 +34,7 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_+-]*$")]
 
 NONE = "none"
 """The feature set without extractors, which is always there."""
-RESERVED = {"user", "photo", "tag", "bias"}
+RESERVED = {USER, PHOTO, TAG, "bias"}
 """Names of a model's other parameters: no extractor may have one."""
 
 T = TypeVar("T")

@@ -13,7 +13,7 @@ DECODING = ((0xE0, b"JFIF\0"), (0xE2, b"ICC_PROFILE\0"), (0xEE, b"Adobe"))
 
 
 def strip_metadata(jpeg: bytes) -> bytes:
-    """Drops what a JPEG holds besides its picture: EXIF, GPS, XMP, IPTC, comments, thumbnails, and all after its end.
+    """Drops all of a JPEG but its picture: EXIF, GPS, XMP, IPTC, comments, thumbnails, and bytes after its end.
 
     The picture itself keeps its bytes. Raises ValueError when the file is not built as a JPEG is.
     """

@@ -15,7 +15,7 @@ LARGEST = 512 * 1024
 """A JPEG of more bytes than this is encoded anew: at `SIDE` most of it is no picture."""
 QUALITY = 92
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
-"""What counts as a photo. Pillow opens more, PostScript by running a program: nothing for a stranger's file."""
+"""Formats of photos. Pillow opens more, PostScript by running a program: nothing for a stranger's file."""
 
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -26,7 +26,7 @@ UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What undoes each orientation of EXIF."""
+"""The transposition that undoes each orientation of EXIF."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def _stripped(jpeg: bytes) -> bytes | None:
 
 
 def _orientation(image: Image.Image) -> int:
-    """EXIF's orientation, 1 (upright) where there is none or the EXIF data is broken: as viewers do."""
+    """Reads EXIF's orientation: 1 (upright) where there is none or the EXIF data is broken, as viewers do."""
     try:
         return image.getexif().get(ExifTags.Base.Orientation, 1)
     except Exception:  # As above; a picture is not lost for its notes.

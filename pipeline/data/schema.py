@@ -5,7 +5,7 @@ import polars as pl
 USER = "user"
 """Who posted, as the source names them (str)."""
 PHOTO = "photo"
-"""What was posted: the photo's id (str)."""
+"""The photo that was posted, by its id (str)."""
 TAGS = "tags"
 """The tags of a post (list of str, distinct; sorted once it is refined), or suggestions for it, best first."""
 TAG = "tag"
@@ -19,7 +19,7 @@ FOLD = "fold"
 REASON = "reason"
 """Why a source left a post out (str)."""
 DETAIL = "detail"
-"""What REASON refers to (str)."""
+"""More on REASON, such as a line of a file (str)."""
 JPEG = "jpeg"
 """A photo's bytes (binary)."""
 WIDTH = "width"
@@ -36,7 +36,7 @@ K = "k"
 TRAIN, TEST = "train", "test"
 
 POST = (USER, PHOTO)
-"""What identifies a post."""
+"""The columns that identify a post."""
 TAGGED_POST = (*POST, TAGS)
 
 POST_TYPES = {USER: pl.String, PHOTO: pl.String, TAGS: pl.List(pl.String)}

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from pipeline.data.photo import LARGEST, QUALITY, SIDE, SMALLEST, Photo, PhotoError
 from pipeline.data.schema import HEIGHT, JPEG, PHOTO, WIDTH
-from pipeline.errors import InputError
+from pipeline.errors import ArtifactError
 from pipeline.files import atomic, replace_folder
 from pipeline.progress import track
 
@@ -28,7 +28,7 @@ ROW_GROUP = 50
 SCHEMA = pa.schema([(PHOTO, pa.string()), (JPEG, pa.binary()), (WIDTH, pa.int32()), (HEIGHT, pa.int32())])
 
 Preparing = Callable[[Iterable[tuple[str, bytes | PhotoError]]], Iterator[Photo | PhotoError]]
-"""`prepare` for a stream of image files by their photos' ids, in order, somewhere else; errors pass through."""
+"""A way to `prepare` a stream of image files, with their photos' ids, elsewhere: in order; errors pass through."""
 
 
 def pack(
@@ -44,8 +44,8 @@ def pack(
 
     `load` gives the photo of an id, or raises PhotoError: then it is left out, and returned with the reason. It runs in
     `threads` threads; but with `preparing` it gives an image file's bytes, and runs in this one. Finished shards wait
-    in a folder of `work` that is named by `key`, which says whatever decides how the photos look, and by the ids: after
-    a kill -9 the same call goes on where it was. Raises ValueError when an id is listed twice.
+    in a folder of `work` that is named by the ids and by `key`, which must hold all that decides how the photos look:
+    after a kill -9 the same call resumes. Raises ValueError when an id is listed twice.
     """
     names = sorted(photos)
     if len(set(names)) < len(names):
@@ -83,7 +83,7 @@ def pack(
 
 
 def _write_shard(names: Sequence[str], attempts: Sequence[Photo | PhotoError], path: Path) -> None:
-    """One shard; what failed goes into its metadata, so that a resumed run knows it, too."""
+    """Writes one shard, with the failures in its metadata, so that a resumed run knows them."""
     photos = [attempt for attempt in attempts if isinstance(attempt, Photo)]
     reasons = {name: error.reason for name, error in zip(names, attempts, strict=True) if isinstance(error, PhotoError)}
     columns = {
@@ -100,7 +100,7 @@ def _write_shard(names: Sequence[str], attempts: Sequence[Photo | PhotoError], p
 
 
 def packed(folder: Path) -> pl.DataFrame:
-    """What is packed in a folder: photo, width, height, sorted by photo; the pictures are not read."""
+    """Lists the packed photos of a folder: photo, width, height, sorted by photo; the pictures are not read."""
     types = {PHOTO: pl.String, WIDTH: pl.Int32, HEIGHT: pl.Int32}
     frames = [pl.read_parquet(path, columns=list(types), use_pyarrow=True) for path in _shards(folder)]
     empty = pl.DataFrame(schema=types)
@@ -108,7 +108,7 @@ def packed(folder: Path) -> pl.DataFrame:
 
 
 def read_photos(folder: Path, wanted: Collection[str] | None = None) -> Iterator[Photo]:
-    """The packed photos in order of id; of `wanted` only those, where they are packed. Memory stays flat."""
+    """Reads the packed photos in order of id, or those of `wanted` that are packed. Memory stays flat."""
     wanted = None if wanted is None else frozenset(wanted)
     for path in _shards(folder):
         with pq.ParquetFile(path) as shard:
@@ -125,5 +125,5 @@ def _names(shard: pq.ParquetFile, group: int) -> list[str]:
 
 def _shards(folder: Path) -> list[Path]:
     if not folder.is_dir():
-        raise InputError(f"{folder} does not exist: run the crawl stage, or `dvc repro`.")
+        raise ArtifactError(f"{folder} does not exist.")
     return sorted(folder.glob("*.parquet"))

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 import polars as pl
 
+from pipeline.data.schema import PHOTO, TAGGED_POST, TAGS, USER
+
 PAPER = {
     "nus-wide-1": {
         "users": 1_000,
@@ -28,13 +30,13 @@ PAPER = {
 
 
 def table_2(train: pl.DataFrame, test: pl.DataFrame) -> dict[str, int]:
-    """The columns of Table 2 (Section 5.1), for the posts (user, photo, tags) of both halves."""
-    posts = pl.concat([half.select("user", "photo", "tags") for half in (train, test)])
+    """Counts the columns of Table 2 (Section 5.1), for the posts (user, photo, tags) of both halves."""
+    posts = pl.concat([half.select(TAGGED_POST) for half in (train, test)])
     return {
-        "users": posts["user"].n_unique(),
-        "images": posts["photo"].n_unique(),
-        "tags": posts["tags"].explode().n_unique(),
-        "triples": int(posts["tags"].list.len().sum()),
+        "users": posts[USER].n_unique(),
+        "images": posts[PHOTO].n_unique(),
+        "tags": posts[TAGS].explode().n_unique(),
+        "triples": int(posts[TAGS].list.len().sum()),
         "posts": len(posts),
         "training_posts": len(train),
         "test_posts": len(test),

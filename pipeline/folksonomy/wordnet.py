@@ -1,4 +1,4 @@
-"""What counts as an English word: a lemma of WordNet, or an inflected form of one."""
+"""English words: the lemmas of WordNet, and their inflected forms."""
 
 import io
 import os
@@ -19,7 +19,7 @@ DEBIAN = Path("/usr/share/wordnet")
 
 
 def english(folder: Path | None = None) -> Callable[[str], bool]:
-    """A test for English words, by WordNet (Miller 1995) and its morphology: `clouds` is one because of `cloud`.
+    """Returns a test for English words, by WordNet (Miller 1995) and its morphology: `clouds` passes by `cloud`.
 
     Case does not count, and a blank joins words as WordNet's underscore does. The files `index.*`, `data.*` and `*.exc`
     are taken from the first of: `folder`, the folder named by `WNSEARCHDIR`, NLTK's own download, Debian's package
@@ -44,9 +44,9 @@ class _Reader(WordNetCorpusReader):
         """No mapping of senses between WordNet's versions."""
 
     def knows(self, word: str) -> bool:
-        """Whether the morphology finds a lemma for the word.
+        """Decides whether the word is a lemma, or the morphology finds one for it.
 
-        It takes ten microseconds: what is a lemma itself is told without it, and it is asked only for those parts of
+        The morphology takes ten microseconds: it is left out for a lemma, and otherwise asked only for those parts of
         speech in which the word is irregular or has an ending that a rule changes.
         """
         if word in self._lemma_pos_offset_map:
@@ -74,13 +74,13 @@ def _locate(folder: Path | None) -> str | nltk.data.PathPointer:
     if DEBIAN.is_dir():
         return _allowed(DEBIAN)
     raise InputError(
-        f"English tags are told by WordNet, which is not on this machine: set {VARIABLE} to the folder of its files, "
+        f"English tags need WordNet, which is not on this machine: set {VARIABLE} to the folder of its files, "
         "or run `python -m nltk.downloader wordnet`, or `apt-get install wordnet-base`."
     )
 
 
 def _allowed(folder: Path) -> str:
-    """The folder, registered with NLTK: it reads nothing outside the folders that it was told of."""
+    """Registers a folder with NLTK, which reads nothing outside those that it knows, and returns its path."""
     path = str(folder.resolve())
     if path not in nltk.data.path:
         nltk.data.path.append(path)

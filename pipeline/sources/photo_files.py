@@ -15,9 +15,9 @@ LARGEST = 256 * 1024**2
 def pack_folder(
     names: Collection[str], root: Path, photos: Path, work: Path, threads: int = 2, preparing: Preparing | None = None
 ) -> dict[str, str]:
-    """Packs the named files below `root` into `photos` (see `photos.pack`); those that cannot be had, with the reason.
+    """Packs the named files below `root` into `photos` (see `shards.pack`); returns the others, each with the reason.
 
-    Reasons are those of `photos.prepare`, and "unsafe name" (it leads out of the folder: by `..`, as an absolute path,
+    Reasons are those of `photo.prepare`, and "unsafe name" (it leads out of the folder: by `..`, as an absolute path,
     by a link), "no such file", "unreadable file". Sub-folders are fine; a photo's id is the name as it was given.
     """
     real = Path(os.path.realpath(root))
@@ -37,7 +37,7 @@ def _read(root: Path, name: str) -> bytes:
 
 
 def _locate(root: Path, name: str) -> Path:
-    """The file of that name strictly inside `root`, which is a real path."""
+    """Finds the file of that name strictly inside `root`, which is a real path."""
     parts = PurePosixPath(name)
     if parts.is_absolute() or ".." in parts.parts or "\0" in name:
         raise PhotoError("unsafe name")
@@ -53,7 +53,7 @@ def _locate(root: Path, name: str) -> Path:
 
 
 def _state(root: Path, names: Collection[str]) -> str:
-    """What decides how the photos look: size and time of change of each file, where there is one."""
+    """Notes all that decides how the photos look: size and time of change of each file, where there is one."""
     states = []
     for name in sorted(names):
         try:

@@ -14,7 +14,7 @@ File = tuple[str, bytes | PhotoError]
 
 
 def prepare_on_ray(files: Iterable[File], address: str | None = None) -> Generator[Photo | PhotoError, None, None]:
-    """A way of `photos.pack` to prepare: over Ray, at the cluster's address or on this machine (see `cluster.stream`).
+    """Prepares image files over Ray, at the cluster's address or on this machine (see `cluster.stream`).
 
     The caller's machine reads the files and writes the shards, the others decode.
     """

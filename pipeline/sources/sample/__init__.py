@@ -2,5 +2,5 @@
 
 `scene` says what a photo shows, `render` draws it (with `places`, `things` and their drawings), `people` decides who
 photographs what and in which `words` they tag it, and `sample` puts it all together. `detector.pt` was trained by
-`scripts/train_sample_detector.py`; what is known of it lies in `detector.json`.
+`scripts/train_sample_detector.py`; `detector.json` records how. `source` is the way in.
 """

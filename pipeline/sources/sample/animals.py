@@ -12,7 +12,7 @@ FUR = ((150, 98, 56), (222, 172, 104), (60, 48, 44), (238, 228, 212), (120, 74, 
 
 
 def _legs(pen: Pen, xs: Sequence[float], top: float, width: float, colour: Colour, hoof: Colour) -> None:
-    """Four legs; the far ones (every second) are darker."""
+    """Draws four legs; the far ones (every second) are darker."""
     for i, x in enumerate(xs):
         lean = pen.between(-0.03, 0.03)
         leg = darker(colour, 0.25) if i % 2 else colour
@@ -23,7 +23,7 @@ def _legs(pen: Pen, xs: Sequence[float], top: float, width: float, colour: Colou
 
 
 def person(pen: Pen) -> None:
-    """A standing or walking person."""
+    """Draws a standing or walking person."""
     skin, shirt, trousers = pen.pick(*SKIN), pen.pick(*CLOTHES), pen.pick(*CLOTHES)
     hair = pen.pick((50, 34, 26), (30, 28, 30), (200, 160, 80), (150, 70, 40), (150, 148, 146))
     step, swing = pen.between(0.02, 0.11), pen.between(-0.05, 0.25)
@@ -47,7 +47,7 @@ def person(pen: Pen) -> None:
 
 
 def dog(pen: Pen) -> None:
-    """A dog from the side: long snout, hanging ear, raised tail."""
+    """Draws a dog from the side: long snout, hanging ear, raised tail."""
     fur = pen.pick(*FUR)
     tail = pen.between(0.85, 1.0)
     pen.line([(-0.48, 0.62), (-0.6, 0.75), (-0.6, tail)], 0.07, darker(fur, 0.15))
@@ -62,7 +62,7 @@ def dog(pen: Pen) -> None:
 
 
 def cat(pen: Pen) -> None:
-    """A sitting cat, seen from the front: pointed ears, whiskers, a tail around it."""
+    """Draws a sitting cat, seen from the front: pointed ears, whiskers, a tail around it."""
     fur = pen.pick((232, 150, 70), (70, 66, 70), (160, 156, 154), (240, 234, 224), (120, 92, 70))
     stripe, eye = darker(fur, 0.3), pen.pick((150, 200, 70), (240, 200, 60), (90, 170, 210))
     pen.line([(0.22, 0.05), (0.42, 0.08), (0.48, 0.26), (0.42, 0.42)], 0.085, stripe)
@@ -96,7 +96,7 @@ def _horse_body(pen: Pen, coat: Colour, mane: Colour) -> None:
 
 
 def horse(pen: Pen) -> None:
-    """A horse: long legs, long neck, mane and tail."""
+    """Draws a horse: long legs, long neck, mane and tail."""
     coat = pen.pick((134, 78, 44), (90, 56, 40), (58, 46, 44), (206, 160, 104), (226, 220, 210))
     _horse_body(pen, coat, pen.pick((46, 34, 30), (236, 214, 160)))
     if pen.rng.random() < 0.4:
@@ -104,7 +104,7 @@ def horse(pen: Pen) -> None:
 
 
 def zebra(pen: Pen) -> None:
-    """A zebra: the horse's shape, white with dark stripes."""
+    """Draws a zebra: the horse's shape, white with dark stripes."""
     _horse_body(pen, WHITE, BLACK)
     for x in (-0.36, -0.26, -0.16, -0.06, 0.04, 0.14, 0.24):
         pen.polygon([(x, 0.66), (x + 0.045, 0.66), (x + 0.06, 0.42), (x + 0.03, 0.41)], BLACK)
@@ -118,7 +118,7 @@ def zebra(pen: Pen) -> None:
 
 
 def sheep(pen: Pen) -> None:
-    """A sheep: a woolly cloud on thin legs, its face dark."""
+    """Draws a sheep: a woolly cloud on thin legs, its face dark."""
     wool = pen.pick((244, 240, 228), (226, 214, 190), (250, 250, 248))
     face = pen.pick((54, 46, 46), (70, 60, 56), (40, 38, 42))
     _legs(pen, (-0.34, -0.22, 0.28, 0.16), 0.4, 0.085, face, BLACK)
@@ -135,7 +135,7 @@ def sheep(pen: Pen) -> None:
 
 
 def cow(pen: Pen) -> None:
-    """A cow: heavy, patched, with horns, udder and a square head."""
+    """Draws a cow: heavy, patched, with horns, udder and a square head."""
     coat, patch = (WHITE, pen.pick((40, 36, 38), (130, 74, 44), (60, 50, 48)))
     if pen.rng.random() < 0.3:
         coat, patch = pen.pick((168, 104, 62), (196, 140, 90)), WHITE
@@ -157,7 +157,7 @@ def cow(pen: Pen) -> None:
 
 
 def elephant(pen: Pen) -> None:
-    """An elephant: a grey mass with a trunk, a big ear and a tusk."""
+    """Draws an elephant: a grey mass with a trunk, a big ear and a tusk."""
     skin = pen.pick((140, 138, 144), (118, 118, 126), (156, 146, 140))
     pen.line([(-0.58, 0.7), (-0.66, 0.4)], 0.035, darker(skin))
     _legs(pen, (-0.42, -0.24, 0.34, 0.16), 0.46, 0.18, skin, lighter(skin, 0.35))
@@ -174,7 +174,7 @@ def elephant(pen: Pen) -> None:
 
 
 def giraffe(pen: Pen) -> None:
-    """A giraffe: a very long neck, brown spots."""
+    """Draws a giraffe: a very long neck, brown spots."""
     coat, spot = pen.pick((238, 196, 110), (246, 210, 140)), pen.pick((156, 96, 44), (126, 74, 36))
     pen.line([(-0.26, 0.48), (-0.31, 0.3)], 0.025, darker(coat))
     _legs(pen, (-0.22, -0.14, 0.16, 0.09), 0.38, 0.045, coat, darker(spot))
@@ -193,7 +193,7 @@ def giraffe(pen: Pen) -> None:
 
 
 def bird(pen: Pen) -> None:
-    """A bird, standing, or in flight with its wings up."""
+    """Draws a bird, standing, or in flight with its wings up."""
     plumage = pen.pick((70, 120, 190), (200, 70, 60), (90, 84, 84), (240, 240, 240), (240, 190, 60), (70, 150, 120))
     wing, beak = darker(plumage, 0.3), pen.pick((240, 160, 40), (90, 80, 70))
     flying = pen.rng.random() < 0.5

@@ -11,7 +11,7 @@ METAL, DARK, PLATE = (120, 124, 130), (36, 36, 40), (244, 242, 238)
 
 
 def traffic_light(pen: Pen) -> None:
-    """A traffic light on its pole, one of three lamps lit."""
+    """Draws a traffic light on its pole, one of three lamps lit."""
     pen.box(-0.025, 0, 0.025, 0.5, METAL)
     pen.box(-0.13, 0.46, 0.13, 1.0, pen.pick((44, 48, 46), (240, 190, 50), (60, 70, 66)), 0.04)
     lit = pen.rng.integers(3)
@@ -23,7 +23,7 @@ def traffic_light(pen: Pen) -> None:
 
 
 def stop_sign(pen: Pen) -> None:
-    """A red octagon with a white rim and word, on a pole."""
+    """Draws a red octagon with a white rim and word, on a pole."""
     red = pen.pick((206, 34, 40), (190, 28, 36))
     pen.box(-0.025, 0, 0.025, 0.6, METAL)
     pen.polygon(
@@ -40,7 +40,7 @@ def stop_sign(pen: Pen) -> None:
 
 
 def bench(pen: Pen) -> None:
-    """A park bench with a slatted back."""
+    """Draws a park bench with a slatted back."""
     wood, iron = pen.pick(*WOOD, (90, 130, 90)), pen.pick((50, 52, 56), (100, 96, 92))
     for x in (-0.85, 0.85):
         pen.line([(x, 0.45), (x - 0.05, 0.0)], 0.07, iron)
@@ -54,7 +54,7 @@ def bench(pen: Pen) -> None:
 
 
 def umbrella(pen: Pen) -> None:
-    """An open umbrella, its panels in two colours."""
+    """Draws an open umbrella, its panels in two colours."""
     first, second = pen.pick(*BRIGHT), pen.pick(*BRIGHT, PLATE, PLATE)
     pen.line([(0, 0.98), (0, 0.08), (0.05, 0.02), (0.1, 0.08)], 0.03, (100, 74, 54))
     edges = [-0.6, -0.36, -0.12, 0.12, 0.36, 0.6]
@@ -65,7 +65,7 @@ def umbrella(pen: Pen) -> None:
 
 
 def sports_ball(pen: Pen) -> None:
-    """A football, a basketball or a beach ball."""
+    """Draws a football, a basketball or a beach ball."""
     kind = pen.rng.integers(3)
     if kind == 0:
         pen.ellipse(0, 0.5, 0.5, 0.5, PLATE)
@@ -96,7 +96,7 @@ def sports_ball(pen: Pen) -> None:
 
 
 def kite(pen: Pen) -> None:
-    """A kite: a two-coloured diamond with a ribboned tail."""
+    """Draws a kite: a two-coloured diamond with a ribboned tail."""
     first, second = pen.pick(*BRIGHT), pen.pick(*BRIGHT)
     tail = [(0, 0.36), (0.08, 0.27), (-0.05, 0.18), (0.06, 0.09), (-0.04, 0.0)]
     pen.line(tail, 0.018, DARK)
@@ -110,7 +110,7 @@ def kite(pen: Pen) -> None:
 
 
 def surfboard(pen: Pen) -> None:
-    """A surfboard, upright in the sand."""
+    """Draws a surfboard, upright in the sand."""
     board, stripe = pen.pick(*BRIGHT, PLATE, PLATE), pen.pick(*BRIGHT)
     pen.blob(
         [
@@ -132,7 +132,7 @@ def surfboard(pen: Pen) -> None:
 
 
 def bottle(pen: Pen) -> None:
-    """A bottle with a label."""
+    """Draws a bottle with a label."""
     glass = pen.pick((40, 110, 66), (120, 66, 34), (150, 200, 220), (60, 40, 70), (200, 60, 60))
     pen.blob([(-0.16, 0.02), (-0.16, 0.55), (-0.06, 0.72), (0.06, 0.72), (0.16, 0.55), (0.16, 0.02)], glass)
     pen.box(-0.16, 0.0, 0.16, 0.5, glass, 0.03)
@@ -143,7 +143,7 @@ def bottle(pen: Pen) -> None:
 
 
 def cup(pen: Pen) -> None:
-    """A mug with a handle, something hot in it."""
+    """Draws a mug with a handle, something hot in it."""
     china = pen.pick(*BRIGHT, PLATE, PLATE, (90, 180, 180))
     pen.line(arc(0.38, 0.46, 0.2, 0.24, -100, 100, 14), 0.09, darker(china, 0.15))
     pen.blob([(-0.42, 0.82), (-0.4, 0.2), (-0.28, 0.02), (0.28, 0.02), (0.4, 0.2), (0.42, 0.82)], china)
@@ -155,7 +155,7 @@ def cup(pen: Pen) -> None:
 
 
 def banana(pen: Pen) -> None:
-    """One or two bananas: yellow crescents."""
+    """Draws one or two bananas: yellow crescents."""
     skin = pen.pick((250, 216, 60), (244, 200, 50), (230, 220, 90))
     for shift in (0.14, 0.0)[int(pen.rng.random() < 0.4) :]:
         outer, inner = arc(0, 1.0 + shift, 1.0, 1.0, 205, 322, 16), arc(0.02, 1.28 + shift, 0.92, 0.94, 318, 210, 16)
@@ -166,7 +166,7 @@ def banana(pen: Pen) -> None:
 
 
 def apple(pen: Pen) -> None:
-    """An apple with stalk and leaf."""
+    """Draws an apple with stalk and leaf."""
     skin = pen.pick((206, 40, 44), (206, 40, 44), (130, 186, 60), (236, 190, 70))
     pen.blob(
         [
@@ -189,7 +189,7 @@ def apple(pen: Pen) -> None:
 
 
 def pizza(pen: Pen) -> None:
-    """A whole pizza, seen at a slant."""
+    """Draws a whole pizza, seen at a slant."""
     tilt = pen.between(0.55, 0.95)
     pen.ellipse(0, 0.5, 0.72, 0.52 * tilt, (206, 150, 84))
     pen.ellipse(0, 0.51, 0.63, 0.45 * tilt, pen.pick((206, 66, 40), (214, 86, 50)))
@@ -205,7 +205,7 @@ def pizza(pen: Pen) -> None:
 
 
 def cake(pen: Pen) -> None:
-    """A cake with icing and candles on a stand."""
+    """Draws a cake with icing and candles on a stand."""
     sponge = pen.pick((238, 204, 150), (120, 70, 44), (246, 226, 190))
     icing = pen.pick((250, 246, 240), (244, 150, 180), (110, 64, 44), (150, 210, 220))
     pen.ellipse(0, 0.08, 0.72, 0.08, PLATE)
@@ -221,7 +221,7 @@ def cake(pen: Pen) -> None:
 
 
 def donut(pen: Pen) -> None:
-    """A ring of dough with icing and sprinkles, standing upright."""
+    """Draws a ring of dough with icing and sprinkles, standing upright."""
     icing = pen.pick((244, 130, 170), (104, 60, 40), (250, 244, 236), (140, 200, 230))
     pen.ellipse(0, 0.5, 0.5, 0.5, (214, 158, 92))
     pen.polygon(
@@ -240,7 +240,7 @@ def donut(pen: Pen) -> None:
 
 
 def chair(pen: Pen) -> None:
-    """A wooden chair, its back to the left."""
+    """Draws a wooden chair, its back to the left."""
     wood = pen.pick(*WOOD, (230, 228, 222), (60, 60, 66))
     seat = pen.pick(*BRIGHT)
     for x in (-0.16, 0.26):
@@ -256,7 +256,7 @@ def chair(pen: Pen) -> None:
 
 
 def potted_plant(pen: Pen) -> None:
-    """Long leaves, perhaps in bloom, in a pot."""
+    """Draws long leaves, perhaps in bloom, in a pot."""
     leaf, pot = pen.pick((60, 140, 70), (90, 160, 80), (40, 110, 76)), pen.pick((190, 96, 58), PLATE, (80, 110, 150))
     for angle in (25, 50, 72, 92, 112, 134, 156):
         a = math.radians(angle + pen.between(-6, 6))
@@ -278,7 +278,7 @@ def potted_plant(pen: Pen) -> None:
 
 
 def laptop(pen: Pen) -> None:
-    """An open laptop, windows on its screen."""
+    """Draws an open laptop, windows on its screen."""
     case, screen = (
         pen.pick((190, 194, 200), (60, 62, 68), (230, 230, 232)),
         pen.pick((60, 120, 190), (40, 60, 90), (90, 170, 170)),
@@ -296,7 +296,7 @@ def laptop(pen: Pen) -> None:
 
 
 def tv(pen: Pen) -> None:
-    """A wide television on its stand, a landscape on the screen."""
+    """Draws a wide television on its stand, a landscape on the screen."""
     sky, land = (
         pen.pick((110, 190, 240), (250, 160, 90), (90, 70, 150)),
         pen.pick((80, 160, 90), (60, 90, 60), (200, 160, 90)),
@@ -310,7 +310,7 @@ def tv(pen: Pen) -> None:
 
 
 def clock(pen: Pen) -> None:
-    """A round wall clock."""
+    """Draws a round wall clock."""
     rim, face = pen.pick(*BRIGHT, DARK, DARK, WOOD[0]), pen.pick((250, 248, 240), (250, 248, 240), (240, 226, 190))
     pen.ellipse(0, 0.5, 0.5, 0.5, rim)
     pen.ellipse(0, 0.5, 0.42, 0.42, face)
@@ -325,7 +325,7 @@ def clock(pen: Pen) -> None:
 
 
 def teddy_bear(pen: Pen) -> None:
-    """A sitting teddy bear with a bow."""
+    """Draws a sitting teddy bear with a bow."""
     plush = pen.pick((176, 120, 70), (140, 90, 56), (222, 180, 130), (240, 226, 206))
     paw = lighter(plush, 0.4)
     for side in (-1, 1):

@@ -12,28 +12,28 @@ Point = tuple[float, float]
 
 
 def mix(a: Colour, b: Colour, share: float) -> Colour:
-    """The colour on the way from `a` (share 0) to `b` (share 1)."""
+    """Mixes the colour on the way from `a` (share 0) to `b` (share 1)."""
     return tuple(round(x + (y - x) * share) for x, y in zip(a, b, strict=True))
 
 
 def darker(colour: Colour, share: float = 0.25) -> Colour:
-    """The colour mixed with black."""
+    """Mixes a colour with black."""
     return mix(colour, (0, 0, 0), share)
 
 
 def lighter(colour: Colour, share: float = 0.3) -> Colour:
-    """The colour mixed with white."""
+    """Mixes a colour with white."""
     return mix(colour, (255, 255, 255), share)
 
 
 def arc(x: float, y: float, rx: float, ry: float, start: float = 0, stop: float = 360, points: int = 26) -> list[Point]:
-    """Points on an ellipse around (x, y), from `start` to `stop` degrees, anticlockwise from the right."""
+    """Lists points on an ellipse around (x, y), from `start` to `stop` degrees, anticlockwise from the right."""
     angles = [math.radians(start + (stop - start) * i / (points - 1)) for i in range(points)]
     return [(x + rx * math.cos(angle), y + ry * math.sin(angle)) for angle in angles]
 
 
 def smooth(corners: Sequence[Point], steps: int = 5) -> list[Point]:
-    """A closed curve through `corners` (Catmull-Rom)."""
+    """Lists points on a closed curve through `corners` (Catmull-Rom)."""
     curve = []
     for i in range(len(corners)):
         (ax, ay), (bx, by), (cx, cy), (dx, dy) = (corners[(i + j) % len(corners)] for j in (-1, 0, 1, 2))
@@ -69,16 +69,16 @@ class Pen:
         self._matrix = (height * cos * side, height * sin, -height * sin * side, height * cos)
 
     def pick(self, *options: Colour) -> Colour:
-        """One of the colours, slightly off."""
+        """Picks one of the colours, slightly off."""
         colour = options[self.rng.integers(len(options))]
         return tuple(int(min(255, max(0, value + self.rng.integers(-14, 15)))) for value in colour)
 
     def between(self, low: float, high: float) -> float:
-        """A number drawn evenly."""
+        """Draws a number evenly."""
         return float(self.rng.uniform(low, high))
 
     def polygon(self, points: Sequence[Point], colour: Colour) -> None:
-        """A filled polygon."""
+        """Fills a polygon."""
         a, b, c, d = self._matrix
         x0, y0 = self._foot
         placed = [(x0 + a * x + b * y, y0 - c * x - d * y) for x, y in points]
@@ -87,15 +87,15 @@ class Pen:
             self._mask.polygon(placed, fill=self._number)
 
     def blob(self, corners: Sequence[Point], colour: Colour) -> None:
-        """A filled shape with a smooth outline through `corners`."""
+        """Fills a shape with a smooth outline through `corners`."""
         self.polygon(smooth(corners), colour)
 
     def ellipse(self, x: float, y: float, rx: float, ry: float, colour: Colour) -> None:
-        """A filled ellipse around (x, y)."""
+        """Fills an ellipse around (x, y)."""
         self.polygon(arc(x, y, rx, ry), colour)
 
     def box(self, x0: float, y0: float, x1: float, y1: float, colour: Colour, radius: float = 0.0) -> None:
-        """A filled rectangle, its corners rounded by `radius`."""
+        """Fills a rectangle, its corners rounded by `radius`."""
         if not radius:
             self.polygon([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], colour)
             return
@@ -108,7 +108,7 @@ class Pen:
         self.polygon([p for x, y, turn in corners for p in arc(x, y, radius, radius, turn, turn + 90, 6)], colour)
 
     def line(self, points: Sequence[Point], width: float, colour: Colour) -> None:
-        """A line of round-ended strokes, `width` wide."""
+        """Draws a line of round-ended strokes, `width` wide."""
         half = width / 2
         for (x0, y0), (x1, y1) in itertools.pairwise(points):
             length = math.hypot(x1 - x0, y1 - y0) or 1.0
@@ -119,5 +119,5 @@ class Pen:
                 self.polygon(arc(x, y, half, half, points=10), colour)
 
     def ring(self, x: float, y: float, radius: float, width: float, colour: Colour) -> None:
-        """A circle's outline."""
+        """Draws a circle's outline."""
         self.line(arc(x, y, radius, radius, points=22), width, colour)

@@ -26,32 +26,36 @@ FAVOURITES = 5
 FAVOURITE_SHARE = 0.6
 """The share of a user's photos whose subject is one of these."""
 ACCENT = 0.9
-"""How likely a user's word for a concept is that of their dialect."""
+"""The chance that a user's word for a concept is that of their dialect."""
 
 
 @dataclass(frozen=True)
 class Person:
-    """A simulated user.
-
-    `subjects`, `places`, `times` and `moods` weigh what they photograph (probabilities in the order of THINGS, PLACES,
-    TIMES and MOODS). `words` are their own words, by concept. `rates` say how often they name the `things` beside the
-    subject, the `place`, the `time` and the `mood`. `habits` are words of theirs for any photo, each with its rate.
-    """
+    """A simulated user."""
 
     name: str
     subjects: tuple[float, ...]
+    """The probability of each of THINGS as the subject of their photos."""
     places: tuple[float, ...]
+    """The probability of each of PLACES."""
     times: tuple[float, ...]
+    """The probability of each of TIMES."""
     moods: tuple[float, ...]
+    """The probability of each of MOODS."""
     words: Mapping[str, str]
+    """Their own word for each concept."""
     rates: Mapping[str, float]
+    """The chance that they name a further thing (`things`), the `place`, the `hour`, the `mood`."""
     habits: Mapping[str, float]
+    """Words of theirs for any photo, each with its chance."""
     year_rate: float
+    """The chance that they name the year."""
     noise_rate: float
+    """The chance of a tag that means nothing."""
 
 
 def person(number: int, rng: np.random.Generator) -> Person:
-    """The user with that number: name by number, everything else drawn."""
+    """Draws the user with that number; only the name follows from it."""
     subjects = np.full(len(THINGS), (1 - FAVOURITE_SHARE) / len(THINGS))
     subjects[rng.choice(len(THINGS), size=FAVOURITES, replace=False)] += FAVOURITE_SHARE / FAVOURITES
     camera = str(rng.choice(CAMERA_WORDS))
@@ -66,7 +70,7 @@ def person(number: int, rng: np.random.Generator) -> Person:
         rates={
             "things": rng.uniform(0.4, 0.8),
             "place": rng.uniform(0.3, 0.9),
-            "time": rng.uniform(0.2, 0.8),
+            "hour": rng.uniform(0.2, 0.8),
             "mood": rng.uniform(0.3, 0.9),
         },
         habits={camera: rng.uniform(0.1, 0.5), habit: rng.uniform(0.1, 0.5)},
@@ -76,7 +80,7 @@ def person(number: int, rng: np.random.Generator) -> Person:
 
 
 def imagine(who: Person, rng: np.random.Generator) -> Scene:
-    """A scene that this user would photograph."""
+    """Draws a scene that this user would photograph."""
     subject = _draw(list(THINGS), who.subjects, rng)
     fitting = [name for name, place in PLACES.items() if subject in place.things]
     liking = dict(zip(PLACES, who.places, strict=True))
@@ -92,28 +96,28 @@ def imagine(who: Person, rng: np.random.Generator) -> Scene:
 
 
 def tag(who: Person, scene: Scene, when: int, rng: np.random.Generator) -> list[str]:
-    """This user's tags for a scene posted at `when` (ms): 3 to 8 different words, the subject's first."""
+    """Draws this user's tags for a scene posted at `when` (ms): 3 to 8 different words, the subject's first."""
     things = list(dict.fromkeys(scene.things))
-    said = [who.words[things[0]]]
-    said += [who.words[thing] for thing in things[1:] if rng.random() < who.rates["things"]]
-    rest = [("mood", scene.mood), ("place", scene.place), ("time", scene.time)]
-    said += [who.words[f"{kind}:{value}"] for kind, value in rest if rng.random() < who.rates[kind]]
-    said += [word for word, rate in who.habits.items() if rng.random() < rate]
+    words = [who.words[things[0]]]
+    words += [who.words[thing] for thing in things[1:] if rng.random() < who.rates["things"]]
+    rest = [("mood", scene.mood), ("place", scene.place), ("hour", scene.time)]
+    words += [who.words[f"{kind}:{value}"] for kind, value in rest if rng.random() < who.rates[kind]]
+    words += [word for word, rate in who.habits.items() if rng.random() < rate]
     if rng.random() < who.year_rate:
-        said.append(str(datetime.fromtimestamp(when / 1000, UTC).year))
+        words.append(str(datetime.fromtimestamp(when / 1000, UTC).year))
     if rng.random() < who.noise_rate:
-        said.append(f"img{rng.integers(1000, 10000)}")
-    # Who has said too little looks again, and says what comes to mind most easily.
+        words.append(f"img{rng.integers(1000, 10000)}")
+    # Who has too few words looks again, and takes what they name most easily.
     for kind, value in sorted(rest, key=lambda each: -who.rates[each[0]]):
-        if len(dict.fromkeys(said)) < FEWEST_TAGS:
-            said.append(who.words[f"{kind}:{value}"])
-    return list(dict.fromkeys(said))[:MOST_TAGS]
+        if len(dict.fromkeys(words)) < FEWEST_TAGS:
+            words.append(who.words[f"{kind}:{value}"])
+    return list(dict.fromkeys(words))[:MOST_TAGS]
 
 
 def _own_words(rng: np.random.Generator) -> dict[str, str]:
     dialect = int(rng.choice(len(DIALECTS), p=(0.5, 0.25, 0.25)))
     concepts = dict(THING_WORDS)
-    for kind, table in (("place", PLACE_WORDS), ("time", TIME_WORDS), ("mood", MOOD_WORDS)):
+    for kind, table in (("place", PLACE_WORDS), ("hour", TIME_WORDS), ("mood", MOOD_WORDS)):
         concepts |= {f"{kind}:{name}": words for name, words in table.items()}
     own = {}
     for concept, words in concepts.items():

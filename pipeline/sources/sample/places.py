@@ -1,4 +1,4 @@
-"""The places: what lies behind the things. Units are the picture's height; (0, 0) is the lower left corner.
+"""The places behind the things. Units are the picture's height; (0, 0) is the lower left corner.
 
 Each drawing gets a pen for the whole picture, the picture's width, and the light it stands in.
 """
@@ -23,7 +23,7 @@ class Light(NamedTuple):
     """Above the horizon, as a share of the sky."""
     mood: Colour
     dark: bool
-    """Whether lamps and stars shine."""
+    """True when lamps and stars shine."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Place:
 
 
 def _ridge(pen: Pen, width: float, base: float, height: float, waves: float) -> list[Point]:
-    """A skyline of hills from left to right."""
+    """Lists the points of a skyline of hills from left to right."""
     shift, second = pen.between(0, 6.28), pen.between(0, 6.28)
     points = []
     for i in range(41):

@@ -45,7 +45,7 @@ LIGHTS: dict[str, tuple[float, float, float]] = {
     "sunset": (1.06, 0.82, 0.66),
     "night": (0.42, 0.46, 0.68),
 }
-"""What falls on everything: red, green, blue."""
+"""The light that falls on everything: red, green, blue."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Box:
 
 
 class _Spot(NamedTuple):
-    """Where a thing stands (its foot) and how tall it is, in pixels of the fine picture."""
+    """The place of a thing (its foot) and its height, in pixels of the fine picture."""
 
     thing: str
     x: float
@@ -99,7 +99,7 @@ def render(scene: Scene, rng: np.random.Generator) -> Rendering:
 
 
 def encode(picture: Image.Image) -> bytes:
-    """The picture as JPEG, quality 90."""
+    """Encodes the picture as JPEG, quality 90."""
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=90)
     return buffer.getvalue()
@@ -118,7 +118,7 @@ def _sky(size: tuple[int, int], light: Light) -> Image.Image:
 
 
 def _arrange(scene: Scene, place: Place, size: tuple[int, int], rng: np.random.Generator) -> list[_Spot]:
-    """A spot for each thing, the rearmost first: the subject near, each where the others leave room."""
+    """Finds a spot for each thing, the rearmost first: the subject near, each where the others leave room."""
     width, height = size
     spots: list[_Spot] = []
     for i, name in enumerate(scene.things):
@@ -133,7 +133,7 @@ def _arrange(scene: Scene, place: Place, size: tuple[int, int], rng: np.random.G
 
 
 def _foot(thing: Thing, place: Place, near: float, tall: float, rng: np.random.Generator) -> float:
-    """The height of a thing's foot above the lower edge, as a share of the picture's height."""
+    """Returns the height of a thing's foot above the lower edge, as a share of the picture's height."""
     if thing.zone == "sky" and not place.indoors:
         return rng.uniform(min(place.horizon + 0.1, 0.92 - tall), max(place.horizon + 0.12, 0.95 - tall))
     if thing.zone == "wall":
@@ -145,12 +145,12 @@ def _foot(thing: Thing, place: Place, near: float, tall: float, rng: np.random.G
 
 
 def _crowding(x: float, y: float, spots: list[_Spot]) -> float:
-    """How much the things in `spots` would overlap with one at (x, y)."""
+    """Measures how much the things in `spots` would overlap with one at (x, y)."""
     return sum(spot.tall / (abs(x - spot.x) + abs(y - spot.y) / 2 + 1) for spot in spots)
 
 
 def _expose(picture: Image.Image, scene: Scene, rng: np.random.Generator) -> Image.Image:
-    """The hour's light on everything, the mood's tint as of a film, and its grain."""
+    """Applies the hour's light, the mood's tint as of a film, and its grain."""
     if scene.mood == "mono":
         picture = picture.convert("L").convert("RGB")
     value = np.linspace(0, 1, 256)
@@ -169,7 +169,7 @@ def _expose(picture: Image.Image, scene: Scene, rng: np.random.Generator) -> Ima
 
 
 def _boxes(mask: np.ndarray, drawn: list[tuple[str, int]]) -> tuple[Box, ...]:
-    """The boxes of the parts of the (fine) mask that each thing still holds at the end."""
+    """Finds the boxes of the parts of the (fine) mask that each thing still holds at the end."""
     boxes = []
     for number, (name, painted) in enumerate(drawn, start=1):
         held = mask == number

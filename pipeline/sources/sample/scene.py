@@ -1,4 +1,4 @@
-"""What a photo shows, in words: the scene. `render` makes the picture."""
+"""Scenes: the content of a photo, in words. `render` makes the picture."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ MOODS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "mono")
 class Scene:
     """A place (of PLACES) at a time of day (of TIMES) in a colour mood (of MOODS), with things (of THINGS) in it.
 
-    The first thing is the photo's subject: the largest, in front of the others. `portrait` is the picture's format.
+    The first thing is the photo's subject: the largest, in front of the others.
     """
 
     place: str
@@ -23,10 +23,11 @@ class Scene:
     mood: str
     things: tuple[str, ...]
     portrait: bool = False
+    """True for an upright picture."""
 
 
 def random_scene(rng: np.random.Generator, things: tuple[int, int] = (2, 6)) -> Scene:
-    """A scene in which every class is equally likely as the subject, and everything else is drawn evenly.
+    """Draws a scene in which every class is equally likely as the subject, and everything else is drawn evenly.
 
     `things` are the least and the greatest number of things in it.
     """

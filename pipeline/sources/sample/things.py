@@ -1,4 +1,4 @@
-"""The COCO classes that are drawn: how, how large, and where they are at home."""
+"""The COCO classes that are drawn: their drawings, sizes and zones."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class Thing:
     height: float
     zone: Zone = "ground"
     mirrored: bool = True
-    """Whether it may be drawn mirrored, too."""
+    """True when it may be drawn mirrored."""
 
 
 THINGS: dict[str, Thing] = {
@@ -64,5 +64,5 @@ THINGS: dict[str, Thing] = {
 
 
 def classes() -> tuple[str, ...]:
-    """The COCO names of the drawn classes, in COCO's order."""
+    """Lists the COCO names of the drawn classes, in COCO's order."""
     return tuple(THINGS)

@@ -13,7 +13,7 @@ def _wheel(pen: Pen, x: float, radius: float) -> None:
 
 
 def car(pen: Pen) -> None:
-    """A car from the side: low, with a rounded cabin."""
+    """Draws a car from the side: low, with a rounded cabin."""
     paint = pen.pick(*PAINT)
     back = pen.between(-0.8, -0.55)
     pen.blob([(back, 0.55), (-0.42, 0.98), (0.2, 1.0), (0.66, 0.56)], paint)
@@ -30,7 +30,7 @@ def car(pen: Pen) -> None:
 
 
 def bus(pen: Pen) -> None:
-    """A bus: a long box with a row of windows and a door."""
+    """Draws a bus: a long box with a row of windows and a door."""
     paint = pen.pick(*PAINT)
     pen.box(-1.15, 0.14, 1.15, 1.0, paint, 0.07)
     pen.box(-1.15, 0.3, 1.15, 0.4, lighter(paint, 0.55))
@@ -47,7 +47,7 @@ def bus(pen: Pen) -> None:
 
 
 def truck(pen: Pen) -> None:
-    """A lorry: a tall cargo box behind a short cab."""
+    """Draws a lorry: a tall cargo box behind a short cab."""
     paint = pen.pick(*PAINT)
     cargo = pen.pick((238, 236, 230), (206, 210, 216), (180, 140, 96), (110, 130, 150))
     pen.box(-1.1, 0.16, 1.0, 0.28, TYRE)
@@ -65,7 +65,7 @@ def truck(pen: Pen) -> None:
 
 
 def train(pen: Pen) -> None:
-    """A train: a streamlined engine and coaches on rails."""
+    """Draws a train: a streamlined engine and coaches on rails."""
     paint, band = pen.pick(*PAINT), pen.pick(*PAINT)
     pen.box(-1.9, 0.0, 1.7, 0.05, (120, 112, 108))
     for i in range(19):
@@ -85,7 +85,7 @@ def train(pen: Pen) -> None:
 
 
 def boat(pen: Pen) -> None:
-    """A boat: a hull with sails, or with a cabin and a funnel."""
+    """Draws a boat: a hull with sails, or with a cabin and a funnel."""
     hull = pen.pick((150, 84, 46), (236, 236, 234), (40, 76, 140), (190, 44, 46))
     if pen.rng.random() < 0.6:
         sail = pen.pick((248, 246, 238), (232, 90, 70), (246, 206, 96), (120, 180, 220))
@@ -105,7 +105,7 @@ def boat(pen: Pen) -> None:
 
 
 def airplane(pen: Pen) -> None:
-    """An aeroplane in flight: fuselage, swept wing, tail fin."""
+    """Draws an aeroplane in flight: fuselage, swept wing, tail fin."""
     paint = pen.pick((240, 242, 244), (240, 242, 244), (210, 216, 224), (250, 220, 120))
     trim: Colour = pen.pick(*PAINT[:3], (60, 150, 110))
     pen.polygon([(0.1, 0.5), (-0.34, 0.92), (-0.5, 0.92), (-0.24, 0.48)], darker(paint, 0.22))
@@ -123,7 +123,7 @@ def airplane(pen: Pen) -> None:
 
 
 def bicycle(pen: Pen) -> None:
-    """A bicycle from the side."""
+    """Draws a bicycle from the side."""
     paint = pen.pick(*PAINT)
     radius, width = 0.31, 0.045
     for x in (-0.5, 0.5):

@@ -70,7 +70,7 @@ def test_a_persons_words_are_one_for_each_concept_out_of_the_tables():
     own = person(0, np.random.default_rng(0)).words
     for thing, words in THING_WORDS.items():
         assert own[thing] in words
-    for kind, table in (("place", PLACE_WORDS), ("time", TIME_WORDS), ("mood", MOOD_WORDS)):
+    for kind, table in (("place", PLACE_WORDS), ("hour", TIME_WORDS), ("mood", MOOD_WORDS)):
         for name, words in table.items():
             assert own[f"{kind}:{name}"] in words
 
@@ -85,7 +85,7 @@ def test_no_word_has_two_meanings():
 def test_tags_name_what_the_scene_shows_in_the_persons_own_words():
     who = person(0, np.random.default_rng(0))
     scene = Scene(place="city", time="night", mood="red", things=("bus", "dog", "dog"))
-    true = {who.words[each] for each in ("bus", "dog", "place:city", "time:night", "mood:red")}
+    true = {who.words[each] for each in ("bus", "dog", "place:city", "hour:night", "mood:red")}
     for seed in range(200):
         tags = tag(who, scene, WHEN, np.random.default_rng(seed))
         assert tags[0] == who.words["bus"]
