@@ -7,7 +7,7 @@ FOLDER is the one of real photos and weights that REAL_DATA names. On the device
 speed      The extraction stage (photos in shards → parquet; without import and model load) against the forward pass of
            the same network on one ready batch, in turns, for VGG16 224 (seeded) and YOLOv8n 448 (real weights); and
            decoding alone on all cores. Medians of --rounds. CPU seconds tell on busy cores, too.
-command    The same stages as commands, from `python -m stages.extract_image` to its end.
+command    The same stages as commands, from `python -m stages.extract NAME` to its end.
 batches    The bare network with 8, 16 and 32 photos at once.
 precision  How near features in float16 are to float32: the least cosine of any photo.
 memory     Resident memory over 100,000 photos (--many), all different, with a tiny network.
@@ -198,13 +198,16 @@ def command(folder: Path, shards: Path, count: int, scratch: Path) -> None:
     params = yaml.load((ROOT / "params.yaml").read_text())
     params["source"], params["recipe"] = "table", "own"
     params["recipes"]["own"] = params["recipes"]["sample"]
-    params["image"]["weights"] = {"kind": "seeded"}
-    params["objects"] |= {"detector": str((folder / "weights" / "yolov8n.pt").resolve()), "sha256": YOLOV8N}
+    params["extractors"]["image"]["weights"] = {"kind": "seeded"}
+    params["extractors"]["objects"] |= {
+        "detector": str((folder / "weights" / "yolov8n.pt").resolve()),
+        "sha256": YOLOV8N,
+    }
     yaml.dump(params, project / "params.yaml")
-    for name in ("extract_image", "extract_objects"):
+    for name in ("image", "objects"):
         start = time.perf_counter()
         environment = os.environ | {"PYTHONPATH": str(ROOT)}
-        subprocess.run([sys.executable, "-m", f"stages.{name}"], cwd=project, env=environment, check=True)
+        subprocess.run([sys.executable, "-m", "stages.extract", name], cwd=project, env=environment, check=True)
         seconds = time.perf_counter() - start
         print(f"{name}: {len(names)} photos in {seconds:.1f} s, {len(names) / seconds:.2f} photos/s with all")
 

@@ -23,7 +23,7 @@ from ruamel.yaml import YAML
 from pipeline.evaluation.curves import metrics
 from pipeline.evaluation.ranking import rank
 from pipeline.features.record import read_record
-from pipeline.features.store import Features, StoreConfig, build_store, feature_names, read_store
+from pipeline.features.store import Features, StoreConfig, build_store, read_store
 from pipeline.files import read_parquet, sha256, write_parquet
 from pipeline.training.task import TrainingTask
 from pipeline.training.tune import fit_chosen, tune
@@ -38,7 +38,7 @@ STORES = (
 TRAINING = {"batch": 64, "epochs": 500, "curve_every": 10, "smoothing": 5, "patience": 10}
 """For a few hundred posts: an epoch is few steps and many epochs cost seconds, and eighty posts make a noisy figure."""
 GRID = {"learning_rate": [0.01, 0.02, 0.05], "l2": [1e-6, 1e-5, 1e-4]}
-CODE = ("dvc.yaml", "params.yaml", ".dvcignore", "pipeline", "stages")
+CODE = ("dvc.yaml", "params.yaml", ".dvcignore", "pipeline", "project", "stages")
 POST = ("user", "photo", "tags")
 DVC = (sys.executable, "-m", "dvc")
 
@@ -78,8 +78,8 @@ def prepare(copy: Path, real: Path, folds: int) -> None:
     params |= {"source": "table", "recipe": "real"}
     params["recipes"]["real"] = {"refine": [{"keep": "core", "user": 8, "tag": 5}], "split": {"test_share": 0.2}}
     weights = {"kind": "file", "path": str(backbone.resolve()), "sha256": sha256(backbone)}
-    params["image"] |= {"backbone": "squeezenet1_1", "weights": weights}
-    params["objects"] |= {"detector": str(detector.resolve()), "sha256": sha256(detector)}
+    params["extractors"]["image"] |= {"backbone": "squeezenet1_1", "weights": weights}
+    params["extractors"]["objects"] |= {"detector": str(detector.resolve()), "sha256": sha256(detector)}
     params["training"] |= TRAINING
     params["tuning"] |= {"grid": GRID, "folds": folds}
     YAML().dump(params, copy / "params.yaml")
@@ -90,7 +90,7 @@ def split(copy: Path, seed: int) -> Params:
     params = YAML().load(copy / "params.yaml")
     params["seed"] = seed
     YAML().dump(params, copy / "params.yaml")
-    stages = ["split", "extract_image", "extract_objects"]
+    stages = ["split", "extract"]
     subprocess.run(
         [*DVC, "repro", *stages], cwd=copy, check=True, stdout=sys.stderr, env=os.environ | {"PYTHONPATH": ""}
     )
@@ -120,7 +120,7 @@ def scaled(
     copy: Path, params: Params, features: str, store: StoreConfig, posts: pl.DataFrame, test: pl.DataFrame
 ) -> Features:
     """What the store stage keeps of one feature set."""
-    vectors = {name: read_parquet(copy / params.paths.features(name)) for name in feature_names(features)}
+    vectors = {name: read_parquet(copy / params.paths.features(name)) for name in params.feature_set(features)}
     records = {name: read_record(copy / params.paths.features(name)) for name in vectors}
     file = copy / "store.parquet"
     photos = pl.concat([posts["photo"], test["photo"]])

@@ -26,13 +26,6 @@ from pipeline.files import columns_of, read_parquet
 SCALINGS, RECORDS = b"scalings", b"records"
 """The keys of the Parquet schema's metadata: fitted scalings and extractors' records, by extractor, as JSON."""
 
-FeatureSet = str
-
-
-def feature_names(features: FeatureSet) -> tuple[str, ...]:
-    """Returns the extractors of a feature set."""
-    return () if features == "none" else tuple(features.split("+"))
-
 
 class StoreConfig(Config):
     """The scaling of features for the models."""
