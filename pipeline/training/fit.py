@@ -19,8 +19,7 @@ def fit(config: BaseModelConfig, task: TrainingTask, work: Path | None = None) -
     its patience ends, and the parameters that did best on them are kept. A run that was killed resumes from the folder
     `work`. Raises InputError when no post is left to learn from, and SettingError when training diverges.
     """
-    trainer = trainer_of(config)
-    (fitted,) = trainer.fit([config], task, work)
-    if fitted.model is None:
-        raise trainer.diverged(config, fitted.epoch)
+    (fitted,) = trainer_of(config).fit([config], task, work)
+    if fitted.failure is not None:
+        raise fitted.failure
     return fitted

@@ -6,6 +6,7 @@ from typing import Self
 import polars as pl
 
 from pipeline.data.schema import POST
+from pipeline.errors import SettingError
 from pipeline.evaluation.metrics.measure import Measure
 from pipeline.features.store import Features
 from pipeline.models.model import Model
@@ -64,3 +65,5 @@ class Fitted:
     """How many posts have every tag, and so no negative to learn from."""
     device: str = "cpu"
     """Where it was trained: cpu or cuda."""
+    failure: SettingError | None = None
+    """Why there is no model: training diverged."""

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pipeline.errors import SettingError
 from pipeline.models.settings import BaseModelConfig, TrainingConfig
 from pipeline.training.task import Fitted, TrainingTask
 
@@ -44,7 +43,3 @@ class Trainer(ABC):
     def with_epochs(self, config: BaseModelConfig, epochs: int) -> BaseModelConfig:  # noqa: ARG002 (as above)
         """Returns a complete model that is trained for a number of epochs."""
         return config
-
-    def diverged(self, config: BaseModelConfig, epoch: int, trials: int = 1) -> SettingError:
-        """Returns the error for training that diverged in an epoch, with a complete model or the first of some."""
-        raise NotImplementedError("models that are fitted at once cannot diverge")

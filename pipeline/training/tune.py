@@ -11,7 +11,7 @@ from typing import Any, Self
 import polars as pl
 from pydantic import TypeAdapter
 
-from pipeline.errors import ArtifactError, InputError
+from pipeline.errors import ArtifactError, InputError, SettingError
 from pipeline.evaluation.metrics.measure import Measure
 from pipeline.files import read_json, write_json
 from pipeline.models.registry import ModelConfig
@@ -66,6 +66,8 @@ class TrialResult:
     """How many epochs were run; rounded."""
     score: float | None = None
     """The measure on the validation posts, None where training diverged, or where there was nothing to choose."""
+    failure: SettingError | None = None
+    """Why there is no score: training diverged in some fold."""
 
 
 def tune(
@@ -107,11 +109,14 @@ def measured(
             "There is no training post to spare for validation, so that no setting can be chosen: try no more than one "
             "value of each setting, without patience, or keep users with more posts."
         )
-    trainer, configs = trainer_of(tried[0].config), [result.config for result in tried]
+    configs = [result.config for result in tried]
+    trainer = trainer_of(configs[0])
     fitted = [trainer.fit(configs, part, work and work / f"fold-{number}") for number, part in enumerate(parts)]
     results = [average(result, in_folds) for result, in_folds in zip(tried, zip(*fitted, strict=True), strict=True)]
-    if all(result.score is None for result in results):
-        raise trainer.diverged(results[0].config, results[0].epoch, len(results))
+    if all(result.failure for result in results):
+        first = results[0].failure
+        ended = f" Training ended so with all {len(results)} combinations." if len(results) > 1 else ""
+        raise SettingError(first.field, f"{first.message}{ended}")
     return results
 
 
@@ -138,9 +143,9 @@ def combinations(grid: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
 
 def average(result: TrialResult, fitted: Sequence[Fitted]) -> TrialResult:
     """Averages how a combination did over the folds; with which training diverged in one, it diverged."""
-    failed = next((one for one in fitted if one.score is None), None)
+    failed = next((one for one in fitted if one.failure), None)
     if failed is not None:
-        return replace(result, epoch=failed.epoch, epochs=failed.epochs)
+        return replace(result, epoch=failed.epoch, epochs=failed.epochs, failure=failed.failure)
     epochs, epoch = ([getattr(one, name) for one in fitted] for name in ("epochs", "epoch"))
     return replace(
         result,

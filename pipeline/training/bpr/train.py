@@ -7,7 +7,7 @@ import torch
 
 from pipeline.data.schema import PHOTO, TAG, TAGS, USER
 from pipeline.data.vocabulary import vocabulary
-from pipeline.errors import InputError
+from pipeline.errors import InputError, SettingError
 from pipeline.models.factorisation import Contexts, Factorisation, FactorisationConfig
 from pipeline.models.model import FittedExtractor
 from pipeline.models.settings import TrainingConfig, TrainingOverrides
@@ -102,11 +102,21 @@ def fits(run: TrainingRun, config: FactorisationConfig, layout: Layout, task: Tr
     skipped, device = len(task.posts) - len(run.data.posts), run.data.posts.positives.tags.device.type
     found = []
     for number, trial in enumerate(run.trials):
-        model = None
-        if not trial.diverged:
-            complete = config.model_copy(update={"training": TrainingOverrides(**dict(trial.settings))})
-            model = Factorisation(complete, layout.names, layout.split(run.best[number]), extractors)
         curve = pl.DataFrame(trial.curve, schema=task.curve_schema, orient="row")
-        epoch, score = (trial.diverged, None) if trial.diverged else (trial.best_epoch, trial.best_score)
-        found.append(Fitted(model, curve, epoch, trial.epochs, score, skipped, device))
+        if trial.diverged:
+            failure = divergence(trial.settings, trial.diverged)
+            found.append(Fitted(None, curve, trial.diverged, trial.epochs, None, skipped, device, failure))
+            continue
+        complete = config.model_copy(update={"training": TrainingOverrides(**dict(trial.settings))})
+        model = Factorisation(complete, layout.names, layout.split(run.best[number]), extractors)
+        found.append(Fitted(model, curve, trial.best_epoch, trial.epochs, trial.best_score, skipped, device))
     return found
+
+
+def divergence(settings: TrainingConfig, epoch: int) -> SettingError:
+    """Says that training diverged in an epoch, and what avoids it."""
+    return SettingError(
+        "training.learning_rate",
+        f"is {settings.learning_rate} (optimizer {settings.optimizer}, sigma {settings.sigma}); the loss was no longer "
+        f"finite in epoch {epoch}: choose a smaller rate or a smaller batch, or standardise the features.",
+    )

@@ -8,7 +8,6 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.errors import SettingError
 from pipeline.models.settings import TrainedConfig, TrainingConfig, merged
 from pipeline.training.bpr.checkpoint import Checkpoint
 from pipeline.training.task import Fitted, TrainingTask
@@ -51,15 +50,6 @@ class BPRTrainer(Trainer):
 
     def with_epochs(self, config: TrainedConfig, epochs: int) -> TrainedConfig:
         return config.with_settings({"epochs": epochs})
-
-    def diverged(self, config: TrainedConfig, epoch: int, trials: int = 1) -> SettingError:
-        settings = settings_of(config)
-        which = "the loss" if trials == 1 else f"the loss of all {trials} combinations"
-        return SettingError(
-            "training.learning_rate",
-            f"is {settings.learning_rate} (optimizer {settings.optimizer}, sigma {settings.sigma}); {which} was no "
-            f"longer finite in epoch {epoch}: choose a smaller rate or a smaller batch, or standardise the features.",
-        )
 
 
 def settings_of(config: TrainedConfig) -> TrainingConfig:
