@@ -10,7 +10,7 @@ ALTERNATIVES: dict[Option, str] = {
     "address": "Give another --address, or choose --engine local.",
     "device": "Choose another --device.",
     "engine": "Choose --engine local to do without it.",
-    "workers": "Choose fewer --workers.",
+    "workers": "Choose fewer --workers; 0 decodes without further processes.",
 }
 """Remedies for a resource that the machine lacks, by the choice that avoids it."""
 
@@ -38,7 +38,7 @@ def explain(error: InputError | OSError) -> str:
     """Returns the sentence for an error that the user can mend, and the remedy."""
     match error:
         case ArtifactError():
-            return f"{_ended(error)} Run `dvc repro`, which makes what is missing or out of date."
+            return f"{_ended(error)} Run `dvc repro`, which makes again what is missing, damaged or out of date."
         case ResourceError():
             return f"{_ended(error)} {ALTERNATIVES[error.option]}"
         case CredentialError():

@@ -13,7 +13,7 @@ from pipeline.config import Config
 from pipeline.errors import one_line
 
 Schema = Mapping[str, Any]
-Path = Sequence[int | str]
+Location = Sequence[int | str]
 
 EXPECTED = {
     "bool_type": "true or false",
@@ -63,7 +63,7 @@ def _explain(error: ErrorDetails, raw: Any, schema: Schema) -> str:
     key, value, context = ".".join(map(str, path)), _as_yaml(error["input"]), error.get("ctx", {})
     if error["loc"][-1:] == ("[key]",):
         section = ".".join(map(str, error["loc"][:-2]))
-        return f"{section} has the name {value}: a name is lower-case letters, digits, -, _ and +, the first no sign."
+        return f"{section} has the name {value}: names are of a-z, 0-9, -, _ and +, and begin with a letter or digit."
     match error["type"]:
         case "extra_forbidden":
             known = _keys(_locate(error["loc"][:-1], raw, schema)[1])
@@ -98,7 +98,7 @@ def _explain_tag(key: str, section: Any, context: Mapping[str, Any]) -> str:
     return f"{_join(key, tag)} is {_as_yaml(value)}; it must be one of {', '.join(choices)}{hint}"
 
 
-def _locate(location: Path, raw: Any, schema: Schema) -> tuple[list[int | str], Schema]:
+def _locate(location: Location, raw: Any, schema: Schema) -> tuple[list[int | str], Schema]:
     """Returns the parts of an error's location that stand in the file, and the JSON schema of what is there.
 
     Pydantic adds to a location the name of the option of each union on the way.

@@ -56,7 +56,7 @@ def fault(raw: Any) -> str:
         ("models.fm", {"kind": "fn", "features": "none"}, "models.fm.kind is 'fn'; it must be one of "),
         ("models.fm.trianing", {}, "; did you mean training?"),
         ("models.fm.training", {"l3": 1}, "models.fm.training.l3 is not a known key"),
-        ("models.A B", PARAMS["models"]["fm"], "models has the name 'A B': a name is lower-case letters, digits"),
+        ("models.A B", PARAMS["models"]["fm"], "models has the name 'A B': names are of a-z, 0-9"),
         ("models", {}, "models has too few entries: it needs 1 or more."),
         ("recipes", {}, "recipes has too few entries: it needs 1 or more."),
         ("recipes.sample.refine.0.usr", 5, "recipes.sample.refine.0.usr is not a known key"),
@@ -77,7 +77,7 @@ def test_a_fault_names_the_key_the_value_and_the_choices(key, value, sentence):
 def test_a_name_that_is_no_text():
     params = copy.deepcopy(PARAMS)
     params["models"][None] = params["models"]["fm"]
-    assert fault(params).startswith("models has the name null: a name is ")
+    assert fault(params).startswith("models has the name null: names are of a-z")
 
 
 def test_further_faults_are_counted():
