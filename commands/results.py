@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from pipeline.errors import InputError
+from pipeline.evaluation.metrics.measure import HEADLINE
 from pipeline.evaluation.metrics.registry import METRICS
 from pipeline.files import read_json
 from pipeline.report.summary import summary_table
@@ -14,7 +15,7 @@ from project.params import Params
 
 def main(
     params: Params,
-    metric: Annotated[str, typer.Option(help=f"The metric that is shown: {', '.join(METRICS)}.")] = "f1",
+    metric: Annotated[str, typer.Option(help=f"The metric that is shown: {', '.join(METRICS)}.")] = HEADLINE.metric,
 ) -> str:
     if metric not in METRICS:
         raise InputError(f"--metric is {metric!r}; it must be one of {', '.join(METRICS)}.")

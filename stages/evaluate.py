@@ -1,7 +1,8 @@
 """Suggests tags for the test posts by one model, and measures where they hit."""
 
 from pipeline.data.schema import TAGGED_POST
-from pipeline.evaluation.curves import mean_curve, metrics_over_seeds
+from pipeline.evaluation.curves import DEVIATION, mean_curve, metrics_over_seeds
+from pipeline.evaluation.metrics.measure import HEADLINE
 from pipeline.evaluation.ranking import find_hits, recommend
 from pipeline.features.store import read_store
 from pipeline.files import atomic, read_parquet, write_json, write_parquet
@@ -22,8 +23,8 @@ def main(params: Params, model: Model) -> str:
     with atomic(paths.curve(model)) as file:
         mean_curve(rankings).write_csv(file)
     write_parquet(suggestions[0], paths.recommendations(model))
-    seeds = f" ± {figures['f1@5_deviation']:.4f} ({len(fitted)} seeds)" if len(fitted) > 1 else ""
-    return f"evaluate {model}: F1@5 {figures['f1@5']:.4f}{seeds} over {len(posts):,} test posts"
+    spread = f" ± {figures[f'{HEADLINE}{DEVIATION}']:.4f} ({len(fitted)} seeds)" if len(fitted) > 1 else ""
+    return f"evaluate {model}: {HEADLINE.label} {figures[str(HEADLINE)]:.4f}{spread} over {len(posts):,} test posts"
 
 
 app = command(main)

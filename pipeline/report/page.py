@@ -20,7 +20,7 @@ from ruamel.yaml import YAML
 from pipeline.data.schema import K
 from pipeline.evaluation.bootstrap import Bootstrap, paired_bootstrap
 from pipeline.evaluation.curves import DEVIATION
-from pipeline.evaluation.metrics.measure import DEPTH, Measure
+from pipeline.evaluation.metrics.measure import DEPTH, HEADLINE, Measure
 from pipeline.evaluation.metrics.registry import METRICS
 from pipeline.evaluation.ranking import find_hits
 from pipeline.files import atomic_folder
@@ -40,9 +40,6 @@ from pipeline.report.findings import (
 from pipeline.report.inputs import ModelInfo, ReportInputs
 from pipeline.report.looks import COLOURS, MARKER_PATHS, Look, looks
 
-HEADLINE = Measure("f1", 5)
-"""The measure by which the report compares models."""
-
 SHOWN_K = (1, 5, 10)
 TOLERANCE = 1e-6
 """How far the metrics may lie from the figures of the recommendations: what rounding can do, and no more."""
@@ -56,11 +53,6 @@ def write_report(inputs: ReportInputs, config: ReportConfig, folder: Path) -> No
     rankings = {model.name: find_hits(inputs.test, inputs.recommendations[model.name]) for model in inputs.models}
     bootstrap = paired_bootstrap(rankings, config, np.random.default_rng(config.seed))
     check_metrics(inputs, bootstrap)
-    headlines = bootstrap.of(HEADLINE.metric)
-    found = looks(inputs.models, inputs.feature_sets)
-    examples = build_examples(inputs)
-    chosen = choices.build_choices(inputs)
-    trained = {name: frame for name, frame in inputs.training.items() if frame.height}
     environment = Environment(
         loader=PackageLoader("pipeline.report", "."),
         autoescape=True,
@@ -72,42 +64,56 @@ def write_report(inputs: ReportInputs, config: ReportConfig, folder: Path) -> No
     with atomic_folder(folder) as temporary:
         assets = temporary / "assets"
         assets.mkdir()
-        draw_figures(inputs, found, headlines, chosen, trained, assets)
+        content = page_content(inputs, bootstrap)
+        draw_figures(inputs, content["looks"], bootstrap.of(HEADLINE.metric), content["choices"], assets)
         (assets / "report.css").write_bytes(files("pipeline.report").joinpath("report.css").read_bytes())
-        page = environment.get_template("template.html.j2").render(
-            inputs=inputs,
-            config=config,
-            colours=COLOURS,
-            looks=found,
-            marker_paths=MARKER_PATHS,
-            figure_size=figures.PIXELS,
-            table_2={key: value for key, value in inputs.stats.items() if isinstance(value, int)},
-            sights={model.name: sight(model, inputs.feature_sets[model.features]) for model in inputs.models},
-            measure=HEADLINE,
-            metrics=METRICS,
-            headline=headline(inputs, headlines, HEADLINE),
-            caveats=caveats(inputs),
-            families=families(inputs, headlines, HEADLINE.k),
-            tables={metric: tabulate(inputs.models, bootstrap.of(metric)) for metric in METRICS},
-            measured={model.name: measured(inputs, model, HEADLINE) for model in inputs.models},
-            tested={model.name: measured(inputs, model, inputs.measure) for model in inputs.models},
-            top=max(values[str(HEADLINE)] for values in inputs.metrics.values()),
-            shown=SHOWN_K,
-            depths=range(1, DEPTH + 1),
-            matrix=matrix(inputs.models, headlines, HEADLINE.k),
-            pairs=[compare(headlines, one, other, HEADLINE.k) for one, other in combinations(inputs.models, 2)],
-            examples=[(example, picture(inputs, example, n, assets)) for n, example in enumerate(examples, start=1)],
-            suggestions=SUGGESTIONS,
-            curve_file=curve_file,
-            choices=chosen,
-            edges=choices.edges(chosen),
-            diverged=choices.diverged(chosen),
-            trained=trained,
-            seeds=seeds(inputs.params),
-        )
+        examples = [
+            (example, picture(inputs, example, number, assets))
+            for number, example in enumerate(build_examples(inputs), start=1)
+        ]
+        page = environment.get_template("template.html.j2").render(content, config=config, examples=examples)
         (temporary / "index.html").write_text(page, encoding="utf-8")
         script = environment.get_template("seconds.js.j2").render(seconds=dict(inputs.seconds))
         (temporary / "seconds.js").write_text(script, encoding="utf-8")
+
+
+def page_content(inputs: ReportInputs, bootstrap: Bootstrap) -> dict[str, Any]:
+    """Gathers what the template shows, apart from the examples: findings, tables and looks."""
+    headlines, models, k = bootstrap.of(HEADLINE.metric), inputs.models, HEADLINE.k
+    chosen = choices.build_choices(inputs)
+    return {
+        "inputs": inputs,
+        "seeds": seeds(inputs.params),
+        "trained": any(frame.height for frame in inputs.training.values()),
+        # Findings in words.
+        "headline": headline(inputs, headlines, HEADLINE),
+        "caveats": caveats(inputs),
+        "sights": {model.name: sight(model, inputs.feature_sets[model.features]) for model in models},
+        # Metrics and their differences.
+        "measure": HEADLINE,
+        "metrics": METRICS,
+        "shown": SHOWN_K,
+        "depths": range(1, DEPTH + 1),
+        "tables": {metric: tabulate(models, bootstrap.of(metric)) for metric in METRICS},
+        "measured": {model.name: measured(inputs, model, HEADLINE) for model in models},
+        "top": max(values[str(HEADLINE)] for values in inputs.metrics.values()),
+        "families": families(inputs, headlines, k),
+        "matrix": matrix(models, headlines, k),
+        "pairs": [compare(headlines, one, other, k) for one, other in combinations(models, 2)],
+        # Choice of settings.
+        "choices": chosen,
+        "edges": choices.edges(chosen),
+        "diverged": choices.diverged(chosen),
+        "tested": {model.name: measured(inputs, model, inputs.measure) for model in models},
+        # Looks.
+        "looks": looks(models, inputs.feature_sets),
+        "colours": COLOURS,
+        "marker_paths": MARKER_PATHS,
+        "figure_size": figures.PIXELS,
+        "curve_file": curve_file,
+        "suggestions": SUGGESTIONS,
+        "table_2": {key: value for key, value in inputs.stats.items() if isinstance(value, int)},
+    }
 
 
 def check_metrics(inputs: ReportInputs, bootstrap: Bootstrap) -> None:
@@ -131,7 +137,6 @@ def draw_figures(
     found: Mapping[str, Look],
     bootstrap: Bootstrap,
     chosen: Sequence[choices.Choice],
-    trained: Mapping[str, pl.DataFrame],
     assets: Path,
 ) -> None:
     """Writes all figures; those of grids and training only when a model had settings to choose, or was trained.
@@ -139,6 +144,7 @@ def draw_figures(
     `bootstrap` holds the metric of the headline.
     """
     models = inputs.models
+    trained = {name: frame for name, frame in inputs.training.items() if frame.height}
     at_k = bootstrap.intervals.filter(pl.col(K) == HEADLINE.k)
     figures.save(assets / "intervals", figures.intervals(models, found, at_k, HEADLINE.label))
     for metric in METRICS:
@@ -167,10 +173,11 @@ def tabulate(models: Sequence[ModelInfo], bootstrap: Bootstrap) -> dict[str, dic
         table[row["model"]][row[K]] = row
     for k in bootstrap.intervals[K].unique():
         best = best_of(models, bootstrap, k)
+        from_best = bootstrap.differences.filter((pl.col("model") == best.name) & (pl.col(K) == k))
+        clear = dict(from_best.select("other", "significant").iter_rows())
         for model in models:
             is_best = model.name == best.name
-            near = not is_best and not compare(bootstrap, best, model, k).significant
-            table[model.name][k] |= {"best": is_best, "near": near}
+            table[model.name][k] |= {"best": is_best, "near": not is_best and not clear[model.name]}
     return table
 
 

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 
 from pipeline.evaluation.curves import DEVIATION
-from pipeline.evaluation.metrics.measure import Measure
+from pipeline.evaluation.metrics.measure import HEADLINE, Measure
 
 SHOWN_K = (1, 5, 10)
 
 
-def summary_table(metrics: Mapping[str, Mapping[str, float]], seeds: int, metric: str = "f1") -> str:
+def summary_table(metrics: Mapping[str, Mapping[str, float]], seeds: int, metric: str = HEADLINE.metric) -> str:
     """Writes a line for each model in the order given: a metric at 1, 5 and 10; a star marks the best of a column.
 
     Of several seeds, a figure is the mean, followed by the standard deviation where the model draws anything.

@@ -49,6 +49,12 @@ def page(folder):
     return Reader((folder / "index.html").read_text(encoding="utf-8"))
 
 
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Leaves out the figures, which take most of the time, where only words matter."""
+    monkeypatch.setattr("pipeline.report.figures.save", lambda path, draw: None)  # noqa: ARG005
+
+
 def contents(folder):
     return {
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
@@ -138,6 +144,7 @@ def test_metrics_of_other_recommendations_are_refused(inputs, config, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_figures_of_several_seeds_have_deviations(two_seeds, config, page, tmp_path):
     write_report(two_seeds, config, tmp_path / "report")
     text = Reader((tmp_path / "report/index.html").read_text(encoding="utf-8")).text
@@ -155,6 +162,7 @@ def test_a_mean_farther_from_the_first_seed_than_seeds_can_be_is_refused(two_see
         write_report(replace(two_seeds, metrics=metrics), config, tmp_path / "report")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_source_without_photos(inputs, config, tmp_path):
     write_report(replace(inputs, photos=None, detections={}, extractors={}, simulated=()), config, tmp_path / "report")
     page = Reader((tmp_path / "report" / "index.html").read_text(encoding="utf-8"))
@@ -164,6 +172,7 @@ def test_a_source_without_photos(inputs, config, tmp_path):
     assert not list((tmp_path / "report" / "assets").glob("*.jpg"))
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_single_baseline_with_few_tags_and_no_examples(inputs, config, tmp_path):
     test = pl.DataFrame({"user": ["u", "v"], "photo": ["p", "q"], "tags": [["x"], ["y"]]})
     found = test.with_columns(tags=pl.Series([["x", "y"]] * 2), scores=pl.Series([[2.0, 1.0]] * 2))
@@ -229,6 +238,7 @@ def test_every_metric_has_its_figure_and_its_table(page, folder):
     assert {f"assets/curve-{name}-light.svg" for name in ("f1", "ndcg", "map", "hit-rate")} <= set(contents(folder))
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_settings_are_shown_by_the_measure_that_chose_them(inputs, config, tmp_path):
     def renamed(table):
         return table.rename({"f1@5": "ndcg@10"})
@@ -257,6 +267,7 @@ def test_yaml_keeps_the_order():
     assert to_yaml({"b": {"x": 1e-5, "y": None}, "a": ["ü", True]}) == "b:\n  x: 1e-05\n  y:\na:\n- ü\n- true\n"
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_papers_table_2_stands_beside_ours_where_the_data_are_its_own(inputs, config, page, tmp_path):
     paper = dict.fromkeys(("users", "images", "tags", "triples", "posts", "training_posts", "test_posts"), 1000)
     beside = {"paper": paper, "difference_percent": paper | {"users": -98.8, "images": 2666.2}}

@@ -50,3 +50,7 @@ class Measure:
     def of(self, hits: np.ndarray, sizes: np.ndarray) -> np.ndarray:
         """Measures rankings (…, posts, K or more) of posts with `sizes` tags: float64 (…), a scalar for one ranking."""
         return self.definition.at_each_k(hits[..., : self.k], sizes)[..., -1]
+
+
+HEADLINE = Measure("f1", 5)
+"""The measure by which results are compared, as in the paper."""

@@ -18,4 +18,3 @@ METRICS: Mapping[str, type[Metric]] = {
     "map": MeanAveragePrecision,
     "hit_rate": HitRate,
 }
-"""The first is the headline: the report compares models by it."""
