@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
-import torch
 from pydantic import TypeAdapter, ValidationError
 
 from pipeline.errors import ArtifactError, InputError, SettingError
@@ -17,7 +16,7 @@ from pipeline.models.settings import TrainingConfig
 from pipeline.training import direct
 from pipeline.training.bpr import train as bpr
 from pipeline.training.bpr.train import train
-from pipeline.training.bpr.trainer import BPRTrainer
+from pipeline.training.bpr.trainer import BPRTrainer, device
 from pipeline.training.config import TuningConfig
 from pipeline.training.fit import complete, fit
 from pipeline.training.task import TrainingTask
@@ -44,7 +43,7 @@ def test_the_best_of_all_combinations_on_validation_posts_is_chosen(model):
     assert table.select("learning_rate", "l2").rows() == [(1e-5, 0.0), (1e-5, 1e-4), (0.1, 0.0), (0.1, 1e-4)]
     for rate, l2, epoch, epochs, f1, _ in table.iter_rows():
         alone = SHORT.model_copy(update={"learning_rate": rate, "l2": l2})
-        (trained,) = train(config(model), [alone], TrainingTask(posts, new, features, 0), torch.device("cpu"))
+        (trained,) = train(config(model), [alone], TrainingTask(posts, new, features, 0), device())
         assert (epoch, epochs) == (trained.epoch, 6)
         assert f1 == pytest.approx(trained.score, abs=0.02)
     best = table["f1@5"].arg_max()
@@ -176,7 +175,7 @@ def test_without_refit_the_best_parameters_of_the_other_posts_are_kept():
         config(BOTH),
         [patient.model_copy(update={"l2": 1e-4})],
         TrainingTask(posts, new, features, 0),
-        torch.device("cpu"),
+        device(),
     )
     np.testing.assert_array_equal(fitted.model.tensors["tag"], expected.model.tensors["tag"])
 
