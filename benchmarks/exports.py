@@ -28,11 +28,13 @@ from ruamel.yaml import YAML
 
 from pipeline.data.photo import Photo
 from pipeline.features.coco import COCO_CLASSES
-from pipeline.features.config import ObjectFeaturesConfig
 from pipeline.features.extractor import BATCH
+from pipeline.features.hashes import sha256_of_folder
 from pipeline.features.images import decode
-from pipeline.features.networks.ultralytics.detector import Detector, calm_ultralytics, load_detector
-from pipeline.features.networks.weights import check
+from pipeline.features.networks.ultralytics.config import UltralyticsConfig, UltralyticsExportConfig
+from pipeline.features.networks.ultralytics.detector import UltralyticsDetector
+from pipeline.features.networks.ultralytics.library import import_ultralytics
+from pipeline.files import sha256
 
 SIZE = 448
 CPU = torch.device("cpu")
@@ -101,12 +103,9 @@ def calibration(photos: pl.DataFrame, source: Path, work: Path) -> Path:
 
 def export(weights: Path, folder: Path, **options: object) -> Path:
     """What ultralytics makes of a .pt file in a folder of its own."""
-    calm_ultralytics()
-    from ultralytics import YOLO
-
     folder.mkdir()
     copy = shutil.copy(weights, folder / "yolov8n.pt")
-    return Path(YOLO(copy).export(imgsz=SIZE, batch=BATCH, **options))
+    return Path(import_ultralytics().YOLO(copy).export(imgsz=SIZE, batch=BATCH, **options))
 
 
 def to_litert(python: Path | None, weights: Path, work: Path, data: Path) -> dict[str, Path]:
@@ -114,20 +113,22 @@ def to_litert(python: Path | None, weights: Path, work: Path, data: Path) -> dic
     if python is None or find_spec("ai_edge_litert") is None:
         print("LiteRT is left out: it takes --litert PYTHON, and pip install '.[tflite]'.", file=sys.stderr)
         return {}
-    calm_ultralytics()  # What it puts into the environment holds for that Python, too.
+    import_ultralytics()  # What it puts into the environment holds for that Python as well.
     program = Path(__file__).parent / "litert" / "export.py"
     options = ["--size", str(SIZE), "--batch", str(BATCH), "--data", data]
     subprocess.run([python, program, weights, work / "litert", *options], check=True, stdout=sys.stderr)
     return {form: work / "litert" / f"{name}.tflite" for form, name in LITERT.items()}
 
 
-def load(path: Path) -> Detector:
-    return load_detector(
-        ObjectFeaturesConfig(detector=str(path), sha256=check(path, "", ""), input_size=SIZE, precision="float32"), CPU
-    )
+def load(path: Path) -> UltralyticsDetector:
+    found = sha256_of_folder(path) if path.is_dir() else sha256(path)
+    given = {"detector": str(path), "sha256": found, "input_size": SIZE}
+    if path.suffix == ".pt":
+        return UltralyticsConfig(kind="ultralytics", precision="float32", **given).load(0, CPU)
+    return UltralyticsExportConfig(kind="ultralytics-export", **given).load(0, CPU)
 
 
-def batches(names: list[Path], detector: Detector) -> Iterator[np.ndarray]:
+def batches(names: list[Path], detector: UltralyticsDetector) -> Iterator[np.ndarray]:
     """The photos as every detector takes them, BATCH at a time; the last one is repeated where they run out."""
     for start in range(0, len(names), BATCH):
         chunk = names[start : start + BATCH]
@@ -136,7 +137,9 @@ def batches(names: list[Path], detector: Detector) -> Iterator[np.ndarray]:
         yield np.stack([detector.preprocess(picture) for picture in pictures])
 
 
-def compute(detectors: dict[str, Detector], names: list[Path]) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+def compute(
+    detectors: dict[str, UltralyticsDetector], names: list[Path]
+) -> tuple[dict[str, np.ndarray], dict[str, float]]:
     """Each detector's vectors, (photos, 80), and its photos a second: BATCH over the median of its seconds a batch."""
     vectors: dict[str, list[np.ndarray]] = {form: [] for form in detectors}
     seconds: dict[str, list[float]] = {form: [] for form in detectors}

@@ -40,18 +40,17 @@ from torch import Tensor, nn
 from pipeline.data.photo import Photo, prepare
 from pipeline.data.shards import pack, packed, read_photos
 from pipeline.features.coco import COCO_CLASSES
-from pipeline.features.config import ImageFeaturesConfig, ObjectFeaturesConfig
 from pipeline.features.extraction.batch import fitting_batch
 from pipeline.features.extraction.decoding import Decoders
 from pipeline.features.extraction.device import cores, pick_device
-from pipeline.features.extraction.engine import key
-from pipeline.features.extraction.local import CHUNK, Local
+from pipeline.features.extraction.engine import photo_hash
+from pipeline.features.extraction.local import CHUNK, LocalEngine
 from pipeline.features.extraction.run import extract, features
 from pipeline.features.extraction.vector_files import VectorFiles
-from pipeline.features.extractor import Extractor, exact
-from pipeline.features.images import decode, squash
-from pipeline.features.networks.torchvision.backbone import load_backbone
-from pipeline.features.networks.ultralytics.detector import load_detector
+from pipeline.features.extractor import Extractor, exact_convolutions
+from pipeline.features.images import decode, resize_to_square
+from pipeline.features.networks.torchvision.config import TorchvisionConfig
+from pipeline.features.networks.ultralytics.config import UltralyticsConfig
 from pipeline.files import write_parquet
 
 YOLOV8N = "59c6a74153900f239ff296c40647eb1ecbcae33b3182cf51d39bd85e50268bf9"
@@ -98,11 +97,11 @@ def loaded(name: str, folder: Path, device: torch.device, precision: str = "floa
     weights = folder / "weights"
     if name == "yolov8n":
         detector = {"detector": str(weights / "yolov8n.pt"), "sha256": YOLOV8N, "input_size": 448}
-        return load_detector(ObjectFeaturesConfig(**detector, precision=precision), device)
+        return UltralyticsConfig(kind="ultralytics", **detector, precision=precision).load(0, device)
     path = str(weights / "squeezenet1_1-features.safetensors")
     real = {"kind": "file", "path": path, "sha256": SQUEEZENET}
     of = {"backbone": name, "input_size": 224, "weights": {"kind": "seeded"} if name == "vgg16" else real}
-    return load_backbone(ImageFeaturesConfig(**of, precision=precision), 0, device)
+    return TorchvisionConfig(kind="torchvision", **of, precision=precision).load(0, device)
 
 
 def speed(
@@ -139,13 +138,13 @@ def timed(work: partial) -> tuple[float, float]:
 def pixels(extractor: Extractor, photos: Iterable[Photo], batch: int) -> Tensor:
     """What the network is given for a batch, on its device."""
     seen = np.stack([extractor.preprocess(decode(photo)) for photo in islice(cycle(photos), batch)])
-    on_device = torch.from_numpy(seen).to(extractor.device).float().div_(255)
+    on_device = torch.from_numpy(seen).to(extractor.device).permute(0, 3, 1, 2).float().div_(255)
     return on_device.contiguous(memory_format=torch.channels_last)
 
 
 def bare(extractor: Extractor, ready: Tensor, count: int) -> None:
     """The forward pass alone, on the same batch as often as so many photos ask for."""
-    with torch.inference_mode(), exact():
+    with torch.inference_mode(), exact_convolutions():
         for _ in range(-(-count // len(ready))):
             extractor.forward(ready)
     if extractor.device.type == "cuda":
@@ -156,8 +155,8 @@ def stage(extractor: Extractor, shards: Path, photos: list[Photo], workers: int 
     """What a stage does once its network is there, with nothing finished before."""
     with fresh(scratch / "work") as work:
         wanted = {photo.id for photo in photos}
-        keys = extract([extractor], read_photos(shards, wanted), len(wanted), work, Local(workers))
-        write_parquet(features(extractor, keys, work), work / "features.parquet")
+        hashes = extract([extractor], read_photos(shards, wanted), len(wanted), work, LocalEngine(workers))
+        write_parquet(features(extractor, hashes, work), work / "features.parquet")
 
 
 def decoding(extractor: Extractor, photos: list[Photo]) -> float:
@@ -245,17 +244,16 @@ def cosines(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 class Tiny(Extractor):
     """512 numbers for next to no work."""
 
-    kind = "image"
-    preprocessing = "squashed"
+    preprocessing = "resized"
     packages = ("torch",)
 
     def __init__(self) -> None:
         network = nn.Sequential(nn.Conv2d(3, 512, 8, 8))
-        super().__init__(network, 32, torch.device("cpu"), {"name": "tiny", "weights": "seeded"})
+        super().__init__(network, 32, torch.device("cpu"), {"kind": "tiny", "name": "tiny", "weights": "seeded"})
 
     @property
     def preprocess(self) -> partial[np.ndarray]:
-        return partial(squash, size=self.size)
+        return partial(resize_to_square, size=self.size)
 
     def forward(self, pixels: Tensor) -> Tensor:
         return self.network(pixels).mean((2, 3))
@@ -274,9 +272,9 @@ def memory(photos: list[Photo], many: int, workers: int | None, scratch: Path) -
     extractor = Tiny()
     with fresh(scratch / "work") as work:
         start = time.perf_counter()
-        keys = extract([extractor], repeated(), many, work, Local(workers))
+        hashes = extract([extractor], repeated(), many, work, LocalEngine(workers))
         print(f"  extracted: {resident():.0f} MB, {many / (time.perf_counter() - start):.0f} photos/s")
-        table = features(extractor, keys, work)
+        table = features(extractor, hashes, work)
         print(f"  table of {table.nbytes / 1e6:.0f} MB made: {resident():.0f} MB")
         write_parquet(table, work / "features.parquet")
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
@@ -298,7 +296,7 @@ def resident() -> float:
 
 def parts(scratch: Path) -> None:
     vectors = np.random.default_rng(0).standard_normal((NUS_WIDE, 512), dtype=np.float32)
-    names = [key(str(number).encode()) for number in range(NUS_WIDE)]
+    names = [photo_hash(str(number).encode()) for number in range(NUS_WIDE)]
     for each in (16, 64):
         with fresh(scratch / "parts") as folder:
             kept = VectorFiles(folder, 512)
@@ -306,7 +304,7 @@ def parts(scratch: Path) -> None:
                 kept.add(names[at : at + each], vectors[at : at + each])
                 kept.flush()
             start = time.perf_counter()
-            assert len(kept.keys()) == NUS_WIDE
+            assert len(kept.hashes()) == NUS_WIDE
             print(f"{NUS_WIDE:,} vectors in parts of {each}: read in {time.perf_counter() - start:.1f} s")
 
 
@@ -315,8 +313,8 @@ def quality(extractor: Extractor, folder: Path, shards: Path, workers: int | Non
     known = pl.read_csv(folder / "photos.csv", schema_overrides={"id": pl.String, "labels": pl.String})
     known = known.filter(pl.col("annotated") == 1).with_columns(pl.col("labels").fill_null("").str.split("|"))
     with fresh(scratch / "work") as work:
-        keys = extract([extractor], read_photos(shards, set(known["id"])), len(known), work, Local(workers))
-        table = pl.from_arrow(features(extractor, keys, work))
+        hashes = extract([extractor], read_photos(shards, set(known["id"])), len(known), work, LocalEngine(workers))
+        table = pl.from_arrow(features(extractor, hashes, work))
     joined = known.join(table, left_on="id", right_on="photo")
     scores = np.array(joined["vector"].to_list())
     for split in ("all", "val2017"):

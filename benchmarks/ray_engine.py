@@ -28,9 +28,9 @@ from benchmarks.extraction import loaded, pack_real
 from pipeline import cluster
 from pipeline.data.photo import Photo
 from pipeline.data.shards import packed, read_photos
-from pipeline.features.extraction.engine import Computed, Engine, Task, key
-from pipeline.features.extraction.local import Local
-from pipeline.features.extraction.ray import CHUNK, OnRay
+from pipeline.features.extraction.engine import Engine, PhotoTask, Vectors, photo_hash
+from pipeline.features.extraction.local import LocalEngine
+from pipeline.features.extraction.ray import CHUNK, RayEngine
 from pipeline.features.extraction.run import extract, features
 from pipeline.features.extraction.vector_files import VectorFiles
 from pipeline.features.extractor import Extractor
@@ -68,10 +68,10 @@ class Clock:
     first: float = 0.0
     all: float = 0.0
 
-    def __call__(self, extractors: Sequence[Extractor], tasks: Iterable[Task]) -> Generator[Computed, None, None]:
+    def __call__(self, extractors: Sequence[Extractor], tasks: Iterable[PhotoTask]) -> Generator[Vectors, None, None]:
         start = time.perf_counter()
         for computed in self.engine(extractors, tasks):
-            self.photos += len(computed.keys)
+            self.photos += len(computed.hashes)
             if not self.first:
                 self.first, self.before = time.perf_counter() - start, self.photos
             yield computed
@@ -93,7 +93,7 @@ def speed(extractor: Extractor, shards: Path, count: int, rounds: int, scratch: 
     clocks: dict[str, list[Clock]] = {"local": [], "ray": []}
     files = set()
     for turn in range(rounds + 1):
-        for name, engine in (("local", Local()), ("ray", OnRay())):
+        for name, engine in (("local", LocalEngine()), ("ray", RayEngine())):
             clock = Clock(engine)
             files.add(extraction(extractor, shards, count if turn else 2 * CHUNK["cpu"], scratch, clock, bool(turn)))
             if turn:
@@ -114,8 +114,8 @@ def speed(extractor: Extractor, shards: Path, count: int, rounds: int, scratch: 
 def extraction(extractor: Extractor, shards: Path, count: int, scratch: Path, engine: Engine, whole: bool) -> bytes:
     """The file that an engine leads to; nothing where it is not of the `whole`."""
     work = scratch / "work"
-    keys = extract([extractor], islice(read_photos(shards), count), count, work, engine)
-    write_parquet(features(extractor, keys, work), scratch / "features.parquet")
+    hashes = extract([extractor], islice(read_photos(shards), count), count, work, engine)
+    write_parquet(features(extractor, hashes, work), scratch / "features.parquet")
     shutil.rmtree(work)
     return (scratch / "features.parquet").read_bytes() if whole else b""
 
@@ -132,11 +132,11 @@ def feed(shards: Path, scratch: Path, seconds: float = 20.0) -> None:
         chunks = iter(lambda: list(islice(tasks, CHUNK["cuda"])), [])
         sent, start, cpu = -CHUNK["cuda"], 0.0, 0.0
         for table in cluster.stream(chunks, no_pixels, no_network):
-            keys, vectors = table["keys"].to_pylist()[0], table["vectors"].to_pylist()[0]
-            parts.add(keys, np.frombuffer(vectors, np.float32).reshape(-1, DIMENSION))
+            hashes, vectors = table["hashes"].to_pylist()[0], table["vectors"].to_pylist()[0]
+            parts.add(hashes, np.frombuffer(vectors, np.float32).reshape(-1, DIMENSION))
             if not start:
                 start, cpu = time.perf_counter(), time.process_time()
-            sent += len(keys)
+            sent += len(hashes)
             if time.perf_counter() - start > seconds:
                 break
         rates = sent / (time.perf_counter() - start), sent / (time.process_time() - cpu)
@@ -144,12 +144,12 @@ def feed(shards: Path, scratch: Path, seconds: float = 20.0) -> None:
     print(f"and sending, receiving, writing: {rates[0]:,.0f} photos/s, {rates[1]:,.0f} in a CPU second", flush=True)
 
 
-def task(photo: Photo) -> Task:
-    return Task(photo, key(photo.jpeg), frozenset({0}))
+def task(photo: Photo) -> PhotoTask:
+    return PhotoTask(photo, photo_hash(photo.jpeg), frozenset({0}))
 
 
-def no_pixels(tasks: Sequence[Task]) -> cluster.Columns:
-    return {"keys": [[task.key for task in tasks]]}
+def no_pixels(tasks: Sequence[PhotoTask]) -> cluster.Columns:
+    return {"hashes": [[task.hash for task in tasks]]}
 
 
 def no_network(rows: "Dataset") -> "Dataset":
@@ -157,8 +157,8 @@ def no_network(rows: "Dataset") -> "Dataset":
 
 
 def no_vectors(table: "pa.Table") -> "pa.Table":
-    (keys,) = table["keys"].to_pylist()
-    return table.append_column("vectors", [[bytes(4 * DIMENSION * len(keys))]])
+    (hashes,) = table["hashes"].to_pylist()
+    return table.append_column("vectors", [[bytes(4 * DIMENSION * len(hashes))]])
 
 
 def sizes(folder: Path, shards: Path, scratch: Path) -> None:
@@ -168,7 +168,7 @@ def sizes(folder: Path, shards: Path, scratch: Path) -> None:
     print(f"a packed photo: {held / there:,.0f} bytes")
     for name in ("squeezenet1_1", "yolov8n"):
         extractor = loaded(name, folder, CPU)
-        extraction(extractor, shards, there, scratch, Local(), True)
+        extraction(extractor, shards, there, scratch, LocalEngine(), True)
         size = (scratch / "features.parquet").stat().st_size
         print(f"a row of {extractor.dimension} numbers ({name}): {size / there:,.0f} bytes", flush=True)
 

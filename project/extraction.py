@@ -39,14 +39,14 @@ def run_extractors(
 def _load(loads: Sequence[Load], options: ExtractionOptions) -> tuple[list["Extractor"], "engines.Engine"]:
     """Loads the extractors for the engine that is asked for. Returns both."""
     if options.engine is Engine.RAY:
-        from pipeline.features.extraction.ray import OnRay, load_for_ray
+        from pipeline.features.extraction.ray import RayEngine, load_for_ray
 
-        return load_for_ray(loads, options.device), OnRay(options.address)
+        return load_for_ray(loads, options.device), RayEngine(options.address)
     from pipeline.features.extraction.device import pick_device
-    from pipeline.features.extraction.local import Local
+    from pipeline.features.extraction.local import LocalEngine
 
     where = pick_device(options.device)
-    return [load(where) for load in loads], Local(options.workers)
+    return [load(where) for load in loads], LocalEngine(options.workers)
 
 
 def extract_features(name: str, config: ExtractorConfig, seed: int, paths: Paths, options: ExtractionOptions) -> str:

@@ -43,6 +43,15 @@ class ImagenetWeights(Config):
     kind: Literal["imagenet"] = Field(description="Published weights, trained on ImageNet, downloaded once.")
 
 
+class PublishedWeights(Config):
+    """The weights that timm publishes."""
+
+    kind: Literal["published"] = Field(
+        description="timm's weights of that name, downloaded once from the Hugging Face hub."
+    )
+    sha256: Sha256 | None = Field(description="Their file's SHA-256; null takes what the hub has and notes its hash.")
+
+
 class WeightsFile(Config):
     """Weights of one's own."""
 
@@ -93,39 +102,3 @@ class NetworkConfig(ExtractorConfig):
         compute: Callable[[Load], "pa.Table"],
     ) -> "pa.Table":
         return compute(partial(self.load, seed))
-
-
-class PublishedWeights(Config):
-    """The weights that timm publishes."""
-
-    kind: Literal["published"] = Field(
-        description="timm's weights of that name, downloaded once from the Hugging Face hub."
-    )
-    sha256: Sha256 | None = Field(description="Their file's SHA-256; null takes what the hub has and notes its hash.")
-
-
-# Until params.yaml lists its extractors by kind.
-class ImageFeaturesConfig(Config):
-    """Image features (Section 4.1)."""
-
-    backbone: str = Field(
-        description="A classification model: torchvision's by its name, darknet19, or timm's as timm:NAME."
-    )
-    input_size: InputSize
-    precision: Precision
-    weights: Annotated[
-        SeededWeights | ImagenetWeights | PublishedWeights | WeightsFile, Field(discriminator="kind")
-    ] = Field(description="What the network has learned.")
-
-
-class ObjectFeaturesConfig(Config):
-    """Object features (Section 4.2)."""
-
-    detector: str = Field(
-        description="A detector of COCO's 80 classes: a name (yolo11n.pt, yolov2, …), a file, or an export's folder."
-    )
-    sha256: Sha256 | None = Field(
-        description="The SHA-256 of the weights: needed for a file or folder, null for a name."
-    )
-    input_size: int = Field(ge=32, multiple_of=32, description="Photos are letterboxed to this many pixels (448).")
-    precision: Precision

@@ -1,11 +1,11 @@
-"""What every extractor of features is, and the record of whatever decides its numbers."""
+"""The base of every network that extracts features, and the record of whatever decides its numbers."""
 
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from importlib.metadata import version
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -13,12 +13,9 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.backends import cudnn
 
-from pipeline.errors import InputError, one_line
+from pipeline.errors import InputError, ResourceError, SettingError, one_line
 from pipeline.features.config import Precision
 from pipeline.features.record import canonical
-
-USUAL_SIZES = {"image": 224, "objects": 448}
-"""The input size to propose where another one is refused, by the extractor's kind."""
 
 BATCH = 16
 """Photos computed at once on a CPU: fixed, because the last digits of a convolution depend on its batch's shape."""
@@ -27,18 +24,18 @@ BATCH = 16
 class Extractor(ABC):
     """A network that gives each photo a vector of `dimension` float32 numbers.
 
-    `record` says what decides these numbers: network, weights, input, device, versions. It travels with the features.
-    A subclass says its `kind` ("image" or "objects"), how it sees a photo (`preprocessing`, in words: change them with
-    the code, so that vectors made in the old way are not taken for new ones), and the `packages` that compute.
+    `record` holds whatever decides these numbers: network, weights, input, device, versions. It travels with the
+    features.
     """
 
-    kind: str
     preprocessing: str
+    """How the network sees a photo, in words. They change with the code, so that old vectors are not taken for new."""
     packages: tuple[str, ...]
-    classes: tuple[str, ...] = ()
-    """What each number is the probability of; empty where the numbers are no probabilities."""
+    """The packages whose versions decide the numbers."""
+    classes: ClassVar[tuple[str, ...] | None] = None
+    """The classes that a detector's numbers are the probabilities of."""
     reentrant = True
-    """Whether two threads may compute at once, as they do on a GPU."""
+    """True if two threads may compute at once, as they do on a GPU."""
 
     def __init__(
         self,
@@ -52,10 +49,10 @@ class Extractor(ABC):
         self.threads = torch.get_num_threads()  # Here, where it is called, also when Ray computes elsewhere.
         # Channels last is the layout that CPUs and tensor cores convolve fastest.
         self.network = network.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
-        self.dimension = self.compute(np.zeros((1, 3, size, size), np.uint8)).shape[1]
+        self.dimension = self.compute(np.zeros((1, size, size, 3), np.uint8)).shape[1]
         self.record = (
-            {"kind": self.kind}
-            | dict(record)
+            dict(record)
+            | ({} if self.classes is None else {"classes": list(self.classes)})
             | {
                 "size": size,
                 "dimension": self.dimension,
@@ -63,54 +60,52 @@ class Extractor(ABC):
                 "precision": precision,
                 "versions": {package: version(package) for package in ("pillow", *self.packages)},
             }
-            | place(device.type)
-            | ({"classes": list(self.classes)} if self.classes else {})
+            | device_record(device.type)
         )
 
     @property
     def fingerprint(self) -> str:
-        """Names whatever decides the numbers here: equal fingerprints, equal features.
+        """A name for whatever decides the numbers here: equal fingerprints, equal features.
 
-        On a CPU that is the number of threads, too: sums that are shared among others can end in other digits. It is no
-        part of the record, so that machines of different sizes write the same bytes where their numbers are the same.
+        On a CPU that includes the number of threads: sums that are shared among others can end in other digits. The
+        record leaves it out, so that machines of different sizes write the same bytes where their numbers are the same.
         """
         threads = {"threads": self.threads} if self.record["device"] == "cpu" else {}
-        decisive = {name: value for name, value in self.record.items() if name != "classes"}  # Words, no numbers.
-        return hashlib.sha256(canonical(decisive | threads).encode()).hexdigest()[:16]
+        return hashlib.sha256(canonical(self.record | threads).encode()).hexdigest()[:16]
 
     @property
     @abstractmethod
     def preprocess(self) -> Callable[[Image.Image], np.ndarray]:
-        """What makes of a photo the network's input, uint8 (3, size, size).
+        """The function from a photo to the network's input, uint8 (size, size, 3).
 
-        A function of its own, such as `partial(squash, size=self.size)`, which goes to other processes without the
-        network.
+        Such as `partial(resize_to_square, size=self.size)`: it goes to other processes without the network.
         """
 
     @abstractmethod
     def forward(self, pixels: Tensor) -> Tensor:
-        """Features (B, dimension) of pixels (B, 3, size, size), float32 from 0 to 1."""
+        """Computes features (B, dimension) from pixels (B, 3, size, size), float32 from 0 to 1."""
 
     def move(self, device: torch.device) -> None:
-        """Moves the network to a device; the record, which may have been told before (`place`), stays."""
+        """Moves the network to a device. The record stays: it may already name that device (`device_record`)."""
         self.device = device
         for name, value in vars(self).items():
             if isinstance(value, nn.Module | Tensor):
                 setattr(self, name, value.to(device))
 
     def compute(self, batch: np.ndarray) -> np.ndarray:
-        """The features, float32 (B, dimension), of preprocessed photos, uint8 (B, 3, size, size).
+        """Returns the features, float32 (B, dimension), of preprocessed photos, uint8 (B, size, size, 3).
 
-        Fastest for a batch that lies channels last in memory. In the chosen precision, without TF32 and with
-        deterministic kernels: the same in every run, on a GPU too for batches of one size. Raises
-        torch.OutOfMemoryError when a GPU's memory does not hold the batch, InputError when the machine's does not.
+        In the chosen precision, without TF32 and with deterministic kernels: the same in every run, on a GPU too for
+        batches of one size. Raises torch.OutOfMemoryError when a GPU's memory does not hold the batch, InputError when
+        the machine's does not.
         """
         lower = torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32)
         try:
-            with torch.inference_mode(), exact(), lower:
-                pixels = torch.from_numpy(batch).to(self.device, non_blocking=True).float().div_(255)
-                features = self.forward(pixels.contiguous(memory_format=torch.channels_last))
-            return features.float().cpu().numpy()
+            with torch.inference_mode(), exact_convolutions(), lower:
+                # (B, size, size, 3) to (B, 3, size, size): the axes move, the bytes stay, channels last.
+                pixels = torch.from_numpy(batch).to(self.device, non_blocking=True).permute(0, 3, 1, 2)
+                pixels = pixels.float().div_(255).contiguous(memory_format=torch.channels_last)
+                return self.forward(pixels).float().cpu().numpy()
         except (MemoryError, RuntimeError) as error:
             if isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error):
                 raise InputError(
@@ -121,35 +116,31 @@ class Extractor(ABC):
 
 
 @contextmanager
-def fitting(
-    kind: str, name: str, size: int, refusals: tuple[type[Exception], ...] = (RuntimeError, AssertionError, ValueError)
+def fitted_to(
+    size: int, name: str, usual: int, refusals: tuple[type[Exception], ...] = (RuntimeError, AssertionError, ValueError)
 ) -> Iterator[None]:
-    """While an extractor is made, which moves its network to the device and tries it on a picture of `size`.
+    """Explains why a network cannot be set up for pictures of a size; to be used around making its extractor.
 
-    Raises InputError when the device's memory does not hold it, and when the network refuses the size, which it does
-    by one of `refusals`. Other errors of the device stay as they are.
+    Raises ResourceError when the device's memory does not hold it, and SettingError, which proposes the `usual` size,
+    when the network refuses this one by one of `refusals`. Other errors of the device stay as they are.
     """
     try:
         yield
     except torch.OutOfMemoryError as error:
-        raise InputError(
-            f"The device's memory does not hold {name}: free some, or choose another (--device)."
-        ) from error
+        raise ResourceError(f"The device's memory does not hold {name}: free some.", "device") from error
     except (InputError, torch.AcceleratorError):
         raise
     except refusals as error:
-        raise InputError(
-            f"{kind}.input_size is {size}; {name} refuses it ({one_line(error)}): try {USUAL_SIZES[kind]}."
-        ) from error
+        raise SettingError("input_size", f"is {size}; {name} refuses it ({one_line(error)}): try {usual}.") from error
 
 
-def place(device: str) -> dict[str, Any]:
-    """What a record says of where the network runs."""
+def device_record(device: str) -> dict[str, Any]:
+    """Returns the part of a record that depends on where the network runs."""
     # On a GPU features are equal to rounding only, and the batch is what fits it. It is no part of the record: a run
     # that found another one, or had to halve it, finds what was finished before.
     return {"batch": BATCH if device == "cpu" else None, "device": device}
 
 
-def exact() -> AbstractContextManager[None]:
-    """Convolutions without TF32, by deterministic kernels. A setting of the whole process: threads share it."""
+def exact_convolutions() -> AbstractContextManager[None]:
+    """Turns off TF32 and kernels that are not deterministic. A setting of the whole process: threads share it."""
     return cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)

@@ -1,4 +1,4 @@
-"""Hashes of the files that decide features: nothing is used that has not the hash that was asked for."""
+"""Hashes of the files that decide features: nothing is used that does not have the hash that was asked for."""
 
 import hashlib
 from pathlib import Path
@@ -15,11 +15,16 @@ def checked_sha256(path: Path, expected: str | None, field: str = "sha256") -> s
     found = sha256_of_folder(path) if path.is_dir() else sha256(path)
     if expected is None:
         raise SettingError(field, f"is null; that of {path} is {found}: set it if you trust the file.")
+    require_sha256(path, found, expected, field)
+    return found
+
+
+def require_sha256(path: Path, found: str, expected: str, field: str) -> None:
+    """Raises SettingError when the SHA-256 that was found of a file is not the one that `field` expects."""
     if found != expected:
         raise SettingError(
             field, f"is {expected}; {path} has the SHA-256 {found}: it is another file, or a broken one."
         )
-    return found
 
 
 def sha256_of_folder(folder: Path) -> str:

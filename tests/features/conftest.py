@@ -1,24 +1,20 @@
 """Photos to look at, untrained detectors, and the GPU where there is one."""
 
-import io
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pytest
 import torch
-from PIL import Image
 from torch import nn
 
 from pipeline.data.photo import Photo
 from pipeline.errors import InputError
 from pipeline.features.coco import COCO_CLASSES
-from pipeline.features.extraction.local import Local
-from pipeline.features.extraction.run import extract, features
 from pipeline.features.extractor import Extractor
-from pipeline.features.networks.ultralytics.detector import calm_ultralytics
+from pipeline.features.networks.ultralytics.library import import_ultralytics
+from tests.support.extraction import extract_features, noise_photo
 
 CPU = torch.device("cpu")
 
@@ -37,7 +33,7 @@ def cpu() -> torch.device:
 
 
 @pytest.fixture(params=[torch.OutOfMemoryError, torch.AcceleratorError])
-def said_of_a_device_that_fails(request, monkeypatch) -> AbstractContextManager:
+def refusal_of_a_failing_device(request, monkeypatch) -> AbstractContextManager:
     """Lets the device fail as a network is tried on it; what must come of it, to use with `with`."""
 
     def fail(*_: object, **__: object) -> None:
@@ -45,7 +41,7 @@ def said_of_a_device_that_fails(request, monkeypatch) -> AbstractContextManager:
 
     monkeypatch.setattr(Extractor, "compute", fail)
     if request.param is torch.OutOfMemoryError:
-        return pytest.raises(InputError, match=r"memory does not hold .*: free some, or choose another \(--device\)")
+        return pytest.raises(InputError, match=r"memory does not hold .*: free some")
     return pytest.raises(torch.AcceleratorError, match="CUDA error")
 
 
@@ -59,39 +55,26 @@ def threads() -> Iterator[Callable[[int], None]]:
 
 @pytest.fixture
 def extracted() -> Callable[..., pa.Table]:
-    """The features of so many photos by one extractor: decoded in this process, unless `workers` are given."""
-    return _extracted
-
-
-def _extracted(extractor: Extractor, photos: Iterable[Photo], total: int, work: Path, workers: int = 0) -> pa.Table:
-    keys = extract([extractor], photos, total, work, Local(workers))
-    return features(extractor, keys, work)
+    """The function that extracts the features of photos."""
+    return extract_features
 
 
 @pytest.fixture
 def photos() -> Callable[[int], list[Photo]]:
-    """So many different photos, coarse coloured noise of different sizes, sorted by their ids."""
-    return lambda count: [_photo(number) for number in range(count)]
-
-
-def _photo(number: int) -> Photo:
-    rng = np.random.default_rng(number)
-    width, height = (int(side) for side in rng.integers(40, 120, 2))
-    picture = Image.fromarray(rng.integers(0, 256, (6, 6, 3), dtype=np.uint8)).resize((width, height))
-    buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=90)
-    return Photo(f"p{number:04}", buffer.getvalue(), width, height)
+    """The function that makes so many different photos, sorted by their ids."""
+    return lambda count: [noise_photo(number) for number in range(count)]
 
 
 @pytest.fixture(scope="session")
 def save(tmp_path_factory) -> Callable[..., Path]:
     """Saves an untrained model of ultralytics as its trainer does, and gives the file."""
-    calm_ultralytics()
-    from ultralytics.nn import tasks
+    tasks = import_ultralytics("ultralytics.nn.tasks")
 
-    def build(architecture: str, kind: str = "DetectionModel", names: tuple[str, ...] = COCO_CLASSES, **more) -> Path:
+    def build(
+        architecture: str, kind: str = "DetectionModel", names: tuple[str, ...] = COCO_CLASSES, seed: int = 1, **more
+    ) -> Path:
         with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(1)
+            torch.default_generator.manual_seed(seed)
             model = getattr(tasks, kind)(architecture, verbose=False, **more.pop("options", {}))
             for name, layer in model.named_modules():
                 if isinstance(layer, nn.BatchNorm2d):  # As if it had seen photos, so that folding it matters.

@@ -11,37 +11,36 @@ from PIL import Image
 from pipeline.data.photo import Photo, prepare
 from pipeline.errors import InputError
 from pipeline.features import images
-from pipeline.features.images import decode, letterbox, squash
+from pipeline.features.images import decode, letterbox, resize_to_square
 
 
-def test_squash_shows_the_whole_photo():
+def test_the_square_shows_the_whole_photo():
     image = Image.new("RGB", (100, 50), "red")
     image.paste("blue", (50, 0, 100, 50))
-    pixels = squash(image, 32)
-    assert pixels.shape == (3, 32, 32)
+    pixels = resize_to_square(image, 32)
+    assert pixels.shape == (32, 32, 3)
     assert pixels.dtype == np.uint8
-    assert (pixels[:, :, 0].T == (255, 0, 0)).all()
-    assert (pixels[:, :, -1].T == (0, 0, 255)).all()
+    assert (pixels[:, 0] == (255, 0, 0)).all()
+    assert (pixels[:, -1] == (0, 0, 255)).all()
 
 
-def test_squash_averages_what_it_reduces():
+def test_resizing_averages_what_it_reduces():
     stripes = np.zeros((64, 64, 3), np.uint8)
     stripes[:, ::2] = 200
-    assert np.abs(squash(Image.fromarray(stripes), 8)[:, 2:-2, 2:-2].astype(int) - 100).max() <= 3
+    assert np.abs(resize_to_square(Image.fromarray(stripes), 8)[2:-2, 2:-2].astype(int) - 100).max() <= 3
 
 
 def test_letterbox_centres_a_wide_photo_between_grey_bars():
     pixels = letterbox(Image.new("RGB", (200, 100), "red"), 64)
-    assert pixels.shape == (3, 64, 64)
-    assert (pixels[:, :16] == 114).all()
-    assert (pixels[:, 48:] == 114).all()
-    assert (pixels[0, 16:48] == 255).all()
-    assert (pixels[1:, 16:48] == 0).all()
+    assert pixels.shape == (64, 64, 3)
+    assert (pixels[:16] == 114).all()
+    assert (pixels[48:] == 114).all()
+    assert (pixels[16:48] == (255, 0, 0)).all()
 
 
 @given(st.integers(1, 600), st.integers(1, 600))
 def test_letterbox_keeps_proportions_to_a_pixel(width: int, height: int):
-    red = (letterbox(Image.new("RGB", (width, height), "red"), 64) == np.array([255, 0, 0])[:, None, None]).all(0)
+    red = (letterbox(Image.new("RGB", (width, height), "red"), 64) == (255, 0, 0)).all(2)
     scale = 64 / max(width, height)
     assert red.any(0).sum() == max(1, round(width * scale))
     assert red.any(1).sum() == max(1, round(height * scale))

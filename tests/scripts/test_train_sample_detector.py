@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from pipeline.features.config import ObjectFeaturesConfig
-from pipeline.features.networks.ultralytics.detector import load_detector
+from pipeline.features.networks.ultralytics.config import UltralyticsConfig
 from pipeline.files import sha256
 
 ROOT = Path(__file__).parents[2]
@@ -26,5 +25,7 @@ def test_a_short_training_gives_a_detector_and_what_is_known_of_it(tmp_path):
     assert known["sha256"] == sha256(weights)
     assert 0 <= known["held_out"]["mean_auc"] <= 1
     assert weights.stat().st_size < 7_000_000
-    config = ObjectFeaturesConfig(detector=str(weights), sha256=known["sha256"], input_size=448, precision="float32")
-    assert load_detector(config, torch.device("cpu")).dimension == 80
+    config = UltralyticsConfig(
+        kind="ultralytics", detector=str(weights), sha256=known["sha256"], input_size=448, precision="float32"
+    )
+    assert config.load(0, torch.device("cpu")).dimension == 80

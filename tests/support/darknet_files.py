@@ -86,3 +86,29 @@ def write_weights(
             for values in [*numbers, kernels]:
                 file.write(values.astype("<f4").tobytes())
     return path
+
+
+SMALL = """
+    [net]
+    width=64
+    height=64
+    channels=3
+    [maxpool]
+    size=32
+    stride=32
+    [convolutional]
+    filters=85
+    size=1
+    activation=linear
+    [region]
+    anchors=1,1
+    classes=80
+    softmax=1
+"""
+"""A detector of one convolution, for what does not depend on the network."""
+
+
+def write_small_detector(folder: Path) -> Path:
+    """Writes the small detector, and returns the file of its weights."""
+    (folder / "small.cfg").write_text(SMALL)
+    return write_weights(folder / "small.weights", [Convolution(3, 85, 1, False)], 0)

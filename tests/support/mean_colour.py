@@ -9,25 +9,26 @@ from PIL import Image
 from torch import Tensor, nn
 
 from pipeline.features.extractor import Extractor
-from pipeline.features.images import squash
+from pipeline.features.images import resize_to_square
 
 
 class MeanColour(Extractor):
     """A photo's mean red, green and blue; counts the batches that it was asked for."""
 
-    kind = "image"
-    preprocessing = "squashed"
+    preprocessing = "resized"
     packages = ("torch",)
 
     def __init__(self, size: int = 8, scale: float = 1.0):
         self.batches: list[int] = []
         self.scale = scale
-        super().__init__(nn.Identity(), size, torch.device("cpu"), {"name": "mean colour", "weights": "file"})
+        super().__init__(
+            nn.Identity(), size, torch.device("cpu"), {"kind": "mean", "name": "mean colour", "weights": "file"}
+        )
         self.batches.clear()
 
     @property
     def preprocess(self) -> Callable[[Image.Image], np.ndarray]:
-        return partial(squash, size=self.size)
+        return partial(resize_to_square, size=self.size)
 
     def forward(self, pixels: Tensor) -> Tensor:
         self.batches.append(len(pixels))

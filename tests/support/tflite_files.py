@@ -1,4 +1,4 @@
-"""Writes a small detector as a .tflite file, and says with torch what it must see."""
+"""A small detector, written as a .tflite file, and computed by torch."""
 
 import json
 import zipfile
@@ -30,10 +30,10 @@ class PatchDetector:
         self.bias = rng.normal(0, 1, OUTPUTS).astype(np.float32)
 
     def expected(self, pixels: np.ndarray) -> np.ndarray:
-        """The feature, (B, 80), of pixels in bytes, (B, 3, H, W), by torch."""
+        """The feature, (B, 80), of pixels in bytes, (B, H, W, 3), by torch."""
         kernel = torch.from_numpy(self.kernel).permute(0, 3, 1, 2)
         maps: Tensor = functional.conv2d(
-            torch.from_numpy(pixels) / 255, kernel, torch.from_numpy(self.bias), stride=PATCH
+            torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255, kernel, torch.from_numpy(self.bias), stride=PATCH
         )
         return maps[:, 4:].sigmoid().amax((2, 3)).numpy()
 

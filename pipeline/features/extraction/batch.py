@@ -1,4 +1,4 @@
-"""How many photos a network takes at once."""
+"""The number of photos that a network takes at once."""
 
 import logging
 import time
@@ -6,20 +6,20 @@ import time
 import numpy as np
 import torch
 
-from pipeline.errors import InputError
+from pipeline.errors import ResourceError
 from pipeline.features.extractor import BATCH, Extractor
 
 log = logging.getLogger(__name__)
 
 LARGEST = 1024
 GAIN = 1.05
-"""How much faster a doubled batch must be to be worth its memory."""
+"""The factor by which a doubled batch must be faster to be worth its memory."""
 
 
 def fitting_batch(extractor: Extractor) -> int:
-    """The batch of an extractor on its device.
+    """Finds the batch of an extractor on its device.
 
-    BATCH on a CPU. On a GPU it is doubled until the rate stops growing or the memory is out.
+    BATCH on a CPU. On a GPU it is doubled until the rate stops growing or the memory is exhausted.
     """
     if extractor.device.type == "cpu":
         return BATCH
@@ -38,8 +38,8 @@ def fitting_batch(extractor: Extractor) -> int:
 
 
 def _rate(extractor: Extractor, batch: int) -> float:
-    """Photos a second, of the faster of two batches; the first one warms up."""
-    pixels = np.zeros((batch, extractor.size, extractor.size, 3), np.uint8).transpose(0, 3, 1, 2)
+    """Measures photos a second: the faster of two batches, after one that warms up."""
+    pixels = np.zeros((batch, extractor.size, extractor.size, 3), np.uint8)
     extractor.compute(pixels)
     seconds = []
     for _ in range(2):
@@ -50,16 +50,16 @@ def _rate(extractor: Extractor, batch: int) -> float:
 
 
 class InPieces:
-    """Computes batches of an extractor, in pieces that its device's memory takes: halved, and said, when it is out.
+    """An extractor's batches in pieces that the device's memory holds; several threads may call it.
 
-    It can be called by several threads.
+    The piece is halved, and that is logged, when the memory is exhausted.
     """
 
     def __init__(self, extractor: Extractor, batch: int):
         self._extractor, self._limit = extractor, batch
 
     def __call__(self, pixels: np.ndarray) -> np.ndarray:
-        """The features of preprocessed photos, as `Extractor.compute`; InputError when even one is too much."""
+        """Returns the features of photos, as `Extractor.compute`. Raises ResourceError when even one is too many."""
         while True:
             limit = self._limit
             try:
@@ -72,9 +72,7 @@ class InPieces:
     def _halve(self, limit: int) -> None:
         name = self._extractor.record["name"]
         if limit == 1:
-            raise InputError(
-                f"The memory of the device does not hold {name} and one photo: free some, or choose another (--device)."
-            )
+            raise ResourceError(f"The device's memory does not hold {name} and one photo: free some.", "device")
         self._limit = min(self._limit, limit // 2)  # Another thread may have halved it already.
         log.warning("The device's memory is too small for %d photos at once: %s takes %d.", limit, name, self._limit)
         torch.cuda.empty_cache()

@@ -21,41 +21,45 @@ import numpy as np
 from PIL import Image
 
 from pipeline.data.photo import Photo
-from pipeline.errors import InputError
+from pipeline.errors import ResourceError
 from pipeline.features.images import decode
 
 log = logging.getLogger(__name__)
 
 ATTEMPTS = 3
-"""At a job whose process is killed each time."""
+"""The number of times that a job is tried whose process is killed."""
 GRACE = 10.0
-"""Seconds that a process may take to end once it does not answer any more."""
+"""Seconds that a process has to end once it has stopped answering."""
 
 Preprocess = Callable[[Image.Image], np.ndarray]
 Shape = tuple[int, int, int, int]
 Job = Sequence[tuple[Photo, Sequence[tuple[int, int]]]]
-"""Photos, each with the numbers of the arrays, and the rows in them, that its pixels go to."""
+"""Photos, each with the numbers of the arrays and the rows in them that its pixels go to."""
 
 
 class Decoders:
-    """`workers` processes that decode photos; with none, a thread of this process does.
+    """Processes that decode photos, for use in a `with` block.
 
-    `arrays`, of the given shapes (rows, size, size, 3), uint8, are where they put the pixels: one for each of
-    `preprocess`. A process that is killed is replaced and its job repeated. To be used in a `with` block, at whose end
-    the processes end; they also end when this one is killed. `nice` is what is added to their niceness.
+    preprocess: for each extractor the function from a photo to pixels.
+    shapes: of the `arrays` that take the pixels, uint8 (rows, size, size, 3), one for each extractor.
+    workers: the number of processes; with 0 a thread of this process decodes.
+    nice: is added to the niceness of the processes.
+
+    A process that is killed is replaced and its job repeated. The processes end with the block, and when this one is
+    killed.
     """
 
     def __init__(self, preprocess: Sequence[Preprocess], shapes: Sequence[Shape], workers: int, nice: int = 0):
         self._memory = _shared_file(sum(map(_room, shapes)))
         self.arrays = _arrays(self._memory, shapes)
-        self._processes = [_Process(self._memory, (preprocess, shapes, nice)) for _ in range(workers)]
+        self._processes = [_DecodingProcess(self._memory, (preprocess, shapes, nice)) for _ in range(workers)]
         self._idle: SimpleQueue[Callable[[Job], None]] = SimpleQueue()
         for worker in self._processes or [partial(_fill, preprocess=preprocess, arrays=self.arrays)]:
             self._idle.put(worker)
         self._threads = ThreadPoolExecutor(max(1, workers))  # Behind each process one, which waits for it.
 
     def submit(self, job: Job) -> "Future[None]":
-        """Has a job done. Its future raises InputError for a photo that cannot be decoded, or that kills processes."""
+        """Submits a job. Its future raises InputError for a photo that cannot be decoded, or that kills processes."""
         return self._threads.submit(self._run, job)
 
     def _run(self, job: Job) -> None:
@@ -75,8 +79,8 @@ class Decoders:
         os.close(self._memory)
 
 
-class _Process:
-    """A process, behind a socket that no other one holds an end of: whoever dies, the other notices.
+class _DecodingProcess:
+    """A process that decodes, connected by a socket of its own: if either side dies, the other notices.
 
     Started anew and not forked, so that it has nothing of torch and its threads, and does not import the program that
     uses it, as those of `multiprocessing` do.
@@ -110,9 +114,8 @@ class _Process:
                     self._process.wait(GRACE)  # It closes its end a moment before it has its exit code.
                 code = self.end()
                 if code > 0:
-                    raise InputError(
-                        f"A process that decodes photos cannot run (exit code {code}, see above): mend that, or do "
-                        "without (--workers 0)."
+                    raise ResourceError(
+                        f"A process that decodes photos cannot run (exit code {code}, see above).", "workers"
                     ) from None
                 log.warning("A process that decodes photos ended (exit code %s): its work is repeated.", code)
                 self._start()
@@ -120,9 +123,9 @@ class _Process:
             if error is not None:
                 raise error
             return
-        raise InputError(
-            f"Processes that decode photos are killed again and again, the last at one of {_names(job)}: free memory, "
-            "or take fewer of them (--workers)."
+        raise ResourceError(
+            f"Processes that decode photos are killed again and again, the last at one of {_names(job)}: free memory.",
+            "workers",
         )
 
     def end(self) -> int:
@@ -133,7 +136,7 @@ class _Process:
 
 
 def _serve(pipe: int, memory: int) -> None:
-    """A process's whole life: jobs and answers, until the other end of the socket is closed."""
+    """Runs a process: takes jobs and answers them until the other end of the socket is closed."""
     connection = Connection(pipe)
     preprocess, shapes, nice = connection.recv()
     os.nice(nice)
@@ -144,7 +147,7 @@ def _serve(pipe: int, memory: int) -> None:
 
 
 def _answer(job: Job, preprocess: Sequence[Preprocess], arrays: Sequence[np.ndarray]) -> Exception | None:
-    """Does a job. Returns the error, or the words of one that cannot travel, to be raised where the job is awaited."""
+    """Does a job. Returns its error, to be raised where the job is awaited; of one that cannot travel the message."""
     try:
         _fill(job, preprocess, arrays)
     except Exception as error:
@@ -159,14 +162,15 @@ def _answer(job: Job, preprocess: Sequence[Preprocess], arrays: Sequence[np.ndar
 
 
 def _fill(job: Job, preprocess: Sequence[Preprocess], arrays: Sequence[np.ndarray]) -> None:
+    """Puts the pixels of a job's photos into the arrays."""
     for photo, places in job:
         image = decode(photo)
         for number, row in places:
-            arrays[number][row] = preprocess[number](image).transpose(1, 2, 0)
+            arrays[number][row] = preprocess[number](image)  # (size, size, 3)
 
 
 def _shared_file(size: int) -> int:
-    """A file in memory, without a name: nothing of it remains, however the processes end."""
+    """Opens a file in memory, without a name: nothing of it remains, however the processes end."""
     if hasattr(os, "memfd_create"):
         file = os.memfd_create("pixels")
     else:
@@ -177,7 +181,7 @@ def _shared_file(size: int) -> int:
 
 
 def _arrays(file: int, shapes: Sequence[Shape]) -> list[np.ndarray]:
-    """The arrays that lie in a shared file, one after another."""
+    """Maps the arrays that lie in a shared file, one after another."""
     memory, start, arrays = mmap.mmap(file, 0), 0, []
     for shape in shapes:
         arrays.append(np.frombuffer(memory, np.uint8, math.prod(shape), start).reshape(shape))
@@ -186,7 +190,7 @@ def _arrays(file: int, shapes: Sequence[Shape]) -> list[np.ndarray]:
 
 
 def _room(shape: Shape) -> int:
-    """The bytes of an array, in whole pages: memory is pinned by pages."""
+    """Returns the bytes of an array, in whole pages: memory is pinned by pages."""
     return -(-math.prod(shape) // mmap.PAGESIZE) * mmap.PAGESIZE
 
 

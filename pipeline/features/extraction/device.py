@@ -1,4 +1,4 @@
-"""Where a network runs."""
+"""The device that a network runs on."""
 
 import logging
 import os
@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 import numpy as np
 import torch
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, ResourceError
 
 log = logging.getLogger(__name__)
 
@@ -16,22 +16,22 @@ CHOICES = ("auto", "cpu", "cuda", "mps")
 
 
 def pick_device(requested: str = "auto") -> torch.device:
-    """The device of a name: cpu, cuda (an Nvidia or AMD GPU), mps (Apple's), or auto: a GPU where there is one.
+    """Returns the device of a name: cpu, cuda (an Nvidia or AMD GPU), mps (Apple's), or auto: a GPU where there is one.
 
-    Raises InputError when the name is another one, or there is no such device.
+    Raises ResourceError when there is no such device, InputError when the name is another one.
     """
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if requested not in CHOICES:
         raise InputError(f"device is {requested!r}; it must be one of {', '.join(CHOICES)}.")
     if not available.get(requested, True):
-        raise InputError(f"device is {requested!r}, but PyTorch finds no such GPU here: choose cpu or auto.")
+        raise ResourceError(f"PyTorch finds no GPU of the kind {requested!r} here.", "device")
     device = next(name for name, there in available.items() if there and requested in ("auto", name))
     log.info("Running on %s.", torch.cuda.get_device_name() if device == "cuda" else device)
     return torch.device(device)
 
 
 def cores() -> int:
-    """The cores that this process may use."""
+    """Counts the cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -1,4 +1,4 @@
-"""What an engine is: whatever turns photos into vectors, on this machine or on many."""
+"""The interface of engines, which turn photos into vectors, on this machine or on many."""
 
 import hashlib
 from collections.abc import Callable, Generator, Iterable, Sequence
@@ -14,32 +14,36 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Task:
-    """A photo, its key, and the numbers of the extractors that lack a vector of it: never none."""
+class PhotoTask:
+    """A photo that lacks vectors.
+
+    photo: the photo.
+    hash: its `photo_hash`.
+    wanted: the numbers of the extractors that lack a vector of it; never none.
+    """
 
     photo: Photo
-    key: str
+    hash: str
     wanted: frozenset[int]
 
 
 @dataclass(frozen=True)
-class Computed:
+class Vectors:
     """The vectors of some photos by one extractor.
 
     extractor: its number.
-    keys: of the photos.
-    vectors: float32 (len(keys), dimension), in the order of the keys.
-    seconds: that were spent on nothing but waiting for the network. The rest of an engine's time goes into reading and
-        decoding.
+    hashes: of the photos.
+    vectors: float32 (len(hashes), dimension), in the order of the hashes.
+    seconds: spent on nothing but waiting for the network. The rest of an engine's time goes into reading and decoding.
     """
 
     extractor: int
-    keys: list[str]
+    hashes: list[str]
     vectors: np.ndarray
     seconds: float = 0.0
 
 
-Engine = Callable[[Sequence["Extractor"], Iterable[Task]], Generator[Computed, None, None]]
+Engine = Callable[[Sequence["Extractor"], Iterable[PhotoTask]], Generator[Vectors, None, None]]
 """Computes each task once with each extractor that it is wanted by, and gives the vectors in any order.
 
 Tasks are taken as they are needed, in the caller's thread, so that memory stays flat. On a CPU a photo's vector is the
@@ -48,6 +52,6 @@ decoded, after it has given what was finished before, and when the network lacks
 """
 
 
-def key(jpeg: bytes) -> str:
-    """What names a photo wherever vectors are kept: the SHA-256 of its JPEG, in hexadecimal."""
+def photo_hash(jpeg: bytes) -> str:
+    """Returns the name of a photo wherever vectors are kept: the SHA-256 of its JPEG, in hexadecimal."""
     return hashlib.sha256(jpeg).hexdigest()

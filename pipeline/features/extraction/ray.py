@@ -15,20 +15,20 @@ import numpy as np
 import torch
 
 from pipeline import cluster
-from pipeline.errors import InputError, one_line
+from pipeline.errors import InputError, ResourceError, one_line
 from pipeline.features.extraction.batch import InPieces, fitting_batch
 from pipeline.features.extraction.chunks import decode_chunk, row
 from pipeline.features.extraction.device import pick_device
-from pipeline.features.extraction.engine import Computed, Task
+from pipeline.features.extraction.engine import PhotoTask, Vectors
 from pipeline.features.extraction.local import NICE
-from pipeline.features.extractor import BATCH, Extractor, place
+from pipeline.features.extractor import BATCH, Extractor, device_record
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from ray.data import Dataset
 
 PASSIVE = {"OMP_WAIT_POLICY": "PASSIVE"}
-"""As in stages/cli.py. It also tells Ray Data that decoding is another step, not to be done in the actors."""
+"""Threads that wait leave the cores to others. It also keeps Ray Data from decoding in the actors."""
 CHUNK = {"cpu": 4 * BATCH, "cuda": 16 * BATCH}
 """Photos that travel together, by where networks run: seconds of a CPU's work, and of a GPU's what fills a batch.
 
@@ -37,7 +37,7 @@ Ray takes some milliseconds of the caller for each move, whatever is moved.
 
 
 @dataclass(frozen=True)
-class OnRay:
+class RayEngine:
     """The engine over Ray: call it, as any `Engine`, with extractors that `load_for_ray` gave.
 
     The caller reads the photos and sends them out, so that they and the work folder need to lie on its machine only;
@@ -50,12 +50,12 @@ class OnRay:
         when there is something to compute.
 
     Raises InputError as `cluster.stream` does, when the cluster has no GPU and one is asked for, when a network cannot
-    travel or be run, and when a machine has another version of a package whose version the record tells, or none.
+    travel or be run, and when a machine lacks a package, or has another version of it than the record.
     """
 
     address: str | None = None
 
-    def __call__(self, extractors: Sequence[Extractor], tasks: Iterable[Task]) -> Generator[Computed, None, None]:
+    def __call__(self, extractors: Sequence[Extractor], tasks: Iterable[PhotoTask]) -> Generator[Vectors, None, None]:
         tasks, faults = iter(tasks), []
         device = extractors[0].record["device"]
         # After a fault no more are taken, and what is under way is given before it is raised.
@@ -67,30 +67,30 @@ class OnRay:
             (row,) = table.to_pylist()
             if row["fault"]:
                 faults.append(row["fault"])
-            for number, keys in enumerate(row["keys"]):
-                if keys:
-                    vectors = np.frombuffer(row["vectors"][number], np.float32).reshape(len(keys), -1)
-                    yield Computed(number, keys, vectors, row["seconds"][number])
+            for number, hashes in enumerate(row["hashes"]):
+                if hashes:
+                    vectors = np.frombuffer(row["vectors"][number], np.float32).reshape(len(hashes), -1)
+                    yield Vectors(number, hashes, vectors, row["seconds"][number])
         if faults:
             raise InputError(faults[0])
 
 
 def load_for_ray(loads: Sequence[Callable[[torch.device], Extractor]], device: str) -> list[Extractor]:
-    """Extractors of which this machine holds no more than the weights, and whose record is that of `device`.
+    """Loads extractors for a cluster: here they stay on the CPU, their record is that of the cluster's `device`.
 
-    That is a cluster's, not this machine's: "cuda" is for its GPUs, "auto" too where this machine has one.
+    "cuda" is for its GPUs, and so is "auto" where this machine has one.
     """
     chosen = "cuda" if device == "cuda" else pick_device(device).type
     if chosen == "mps":
-        raise InputError("The engine ray computes on cpu or cuda: give one of them as --device.")
+        raise ResourceError("Ray computes on cpu or cuda, not on mps.", "device")
     extractors = [load(torch.device("cpu")) for load in loads]
     for extractor in extractors:
-        extractor.record |= place(chosen)
+        extractor.record |= device_record(chosen)
     return extractors
 
 
 def _append_networks(rows: "Dataset", extractors: Sequence[Extractor]) -> "Dataset":
-    """The step that computes, in as many actors as the cluster has room for."""
+    """Appends the step that computes, in as many actors as the cluster has room for."""
     import ray
     from ray.data import ActorPoolStrategy
 
@@ -109,7 +109,7 @@ def _append_networks(rows: "Dataset", extractors: Sequence[Extractor]) -> "Datas
 
 
 def _room(device: str, threads: int) -> tuple[int, dict[str, float]]:
-    """For how many actors the cluster has room, and what each takes of its machine."""
+    """Returns the number of actors that the cluster has room for, and the resources that each takes."""
     import ray
 
     machines = [machine["Resources"] for machine in ray.nodes() if machine["Alive"]]
@@ -120,12 +120,12 @@ def _room(device: str, threads: int) -> tuple[int, dict[str, float]]:
         count, each = _share(threads, [int(machine.get("CPU", 0)) for machine in machines])
         takes = {"num_cpus": each * cluster.HALF_CPU}
     if not count:
-        raise InputError("Ray knows of no such device in the cluster: choose another --device.")
+        raise ResourceError(f"Ray finds no machine with the device {device} in the cluster.", "device")
     return count, takes
 
 
 def _share(threads: int, cpus: Sequence[int]) -> tuple[int, int]:
-    """How many networks of so many threads fit machines of so many CPUs, and how many of these each takes.
+    """Returns the number of networks of so many threads that machines of so many CPUs hold, and the CPUs of each.
 
     A machine with fewer CPUs than threads gets none, unless none has as many: then the largest get one each.
     """
@@ -134,21 +134,21 @@ def _share(threads: int, cpus: Sequence[int]) -> tuple[int, int]:
 
 
 def _packed(extractors: Sequence[Extractor]) -> bytes:
-    """The networks with their weights. Raises InputError when one cannot be packed."""
+    """Packs the networks with their weights. Raises ResourceError when one cannot be packed."""
     try:
         return pickle.dumps(list(extractors), protocol=5)
     except (pickle.PicklingError, TypeError, AttributeError) as error:
         names = " or ".join(str(extractor.record["name"]) for extractor in extractors)
-        raise InputError(f"{names} cannot be sent to other machines ({error}): choose --engine local.") from None
+        raise ResourceError(f"{names} cannot be sent to other machines ({error}).", "engine") from None
 
 
 class Networks:
-    """An actor with the networks, which gives the photos of a row their vectors.
+    """An actor with the networks, which computes the vectors of the photos of a row.
 
     packed: a reference to the packed extractors, in a list.
-    versions: of the packages that compute: those of the caller's machine, of which the records tell.
+    versions: of the packages that compute, on the caller's machine, as in the records.
     threads: for a network on a CPU, as many as it has on the caller's machine: with others the last digits can change.
-    actors: how many there are.
+    actors: the number of actors.
     """
 
     def __init__(self, packed: Sequence[Any], versions: Mapping[str, str], threads: int, actors: int):
@@ -170,8 +170,7 @@ class Networks:
         except (InputError, RuntimeError) as error:  # torch's, such as that of a GPU whose memory is full.
             reason = one_line(error)
             self.fault = (
-                f"{platform.node()} cannot run the networks ({reason}): mend that (free memory), or choose another "
-                "--device."
+                f"{platform.node()} cannot run the networks ({reason}): free memory there, or use another device."
             )
         else:
             self.extractors = extractors
@@ -179,10 +178,10 @@ class Networks:
     def __call__(self, table: "pa.Table") -> "pa.Table":
         import pyarrow as pa
 
-        (keys,), (fault,) = table["keys"].to_pylist(), table["fault"].to_pylist()
+        (hashes,), (fault,) = table["hashes"].to_pylist(), table["fault"].to_pylist()
         fault = fault or self.fault
         pixels = table["pixels"][0].values
-        vectors, seconds = [b""] * len(keys), [0.0] * len(keys)
+        vectors, seconds = [b""] * len(hashes), [0.0] * len(hashes)
         for number, extractor in enumerate(self.extractors):
             shape = (-1, extractor.size, extractor.size, 3)
             rows = np.frombuffer(pixels[number].as_buffer(), np.uint8).reshape(shape)
@@ -194,19 +193,19 @@ class Networks:
             except InputError as error:
                 fault = fault or str(error)
             seconds[number] = (time.perf_counter() - start) / self.actors
-        keys = [of if found else [] for of, found in zip(keys, vectors, strict=True)]
-        columns = row(keys, fault, vectors=vectors, seconds=seconds)
+        hashes = [of if found else [] for of, found in zip(hashes, vectors, strict=True)]
+        columns = row(hashes, fault, vectors=vectors, seconds=seconds)
         return pa.table({cluster.ITEM: table[cluster.ITEM], **columns})
 
     def _vectors(self, number: int, rows: np.ndarray) -> np.ndarray:
-        """The vectors of pixels (n, size, size, 3). A batch is full on a CPU, where the last digits depend on it."""
+        """Computes the vectors of pixels (n, size, size, 3), in full batches on a CPU: last digits depend on them."""
         missing = -len(rows) % BATCH if self.extractors[number].device.type == "cpu" else 0
         filled = np.concatenate([rows, *[rows[-1:]] * missing]) if missing else rows  # Uncopied: 154 MB for a GPU.
-        return self.compute[number](filled.transpose(0, 3, 1, 2))[: len(rows)]
+        return self.compute[number](filled)[: len(rows)]
 
 
 def _other_versions(expected: Mapping[str, str]) -> str | None:
-    """What is wrong with this machine: other versions would give other numbers than the record says."""
+    """Returns the first package of another version than the record's, in a sentence: its numbers would be others."""
     for package, of in expected.items():
         try:
             found = f"{package} {version(package)}"

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from pipeline.data.photo import Photo
 from pipeline.errors import InputError
-from pipeline.features.extraction.engine import Computed, Engine, Task, key
+from pipeline.features.extraction.engine import Engine, PhotoTask, Vectors, photo_hash
 from pipeline.features.extraction.vector_files import VectorFiles
 from pipeline.features.extractor import Extractor
 from pipeline.features.record import features_table
@@ -25,114 +25,118 @@ log = logging.getLogger(__name__)
 def extract(
     extractors: Sequence[Extractor], photos: Iterable[Photo], total: int, work: Path, engine: Engine
 ) -> dict[str, str]:
-    """Sees to it that `work` holds a vector of each of `total` photos by each extractor. Returns the photos' keys.
+    """Computes the vectors of `total` photos that `work` lacks, by each extractor. Returns the photos' hashes.
 
     One pass over the photos feeds all extractors. Finished vectors are kept in `work`, in a folder named by the
     extractor's fingerprint, by the hash of the photo's bytes: a rerun, or another recipe of the source, computes only
     what it lacks, and kill -9 loses some seconds' work. Vectors do not pile up in memory. Raises InputError for a photo
     that cannot be decoded, when the network gives a number that is not finite, and when the disk is full.
     """
-    parts = [VectorFiles(work / extractor.fingerprint, extractor.dimension) for extractor in extractors]
-    known = [of.keys() for of in parts]
-    keys, rest = _finished(photos, known)
-    with meter(f"Extracting {' and '.join(e.kind for e in extractors)}", total, "photos", len(keys)) as shown:
-        run = _Run(shown)
-        with closing(engine(extractors, run.lacking(rest, known, keys))) as results:
+    files = [VectorFiles(work / extractor.fingerprint, extractor.dimension) for extractor in extractors]
+    known = [of.hashes() for of in files]
+    hashes, rest = _finished(photos, known)
+    names = " and ".join(extractor.record["name"] for extractor in extractors)
+    with meter(f"Extracting {names}", total, "photos", len(hashes)) as shown:
+        progress = _Progress(shown)
+        with closing(engine(extractors, progress.lacking(rest, known, hashes))) as results:
             try:
                 for computed in results:
                     _check(computed, extractors[computed.extractor])
                     writing = time.monotonic()
-                    parts[computed.extractor].add(computed.keys, computed.vectors)
-                    run.note(computed, time.monotonic() - writing)
+                    files[computed.extractor].add(computed.hashes, computed.vectors)
+                    progress.add(computed, time.monotonic() - writing)
             finally:
-                for of in parts:
+                for of in files:
                     of.flush()
-    if run.photos:
-        log.info("Computed %s photos at %.1f/s: %s.", f"{run.photos:,}", run.photos / run.seconds, run.shares())
-    return keys
+    if progress.photos:
+        rate = progress.photos / progress.seconds
+        log.info("Computed %s photos at %.1f/s: %s.", f"{progress.photos:,}", rate, progress.shares())
+    return hashes
 
 
-def features(extractor: Extractor, keys: Mapping[str, str], work: Path) -> pa.Table:
-    """The features of photos, given with their keys, once `extract` is through: photo (str), vector
-    (fixed_size_list<float32>[dimension]), sorted by photo.
+def features(extractor: Extractor, hashes: Mapping[str, str], work: Path) -> pa.Table:
+    """Returns the features of photos once `extract` has computed them: columns photo and vector, sorted by photo.
 
-    The extractor's record lies in the schema's metadata, as JSON. Memory holds the vectors once. Raises InputError when
-    vectors have been lost since.
+    hashes: of each photo, as `extract` returns them.
+
+    Memory holds the vectors once. Raises InputError when vectors have been lost since.
     """
-    names = sorted(keys)
+    names = sorted(hashes)
     rows: dict[str, int] = {}
     for row, name in enumerate(names):
-        rows.setdefault(keys[name], row)
+        rows.setdefault(hashes[name], row)
     vectors = np.empty((len(names), extractor.dimension), np.float32)
     VectorFiles(work / extractor.fingerprint, extractor.dimension).gather(rows, vectors)
     for row, name in enumerate(names):
-        if rows[keys[name]] != row:  # The same picture under another id.
-            vectors[row] = vectors[rows[keys[name]]]
+        if rows[hashes[name]] != row:  # The same picture under another id.
+            vectors[row] = vectors[rows[hashes[name]]]
     return features_table(names, vectors, extractor.record)
 
 
 def _finished(photos: Iterable[Photo], known: Sequence[set[str]]) -> tuple[dict[str, str], Iterable[Photo]]:
-    """The photos at the start that an earlier run has done, as keys by photo; they do not count for this run's speed.
+    """Splits photos into those at the start that an earlier run has finished, by id with their hashes, and the rest.
 
-    And the photos from the first one that it has not done.
+    The finished ones do not count for this run's speed.
     """
-    keys, rest = {}, iter(photos)
+    hashes, rest = {}, iter(photos)
     for photo in rest:
-        of = key(photo.jpeg)
-        if not all(of in done for done in known):
-            return keys, chain([photo], rest)
-        keys[photo.id] = of
-    return keys, ()
+        found = photo_hash(photo.jpeg)
+        if not all(found in done for done in known):
+            return hashes, chain([photo], rest)
+        hashes[photo.id] = found
+    return hashes, ()
 
 
-def _check(computed: Computed, extractor: Extractor) -> None:
+def _check(computed: Vectors, extractor: Extractor) -> None:
     if not np.isfinite(computed.vectors).all():
         raise InputError(f"{extractor.record['name']} gives numbers that are not finite: are its weights broken?")
 
 
-class _Run:
-    """What a run has done, and what its time went into."""
+class _Progress:
+    """The photos that a run has finished, and the seconds that its parts took."""
 
     def __init__(self, shown: Meter):
         self._shown, self._start = shown, time.monotonic()
         self._waiting: Counter[str] = Counter()
         self.photos, self.computing, self.writing = 0, 0.0, 0.0
 
-    def lacking(self, photos: Iterable[Photo], known: Sequence[set[str]], keys: dict[str, str]) -> Iterator[Task]:
-        """The photos that lack a vector, of equal ones the first. Notes the key of every photo in `keys`.
+    def lacking(
+        self, photos: Iterable[Photo], known: Sequence[set[str]], hashes: dict[str, str]
+    ) -> Iterator[PhotoTask]:
+        """Yields the photos that lack a vector, of equal ones the first. Adds the hash of every photo to `hashes`.
 
-        What is asked for counts as known from then on.
+        A vector that was asked for counts as known from then on.
         """
         for photo in photos:
-            of = keys[photo.id] = key(photo.jpeg)
-            wanted = frozenset(number for number, done in enumerate(known) if of not in done)
+            found = hashes[photo.id] = photo_hash(photo.jpeg)
+            wanted = frozenset(number for number, done in enumerate(known) if found not in done)
             if wanted:
-                self._waiting[of] = len(wanted)
+                self._waiting[found] = len(wanted)
                 for number in wanted:
-                    known[number].add(of)
-                yield Task(photo, of, wanted)
+                    known[number].add(found)
+                yield PhotoTask(photo, found, wanted)
             else:
                 self._shown.advance(self.shares())
 
-    def note(self, computed: Computed, writing: float) -> None:
-        """Shows what was computed: a photo is done when it has its last vector."""
+    def add(self, computed: Vectors, writing: float) -> None:
+        """Adds and shows what was computed and written: a photo is finished when it has its last vector."""
         self.computing += computed.seconds
         self.writing += writing
         note = self.shares()
-        for of in computed.keys:
-            self._waiting[of] -= 1
-            if not self._waiting[of]:
-                del self._waiting[of]
+        for photo in computed.hashes:
+            self._waiting[photo] -= 1
+            if not self._waiting[photo]:
+                del self._waiting[photo]
                 self.photos += 1
                 self._shown.advance(note)
 
     @property
     def seconds(self) -> float:
-        """That it has taken up to now."""
+        """The seconds since the start."""
         return max(time.monotonic() - self._start, 1e-9)
 
     def shares(self) -> str:
-        """What the time went into: what limits the speed has the largest share."""
+        """Returns the shares of the time, in words: the part that limits the speed has the largest."""
         seconds = self.seconds
         reading = seconds - self.computing - self.writing
         shares = {"reading": reading, "computing": self.computing, "writing": self.writing}

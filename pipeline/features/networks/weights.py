@@ -11,8 +11,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from pipeline.errors import InputError, one_line
-from pipeline.features.hashes import sha256_of_folder
+from pipeline.errors import InputError, SettingError, one_line
+from pipeline.features.config import WeightsFile
+from pipeline.features.hashes import checked_sha256
 from pipeline.files import atomic, sha256
 from pipeline.progress import track
 
@@ -21,20 +22,21 @@ log = logging.getLogger(__name__)
 SHA512_DIGITS = 128
 
 PATIENCE = 60
-"""Seconds in which a server must answer, and go on answering."""
+"""Seconds within which a server must answer, and send each further piece."""
 
 MEBIBYTE = 2**20
 
 
 def downloaded(url: str, expected: str | None) -> tuple[Path, str]:
-    """A published file, kept where torch keeps such files, and its SHA-256; fetched when it is not there yet.
+    """Returns a published file, kept where torch keeps such files, and its SHA-256; downloads it once.
 
-    `expected` is its SHA-256, how that begins, or its SHA-512; None when nobody published one: then it is only told.
-    Raises InputError when the file cannot be fetched, or is another one.
+    expected: its SHA-256, the beginning of that, or its SHA-512; None where nobody published one: then it is logged.
+
+    Raises InputError when the file cannot be downloaded, or is another one.
     """
     file = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
     if file.exists():
-        found = check(file, expected or "", "the published one", remedy=" Delete it and run again.")
+        found = _published_sha256(file, expected, url, " Delete it to have it downloaded again.")
     else:
         log.info("Downloading %s to %s.", url, file)
         with atomic(file) as temporary:
@@ -45,14 +47,14 @@ def downloaded(url: str, expected: str | None) -> tuple[Path, str]:
                     f"{file.name} cannot be downloaded ({one_line(error)}): run again, fetch {url} where there is a "
                     f"network and put it at {file}, or choose other weights."
                 ) from None
-            found = check(temporary, expected or "", f"the published one of {url}")
+            found = _published_sha256(temporary, expected, url)
     if expected is None:
         log.warning("No hash is published for %s; its SHA-256 is %s.", file.name, found)
     return file, found
 
 
 def _fetch(url: str, to: Path) -> None:
-    """Raises requests.RequestException, also when the connection ends before all that was promised has come."""
+    """Downloads a file. Raises requests.RequestException, also when the connection ends before the file does."""
     # requests compares with Content-Length, which torch.hub does not: it would keep a file that was cut short.
     with requests.get(url, stream=True, timeout=PATIENCE) as answer, to.open("wb") as file:
         answer.raise_for_status()
@@ -61,33 +63,15 @@ def _fetch(url: str, to: Path) -> None:
             file.write(piece)
 
 
-def check(path: Path, expected: str, what: str, remedy: str = "") -> str:
-    """The SHA-256 of a file or folder. `expected` is that, how it begins, or a file's SHA-512.
-
-    Raises InputError, which ends in the `remedy`, when it has another hash; and when it is not there.
-    """
-    found = sha256_of_folder(path) if path.is_dir() else sha256(path)
-    require(path, _sha512(path) if len(expected) == SHA512_DIGITS else found, expected, what, remedy)
-    return found
-
-
-def require(path: Path, found: str, expected: str, what: str, remedy: str = "") -> None:
-    """Raises InputError when the hash that was found of a file is not the expected one, or does not begin with it."""
-    if not found.startswith(expected):
-        kind = "SHA-512" if len(found) == SHA512_DIGITS else "SHA-256"
+def _published_sha256(path: Path, expected: str | None, url: str, remedy: str = "") -> str:
+    """Returns the SHA-256 of a file. Raises InputError when it is not the one that is published."""
+    found, expected = sha256(path), expected or ""
+    kind, compared = ("SHA-512", _sha512(path)) if len(expected) == SHA512_DIGITS else ("SHA-256", found)
+    if not compared.startswith(expected):
         raise InputError(
-            f"{path} has the {kind} {found}; {what} is {expected}: it is another file, or a broken one.{remedy}"
+            f"{path} has the {kind} {compared}; that of {url} is {expected}: it is another file, or a broken one."
+            f"{remedy}"
         )
-
-
-def own(path: Path, expected: str | None, key: str) -> str:
-    """The SHA-256 of a file or folder of the user's own, which must be the one that `key` of params.yaml expects.
-
-    Raises InputError as `check` does; where none is expected, it tells the hash.
-    """
-    found = check(path, expected or "", key)
-    if expected is None:
-        raise InputError(f"{key} is null; that of {path} is {found}: set it if you trust the file.")
     return found
 
 
@@ -96,8 +80,19 @@ def _sha512(path: Path) -> str:
         return hashlib.file_digest(file, "sha512").hexdigest()
 
 
-def read(path: Path) -> dict[str, Tensor]:
-    """The state in a safetensors file, which runs no code. Raises InputError when it is no such file."""
+def checked_file(weights: WeightsFile) -> tuple[Path, str]:
+    """Returns the path of a file of weights, and its SHA-256, which is the one that the configuration names.
+
+    Raises SettingError when there is no such file, or it has another hash.
+    """
+    path = Path(weights.path)
+    if not path.is_file():
+        raise SettingError("weights.path", f"is {weights.path!r}; there is no such file.")
+    return path, checked_sha256(path, weights.sha256, "weights.sha256")
+
+
+def read_safetensors(path: Path) -> dict[str, Tensor]:
+    """Reads the state in a safetensors file, which runs no code. Raises InputError when it is no such file."""
     try:
         return load_file(path)
     except SafetensorError as error:
@@ -105,7 +100,7 @@ def read(path: Path) -> dict[str, Tensor]:
 
 
 def digest(network: nn.Module) -> str:
-    """A SHA-256 of a network's weights and their names."""
+    """Returns a SHA-256 of a network's weights and their names."""
     found = hashlib.sha256()
     for name, values in sorted(network.state_dict().items()):
         found.update(name.encode())

@@ -19,7 +19,7 @@ from pipeline.data.photo import Photo
 from pipeline.errors import InputError
 from pipeline.features.extraction import decoding
 from pipeline.features.extraction.decoding import Decoders, Job
-from pipeline.features.images import decode, squash
+from pipeline.features.images import decode, resize_to_square
 
 SIZE = 16
 
@@ -27,10 +27,10 @@ SIZE = 16
 def dies(image: Image.Image) -> np.ndarray:
     """What a decoder does that a broken photo, or a lack of memory, kills."""
     os.kill(os.getpid(), signal.SIGKILL)
-    return squash(image, SIZE)
+    return resize_to_square(image, SIZE)
 
 
-def decoders(workers: int, count: int, preprocess=partial(squash, size=SIZE)) -> Decoders:  # noqa: B008
+def decoders(workers: int, count: int, preprocess=partial(resize_to_square, size=SIZE)) -> Decoders:  # noqa: B008
     return Decoders([preprocess], [(count, SIZE, SIZE, 3)], workers)
 
 
@@ -40,7 +40,7 @@ def jobs(photos: list[Photo], each: int = 4) -> list[Job]:
 
 
 def expected(photos: list[Photo]) -> np.ndarray:
-    return np.stack([squash(decode(photo), SIZE).transpose(1, 2, 0) for photo in photos])
+    return np.stack([resize_to_square(decode(photo), SIZE) for photo in photos])
 
 
 @pytest.mark.parametrize("workers", [0, 1, 2])
@@ -54,11 +54,11 @@ def test_pixels_lie_where_they_were_asked_for(workers: int, photos):
 
 def test_a_photo_is_decoded_once_for_several_networks(photos):
     (photo,) = photos(1)
-    preprocess = [partial(squash, size=8), partial(squash, size=SIZE)]
+    preprocess = [partial(resize_to_square, size=8), partial(resize_to_square, size=SIZE)]
     with Decoders(preprocess, [(3, 8, 8, 3), (5, SIZE, SIZE, 3)], 1) as pool:
         pool.submit([(photo, [(0, 2), (1, 4)])]).result(timeout=60)
         for array, row, size in zip(pool.arrays, (2, 4), (8, SIZE), strict=True):
-            assert (array[row] == squash(decode(photo), size).transpose(1, 2, 0)).all()
+            assert (array[row] == resize_to_square(decode(photo), size)).all()
             assert not np.delete(array, row, axis=0).any()
 
 
@@ -89,7 +89,10 @@ def test_a_photo_that_kills_every_process_ends_the_run_with_a_sentence(photos):
 
 
 def test_a_defect_is_raised_where_the_job_is_awaited(photos):
-    with decoders(1, 1, partial(squash, size=SIZE + 1)) as pool, pytest.raises(ValueError, match="broadcast") as error:
+    with (
+        decoders(1, 1, partial(resize_to_square, size=SIZE + 1)) as pool,
+        pytest.raises(ValueError, match="broadcast") as error,
+    ):
         pool.submit(jobs(photos(1))[0]).result(timeout=60)
     assert "_fill" in error.value.__notes__[0]
 
@@ -121,7 +124,7 @@ class Elsewhere:
 def test_a_process_that_cannot_run_is_no_matter_of_memory(photos, capfd):
     with decoders(1, 1, Elsewhere()) as pool:
         for _ in range(2):
-            with pytest.raises(InputError, match=r"cannot run \(exit code 1, see above\): mend that, or .*--workers 0"):
+            with pytest.raises(InputError, match=r"cannot run \(exit code 1, see above\)"):
                 pool.submit(jobs(photos(1))[0]).result(timeout=60)
     assert "No module named 'no_such_package'" in capfd.readouterr().err
 
@@ -130,7 +133,7 @@ def test_a_process_that_cannot_run_is_no_matter_of_memory(photos, capfd):
 def test_a_process_ends_in_peace_when_its_user_is_gone(unread: bool, photos):
     ours, theirs = socket.socketpair()
     pipe, memory = Connection(ours.detach()), decoding._shared_file(SIZE * SIZE * 3)
-    pipe.send(([partial(squash, size=SIZE)], [(1, SIZE, SIZE, 3)], 0))
+    pipe.send(([partial(resize_to_square, size=SIZE)], [(1, SIZE, SIZE, 3)], 0))
     if unread:  # The next it reads is an error.
         theirs.send(b"an answer")
     else:  # Nobody takes its answer.

@@ -16,20 +16,19 @@ import torch
 from pipeline import cluster
 from pipeline.data.photo import Photo
 from pipeline.errors import InputError, ResourceError
-from pipeline.features.config import ImageFeaturesConfig
 from pipeline.features.extraction.engine import Engine
-from pipeline.features.extraction.local import Local
-from pipeline.features.extraction.ray import CHUNK, Networks, OnRay, _share, load_for_ray
+from pipeline.features.extraction.local import LocalEngine
+from pipeline.features.extraction.ray import CHUNK, Networks, RayEngine, _share, load_for_ray
 from pipeline.features.extraction.run import extract, features
 from pipeline.features.extractor import Extractor
-from pipeline.features.networks.torchvision.backbone import load_backbone
+from pipeline.features.networks.torchvision.config import TorchvisionConfig
 from pipeline.files import write_parquet
 from tests.support.mean_colour import MeanColour
 
 pytestmark = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed: pip install '.[ray]'")
 
-SQUEEZENET = ImageFeaturesConfig(
-    backbone="squeezenet1_1", input_size=64, precision="float32", weights={"kind": "seeded"}
+SQUEEZENET = TorchvisionConfig(
+    kind="torchvision", backbone="squeezenet1_1", input_size=64, precision="float32", weights={"kind": "seeded"}
 )
 PROCESSES = {"PYTHONPATH": os.pathsep.join(sys.path)}
 """What Ray's processes need to import MeanColour."""
@@ -57,21 +56,25 @@ def files(extractors: list[Extractor], photos: list[Photo], work: Path, engine: 
 @pytest.mark.usefixtures("ray_here")
 def test_the_same_bytes_as_the_local_engine(photos, tmp_path: Path):
     some = photos(CHUNK["cpu"] + 21)
-    networks = [MeanColour(), *load_for_ray([lambda device: load_backbone(SQUEEZENET, 0, device)], "cpu")]
-    extract(networks[:1], some[:30], 30, tmp_path / "ray", Local(0))  # These lack the second network's vectors only.
-    assert files(networks, some, tmp_path / "ray", OnRay()) == files(networks, some, tmp_path / "local", Local(0))
+    networks = [MeanColour(), *load_for_ray([lambda device: SQUEEZENET.load(0, device)], "cpu")]
+    extract(
+        networks[:1], some[:30], 30, tmp_path / "ray", LocalEngine(0)
+    )  # These lack the second network's vectors only.
+    assert files(networks, some, tmp_path / "ray", RayEngine()) == files(
+        networks, some, tmp_path / "local", LocalEngine(0)
+    )
 
 
 @pytest.mark.usefixtures("ray_here")
 def test_a_broken_photo_is_named_and_the_others_are_kept(photos, tmp_path: Path):
     some = [*photos(20), Photo("holiday", b"no picture", 40, 40)]
     with pytest.raises(InputError) as local:
-        extract([MeanColour()], some, 21, tmp_path / "local", Local(0))
+        extract([MeanColour()], some, 21, tmp_path / "local", LocalEngine(0))
     with pytest.raises(InputError, match="holiday") as on_ray:
-        extract([MeanColour()], some, 21, tmp_path / "ray", OnRay())
+        extract([MeanColour()], some, 21, tmp_path / "ray", RayEngine())
     assert str(on_ray.value) == str(local.value)
     rest = MeanColour()
-    extract([rest], some[:20], 20, tmp_path / "ray", Local(0))
+    extract([rest], some[:20], 20, tmp_path / "ray", LocalEngine(0))
     assert rest.batches == []
 
 
@@ -84,11 +87,11 @@ def test_an_interruption_keeps_what_was_computed(photos, tmp_path: Path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        extract([MeanColour()], interrupted(), len(some) + 1, tmp_path / "work", OnRay())
+        extract([MeanColour()], interrupted(), len(some) + 1, tmp_path / "work", RayEngine())
     rest = MeanColour()
-    (resumed,) = files([rest], some, tmp_path / "work", Local(0))
+    (resumed,) = files([rest], some, tmp_path / "work", LocalEngine(0))
     assert len(rest.batches) < 8 * CHUNK["cpu"] / 16
-    assert [resumed] == files([MeanColour()], some, tmp_path / "other", Local(0))
+    assert [resumed] == files([MeanColour()], some, tmp_path / "other", LocalEngine(0))
 
 
 @pytest.mark.parametrize(
@@ -108,13 +111,13 @@ def test_a_network_has_as_many_cpus_as_threads(threads: int, cpus: list[int], co
 
 
 def test_where_there_is_nothing_to_do_ray_is_not_asked(photos, tmp_path: Path):
-    keys = extract([MeanColour()], photos(30), 30, tmp_path, Local(0))
-    assert extract([MeanColour()], photos(30), 30, tmp_path, OnRay("nowhere:1")) == keys
+    keys = extract([MeanColour()], photos(30), 30, tmp_path, LocalEngine(0))
+    assert extract([MeanColour()], photos(30), 30, tmp_path, RayEngine("nowhere:1")) == keys
 
 
 def answer(networks: Networks) -> dict[str, object]:
     """What an actor makes of a row of one photo."""
-    row = {"item": [0], "keys": [[["key"]]], "pixels": pa.array([[bytes(3 * 8 * 8)]], pa.list_(pa.large_binary()))}
+    row = {"item": [0], "hashes": [[["hash"]]], "pixels": pa.array([[bytes(3 * 8 * 8)]], pa.list_(pa.large_binary()))}
     row["fault"] = pa.array([None], pa.string())
     (given,) = networks(pa.table(row)).to_pylist()
     return given
@@ -125,7 +128,7 @@ def answer(networks: Networks) -> dict[str, object]:
 )
 def test_a_machine_with_other_versions_or_none_is_refused(package: str, found: str):
     given = answer(Networks([], {package: "1.0"}, threads=torch.get_num_threads(), actors=1))
-    assert given["keys"] == [[]]
+    assert given["hashes"] == [[]]
     assert f"has {found}, the machine that asks has 1.0: install one version on all" in given["fault"]
 
 
@@ -143,10 +146,13 @@ def test_a_machine_whose_memory_is_full_is_named(kind: type[MeanColour], monkeyp
     monkeypatch.setattr(ray, "get", lambda of: of)
     given = answer(Networks([pickle.dumps([kind()])], {}, threads=torch.get_num_threads(), actors=1))
     if kind is MeanColour:
-        assert (given["keys"], given["fault"]) == ([["key"]], None)
+        assert (given["hashes"], given["fault"]) == ([["hash"]], None)
     else:
-        assert given["keys"] == [[]]
-        assert "cannot run the networks (CUDA out of memory. Tried to allocate 2 GiB.): mend that" in given["fault"]
+        assert given["hashes"] == [[]]
+        assert (
+            "cannot run the networks (CUDA out of memory. Tried to allocate 2 GiB.): free memory there"
+            in given["fault"]
+        )
 
 
 def defective(_: int) -> cluster.Columns:
@@ -164,15 +170,15 @@ def test_a_network_that_cannot_travel_is_refused(photos, tmp_path: Path):
     extractor = MeanColour()
     extractor.session = (part for part in ())
     with pytest.raises(InputError, match="mean colour cannot be sent to other machines"):
-        extract([extractor], photos(1), 1, tmp_path, OnRay())
+        extract([extractor], photos(1), 1, tmp_path, RayEngine())
 
 
 @pytest.mark.usefixtures("ray_here")
 def test_a_gpu_that_the_cluster_lacks_is_missed(photos, tmp_path: Path):
     (extractor,) = load_for_ray([lambda _: MeanColour()], "cuda")
     assert (extractor.record["device"], extractor.record["batch"]) == ("cuda", None)
-    with pytest.raises(InputError, match="no such device in the cluster"):
-        extract([extractor], photos(1), 1, tmp_path, OnRay())
+    with pytest.raises(InputError, match="finds no machine with the device cuda in the cluster"):
+        extract([extractor], photos(1), 1, tmp_path, RayEngine())
 
 
 def test_processes_that_decode_need_no_torch():

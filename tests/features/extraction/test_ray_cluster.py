@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from torch import Tensor
 
-from pipeline.features.extraction.local import Local
-from pipeline.features.extraction.ray import CHUNK, OnRay
+from pipeline.features.extraction.local import LocalEngine
+from pipeline.features.extraction.ray import CHUNK, RayEngine
 from pipeline.features.extraction.run import extract, features
 from tests.support.mean_colour import MeanColour
 
@@ -50,7 +50,7 @@ def test_a_machine_that_is_killed_costs_nothing_but_time(machines, photos, tmp_p
 
     monkeypatch.setenv("FLICKR_API_KEY", "secret")
     some, dead = photos(30 * CHUNK["cpu"]), []
-    engine = OnRay(machines.address)
+    engine = RayEngine(machines.address)
 
     def killing(extractors, tasks):
         for number, computed in enumerate(engine(extractors, tasks)):
@@ -68,5 +68,7 @@ def test_a_machine_that_is_killed_costs_nothing_but_time(machines, photos, tmp_p
     assert len(dead) == 2
     monkeypatch.delenv("FLICKR_API_KEY")
     plain = MeanColour()
-    expected = features(plain, extract([plain], some, len(some), tmp_path / "local", Local(0)), tmp_path / "local")
+    expected = features(
+        plain, extract([plain], some, len(some), tmp_path / "local", LocalEngine(0)), tmp_path / "local"
+    )
     assert features(extractor, keys, tmp_path / "ray").equals(expected)

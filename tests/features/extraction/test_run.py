@@ -20,12 +20,11 @@ from PIL import Image
 
 from pipeline.data.photo import Photo
 from pipeline.errors import InputError
-from pipeline.features.config import ImageFeaturesConfig
 from pipeline.features.extraction import vector_files
-from pipeline.features.extraction.local import Local
+from pipeline.features.extraction.local import LocalEngine
 from pipeline.features.extraction.run import extract, features
-from pipeline.features.extractor import BATCH, place
-from pipeline.features.networks.torchvision.backbone import load_backbone
+from pipeline.features.extractor import BATCH, device_record
+from pipeline.features.networks.torchvision.config import TorchvisionConfig
 from pipeline.features.record import read_record
 from pipeline.files import write_parquet
 from tests.support.mean_colour import MeanColour
@@ -125,7 +124,7 @@ def test_other_threads_compute_anew_on_a_cpu_for_the_same_record(photos, extract
     assert extracted(two, photos(3), 3, tmp_path).equals(first, check_metadata=True)
     assert (one.batches, two.batches) == ([BATCH], [BATCH])
     for extractor in (one, two):
-        extractor.record |= place("cuda")
+        extractor.record |= device_record("cuda")
     assert one.fingerprint == two.fingerprint
 
 
@@ -150,7 +149,7 @@ KILLED = """
 import sys, time
 from pathlib import Path
 import torch
-from tests.features import conftest
+from tests.support.extraction import extract_features, noise_photo
 from tests.support.mean_colour import MeanColour
 from pipeline.features.extraction import vector_files
 vector_files.SECONDS = 0
@@ -159,8 +158,8 @@ class Slow(MeanColour):
     def forward(self, pixels):
         time.sleep(0.2)
         return super().forward(pixels)
-photos = (conftest._photo(number) for number in range(160))
-conftest._extracted(Slow(), photos, 160, Path(sys.argv[1]), workers=2)
+photos = (noise_photo(number) for number in range(160))
+extract_features(Slow(), photos, 160, Path(sys.argv[1]), workers=2)
 """
 
 
@@ -205,7 +204,7 @@ def test_a_broken_part_is_computed_again_and_said(damage: str, photos, extracted
 def test_vectors_that_are_lost_before_they_are_gathered_are_missed(lost: str, photos, tmp_path: Path, monkeypatch):
     monkeypatch.setattr(vector_files, "SECONDS", 0)  # A part for each batch.
     work, extractor = tmp_path / "work", MeanColour()
-    keys = extract([extractor], photos(2 * BATCH), 2 * BATCH, work, Local(0))
+    keys = extract([extractor], photos(2 * BATCH), 2 * BATCH, work, LocalEngine(0))
     if lost == "a part":
         sorted(work.glob("*/*.parquet"))[0].unlink()
     else:
@@ -214,7 +213,10 @@ def test_vectors_that_are_lost_before_they_are_gathered_are_missed(lost: str, ph
     with pytest.raises(InputError, match=f"{extractor.fingerprint} has lost the vectors of {count} photos: run again"):
         features(extractor, keys, work)
     again = MeanColour()
-    assert features(again, extract([again], photos(2 * BATCH), 2 * BATCH, work, Local(0)), work).num_rows == 2 * BATCH
+    assert (
+        features(again, extract([again], photos(2 * BATCH), 2 * BATCH, work, LocalEngine(0)), work).num_rows
+        == 2 * BATCH
+    )
     assert len(again.batches) == count // BATCH
 
 
@@ -233,9 +235,9 @@ def test_what_other_recipes_did_before_changes_nothing(recipes, photos, extracte
 @pytest.mark.parametrize("backbone", ["vgg11", "squeezenet1_1", "resnet18", "convnext_tiny"])
 def test_a_photos_vector_depends_on_no_neighbour(backbone: str, photos, extracted, tmp_path: Path, cpu):
     weights = {"kind": "seeded"}
-    extractor = load_backbone(
-        ImageFeaturesConfig(backbone=backbone, input_size=64, precision="float32", weights=weights), 0, cpu
-    )
+    extractor = TorchvisionConfig(
+        kind="torchvision", backbone=backbone, input_size=64, precision="float32", weights=weights
+    ).load(0, cpu)
     everything = photos(BATCH + 5)
     together = rows(extracted(extractor, everything, len(everything), tmp_path / "together"))
     for number in (0, 7, BATCH + 4):

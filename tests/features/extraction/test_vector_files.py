@@ -35,7 +35,7 @@ def test_what_is_added_is_kept_by_key(tmp_path: Path):
     kept.add(["c"], vectors(3))
     kept.flush()
     again = VectorFiles(tmp_path, 2)
-    assert again.keys() == {"a", "b", "c"}
+    assert again.hashes() == {"a", "b", "c"}
     into = np.zeros((3, 2), np.float32)
     again.gather({"c": 0, "a": 2}, into)
     assert into.tolist() == [[3, 1.5], [0, 0], [1, 0.5]]
@@ -85,8 +85,8 @@ def test_what_cannot_be_read_now_is_not_deleted(error: Exception, tmp_path: Path
 
     with monkeypatch.context() as broken, pytest.raises(type(error)):
         broken.setattr(pq, "read_table", fail)
-        VectorFiles(tmp_path, 2).keys()
-    assert VectorFiles(tmp_path, 2).keys() == {"a"}
+        VectorFiles(tmp_path, 2).hashes()
+    assert VectorFiles(tmp_path, 2).hashes() == {"a"}
 
 
 @pytest.mark.parametrize("damage", ["page", "key"])
@@ -97,7 +97,7 @@ def test_what_is_broken_inside_is_deleted_and_said(damage: str, tmp_path: Path, 
     write_parquet(vector_table(PHOTO_HASH, ["a"], vectors(1)).set_column(0, PHOTO_HASH, column), path)
     if damage == "page":
         path.write_bytes(path.read_bytes()[:4] + bytes(20) + path.read_bytes()[24:])
-    assert VectorFiles(tmp_path, 2).keys() == set()
+    assert VectorFiles(tmp_path, 2).hashes() == set()
     assert not path.exists()
     assert f"{path} is broken" in caplog.text
 
@@ -112,7 +112,7 @@ def test_a_part_that_vanishes_while_it_is_read_stops_nothing(tmp_path: Path, mon
         return read(path)
 
     monkeypatch.setattr(pq, "read_table", delete_first)
-    assert VectorFiles(tmp_path, 2).keys() == {"b"}
+    assert VectorFiles(tmp_path, 2).hashes() == {"b"}
 
 
 def test_what_killed_runs_left_is_deleted_and_what_others_write_is_not(tmp_path: Path):
@@ -123,7 +123,7 @@ def test_what_killed_runs_left_is_deleted_and_what_others_write_is_not(tmp_path:
     for path in (left, own, others):
         path.write_bytes(b"half")
     try:
-        assert VectorFiles(tmp_path, 2).keys() == set()
+        assert VectorFiles(tmp_path, 2).hashes() == set()
     finally:
         alive.kill()
         alive.wait()
@@ -149,7 +149,7 @@ def test_a_full_disk_ends_in_a_sentence_and_loses_nothing_kept_before(tmp_path: 
             kept.flush()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert VectorFiles(tmp_path, 512).keys() == {"a"}
+    assert VectorFiles(tmp_path, 512).hashes() == {"a"}
     assert len(list(tmp_path.iterdir())) == 1  # And no half a part.
     kept.flush()
-    assert len(VectorFiles(tmp_path, 512).keys()) == 1001
+    assert len(VectorFiles(tmp_path, 512).hashes()) == 1001

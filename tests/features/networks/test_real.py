@@ -8,13 +8,12 @@ import pytest
 
 from pipeline.data.photo import Photo
 from pipeline.features.coco import COCO_CLASSES
-from pipeline.features.config import ImageFeaturesConfig, ObjectFeaturesConfig
-from pipeline.features.extraction.local import Local
+from pipeline.features.extraction.local import LocalEngine
 from pipeline.features.extraction.run import extract, features
 from pipeline.features.extractor import Extractor
 from pipeline.features.images import decode
-from pipeline.features.networks.torchvision.backbone import load_backbone
-from pipeline.features.networks.ultralytics.detector import load_detector
+from pipeline.features.networks.torchvision.config import TorchvisionConfig
+from pipeline.features.networks.ultralytics.config import UltralyticsConfig
 
 pytestmark = pytest.mark.real
 
@@ -33,7 +32,7 @@ def annotated(real_data: Path) -> pl.DataFrame:
 
 def vectors(extractor: Extractor, ids: pl.Series, real_data: Path, work: Path) -> np.ndarray:
     photos = (Photo(name, (real_data / "photos" / f"{name}.jpg").read_bytes(), 0, 0) for name in ids)
-    table = features(extractor, extract([extractor], photos, len(ids), work, Local()), work)
+    table = features(extractor, extract([extractor], photos, len(ids), work, LocalEngine()), work)
     assert table["photo"].to_pylist() == ids.to_list()
     return np.array(table["vector"].to_pylist(), np.float32)
 
@@ -65,9 +64,9 @@ def probe(features: np.ndarray, there: np.ndarray) -> np.ndarray:
 def test_a_trained_detector_finds_what_is_there(annotated: pl.DataFrame, real_data: Path, tmp_path: Path, cpu):
     photos = annotated.filter(pl.col("split") == "val2017")
     weights = real_data / "weights" / "yolov8n.pt"
-    extractor = load_detector(
-        ObjectFeaturesConfig(detector=str(weights), sha256=YOLOV8N, input_size=448, precision="float32"), cpu
-    )
+    extractor = UltralyticsConfig(
+        kind="ultralytics", detector=str(weights), sha256=YOLOV8N, input_size=448, precision="float32"
+    ).load(0, cpu)
     found = vectors(extractor, photos["id"], real_data, tmp_path)
     reached = [auc(there, found[:, number]) for number, there in presence(photos).items()]
     assert len(photos) == 281
@@ -78,10 +77,14 @@ def test_a_trained_backbone_tells_more_than_an_untrained_one(annotated, real_dat
     file = {"path": str(real_data / "weights" / "squeezenet1_1-features.safetensors"), "sha256": SQUEEZENET}
     mean = {}
     for kind, given in (("file", file), ("seeded", {})):
-        config = ImageFeaturesConfig(
-            backbone="squeezenet1_1", input_size=224, precision="float32", weights={"kind": kind, **given}
+        config = TorchvisionConfig(
+            kind="torchvision",
+            backbone="squeezenet1_1",
+            input_size=224,
+            precision="float32",
+            weights={"kind": kind, **given},
         )
-        features = vectors(load_backbone(config, 0, cpu), annotated["id"], real_data, tmp_path)
+        features = vectors(config.load(0, cpu), annotated["id"], real_data, tmp_path)
         mean[kind] = np.mean([auc(there, probe(features, there)) for there in presence(annotated).values()])
     assert mean["file"] >= 0.83
     assert mean["file"] >= mean["seeded"] + 0.1
@@ -89,9 +92,9 @@ def test_a_trained_backbone_tells_more_than_an_untrained_one(annotated, real_dat
 
 def test_a_real_photo_has_the_same_features_alone_and_among_others(annotated, real_data: Path, tmp_path: Path, cpu):
     weights = real_data / "weights" / "yolov8n.pt"
-    extractor = load_detector(
-        ObjectFeaturesConfig(detector=str(weights), sha256=YOLOV8N, input_size=448, precision="float32"), cpu
-    )
+    extractor = UltralyticsConfig(
+        kind="ultralytics", detector=str(weights), sha256=YOLOV8N, input_size=448, precision="float32"
+    ).load(0, cpu)
     ids = annotated["id"][:20]
     together = vectors(extractor, ids, real_data, tmp_path / "together")
     alone = [vectors(extractor, ids[row : row + 1], real_data, tmp_path / "alone")[0] for row in (0, 9, 19)]
@@ -112,7 +115,8 @@ def test_a_backbone_in_lower_precision_stays_near(annotated, real_data: Path, cp
     weights = {"kind": "file", "path": str(real_data / "weights" / "squeezenet1_1-features.safetensors")}
     given = {"backbone": "squeezenet1_1", "input_size": 224, "weights": weights | {"sha256": SQUEEZENET}}
     exact, lower = (
-        load_backbone(ImageFeaturesConfig(**given, precision=chosen), 0, cpu) for chosen in ("float32", "float16")
+        TorchvisionConfig(kind="torchvision", **given, precision=chosen).load(0, cpu)
+        for chosen in ("float32", "float16")
     )
     seen = pixels(exact, annotated["id"][:64], real_data)
     assert cosines(lower.compute(seen), exact.compute(seen)).min() >= 0.9999
@@ -121,7 +125,8 @@ def test_a_backbone_in_lower_precision_stays_near(annotated, real_data: Path, cp
 def test_a_detector_in_lower_precision_stays_near(annotated, real_data: Path, cpu):
     given = {"detector": str(real_data / "weights" / "yolov8n.pt"), "sha256": YOLOV8N, "input_size": 448}
     exact, lower = (
-        load_detector(ObjectFeaturesConfig(**given, precision=chosen), cpu) for chosen in ("float32", "float16")
+        UltralyticsConfig(kind="ultralytics", **given, precision=chosen).load(0, cpu)
+        for chosen in ("float32", "float16")
     )
     seen = pixels(exact, annotated["id"][:8], real_data)
     assert cosines(lower.compute(seen), exact.compute(seen)).min() >= 0.9999

@@ -9,12 +9,11 @@ import torch
 pytest.importorskip("ai_edge_litert", reason="pip install '.[tflite]'")
 
 from pipeline.errors import InputError
-from pipeline.features.config import ObjectFeaturesConfig
 from pipeline.features.extractor import BATCH
-from pipeline.features.networks.ultralytics import exported
-from pipeline.features.networks.ultralytics.detector import load_detector
-from pipeline.features.networks.ultralytics.exported import Exported
-from pipeline.features.networks.weights import check
+from pipeline.features.networks.ultralytics import runtimes
+from pipeline.features.networks.ultralytics.config import UltralyticsExportConfig
+from pipeline.features.networks.ultralytics.runtimes import ExportedDetector
+from pipeline.files import sha256
 from tests.support.tflite_files import KNOWN, PatchDetector
 
 SIZE = 64
@@ -29,12 +28,14 @@ def detector() -> PatchDetector:
 @pytest.fixture
 def pixels() -> np.ndarray:
     """Coarse coloured noise, as a detector prepares it: bytes."""
-    return np.random.default_rng(1).integers(0, 256, (BATCH, 3, 4, 4), np.uint8).repeat(16, 2).repeat(16, 3)
+    return np.random.default_rng(1).integers(0, 256, (BATCH, 4, 4, 3), np.uint8).repeat(16, 1).repeat(16, 2)
 
 
-def load(path: Path, size: int = SIZE) -> Exported:
-    config = ObjectFeaturesConfig(detector=str(path), sha256=check(path, "", ""), input_size=size, precision="float32")
-    return load_detector(config, CPU)
+def load(path: Path, size: int = SIZE) -> ExportedDetector:
+    config = UltralyticsExportConfig(
+        kind="ultralytics-export", detector=str(path), sha256=sha256(path), input_size=size
+    )
+    return config.load(0, CPU)
 
 
 @pytest.mark.parametrize("channels_first", [True, False])
@@ -91,12 +92,12 @@ def test_a_broken_file_is_refused(detector, tmp_path: Path, kept: int):
 def test_the_record_says_what_ran(detector, tmp_path: Path):
     path = detector.save(tmp_path / "model.tflite")
     record = load(path).record
-    assert (record["name"], record["weights"], record["sha256"]) == ("model.tflite", "file", check(path, "", ""))
+    assert (record["name"], record["weights"], record["sha256"]) == ("model.tflite", "file", sha256(path))
     assert set(record["versions"]) == {"pillow", "torch", "ultralytics", "ai-edge-litert"}
 
 
 def test_a_missing_runtime_is_named_with_what_installs_it(detector, tmp_path: Path, monkeypatch):
     path = detector.save(tmp_path / "model.tflite")
-    monkeypatch.setattr(exported, "find_spec", lambda _: None)
+    monkeypatch.setattr(runtimes, "find_spec", lambda _: None)
     with pytest.raises(InputError, match=r"needs the package ai_edge_litert.*pip install '\.\[tflite\]'"):
         load(path)

@@ -19,21 +19,20 @@ from timm.data import create_transform, resolve_model_data_config
 from torch import nn
 
 from pipeline.errors import InputError
-from pipeline.features.config import ImageFeaturesConfig
 from pipeline.features.extractor import BATCH, Extractor
-from pipeline.features.images import decode, framed
+from pipeline.features.images import centre_crop, decode
 from pipeline.features.networks import weights
 from pipeline.features.networks.timm import backbone as timm_models
-from pipeline.features.networks.torchvision.backbone import load_backbone
+from pipeline.features.networks.timm.config import TimmConfig
 from pipeline.files import sha256
 from tests.support.serving import serving
 
 CPU = torch.device("cpu")
 
 
-def config(name: str, size: int = 64, **weights: str | None) -> ImageFeaturesConfig:
-    return ImageFeaturesConfig(
-        backbone=f"timm:{name}", input_size=size, precision="float32", weights=weights or {"kind": "seeded"}
+def config(name: str, size: int = 64, **weights: str | None) -> TimmConfig:
+    return TimmConfig(
+        kind="timm", backbone=name, input_size=size, precision="float32", weights=weights or {"kind": "seeded"}
     )
 
 
@@ -75,7 +74,7 @@ def test_the_features_are_what_timm_gives_without_a_classifier(name: str, size: 
     model.reset_classifier(0)
     with torch.inference_mode():
         expected = model(through_timm(model, images, size)).numpy()
-    given = features(load_backbone(config(name, size), 3, CPU), images)
+    given = features(config(name, size).load(3, CPU), images)
     assert given.shape == (3, dimension)
     assert given.dtype == np.float32
     np.testing.assert_allclose(given, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
@@ -88,7 +87,7 @@ def test_a_map_is_averaged_wherever_its_channels_stand(name: str, axes, dimensio
     model = direct(name, 1)
     with torch.inference_mode():
         expected = model.forward_features(through_timm(model, images, 96)).mean(axes).numpy()
-    given = features(load_backbone(config(name, 96), 1, CPU), images)
+    given = features(config(name, 96).load(1, CPU), images)
     assert given.shape == (3, dimension)
     np.testing.assert_allclose(given, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
 
@@ -105,21 +104,21 @@ def test_a_photo_is_framed_to_the_pixel_as_timm_does(mode: str, interpolation: s
     for width, height in [(100, 60), (61, 99), (80, 80), (33, 200), (60, 60)]:
         image = Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
         edge = int(60 / share)
-        given = framed(image, 60, edge, mode, Image.Resampling[interpolation.upper()], fill)
+        given = centre_crop(image, 60, edge, mode, Image.Resampling[interpolation.upper()], fill)
         assert given.dtype == np.uint8
-        np.testing.assert_array_equal(given, np.asarray(transform(image)))
+        np.testing.assert_array_equal(given, np.asarray(transform(image)).transpose(1, 2, 0))
 
 
 def test_the_record_says_what_decides_the_numbers():
-    record = load_backbone(config("test_vit", 64), 9, CPU).record
+    record = config("test_vit", 64).load(9, CPU).record
     assert len(record.pop("sha256")) == 64
     assert set(record.pop("versions")) == {"pillow", "torch", "timm"}
     said = record.pop("preprocessing")
     assert said.startswith("timm's center crop of 64 pixels from 67, bicubic")
     assert "mean (0.5, 0.5, 0.5), deviation (0.5, 0.5, 0.5)" in said
     assert record == {
-        "kind": "image",
-        "name": "timm:test_vit",
+        "kind": "timm",
+        "name": "test_vit",
         "weights": "seeded",
         "seed": 9,
         "size": 64,
@@ -133,24 +132,24 @@ def test_the_record_says_what_decides_the_numbers():
 def test_seeded_weights_come_from_the_seed_alone(images):
     torch.manual_seed(1)
     state = torch.random.get_rng_state()
-    first = load_backbone(config("test_vit"), 5, CPU)
+    first = config("test_vit").load(5, CPU)
     assert torch.equal(torch.random.get_rng_state(), state)
     torch.manual_seed(2)
-    again, other = (load_backbone(config("test_vit"), seed, CPU) for seed in (5, 6))
+    again, other = (config("test_vit").load(seed, CPU) for seed in (5, 6))
     assert first.fingerprint == again.fingerprint != other.fingerprint
     assert (features(first, images) == features(again, images)).all()
     assert (features(first, images) != features(other, images)).any()
 
 
-def from_file(name: str, path: Path, size: int = 64) -> ImageFeaturesConfig:
+def from_file(name: str, path: Path, size: int = 64) -> TimmConfig:
     return config(name, size, kind="file", path=str(path), sha256=sha256(path))
 
 
 def test_a_file_holds_the_state_of_the_model(tmp_path: Path, images):
     path = tmp_path / "w.safetensors"
     save_file(direct("test_resnet", 7).state_dict(), path)
-    loaded = load_backbone(from_file("test_resnet", path), 0, CPU)
-    assert (features(loaded, images) == features(load_backbone(config("test_resnet"), 7, CPU), images)).all()
+    loaded = from_file("test_resnet", path).load(0, CPU)
+    assert (features(loaded, images) == features(config("test_resnet").load(7, CPU), images)).all()
     assert (loaded.record["weights"], loaded.record["sha256"]) == ("file", sha256(path))
 
 
@@ -158,7 +157,7 @@ def test_position_embeddings_are_resampled_to_the_size(tmp_path: Path, images):
     path = tmp_path / "w.safetensors"
     model = direct("test_vit", 7)  # made for 160 pixels
     save_file(model.state_dict(), path)
-    given = features(load_backbone(from_file("test_vit", path, 64), 0, CPU), images)
+    given = features(from_file("test_vit", path, 64).load(0, CPU), images)
     model.set_input_size((64, 64))
     model.reset_classifier(0)
     with torch.inference_mode():
@@ -178,51 +177,40 @@ def test_a_file_that_does_not_fit_is_refused(tmp_path: Path, monkeypatch):
     ]:
         save_file(broken, path)
         with pytest.raises(InputError, match=rf"timm makes no test_resnet .* and the weights in {path} \(.*{said}"):
-            load_backbone(from_file("test_resnet", path), 0, CPU)
+            from_file("test_resnet", path).load(0, CPU)
     path.write_bytes(b"no weights")
     with pytest.raises(InputError, match="not a safetensors file"):
-        load_backbone(from_file("test_resnet", path), 0, CPU)
-    with pytest.raises(InputError, match=r"image\.weights\.sha256 is 000"):
-        load_backbone(config("test_resnet", kind="file", path=str(path), sha256="0" * 64), 0, CPU)
+        from_file("test_resnet", path).load(0, CPU)
+    with pytest.raises(InputError, match=r"weights\.sha256 is 000"):
+        config("test_resnet", kind="file", path=str(path), sha256="0" * 64).load(0, CPU)
 
 
 @pytest.mark.parametrize(
     ("name", "size", "said"),
     [
-        ("vit_smal_patch14_dinov2", 64, r"'timm:vit_smal_patch14_dinov2'; timm has no such model\. Near: vit_small"),
+        ("vit_smal_patch14_dinov2", 64, r"'vit_smal_patch14_dinov2'; timm has no such model\. Near: vit_small"),
         ("resnet50.nobody", 64, "Near: resnet50"),
         ("hf-hub:somebody/model", 64, "timm has no such model"),
         ("local-dir:/tmp", 64, "timm has no such model"),
-        ("inception_v3", 32, r"input_size is 32; timm:inception_v3 refuses it"),
-        ("test_vit", 33, r"input_size is 33; timm:test_vit refuses it \(Input height \(33\) should be divisible by"),
-        ("xcit_nano_12_p16_224", 40, r"timm makes no xcit_nano_12_p16_224 of image\.input_size 40"),
+        ("inception_v3", 32, r"input_size is 32; inception_v3 refuses it"),
+        ("test_vit", 33, r"input_size is 33; test_vit refuses it \(Input height \(33\) should be divisible by"),
+        ("xcit_nano_12_p16_224", 40, r"timm makes no xcit_nano_12_p16_224 for photos of 40 pixels"),
     ],
 )
 def test_what_cannot_be_is_refused_in_a_sentence(name: str, size: int, said: str):
     with pytest.raises(InputError, match=said):
-        load_backbone(config(name, size), 0, CPU)
+        config(name, size).load(0, CPU)
 
 
-def test_a_device_that_fails_is_no_matter_of_size(said_of_a_device_that_fails):
-    with said_of_a_device_that_fails:
-        load_backbone(config("test_vit"), 0, CPU)
-
-
-def test_weights_published_for_timm_are_for_no_other_model():
-    with pytest.raises(InputError, match=r"timm's are \{kind: published\}"):
-        load_backbone(config("test_vit", kind="imagenet"), 0, CPU)
-    for name, library in (("resnet18", "torchvision"), ("darknet19", "darknet")):
-        other = ImageFeaturesConfig(
-            backbone=name, input_size=64, precision="float32", weights={"kind": "published", "sha256": None}
-        )
-        with pytest.raises(InputError, match=rf"{library}'s are {{kind: imagenet}}"):
-            load_backbone(other, 0, CPU)
+def test_a_device_that_fails_is_no_matter_of_size(refusal_of_a_failing_device):
+    with refusal_of_a_failing_device:
+        config("test_vit").load(0, CPU)
 
 
 def test_without_timm_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "timm", None)
-    with pytest.raises(InputError, match=r"the package timm is not installed: pip install '\.\[timm\]'"):
-        load_backbone(config("test_vit"), 0, CPU)
+    with pytest.raises(InputError, match=r"the package timm, which is not installed: pip install '\.\[timm\]'"):
+        config("test_vit").load(0, CPU)
 
 
 NOBODY = "http://127.0.0.1:9"
@@ -283,42 +271,42 @@ def hub(tmp_path: Path, monkeypatch) -> Iterator[Hub]:
         yield server
 
 
-def published(expected: str | None = None) -> ImageFeaturesConfig:
+def published(expected: str | None = None) -> TimmConfig:
     return config("test_vit", kind="published", sha256=expected)
 
 
 def test_published_weights_are_fetched_once_and_checked(hub: Hub, images, monkeypatch):
-    extractor = load_backbone(published(), 0, CPU)
+    extractor = published().load(0, CPU)
     record = extractor.record
     assert (record["weights"], record["source"]) == ("published", "timm/test_vit.r160_in1k")
     assert record["sha256"] == hub.promised
     resampled = direct("test_vit", 7)
     resampled.set_input_size((64, 64))
     assert torch.equal(extractor.network.pos_embed, resampled.pos_embed)
-    again = features(load_backbone(published(hub.promised), 0, CPU), images)
+    again = features(published(hub.promised).load(0, CPU), images)
     assert (again == features(extractor, images)).all()
     assert [asked for asked in hub.asked if asked.startswith("GET")] == [f"GET {REPOSITORY}main/model.safetensors"]
     move(NOBODY, monkeypatch)
-    assert load_backbone(published(), 0, CPU).fingerprint == extractor.fingerprint
+    assert published().load(0, CPU).fingerprint == extractor.fingerprint
 
 
 def test_a_file_is_hashed_once(hub: Hub, monkeypatch):
     hashed = []
     for module in (timm_models, weights):
         monkeypatch.setattr(module, "sha256", lambda path: hashed.append(path) or sha256(path))
-    load_backbone(published(hub.promised), 0, CPU)
+    published(hub.promised).load(0, CPU)
     assert len(hashed) == 1
 
 
 def test_another_file_than_the_user_expects_is_refused(hub: Hub):
-    with pytest.raises(InputError, match=f"has the SHA-256 {hub.promised}; image.weights.sha256 is {'0' * 64}"):
-        load_backbone(published("0" * 64), 0, CPU)
+    with pytest.raises(InputError, match=f"weights.sha256 is {'0' * 64}; .* has the SHA-256 {hub.promised}"):
+        published("0" * 64).load(0, CPU)
 
 
 def test_another_file_than_the_hub_says_it_is_is_refused(hub: Hub, tmp_path: Path):
     hub.promised = "1" * 64
     with pytest.raises(InputError, match=f"does not have the hub's SHA-256, {hub.promised}, and is deleted"):
-        load_backbone(published(), 0, CPU)
+        published().load(0, CPU)
     assert not list((tmp_path / "cache").rglob("1" * 64))
 
 
@@ -326,13 +314,13 @@ def test_another_file_than_the_hub_says_it_is_is_refused(hub: Hub, tmp_path: Pat
 def test_without_the_hub_it_says_what_to_do(monkeypatch):
     move(NOBODY, monkeypatch)
     monkeypatch.setattr(time, "sleep", lambda _: None)  # between attempts
-    with pytest.raises(InputError, match=r"of timm/test_vit\.r160_in1k cannot be had .*kind: file"):
-        load_backbone(published(), 0, CPU)
+    with pytest.raises(InputError, match=r"of timm/test_vit\.r160_in1k cannot be had .*weights of kind file"):
+        published().load(0, CPU)
 
 
 def test_weights_that_timm_does_not_publish_there():
     with pytest.raises(InputError, match="publishes no weights of gcvit_tiny"):
-        load_backbone(config("gcvit_tiny", 224, kind="published", sha256=None), 0, CPU)
+        config("gcvit_tiny", 224, kind="published", sha256=None).load(0, CPU)
 
 
 def test_the_hubs_client_reports_nothing():
@@ -350,7 +338,7 @@ assert huggingface_hub.constants.HF_HUB_DISABLE_TELEMETRY
 
 
 def test_photos_are_prepared_in_other_processes(extracted, photos, images, tmp_path: Path):
-    extractor = load_backbone(config("test_vit"), 0, CPU)
+    extractor = config("test_vit").load(0, CPU)
     table = extracted(extractor, photos(3), 3, tmp_path, workers=1)
     given = np.array(table["vector"].to_pylist(), np.float32)
     np.testing.assert_allclose(given, features(extractor, images), rtol=1e-5, atol=1e-6)

@@ -12,11 +12,11 @@ from torchvision import models
 from torchvision.transforms import functional
 
 from pipeline.errors import InputError
-from pipeline.features.config import ImageFeaturesConfig
 from pipeline.features.extractor import BATCH
 from pipeline.features.images import decode
 from pipeline.features.networks.torchvision import backbone as backbones
-from pipeline.features.networks.torchvision.backbone import Backbone, load_backbone
+from pipeline.features.networks.torchvision.backbone import TorchvisionBackbone
+from pipeline.features.networks.torchvision.config import TorchvisionConfig
 from pipeline.files import sha256
 
 CHANNELS = {
@@ -40,13 +40,17 @@ CHANNELS = {
 """The channels of each model's last feature map, from the papers: one model of every family that has such a map."""
 
 
-def config(backbone: str, size: int = 96, **weights: str) -> ImageFeaturesConfig:
-    return ImageFeaturesConfig(
-        backbone=backbone, input_size=size, precision="float32", weights=weights or {"kind": "seeded"}
+def config(backbone: str, size: int = 96, **weights: str) -> TorchvisionConfig:
+    return TorchvisionConfig(
+        kind="torchvision",
+        backbone=backbone,
+        input_size=size,
+        precision="float32",
+        weights=weights or {"kind": "seeded"},
     )
 
 
-def from_file(backbone: str, path: Path) -> ImageFeaturesConfig:
+def from_file(backbone: str, path: Path) -> TorchvisionConfig:
     return config(backbone, kind="file", path=str(path), sha256=sha256(path))
 
 
@@ -57,12 +61,12 @@ def direct(name: str, seed: int) -> nn.Module:
         return models.get_model(name, weights=None).eval()
 
 
-def pixels(photos, extractor: Backbone, count: int) -> np.ndarray:
+def pixels(photos, extractor: TorchvisionBackbone, count: int) -> np.ndarray:
     return np.stack([extractor.preprocess(decode(photo)) for photo in photos(count)])
 
 
 def test_vgg16_gives_what_torchvision_gives(photos, cpu):
-    extractor = load_backbone(config("vgg16", 224), 3, cpu)
+    extractor = config("vgg16", 224).load(3, cpu)
     images = [decode(photo).resize((224, 224), Image.Resampling.BILINEAR) for photo in photos(2)]
     tensors = torch.stack([functional.to_tensor(image) for image in images])
     normalised = functional.normalize(tensors, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
@@ -76,7 +80,7 @@ def test_vgg16_gives_what_torchvision_gives(photos, cpu):
 
 @pytest.mark.parametrize("name", CHANNELS)
 def test_every_family_of_models_gives_its_last_map_pooled(name: str, photos, cpu):
-    extractor = load_backbone(config(name), 0, cpu)
+    extractor = config(name).load(0, cpu)
     vectors = extractor.compute(pixels(photos, extractor, 3))
     assert vectors.shape == (3, CHANNELS[name])
     assert np.isfinite(vectors).all()
@@ -86,10 +90,10 @@ def test_every_family_of_models_gives_its_last_map_pooled(name: str, photos, cpu
 
 @pytest.mark.parametrize("name", ["densenet121", "regnet_y_400mf", "resnet18", "shufflenet_v2_x0_5", "swin_t"])
 def test_the_classifier_makes_the_models_own_answer_of_the_features(name: str, photos, cpu):
-    extractor = load_backbone(config(name), 1, cpu)
+    extractor = config(name).load(1, cpu)
     model = direct(name, 1)
     seen = pixels(photos, extractor, 2)
-    image = (torch.from_numpy(seen).float() / 255 - extractor.mean) / extractor.deviation
+    image = (torch.from_numpy(seen).permute(0, 3, 1, 2).float() / 255 - extractor.mean) / extractor.deviation
     classifier = list(model.children())[-1]
     nn.init.zeros_(classifier.bias)  # Untrained features can be so small that it would hide them.
     with torch.inference_mode():
@@ -100,24 +104,24 @@ def test_the_classifier_makes_the_models_own_answer_of_the_features(name: str, p
 
 def test_a_larger_photo_is_pooled_over_its_whole_map(photos, cpu):
     # AlexNet's own pooling to 6 × 6 would weigh the places of an 8 × 8 map unequally.
-    extractor = load_backbone(config("alexnet", 288), 0, cpu)
+    extractor = config("alexnet", 288).load(0, cpu)
     seen = pixels(photos, extractor, 1)
-    image = (torch.from_numpy(seen).float() / 255 - extractor.mean) / extractor.deviation
+    image = (torch.from_numpy(seen).permute(0, 3, 1, 2).float() / 255 - extractor.mean) / extractor.deviation
     with torch.inference_mode():
         expected = direct("alexnet", 0).features(image).mean((2, 3)).numpy()
     np.testing.assert_allclose(extractor.compute(seen), expected, rtol=1e-4, atol=1e-6)
 
 
 def test_nothing_behind_the_feature_map_is_kept(cpu):
-    extractor = load_backbone(config("alexnet", 64), 0, cpu)
+    extractor = config("alexnet", 64).load(0, cpu)
     assert {name.partition(".")[0] for name in extractor.network.state_dict()} == {"features"}
 
 
 def test_normalisation_is_the_models_own(cpu):
-    white = np.full((1, 3, 32, 32), 255, np.uint8)
-    own = Backbone(nn.Identity(), 32, cpu, {"name": "efficientnet_v2_l"}).compute(white)
+    white = np.full((1, 32, 32, 3), 255, np.uint8)
+    own = TorchvisionBackbone(nn.Identity(), 32, cpu, {"name": "efficientnet_v2_l"}).compute(white)
     np.testing.assert_allclose(own, [[1, 1, 1]], rtol=1e-6)  # (1 - 0.5) / 0.5
-    usual = Backbone(nn.Identity(), 32, cpu, {"name": "vgg16"}).compute(white)
+    usual = TorchvisionBackbone(nn.Identity(), 32, cpu, {"name": "vgg16"}).compute(white)
     np.testing.assert_allclose(usual, [[0.515 / 0.229, 0.544 / 0.224, 0.594 / 0.225]], rtol=1e-5)
 
 
@@ -127,42 +131,42 @@ def test_normalisation_is_the_models_own(cpu):
         ("vgg-16", 64, "'vgg-16'; torchvision has no such model. Near: vgg16"),
         ("frobnicate", 64, "'frobnicate'.*Near: vgg16, resnet50"),
         ("vit_b_32", 224, "'vit_b_32', which has no last feature map.*swin_t"),
-        ("maxvit_t", 96, "image.input_size is 96; maxvit_t refuses it"),
-        ("inception_v3", 32, "image.input_size is 32; inception_v3 refuses it"),
+        ("maxvit_t", 96, "input_size is 96; maxvit_t refuses it"),
+        ("inception_v3", 32, "input_size is 32; inception_v3 refuses it"),
     ],
 )
 def test_what_cannot_be_is_refused_in_a_sentence(name: str, size: int, said: str, cpu):
     with pytest.raises(InputError, match=said):
-        load_backbone(config(name, size), 0, cpu)
+        config(name, size).load(0, cpu)
 
 
-def test_a_device_that_fails_is_no_matter_of_size(said_of_a_device_that_fails, cpu):
-    with said_of_a_device_that_fails:
-        load_backbone(config("squeezenet1_1"), 0, cpu)
+def test_a_device_that_fails_is_no_matter_of_size(refusal_of_a_failing_device, cpu):
+    with refusal_of_a_failing_device:
+        config("squeezenet1_1").load(0, cpu)
 
 
 def test_seeded_weights_come_from_the_seed_alone(cpu):
     torch.manual_seed(1)
     state = torch.random.get_rng_state()
-    first = load_backbone(config("squeezenet1_1"), 5, cpu)
+    first = config("squeezenet1_1").load(5, cpu)
     assert torch.equal(torch.random.get_rng_state(), state)
     torch.manual_seed(2)
-    again = load_backbone(config("squeezenet1_1"), 5, cpu)
-    other = load_backbone(config("squeezenet1_1"), 6, cpu)
+    again = config("squeezenet1_1").load(5, cpu)
+    other = config("squeezenet1_1").load(6, cpu)
     assert first.fingerprint == again.fingerprint != other.fingerprint
-    black = np.zeros((1, 3, 96, 96), np.uint8)
+    black = np.zeros((1, 96, 96, 3), np.uint8)
     assert (first.compute(black) == again.compute(black)).all()
     assert (first.compute(black) != other.compute(black)).any()
 
 
 @pytest.mark.parametrize("part", ["whole", "features", "without classifier"])
 def test_a_file_holds_the_model_or_its_features(part: str, tmp_path: Path, photos, cpu):
-    seeded = load_backbone(config("squeezenet1_1"), 7, cpu)
+    seeded = config("squeezenet1_1").load(7, cpu)
     model = direct("squeezenet1_1", 7)
     states = {"whole": model.state_dict(), "features": model.features.state_dict()}
     states["without classifier"] = {f"features.{key}": value for key, value in states["features"].items()}
     save_file(states[part], tmp_path / "w.safetensors")
-    loaded = load_backbone(from_file("squeezenet1_1", tmp_path / "w.safetensors"), 0, cpu)
+    loaded = from_file("squeezenet1_1", tmp_path / "w.safetensors").load(0, cpu)
     seen = pixels(photos, loaded, 1)
     assert (loaded.compute(seen) == seeded.compute(seen)).all()
     assert loaded.record["weights"] == "file"
@@ -174,13 +178,13 @@ def test_a_file_of_features_may_be_older_than_the_counters_of_batches(tmp_path: 
     old = {key: value for key, value in state.items() if not key.endswith("num_batches_tracked")}
     assert len(old) < len(state)
     save_file(old, tmp_path / "w.safetensors")
-    loaded = load_backbone(from_file("mobilenet_v2", tmp_path / "w.safetensors"), 0, cpu)
-    black = np.zeros((1, 3, 96, 96), np.uint8)
-    assert (loaded.compute(black) == load_backbone(config("mobilenet_v2"), 3, cpu).compute(black)).all()
+    loaded = from_file("mobilenet_v2", tmp_path / "w.safetensors").load(0, cpu)
+    black = np.zeros((1, 96, 96, 3), np.uint8)
+    assert (loaded.compute(black) == config("mobilenet_v2").load(3, cpu).compute(black)).all()
     del old["0.1.running_mean"]
     save_file(old, tmp_path / "w.safetensors")
     with pytest.raises(InputError, match=r"lacks features\.0\.0\.weight"):
-        load_backbone(from_file("mobilenet_v2", tmp_path / "w.safetensors"), 0, cpu)
+        from_file("mobilenet_v2", tmp_path / "w.safetensors").load(0, cpu)
 
 
 def test_a_file_that_does_not_fit_is_refused_naming_the_weights(tmp_path: Path, cpu):
@@ -195,18 +199,18 @@ def test_a_file_that_does_not_fit_is_refused_naming_the_weights(tmp_path: Path, 
     ]:
         save_file(broken, path)
         with pytest.raises(InputError, match=said):
-            load_backbone(from_file("squeezenet1_1", path), 0, cpu)
+            from_file("squeezenet1_1", path).load(0, cpu)
 
 
 def test_a_file_is_checked_before_it_is_read(tmp_path: Path, cpu):
     path = tmp_path / "w.safetensors"
     path.write_bytes(b"no weights")
-    with pytest.raises(InputError, match=f"image.weights.sha256 is {'0' * 64}"):
-        load_backbone(config("squeezenet1_1", kind="file", path=str(path), sha256="0" * 64), 0, cpu)
+    with pytest.raises(InputError, match=f"weights.sha256 is {'0' * 64}"):
+        config("squeezenet1_1", kind="file", path=str(path), sha256="0" * 64).load(0, cpu)
     with pytest.raises(InputError, match="not a safetensors file"):
-        load_backbone(from_file("squeezenet1_1", path), 0, cpu)
-    with pytest.raises(InputError, match="does not exist"):
-        load_backbone(config("squeezenet1_1", kind="file", path="nowhere", sha256="0" * 64), 0, cpu)
+        from_file("squeezenet1_1", path).load(0, cpu)
+    with pytest.raises(InputError, match=r"weights\.path is 'nowhere'; there is no such file"):
+        config("squeezenet1_1", kind="file", path="nowhere", sha256="0" * 64).load(0, cpu)
 
 
 def test_imagenet_weights_are_loaded_under_todays_names(tmp_path: Path, monkeypatch, cpu):
@@ -225,11 +229,11 @@ def test_imagenet_weights_are_loaded_under_todays_names(tmp_path: Path, monkeypa
         return tmp_path / "densenet.pth", "e" * 64
 
     monkeypatch.setattr(backbones, "downloaded", fake)
-    loaded = load_backbone(config("densenet121", 64, kind="imagenet"), 0, cpu)
+    loaded = config("densenet121", 64, kind="imagenet").load(0, cpu)
     assert asked == [("densenet121-a639ec97.pth", "a639ec97")]
     assert loaded.record["sha256"] == "e" * 64
-    black = np.zeros((1, 3, 64, 64), np.uint8)
-    assert (loaded.compute(black) == load_backbone(config("densenet121", 64), 4, cpu).compute(black)).all()
+    black = np.zeros((1, 64, 64, 3), np.uint8)
+    assert (loaded.compute(black) == config("densenet121", 64).load(4, cpu).compute(black)).all()
 
 
 def test_vgg16s_file_is_checked_by_its_whole_hash(monkeypatch, tmp_path: Path, cpu):
@@ -239,17 +243,17 @@ def test_vgg16s_file_is_checked_by_its_whole_hash(monkeypatch, tmp_path: Path, c
     file.parent.mkdir(parents=True)
     file.write_bytes(b"no weights")
     with pytest.raises(InputError, match="397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0"):
-        load_backbone(config("vgg16", 64, kind="imagenet"), 0, cpu)
+        config("vgg16", 64, kind="imagenet").load(0, cpu)
 
 
 def test_the_description_says_what_decides_the_numbers(cpu):
-    record = load_backbone(config("squeezenet1_1"), 9, cpu).record
+    record = config("squeezenet1_1").load(9, cpu).record
     digest = record.pop("sha256")
     assert len(digest) == 64
     assert set(record.pop("versions")) == {"pillow", "torch", "torchvision"}
-    assert record.pop("preprocessing").startswith("squashed")
+    assert record.pop("preprocessing").startswith("resized")
     assert record == {
-        "kind": "image",
+        "kind": "torchvision",
         "name": "squeezenet1_1",
         "weights": "seeded",
         "seed": 9,
@@ -263,7 +267,7 @@ def test_the_description_says_what_decides_the_numbers(cpu):
 
 @pytest.mark.gpu
 def test_a_gpu_gives_what_the_cpu_gives(gpu: torch.device, photos, cpu):
-    on_cpu, on_gpu = (load_backbone(config("vgg16", 224), 0, device) for device in (cpu, gpu))
+    on_cpu, on_gpu = (config("vgg16", 224).load(0, device) for device in (cpu, gpu))
     seen = pixels(photos, on_cpu, BATCH)
     expected = on_cpu.compute(seen)
     assert np.abs(on_gpu.compute(seen) - expected).max() <= min(1e-4, 1e-4 * np.abs(expected).max())

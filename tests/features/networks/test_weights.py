@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from pipeline.errors import InputError
-from pipeline.features.networks.weights import check, downloaded, own
+from pipeline.errors import InputError, SettingError
+from pipeline.features.config import WeightsFile
+from pipeline.features.hashes import checked_sha256
+from pipeline.features.networks.weights import checked_file, downloaded
 from tests.support.serving import serving
 
 PATH = "/weights/net-0123.pth"
@@ -68,7 +70,7 @@ def test_a_file_is_fetched_once(folder: Path, site: Site, expected: str):
 def test_a_file_is_known_by_a_sha512_where_that_is_published(folder: Path, site: Site):
     assert downloaded(site.url, SHA512) == (folder / "net-0123.pth", SHA256)
     (folder / "net-0123.pth").write_bytes(b"something else")
-    with pytest.raises(InputError, match=r"has the SHA-512 .*; the published one is " + SHA512):
+    with pytest.raises(InputError, match=r"has the SHA-512 .*; that of .* is " + SHA512):
         downloaded(site.url, SHA512)
     assert site.asked == [PATH]
 
@@ -83,7 +85,9 @@ def test_another_file_than_the_published_one_is_not_kept(folder: Path, site: Sit
 def test_a_file_that_somebody_put_there_is_checked(folder: Path, site: Site):
     folder.mkdir(parents=True)
     (folder / "net-0123.pth").write_bytes(b"something else")
-    with pytest.raises(InputError, match=r"net-0123\.pth has the SHA-256 .*broken one\. Delete it and run again\.$"):
+    with pytest.raises(
+        InputError, match=r"net-0123\.pth has the SHA-256 .*broken one\. Delete it to have it downloaded again\.$"
+    ):
         downloaded(site.url, SHA256)
     assert not site.asked
 
@@ -127,17 +131,18 @@ def test_without_a_network_it_says_what_to_put_where(folder: Path):
 
 def test_a_file_of_ones_own_has_the_hash_that_is_given(tmp_path: Path):
     (tmp_path / "f").write_bytes(CONTENT)
-    assert own(tmp_path / "f", SHA256, "objects.sha256") == SHA256
-    with pytest.raises(InputError, match=f"objects.sha256 is null; that of .*f is {SHA256}: set it if you trust"):
-        own(tmp_path / "f", None, "objects.sha256")
-    with pytest.raises(InputError, match=f"{SHA256}; objects.sha256 is {'0' * 64}"):
-        own(tmp_path / "f", "0" * 64, "objects.sha256")
+    assert checked_sha256(tmp_path / "f", SHA256) == SHA256
+    with pytest.raises(SettingError, match=f"sha256 is null; that of .*f is {SHA256}: set it if you trust"):
+        checked_sha256(tmp_path / "f", None)
+    with pytest.raises(SettingError, match=f"sha256 is {'0' * 64}; .*f has the SHA-256 {SHA256}"):
+        checked_sha256(tmp_path / "f", "0" * 64)
 
 
-def test_check_names_both_hashes_and_a_missing_file(tmp_path: Path):
+def test_a_file_of_weights_is_named_by_the_field_at_fault(tmp_path: Path):
     (tmp_path / "f").write_bytes(CONTENT)
-    assert check(tmp_path / "f", SHA256, "image.weights.sha256") == SHA256
-    with pytest.raises(InputError, match=f"{SHA256}; image.weights.sha256 is abc"):
-        check(tmp_path / "f", "abc", "image.weights.sha256")
-    with pytest.raises(InputError, match="does not exist"):
-        check(tmp_path / "g", SHA256, "image.weights.sha256")
+    weights = WeightsFile(kind="file", path=str(tmp_path / "f"), sha256=SHA256)
+    assert checked_file(weights) == (tmp_path / "f", SHA256)
+    for change, field in [({"sha256": "0" * 64}, "weights.sha256"), ({"path": str(tmp_path / "g")}, "weights.path")]:
+        with pytest.raises(SettingError) as refused:
+            checked_file(weights.model_copy(update=change))
+        assert refused.value.field == field

@@ -9,8 +9,7 @@ import torch
 
 import pipeline.sources.sample
 from pipeline.features.coco import COCO_CLASSES
-from pipeline.features.config import ObjectFeaturesConfig
-from pipeline.features.networks.ultralytics.detector import load_detector
+from pipeline.features.networks.ultralytics.config import UltralyticsConfig
 from pipeline.files import read_json, sha256
 from pipeline.sources.sample.places import PLACES
 from pipeline.sources.sample.render import render
@@ -46,8 +45,10 @@ def test_the_weights_name_no_machine():
 
 @pytest.mark.parametrize("thing", ["zebra", "stop sign", "pizza"])
 def test_it_sees_a_thing_that_is_there_and_names_it_as_coco_does(thing: str):
-    config = ObjectFeaturesConfig(detector=str(WEIGHTS), sha256=sha256(WEIGHTS), input_size=448, precision="float32")
-    detector = load_detector(config, torch.device("cpu"))
+    config = UltralyticsConfig(
+        kind="ultralytics", detector=str(WEIGHTS), sha256=sha256(WEIGHTS), input_size=448, precision="float32"
+    )
+    detector = config.load(0, torch.device("cpu"))
     place = next(name for name, place in PLACES.items() if thing in place.things)
     scene = Scene(place=place, time="day", mood="blue", things=(thing,))
     picture = render(scene, np.random.default_rng(5)).picture

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from functools import partial
 from math import sqrt
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -11,57 +10,63 @@ from PIL import Image
 from torch import Tensor
 
 from pipeline.features.config import ImagenetWeights, SeededWeights, WeightsFile
-from pipeline.features.extractor import Extractor, fitting
-from pipeline.features.images import squash
+from pipeline.features.extractor import Extractor, fitted_to
+from pipeline.features.images import resize_to_square
 from pipeline.features.networks.darknet.cfg import read_cfg
 from pipeline.features.networks.darknet.config import Darknet19Config
 from pipeline.features.networks.darknet.network import Darknet
 from pipeline.features.networks.darknet.official import cfg_path, official_weights
 from pipeline.features.networks.darknet.weights import fill, read_weights
-from pipeline.features.networks.weights import check, digest
+from pipeline.features.networks.weights import checked_file, digest
 from pipeline.files import sha256
 
 NAME = "darknet19"
+"""The name of its published files."""
 
 
-class DarknetBackbone(Extractor):
+class Darknet19(Extractor):
     """Darknet-19 up to its last feature map, averaged over the map: 1024 numbers a photo."""
 
-    kind = "image"
-    preprocessing = "squashed to size × size, bilinear with antialiasing; RGB from 0 to 1"
+    preprocessing = "resized to size × size, bilinear with antialiasing; RGB from 0 to 1"
     packages = ("torch",)
 
     @property
     def preprocess(self) -> Callable[[Image.Image], np.ndarray]:
-        return partial(squash, size=self.size)
+        return partial(resize_to_square, size=self.size)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        return self.network(pixels).mean((2, 3))
+        return self.network(pixels).mean((2, 3))  # (B, 1024, size / 32, size / 32) to (B, 1024).
 
 
-def load_darknet19(config: Darknet19Config, seed: int, device: torch.device) -> DarknetBackbone:
-    """The extractor of Darknet-19. `seed` draws the weights that are not trained.
+def load_darknet19(config: Darknet19Config, seed: int, device: torch.device) -> Darknet19:
+    """Loads Darknet-19. `seed` draws the weights that are not trained.
 
-    A file is darknet's, of the whole classifier or of its layers before the classifying convolution. Raises InputError
-    for a file that is absent, broken, of another network or does not have its hash.
+    A file is darknet's, of the whole classifier or of its layers before the classifying convolution. Raises
+    SettingError for a file that is absent or does not have its hash, and an input size that the network refuses;
+    InputError for a file that is broken or of another network.
     """
-    name = NAME
-    architecture = read_cfg(cfg_path(name))
+    architecture = read_cfg(cfg_path(NAME))
     network = Darknet(architecture.up_to_last_map())
     classifier = Darknet(architecture).convolutions[-1].numbers
-    record = {"name": name, "weights": config.weights.kind, "cfg_sha256": sha256(cfg_path(name))}
+    record = {
+        "kind": config.kind,
+        "name": NAME,
+        "weights": config.weights.kind,
+        # The description of a network decides its numbers as much as its weights do.
+        "cfg_sha256": sha256(cfg_path(NAME)),
+    }
     match config.weights:
         case SeededWeights():
             draw(network, seed)
             record |= {"seed": seed, "sha256": digest(network)}
         case ImagenetWeights():
-            file, record["sha256"] = official_weights(name)
-            fill(network, read_weights(file), name, classifier)
-        case WeightsFile(path=path, sha256=expected):
-            record["sha256"] = check(Path(path), expected, "image.weights.sha256")
-            fill(network, read_weights(Path(path)), name, classifier)
-    with fitting("image", name, config.input_size):
-        return DarknetBackbone(network, config.input_size, device, record, config.precision)
+            path, record["sha256"] = official_weights(NAME)
+            fill(network, read_weights(path), NAME, classifier)
+        case WeightsFile():
+            path, record["sha256"] = checked_file(config.weights)
+            fill(network, read_weights(path), NAME, classifier)
+    with fitted_to(config.input_size, NAME, usual=224):
+        return Darknet19(network, config.input_size, device, record, config.precision)
 
 
 def draw(network: Darknet, seed: int) -> None:

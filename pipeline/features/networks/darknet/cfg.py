@@ -29,17 +29,17 @@ class Section(BaseModel):
 
 
 class Net(Section):
-    """What goes in; a fully convolutional network takes pictures of other sizes, too."""
+    """The input; a fully convolutional network takes pictures of other sizes as well."""
 
     training = _words("""
         batch subdivisions momentum decay learning_rate burn_in max_batches policy power steps scales step scale gamma
         angle saturation exposure hue aspect min_crop max_crop
     """)
     width: PositiveInt = Field(
-        description="Of the pictures that it is meant for, in pixels; `input_size` goes before it."
+        description="Width of the pictures that it is meant for, in pixels; others can be chosen."
     )
-    height: PositiveInt = Field(description="Likewise.")
-    channels: PositiveInt = Field(description="Of a picture: 3, red, green and blue.")
+    height: PositiveInt = Field(description="Height of the pictures that it is meant for, in pixels.")
+    channels: PositiveInt = Field(description="Channels of a picture: 3, red, green and blue.")
 
 
 class Convolutional(Section):
@@ -48,10 +48,10 @@ class Convolutional(Section):
     filters: PositiveInt = Field(1, description="Feature maps that it makes.")
     size: PositiveInt = Field(1, description="Of its kernels, each way.")
     stride: PositiveInt = Field(1, description="Each way.")
-    pad: bool = Field(False, description="Whether half a kernel of zeros is laid around the map, instead of `padding`.")
+    pad: bool = Field(False, description="True to lay half a kernel of zeros around the map, instead of `padding`.")
     padding: int = Field(0, ge=0, description="Zeros around the map.")
     groups: PositiveInt = Field(1, description="Parts of the channels that are convolved by themselves.")
-    batch_normalize: bool = Field(False, description="Whether scales, means and variances follow the biases.")
+    batch_normalize: bool = Field(False, description="True if scales, means and variances follow the biases.")
     activation: Literal["leaky", "linear"] = Field(description="leaky: a tenth of what is negative; linear: none.")
 
     @property
@@ -92,13 +92,13 @@ class Softmax(Section):
 
 
 class Dropout(Section):
-    """Nothing, but in training."""
+    """Nothing, except in training."""
 
     training = frozenset({"probability"})
 
 
 class Cost(Section):
-    """Nothing, but in training."""
+    """Nothing, except in training."""
 
     training = frozenset({"type"})
 
@@ -147,7 +147,10 @@ class Architecture:
     layers: tuple[Section, ...]
 
     def up_to_last_map(self) -> Self:
-        """The layers before the last convolution, which classifies. Raises InputError when there is no convolution."""
+        """Returns the layers before the last convolution, which classifies.
+
+        Raises InputError when there is no convolution.
+        """
         convolutions = [number for number, layer in enumerate(self.layers) if isinstance(layer, Convolutional)]
         if not convolutions or convolutions[-1] == 0:
             raise InputError(f"{self.name} has no layers before a classifying convolution: it is no classifier.")
@@ -155,7 +158,7 @@ class Architecture:
 
 
 def read_cfg(path: Path) -> Architecture:
-    """The network of a .cfg file.
+    """Reads the network of a .cfg file.
 
     Raises InputError, naming line or section, for a file that is missing or is no such file, and for what this reader
     does not know.
@@ -169,7 +172,7 @@ def read_cfg(path: Path) -> Architecture:
 
 
 def parse(text: str, name: str) -> Architecture:
-    """As `read_cfg`, of the text of a file; errors call it `name`."""
+    """Reads a network from the text of a file, which errors call `name`."""
     sections: list[tuple[str, int, dict[str, str]]] = []
     for number, line in enumerate(text.splitlines(), 1):
         line = "".join(line.split())  # As darknet does: blanks mean nothing anywhere.
@@ -181,7 +184,7 @@ def parse(text: str, name: str) -> Architecture:
         elif not equals or not sections:
             raise InputError(f"{name}, line {number}: {line!r} is neither a section nor a key with a value: mend it.")
         elif key in sections[-1][2]:
-            raise InputError(f"{name}, line {number}: {key} stands twice in its section: keep one of them.")
+            raise InputError(f"{name}, line {number}: {key} is twice in its section: keep one of them.")
         else:
             sections[-1][2][key] = value
     read = [_section(kind, options, f"{name}, line {number}") for kind, number, options in sections]

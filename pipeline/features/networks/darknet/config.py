@@ -37,6 +37,6 @@ class Yolov2Config(NetworkConfig):
     precision: Precision
 
     def load(self, seed: int, device: "torch.device") -> "Extractor":  # noqa: ARG002 (its weights are trained)
-        from pipeline.features.networks.darknet.detector import load_darknet_detector
+        from pipeline.features.networks.darknet.detector import load_yolov2
 
-        return load_darknet_detector(self, device)
+        return load_yolov2(self, device)

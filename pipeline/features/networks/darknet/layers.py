@@ -28,7 +28,7 @@ class Convolution(nn.Module):
 
     @property
     def numbers(self) -> int:
-        """How many numbers of a .weights file are its own."""
+        """Counts its numbers in a .weights file."""
         filters = self.convolution.out_channels
         return filters * (4 if self.normalised else 1) + prod(self.convolution.weight.shape)
 
@@ -57,7 +57,7 @@ class MaxPool(nn.Module):
         return functional.max_pool2d(maps, self.size, self.stride)
 
     def _reach(self, side: int) -> int:
-        """Where the last window ends, counted from where the first one begins."""
+        """Returns the end of the last window, counted from the beginning of the first."""
         return (side + self.padding - self.size) // self.stride * self.stride + self.size
 
 
@@ -69,7 +69,7 @@ class Route(nn.Module):
 
 
 class Reorg(nn.Module):
-    """A map at a stride: (B, C, H, W) to (B, C·s², H/s, W/s), in the order of darknet's `reorg_cpu`.
+    """A map of more channels at a coarser stride s: (B, C, H, W) to (B, C·s², H/s, W/s), as darknet's `reorg_cpu`.
 
     That function takes the map's memory for one of C/s² channels of s·H × s·W, moves each s × s block of these into
     channels, and takes the result's memory for the output. Any other order of the channels, however much more sensible,
@@ -84,7 +84,9 @@ class Reorg(nn.Module):
         (count, channels, height, width), stride = maps.shape, self.stride
         if height % stride or width % stride:
             raise ValueError(f"a map of {height} × {width} cannot be reordered with stride {stride}")
+        # (B, C/s², H, s, W, s): each place of the result with its s × s block …
         blocks = maps.reshape(count, channels // stride**2, height, stride, width, stride)
+        # … whose rows and columns become the slowest channels: (B, s, s, C/s², H, W), read as (B, C·s², H/s, W/s).
         return blocks.permute(0, 3, 5, 1, 2, 4).reshape(count, channels * stride**2, height // stride, width // stride)
 
 

@@ -35,7 +35,7 @@ class Darknet(nn.Module):
 
     @property
     def convolutions(self) -> list[layers.Convolution]:
-        """The layers that have weights, in the order of the file."""
+        """Returns the layers that have weights, in the order of the file."""
         return [layer for layer in self.layers if isinstance(layer, layers.Convolution)]
 
     def forward(self, pixels: Tensor) -> Tensor:
@@ -49,6 +49,7 @@ class Darknet(nn.Module):
 
 
 def _sources(section: cfg.Section, number: int) -> list[int]:
+    """Returns the layers that a layer takes its input from."""
     if not isinstance(section, cfg.Route):
         return [number - 1]
     sources = [layer + number if layer < 0 else layer for layer in section.layers]
@@ -59,7 +60,7 @@ def _sources(section: cfg.Section, number: int) -> list[int]:
 
 
 def _layer(section: cfg.Section, channels: Sequence[int]) -> tuple[nn.Module, int]:
-    """A layer for inputs of so many channels, and the channels of its output."""
+    """Builds a layer for inputs of so many channels. Returns it and the channels of its output."""
     (given, *_) = channels
     match section:
         case cfg.Convolutional(filters=filters, groups=groups):

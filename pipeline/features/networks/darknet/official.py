@@ -1,4 +1,4 @@
-"""The published networks: their architectures lie here, their weights are fetched from darknet's own site."""
+"""The published networks: architectures lie here, weights are fetched from darknet's own site."""
 
 from pathlib import Path
 
@@ -7,9 +7,7 @@ from pipeline.features.networks.weights import downloaded
 ADDRESS = "https://pjreddie.com/media/files"
 
 DETECTORS = ("yolov2", "yolov2-tiny")
-"""Trained on COCO."""
-BACKBONES = ("darknet19",)
-"""Trained on ImageNet."""
+"""The names of published detectors, trained on COCO."""
 
 PUBLISHED = {
     "yolov2": "5271da2dd2da915172ddd034c8e894877e7066051f105ae82e25e185a2b4e415"
@@ -21,14 +19,14 @@ PUBLISHED = {
 
 
 def cfg_path(name: str) -> Path:
-    """The file of a published network's architecture."""
+    """Returns the file of a published network's architecture."""
     return Path(__file__).with_name(f"{name}.cfg")
 
 
 def official_weights(name: str, sha256: str | None = None) -> tuple[Path, str]:
-    """The weights of a published network and their SHA-256, downloaded once.
+    """Returns the weights of a published network and their SHA-256, downloaded once.
 
-    Checked against `sha256` where it is given, else against what is published; where nothing is, the hash is told.
+    Checked against `sha256` where it is given, else against what is published; where nothing is, the hash is logged.
     Raises InputError when they cannot be fetched, or are another file.
     """
     return downloaded(f"{ADDRESS}/{name}.weights", sha256 or PUBLISHED.get(name))

@@ -1,7 +1,7 @@
 """Darknet's weights (.weights): a header, then float32 numbers, convolution after convolution.
 
 Of each convolution come the biases, with batch normalisation the scales, means and variances, and the kernels (filters,
-channels / groups, size, size). The file says nothing of the network, so its length is all that tells a wrong one.
+channels / groups, size, size). The file does not describe the network, so only its length shows a wrong one.
 """
 
 import struct
@@ -16,12 +16,18 @@ from pipeline.features.networks.darknet.layers import Convolution
 from pipeline.features.networks.darknet.network import Darknet
 
 EPSILON = 1e-6
-"""What darknet adds to a deviation before it divides by it (`normalize_cpu`)."""
+"""Darknet adds this to a deviation before it divides by it (`normalize_cpu`)."""
 
 
 @dataclass(frozen=True)
 class Weights:
-    """What a file holds: the version of its format, the training pictures seen, and the numbers, float32."""
+    """The contents of a .weights file.
+
+    path: of the file.
+    version: of its format.
+    seen: the pictures that the network was trained on, repeats included.
+    numbers: float32, in the order of the convolutions.
+    """
 
     path: Path
     version: tuple[int, int, int]
@@ -30,7 +36,7 @@ class Weights:
 
 
 def read_weights(path: Path) -> Weights:
-    """The numbers of a .weights file, with its header: three int32 and `seen`, int32 before version 0.2, then int64.
+    """Reads a .weights file: a header of three int32 and `seen` (int32 before version 0.2, then int64), then numbers.
 
     Raises InputError when there is no such file, when its header is none of darknet's, when it ends within a number,
     and when it holds a number that is not finite.

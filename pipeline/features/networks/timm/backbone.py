@@ -21,19 +21,13 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from pipeline.errors import InputError, one_line
-from pipeline.features.config import (
-    ImageFeaturesConfig,
-    ImagenetWeights,
-    Precision,
-    PublishedWeights,
-    SeededWeights,
-    WeightsFile,
-)
-from pipeline.features.extractor import Extractor, fitting
-from pipeline.features.images import framed
-from pipeline.features.networks.torchvision.backbone import TIMM
-from pipeline.features.networks.weights import check, digest, read, require
+from pipeline.errors import InputError, SettingError, one_line
+from pipeline.features.config import Precision, PublishedWeights, SeededWeights, WeightsFile
+from pipeline.features.extractor import Extractor, fitted_to
+from pipeline.features.hashes import require_sha256
+from pipeline.features.images import centre_crop
+from pipeline.features.networks.timm.config import TimmConfig
+from pipeline.features.networks.weights import checked_file, digest, read_safetensors
 from pipeline.files import sha256
 
 log = logging.getLogger(__name__)
@@ -45,7 +39,6 @@ FILE = "model.safetensors"
 class TimmBackbone(Extractor):
     """A model of timm up to its classifier, and the transform that belongs to its weights."""
 
-    kind = "image"
     packages = ("torch", "timm")
 
     def __init__(
@@ -57,14 +50,14 @@ class TimmBackbone(Extractor):
             torch.tensor(transform[name], device=device)[:, None, None] for name in ("mean", "std")
         )
         border = transform["crop_mode"] == "border"
-        self.frame = {
+        self.crop = {
             "edge": math.floor(size / transform["crop_pct"]),
             "mode": transform["crop_mode"],
             "resampling": Image.Resampling[transform["interpolation"].upper()],
             "fill": tuple(round(255 * value) for value in transform["mean"]) if border else (0, 0, 0),
         }
         self.preprocessing = (
-            f"timm's {transform['crop_mode']} crop of {size} pixels from {self.frame['edge']}, "
+            f"timm's {transform['crop_mode']} crop of {size} pixels from {self.crop['edge']}, "
             f"{transform['interpolation']} with antialiasing; mean {transform['mean']}, deviation {transform['std']}"
         )
         # Most maps are (B, channels, height, width); those of a few families have their channels last.
@@ -73,72 +66,70 @@ class TimmBackbone(Extractor):
 
     @property
     def preprocess(self) -> Callable[[Image.Image], np.ndarray]:
-        return partial(framed, size=self.size, **self.frame)
+        return partial(centre_crop, size=self.size, **self.crop)
 
     def forward(self, pixels: Tensor) -> Tensor:
+        # (B, 3, size, size) to a map, (B, channels, height, width), or tokens, (B, tokens, channels).
         last = self.network.forward_features((pixels - self.mean) / self.deviation)
         if isinstance(last, Tensor) and last.ndim == 4:
             pooled = last.mean(self.places)
         else:
             pooled = self.network.forward_head(last, pre_logits=True)
         if not isinstance(pooled, Tensor) or pooled.ndim != 2 or pooled.shape[1] != self.network.num_features:
-            raise InputError(
-                f"image.backbone is {self.name!r}, which does not give one vector a photo: choose another."
-            )
+            raise SettingError("backbone", f"is {self.name!r}, which does not give one vector a photo: choose another.")
         return pooled
 
 
-def load_timm(config: ImageFeaturesConfig, seed: int, device: torch.device) -> TimmBackbone:
-    """The extractor of a configuration. `seed` draws the weights that are not trained.
+def load_timm(config: TimmConfig, seed: int, device: torch.device) -> TimmBackbone:
+    """Loads the extractor of a configuration. `seed` draws the weights that are not trained.
 
-    Raises InputError where timm is not installed, for an unknown name, weights that are absent, do not have their hash
-    or do not fit, and an input size that the model refuses.
+    Raises InputError where timm is not installed and for weights that cannot be had or do not fit; SettingError for an
+    unknown name, a file of weights that is absent, a hash of another file and an input size that the model refuses.
     """
-    name = config.backbone.removeprefix(TIMM)
+    name, size = config.backbone, config.input_size
     require_known(name)
-    record = {"name": config.backbone, "weights": config.weights.kind}
+    record = {"kind": config.kind, "name": name, "weights": config.weights.kind}
     match config.weights:
         case SeededWeights():
-            model = build(name, config.input_size, seed)
+            model = build(name, size, seed)
             record |= {"seed": seed, "sha256": digest(model)}
         case PublishedWeights(sha256=expected):
             path, record["sha256"], record["source"] = published(name, expected)
-            model = build(name, config.input_size, seed, path)
-        case WeightsFile(path=path, sha256=expected):
-            record["sha256"] = check(Path(path), expected, "image.weights.sha256")
-            model = build(name, config.input_size, seed, Path(path))
-        case ImagenetWeights():
-            raise InputError(
-                "image.weights is {kind: imagenet}, which is for models of torchvision; timm's are {kind: published}."
-            )
-    with fitting("image", config.backbone, config.input_size):
-        return TimmBackbone(model, config.input_size, device, record, config.precision)
+            model = build(name, size, seed, path)
+        case WeightsFile():
+            path, record["sha256"] = checked_file(config.weights)
+            model = build(name, size, seed, path)
+    with fitted_to(size, name, usual=224):
+        return TimmBackbone(model, size, device, record, config.precision)
 
 
 def import_timm() -> ModuleType:
-    """timm, which comes with the Hugging Face hub's client, here without telemetry. Raises InputError without it."""
+    """Imports timm without the telemetry of the Hugging Face hub's client.
+
+    Raises InputError where it is not installed.
+    """
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     try:
         import timm
         import timm.data
     except ModuleNotFoundError as error:
         raise InputError(
-            f"image.backbone is a model of timm, and the package {error.name} is not installed: pip install '.[timm]'."
+            f"Models of timm need the package {error.name}, which is not installed: pip install '.[timm]'."
         ) from None
     return timm
 
 
 def require_known(name: str) -> None:
-    """Raises InputError with near names for one that timm does not have, such as that of a repository on the hub."""
+    """Raises SettingError with near names for one that timm does not have, such as that of a repository on the hub."""
     timm = import_timm()
     names = [*timm.list_models(), *timm.list_pretrained()]
     if name not in names:
         near = difflib.get_close_matches(name, names, n=3) or ["vit_small_patch14_dinov2.lvd142m", "resnet50.a1_in1k"]
-        raise InputError(f"image.backbone is {TIMM + name!r}; timm has no such model. Near: {', '.join(near)}.")
+        raise SettingError("backbone", f"is {name!r}; timm has no such model. Near: {', '.join(near)}.")
 
 
 def build(name: str, size: int, seed: int, weights: Path | None = None) -> nn.Module:
-    """A model of timm for photos of `size` pixels, with a file's weights, or with weights drawn from the seed.
+    """Builds a model of timm for photos of `size` pixels, with a file's weights or with weights drawn from the seed.
 
     Every number of the file is used or it is refused; position embeddings are resampled to the size, as timm does.
     torch's own generators stay as they were. Raises InputError when name, size and weights do not fit together.
@@ -152,7 +143,7 @@ def build(name: str, size: int, seed: int, weights: Path | None = None) -> nn.Mo
         nowhere = dict.fromkeys(("url", "file", "hf_hub_id", "source"))
         given |= {
             "pretrained": True,
-            "pretrained_cfg_overlay": {**nowhere, "state_dict": read(weights), "custom_load": False},
+            "pretrained_cfg_overlay": {**nowhere, "state_dict": read_safetensors(weights), "custom_load": False},
         }
     try:
         with torch.random.fork_rng(devices=[]):
@@ -160,13 +151,13 @@ def build(name: str, size: int, seed: int, weights: Path | None = None) -> nn.Mo
             model = timm.create_model(name, **given).eval()
     except (RuntimeError, AssertionError, ValueError, TypeError, KeyError) as error:
         of = "" if weights is None else f" and the weights in {weights}"
-        raise InputError(f"timm makes no {name} of image.input_size {size}{of} ({one_line(error)}).") from error
+        raise InputError(f"timm makes no {name} for photos of {size} pixels{of} ({one_line(error)}).") from error
     model.pretrained_cfg.pop("state_dict", None)
     return model
 
 
 def published(name: str, expected: str | None) -> tuple[Path, str, str]:
-    """timm's weights of a model: their safetensors file, its SHA-256, and the repository on the hub that it is from.
+    """Returns timm's weights of a model: their safetensors file, its SHA-256, and the hub's repository.
 
     Downloaded once, into the hub's cache (HF_HOME); checked against `expected`, or the SHA-256 that the hub has of it.
     """
@@ -183,7 +174,7 @@ def published(name: str, expected: str | None) -> tuple[Path, str, str]:
     except OSError as error:  # All of the hub's errors are kinds of it, and so is a lost connection.
         raise InputError(
             f"{FILE} of {repository} cannot be had from the Hugging Face hub ({one_line(error)}): download it where "
-            "there is a network and name it in image.weights, {kind: file, path: …, sha256: …}."
+            "there is a network and choose weights of kind file."
         ) from None
     # The cache names a large file by the SHA-256 that the hub has of it.
     blob = path.resolve()
@@ -193,7 +184,8 @@ def published(name: str, expected: str | None) -> tuple[Path, str, str]:
         raise InputError(
             f"{FILE} of {repository} does not have the hub's SHA-256, {blob.name}, and is deleted: try again."
         )
-    require(path, found, expected or "", "image.weights.sha256")
     if expected is None:
         log.info("The SHA-256 of %s is %s.", path, found)
+    else:
+        require_sha256(path, found, expected, "weights.sha256")
     return path, found, repository

@@ -4,7 +4,6 @@ import difflib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,33 +11,21 @@ from PIL import Image
 from torch import Tensor, fx, nn
 from torchvision import models
 
-from pipeline.errors import InputError
-from pipeline.features.config import (
-    ImageFeaturesConfig,
-    ImagenetWeights,
-    Precision,
-    PublishedWeights,
-    SeededWeights,
-    WeightsFile,
-)
-from pipeline.features.extractor import Extractor, fitting
-from pipeline.features.images import squash
-from pipeline.features.networks.darknet.backbone import load_darknet19
-from pipeline.features.networks.darknet.official import BACKBONES
-from pipeline.features.networks.weights import check, digest, downloaded, read
-
-TIMM = "timm:"
-"""What the name of a backbone begins with that is timm's and not torchvision's."""
+from pipeline.errors import InputError, SettingError
+from pipeline.features.config import ImagenetWeights, Precision, SeededWeights, WeightsFile
+from pipeline.features.extractor import Extractor, fitted_to
+from pipeline.features.images import resize_to_square
+from pipeline.features.networks.torchvision.config import TorchvisionConfig
+from pipeline.features.networks.weights import checked_file, digest, downloaded, read_safetensors
 
 PUBLISHED = {"vgg16-397923af.pth": "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0"}
 """Full hashes of torchvision's files; of the others the digits in their names are checked."""
 
 
-class Backbone(Extractor):
+class TorchvisionBackbone(Extractor):
     """A classification model up to its last feature map, averaged over the map: VGG-16 gives 512 numbers."""
 
-    kind = "image"
-    preprocessing = "squashed to size × size, bilinear with antialiasing; torchvision's mean and deviation"
+    preprocessing = "resized to size × size, bilinear with antialiasing; torchvision's mean and deviation"
     packages = ("torch", "torchvision")
 
     def __init__(
@@ -50,7 +37,7 @@ class Backbone(Extractor):
         precision: Precision = "float32",
     ):
         self.name = record["name"]
-        # The same for all models but efficientnet_v2_l, so it is asked of the model whatever its weights.
+        # The same for all models but efficientnet_v2_l, and the model's own whatever its weights: (3, 1, 1) each.
         trained_with = models.get_model_weights(self.name).DEFAULT.transforms()
         self.mean, self.deviation = (
             torch.tensor(values, device=device)[:, None, None] for values in (trained_with.mean, trained_with.std)
@@ -59,60 +46,53 @@ class Backbone(Extractor):
 
     @property
     def preprocess(self) -> Callable[[Image.Image], np.ndarray]:
-        return partial(squash, size=self.size)
+        return partial(resize_to_square, size=self.size)
 
     def forward(self, pixels: Tensor) -> Tensor:
+        # (B, 3, size, size) to the last map, (B, dimension, height, width).
         last = self.network((pixels - self.mean) / self.deviation)
         if last.ndim != 4:
-            raise InputError(
-                f"image.backbone is {self.name!r}, which has no last feature map: it classifies by the vector of one "
-                "token. Choose a convolutional network or a swin transformer, such as vgg16, convnext_tiny or swin_t."
+            raise SettingError(
+                "backbone",
+                f"is {self.name!r}, which has no last feature map: it classifies by the vector of one token. Choose a "
+                "convolutional network or a swin transformer, such as vgg16, convnext_tiny or swin_t.",
             )
         return last.mean((2, 3))
 
 
-def load_backbone(config: ImageFeaturesConfig, seed: int, device: torch.device) -> Extractor:
-    """The extractor of a configuration. `seed` draws the weights that are not trained.
+def load_torchvision(config: TorchvisionConfig, seed: int, device: torch.device) -> TorchvisionBackbone:
+    """Loads the extractor of a configuration. `seed` draws the weights that are not trained.
 
-    Raises InputError for an unknown name, a model without a feature map, weights that are absent, do not have their
-    hash or do not fit, and an input size that the model refuses.
+    Raises SettingError for an unknown name, a model without a feature map, a file of weights that is absent or does not
+    have its hash, and an input size that the model refuses; InputError for weights that do not fit.
     """
-    if config.backbone in BACKBONES:
-        return load_darknet19(config, seed, device)
-    if config.backbone.startswith(TIMM):
-        from pipeline.features.networks.timm.backbone import load_timm  # an extra, not needed for torchvision's models
-
-        return load_timm(config, seed, device)
     model = build(config.backbone, seed)
     network = up_to_last_map(model)
-    record = {"name": config.backbone, "weights": config.weights.kind}
+    record = {"kind": config.kind, "name": config.backbone, "weights": config.weights.kind}
     match config.weights:
         case SeededWeights():
             record |= {"seed": seed, "sha256": digest(network)}
         case ImagenetWeights():
             state, record["sha256"] = published(config.backbone)
             fill(network, model, state, f"torchvision's file for {config.backbone}")
-        case PublishedWeights():
-            raise InputError(
-                "image.weights is {kind: published}, which is for models of timm; torchvision's are {kind: imagenet}."
-            )
-        case WeightsFile(path=path, sha256=expected):
-            record["sha256"] = check(Path(path), expected, "image.weights.sha256")
-            fill(network, model, read(Path(path)), path)
-    with fitting("image", config.backbone, config.input_size):
-        return Backbone(network, config.input_size, device, record, config.precision)
+        case WeightsFile():
+            path, record["sha256"] = checked_file(config.weights)
+            fill(network, model, read_safetensors(path), str(path))
+    with fitted_to(config.input_size, config.backbone, usual=224):
+        return TorchvisionBackbone(network, config.input_size, device, record, config.precision)
 
 
 def build(name: str, seed: int) -> nn.Module:
-    """A classification model of torchvision with weights drawn from the seed; torch's own generators stay as they were.
+    """Builds a classification model of torchvision with weights drawn from the seed.
 
-    Drawn as torchvision does (He's for VGG), so that untrained features vary between photos.
+    Drawn as torchvision does (He's for VGG), so that untrained features vary between photos. torch's own generators
+    stay as they were.
     """
     names = models.list_models(module=models)
     if name not in names:
         near = difflib.get_close_matches(name, names, n=3) or ["vgg16", "resnet50", "squeezenet1_1", "convnext_tiny"]
-        raise InputError(f"image.backbone is {name!r}; torchvision has no such model. Near: {', '.join(near)}.")
-    # These two ask to be told that they may draw their weights, and rescale their input if they have trained ones.
+        raise SettingError("backbone", f"is {name!r}; torchvision has no such model. Near: {', '.join(near)}.")
+    # These two draw their weights only with this option, and rescale their input as trained ones do with that.
     options = {"init_weights": True, "transform_input": True} if name in ("googlenet", "inception_v3") else {}
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
@@ -127,7 +107,7 @@ class _TopLevel(fx.Tracer):
 
 
 def up_to_last_map(model: nn.Module) -> nn.Module:
-    """A model from its input to its last feature map; its parts keep their names, what comes after the map is gone.
+    """Cuts a model off behind its last feature map; the parts before it keep their names.
 
     In all of torchvision the classifier is a model's last part. What goes into it is followed back through flattening,
     dropout and average pooling to the map that these were given.
@@ -146,14 +126,14 @@ def up_to_last_map(model: nn.Module) -> nn.Module:
 
 
 def _reduces(step: fx.Node, model: nn.Module) -> bool:
-    """Whether a step of a forward pass only pools, flattens or drops out."""
+    """True if a step of a forward pass only pools, flattens or drops out."""
     if step.op == "call_module":
         return isinstance(model.get_submodule(step.target), nn.AdaptiveAvgPool2d | nn.Flatten | nn.Dropout)
     return step.target in (torch.flatten, nn.functional.adaptive_avg_pool2d, "flatten", "mean")
 
 
 def published(name: str) -> tuple[dict[str, Tensor], str]:
-    """torchvision's weights of a model and the SHA-256 of their file, downloaded once and checked.
+    """Returns torchvision's weights of a model and the SHA-256 of their file, downloaded once and checked.
 
     IMAGENET1K_V1, the first it published; the best it has (DEFAULT) where there is no such set. Loads no code.
     """
@@ -183,15 +163,15 @@ def fill(network: nn.Module, model: nn.Module, state: Mapping[str, Tensor], what
         "has in another shape": [key for key in wanted if key in state and state[key].shape != wanted[key].shape],
     }
     if any(faults.values()):
-        said = "; ".join(f"it {fault} {_some(keys)}" for fault, keys in faults.items() if keys)
-        raise InputError(f"{what} does not hold the weights of this backbone: {said}.")
+        found = "; ".join(f"it {fault} {_some(keys)}" for fault, keys in faults.items() if keys)
+        raise InputError(f"{what} does not hold the weights of this backbone: {found}.")
     network.load_state_dict({key: state[key] for key in wanted if key in state})
 
 
 def _learned(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A state but for batch normalisation's counters, which files older than PyTorch 0.4.1, such as DenseNet's, lack.
+    """Returns a state without the counters of batch normalisation, which files older than PyTorch 0.4.1 lack.
 
-    They play no part in features, and `load_state_dict` leaves them at zero.
+    Such as DenseNet's. They play no part in features, and `load_state_dict` leaves them at zero.
     """
     return {key: value for key, value in state.items() if not key.endswith(".num_batches_tracked")}
 

@@ -23,6 +23,6 @@ class TorchvisionConfig(NetworkConfig):
     )
 
     def load(self, seed: int, device: "torch.device") -> "Extractor":
-        from pipeline.features.networks.torchvision.backbone import load_backbone
+        from pipeline.features.networks.torchvision.backbone import load_torchvision
 
-        return load_backbone(self, seed, device)
+        return load_torchvision(self, seed, device)

@@ -22,9 +22,9 @@ class UltralyticsConfig(NetworkConfig):
     precision: Precision
 
     def load(self, seed: int, device: "torch.device") -> "Extractor":  # noqa: ARG002 (its weights are trained)
-        from pipeline.features.networks.ultralytics.detector import load_detector
+        from pipeline.features.networks.ultralytics.detector import load_ultralytics
 
-        return load_detector(self, device)
+        return load_ultralytics(self, device)
 
 
 class UltralyticsExportConfig(NetworkConfig):
@@ -35,10 +35,10 @@ class UltralyticsExportConfig(NetworkConfig):
 
     kind: Literal["ultralytics-export"] = Field(description="A detector exported by ultralytics.")
     detector: str = Field(description="The file, or the folder, of the export.")
-    sha256: Sha256 | None = Field(description="Its SHA-256, of a folder that of the list of its files' hashes.")
+    sha256: Sha256 | None = Field(description="Its SHA-256, or for a folder that of the list of its files' hashes.")
     input_size: int = Field(ge=32, multiple_of=32, description="Photos are letterboxed to this many pixels each way.")
 
     def load(self, seed: int, device: "torch.device") -> "Extractor":  # noqa: ARG002 (its weights are trained)
-        from pipeline.features.networks.ultralytics.detector import load_detector
+        from pipeline.features.networks.ultralytics.runtimes import load_export
 
-        return load_detector(self, device)
+        return load_export(self, device)

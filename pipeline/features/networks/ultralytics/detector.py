@@ -1,17 +1,12 @@
 """Object features: the maximum probability of each of COCO's 80 classes (Section 4.2)."""
 
-import atexit
 import difflib
-import os
 import pickle
 import re
-import shutil
-import sys
-import tempfile
 from collections.abc import Callable, Mapping
 from functools import partial
-from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -19,17 +14,17 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from pipeline.errors import InputError, one_line
+from pipeline.errors import InputError, SettingError, one_line
 from pipeline.features.coco import COCO_CLASSES
-from pipeline.features.config import ObjectFeaturesConfig
-from pipeline.features.extractor import Extractor, fitting
+from pipeline.features.extractor import Extractor, fitted_to
+from pipeline.features.hashes import checked_sha256
 from pipeline.features.images import letterbox
-from pipeline.features.networks.darknet.detector import is_darknet, load_darknet_detector
-from pipeline.features.networks.darknet.official import DETECTORS
-from pipeline.features.networks.weights import downloaded, own
+from pipeline.features.networks.ultralytics.config import UltralyticsConfig
+from pipeline.features.networks.ultralytics.library import import_ultralytics
+from pipeline.features.networks.weights import downloaded
 
 HEADS = ("Detect", "RTDETRDecoder", "WorldDetect", "v10Detect")
-"""The heads that do nothing but detect; those of other tasks (Segment, Pose, …) are kinds of Detect, too."""
+"""The heads that do nothing but detect; those of other tasks (Segment, Pose, …) are kinds of Detect as well."""
 
 REPOSITORY = "https://github.com/ultralytics/assets/releases/download"
 RELEASE = "v8.4.0"
@@ -39,20 +34,19 @@ PUBLISHED = {
     "yolo11n.pt": "0ebbc80d4a7680d14987a577cd21342b65ecfd94632bd9a8da63ae6417644ee1",
     "yolov8n.pt": "f59b3d833e2ff32e194b5bb8e08d211dc7c5bdf144b90d2c8412c47ccfc83b36",
 }
-"""The SHA-256 of published weights; of other names it is told, and noted in the record."""
+"""The SHA-256 of published weights; of other names it is logged, and noted in the record."""
 
 
-class Detector(Extractor):
+class UltralyticsDetector(Extractor):
     """A detection model: 80 numbers a photo, for each class the highest probability of all anchors.
 
     From the raw output of the head: suppressing overlapping boxes never removes a class's maximum, and ultralytics' own
     suppression keeps one class a box and stops on a clock.
     """
 
-    kind = "objects"
-    classes = COCO_CLASSES
     preprocessing = "letterboxed to size × size on grey 114, bilinear with antialiasing"
     packages = ("torch", "ultralytics")
+    classes = COCO_CLASSES
 
     @property
     def preprocess(self) -> Callable[[Image.Image], np.ndarray]:
@@ -64,48 +58,48 @@ class Detector(Extractor):
             return raw[1][-1].amax(1).sigmoid()
         if "scores" not in raw:  # A head of two branches, of which folding left the one that is trained to be used.
             raw = raw["one2one"] or raw["one2many"]
-        return raw["scores"].amax(2).sigmoid()
+        return raw["scores"].amax(2).sigmoid()  # (B, 80, anchors) to (B, 80).
 
     def __getstate__(self) -> dict[str, Any]:
         return vars(self) | {"network": pickle.dumps(self.network)}
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
-        calm_ultralytics()  # Where a detector arrives, its network's classes are imported by unpacking it.
+        import_ultralytics()  # Where a detector arrives, its network's classes are imported by unpacking it.
         vars(self).update(state, network=pickle.loads(state["network"]))
 
 
-def load_detector(config: ObjectFeaturesConfig, device: torch.device) -> Extractor:
-    """The extractor of a configuration.
+def load_ultralytics(config: UltralyticsConfig, device: torch.device) -> UltralyticsDetector:
+    """Loads the extractor of a configuration.
 
-    Raises InputError for weights that are absent or do not have their hash, for a file that is no detection model with
-    COCO's 80 classes, and for an input size that the model refuses.
+    Raises SettingError for a name that is not known, a file that does not have its hash, and an input size that the
+    model refuses; InputError for a file that is no detection model with COCO's 80 classes.
     """
-    if is_darknet(config.detector):
-        return load_darknet_detector(config, device)
     path, sha256 = find(config)
-    if path.suffix != ".pt":
-        from pipeline.features.networks.ultralytics.exported import load_exported  # Their runtimes are extras.
-
-        return load_exported(path, sha256, config, device)
-    network = load(path)
-    record = {"name": Path(config.detector).name, "weights": "file", "sha256": sha256}
-    with fitting("objects", path.name, config.input_size):
-        return Detector(network, config.input_size, device, record, config.precision)
+    record = {"kind": config.kind, "name": Path(config.detector).name, "weights": "file", "sha256": sha256}
+    network = load_network(path)
+    with fitted_to(config.input_size, path.name, usual=448):
+        return UltralyticsDetector(network, config.input_size, device, record, config.precision)
 
 
-def load(path: Path) -> nn.Module:
-    """The network in ultralytics' weights, batch normalisation folded into convolutions; runs no code of the file."""
-    calm_ultralytics()
-    from ultralytics.nn import tasks
-
+def load_network(path: Path) -> nn.Module:
+    """Loads a network of ultralytics, batch normalisation folded into convolutions; runs no code of the file."""
+    tasks = import_ultralytics("ultralytics.nn.tasks")
     tasks.SAFE_LOAD = True  # ULTRALYTICS_SAFE_LOAD would come too late where ultralytics is imported already.
-    try:
-        network, _ = tasks.load_checkpoint(path)
-    except (TypeError, AttributeError, RuntimeError, ImportError, EOFError, pickle.UnpicklingError) as error:
-        raise InputError(
-            f"{path} is not a checkpoint that ultralytics loads without running code ({one_line(error)}): if it was "
-            "downloaded by name, delete it and run again."
-        ) from None
+    with TemporaryDirectory(prefix="detector-") as folder:
+        # Ultralytics loads another file than it is given where the name has a quotation mark, or is that of an old
+        # release (yolov5n.pt) with a newer one (yolov5nu.pt) in the same folder. So it gets a name that means nothing.
+        link = Path(folder) / "weights.pt"
+        link.symlink_to(path.resolve())
+        try:
+            network, _ = tasks.load_checkpoint(link)
+        except Exception as error:  # Whatever a file's contents make ultralytics and torch stumble over.
+            reason = one_line(error).replace(str(link), str(path))
+            raise InputError(
+                f"{path} is not a checkpoint that ultralytics loads without running code ({reason}). If it was "
+                "downloaded by name, delete it to have it downloaded again."
+            ) from None
+    if not isinstance(network, tasks.BaseModel):
+        raise InputError(f"{path} holds a {type(network).__name__}, which is no model of ultralytics.")
     if network.task != "detect" or type(network.model[-1]).__name__ not in HEADS:
         raise InputError(f"{path} is a model for the task {network.task!r}: choose one for detection.")
     require_coco(network.names, path)
@@ -123,37 +117,16 @@ def require_coco(names: Mapping[int, str], path: Path) -> None:
         )
 
 
-def find(config: ObjectFeaturesConfig) -> tuple[Path, str]:
-    """The file or folder of the weights and its SHA-256, checked; published ones are downloaded once, by name."""
-    name = config.detector
-    if Path(name).exists():
-        return Path(name), own(Path(name), config.sha256, "objects.sha256")
-    calm_ultralytics()
-    from ultralytics.utils.downloads import GITHUB_ASSETS_NAMES
-
-    if name in GITHUB_ASSETS_NAMES:
+def find(config: UltralyticsConfig) -> tuple[Path, str]:
+    """Returns the file of the weights and its SHA-256, checked; published ones are downloaded once, by name."""
+    name, path = config.detector, Path(config.detector)
+    if path.is_file() and path.suffix == ".pt":
+        return path, checked_sha256(path, config.sha256)
+    known = import_ultralytics("ultralytics.utils.downloads").GITHUB_ASSETS_NAMES
+    if name in known:
         return downloaded(f"{REPOSITORY}/{RELEASE}/{name}", config.sha256 or PUBLISHED.get(name))
-    detectors = sorted(known for known in GITHUB_ASSETS_NAMES if re.fullmatch(r"(yolov?\d+\w*|rtdetr-.)\.pt", known))
-    near = ", ".join(difflib.get_close_matches(name, [*detectors, *DETECTORS], n=3)) or "yolo11n.pt, yolov8n.pt, yolov2"
-    raise InputError(
-        f"objects.detector is {name!r}: no such file, and no weights of that name are published. Near: {near}."
+    detectors = sorted(name for name in known if re.fullmatch(r"(yolov?\d+\w*|rtdetr-.)\.pt", name))
+    near = ", ".join(difflib.get_close_matches(name, detectors, n=3)) or "yolo11n.pt, yolov8n.pt"
+    raise SettingError(
+        "detector", f"is {name!r}: there is no such .pt file, and no weights of that name are published. Near: {near}."
     )
-
-
-def calm_ultralytics() -> None:
-    """Imports it with no telemetry, no installations, and its settings in a folder that goes with the process.
-
-    What the user has set in the environment stays. Ultralytics replaces `Image.open` by one that tries to install a
-    package when a file is no image: Pillow's own is put back.
-    """
-    if "ultralytics" in sys.modules:
-        return
-    os.environ.setdefault("YOLO_OFFLINE", "true")
-    os.environ.setdefault("YOLO_AUTOINSTALL", "false")
-    os.environ.setdefault("YOLO_VERBOSE", "false")
-    if "YOLO_CONFIG_DIR" not in os.environ:
-        os.environ["YOLO_CONFIG_DIR"] = folder = tempfile.mkdtemp(prefix="ultralytics-")
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    pillows = Image.open
-    import_module("ultralytics.utils.patches")
-    Image.open = pillows

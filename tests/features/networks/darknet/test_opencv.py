@@ -8,14 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.features.config import ImageFeaturesConfig, ObjectFeaturesConfig
 from pipeline.features.networks.darknet import cfg
+from pipeline.features.networks.darknet.config import Darknet19Config, Yolov2Config
 from pipeline.features.networks.darknet.network import Darknet
 from pipeline.features.networks.darknet.official import cfg_path
 from pipeline.features.networks.darknet.region import Region
 from pipeline.features.networks.darknet.weights import fill, read_weights
-from pipeline.features.networks.torchvision.backbone import load_backbone
-from pipeline.features.networks.ultralytics.detector import load_detector
 from pipeline.files import sha256
 from tests.support.darknet_files import NETWORKS, Convolution, write_weights
 
@@ -120,12 +118,14 @@ def test_features_are_made_of_opencvs_outputs(files: Path, peer: cv2.dnn.Net, pi
     peer.setInput(ready(pixels))
     if files.stem == "darknet19":
         weights = {"kind": "file", "path": str(files), "sha256": sha256(files)}
-        config = ImageFeaturesConfig(backbone="darknet19", input_size=SIZE, precision="float32", weights=weights)
-        extractor, expected = load_backbone(config, 0, cpu), peer.forward("leaky_23").mean((2, 3))
+        config = Darknet19Config(kind="darknet19", input_size=SIZE, precision="float32", weights=weights)
+        extractor, expected = config.load(0, cpu), peer.forward("leaky_23").mean((2, 3))
     else:
-        config = ObjectFeaturesConfig(detector=str(files), sha256=sha256(files), input_size=SIZE, precision="float32")
-        extractor, expected = load_detector(config, cpu), peer.forward()[None, :, 5:].max(1)
-    given = extractor.compute(pixels[None])
+        config = Yolov2Config(
+            kind="yolov2", detector=str(files), sha256=sha256(files), input_size=SIZE, precision="float32"
+        )
+        extractor, expected = config.load(0, cpu), peer.forward()[None, :, 5:].max(1)
+    given = extractor.compute(pixels.transpose(1, 2, 0)[None])
     assert given.shape == expected.shape == (1, 1024 if files.stem == "darknet19" else 80)
     assert np.abs(given - expected).max() <= TOLERANCE
     assert expected.std() > 100 * TOLERANCE

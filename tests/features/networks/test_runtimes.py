@@ -11,27 +11,36 @@ import torch
 
 from pipeline.data.photo import Photo
 from pipeline.errors import InputError
-from pipeline.features.config import ObjectFeaturesConfig
+from pipeline.features.config import NetworkConfig
 from pipeline.features.extractor import BATCH
 from pipeline.features.hashes import sha256_of_folder
 from pipeline.features.images import decode
-from pipeline.features.networks.ultralytics import exported
-from pipeline.features.networks.ultralytics.detector import Detector, calm_ultralytics, load_detector
-from pipeline.features.networks.ultralytics.exported import Exported
-from pipeline.features.networks.weights import check
+from pipeline.features.networks.ultralytics import runtimes
+from pipeline.features.networks.ultralytics.config import UltralyticsConfig, UltralyticsExportConfig
+from pipeline.features.networks.ultralytics.detector import UltralyticsDetector
+from pipeline.features.networks.ultralytics.library import import_ultralytics
+from pipeline.features.networks.ultralytics.runtimes import ExportedDetector
+from pipeline.files import sha256
 
 SIZE = 64
 CPU = torch.device("cpu")
 
 
-def config(path: Path, size: int = SIZE) -> ObjectFeaturesConfig:
-    return ObjectFeaturesConfig(detector=str(path), sha256=check(path, "", ""), input_size=size, precision="float32")
+def config(path: Path, size: int = SIZE) -> UltralyticsExportConfig:
+    found = sha256_of_folder(path) if path.is_dir() else sha256(path)
+    return UltralyticsExportConfig(kind="ultralytics-export", detector=str(path), sha256=found, input_size=size)
+
+
+def of_weights(path: Path, size: int = SIZE) -> NetworkConfig:
+    """The detector that is exported."""
+    return UltralyticsConfig(
+        kind="ultralytics", detector=str(path), sha256=sha256(path), input_size=size, precision="float32"
+    )
 
 
 def export(weights: Path, folder: Path, form: str, **options) -> Path:
     """ultralytics' own export of a .pt file."""
-    calm_ultralytics()
-    from ultralytics import YOLO
+    YOLO = import_ultralytics().YOLO
 
     copy, threads = shutil.copy(weights, folder / "model.pt"), torch.get_num_threads()
     written = Path(YOLO(copy).export(format=form, imgsz=options.pop("size", SIZE), **options))
@@ -62,8 +71,8 @@ def yolov8(save) -> Path:
 
 
 @pytest.fixture(scope="module")
-def detector(yolov8: Path) -> Detector:
-    return load_detector(config(yolov8), CPU)
+def detector(yolov8: Path) -> UltralyticsDetector:
+    return of_weights(yolov8).load(0, CPU)
 
 
 @pytest.fixture(scope="module")
@@ -78,11 +87,13 @@ def openvino(onnx: Path) -> Path:
 
 
 @pytest.fixture
-def pixels(photos, detector: Detector) -> np.ndarray:
+def pixels(photos, detector: UltralyticsDetector) -> np.ndarray:
     return np.stack([detector.preprocess(decode(photo)) for photo in photos(BATCH)])
 
 
-def assert_same(extractor: Exported, detector: Detector, pixels: np.ndarray, atol: float = 1e-4) -> None:
+def assert_same(
+    extractor: ExportedDetector, detector: UltralyticsDetector, pixels: np.ndarray, atol: float = 1e-4
+) -> None:
     """The .pt file's features to `atol`, in a whole batch, a part of one, and for one photo."""
     expected = detector.compute(pixels)
     assert expected.std(0).mean() > 4 * atol, "photos that all look the same to it prove nothing"
@@ -93,9 +104,11 @@ def assert_same(extractor: Exported, detector: Detector, pixels: np.ndarray, ato
 
 
 @pytest.mark.parametrize("form", ["onnx", "openvino"])
-def test_an_export_gives_the_features_of_the_weights(form: str, request, detector: Detector, pixels: np.ndarray):
-    extractor = load_detector(config(request.getfixturevalue(form)), CPU)
-    assert isinstance(extractor, Exported)
+def test_an_export_gives_the_features_of_the_weights(
+    form: str, request, detector: UltralyticsDetector, pixels: np.ndarray
+):
+    extractor = config(request.getfixturevalue(form)).load(0, CPU)
+    assert isinstance(extractor, ExportedDetector)
     assert_same(extractor, detector, pixels)
 
 
@@ -113,81 +126,80 @@ def test_so_do_exports_whose_packages_are_no_extras_here(form, package, yolov8: 
     pytest.importorskip(package)
     device = request.getfixturevalue("gpu") if form == "engine" else CPU
     path = export(yolov8, tmp_path, form, **({"device": 0} if form == "engine" else {}))
-    assert_same(load_detector(config(path), device), load_detector(config(yolov8), device), pixels)
+    assert_same(config(path).load(0, device), of_weights(yolov8).load(0, device), pixels)
 
 
 @pytest.mark.parametrize("options", [{"batch": 4}, {"dynamic": True}], ids=str)
-def test_other_batches_than_one_photo(options, yolov8: Path, tmp_path: Path, detector: Detector, pixels: np.ndarray):
+def test_other_batches_than_one_photo(
+    options, yolov8: Path, tmp_path: Path, detector: UltralyticsDetector, pixels: np.ndarray
+):
     path = to_onnx(yolov8, tmp_path, **options)
     for form in (path, to_openvino(path)):
-        assert_same(load_detector(config(form), CPU), detector, pixels)
+        assert_same(config(form).load(0, CPU), detector, pixels)
 
 
 @pytest.mark.real
 def test_trained_weights_see_the_same_in_real_photos(real_data: Path, tmp_path: Path):
     weights = real_data / "weights" / "yolov8n.pt"
-    detector = load_detector(config(weights, 448), CPU)
+    detector = of_weights(weights, 448).load(0, CPU)
     names = sorted((real_data / "photos").glob("*.jpg"))[:BATCH]
     real = np.stack([detector.preprocess(decode(Photo(path.stem, path.read_bytes(), 0, 0))) for path in names])
     path = to_onnx(weights, tmp_path, size=448, batch=BATCH)
     for form in (path, to_openvino(path)):
-        assert_same(load_detector(config(form, 448), CPU), detector, real)
+        assert_same(config(form, 448).load(0, CPU), detector, real)
 
 
 def test_a_dynamic_export_takes_other_sizes(yolov8: Path, tmp_path: Path, photos):
-    extractor = load_detector(config(to_onnx(yolov8, tmp_path, dynamic=True), 96), CPU)
-    detector = load_detector(config(yolov8, 96), CPU)
+    extractor = config(to_onnx(yolov8, tmp_path, dynamic=True), 96).load(0, CPU)
+    detector = of_weights(yolov8, 96).load(0, CPU)
     seen = np.stack([detector.preprocess(decode(photo)) for photo in photos(2)])
-    assert seen.shape == (2, 3, 96, 96)
+    assert seen.shape == (2, 96, 96, 3)
     np.testing.assert_allclose(extractor.compute(seen), detector.compute(seen), atol=1e-4)
 
 
-def test_weights_in_float16_move_the_features_a_little(onnx: Path, tmp_path: Path, detector: Detector, pixels):
+def test_weights_in_float16_move_the_features_a_little(
+    onnx: Path, tmp_path: Path, detector: UltralyticsDetector, pixels
+):
     path = to_openvino(Path(shutil.copy(onnx, tmp_path)), half=True)
-    extractor = load_detector(config(path), CPU)
+    extractor = config(path).load(0, CPU)
     assert_same(extractor, detector, pixels, atol=1e-3)
     assert np.abs(extractor.compute(pixels) - detector.compute(pixels)).max() > 1e-6
 
 
 def test_the_record_says_what_ran(onnx: Path):
-    record = load_detector(config(onnx), CPU).record
-    assert (record["name"], record["weights"], record["sha256"]) == ("model.onnx", "file", check(onnx, "", ""))
+    record = config(onnx).load(0, CPU).record
+    assert (record["name"], record["weights"], record["sha256"]) == ("model.onnx", "file", sha256(onnx))
     assert set(record["versions"]) == {"pillow", "torch", "ultralytics", "onnxruntime"}
 
 
 def test_openvino_does_not_round_to_bfloat16(openvino: Path):
-    compiled = load_detector(config(openvino), CPU).network.ov_compiled_model
+    compiled = config(openvino).load(0, CPU).network.ov_compiled_model
     assert compiled.get_property("INFERENCE_PRECISION_HINT").to_string() == "f32"
 
 
 def test_another_size_is_refused_saying_which_is_wanted(onnx: Path):
     with pytest.raises(InputError, match=r"input_size is 96; .*model\.onnx was exported for 64 × 64 pixels.*imgsz=96"):
-        load_detector(config(onnx, 96), CPU)
+        config(onnx, 96).load(0, CPU)
 
 
-def test_a_device_that_fails_is_no_matter_of_size(onnx: Path, said_of_a_device_that_fails):
-    with said_of_a_device_that_fails:
-        load_detector(config(onnx), CPU)
-
-
-def test_an_export_has_its_own_precision(onnx: Path):
-    with pytest.raises(InputError, match=r"precision is float16, and .* computes in what it was exported for"):
-        load_detector(config(onnx).model_copy(update={"precision": "float16"}), CPU)
+def test_a_device_that_fails_is_no_matter_of_size(onnx: Path, refusal_of_a_failing_device):
+    with refusal_of_a_failing_device:
+        config(onnx).load(0, CPU)
 
 
 def test_best_candidates_only_are_refused(save, tmp_path: Path):
     path = to_onnx(save("yolo26n.yaml", end2end=True), tmp_path, nms=False)
     with pytest.raises(InputError, match=r"but \(1, 84, 6\): perhaps .* Export it with nms=None"):
-        load_detector(config(path), CPU)
+        config(path).load(0, CPU)
 
 
 def test_other_classes_and_tasks_are_refused(save, tmp_path: Path):
     two = to_onnx(save("yolov8n.yaml", names=("helmet", "vest"), options={"nc": 2}), tmp_path)
     with pytest.raises(InputError, match=r"does not detect COCO's 80 classes.*has 2 \(helmet, vest"):
-        load_detector(config(two), CPU)
+        config(two).load(0, CPU)
     classes = to_onnx(save("yolov8n-cls.yaml", "ClassificationModel", task="classify", options={"nc": 80}), tmp_path)
     with pytest.raises(InputError, match="a model for the task 'classify'"):
-        load_detector(config(classes), CPU)
+        config(classes).load(0, CPU)
 
 
 def test_weights_that_lie_outside_of_a_file_are_not_read(onnx: Path, tmp_path: Path):
@@ -197,7 +209,7 @@ def test_weights_that_lie_outside_of_a_file_are_not_read(onnx: Path, tmp_path: P
     package.save_model(package.load(onnx), str(path), save_as_external_data=True, location="weights.bin")
     assert (tmp_path / "weights.bin").stat().st_size > path.stat().st_size
     with pytest.raises(InputError, match="not a model that onnxruntime loads"):
-        load_detector(config(path), CPU)
+        config(path).load(0, CPU)
 
 
 @pytest.mark.parametrize("content", [b"", b"no model at all"])
@@ -205,33 +217,31 @@ def test_what_is_no_model_is_refused(content: bytes, tmp_path: Path):
     path = tmp_path / "model.onnx"
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"model\.onnx is not a model that onnxruntime loads"):
-        load_detector(config(path), CPU)
+        config(path).load(0, CPU)
 
 
 @pytest.mark.parametrize("name", ["model.torchscript", "model.pb", "model.pth"])
 def test_formats_that_run_code_are_refused(name: str, tmp_path: Path):
     (tmp_path / name).write_bytes(b"code")
-    with pytest.raises(InputError, match=r"none of \.pt, \.onnx, _openvino_model.*export the model to ONNX"):
-        load_detector(config(tmp_path / name), CPU)
+    with pytest.raises(InputError, match=r"ends in none of \.onnx, _openvino_model.*export the model to ONNX"):
+        config(tmp_path / name).load(0, CPU)
 
 
 def test_a_missing_runtime_is_named_with_what_installs_it(onnx: Path, monkeypatch):
-    monkeypatch.setattr(exported, "find_spec", lambda _: None)
+    monkeypatch.setattr(runtimes, "find_spec", lambda _: None)
     with pytest.raises(InputError, match=r"needs the package onnxruntime.*pip install '\.\[onnx\]'"):
-        load_detector(config(onnx), CPU)
+        config(onnx).load(0, CPU)
 
 
 def test_a_folder_is_checked_as_a_whole(openvino: Path, tmp_path: Path, monkeypatch):
     folder = Path(shutil.copytree(openvino, tmp_path / "model_openvino_model"))
     good = config(folder)
     with pytest.raises(InputError, match=f"sha256 is null; that of .* is {good.sha256}"):
-        load_detector(good.model_copy(update={"sha256": None}), CPU)
+        good.model_copy(update={"sha256": None}).load(0, CPU)
     (folder / "more.txt").touch()
-    monkeypatch.setattr(exported, "_open", lambda *_: pytest.fail("it was read"))
-    with pytest.raises(
-        InputError, match=f"has the SHA-256 {sha256_of_folder(folder)}; objects.sha256 is {good.sha256}"
-    ):
-        load_detector(good, CPU)
+    monkeypatch.setattr(runtimes, "_open", lambda *_: pytest.fail("it was read"))
+    with pytest.raises(InputError, match=f"sha256 is {good.sha256}; .* has the SHA-256 {sha256_of_folder(folder)}"):
+        good.load(0, CPU)
 
 
 def test_a_folders_hash_is_that_of_a_shell_command(tmp_path: Path):
@@ -244,9 +254,9 @@ def test_a_folders_hash_is_that_of_a_shell_command(tmp_path: Path):
 
 
 def test_an_engine_of_tensorrt_runs_on_a_gpu_only():
-    assert exported._place("tensorrt", torch.device("cuda")) == torch.device("cuda")
+    assert runtimes._device_of("tensorrt", torch.device("cuda")) == torch.device("cuda")
     with pytest.raises(InputError, match="TensorRT engine runs on an Nvidia GPU, and the device is cpu"):
-        exported._place("tensorrt", CPU)
+        runtimes._device_of("tensorrt", CPU)
 
 
 @pytest.mark.parametrize(("form", "module"), [("onnx", "onnxruntime"), ("openvino", "openvino")])
@@ -255,6 +265,6 @@ def test_all_others_run_on_the_cpu_aloud(form: str, module: str, request, caplog
 
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
     with caplog.at_level(logging.WARNING):
-        extractor = load_detector(config(request.getfixturevalue(form)), torch.device("cuda"))
+        extractor = config(request.getfixturevalue(form)).load(0, torch.device("cuda"))
     assert (extractor.device, extractor.record["device"], extractor.record["batch"]) == (CPU, "cpu", BATCH)
     assert f"{module} does not compute on cuda here: the detector runs on the CPU." in caplog.text

@@ -1,14 +1,15 @@
 """Object features from a detector in another format than ultralytics' own .pt: ONNX, OpenVINO, LiteRT, TensorRT, …
 
-The feature is the same as the .pt file's, to 1e-4 where the export computes in float32 (tests/vision/test_exported.py);
-float16 and int8 move it further (benchmarks/exports.py says how far). A model with two heads (YOLOv10, YOLO26) is the
-exception: its .pt file gives the scores of the head that needs no suppression of boxes, an export those of the other.
-What only gives the best candidates of all classes together is refused: most classes would be zero.
+The feature is the same as the .pt file's, to 1e-4 where the export computes in float32
+(tests/features/networks/test_runtimes.py); float16 and int8 move it further (benchmarks/exports.py says how far). A
+model with two heads (YOLOv10, YOLO26) is the exception: its .pt file gives the scores of the head that needs no
+suppression of boxes, an export those of the other. An export that only gives the best candidates of all classes
+together is refused: most classes would be zero.
 
-ultralytics' AutoBackend runs the model. None of the formats below runs code of the file: TensorRT leaves out what host
-code an engine holds unless it is told otherwise, and says itself that an engine should be trusted, for which the hash
-stands. TorchScript and TensorFlow's graphs are programs that can read and write files: they are refused, and so are
-the formats that are for one maker's devices alone.
+ultralytics' AutoBackend runs the model. None of the formats below runs code of the file: TensorRT leaves out host code
+in an engine unless it is allowed, and recommends to use trusted engines only, for which the hash stands. TorchScript
+and TensorFlow's graphs are programs that can read and write files: they are refused, and so are the formats that are
+for one maker's devices alone.
 """
 
 import logging
@@ -25,11 +26,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.errors import InputError, one_line
+from pipeline.errors import InputError, ResourceError, SettingError, one_line
 from pipeline.features.coco import COCO_CLASSES
-from pipeline.features.config import ObjectFeaturesConfig
-from pipeline.features.extractor import fitting
-from pipeline.features.networks.ultralytics.detector import Detector, calm_ultralytics, require_coco
+from pipeline.features.extractor import fitted_to
+from pipeline.features.hashes import checked_sha256
+from pipeline.features.networks.ultralytics.config import UltralyticsExportConfig
+from pipeline.features.networks.ultralytics.detector import UltralyticsDetector, require_coco
+from pipeline.features.networks.ultralytics.library import import_ultralytics
 
 if TYPE_CHECKING:
     from ultralytics.nn.autobackend import AutoBackend
@@ -44,13 +47,13 @@ RUNTIMES = {
     "_ncnn_model": ("ncnn", "ncnn"),
     ".mnn": ("MNN", "MNN"),
 }
-"""How a file's or folder's name ends: the module that runs it, and what pip installs it by."""
+"""By the end of a file's or folder's name: the module that runs it, and the argument of pip that installs it."""
 
 COARSEST = 0.01
-"""The widest steps in which a model may tell probabilities as integers; int8 from 0 to 1 has 1/255."""
+"""The widest steps between probabilities that a model gives as integers; int8 from 0 to 1 has 1/255."""
 
 
-class Exported(Detector):
+class ExportedDetector(UltralyticsDetector):
     """An exported detection model: 80 numbers a photo, for each class the highest probability of all anchors."""
 
     network: "AutoBackend"
@@ -76,16 +79,19 @@ class Exported(Detector):
         return found[:, 4:].float().amax(2)
 
 
-def load_exported(path: Path, sha256: str, config: ObjectFeaturesConfig, device: torch.device) -> Exported:
-    """The extractor of an exported detector whose hash has been checked.
+def load_export(config: UltralyticsExportConfig, device: torch.device) -> ExportedDetector:
+    """Loads the extractor of an exported detector.
 
     A TensorRT engine runs on the GPU, all others on the CPU; where another `device` is asked for, that is logged. The
-    record has the device that it is. Raises InputError for a format that does not come into question or whose runtime
-    is not installed, for what is no model of its format or no detector of COCO's 80 classes, for an output of best
-    candidates only, and for a size that the export was not made for.
+    record has the device that it is. Raises SettingError for a format that is not supported, an export that is absent
+    or does not have its hash, and a size that it was not made for; ResourceError for an engine without a GPU; and
+    InputError where the runtime is not installed, for what is no model of its format or no detector of COCO's 80
+    classes, and for an output of best candidates only.
     """
-    module, size = _runtime(path, config), config.input_size
-    where = _place(module, device)
+    path, size = Path(config.detector), config.input_size
+    module = _runtime(path)
+    sha256 = checked_sha256(path, config.sha256)
+    where = _device_of(module, device)
     try:
         network = _open(path, where)
     except Exception as error:  # Each runtime raises errors of its own kind for a broken file.
@@ -99,25 +105,24 @@ def load_exported(path: Path, sha256: str, config: ObjectFeaturesConfig, device:
         _check_numbers(network, path)
     height, width = getattr(network, "imgsz", (size, size))
     if not network.dynamic and (height, width) != (size, size):
-        raise InputError(
-            f"objects.input_size is {size}; {path} was exported for {width} × {height} pixels: set it so, or export "
-            f"with imgsz={size} or dynamic=True."
+        raise SettingError(
+            "input_size",
+            f"is {size}; {path} was exported for {width} × {height} pixels: set it so, or export with imgsz={size} or "
+            "dynamic=True.",
         )
-    record = {"name": path.name, "weights": "file", "sha256": sha256}
-    with fitting("objects", path.name, size, refusals=(Exception,)):  # As above.
-        return Exported(network, size, where, record, module)
+    record = {"kind": config.kind, "name": path.name, "weights": "file", "sha256": sha256}
+    with fitted_to(size, path.name, usual=448, refusals=(Exception,)):  # As above.
+        return ExportedDetector(network, size, where, record, module)
 
 
-def _runtime(path: Path, config: ObjectFeaturesConfig) -> str:
-    """The module that runs a format, installed."""
-    suffix = next((suffix for suffix in RUNTIMES if path.name.endswith(suffix)), None)
+def _runtime(path: Path) -> str:
+    """Returns the module that runs the format of an export. Raises InputError where it is not installed."""
+    if not path.exists():
+        raise SettingError("detector", f"is {str(path)!r}; there is no such file or folder.")
+    suffix = _suffix(path)
     if suffix is None:
-        raise InputError(
-            f"objects.detector is {path}, which is none of .pt, {', '.join(RUNTIMES)}: export the model to ONNX."
-        )
-    if config.precision != "float32":
-        raise InputError(
-            f"objects.precision is {config.precision}, and {path} computes in what it was exported for: set float32."
+        raise SettingError(
+            "detector", f"is {str(path)!r}, which ends in none of {', '.join(RUNTIMES)}: export the model to ONNX."
         )
     module, package = RUNTIMES[suffix]
     if find_spec(module) is None:
@@ -125,10 +130,17 @@ def _runtime(path: Path, config: ObjectFeaturesConfig) -> str:
     return module
 
 
-def _place(module: str, device: torch.device) -> torch.device:
-    """Where a runtime computes."""
+def _suffix(path: Path) -> str | None:
+    return next((suffix for suffix in RUNTIMES if path.name.endswith(suffix)), None)
+
+
+def _device_of(module: str, device: torch.device) -> torch.device:
+    """Returns the device that a runtime computes on."""
     if module == "tensorrt" and device.type != "cuda":
-        raise InputError(f"A TensorRT engine runs on an Nvidia GPU, and the device is {device.type}: export to ONNX.")
+        raise ResourceError(
+            f"A TensorRT engine runs on an Nvidia GPU, and the device is {device.type}: export the model to ONNX.",
+            "device",
+        )
     if module == "tensorrt":
         return device
     # ONNX Runtime could, but ultralytics falls back to the CPU without a word where its libraries of CUDA do not load.
@@ -138,14 +150,15 @@ def _place(module: str, device: torch.device) -> torch.device:
 
 
 def _open(path: Path, device: torch.device) -> "AutoBackend":
-    """The network, of a copy that lies alone: what the hash does not cover, as ONNX's external data, is not read."""
-    calm_ultralytics()
-    from ultralytics.nn.autobackend import AutoBackend
+    """Opens the network of a copy that lies alone, under a name that means nothing to ultralytics.
 
+    So data outside the hash, such as ONNX's external data, is not read, and no other file is taken for it.
+    """
+    autobackend = import_ultralytics("ultralytics.nn.autobackend")
     folder = TemporaryDirectory(prefix="detector-")
-    alone = Path(folder.name) / path.name
+    alone = Path(folder.name) / f"detector{_suffix(path)}"
     (shutil.copytree if path.is_dir() else shutil.copyfile)(path, alone)
-    network = AutoBackend(str(alone), device=device, verbose=False)
+    network = autobackend.AutoBackend(str(alone), device=device, verbose=False)
     network.folder = folder  # It goes with the network: some runtimes read on as they compute.
     if network.format == "openvino":
         _compute_in_float32(network, alone)
@@ -153,7 +166,7 @@ def _open(path: Path, device: torch.device) -> "AutoBackend":
 
 
 def _compute_in_float32(network: "AutoBackend", folder: Path) -> None:
-    """OpenVINO rounds to bfloat16 on processors that have it, whatever the model's precision: not here."""
+    """Has OpenVINO compute in float32: it would round to bfloat16 on processors that have it, whatever the model."""
     import openvino
 
     backend = network.backend
@@ -163,7 +176,10 @@ def _compute_in_float32(network: "AutoBackend", folder: Path) -> None:
 
 
 def _check_numbers(network: "AutoBackend", path: Path) -> None:
-    """AutoBackend converts int8 and int16 for LiteRT; in steps that boxes in pixels need, probabilities are zero."""
+    """Refuses a LiteRT model whose numbers hold no probabilities.
+
+    AutoBackend converts int8 and int16; in the steps that boxes in pixels need, probabilities are zero.
+    """
     taken, given = network.input_details[0], network.output_details[0]
     known = (np.float32, np.int8, np.int16)
     if taken["dtype"] not in known:
