@@ -1,0 +1,125 @@
+"""One small extractor of each kind, for the suite that all of them must pass."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.features.config import ExtractorConfig
+from pipeline.features.networks.darknet.config import Darknet19Config, Yolov2Config
+from pipeline.features.networks.timm.config import TimmConfig
+from pipeline.features.networks.torchvision.config import TorchvisionConfig
+from pipeline.features.networks.ultralytics.config import UltralyticsConfig, UltralyticsExportConfig
+from pipeline.features.vectors import VectorsConfig
+from pipeline.files import sha256
+from tests.support.darknet_files import write_small_detector
+
+SIZE = 64
+PHOTOS = [f"p{number:04}" for number in range(40)]
+"""The photos that ready-made vectors are of."""
+SAMPLE_DETECTOR = Path(__file__).parents[2] / "pipeline" / "sources" / "sample" / "detector.pt"
+
+Changes = tuple[str, Mapping[str, Any]]
+"""The field at fault, as an error names it, and the values that put it at fault."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """An extractor that works, and changes that make it one that does not.
+
+    config: the extractor.
+    absent: names a model or file that does not exist.
+    other_hash: expects another hash than that of an existing file.
+    known: computes the right vectors, (B, dimension), from the pixels that the network sees, (B, size, size, 3).
+    """
+
+    config: ExtractorConfig
+    absent: Changes
+    other_hash: Changes
+    known: Callable[[np.ndarray], np.ndarray] | None = None
+
+
+def _weights_of(folder: Path) -> tuple[Changes, Changes]:
+    """Weights in a file that is absent, and in one with another hash."""
+    (folder / "weights").write_bytes(b"weights")
+    file = {"kind": "file", "path": str(folder / "weights"), "sha256": "0" * 64}
+    return (
+        ("weights.path", {"weights": file | {"path": str(folder / "nowhere")}}),
+        ("weights.sha256", {"weights": file}),
+    )
+
+
+def _torchvision(folder: Path) -> Example:
+    config = TorchvisionConfig(
+        kind="torchvision",
+        backbone="squeezenet1_1",
+        input_size=SIZE,
+        precision="float32",
+        weights={"kind": "seeded"},
+    )
+    return Example(config, ("backbone", {"backbone": "vgg61"}), _weights_of(folder)[1])
+
+
+def _timm(folder: Path) -> Example:
+    pytest.importorskip("timm", reason="pip install '.[timm]'")
+    config = TimmConfig(
+        kind="timm", backbone="test_resnet", input_size=SIZE, precision="float32", weights={"kind": "seeded"}
+    )
+    return Example(config, ("backbone", {"backbone": "vgg61"}), _weights_of(folder)[1])
+
+
+def _darknet19(folder: Path) -> Example:
+    config = Darknet19Config(kind="darknet19", input_size=SIZE, precision="float32", weights={"kind": "seeded"})
+    return Example(config, *_weights_of(folder))
+
+
+def _yolov2(folder: Path) -> Example:
+    path = write_small_detector(folder)
+    config = Yolov2Config(kind="yolov2", detector=str(path), sha256=sha256(path), input_size=SIZE, precision="float32")
+    return Example(config, ("detector", {"detector": "yolov3"}), ("sha256", {"sha256": "0" * 64}))
+
+
+def _ultralytics(_: Path) -> Example:
+    path = SAMPLE_DETECTOR
+    config = UltralyticsConfig(
+        kind="ultralytics", detector=str(path), sha256=sha256(path), input_size=SIZE, precision="float32"
+    )
+    return Example(config, ("detector", {"detector": "yolo11q.pt"}), ("sha256", {"sha256": "0" * 64}))
+
+
+def _ultralytics_export(folder: Path) -> Example:
+    pytest.importorskip("ai_edge_litert", reason="pip install '.[tflite]'")
+    from tests.support.tflite_files import PatchDetector
+
+    detector = PatchDetector(SIZE, np.random.default_rng(0))
+    path = detector.save(folder / "model.tflite")
+    config = UltralyticsExportConfig(
+        kind="ultralytics-export", detector=str(path), sha256=sha256(path), input_size=SIZE
+    )
+    absent = ("detector", {"detector": str(folder / "nowhere.tflite")})
+    return Example(config, absent, ("sha256", {"sha256": "0" * 64}), known=detector.expected)
+
+
+def _vectors(folder: Path) -> Example:
+    vectors = np.random.default_rng(0).random((len(PHOTOS), 3), np.float32)
+    path = folder / "vectors.parquet"
+    pq.write_table(pa.table({"photo": PHOTOS, "vector": list(vectors)}), path)
+    config = VectorsConfig(kind="vectors", path=str(path), sha256=sha256(path), photos=None)
+    return Example(config, ("path", {"path": str(folder / "nowhere.parquet")}), ("sha256", {"sha256": "0" * 64}))
+
+
+EXAMPLES: Mapping[str, Callable[[Path], Example]] = {
+    "torchvision": _torchvision,
+    "timm": _timm,
+    "darknet19": _darknet19,
+    "yolov2": _yolov2,
+    "ultralytics": _ultralytics,
+    "ultralytics-export": _ultralytics_export,
+    "vectors": _vectors,
+}
+"""Makes the example of each kind, with its files in a folder; skips the test where an extra is not installed."""
