@@ -11,14 +11,16 @@ from contextlib import closing
 from itertools import chain, islice
 from pathlib import Path
 
+import PIL
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.data.photo import LARGEST, QUALITY, SIDE, SMALLEST, Photo, PhotoError
+from pipeline.data import jpeg, photo
+from pipeline.data.photo import Photo, PhotoError
 from pipeline.data.schema import HEIGHT, JPEG, PHOTO, WIDTH
 from pipeline.errors import ArtifactError
-from pipeline.files import atomic, replace_folder
+from pipeline.files import atomic, replace_folder, sha256
 from pipeline.progress import track
 
 SHARD = 500
@@ -44,14 +46,15 @@ def pack(
 
     `load` gives the photo of an id, or raises PhotoError: then it is left out, and returned with the reason. It runs in
     `threads` threads; but with `preparing` it gives an image file's bytes, and runs in this one. Finished shards wait
-    in a folder of `work` that is named by the ids and by `key`, which must hold all that decides how the photos look:
-    after a kill -9 the same call resumes. Raises ValueError when an id is listed twice.
+    in a folder of `work`, named by the ids, by what prepares photos (the code, Pillow's version), and by `key`, which
+    must hold all else that decides how they look: after a kill -9 the same call resumes. Raises ValueError when an id
+    is listed twice.
     """
     names = sorted(photos)
     if len(set(names)) < len(names):
         raise ValueError("a photo is listed twice")
-    settings = (SIDE, SMALLEST, LARGEST, QUALITY, SHARD, ROW_GROUP)
-    shards = work / hashlib.sha256(repr((key, settings, names)).encode()).hexdigest()[:16]
+    made_by = (PIL.__version__, *(sha256(Path(module.__file__)) for module in (photo, jpeg)))
+    shards = work / hashlib.sha256(repr((key, made_by, SHARD, ROW_GROUP, names)).encode()).hexdigest()[:16]
     shards.mkdir(parents=True, exist_ok=True)
     for cut_short in shards.glob(".*.tmp"):
         cut_short.unlink()

@@ -265,6 +265,28 @@ def test_another_key_starts_anew(tmp_path):
     assert list(read_photos(tmp_path / "photos")) == [load(name) for name in GOOD]
 
 
+@pytest.mark.parametrize("change", ["Pillow", "code", "shard"])
+def test_half_done_work_of_another_way_to_prepare_is_not_resumed(tmp_path, monkeypatch, change):
+    def interrupted(_name: str) -> Photo:
+        raise KeyboardInterrupt
+
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            pack(["a"], interrupted, tmp_path / "photos", tmp_path / "work", "key")
+        assert len(list((tmp_path / "work").iterdir())) == 1
+    (tmp_path / "photo.py").write_text("another way")
+    match change:
+        case "Pillow":
+            monkeypatch.setattr("PIL.__version__", "0.0")
+        case "code":
+            monkeypatch.setattr("pipeline.data.photo.__file__", str(tmp_path / "photo.py"))
+        case "shard":
+            monkeypatch.setattr(photos, "SHARD", 3)
+    with pytest.raises(KeyboardInterrupt):
+        pack(["a"], interrupted, tmp_path / "photos", tmp_path / "work", "key")
+    assert len(list((tmp_path / "work").iterdir())) == 2
+
+
 KILLED = """
 import os, sys, time
 from pathlib import Path

@@ -10,10 +10,13 @@ import polars as pl
 from pipeline.data.photo import Photo
 from pipeline.data.schema import POST, POST_TYPES, TIME
 from pipeline.data.shards import pack
+from pipeline.files import sha256
 from pipeline.sources.sample.people import imagine, person, tag
 from pipeline.sources.sample.render import encode, render
 from pipeline.sources.sample.scene import Scene
 
+CODE = Path(__file__).parent
+"""The code that decides how a photo looks."""
 SHARED = 0.03
 """The share of photos that a second user posts, too."""
 START, SPAN = 1_420_070_400_000, 3 * 365 * 86_400_000
@@ -76,8 +79,9 @@ def make_sample(users: int, posts: int, seed: int) -> Sample:
 
 def pack_photos(gallery: Gallery, photos: Path, work: Path) -> None:
     """Renders the photos into the shards of a folder (see `shards.pack`)."""
+    drawing = [sha256(file) for file in sorted(CODE.glob("*.py"))]
     # Drawn by pure Python, which threads do not speed up.
-    pack(gallery.scenes, gallery.load, photos, work, f"sample {gallery.seed}", threads=1)
+    pack(gallery.scenes, gallery.load, photos, work, f"sample {gallery.seed} {drawing}", threads=1)
 
 
 def _rng(seed: int, *key: int) -> np.random.Generator:

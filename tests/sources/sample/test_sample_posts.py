@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
+from pipeline.data import shards
 from pipeline.sources.sample.people import imagine, person, tag
-from pipeline.sources.sample.sample import Sample, make_sample
+from pipeline.sources.sample.sample import Sample, make_sample, pack_photos
 from pipeline.sources.sample.scene import Scene
 from pipeline.sources.sample.source import SampleSource
 from pipeline.sources.sample.words import DIALECTS, MOOD_WORDS, NAMES, PLACE_WORDS, THING_WORDS, TIME_WORDS
@@ -109,3 +110,17 @@ def test_names_go_on_when_they_are_used_up():
 def test_a_wrong_configuration_is_refused(wrong: dict):
     with pytest.raises(ValidationError, match=next(iter(wrong))):
         SampleSource(**({"users": 2, "posts": 2, "seed": 0} | wrong))
+
+
+def test_half_drawn_photos_of_other_code_are_not_resumed(tmp_path, monkeypatch):
+    def interrupted(*_arguments) -> None:
+        raise KeyboardInterrupt
+
+    gallery = make_sample(users=1, posts=1, seed=0).photos
+    monkeypatch.setattr(shards, "_write_shard", interrupted)
+    monkeypatch.setattr("pipeline.sources.sample.sample.CODE", tmp_path)
+    for text in ("drawn so", "drawn so", "drawn otherwise"):
+        (tmp_path / "render.py").write_text(text)
+        with pytest.raises(KeyboardInterrupt):
+            pack_photos(gallery, tmp_path / "photos", tmp_path / "work")
+    assert len(list((tmp_path / "work").iterdir())) == 2
