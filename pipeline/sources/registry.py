@@ -7,4 +7,8 @@ from pipeline.sources.nus_wide.source import NusWideSource
 from pipeline.sources.sample.source import SampleSource
 from pipeline.sources.table import TableSource
 
-SOURCES: Mapping[str, type[Source]] = {"sample": SampleSource, "table": TableSource, "nus-wide": NusWideSource}
+SOURCES: Mapping[str, type[Source]] = {
+    "sample": SampleSource,
+    "table": TableSource,
+    "nus-wide": NusWideSource,
+}
