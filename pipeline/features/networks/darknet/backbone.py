@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 from math import sqrt
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,12 +14,14 @@ from pipeline.features.config import ImagenetWeights, SeededWeights, WeightsFile
 from pipeline.features.extractor import Extractor, fitted_to
 from pipeline.features.images import resize_to_square
 from pipeline.features.networks.darknet.cfg import read_cfg
-from pipeline.features.networks.darknet.config import Darknet19Config
 from pipeline.features.networks.darknet.network import Darknet
 from pipeline.features.networks.darknet.official import cfg_path, official_weights
 from pipeline.features.networks.darknet.weights import fill, read_weights
 from pipeline.features.networks.weights import checked_file, digest
 from pipeline.files import sha256
+
+if TYPE_CHECKING:
+    from pipeline.features.networks.darknet.config import Darknet19Config
 
 NAME = "darknet19"
 """The name of its published files."""
@@ -38,7 +41,7 @@ class Darknet19(Extractor):
         return self.network(pixels).mean((2, 3))  # (B, 1024, size / 32, size / 32) to (B, 1024).
 
 
-def load_darknet19(config: Darknet19Config, seed: int, device: torch.device) -> Darknet19:
+def load_darknet19(config: "Darknet19Config", seed: int, device: torch.device) -> Darknet19:
     """Loads Darknet-19. `seed` draws the weights that are not trained.
 
     A file is darknet's, of the whole classifier or of its layers before the classifying convolution. Raises

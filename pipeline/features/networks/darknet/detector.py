@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -15,11 +16,13 @@ from pipeline.features.extractor import Extractor, fitted_to
 from pipeline.features.hashes import checked_sha256
 from pipeline.features.images import letterbox
 from pipeline.features.networks.darknet.cfg import Architecture, Region, read_cfg
-from pipeline.features.networks.darknet.config import Yolov2Config
 from pipeline.features.networks.darknet.network import Darknet
 from pipeline.features.networks.darknet.official import DETECTORS, cfg_path, official_weights
 from pipeline.features.networks.darknet.weights import fill, read_weights
 from pipeline.files import sha256
+
+if TYPE_CHECKING:
+    from pipeline.features.networks.darknet.config import Yolov2Config
 
 GREY = (127, 127, 127)
 """The colour around a photo in darknet's letterbox: a half of white."""
@@ -44,7 +47,7 @@ class Yolov2(Extractor):
         return self.network(pixels).amax((1, 3, 4))  # (B, anchors, 80, height, width) to (B, 80).
 
 
-def load_yolov2(config: Yolov2Config, device: torch.device) -> Yolov2:
+def load_yolov2(config: "Yolov2Config", device: torch.device) -> Yolov2:
     """Loads a detector by its published name, or from a .weights file with its .cfg of the same stem.
 
     Raises SettingError for a file that is absent or does not have its hash, and an input size that the network refuses;
@@ -68,7 +71,7 @@ def load_yolov2(config: Yolov2Config, device: torch.device) -> Yolov2:
         return Yolov2(network, config.input_size, device, record, config.precision)
 
 
-def find(config: Yolov2Config) -> tuple[Path, str, Path]:
+def find(config: "Yolov2Config") -> tuple[Path, str, Path]:
     """Returns the file of the weights and its SHA-256, checked, and the file of the architecture."""
     name = config.detector
     if name in DETECTORS:

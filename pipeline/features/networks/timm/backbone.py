@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -26,9 +26,11 @@ from pipeline.features.config import Precision, PublishedWeights, SeededWeights,
 from pipeline.features.extractor import Extractor, fitted_to
 from pipeline.features.hashes import require_sha256
 from pipeline.features.images import centre_crop
-from pipeline.features.networks.timm.config import TimmConfig
 from pipeline.features.networks.weights import checked_file, digest, read_safetensors
 from pipeline.files import sha256
+
+if TYPE_CHECKING:
+    from pipeline.features.networks.timm.config import TimmConfig
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +82,7 @@ class TimmBackbone(Extractor):
         return pooled
 
 
-def load_timm(config: TimmConfig, seed: int, device: torch.device) -> TimmBackbone:
+def load_timm(config: "TimmConfig", seed: int, device: torch.device) -> TimmBackbone:
     """Loads the extractor of a configuration. `seed` draws the weights that are not trained.
 
     Raises InputError where timm is not installed and for weights that cannot be had or do not fit; SettingError for an

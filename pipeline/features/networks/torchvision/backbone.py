@@ -4,6 +4,7 @@ import difflib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -15,8 +16,10 @@ from pipeline.errors import InputError, SettingError
 from pipeline.features.config import ImagenetWeights, Precision, SeededWeights, WeightsFile
 from pipeline.features.extractor import Extractor, fitted_to
 from pipeline.features.images import resize_to_square
-from pipeline.features.networks.torchvision.config import TorchvisionConfig
 from pipeline.features.networks.weights import checked_file, digest, downloaded, read_safetensors
+
+if TYPE_CHECKING:
+    from pipeline.features.networks.torchvision.config import TorchvisionConfig
 
 PUBLISHED = {"vgg16-397923af.pth": "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0"}
 """Full hashes of torchvision's files; of the others the digits in their names are checked."""
@@ -60,7 +63,7 @@ class TorchvisionBackbone(Extractor):
         return last.mean((2, 3))
 
 
-def load_torchvision(config: TorchvisionConfig, seed: int, device: torch.device) -> TorchvisionBackbone:
+def load_torchvision(config: "TorchvisionConfig", seed: int, device: torch.device) -> TorchvisionBackbone:
     """Loads the extractor of a configuration. `seed` draws the weights that are not trained.
 
     Raises SettingError for an unknown name, a model without a feature map, a file of weights that is absent or does not

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -19,9 +19,11 @@ from pipeline.features.coco import COCO_CLASSES
 from pipeline.features.extractor import Extractor, fitted_to
 from pipeline.features.hashes import checked_sha256
 from pipeline.features.images import letterbox
-from pipeline.features.networks.ultralytics.config import UltralyticsConfig
 from pipeline.features.networks.ultralytics.library import import_ultralytics
 from pipeline.features.networks.weights import downloaded
+
+if TYPE_CHECKING:
+    from pipeline.features.networks.ultralytics.config import UltralyticsConfig
 
 HEADS = ("Detect", "RTDETRDecoder", "WorldDetect", "v10Detect")
 """The heads that do nothing but detect; those of other tasks (Segment, Pose, …) are kinds of Detect as well."""
@@ -68,7 +70,7 @@ class UltralyticsDetector(Extractor):
         vars(self).update(state, network=pickle.loads(state["network"]))
 
 
-def load_ultralytics(config: UltralyticsConfig, device: torch.device) -> UltralyticsDetector:
+def load_ultralytics(config: "UltralyticsConfig", device: torch.device) -> UltralyticsDetector:
     """Loads the extractor of a configuration.
 
     Raises SettingError for a name that is not known, a file that does not have its hash, and an input size that the
@@ -117,7 +119,7 @@ def require_coco(names: Mapping[int, str], path: Path) -> None:
         )
 
 
-def find(config: UltralyticsConfig) -> tuple[Path, str]:
+def find(config: "UltralyticsConfig") -> tuple[Path, str]:
     """Returns the file of the weights and its SHA-256, checked; published ones are downloaded once, by name."""
     name, path = config.detector, Path(config.detector)
     if path.is_file() and path.suffix == ".pt":

@@ -30,12 +30,13 @@ from pipeline.errors import InputError, ResourceError, SettingError, one_line
 from pipeline.features.coco import COCO_CLASSES
 from pipeline.features.extractor import fitted_to
 from pipeline.features.hashes import checked_sha256
-from pipeline.features.networks.ultralytics.config import UltralyticsExportConfig
 from pipeline.features.networks.ultralytics.detector import UltralyticsDetector, require_coco
 from pipeline.features.networks.ultralytics.library import import_ultralytics
 
 if TYPE_CHECKING:
     from ultralytics.nn.autobackend import AutoBackend
+
+    from pipeline.features.networks.ultralytics.config import UltralyticsExportConfig
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +80,7 @@ class ExportedDetector(UltralyticsDetector):
         return found[:, 4:].float().amax(2)
 
 
-def load_export(config: UltralyticsExportConfig, device: torch.device) -> ExportedDetector:
+def load_export(config: "UltralyticsExportConfig", device: torch.device) -> ExportedDetector:
     """Loads the extractor of an exported detector.
 
     A TensorRT engine runs on the GPU, all others on the CPU; where another `device` is asked for, that is logged. The
