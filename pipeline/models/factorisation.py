@@ -1,4 +1,4 @@
-"""The eight models of the paper as one: contexts that each give a k-vector for a post, dotted with tag factors."""
+"""The eight models of the paper as one: contexts give k-vectors for a post, dotted with tag factors."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -36,13 +36,13 @@ class Contexts:
     names: tuple[str, ...]
     """USER, and the extractors in order or, without any, PHOTO."""
     shared: bool
-    """Whether all contexts meet the same columns: FM."""
+    """True where all contexts meet the same columns: FM."""
     factors: int
-    """k."""
+    """k, the length of each vector."""
 
     @classmethod
     def of(cls, config: FactorisationConfig, extractors: Iterable[str], factors: int) -> Self:
-        """The user, and the photo: by its features or, in a model without features, by a factor of its own.
+        """Lists the user, and the photo: by its features or, in a model without features, by a factor of its own.
 
         Raises InputError for an extractor with the name of another parameter.
         """
@@ -58,7 +58,7 @@ class Contexts:
 
     @property
     def biased(self) -> bool:
-        """Whether tags have a bias w_t: in all models but plain PITF (Eq. 5)."""
+        """True where tags have a bias w_t: in all models but plain PITF (Eq. 5)."""
         return self.shared or PHOTO not in self.names
 
     def columns(self, name: str) -> slice:

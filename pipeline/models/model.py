@@ -15,13 +15,13 @@ from pipeline.models.settings import BaseModelConfig
 
 
 @dataclass(frozen=True)
-class FittedExtractor:
-    """An extractor of the features that a model was fitted with: enough to give a new photo the same features."""
+class ExtractorNote:
+    """A model's note of an extractor that it was fitted with: enough to give a new photo the same features."""
 
     record: Mapping[str, Any]
-    """What made the vectors: network, weights, input; a detector's classes."""
+    """The origin of the vectors: network, weights, input; a detector's classes."""
     scaling: Scaling | None
-    """How they are scaled; None where they are taken as they are."""
+    """Their scaling; None where they are taken as they are."""
 
     @classmethod
     def of(cls, features: Features) -> dict[str, Self]:
@@ -40,18 +40,18 @@ class Model(ABC):
     Config: ClassVar[type[BaseModelConfig]]
     """Its settings; `kind` lists the kinds of models that this class is."""
     trainer: ClassVar[str]
-    """What trains it: a name in the registry of trainers."""
+    """Its trainer: a name in the registry of trainers."""
     label: ClassVar[str | None] = None
     """Its name in plain words; None where the name in the list of models says it best."""
     goes_by: ClassVar[str | None] = None
-    """What it suggests tags by, in words; None for the user and whatever its extractors see."""
+    """The grounds of its suggestions, in words; None for the user and whatever its extractors see."""
 
     config: BaseModelConfig
     names: Mapping[str, Sequence[str]]
     """The sorted vocabularies behind rows of tensors: TAG in every model, USER and PHOTO where it knows them."""
     tensors: Mapping[str, np.ndarray]
-    """Its parameters, or whatever it counted."""
-    extractors: Mapping[str, FittedExtractor]
+    """Its parameters, or its counts."""
+    extractors: Mapping[str, ExtractorNote]
     """The extractors of the features that it was fitted with, in order."""
 
     def __init__(
@@ -59,7 +59,7 @@ class Model(ABC):
         config: BaseModelConfig,
         names: Mapping[str, Sequence[str]],
         tensors: Mapping[str, np.ndarray],
-        extractors: Mapping[str, FittedExtractor] | None = None,
+        extractors: Mapping[str, ExtractorNote] | None = None,
     ):
         self.config, self.names, self.tensors, self.extractors = config, names, tensors, extractors or {}
 

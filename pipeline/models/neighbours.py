@@ -11,7 +11,7 @@ from pipeline.data.schema import PHOTO, TAG, TAGS
 from pipeline.data.vocabulary import codes, vocabulary
 from pipeline.errors import SettingError
 from pipeline.features.store import Features
-from pipeline.models.model import Baseline, FittedExtractor
+from pipeline.models.model import Baseline, ExtractorNote
 from pipeline.models.settings import BaseModelConfig, SomeFeatures
 
 
@@ -51,7 +51,7 @@ class Neighbours(Baseline):
                 f"is {config.neighbours}; of {len(photos)} training photos all would vote: choose a smaller number.",
             )
         # Equal vectors share a row, so that they are equally far: a matrix product rounds each column its own way.
-        extractors = FittedExtractor.of(features)
+        extractors = ExtractorNote.of(features)
         vectors, row = np.unique(concatenated(extractors, photos, features), axis=0, return_inverse=True)
         names = {PHOTO: photos.to_list(), TAG: tags}
         pairs = posts.explode(TAGS).select(PHOTO, TAGS).unique().sort(PHOTO, TAGS)

@@ -13,7 +13,7 @@ from pipeline.errors import InputError
 from pipeline.features.scaling import drop_below
 from pipeline.features.store import Features
 from pipeline.models.counts import count_tags
-from pipeline.models.model import Baseline, FittedExtractor
+from pipeline.models.model import Baseline, ExtractorNote
 from pipeline.models.settings import BaseModelConfig, SomeFeatures
 
 CLASSES = "classes"
@@ -30,7 +30,7 @@ class ObjectNamesConfig(BaseModelConfig):
 
 
 class ObjectNames(Baseline):
-    """A photo gets the names of the objects in it that are tags, then the most popular tags.
+    """The names of the photo's objects, as far as they are tags, then the most popular tags.
 
     Scores: the photo's maximum probability of the class that the tag names (Section 4.2), where that is at least the
     store's threshold; else popularity, below zero. Tags that name the same class are ordered by name, and where no tag
@@ -46,7 +46,7 @@ class ObjectNames(Baseline):
     @classmethod
     def fit(cls, config: ObjectNamesConfig, posts: pl.DataFrame, features: Features) -> Self:
         """Finds the tags that are names. Raises InputError unless one extractor of the features is a detector."""
-        extractors = FittedExtractor.of(features)
+        extractors = ExtractorNote.of(features)
         tags, classes = vocabulary(posts[TAGS].explode()), extractors[detector(extractors)].record[CLASSES]
         tensors = {"counts": count_tags(posts, tags), "class": named_classes(tags, classes)}
         return cls(config, {TAG: tags}, tensors, extractors)
@@ -63,7 +63,7 @@ class ObjectNames(Baseline):
         return scores
 
 
-def detector(extractors: Mapping[str, FittedExtractor]) -> str:
+def detector(extractors: Mapping[str, ExtractorNote]) -> str:
     """Returns the name of the one extractor that knows classes. Raises InputError when that is none or several."""
     detectors = [name for name, extractor in extractors.items() if CLASSES in extractor.record]
     if len(detectors) != 1:

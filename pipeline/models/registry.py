@@ -13,10 +13,11 @@ from pipeline.errors import ArtifactError, one_line
 from pipeline.files import write_safetensors
 from pipeline.models.co_occurrence import CoOccurrence
 from pipeline.models.factorisation import Factorisation
-from pipeline.models.model import FittedExtractor, Model
+from pipeline.models.model import ExtractorNote, Model
 from pipeline.models.neighbours import Neighbours
 from pipeline.models.object_names import ObjectNames
-from pipeline.models.popular import Popular, UserPopular
+from pipeline.models.popular import Popular
+from pipeline.models.user_popular import UserPopular
 
 CLASSES: tuple[type[Model], ...] = (
     Popular,
@@ -41,7 +42,7 @@ METADATA = "model"
 
 
 def save(model: Model, path: Path) -> None:
-    """Writes a model as safetensors: its arrays, and in the metadata all that scoring needs besides."""
+    """Writes a model as safetensors: its arrays, and in the metadata whatever else scoring needs."""
     notes = {
         "config": model.config.model_dump(mode="json", exclude_none=True),
         "names": dict(model.names),
@@ -57,9 +58,15 @@ def load(path: Path) -> Model:
             notes = json.loads((file.metadata() or {})[METADATA])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
         config = TypeAdapter(ModelConfig).validate_python(notes["config"])
-        extractors = {name: FittedExtractor.from_json(note) for name, note in notes["extractors"].items()}
+        extractors = {name: ExtractorNote.from_json(note) for name, note in notes["extractors"].items()}
         return MODELS[config.kind](config, notes["names"], tensors, extractors)
     except FileNotFoundError:
         raise ArtifactError(f"{path} does not exist.") from None
-    except (SafetensorError, AttributeError, KeyError, TypeError, ValueError) as error:  # Of JSON and pydantic, too.
+    except (
+        SafetensorError,
+        AttributeError,
+        KeyError,
+        TypeError,
+        ValueError,
+    ) as error:  # JSON's and pydantic's errors are ValueErrors.
         raise ArtifactError(f"{path} is not a model file ({one_line(error)}).") from None

@@ -44,13 +44,13 @@ class BaseModelConfig(Config):
 
 
 class UniformNegatives(Config):
-    """Any tag that is no positive of the post is as likely (Algorithm 1, line 7)."""
+    """Negatives drawn uniformly from the tags that the post lacks (Algorithm 1, line 7)."""
 
     kind: Literal["uniform"] = Field(description="Each tag that the post lacks is drawn as often.")
 
 
 class AdaptiveNegatives(Config):
-    """Tags that the model ranks high for the post are drawn more often (Rendle and Freudenthaler, WSDM 2014)."""
+    """Negatives that the model ranks high for the post, as a rule (Rendle and Freudenthaler, WSDM 2014)."""
 
     kind: Literal["adaptive"] = Field(description="Tags that the model ranks high are drawn more often.")
     mean_rank: float = Field(gt=0, description="Mean rank of a drawn tag, as a share of all tags; small is hard.")
@@ -60,7 +60,7 @@ Negatives = Annotated[UniformNegatives | AdaptiveNegatives, Field(discriminator=
 
 
 class TrainingConfig(Config):
-    """BPR by mini-batches (Section 4.5, Algorithm 1)."""
+    """The settings of BPR by mini-batches (Section 4.5, Algorithm 1)."""
 
     factors: int = Field(ge=1, description="k, the length of a factor (the paper's is 128).")
     sigma: float = Field(gt=0, description="Standard deviation of the normal distribution that parameters start from.")
@@ -69,9 +69,9 @@ class TrainingConfig(Config):
         "summed squared gradients (adagrad), which stays stable for feature projections and needs far fewer epochs."
     )
     learning_rate: float = Field(gt=0, description="α, the length of a step.")
-    decay: float = Field(gt=0, le=1, description="What α is multiplied by after each epoch; 1 keeps it.")
+    decay: float = Field(gt=0, le=1, description="The factor of α after each epoch; 1 keeps it.")
     l2: float = Field(ge=0, description="λ, the weight of the squared parameters that a quadruple uses in its loss.")
-    negatives: Negatives = Field(description="How the negative of a quadruple is drawn.")
+    negatives: Negatives = Field(description="The rule by which the negative of a quadruple is drawn.")
     epochs: int = Field(ge=1, description="Passes over all tag assignments of the training posts, at most.")
     patience: int = Field(
         ge=0,

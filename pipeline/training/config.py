@@ -10,6 +10,7 @@ from pipeline.models.settings import TrainingOverrides, check_grid
 
 
 def _known(text: str) -> str:
+    """Refuses what is no measure."""
     return str(Measure.parse(text))
 
 
@@ -17,7 +18,7 @@ class TuningConfig(Config):
     """The choice of settings."""
 
     measure: Annotated[str, AfterValidator(_known)] = Field(
-        description="By what settings are compared on validation posts, and what patience counts: a metric at K."
+        description="The metric at K by which settings are compared on validation posts, and that patience watches."
     )
     grid: dict[str, list[Any]] = Field(
         description="Values to try of settings of training, all combinations; a model's own grid comes first."

@@ -14,7 +14,7 @@ from pipeline.training.trainer import Trainer
 
 
 class DirectTrainer(Trainer):
-    """Fits each model by its own `fit`."""
+    """A trainer that leaves the work to each model's own `fit`."""
 
     def fit(self, configs: Sequence[BaseModelConfig], task: TrainingTask, work: Path | None = None) -> list[Fitted]:  # noqa: ARG002 (done before anything could be kept)
         fitted = []

@@ -1,4 +1,4 @@
-"""The task of training, and what comes of it."""
+"""The task of training, and its result."""
 
 from dataclasses import dataclass, replace
 from typing import Self
@@ -17,7 +17,7 @@ F1_AT_5 = Measure("f1", 5)
 
 @dataclass(frozen=True)
 class TrainingTask:
-    """Posts to learn from, and all else that decides a model besides its settings."""
+    """Posts to learn from, and all else that decides a model apart from its settings."""
 
     posts: pl.DataFrame
     """The training posts: columns user, photo, tags."""
@@ -26,9 +26,9 @@ class TrainingTask:
     features: Features
     """The features of all their photos."""
     seed: int
-    """Decides all that is random."""
+    """The seed of all that is random."""
     measure: Measure = F1_AT_5
-    """By what models are compared on validation posts, and described on training posts."""
+    """The measure by which models are compared on validation posts, and described on training posts."""
 
     @property
     def curve_schema(self) -> dict[str, pl.DataType]:

@@ -33,7 +33,7 @@ class Trainer(ABC):
         return config
 
     def grid(self, config: BaseModelConfig, shared: Grid) -> Grid:  # noqa: ARG002 (as above)
-        """Returns the values to try of a model's settings: its own grid, or the shared one where it holds for it."""
+        """Returns the values to try of a model's settings: its own grid, or the shared one."""
         return config.grid or {}
 
     def finds_epochs(self, config: BaseModelConfig) -> bool:  # noqa: ARG002 (there are none)

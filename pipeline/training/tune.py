@@ -29,11 +29,11 @@ class ChosenSettings:
     config: BaseModelConfig
     """The model with all of them."""
     epoch: int | None
-    """After how many epochs it did, None where nothing was trained."""
+    """The number of epochs after which they did, None where nothing was trained."""
     score: float | None
-    """Its measure on the validation posts, None where there was nothing to choose."""
+    """Their measure on the validation posts, None where there was nothing to choose."""
     measure: Measure
-    """By what it was chosen."""
+    """The measure by which they were chosen."""
 
     def write(self, path: Path) -> None:
         """Writes the choice as JSON: the model, the epoch, and the score by the measure's name."""

@@ -7,7 +7,7 @@ import pytest
 from pipeline.errors import InputError
 from pipeline.features.store import Features
 from pipeline.models.factorisation import Contexts, Factorisation, FactorisationConfig
-from pipeline.models.model import FittedExtractor
+from pipeline.models.model import ExtractorNote
 from tests.support.checkerboard import FEATURE_SETS
 
 NAMES = {"user": ["ann", "bob"], "tag": ["sea", "sky", "sun"], "photo": ["p", "q"]}
@@ -31,7 +31,7 @@ def model(kind: str, features: str, tag: list[list[float]]) -> Factorisation:
     tensors = {name: FACTORS[name] for name in contexts.names} | {"tag": tag}
     if contexts.biased:
         tensors["bias"] = BIAS
-    extractors = {name: FittedExtractor({}, None) for name in FEATURE_SETS[features]}
+    extractors = {name: ExtractorNote({}, None) for name in FEATURE_SETS[features]}
     return Factorisation(config, NAMES, {name: np.float32(value) for name, value in tensors.items()}, extractors)
 
 

@@ -3,7 +3,8 @@
 import polars as pl
 
 from pipeline.features.store import Features
-from pipeline.models.popular import Popular, PopularConfig, UserPopular, UserPopularConfig
+from pipeline.models.popular import Popular, PopularConfig
+from pipeline.models.user_popular import UserPopular, UserPopularConfig
 
 POSTS = pl.DataFrame(
     {

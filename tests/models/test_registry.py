@@ -15,7 +15,7 @@ from safetensors.numpy import save_file
 from pipeline.errors import ArtifactError
 from pipeline.features.scaling import Scaling
 from pipeline.features.store import Features
-from pipeline.models.model import FittedExtractor
+from pipeline.models.model import ExtractorNote
 from pipeline.models.object_names import ObjectNames, ObjectNamesConfig
 from pipeline.models.registry import load, save
 
@@ -34,7 +34,7 @@ def test_names_in_any_script_and_notes_of_extractors_come_back(tmp_path):
     save(model, tmp_path / "model.safetensors")
     again = load(tmp_path / "model.safetensors")
     assert again.tags == ["sky", "straße", "海"]
-    assert again.extractors == {"objects": FittedExtractor(features.records["objects"], features.scalings["objects"])}
+    assert again.extractors == {"objects": ExtractorNote(features.records["objects"], features.scalings["objects"])}
 
 
 def test_equal_models_have_equal_bytes_in_every_process(tmp_path):

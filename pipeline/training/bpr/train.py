@@ -9,7 +9,7 @@ from pipeline.data.schema import PHOTO, TAG, TAGS, USER
 from pipeline.data.vocabulary import vocabulary
 from pipeline.errors import InputError, SettingError
 from pipeline.models.factorisation import Contexts, Factorisation, FactorisationConfig
-from pipeline.models.model import FittedExtractor
+from pipeline.models.model import ExtractorNote
 from pipeline.models.settings import TrainingConfig, TrainingOverrides
 from pipeline.progress import track
 from pipeline.training.bpr.checkpoint import Checkpoint, fingerprint
@@ -98,7 +98,7 @@ def trainable(posts: pl.DataFrame) -> pl.DataFrame:
 
 def fits(run: TrainingRun, config: FactorisationConfig, layout: Layout, task: TrainingTask) -> list[Fitted]:
     """Makes the models of trials that have ended."""
-    extractors = FittedExtractor.of(task.features)
+    extractors = ExtractorNote.of(task.features)
     skipped, device = len(task.posts) - len(run.data.posts), run.data.posts.positives.tags.device.type
     found = []
     for number, trial in enumerate(run.trials):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class BPRTrainer(Trainer):
-    """Learns to rank by BPR: on a GPU where there is one, and with settings side by side where they allow it."""
+    """A trainer by BPR: on a GPU where there is one, with settings side by side where they allow it."""
 
     draws = True
 

@@ -1,0 +1,42 @@
+"""The baseline of the user's own tags."""
+
+from typing import Literal, Self
+
+import numpy as np
+import polars as pl
+from pydantic import Field
+
+from pipeline.data.schema import TAG, TAGS, USER
+from pipeline.data.vocabulary import vocabulary
+from pipeline.features.store import Features
+from pipeline.models.counts import count_tags, count_tags_by, counts_for
+from pipeline.models.model import Baseline
+from pipeline.models.settings import BaseModelConfig, NoFeatures
+
+
+class UserPopularConfig(BaseModelConfig):
+    """The settings of the user's own tags."""
+
+    kind: Literal["user-popular"] = Field(description="The user's most frequent tags, then the most popular ones.")
+    features: NoFeatures = Field(description="This baseline sees no photo.")
+
+
+class UserPopular(Baseline):
+    """The tags of most of the user's own training posts, then the most popular tags.
+
+    Scores: the number of the user's posts, plus the share (below 1) of the tag's posts among all, which orders what the
+    user has used equally often, or never. A user who is not known gets the most popular tags.
+    """
+
+    Config = UserPopularConfig
+    label = "User's own tags"
+    goes_by = "the user’s own tags, counted"
+
+    @classmethod
+    def fit(cls, config: UserPopularConfig, posts: pl.DataFrame, features: Features) -> Self:  # noqa: ARG003 (a baseline that sees nothing)
+        names = {USER: vocabulary(posts[USER]), TAG: vocabulary(posts[TAGS].explode())}
+        return cls(config, names, {"counts": count_tags(posts, names[TAG])} | count_tags_by(USER, posts, names))
+
+    def scores(self, posts: pl.DataFrame, features: Features) -> np.ndarray:  # noqa: ARG002 (a baseline that sees nothing)
+        counts = self.tensors["counts"]
+        return counts_for(self, USER, posts) + counts / (counts.max() + 1)
