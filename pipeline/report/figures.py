@@ -16,7 +16,7 @@ from pipeline.report.choices import Choice
 from pipeline.report.inputs import ModelInfo
 from pipeline.report.looks import COLOURS, Look
 
-SIZE = (4.7, 4.3)
+SIZE = (4.7, 3.8)
 """Inches. Small, so that letters stay legible when a phone shrinks the figure."""
 
 PIXELS = tuple(round(96 * inches) for inches in SIZE)
@@ -33,7 +33,7 @@ Draw = Callable[[Axes], None]
 
 
 def save(path: Path, draw: Draw) -> None:
-    """Writes `path`-light.svg and `path`-dark.svg, with a legend below when anything drawn is labelled."""
+    """Writes `path`-light.svg and `path`-dark.svg. The legend is the page's: it wraps at any number of models."""
     colours = COLOURS[DRAWN]
     with matplotlib.rc_context():
         matplotlib.rcdefaults()  # a reader's own matplotlibrc must not change the figures
@@ -45,8 +45,6 @@ def save(path: Path, draw: Draw) -> None:
         axes.set_axisbelow(True)
         axes.spines[["top", "right"]].set_visible(False)
         draw(axes)
-        if axes.get_legend_handles_labels()[0]:
-            figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=9, handlelength=3)
         stream = io.StringIO()
         figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None})
     svg = stream.getvalue()
@@ -61,12 +59,11 @@ def recoloured(svg: str, scheme: str) -> str:
     return re.sub("|".join(colours), lambda match: colours[match[0]], svg)
 
 
-def line(model: ModelInfo, look: Look) -> dict[str, object]:
+def line(look: Look) -> dict[str, object]:
     """Returns the keywords of matplotlib's `plot` for a model."""
     colour = COLOURS[DRAWN][look.colour]
     dash = tuple(float(length) for length in look.dash.split())
     return {
-        "label": model.label,
         "color": colour,
         "linestyle": (0, dash) if dash else "-",
         "linewidth": 1.7,
@@ -87,7 +84,7 @@ def curves(
             if model.name in frames:
                 points = frames[model.name].select(x, y).drop_nulls()
                 every = max(1, points.height // 10)
-                axes.plot(points[x], points[y], markevery=every, **line(model, found[model.name]))
+                axes.plot(points[x], points[y], markevery=every, **line(found[model.name]))
 
     return draw
 
@@ -126,12 +123,12 @@ def intervals(models: Sequence[ModelInfo], found: Mapping[str, Look], table: pl.
     def draw(axes: Axes) -> None:
         for place, model in enumerate(reversed(models)):
             row = table.row(by_predicate=pl.col("model") == model.name, named=True)
-            style = line(model, found[model.name]) | {"label": None}
+            style = line(found[model.name])
             axes.plot(
                 [row["low"], row["high"]], [place, place], **style | {"marker": "|", "markersize": 9, "linestyle": "-"}
             )
             axes.plot([row["value"]], [place], **style)
-        axes.set_yticks(range(len(models)), [model.label for model in reversed(models)])
+        name_rows(axes, [model.label for model in models])
         axes.set_xlabel(label)
         axes.set_xlim(left=0)
         axes.grid(visible=False, axis="y")
@@ -139,17 +136,22 @@ def intervals(models: Sequence[ModelInfo], found: Mapping[str, Look], table: pl.
     return draw
 
 
+def name_rows(axes: Axes, labels: Sequence[str]) -> None:
+    """Names the rows of a figure, the first on top, in letters that leave many rows apart."""
+    axes.set_yticks(range(len(labels)), reversed(labels), fontsize=min(STYLE["font.size"], 200 / len(labels)))
+
+
 def grids(choices: Sequence[Choice], found: Mapping[str, Look], label: str) -> Draw:
     """Draws a measure of each combination of each model's grid, a row a model, the chosen one large and filled."""
 
     def draw(axes: Axes) -> None:
         for place, choice in enumerate(reversed(choices)):
-            style = line(choice.model, found[choice.model.name]) | {"label": None, "linestyle": "none"}
+            style = line(found[choice.model.name]) | {"linestyle": "none"}
             small = {"markersize": 4.5, "markerfacecolor": "none"}
             large = {"markersize": 8, "markerfacecolor": style["color"], "markeredgewidth": 2}
             axes.plot(choice.outcomes, [place] * len(choice.outcomes), **style | small)
             axes.plot([choice.score], [place], **style | large)
-        axes.set_yticks(range(len(choices)), [choice.model.label for choice in reversed(choices)])
+        name_rows(axes, [choice.model.label for choice in choices])
         axes.set_ylim(-0.6, len(choices) - 0.4)
         axes.set_xlabel(f"{label} on validation posts")
 

@@ -84,7 +84,7 @@ def page_content(inputs: ReportInputs, bootstrap: Bootstrap) -> dict[str, Any]:
     return {
         "inputs": inputs,
         "seeds": seeds(inputs.params),
-        "trained": any(frame.height for frame in inputs.training.values()),
+        "trained": trained(inputs),
         # Findings in words.
         "headline": headline(inputs, headlines, HEADLINE),
         "caveats": caveats(inputs),
@@ -144,7 +144,6 @@ def draw_figures(
     `bootstrap` holds the metric of the headline.
     """
     models = inputs.models
-    trained = {name: frame for name, frame in inputs.training.items() if frame.height}
     at_k = bootstrap.intervals.filter(pl.col(K) == HEADLINE.k)
     figures.save(assets / "intervals", figures.intervals(models, found, at_k, HEADLINE.label))
     for metric in METRICS:
@@ -152,10 +151,15 @@ def draw_figures(
     figures.save(assets / "precision-recall", figures.precision_recall(models, found, inputs.curves))
     if chosen:
         figures.save(assets / "grids", figures.grids(chosen, found, inputs.measure.label))
-    if trained:
-        figures.save(assets / "loss", figures.training(models, found, trained, "loss", "BPR loss"))
+    if models := trained(inputs):
+        figures.save(assets / "loss", figures.training(models, found, inputs.training, "loss", "BPR loss"))
         label = f"{inputs.measure.label} on training posts"
-        figures.save(assets / "ranking", figures.training(models, found, trained, str(inputs.measure), label))
+        figures.save(assets / "ranking", figures.training(models, found, inputs.training, str(inputs.measure), label))
+
+
+def trained(inputs: ReportInputs) -> list[ModelInfo]:
+    """Lists the models that have a training curve."""
+    return [model for model in inputs.models if model.name in inputs.training and inputs.training[model.name].height]
 
 
 def curve_file(metric: str) -> str:

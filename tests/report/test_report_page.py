@@ -232,6 +232,13 @@ def test_feature_sets_of_any_number_and_name(inputs, config, tmp_path, feature_s
         assert f"Extractor {name}" in text
 
 
+def test_legends_name_the_models_that_are_drawn(folder, inputs):
+    html = (folder / "index.html").read_text(encoding="utf-8")
+    results, training = re.findall(r'<ul class="legend">(.*?)</ul>', html, re.DOTALL)
+    assert re.findall(r"<span>([^<]+)</span>", results) == [model.label for model in inputs.models]
+    assert re.findall(r"<span>([^<]+)</span>", training) == [m.label for m in inputs.models if not m.baseline]
+
+
 def test_every_metric_has_its_figure_and_its_table(page, folder):
     for metric in METRICS.values():
         assert f"{metric.label}@10" in page.text
