@@ -76,15 +76,15 @@ def test_a_decoder_killed_meanwhile_changes_nothing(photos, extracted, tmp_path:
 
 
 @pytest.mark.parametrize("holds", [8, 5, 1])
-def test_a_batch_that_the_device_does_not_hold_is_halved_aloud(holds: int, photos, extracted, tmp_path, caplog):
+def test_a_batch_that_the_device_does_not_hold_is_halved_and_logged(holds: int, photos, extracted, tmp_path, caplog):
     table = extracted(Demanding(holds), photos(40), 40, tmp_path / "small")
     expected = extracted(MeanColour(), photos(40), 40, tmp_path / "large")
     np.testing.assert_allclose(
         np.array(table["vector"].to_pylist()), np.array(expected["vector"].to_pylist()), rtol=1e-6
     )
-    said = [record.message for record in caplog.records if "too small" in record.message]
-    assert said[0] == "The device's memory is too small for 16 photos at once: mean colour takes 8."
-    assert len(said) == {8: 1, 5: 2, 1: 4}[holds]
+    messages = [record.message for record in caplog.records if "too small" in record.message]
+    assert messages[0] == "The device's memory is too small for 16 photos at once: mean colour takes 8."
+    assert len(messages) == {8: 1, 5: 2, 1: 4}[holds]
 
 
 def test_a_device_that_does_not_hold_one_photo_is_refused(photos, extracted, tmp_path: Path):

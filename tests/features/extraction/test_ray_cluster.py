@@ -1,4 +1,4 @@
-"""The engine ray on several machines, of which one dies: nothing is lost, and nothing of the caller's is told."""
+"""The engine ray on several machines, of which one dies: nothing is lost, and the caller's environment stays."""
 
 import os
 import sys

@@ -182,7 +182,7 @@ def test_kill_9_loses_one_batch_at_most(photos, extracted, tmp_path: Path):
 
 
 @pytest.mark.parametrize("damage", ["cut short", "other columns", "not parquet"])
-def test_a_broken_part_is_computed_again_and_said(damage: str, photos, extracted, tmp_path, caplog, monkeypatch):
+def test_a_broken_part_is_computed_again_and_logged(damage: str, photos, extracted, tmp_path, caplog, monkeypatch):
     monkeypatch.setattr(vector_files, "SECONDS", 0)  # A part for each batch.
     first = extracted(MeanColour(), photos(2 * BATCH), 2 * BATCH, tmp_path)
     part = sorted(tmp_path.glob("*/*.parquet"))[0]

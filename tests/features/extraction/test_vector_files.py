@@ -90,7 +90,7 @@ def test_what_cannot_be_read_now_is_not_deleted(error: Exception, tmp_path: Path
 
 
 @pytest.mark.parametrize("damage", ["page", "key"])
-def test_what_is_broken_inside_is_deleted_and_said(damage: str, tmp_path: Path, caplog):
+def test_what_is_broken_inside_is_deleted_and_logged(damage: str, tmp_path: Path, caplog):
     path = tmp_path / "0.parquet"
     key = b"\xff" if damage == "key" else b"a"  # No UTF-8.
     column = pa.Array.from_buffers(pa.string(), 1, [None, pa.array([0, 1], pa.int32()).buffers()[1], pa.py_buffer(key)])

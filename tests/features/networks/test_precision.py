@@ -1,4 +1,4 @@
-"""Networks in lower precision: near, told in the record, and never taken for another."""
+"""Networks in lower precision: near, in the record, and never taken for another."""
 
 import numpy as np
 import pytest

@@ -77,7 +77,7 @@ def detector(yolov8: Path) -> UltralyticsDetector:
 
 @pytest.fixture(scope="module")
 def onnx(yolov8: Path, tmp_path_factory) -> Path:
-    """For one photo at a time, as ultralytics exports it where it is not told otherwise."""
+    """An export for one photo at a time, which is ultralytics' default."""
     return to_onnx(yolov8, tmp_path_factory.mktemp("onnx"))
 
 
@@ -260,7 +260,7 @@ def test_an_engine_of_tensorrt_runs_on_a_gpu_only():
 
 
 @pytest.mark.parametrize(("form", "module"), [("onnx", "onnxruntime"), ("openvino", "openvino")])
-def test_all_others_run_on_the_cpu_aloud(form: str, module: str, request, caplog, monkeypatch):
+def test_all_others_run_on_the_cpu_and_log_it(form: str, module: str, request, caplog, monkeypatch):
     import onnxruntime
 
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"])

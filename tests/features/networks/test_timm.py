@@ -113,9 +113,9 @@ def test_the_record_says_what_decides_the_numbers():
     record = config("test_vit", 64).load(9, CPU).record
     assert len(record.pop("sha256")) == 64
     assert set(record.pop("versions")) == {"pillow", "torch", "timm"}
-    said = record.pop("preprocessing")
-    assert said.startswith("timm's center crop of 64 pixels from 67, bicubic")
-    assert "mean (0.5, 0.5, 0.5), deviation (0.5, 0.5, 0.5)" in said
+    preprocessing = record.pop("preprocessing")
+    assert preprocessing.startswith("timm's center crop of 64 pixels from 67, bicubic")
+    assert "mean (0.5, 0.5, 0.5), deviation (0.5, 0.5, 0.5)" in preprocessing
     assert record == {
         "kind": "timm",
         "name": "test_vit",
@@ -169,14 +169,14 @@ def test_a_file_that_does_not_fit_is_refused(tmp_path: Path, monkeypatch):
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda *_: pytest.fail("it turned to the hub"))
     path = tmp_path / "w.safetensors"
     state = direct("test_resnet", 0).state_dict()
-    for broken, said in [
+    for broken, message in [
         ({key: value for key, value in state.items() if key != "conv1.0.weight"}, "conv1.0.weight"),
         (state | {"odd": torch.zeros(1)}, "odd"),
         (direct("test_convnext", 0).state_dict(), "Missing key"),
         ({}, "No pretrained weights"),
     ]:
         save_file(broken, path)
-        with pytest.raises(InputError, match=rf"timm makes no test_resnet .* and the weights in {path} \(.*{said}"):
+        with pytest.raises(InputError, match=rf"timm makes no test_resnet .* and the weights in {path} \(.*{message}"):
             from_file("test_resnet", path).load(0, CPU)
     path.write_bytes(b"no weights")
     with pytest.raises(InputError, match="not a safetensors file"):
@@ -186,7 +186,7 @@ def test_a_file_that_does_not_fit_is_refused(tmp_path: Path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("name", "size", "said"),
+    ("name", "size", "message"),
     [
         ("vit_smal_patch14_dinov2", 64, r"'vit_smal_patch14_dinov2'; timm has no such model\. Near: vit_small"),
         ("resnet50.nobody", 64, "Near: resnet50"),
@@ -197,8 +197,8 @@ def test_a_file_that_does_not_fit_is_refused(tmp_path: Path, monkeypatch):
         ("xcit_nano_12_p16_224", 40, r"timm makes no xcit_nano_12_p16_224 for photos of 40 pixels"),
     ],
 )
-def test_what_cannot_be_is_refused_in_a_sentence(name: str, size: int, said: str):
-    with pytest.raises(InputError, match=said):
+def test_what_cannot_be_is_refused_in_a_sentence(name: str, size: int, message: str):
+    with pytest.raises(InputError, match=message):
         config(name, size).load(0, CPU)
 
 
@@ -218,7 +218,7 @@ REPOSITORY = "/timm/test_vit.r160_in1k/resolve/"
 
 
 class Hub(ThreadingHTTPServer):
-    """The Hugging Face hub in as far as it gives one file: `content`, said to have the SHA-256 `promised`."""
+    """The Hugging Face hub, reduced to one file: its `content`, and the SHA-256 that is `promised`."""
 
     def __init__(self, content: bytes):
         super().__init__(("127.0.0.1", 0), _Answer)

@@ -126,7 +126,7 @@ def test_normalisation_is_the_models_own(cpu):
 
 
 @pytest.mark.parametrize(
-    ("name", "size", "said"),
+    ("name", "size", "message"),
     [
         ("vgg-16", 64, "'vgg-16'; torchvision has no such model. Near: vgg16"),
         ("frobnicate", 64, "'frobnicate'.*Near: vgg16, resnet50"),
@@ -135,8 +135,8 @@ def test_normalisation_is_the_models_own(cpu):
         ("inception_v3", 32, "input_size is 32; inception_v3 refuses it"),
     ],
 )
-def test_what_cannot_be_is_refused_in_a_sentence(name: str, size: int, said: str, cpu):
-    with pytest.raises(InputError, match=said):
+def test_what_cannot_be_is_refused_in_a_sentence(name: str, size: int, message: str, cpu):
+    with pytest.raises(InputError, match=message):
         config(name, size).load(0, cpu)
 
 
@@ -191,14 +191,14 @@ def test_a_file_that_does_not_fit_is_refused_naming_the_weights(tmp_path: Path, 
     path = tmp_path / "w.safetensors"
     state = direct("squeezenet1_1", 0).state_dict()
     lacking = {key: value for key, value in state.items() if key != "features.3.squeeze.weight"}
-    for broken, said in [
+    for broken, message in [
         (lacking, "lacks features.3.squeeze.weight"),
         (state | {"odd": torch.zeros(1)}, "has besides odd"),
         (state | {"features.0.bias": torch.zeros(7)}, "has in another shape features.0.bias"),
         (direct("resnet18", 0).state_dict(), r"lacks features.0.weight.* and \d+ more"),
     ]:
         save_file(broken, path)
-        with pytest.raises(InputError, match=said):
+        with pytest.raises(InputError, match=message):
             from_file("squeezenet1_1", path).load(0, cpu)
 
 

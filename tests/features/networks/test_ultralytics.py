@@ -170,15 +170,15 @@ def test_what_is_no_checkpoint_is_refused(content: bytes, tmp_path: Path, cpu):
 
 
 @pytest.mark.parametrize(
-    ("names", "said"),
+    ("names", "message"),
     [
         (("helmet", "vest"), r"has 2 \(helmet, vest"),
         (("bicycle", "person", *COCO_CLASSES[2:]), r"has 80 \(bicycle, person, car"),
     ],
 )
-def test_other_classes_than_cocos_are_refused_by_name(names, said, save, cpu):
+def test_other_classes_than_cocos_are_refused_by_name(names, message, save, cpu):
     path = save("yolov8n.yaml", names=names, options={"nc": len(names)})
-    with pytest.raises(InputError, match=f"does not detect COCO's 80 classes.*{said}"):
+    with pytest.raises(InputError, match=f"does not detect COCO's 80 classes.*{message}"):
         config(path).load(0, cpu)
 
 
@@ -240,13 +240,13 @@ print(os.environ["YOLO_OFFLINE"], os.environ["YOLO_AUTOINSTALL"], os.environ["YO
     environment = {name: value for name, value in os.environ.items() if not name.startswith("YOLO_")}
     environment |= {"HOME": str(tmp_path), "TMPDIR": str(tmp_path)}
     command = [sys.executable, "-c", code, str(yolov8)]
-    said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.split()
-    assert said[:2] == ["true", "false"]
-    assert Path(said[2]).parent == tmp_path
+    printed = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.split()
+    assert printed[:2] == ["true", "false"]
+    assert Path(printed[2]).parent == tmp_path
     assert not list(tmp_path.glob("**/Ultralytics")), "its settings outlive the process"
     environment |= {"YOLO_CONFIG_DIR": str(tmp_path / "mine"), "YOLO_AUTOINSTALL": "true"}
-    said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.split()
-    assert said == ["true", "true", str(tmp_path / "mine")]
+    printed = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.split()
+    assert printed == ["true", "true", str(tmp_path / "mine")]
 
 
 @pytest.mark.gpu

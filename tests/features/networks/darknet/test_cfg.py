@@ -64,7 +64,7 @@ def test_a_region_reads_its_anchors():
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         (
             "[yolo]\nmask=0,1,2",
@@ -94,8 +94,8 @@ def test_a_region_reads_its_anchors():
         (NET, r"must begin with its only \[net\]"),
     ],
 )
-def test_what_may_change_the_numbers_is_refused(text: str, said: str):
-    with pytest.raises(InputError, match=said):
+def test_what_may_change_the_numbers_is_refused(text: str, message: str):
+    with pytest.raises(InputError, match=message):
         cfg.parse(NET + text, "some.cfg")
 
 
@@ -114,7 +114,7 @@ def test_a_file_that_is_missing_or_no_text_is_refused(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("", "has no layers"),
         ("[reorg]\nstride=2", r"layer 0, \[reorg\]: 3 channels are no multiple of the stride's square, 4"),
@@ -127,8 +127,8 @@ def test_a_file_that_is_missing_or_no_text_is_refused(tmp_path: Path):
         ),
     ],
 )
-def test_layers_that_do_not_fit_together_are_refused(text: str, said: str):
-    with pytest.raises(InputError, match=f"some.cfg.*{said}"):
+def test_layers_that_do_not_fit_together_are_refused(text: str, message: str):
+    with pytest.raises(InputError, match=f"some.cfg.*{message}"):
         Darknet(cfg.parse(NET + text, "some.cfg"))
 
 

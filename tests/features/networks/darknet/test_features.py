@@ -130,7 +130,7 @@ def test_a_file_is_used_only_with_its_hash(small: Path, cpu):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (("classes=80", "classes=20"), r"small\.cfg does not end in a \[region\] of COCO's 80 classes"),
         (("channels=3", "channels=4"), r"small\.cfg takes pictures of 4 channels"),
@@ -139,9 +139,9 @@ def test_a_file_is_used_only_with_its_hash(small: Path, cpu):
         (("size=32", "size=96"), r"input_size is 64; .*small\.cfg refuses it .*: try 448"),
     ],
 )
-def test_another_network_is_refused(change: tuple[str, str], said: str, small: Path, cpu):
+def test_another_network_is_refused(change: tuple[str, str], message: str, small: Path, cpu):
     small.with_suffix(".cfg").write_text(SMALL.replace(*change).replace("stride=32", "stride=32\npadding=0"))
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         detector(small, sha256(small)).load(0, cpu)
 
 

@@ -135,7 +135,7 @@ def test_a_backbone_takes_nothing_in_between(count: int, tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b"", "has 0 bytes, fewer than darknet's header: delete it and fetch it"),
         (header()[:15], "has 15 bytes, fewer than"),
@@ -148,10 +148,10 @@ def test_a_backbone_takes_nothing_in_between(count: int, tmp_path: Path):
         (header() + struct.pack("<2f", 1, float("nan")), "holds numbers that are not finite"),
     ],
 )
-def test_what_is_no_file_of_weights_is_refused(content: bytes, said: str, tmp_path: Path):
+def test_what_is_no_file_of_weights_is_refused(content: bytes, message: str, tmp_path: Path):
     path = tmp_path / "some.weights"
     path.write_bytes(content)
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         read_weights(path)
 
 
