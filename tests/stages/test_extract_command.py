@@ -44,9 +44,11 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(folder: Path, *arguments: str, check: bool = True, **variables: str) -> subprocess.CompletedProcess[str]:
+def run(
+    folder: Path, *arguments: str, device: str = "cpu", check: bool = True, **variables: str
+) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"PYTHONPATH": str(ROOT)} | variables
-    command = [sys.executable, "-m", *arguments, "--device", "cpu"]
+    command = [sys.executable, "-m", *arguments, "--device", device]
     return subprocess.run(
         command, cwd=folder, capture_output=True, text=True, env=environment, timeout=120, check=check
     )
@@ -78,6 +80,24 @@ def test_one_pass_leaves_the_stages_nothing_to_compute(project: Path):
 def test_an_option_without_effect_is_refused(project: Path, arguments: tuple[str, ...], sentence: str):
     done = run(project, "stages.extract", "image", *arguments, check=False)
     assert (done.returncode, done.stderr) == (1, f"Error: {sentence}\n")
+
+
+def test_a_setting_that_cannot_be_used_is_named_by_its_key(project: Path):
+    yaml = YAML()
+    params = yaml.load((project / "params.yaml").read_text())
+    params["extractors"]["image"]["backbone"] = "vgg61"
+    yaml.dump(params, project / "params.yaml")
+    done = run(project, "stages.extract", "image", check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("Error: extractors.image.backbone is 'vgg61'")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_gpu_that_is_not_there_is_a_sentence_with_the_option(project: Path):
+    done = run(project, "stages.extract", "image", device="cuda", check=False, CUDA_VISIBLE_DEVICES="")
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: PyTorch finds no GPU of the kind 'cuda'")
+    assert done.stderr.endswith(" Choose another --device.\n")
 
 
 def test_but_in_the_environment_it_may_stand_for_others(project: Path):
