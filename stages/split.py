@@ -5,7 +5,7 @@ import numpy as np
 from pipeline.data.schema import POST, TAG, TAGS
 from pipeline.files import columns_of, read_parquet, write_json, write_parquet
 from pipeline.folksonomy.split import split, validation_posts
-from pipeline.folksonomy.stats import beside_the_paper, table_2
+from pipeline.folksonomy.stats import compare_with_paper, table_2
 from project.command import command
 from project.explain import section
 from project.params import Params
@@ -23,7 +23,8 @@ def main(params: Params) -> str:
     write_parquet(validation, paths.validation)
     write_parquet(test, paths.test)
     counts = table_2(train, test)
-    write_json(counts | beside_the_paper(counts, params.source, params.recipe), paths.stats)
+    paper = params.active_source.published.get(params.recipe)
+    write_json(counts | (compare_with_paper(counts, paper) if paper else {}), paths.stats)
     chosen = f"{len(validation):,} of them for validation"
     return f"split: {len(train):,} training posts, {chosen}, {len(test):,} test posts"
 

@@ -1,6 +1,7 @@
 """The interface of every source: from a configuration to posts and packed photos."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -44,6 +45,8 @@ class Source(Config, ABC):
 
     simulated: ClassVar[tuple[str, ...]] = ()
     """Sentences on what is made up, for whoever reads results."""
+    published: ClassVar[Mapping[str, Mapping[str, int]]] = {}
+    """Published sizes of its folksonomies (see `stats.table_2`), by the recipe that leads to them."""
     keeps_journal: ClassVar[bool] = False
     """Whether each photo has a status that outlives a run: it can be shown, and failures can be asked for again."""
     reads_files: ClassVar[bool] = False

@@ -3,7 +3,9 @@
 import polars as pl
 import pytest
 
-from pipeline.folksonomy.stats import PAPER, beside_the_paper, table_2
+from pipeline.folksonomy.stats import compare_with_paper, table_2
+from pipeline.sources.nus_wide.published import TABLE_2
+from pipeline.sources.registry import SOURCES
 
 
 def test_table_2():
@@ -20,19 +22,21 @@ def test_table_2():
     }
 
 
-def test_the_papers_numbers_stand_beside_those_of_its_own_recipes():
-    counts = dict.fromkeys(PAPER["nus-wide-1"], 0) | {"users": 1000, "tags": 97, "posts": 26_000, "test_posts": 2_010}
-    beside = beside_the_paper(counts, "nus-wide", "nus-wide-1")
-    assert beside["paper"]["triples"] == 81_263
+def test_the_papers_numbers_stand_next_to_ours():
+    paper = TABLE_2["nus-wide-1"]
+    counts = dict.fromkeys(paper, 0) | {"users": 1000, "tags": 97, "posts": 26_000, "test_posts": 2_010}
+    compared = compare_with_paper(counts, paper)
+    assert compared["paper"]["triples"] == 81_263
     expected = {"users": 0.0, "tags": -3.0, "posts": -6.67, "test_posts": 0.5, "images": -100.0}
-    assert expected.items() <= beside["difference_percent"].items()
+    assert expected.items() <= compared["difference_percent"].items()
 
 
-@pytest.mark.parametrize(("source", "recipe"), [("table", "nus-wide-1"), ("nus-wide", "sample"), ("sample", "sample")])
-def test_other_data_are_not_held_against_the_paper(source, recipe):
-    assert beside_the_paper(dict.fromkeys(PAPER["nus-wide-1"], 1), source, recipe) == {}
+@pytest.mark.parametrize("source", SOURCES)
+def test_published_sizes_are_those_of_table_2_and_add_up(source):
+    for sizes in SOURCES[source].published.values():
+        assert list(sizes) == ["users", "images", "tags", "triples", "posts", "training_posts", "test_posts"]
+        assert sizes["training_posts"] + sizes["test_posts"] == sizes["posts"]
 
 
-def test_the_papers_numbers_add_up():
-    for numbers in PAPER.values():
-        assert numbers["training_posts"] + numbers["test_posts"] == numbers["posts"]
+def test_other_data_than_the_papers_are_compared_with_nothing():
+    assert [name for name, source in SOURCES.items() if source.published] == ["nus-wide"]

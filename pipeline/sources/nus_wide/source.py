@@ -1,6 +1,7 @@
 """NUS-WIDE as a source."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -8,6 +9,7 @@ from pydantic import SecretStr
 
 from pipeline.sources.base import Crawled, CrawlTask, Source
 from pipeline.sources.nus_wide.config import NusWideConfig
+from pipeline.sources.nus_wide.published import TABLE_2
 
 # The modules that crawl are imported when they are needed: the HTTP client takes long to import.
 
@@ -15,6 +17,7 @@ from pipeline.sources.nus_wide.config import NusWideConfig
 class NusWideSource(NusWideConfig, Source):
     """NUS-WIDE's official lists, with owners and photos from Flickr."""
 
+    published: ClassVar[Mapping[str, Mapping[str, int]]] = TABLE_2
     keeps_journal: ClassVar[bool] = True
 
     def collect(self, task: CrawlTask) -> Crawled:
