@@ -1,11 +1,12 @@
 """The crawl: every photo that the journal waits for is visited, a few at once, until all have a final status."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Self
 
 from pipeline.data.photo import Photo, PhotoError, prepare
-from pipeline.progress import Meter, meter
+from pipeline.progress import meter
 from pipeline.sources.flickr.api import FlickrApi, PhotoInfo
 from pipeline.sources.flickr.host import Host, Visit
 from pipeline.sources.flickr.journal import Journal
@@ -47,14 +48,15 @@ class Crawl:
 
         Raises Stopped when a host must be left alone, or photos stay for which a host did not answer.
         """
-        waiting = self.journal.waiting()
-        asked_for = {status: n for status, n in self.journal.summary().items() if status not in NEVER_ASKED}
-        counts = {status: n for status, n in asked_for.items() if status not in ASKED_AGAIN}
-        done = sum(counts.values())
-        counts[PENDING] = len(waiting)
-        with meter("Crawling", done + len(waiting), "photos", done) as progress:
+        waiting, tally = self.journal.waiting(), _Tally.of(self.journal.summary())
+        with meter("Crawling", tally.done + tally.pending, "photos", tally.done) as progress:
+
+            def settled(status: str) -> None:
+                tally.settle(status)
+                progress.advance(str(tally))
+
             for turn in range(1, self.passes + 1):
-                await self._visit_all(waiting, turn == self.passes, progress, counts)
+                await self._visit_all(waiting, turn == self.passes, settled)
                 waiting = self.journal.waiting()
                 if not waiting:
                     return
@@ -63,31 +65,28 @@ class Crawl:
             "network, then run again; all that was done is kept."
         )
 
-    async def _visit_all(self, waiting: dict[str, str], last: bool, progress: Meter, counts: dict[str, int]) -> None:
+    async def _visit_all(self, waiting: dict[str, str], last: bool, settled: Callable[[str], None]) -> None:
+        """Visits photos, a few at once, and reports each final status to `settled`."""
         # One iterator for all workers: none runs ahead, and nothing is queued.
         turns = iter(waiting.items())
+
+        async def work() -> None:
+            for photo, before in turns:
+                status = await self._visit(photo, before, last)
+                if status not in ASKED_AGAIN:
+                    settled(status)
+
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(min(self.in_flight, len(waiting))):
-                    group.create_task(self._work(turns, last, progress, counts))
+                    group.create_task(work())
         except BaseExceptionGroup as group_of_errors:
             raise group_of_errors.exceptions[0] from None  # What failed first; the others were cancelled for it.
-
-    async def _work(
-        self, turns: Iterator[tuple[str, str]], last: bool, progress: Meter, counts: dict[str, int]
-    ) -> None:
-        for photo, before in turns:
-            status = await self._visit(photo, before, last)
-            if status not in ASKED_AGAIN:
-                kind = OK if status == OK else "failed"
-                counts[kind] = counts.get(kind, 0) + 1
-                counts[PENDING] -= 1
-                progress.advance(_note(counts))
 
     async def _visit(self, photo: str, before: str, last: bool) -> str:
         """Asks for all that is missing of a photo, and notes the outcome. Returns the photo's status.
 
-        before: the status until now. last: whether this run comes back to no photo any more.
+        before: the status until now. last: true when this run will not come back to it.
         """
         visit, picture, reason = Visit(), None, ""
         try:
@@ -157,6 +156,32 @@ class Crawl:
         raise Failure(NOT_FOUND, "no address in the lists")
 
 
-def _note(counts: Mapping[str, int]) -> str:
-    ok, pending = counts.get(OK, 0), counts[PENDING]
-    return f"ok {ok:,}, failed {sum(counts.values()) - ok - pending:,}, pending {pending:,}"
+@dataclass
+class _Tally:
+    """The numbers shown while a crawl is at work."""
+
+    ok: int
+    failed: int
+    pending: int
+
+    @classmethod
+    def of(cls, summary: Mapping[str, int]) -> Self:
+        """Sums up the photos of each status; those that are never asked for do not count."""
+        ok, pending = summary.get(OK, 0), sum(summary.get(status, 0) for status in ASKED_AGAIN)
+        never_asked = sum(summary.get(status, 0) for status in NEVER_ASKED)
+        return cls(ok, sum(summary.values()) - ok - pending - never_asked, pending)
+
+    @property
+    def done(self) -> int:
+        return self.ok + self.failed
+
+    def settle(self, status: str) -> None:
+        """Counts a pending photo that has become final."""
+        self.pending -= 1
+        if status == OK:
+            self.ok += 1
+        else:
+            self.failed += 1
+
+    def __str__(self) -> str:
+        return f"ok {self.ok:,}, failed {self.failed:,}, pending {self.pending:,}"
