@@ -117,7 +117,7 @@ class Crawl:
         # Before the host is counted against: that may end the crawl, and the next one is to ask for other photos first.
         self.journal.record(photo, status, visit.requests, refusal.reason)
         if not photo_is_to_blame:
-            visit.host.refused(refusal.reason)
+            visit.host.refused(refusal)
         return status
 
     async def _answers(self, host: Host) -> bool:

@@ -24,7 +24,7 @@ from tenacity import (
     wait_exponential_jitter,
 )
 
-from pipeline.sources.flickr.outcome import TOO_LARGE, Failure, Oddity, Refusal, Stopped, Unreachable
+from pipeline.sources.flickr.outcome import TOO_LARGE, Failure, LongPause, Oddity, Refusal, Stopped, Unreachable
 from pipeline.sources.flickr.proxy import proxy_for
 
 T = TypeVar("T")
@@ -42,7 +42,7 @@ LONGEST_WAIT = 60.0
 LONGEST_PAUSE = 120.0
 """Seconds that a host is left alone for after refusals in a row, at most, unless it asks for more."""
 LONGEST_RETRY_AFTER = 2 * 3600.0
-"""Seconds that a host may ask us to wait; for more the crawl stops. Flickr counts queries by the hour."""
+"""Seconds that a host may ask us to wait; more are a LongPause. Flickr counts queries by the hour."""
 YEAR = 365 * 86_400.0
 """Seconds; whatever longer wait a host asks for is this long."""
 LOGGED_PAUSE = 10.0
@@ -126,7 +126,7 @@ class Host:
         """Returns what `judge` makes of the host's answer; it raises Failure or Refusal for one that is of no use.
 
         A Refusal (429, 5xx, a broken or slow connection) is retried, unless it is an Oddity, and raised when the
-        attempts are used up. Raises Stopped when the host asks for a pause longer than `LONGEST_RETRY_AFTER`.
+        attempts are used up. Raises LongPause when the host asks for one longer than `LONGEST_RETRY_AFTER`.
         """
         visit.host = self
         backoff = self._manners.backoff
@@ -144,21 +144,23 @@ class Host:
         self._answered()
         return result
 
-    def refused(self, reason: str) -> None:
+    def refused(self, refusal: Refusal) -> None:
         """Counts a refusal that is the host's fault, and leaves the host alone for a while.
 
-        Raises Stopped when it was one too many in a row.
+        Raises Stopped when it was one too many in a row, or the host wants a pause longer than a crawl waits.
         """
+        if isinstance(refusal, LongPause):
+            raise Stopped(f"{self.name} asks us to come back in {refusal.seconds / 3600:,.1f} hours: run again then.")
         self._in_a_row += 1
         if not self.has_answered and self._in_a_row >= min(FIRST_REFUSALS, self._manners.refusals):
             raise Stopped(
-                f"{self.name} has not answered once (last: {reason}): check the network and the address {self.url}, "
-                "then run again."
+                f"{self.name} has not answered once (last: {refusal.reason}): check the network and the address "
+                f"{self.url}, then run again."
             )
         if self._in_a_row >= self._manners.refusals:
             raise Stopped(
-                f"{self.name} refused {self._in_a_row} times in a row (last: {reason}): run again later; all that was "
-                "done is kept."
+                f"{self.name} refused {self._in_a_row} times in a row (last: {refusal.reason}): run again later; all "
+                "that was done is kept."
             )
         self._pause(min(LONGEST_PAUSE, self._manners.backoff * 2 ** min(self._in_a_row, 20)))
 
@@ -180,8 +182,9 @@ class Host:
             raise Refusal("connection broken") from None
         if answer.status in PASSING:
             retry_after = _retry_after(answer.headers.get("Retry-After"))
-            if retry_after is not None:
-                self._pause(retry_after)
+            if retry_after is not None and retry_after > LONGEST_RETRY_AFTER:
+                raise LongPause(f"HTTP {answer.status}", retry_after)
+            self._pause(retry_after or 0.0)
             raise Refusal(f"HTTP {answer.status}")
         return judge(answer)
 
@@ -195,8 +198,6 @@ class Host:
                 return
 
     def _pause(self, seconds: float) -> None:
-        if seconds > LONGEST_RETRY_AFTER:
-            raise Stopped(f"{self.name} asks us to come back in {seconds / 3600:.1f} hours: run again then.")
         self._resume = max(self._resume, time.monotonic() + seconds)
         if seconds >= LOGGED_PAUSE:
             logger.info("%s is left alone for %.0f seconds", self.name, seconds)

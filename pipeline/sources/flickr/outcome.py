@@ -56,6 +56,14 @@ class Oddity(Refusal):
     """An answer that no photo's own state explains: asked for again at once it would be the same, later perhaps not."""
 
 
+class LongPause(Oddity):
+    """A host's wish to be left alone for longer than a crawl waits."""
+
+    def __init__(self, reason: str, seconds: float):
+        super().__init__(reason)
+        self.seconds = seconds
+
+
 class Unreachable(Refusal):
     """No connection at all: it says nothing of the photo, which never fails for it."""
 

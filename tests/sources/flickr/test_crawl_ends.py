@@ -130,6 +130,16 @@ def test_a_host_that_goes_down_in_the_last_pass_fails_no_photo(tmp_path):
         assert run(path, fake) == expected(fake, "image")
 
 
+@pytest.mark.parametrize("photo", [1, GOOD])
+def test_a_photo_that_asks_for_a_long_pause_holds_up_no_other(tmp_path, photo):
+    path = tmp_path / "j.sqlite"
+    with serving({number: FakePhoto() for number in range(1, GOOD + 1)}) as fake:
+        fake.photos[photo].image = ("503 99999999", "…")
+        with pytest.raises(Stopped, match="come back in"):
+            run(path, fake)
+        assert run(path, fake) == expected(fake, "image")
+
+
 def test_an_api_that_forbids_everything_fails_no_photo(tmp_path):
     path = tmp_path / "j.sqlite"
     with serving({photo: FakePhoto(api=("403", "…")) for photo in range(1, 60)}) as fake:
