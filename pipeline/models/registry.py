@@ -62,11 +62,5 @@ def load(path: Path) -> Model:
         return MODELS[config.kind](config, notes["names"], tensors, extractors)
     except FileNotFoundError:
         raise ArtifactError(f"{path} does not exist.") from None
-    except (
-        SafetensorError,
-        AttributeError,
-        KeyError,
-        TypeError,
-        ValueError,
-    ) as error:  # JSON's and pydantic's errors are ValueErrors.
+    except (SafetensorError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise ArtifactError(f"{path} is not a model file ({one_line(error)}).") from None

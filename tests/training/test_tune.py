@@ -262,7 +262,7 @@ def test_settings_are_chosen_by_any_metric(tmp_path, model):
 
 @pytest.mark.parametrize("measure", ["f2@5", "f1@11", "f1", "5"])
 def test_a_measure_is_a_metric_at_k(measure):
-    with pytest.raises(ValidationError, match="a measure is one of f1, "):
+    with pytest.raises(ValidationError, match="is no measure, which is one of f1, "):
         tuning(measure=measure)
 
 
