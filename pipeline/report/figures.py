@@ -77,7 +77,7 @@ def line(look: Look) -> dict[str, object]:
 def curves(
     models: Sequence[ModelInfo], found: Mapping[str, Look], frames: Mapping[str, pl.DataFrame], x: str, y: str
 ) -> Draw:
-    """Draws column `y` over column `x` for the models that have a frame; rows where either is null are passed over."""
+    """Draws column `y` over column `x` for the models that have a frame, without rows where either is null."""
 
     def draw(axes: Axes) -> None:
         for model in models:

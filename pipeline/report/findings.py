@@ -62,9 +62,9 @@ def best_of(models: Sequence[ModelInfo], bootstrap: Bootstrap, k: int) -> ModelI
 
 
 def headline(inputs: ReportInputs, bootstrap: Bootstrap, measure: Measure) -> str:
-    """Names the best model, and how far it is from the best one that, unlike it, does not see the photo, or does.
+    """Names the best model, and how far it is from the best of the other sort.
 
-    `bootstrap` holds the measure's metric.
+    The sorts are models that see the photo, and models that do not. `bootstrap` holds the measure's metric.
     """
     models, k = inputs.models, measure.k
     best = best_of(models, bootstrap, k)
@@ -119,7 +119,7 @@ def caveats(inputs: ReportInputs) -> list[str]:
 
 
 def sight(model: ModelInfo, extractors: Sequence[str]) -> str:
-    """Describes what a model goes by: its own words, or the user and what the extractors of its feature set see."""
+    """Describes what a model goes by: in its own words, or by the extractors of its feature set."""
     if model.goes_by is not None:
         return model.goes_by
     if not extractors:

@@ -9,9 +9,10 @@ SHOWN_K = (1, 5, 10)
 
 
 def summary_table(metrics: Mapping[str, Mapping[str, float]], seeds: int, metric: str = HEADLINE.metric) -> str:
-    """Writes a line for each model in the order given: a metric at 1, 5 and 10; a star marks the best of a column.
+    """Writes a metric at 1, 5 and 10, a line for each model in the order given.
 
-    Of several seeds, a figure is the mean, followed by the standard deviation where the model draws anything.
+    A star marks the best of a column. Of several seeds, a figure is the mean, followed by the standard deviation where
+    the model draws anything.
     """
     shown = [Measure(metric, k) for k in SHOWN_K]
     names = max(len("model"), *map(len, metrics))

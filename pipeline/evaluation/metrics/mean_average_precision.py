@@ -7,7 +7,7 @@ from pipeline.evaluation.metrics.precision import Precision
 
 
 class MeanAveragePrecision(Metric):
-    """The precision at the rank of each hit, averaged over the hits that K suggestions could hold, then over the posts.
+    """The precision at the rank of each hit, averaged over all hits possible, then over the posts.
 
     AP@K = Σ_{i ≤ K} hit_i · precision@i / min(|T_ui|, K). lenskit's divides by min(|T_ui|, number suggested), which
     differs where fewer than K tags are suggested.

@@ -45,7 +45,7 @@ class Measure:
 
     @property
     def definition(self) -> type[Metric]:
-        """The class of its metric."""
+        """Its metric's class."""
         return METRICS[self.metric]
 
     def of(self, hits: np.ndarray, sizes: np.ndarray) -> np.ndarray:

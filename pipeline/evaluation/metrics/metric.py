@@ -21,7 +21,9 @@ class Metric(ABC):
     @staticmethod
     @abstractmethod
     def of_posts(hits: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Returns the numbers of each post that are averaged, one array (…, posts, K) for each, K = 1, 2, ….
+        """Returns the numbers of each post that are averaged.
+
+        Each is a float64 array (…, posts, K) for K = 1, 2, …
 
         `hits`: whether the suggestion at each rank is a tag of the post, bool (…, posts, K); `sizes`: |T_ui|, the
         number of the post's tags, int64 (posts,), at least 1.

@@ -1,0 +1,52 @@
+"""What the report reads: vectors and records of the extractors that are listed, seconds of what is listed."""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from pipeline.data.schema import PHOTO, VECTOR
+from pipeline.features.store import StoreConfig, build_store
+from pipeline.files import write_json, write_parquet
+from project.params import load
+from stages.report import extracted, seconds
+
+RECORDS = {
+    "clip": {"kind": "vectors", "name": "clip.npy"},
+    "places": {"kind": "vectors", "name": "places.npy", "classes": ["beach", "street"]},
+}
+SETS = {"look": ["clip"], "everything": ["clip", "places"], "scenes": ["places"]}
+PHOTOS = pl.Series(["p", "q", "r"])
+
+
+@pytest.fixture
+def params(tmp_path, monkeypatch):
+    """Parameters with extractors of foreign names, in a folder with the stores of their feature sets."""
+    params = load(Path("params.yaml")).model_copy(
+        update={"extractors": dict.fromkeys(RECORDS), "feature_sets": SETS, "models": {"fm-clip": None}}
+    )
+    monkeypatch.chdir(tmp_path)
+    frame = pl.DataFrame({PHOTO: PHOTOS, VECTOR: pl.Series([[0.1, 0.9], [0.8, 0.2], [0.3, 0.4]])}).cast(
+        {VECTOR: pl.Array(pl.Float32, 2)}
+    )
+    for name, extractors in SETS.items():
+        vectors, records = dict.fromkeys(extractors, frame), {extractor: RECORDS[extractor] for extractor in extractors}
+        store = build_store(vectors, records, PHOTOS, PHOTOS, StoreConfig(scaling="none", threshold=0.05))
+        write_parquet(store, params.paths.store(name))
+    return params
+
+
+def test_every_extractor_has_its_record_once_and_every_detector_its_findings(params):
+    records, detections = extracted(params, pl.Series(["q"]))
+    assert records == RECORDS
+    assert list(detections) == ["places"]
+    assert detections["places"].classes == ("beach", "street")
+    assert detections["places"].vectors[PHOTO].to_list() == ["q"]
+    np.testing.assert_allclose(detections["places"].vectors[VECTOR].to_numpy(), [[0.8, 0.2]], rtol=1e-6)
+
+
+def test_seconds_of_what_is_not_listed_any_more_are_left_out(params):
+    for name in ("crawl", "extract@clip", "store@none", "train@fm-clip", "report", "extract@yolo", "train@gone"):
+        write_json(1.5, params.paths.seconds / f"{name}.json")
+    assert seconds(params) == dict.fromkeys(["crawl", "extract@clip", "store@none", "train@fm-clip"], 1.5)
