@@ -1,188 +1,23 @@
-"""Photos: made uniform, packed, resumed, read back."""
+"""Photos in shards: packed, resumed, read back."""
 
-import io
 import signal
-import struct
 import subprocess
 import sys
 import time
-import zlib
 
-import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from PIL import ExifTags, Image, ImageOps
 
-from pipeline.data import shards as photos
-from pipeline.data.photo import LARGEST, Photo, PhotoError, prepare
+from pipeline.data import shards
+from pipeline.data.photo import Photo, PhotoError
 from pipeline.data.shards import pack, packed, read_photos
-from pipeline.errors import InputError
-
-RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
-
-
-def picture(width: int = 64, height: int = 48) -> Image.Image:
-    """Four plain quarters: red, green, blue, white."""
-    image = Image.new("RGB", (2, 2))
-    image.putdata([RED, GREEN, BLUE, WHITE])
-    return image.resize((width, height), Image.Resampling.NEAREST)
-
-
-def encoded(image: Image.Image, kind: str = "JPEG", **options) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
-def pixels(photo: Photo) -> np.ndarray:
-    image = Image.open(io.BytesIO(photo.jpeg))
-    assert (image.format, image.mode, image.size) == ("JPEG", "RGB", (photo.width, photo.height))
-    return np.asarray(image).astype(int)
-
-
-def quarters(photo: Photo) -> list[tuple[int, int, int]]:
-    """The colours in the middle of the four quarters, in steps of 64: encoding changes a colour a little."""
-    image = pixels(photo)
-    ys, xs = (photo.height // 4, photo.height * 3 // 4), (photo.width // 4, photo.width * 3 // 4)
-    return [tuple(int(round(value / 64) * 64) for value in image[y, x]) for y in ys for x in xs]
-
-
-QUARTERS = [(256, 0, 0), (0, 256, 0), (0, 0, 256), (256, 256, 256)]
-
-
-def test_a_fitting_jpeg_keeps_its_bytes():
-    data = encoded(picture(500, 400), quality=70)
-    assert prepare("a.jpg", data) == Photo("a.jpg", data, 500, 400)
-
-
-@pytest.mark.parametrize("kind", ["PNG", "GIF", "BMP", "TIFF", "WEBP"])
-def test_other_formats_become_jpeg(kind):
-    photo = prepare("a", encoded(picture(), kind))
-    assert (photo.width, photo.height) == (64, 48)
-    assert quarters(photo) == QUARTERS
-
-
-@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
-def test_a_large_photo_is_reduced_to_the_longer_side(kind):
-    photo = prepare("a", encoded(picture(2400, 1600), kind))
-    assert (photo.width, photo.height) == (500, 333)
-    assert quarters(photo) == QUARTERS
-
-
-def test_the_longer_side_is_the_callers():
-    assert prepare("a", encoded(picture()), side=48).width == 48
-
-
-@pytest.mark.parametrize("kind", ["JPEG", "TIFF", "PNG", "WEBP"])
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_exif_orientation_is_applied_once(kind, orientation):
-    exif = Image.Exif()
-    exif[ExifTags.Base.Orientation] = orientation
-    photo = prepare("a", encoded(picture(), kind, exif=exif, quality=95))
-    upright = ImageOps.exif_transpose(Image.open(io.BytesIO(encoded(picture(), exif=exif, quality=95))))
-    assert (photo.width, photo.height) == upright.size
-    assert np.abs(pixels(photo) - np.asarray(upright).astype(int)).mean() < 5
-    assert Image.open(io.BytesIO(photo.jpeg)).getexif().get(ExifTags.Base.Orientation, 1) == 1
-
-
-def test_broken_exif_counts_as_upright():
-    photo = prepare("a", encoded(picture(), exif=b"Exif\0\0nonsense"))
-    assert quarters(photo) == QUARTERS
-
-
-def test_cmyk_becomes_rgb():
-    assert quarters(prepare("a", encoded(picture().convert("CMYK")))) == QUARTERS
-
-
-def test_grey_becomes_rgb():
-    assert pixels(prepare("a", encoded(Image.new("L", (40, 40), 100))))[20, 20].tolist() == [100, 100, 100]
-
-
-def test_sixteen_bits_of_grey_keep_their_shade():
-    grey = Image.fromarray(np.full((40, 40), 100 * 256, dtype=np.uint16))
-    assert pixels(prepare("a", encoded(grey, "PNG")))[20, 20].tolist() == [100, 100, 100]
-
-
-@pytest.mark.parametrize("mode", ["RGBA", "P"])
-def test_transparency_lies_on_white(mode):
-    image = Image.new("RGBA", (40, 40), (0, 0, 0, 0)).convert(mode)
-    options = {"transparency": 0} if mode == "P" else {}
-    assert pixels(prepare("a", encoded(image, "PNG", **options)))[20, 20].min() > 250
-
-
-@pytest.mark.parametrize("data", [encoded(picture()) + bytes(LARGEST), encoded(picture(), icc_profile=bytes(LARGEST))])
-def test_a_jpeg_that_is_mostly_no_picture_becomes_small(data):
-    assert len(prepare("a", data).jpeg) < 10_000
-
-
-@pytest.mark.parametrize("size", [(800, 600), (400, 300)])
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
-def test_metadata_of_the_source_is_dropped(kind, size):
-    exif = Image.Exif()
-    exif[ExifTags.Base.Artist] = "my name"
-    exif.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSLatitude] = (51.0, 2.0, 3.0)
-    exif.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSAreaInformation] = b"my address"
-    options = {"comment": b"my address", "xmp": b"<x:xmpmeta>my address</x:xmpmeta>"}
-    data = encoded(picture(*size), kind, exif=exif, **(options if kind == "JPEG" else {}))
-    assert b"my name" in data
-    photo = prepare("a", data)
-    assert b"my" not in photo.jpeg
-    assert Image.open(io.BytesIO(photo.jpeg)).getexif() == {}
-
-
-def header_of_a_bomb() -> bytes:
-    """A PNG that says it is 60,000 × 60,000."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(bytes(1000)))
-
-
-@pytest.mark.parametrize(
-    ("data", "reason"),
-    [
-        (b"", "not an image"),
-        (b"<html>This photo is no longer available</html>", "not an image"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 99 99\n%%EndComments\n%%EOF\n", "not an image"),
-        (encoded(picture(400, 300))[:-1000], "undecodable"),
-        (encoded(picture(400, 300), "PNG")[:-200], "undecodable"),
-        (encoded(picture(31, 400)), "too small"),
-        (encoded(picture(4000, 100)), "too small"),
-        (header_of_a_bomb(), "too large"),
-    ],
-)
-def test_what_is_no_photo_says_why(data, reason):
-    with pytest.raises(PhotoError) as caught:
-        prepare("a", data)
-    assert caught.value.reason == reason
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    kind=st.sampled_from(["JPEG", "PNG", "GIF", "TIFF", "WEBP"]),
-    end=st.floats(0, 1),
-    flips=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=20),
-)
-def test_a_damaged_file_is_a_photo_or_says_why(kind, end, flips):
-    data = bytearray(encoded(picture(), kind))
-    for place, value in flips:
-        data[int(place * len(data))] = value
-    try:
-        photo = prepare("a", bytes(data[: int(end * len(data)) + 1]))
-    except PhotoError as error:
-        assert error.reason in {"not an image", "undecodable", "too small", "too large"}
-    else:
-        assert pixels(photo).shape == (photo.height, photo.width, 3)
+from pipeline.errors import ArtifactError
 
 
 @pytest.fixture
 def small_shards(monkeypatch):
-    monkeypatch.setattr(photos, "SHARD", 4)
-    monkeypatch.setattr(photos, "ROW_GROUP", 2)
+    monkeypatch.setattr(shards, "SHARD", 4)
+    monkeypatch.setattr(shards, "ROW_GROUP", 2)
 
 
 def load(name: str) -> Photo:
@@ -281,7 +116,7 @@ def test_half_done_work_of_another_way_to_prepare_is_not_resumed(tmp_path, monke
         case "code":
             monkeypatch.setattr("pipeline.data.photo.__file__", str(tmp_path / "photo.py"))
         case "shard":
-            monkeypatch.setattr(photos, "SHARD", 3)
+            monkeypatch.setattr(shards, "SHARD", 3)
     with pytest.raises(KeyboardInterrupt):
         pack(["a"], interrupted, tmp_path / "photos", tmp_path / "work", "key")
     assert len(list((tmp_path / "work").iterdir())) == 2
@@ -290,16 +125,16 @@ def test_half_done_work_of_another_way_to_prepare_is_not_resumed(tmp_path, monke
 KILLED = """
 import os, sys, time
 from pathlib import Path
-from pipeline.data import shards as photos
-photos.SHARD, photos.ROW_GROUP = 4, 2
+from pipeline.data import shards
+shards.SHARD, shards.ROW_GROUP = 4, 2
 
 def load(name):
     os.write(1, f"{name}\\n".encode())  # In one piece: there are two threads.
     time.sleep(float(sys.argv[2]))
-    return photos.Photo(name, name.encode() * 1000, 32, 32)
+    return shards.Photo(name, name.encode() * 1000, 32, 32)
 
 folder = Path(sys.argv[1])
-photos.pack([f"{number:02}" for number in range(20)], load, folder / "photos", folder / "work", "key")
+shards.pack([f"{number:02}" for number in range(20)], load, folder / "photos", folder / "work", "key")
 """
 
 
@@ -334,7 +169,7 @@ def test_no_photos_are_an_empty_folder(tmp_path):
 
 
 def test_a_missing_folder_is_said(tmp_path):
-    with pytest.raises(InputError, match="does not exist"):
+    with pytest.raises(ArtifactError, match="does not exist"):
         packed(tmp_path / "photos")
 
 
