@@ -103,16 +103,18 @@ class TrainingPosts:
             cuts = [*range(batch, len(chosen), batch), len(chosen)]
             bounds = [0, *ends[[cut - 1 for cut in cuts]].tolist()]
             order = chosen.to(self.positives.counts.device, non_blocking=True)
-            drawn = self.draw(order, bounds[-1], generators.draws)
+            post, positive, negative = self.draw(order, bounds[-1], generators.draws)
             yield [
-                self.batch(order[low : low + batch], Quadruples(*(part[start:end] for part in drawn)), low)
+                self.batch(
+                    order[low : low + batch],
+                    Quadruples(post[start:end] - low, positive[start:end], negative[start:end]),
+                )
                 for low, (start, end) in zip([0, *cuts], pairwise(bounds), strict=False)
             ]
 
-    def batch(self, posts: Tensor, quadruples: Quadruples, low: int) -> Batch:
-        """Reads a batch, whose quadruples count posts from the block's first; its own first is number `low`."""
-        sizes = self.positives.counts.index_select(0, posts)
-        return Batch(posts, sizes, self.inputs.select(posts), quadruples._replace(post=quadruples.post - low))
+    def batch(self, posts: Tensor, quadruples: Quadruples) -> Batch:
+        """Reads what a batch needs besides its quadruples."""
+        return Batch(posts, self.positives.counts.index_select(0, posts), self.inputs.select(posts), quadruples)
 
     def draw(self, posts: Tensor, size: int, generator: torch.Generator) -> Quadruples:
         """Lists all positives of posts, with a negative for each.

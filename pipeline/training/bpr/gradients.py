@@ -18,7 +18,7 @@ from pipeline.models.factorisation import BIAS, Contexts
 from pipeline.training.bpr.data import Batch
 from pipeline.training.bpr.encoding import PostInputs
 from pipeline.training.bpr.loops import loops_for
-from pipeline.training.bpr.loops.cpu import QuadrupleGradients, SummedTable, TagTables
+from pipeline.training.bpr.loops.cpu import QuadrupleGradients, TagTables
 from pipeline.training.bpr.threads import in_halves
 
 
@@ -47,10 +47,6 @@ class Gradients:
             loss=torch.zeros(trials, dtype=torch.float64, device=device),
             ranked_right=torch.zeros(trials, dtype=torch.int64, device=device),
         )
-
-    def of(self, name: str, parameter: Tensor) -> SummedTable:
-        """Returns a parameter with what was summed up for it."""
-        return SummedTable(parameter, self.sums[name], self.occurrences[name])
 
 
 def post_vectors(contexts: Contexts, parameters: Mapping[str, Tensor], inputs: PostInputs) -> Tensor:

@@ -91,7 +91,7 @@ class TrainingRun:
             if data.sampler is not None:
                 batch = data.sampler.harden(batch, vectors, parameters.parameters, self.generators.draws)
             add_gradients(data.contexts, parameters.parameters, gradients, batch, vectors)
-            parameters.optimizer.step(gradients, batch.inputs.entities, rates, l2)
+            parameters.optimizer.step(batch.inputs.entities, rates, l2)
         size = len(data.posts.positives.tags)
         return (gradients.loss / size).tolist(), (gradients.ranked_right / size).tolist()
 

@@ -83,7 +83,7 @@ class TrialParameters:
     ):
         self.settings, self.parameters = list(settings), dict(parameters)
         self.gradients = Gradients.zeros(parameters)
-        self.optimizer = Optimizer(settings[0].optimizer, self.parameters, states)
+        self.optimizer = Optimizer(settings[0].optimizer, self.parameters, self.gradients, states)
 
     @classmethod
     def start(cls, layout: Layout, settings: Sequence[TrainingConfig], seed: int, device: torch.device) -> Self:

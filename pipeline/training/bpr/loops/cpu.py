@@ -97,6 +97,11 @@ def as_arrays(argument: Any) -> Any:
     return argument._make(map(as_arrays, argument)) if isinstance(argument, tuple) else argument
 
 
+def bind(record: SummedTable) -> SummedTable:
+    """Returns the same record for many calls, which need not turn its tensors into arrays again."""
+    return as_arrays(record)
+
+
 @compiled
 def draw(posts, positives, uniform, drawn):
     """Lists all positives of some posts, and draws a negative for each.
@@ -105,16 +110,18 @@ def draw(posts, positives, uniform, drawn):
     with negatives (Q, 1). With r uniform over the tags that are no positives of the post, each positive with at most r
     of them below makes it one more.
     """
+    starts, counts, tags, gaps, vocabulary = positives
+    post, positive, negative = drawn
     q = 0
     for place in range(len(posts)):
-        first = positives.starts[posts[place]]
-        last = first + positives.counts[posts[place]]
-        for positive in range(first, last):
-            r = int(uniform[q] * (positives.vocabulary - (last - first)))
-            negative = r
+        first = starts[posts[place]]
+        last = first + counts[posts[place]]
+        for own in range(first, last):
+            r = int(uniform[q] * (vocabulary - (last - first)))
+            other = r
             for below in range(first, last):
-                negative += positives.gaps[below] <= r  # Without a branch, which nothing could predict.
-            drawn.post[q], drawn.positive[q], drawn.negative[q, 0] = place, positives.tags[positive], negative
+                other += gaps[below] <= r  # Without a branch, which nothing could predict.
+            post[q], positive[q], negative[q, 0] = place, tags[own], other
             q += 1
 
 
@@ -153,11 +160,11 @@ def add_quadruples(tags, vectors, quadruples, margin, gradients):
 
     tags: `TagTables`; vectors: of the posts, (B, G, W); quadruples: `Quadruples`; gradients: `QuadrupleGradients`.
     """
-    vector_gradients, tag_gradients, occurrences = gradients
-    factors, bias, negatives = tags.factors, tags.bias, quadruples.negative
+    (factors, bias), (posts, positives, negatives) = tags, quadruples
+    vector_gradients, (factor_gradients, bias_gradients), occurrences = gradients
     width, has_bias, separate = factors.shape[2], len(bias) > 0, negatives.shape[1] > 1
-    for q in range(len(quadruples.post)):
-        post, a = quadruples.post[q], quadruples.positive[q]
+    for q in range(len(posts)):
+        post, a = posts[q], positives[q]
         for g in range(factors.shape[1]):
             b = negatives[q, g if separate else 0]
             # ŷ' = ŷ(t⁺) − ŷ(t⁻), of three rows (W,).
@@ -177,17 +184,17 @@ def add_quadruples(tags, vectors, quadruples, margin, gradients):
             of_vector = vector_gradients[post, g]
             for c in range(width):
                 of_vector[c] -= weight * (positive[c] - negative[c])
-            of_positive = tag_gradients.factors[a, g]
+            of_positive = factor_gradients[a, g]
             for c in range(width):
                 of_positive[c] -= weight * vector[c]
-            of_negative = tag_gradients.factors[b, g]
+            of_negative = factor_gradients[b, g]
             for c in range(width):
                 of_negative[c] += weight * vector[c]
             occurrences[a, g, 0] += 1
             occurrences[b, g, 0] += 1
             if has_bias:
-                tag_gradients.bias[a, g, 0] -= weight
-                tag_gradients.bias[b, g, 0] += weight
+                bias_gradients[a, g, 0] -= weight
+                bias_gradients[b, g, 0] += weight
 
 
 @compiled
