@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-TRAINING = Path(__file__).parents[2] / "pipeline" / "training" / "bpr"
+TRAINING = Path(__file__).parents[2] / "pipeline" / "training"
 ARGUMENTS, LINES = 6, 40
 
 
