@@ -1,4 +1,4 @@
-"""The shape of the code of training: small functions of few arguments."""
+"""The shape of the code of training: small functions of few arguments, none for one kind of model."""
 
 import ast
 from collections.abc import Iterator
@@ -28,3 +28,10 @@ def test_every_function_is_short_and_takes_few_arguments(file):
     for function in functions(file):
         assert len(arguments(function)) <= ARGUMENTS, function.name
         assert function.end_lineno - function.lineno + 1 <= LINES, function.name
+
+
+@pytest.mark.parametrize("file", sorted(TRAINING.rglob("*.py")), ids=lambda file: str(file.relative_to(TRAINING)))
+def test_training_does_not_ask_which_model_it_trains(file):
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "isinstance":
+            assert "Config" not in ast.unparse(node)
