@@ -1,0 +1,36 @@
+"""The table of results in the terminal, by the headline's metric or by another."""
+
+from pathlib import Path
+
+import pytest
+
+from commands.results import main
+from pipeline.errors import InputError
+from pipeline.files import write_json
+from project.params import load
+
+
+@pytest.fixture
+def params(tmp_path, monkeypatch):
+    """Parameters in a folder with made-up metrics of their models."""
+    params = load(Path("params.yaml"))
+    monkeypatch.chdir(tmp_path)
+    for name in params.models:
+        write_json(
+            {f"{metric}@{k}": k / 100 for metric in ("f1", "ndcg") for k in (1, 5, 10)}, params.paths.metrics(name)
+        )
+    return params
+
+
+@pytest.mark.parametrize(("metric", "head"), [("f1", "F1@1"), ("ndcg", "NDCG@1")])
+def test_one_metric_of_every_model_is_shown(params, capsys, metric, head):
+    line = main(params, metric)
+    lines = capsys.readouterr().out.splitlines()
+    assert [text.split()[1] for text in lines if text.startswith("model")] == [head]
+    assert {text.split()[0] for text in lines if " 0.0500" in text} == set(params.models)
+    assert line.endswith("report/index.html")
+
+
+def test_a_metric_that_does_not_exist_is_refused_with_the_choices(params):
+    with pytest.raises(InputError, match=r"--metric is 'ndgc'; it must be one of f1, .*ndcg"):
+        main(params, "ndgc")
