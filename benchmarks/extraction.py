@@ -40,7 +40,7 @@ from torch import Tensor, nn
 from pipeline.data.photo import Photo, prepare
 from pipeline.data.shards import pack, packed, read_photos
 from pipeline.features.coco import COCO_CLASSES
-from pipeline.features.extraction.batch import fitting_batch
+from pipeline.features.extraction.batch import find_batch
 from pipeline.features.extraction.decoding import Decoders
 from pipeline.features.extraction.device import cores, pick_device
 from pipeline.features.extraction.engine import photo_hash
@@ -108,7 +108,7 @@ def speed(
     name: str, extractor: Extractor, shards: Path, photos: list[Photo], rounds: int, workers: int | None, scratch: Path
 ) -> None:
     """The stage and the bare network in turns, and decoding alone."""
-    batch = fitting_batch(extractor)
+    batch = find_batch(extractor)
     ready = pixels(extractor, photos, batch)
     runs: dict[str, list[tuple[float, float]]] = {"bare": [], "stage": [], "decoding": []}
     bare(extractor, ready, batch)  # Warms up.

@@ -16,7 +16,7 @@ GAIN = 1.05
 """The factor by which a doubled batch must be faster to be worth its memory."""
 
 
-def fitting_batch(extractor: Extractor) -> int:
+def find_batch(extractor: Extractor) -> int:
     """Finds the batch of an extractor on its device.
 
     BATCH on a CPU. On a GPU it is doubled until the rate stops growing or the memory is exhausted.
@@ -49,8 +49,8 @@ def _rate(extractor: Extractor, batch: int) -> float:
     return batch / min(seconds)
 
 
-class InPieces:
-    """An extractor's batches in pieces that the device's memory holds; several threads may call it.
+class BatchComputer:
+    """The computation of batches, in pieces that the device's memory holds; several threads may call it.
 
     The piece is halved, and that is logged, when the memory is exhausted.
     """

@@ -35,7 +35,7 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def own_stream(device: torch.device) -> None:
+def use_own_stream(device: torch.device) -> None:
     """Gives the calling thread a queue of its own on an Nvidia GPU, so that it copies while another thread computes."""
     if device.type == "cuda":
         torch.cuda.set_stream(torch.cuda.Stream(device))

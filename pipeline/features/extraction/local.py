@@ -10,9 +10,9 @@ from itertools import chain, islice
 import numpy as np
 
 from pipeline.errors import InputError
-from pipeline.features.extraction.batch import InPieces, fitting_batch
+from pipeline.features.extraction.batch import BatchComputer, find_batch
 from pipeline.features.extraction.decoding import Decoders
-from pipeline.features.extraction.device import cores, own_stream, pinned
+from pipeline.features.extraction.device import cores, pinned, use_own_stream
 from pipeline.features.extraction.engine import PhotoTask, Vectors
 from pipeline.features.extractor import Extractor, exact_convolutions
 
@@ -46,14 +46,14 @@ class LocalEngine:
             workers = (cores() + 1) // 2 if on_cpu else cores()
         # On a GPU two: the batch of one is moved there while that of the other is computed.
         computing = 1 if on_cpu or not all(of.reentrant for of in extractors) else 2
-        batches = [fitting_batch(extractor) for extractor in extractors]
+        batches = [find_batch(extractor) for extractor in extractors]
         shapes = [(SLOTS * batch, of.size, of.size, 3) for batch, of in zip(batches, extractors, strict=True)]
         preprocess = [extractor.preprocess for extractor in extractors]
         with (
             exact_convolutions(),  # Here as well: a thread that leaves it must not take it from another.
             Decoders(preprocess, shapes, workers, NICE if on_cpu else 0) as decoders,
             pinned(decoders.arrays, device),
-            ThreadPoolExecutor(computing, initializer=own_stream, initargs=(device,)) as threads,
+            ThreadPoolExecutor(computing, initializer=use_own_stream, initargs=(device,)) as threads,
         ):
             queues = [
                 _Queue(number, *of, threads)
@@ -91,7 +91,7 @@ class _Queue:
 
     def __init__(self, number: int, extractor: Extractor, batch: int, pixels: np.ndarray, threads: Executor):
         self._number, self._batch = number, batch
-        self._compute = InPieces(extractor, batch)
+        self._compute = BatchComputer(extractor, batch)
         self._pixels, self._threads = pixels, threads
         self._reserved = self._submitted = 0
         self._hashes: deque[str] = deque()

@@ -16,7 +16,7 @@ import torch
 
 from pipeline import cluster
 from pipeline.errors import InputError, ResourceError, one_line
-from pipeline.features.extraction.batch import InPieces, fitting_batch
+from pipeline.features.extraction.batch import BatchComputer, find_batch
 from pipeline.features.extraction.chunks import decode_chunk, row
 from pipeline.features.extraction.device import pick_device
 from pipeline.features.extraction.engine import PhotoTask, Vectors
@@ -94,9 +94,9 @@ def _append_networks(rows: "Dataset", extractors: Sequence[Extractor]) -> "Datas
     import ray
     from ray.data import ActorPoolStrategy
 
-    count, takes = _room(extractors[0].record["device"], extractors[0].threads)
+    count, takes = _actors(extractors[0].record["device"], extractors[0].threads)
     versions = {name: of for extractor in extractors for name, of in extractor.record["versions"].items()}
-    packed = ray.put(_packed(extractors))
+    packed = ray.put(_pack(extractors))
     return rows.map_batches(
         Networks,
         # In a list, so that the networks are not fetched before they are wanted.
@@ -108,7 +108,7 @@ def _append_networks(rows: "Dataset", extractors: Sequence[Extractor]) -> "Datas
     )
 
 
-def _room(device: str, threads: int) -> tuple[int, dict[str, float]]:
+def _actors(device: str, threads: int) -> tuple[int, dict[str, float]]:
     """Returns the number of actors that the cluster has room for, and the resources that each takes."""
     import ray
 
@@ -117,14 +117,14 @@ def _room(device: str, threads: int) -> tuple[int, dict[str, float]]:
         count = sum(int(machine.get("GPU", 0)) for machine in machines)
         takes = {"num_gpus": 1, "num_cpus": cluster.HALF_CPU}
     else:
-        count, each = _share(threads, [int(machine.get("CPU", 0)) for machine in machines])
+        count, each = _actors_on_cpus(threads, [int(machine.get("CPU", 0)) for machine in machines])
         takes = {"num_cpus": each * cluster.HALF_CPU}
     if not count:
         raise ResourceError(f"Ray finds no machine with the device {device} in the cluster.", "device")
     return count, takes
 
 
-def _share(threads: int, cpus: Sequence[int]) -> tuple[int, int]:
+def _actors_on_cpus(threads: int, cpus: Sequence[int]) -> tuple[int, int]:
     """Returns the number of networks of so many threads that machines of so many CPUs hold, and the CPUs of each.
 
     A machine with fewer CPUs than threads gets none, unless none has as many: then the largest get one each.
@@ -133,7 +133,7 @@ def _share(threads: int, cpus: Sequence[int]) -> tuple[int, int]:
     return sum(of // each for of in cpus), each
 
 
-def _packed(extractors: Sequence[Extractor]) -> bytes:
+def _pack(extractors: Sequence[Extractor]) -> bytes:
     """Packs the networks with their weights. Raises ResourceError when one cannot be packed."""
     try:
         return pickle.dumps(list(extractors), protocol=5)
@@ -166,7 +166,7 @@ class Networks:
         try:
             for extractor in extractors:
                 extractor.move(torch.device(extractor.record["device"]))
-            self.compute = [InPieces(extractor, fitting_batch(extractor)) for extractor in extractors]
+            self.compute = [BatchComputer(extractor, find_batch(extractor)) for extractor in extractors]
         except (InputError, RuntimeError) as error:  # torch's, such as that of a GPU whose memory is full.
             reason = one_line(error)
             self.fault = (

@@ -13,7 +13,7 @@ from torch import Tensor
 from pipeline.data.photo import Photo
 from pipeline.errors import InputError
 from pipeline.features.extraction import batch, local
-from pipeline.features.extraction.batch import fitting_batch
+from pipeline.features.extraction.batch import find_batch
 from pipeline.features.extraction.decoding import Decoders
 from pipeline.features.extraction.local import CHUNK, SLOTS, LocalEngine
 from pipeline.features.extraction.run import extract, features
@@ -178,11 +178,11 @@ def test_a_gpus_batch_grows_while_it_pays(rates: dict[int, float | None], found:
         return rates[size]
 
     monkeypatch.setattr(batch, "_rate", rate)
-    assert fitting_batch(OnGpu()) == found
+    assert find_batch(OnGpu()) == found
 
 
 def test_a_cpus_batch_is_always_the_same():
-    assert fitting_batch(MeanColour()) == BATCH
+    assert find_batch(MeanColour()) == BATCH
 
 
 @pytest.mark.gpu
@@ -193,9 +193,9 @@ def test_a_gpu_finds_what_it_did_with_another_batch(gpu, photos, tmp_path: Path,
     config = TorchvisionConfig(
         kind="torchvision", backbone="resnet18", input_size=64, precision="float32", weights=weights
     )
-    monkeypatch.setattr(local, "fitting_batch", lambda _: 8)
+    monkeypatch.setattr(local, "find_batch", lambda _: 8)
     extract([config.load(0, gpu)], photos(30), 30, tmp_path, LocalEngine(2))
-    monkeypatch.setattr(local, "fitting_batch", lambda _: 32)
+    monkeypatch.setattr(local, "find_batch", lambda _: 32)
     whole = config.load(0, gpu)
     keys = extract([whole], photos(50), 50, tmp_path, LocalEngine(2))
     found = np.array(features(whole, keys, tmp_path)["vector"].to_pylist())

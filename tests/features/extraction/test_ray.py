@@ -18,7 +18,7 @@ from pipeline.data.photo import Photo
 from pipeline.errors import InputError, ResourceError
 from pipeline.features.extraction.engine import Engine
 from pipeline.features.extraction.local import LocalEngine
-from pipeline.features.extraction.ray import CHUNK, Networks, RayEngine, _share, load_for_ray
+from pipeline.features.extraction.ray import CHUNK, Networks, RayEngine, _actors_on_cpus, load_for_ray
 from pipeline.features.extraction.run import extract, features
 from pipeline.features.extractor import Extractor
 from pipeline.features.networks.torchvision.config import TorchvisionConfig
@@ -107,7 +107,7 @@ def test_an_interruption_keeps_what_was_computed(photos, tmp_path: Path):
     ],
 )
 def test_a_network_has_as_many_cpus_as_threads(threads: int, cpus: list[int], count: int, each: int):
-    assert _share(threads, cpus) == (count, each)
+    assert _actors_on_cpus(threads, cpus) == (count, each)
 
 
 def test_where_there_is_nothing_to_do_ray_is_not_asked(photos, tmp_path: Path):

@@ -50,6 +50,12 @@ def test_the_feature_is_what_torch_computes(detector, pixels, tmp_path: Path, ba
         np.testing.assert_allclose(given, expected[:count], atol=1e-5)
 
 
+def test_a_name_that_ultralytics_would_change_is_no_obstacle(detector, pixels, tmp_path: Path):
+    extractor = load(detector.save(tmp_path / "it's a model?.tflite"))
+    np.testing.assert_allclose(extractor.compute(pixels), detector.expected(pixels), atol=1e-5)
+    assert extractor.record["name"] == "it's a model?.tflite"
+
+
 def test_integers_are_read_as_the_probabilities_they_stand_for(detector, pixels, tmp_path: Path):
     extractor = load(detector.save(tmp_path / "model.tflite", step=1 / 255))
     np.testing.assert_allclose(extractor.compute(pixels), detector.expected(pixels), atol=0.5 / 255 + 1e-5)
