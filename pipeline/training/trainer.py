@@ -37,7 +37,7 @@ class Trainer(ABC):
         return config.grid or {}
 
     def finds_epochs(self, config: BaseModelConfig) -> bool:  # noqa: ARG002 (there are none)
-        """Tells if the number of epochs is chosen on validation posts."""
+        """Returns whether the number of epochs is chosen on validation posts."""
         return False
 
     def with_epochs(self, config: BaseModelConfig, epochs: int) -> BaseModelConfig:  # noqa: ARG002 (as above)

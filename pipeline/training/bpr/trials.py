@@ -106,7 +106,7 @@ class TrialParameters:
         return self.setting("learning_rate") * self.setting("decay") ** (epoch - 1)
 
     def finite(self) -> list[bool]:
-        """Tells for each trial whether all its parameters are finite."""
+        """Returns for each trial whether all its parameters are finite."""
         ends = [parameter.isfinite().all(2).all(0) for parameter in self.parameters.values()]
         return torch.stack(ends).all(0).tolist()
 

@@ -53,7 +53,7 @@ class ValidationSet:
         return self.measure.of(torch.cat(hits, dim=1).cpu().numpy(), self.sizes.cpu().numpy()).tolist()
 
     def hits(self, contexts: Contexts, parameters: Mapping[str, Tensor], first: int) -> Tensor:
-        """Tells which of the best K tags are the post's, for a chunk of B posts, (G, B, K) bool; none beyond T."""
+        """Ranks the tags for a chunk of B posts: whether each of the best K is the post's, (G, B, K) bool."""
         # Scores of all tags, (G, B, T).
         last = min(first + CHUNK, len(self.sizes))
         chosen = torch.arange(first, last, device=self.sizes.device)
