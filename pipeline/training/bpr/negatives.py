@@ -63,7 +63,7 @@ class AdaptiveSampler:
         self.drawn += len(quadruples.post)
         if BIAS in parameters:
             vectors = torch.cat([vectors, vectors.new_ones(*vectors.shape[:2], 1)], dim=-1)
-        steps = self.factor_steps(vectors)
+        steps, row = self.factor_steps(vectors), self.rows(vectors)[quadruples.post]
 
         # What is drawn is kept where it is no positive of the post and none was kept before.
         base = (batch.posts[quadruples.post] * self.tags)[:, None]
@@ -72,7 +72,7 @@ class AdaptiveSampler:
         for _ in range(ROUNDS):
             shape = 2, len(quadruples.post), 1
             uniform = torch.rand(shape, generator=generator, dtype=torch.float64, device=vectors.device)
-            drawn = self.draw_tags(vectors, steps, quadruples.post, uniform)
+            drawn = self.draw_tags(vectors, steps, row, uniform)
             key = base + drawn
             place = torch.searchsorted(self.keys, key).clamp(max=len(self.keys) - 1)
             free = self.keys[place] != key
@@ -90,13 +90,13 @@ class AdaptiveSampler:
         shares = (weights / weights[..., -1:].clamp_min(1e-300)).nan_to_num(nan=0.0)
         return (shares + self.rows(vectors)[..., None]).flatten()
 
-    def draw_tags(self, vectors: Tensor, steps: Tensor, post: Tensor, uniform: Tensor) -> Tensor:
+    def draw_tags(self, vectors: Tensor, steps: Tensor, row: Tensor, uniform: Tensor) -> Tensor:
         """Draws a tag for each quadruple and trial, (Q, G), which may be a positive of the post.
 
-        vectors: (B, G, F); steps: of `factor_steps`; post: of each quadruple, (Q,); uniform: (2, Q, 1) in [0, 1).
+        vectors: (B, G, F); steps: of `factor_steps`; row: `rows` of each quadruple, (Q, G); uniform: (2, Q, 1).
         """
         # A factor f of each quadruple and trial, with the probability |v_f| σ_f, (Q, G).
-        factors, row = vectors.shape[2], self.rows(vectors)[post]
+        factors = vectors.shape[2]
         factor = (torch.searchsorted(steps, row + uniform[0], right=True) - row * factors).clamp(0, factors - 1)
 
         # A rank of each quadruple, (Q, 1): the inverse of the distribution function of e^(-r/λ) on 0 ≤ r < T.
