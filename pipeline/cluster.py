@@ -1,4 +1,4 @@
-"""Work over Ray: on the machines of a cluster, or on this one.
+"""Work distributed by Ray: over the machines of a cluster, or on this one.
 
 Ray is imported inside functions, because only a run that asks for it needs it installed.
 """
@@ -29,18 +29,18 @@ ITEM = "item"
 SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",  # No telemetry.
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",  # We show our own progress.
-    "RAY_BACKEND_LOG_LEVEL": "fatal",  # Ray recovers from other troubles, or raises them.
+    "RAY_BACKEND_LOG_LEVEL": "fatal",  # Ray recovers from anything less, or raises it.
     "RAY_worker_niceness": "0",  # The caller's work is as urgent as anything else on this machine.
-    "RAY_ENABLE_AUTO_CONNECT": "0",  # A late call after the end does not connect again.
+    "RAY_ENABLE_AUTO_CONNECT": "0",  # A call after the shutdown must not connect again.
 }
 ANSWER_WITHIN = 10.0
-"""Seconds that a cluster has to answer."""
+"""Seconds within which a cluster must answer."""
 
 HALF_CPU = 0.5
-"""CPUs that Ray counts for a step that shares a machine with a network; the system gives it what it really needs."""
+"""CPUs that Ray reserves for a step that shares its machine with a network; it uses what the system gives."""
 
 WHOLE_BLOCKS = {"batch_size": None, "batch_format": "pyarrow"}
-"""Options of a step that gets whole blocks, uncopied."""
+"""Options of a step that takes whole blocks, uncopied."""
 
 
 @contextmanager
@@ -67,18 +67,18 @@ def connected(address: str | None = None) -> Iterator[None]:
         return
     try:
         if address not in (None, "auto"):
-            _knock(address)
+            _check_reachable(address)
         ray.init(
             address or "local",
             include_dashboard=None if address else False,
-            # The caller's code travels, and nothing of its environment.
+            # Only the caller's code travels, nothing of its environment.
             runtime_env={"py_modules": [str(Path(__file__).parent)]} if address else None,
             logging_level=logging.CRITICAL,
             log_to_driver=False,
         )
     except (OSError, RuntimeError, ValueError, RayError) as error:
         raise ResourceError(
-            f"No Ray can be used at {address or 'this machine'} ({one_line(error)}): start one there, with the "
+            f"Ray cannot be used at {address or 'this machine'} ({one_line(error)}): start it there, with the "
             "versions of this machine.",
             "address" if address else "engine",
         ) from None
@@ -88,8 +88,8 @@ def connected(address: str | None = None) -> Iterator[None]:
         ray.shutdown()
 
 
-def _knock(address: str) -> None:
-    """Raises OSError or ValueError when nobody listens at host:port: Ray itself would try for minutes."""
+def _check_reachable(address: str) -> None:
+    """Raises OSError or ValueError when nothing listens at host:port; Ray itself would keep trying for minutes."""
     host, _, port = address.rpartition(":")
     socket.create_connection((host, int(port)), timeout=ANSWER_WITHIN).close()
 
@@ -100,15 +100,15 @@ def stream(
     then: Callable[["Dataset"], "Dataset"] | None = None,
     address: str | None = None,
 ) -> Generator["pa.Table", None, None]:
-    """Streams items through a pipeline of Ray Data: yields a table of one row for each, with its ITEM, in any order.
+    """Streams items through Ray Data, and yields a one-row table with its ITEM for each, in any order.
 
     `first` runs as a task for each item, wherever the cluster has half a CPU to spare, and returns the columns of its
     row; `then` appends further steps, which keep each row a block of its own, with its ITEM. Items are taken in the
-    caller's thread, as earlier ones return, so that memory stays flat at both ends. Items that were under way on a
-    machine that dies are done again.
+    caller's thread, as earlier ones return, so that memory stays flat at both ends. Items under way on a machine that
+    dies are processed again.
 
-    Connects to the cluster at `address` (see `connected`) when there is an item. Raises ResourceError when it cannot,
-    when a step raises something, and for whatever else ends the work of Ray.
+    Connects to the cluster at `address` (see `connected`) once there is an item. Raises ResourceError when it cannot
+    connect, when a step raises an exception, and when anything else ends Ray's work.
     """
     items = iter(items)
     for item in islice(items, 1):
@@ -120,13 +120,13 @@ def stream(
             except RayError as error:
                 raise ResourceError(
                     f"Ray gives up ({_first_cause(error)}): mend that on its machines (`ray status` lists them) and "
-                    "run again, finished work is kept.",
+                    "run again; finished work is kept.",
                     "engine",
                 ) from error
 
 
 def _first_cause(error: Exception) -> str:
-    """Returns the error that Ray's began with: the last line of the first traceback that it quotes."""
+    """Returns the root cause of Ray's error: the last line of the first traceback that it quotes."""
     lines = str(error).partition("\n\nThe above exception")[0].split("\n")
     return next((line.strip() for line in reversed(lines) if line.strip()), type(error).__name__)
 
@@ -140,7 +140,7 @@ def _stream(
 
     feed = _start_feed()
     context = ray.data.DataContext.get_current().copy()
-    # Rows are large, and someone waits for each: pass it on alone, where Ray Data would collect 128 MB of them.
+    # Rows are large, and each is awaited: it is passed on by itself, where Ray Data would collect 128 MB of them.
     context.target_max_block_size = 1
     with ray.data.DataContext.current(context):
         rows = ray.data.from_arrow(pa.table({ITEM: [0]}))
@@ -170,17 +170,18 @@ def _stream(
 
 
 def _ahead() -> int:
-    """Returns how many items may be under way: two for each CPU of the cluster as it is now, so that none is idle."""
+    """Returns the number of items that may be under way: two for each CPU that the cluster has now, and two."""
     import ray
 
+    # One at work and one waiting, so that no CPU is idle.
     return 2 + 2 * round(ray.cluster_resources().get("CPU", 1))
 
 
 class Feed:
     """The items under way, by number.
 
-    Ray Data reads again what a dead machine had read, so that it needs a source that can be read twice. A stream
-    cannot, but its numbers can, and each item is kept here until its result arrives.
+    Ray Data reads again what a dead machine had read, and so needs a source that can be read twice. A stream cannot
+    be, but its numbers can; each item is kept here until its result arrives.
     """
 
     def __init__(self) -> None:
@@ -198,7 +199,7 @@ class Feed:
             self.changed.notify_all()
 
     async def has(self, number: int) -> bool:
-        """Waits until it is certain that there is, or was, an item of that number, or that there will be none."""
+        """Waits until an item of that number has arrived (true), or can no longer arrive (false)."""
         async with self.changed:
             await self.changed.wait_for(lambda: self.ended or number < self.count)
             return number < self.count
@@ -231,7 +232,7 @@ def _numbers(_: "pa.Table", feed: "ActorHandle") -> Iterator["pa.Table"]:
 
 
 def _serve(numbers: "pa.Table", feed: "ActorHandle", function: Callable[[Any], Columns]) -> "pa.Table":
-    """Returns the row that a function makes of the item with a number."""
+    """Returns the row that a function makes from the item with a given number."""
     import pyarrow as pa
     import ray
 

@@ -11,17 +11,17 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Tag
 class Config(BaseModel):
     """A frozen configuration that refuses unknown keys and coerces nothing: `"3"` is not 3.
 
-    Each field has a sentence in its description. Fields that change a result have no default, so that whoever writes a
-    configuration down writes all of them, and a change of any can be seen.
+    Each field has a sentence in its description. Fields that change a result have no default: a configuration states
+    all of them, so that a change of any is visible.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 def union_of(classes: Iterable[type[Config]], matches: Callable[[type[Config], Mapping], bool], choices: str) -> Any:
-    """Builds the union of configurations that no field `kind` tells apart.
+    """Builds the union of configurations that have no field `kind` to distinguish them.
 
-    matches: decides whether a mapping is meant for a class. choices: the sentence for a value that is for none of them.
+    matches: decides whether a mapping is meant for a class. choices: the sentence for a value that is meant for none.
     """
     classes = tuple(classes)
 
@@ -30,9 +30,9 @@ def union_of(classes: Iterable[type[Config]], matches: Callable[[type[Config], M
             return type(value).__name__
         if not isinstance(value, Mapping):
             return None
-        return next((of.__name__ for of in classes if matches(of, value)), None)
+        return next((each.__name__ for each in classes if matches(each, value)), None)
 
-    members = tuple(Annotated[of, Tag(of.__name__)] for of in classes)
+    members = tuple(Annotated[each, Tag(each.__name__)] for each in classes)
     return Annotated[
         reduce(or_, members), Discriminator(tag, custom_error_type="unknown_choice", custom_error_message=choices)
     ]

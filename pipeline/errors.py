@@ -1,4 +1,4 @@
-"""The exceptions that users see, and how they quote others."""
+"""The exceptions that users see, and the form in which they quote others."""
 
 from typing import Literal
 
@@ -26,7 +26,7 @@ class SettingError(InputError):
         self.field, self.message = field, message
 
     def within(self, section: str) -> "SettingError":
-        """Names the same setting from outside the section that holds it."""
+        """Returns the same error with the field's path from outside the section that holds it."""
         return SettingError(f"{section}.{self.field}", self.message)
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -66,5 +66,5 @@ class CredentialError(InputError):
 
 
 def one_line(error: BaseException) -> str:
-    """Returns an error's message without line breaks, to stand in a sentence."""
+    """Returns an error's message without line breaks, for quoting in a sentence."""
     return " ".join(str(error).split())

@@ -1,4 +1,4 @@
-"""Reading and writing of files: atomic, byte-stable, and plain about what is missing."""
+"""Reading and writing of files: atomic, reproducible to the byte, and clear about what is missing."""
 
 import errno
 import hashlib
@@ -25,7 +25,7 @@ from pipeline.errors import ArtifactError, InputError, one_line
 def atomic(path: Path) -> Iterator[Path]:
     """Yields a temporary path, renamed to `path` when the block succeeds and deleted when it fails.
 
-    A reader sees the old file or the whole new one, also after kill -9. An OSError of the block names `path`.
+    A reader sees the old file or the whole new one, even after kill -9. An OSError raised in the block names `path`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -36,7 +36,7 @@ def atomic(path: Path) -> Iterator[Path]:
         number = _number_of(error)
         if number is None or error.filename not in (None, str(temporary)):
             raise
-        # A write to an open file does not know its name.
+        # The error of a write to an open file lacks the file's name.
         raise OSError(number, os.strerror(number), str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
@@ -44,7 +44,7 @@ def atomic(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Yields a new folder, which takes the place of `path` when the block ends well and is deleted when it does not."""
+    """Yields a new folder, which replaces `path` when the block succeeds and is deleted when it fails."""
     temporary = path.with_name(f".{path.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
@@ -56,9 +56,9 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 
 def replace_folder(new: Path, path: Path) -> None:
-    """Moves a folder to `path`, from another file system too; an older folder there is deleted last.
+    """Moves a folder to `path`, across file systems if need be; an older folder there is deleted last.
 
-    After kill -9 the old folder or the new one is whole, and calling again finishes the work.
+    After kill -9 the old folder or the new one is whole, and a second call finishes the work.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -74,7 +74,7 @@ def replace_folder(new: Path, path: Path) -> None:
 
 
 def _swap(new: Path, path: Path) -> None:
-    """Renames a folder to `path`; an older one is set aside, put back when that fails, and deleted when it is done."""
+    """Renames a folder to `path`; an older one is set aside, put back on failure, and deleted on success."""
     old = path.with_name(f".{path.name}.old")
     if path.exists():
         shutil.rmtree(old, ignore_errors=True)
@@ -109,7 +109,7 @@ def write_parquet(table: pl.DataFrame | pa.Table, path: Path) -> None:
 
 
 def write_safetensors(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str], path: Path) -> None:
-    """Writes named arrays and texts. Only a single text keeps the bytes equal: safetensors orders several at random.
+    """Writes named arrays and texts. Only a single text keeps the bytes reproducible: the order of several is random.
 
     Raises OSError when the system refuses (a full disk), InputError when safetensors does (more text than it holds).
     """

@@ -28,7 +28,7 @@ def test_an_address_where_nobody_listens_is_named():
         taken.bind(("127.0.0.1", 0))  # Taken, but not listening.
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         with (
-            pytest.raises(ResourceError, match=rf"No Ray can be used at {address} \(.*refused") as caught,
+            pytest.raises(ResourceError, match=rf"Ray cannot be used at {address} \(.*refused") as caught,
             cluster.connected(address),
         ):
             pass
@@ -38,7 +38,7 @@ def test_an_address_where_nobody_listens_is_named():
 @installed
 @pytest.mark.parametrize("address", ["nonsense", "ray://somewhere"])
 def test_an_address_that_is_none(address):
-    with pytest.raises(ResourceError, match=f"No Ray can be used at {address}"), cluster.connected(address):
+    with pytest.raises(ResourceError, match=f"Ray cannot be used at {address}"), cluster.connected(address):
         pass
 
 
@@ -50,5 +50,5 @@ def test_auto_where_no_ray_runs(monkeypatch):
         raise ConnectionError("Could not find any running Ray instance.")
 
     monkeypatch.setattr(ray, "init", finds_none)
-    with pytest.raises(ResourceError, match=r"No Ray can be used at auto \(Could not find"), cluster.connected("auto"):
+    with pytest.raises(ResourceError, match=r"Ray cannot be used at auto \(Could not find"), cluster.connected("auto"):
         pass

@@ -9,16 +9,16 @@ RESTARTS = range(0xD0, 0xD8)
 COMMENT = 0xFE
 APPLICATION = range(0xE0, 0xF0)
 DECODING = ((0xE0, b"JFIF\0"), (0xE2, b"ICC_PROFILE\0"), (0xEE, b"Adobe"))
-"""The application segments that say how colours are to be read: marker, and how the content begins."""
+"""The application segments that define how colours are read: marker, and first bytes of the content."""
 
 
 def strip_metadata(jpeg: bytes) -> bytes:
-    """Drops all of a JPEG but its picture: EXIF, GPS, XMP, IPTC, comments, thumbnails, and bytes after its end.
+    """Drops everything but the picture from a JPEG: EXIF, GPS, XMP, IPTC, comments, thumbnails, bytes after its end.
 
-    The picture itself keeps its bytes. Raises ValueError when the file is not built as a JPEG is.
+    The picture itself keeps its bytes. Raises ValueError when the file does not have the structure of a JPEG.
     """
     if jpeg[:2] != b"\xff\xd8":
-        raise ValueError("no JPEG")
+        raise ValueError("not a JPEG")
     kept, place = [jpeg[:2]], 2
     while True:
         found = MARKER.match(jpeg, place)
@@ -42,7 +42,7 @@ def strip_metadata(jpeg: bytes) -> bytes:
 
 def _is_needed(marker: int, content: bytes) -> bool:
     if marker in APPLICATION:
-        return any(marker == of and content.startswith(head) for of, head in DECODING)
+        return any(marker == needed and content.startswith(head) for needed, head in DECODING)
     return marker != COMMENT
 
 

@@ -8,14 +8,14 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from pipeline.data.jpeg import strip_metadata
 
 SIDE = 500
-"""The longer side of a packed photo at most, in pixels: Flickr's medium size, more than any extractor looks at."""
+"""Pixels of a packed photo's longer side, at most: Flickr's medium size, more than any extractor looks at."""
 SMALLEST = 32
-"""The shorter side of a packed photo at least, in pixels."""
+"""Pixels of a packed photo's shorter side, at least."""
 LARGEST = 512 * 1024
-"""A JPEG of more bytes than this is encoded anew: at `SIDE` most of it is no picture."""
+"""The number of bytes above which a JPEG is encoded anew: at `SIDE` pixels, most of them are no picture."""
 QUALITY = 92
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
-"""Formats of photos. Pillow opens more, PostScript by running a program: nothing for a stranger's file."""
+"""Accepted formats. Pillow opens more, PostScript by running a program, which is unsafe for a stranger's file."""
 
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -40,7 +40,7 @@ class Photo:
 
 
 class PhotoError(Exception):
-    """A photo that cannot be had, for a reason in words that are the same for all photos of that kind."""
+    """A photo that cannot be had; the reason has the same words for every photo that fails in that way."""
 
     def __init__(self, reason: str):
         super().__init__(reason)
@@ -48,16 +48,16 @@ class PhotoError(Exception):
 
 
 def prepare(photo: str, data: bytes, side: int = SIDE) -> Photo:
-    """Makes the photo in an image file's bytes uniform: upright, RGB, its longer side at most `side` pixels, as JPEG.
+    """Makes a photo from the bytes of an image file: upright RGB, at most `side` pixels on each side, as JPEG.
 
     A JPEG that is so already keeps the bytes of its picture. No metadata is kept: neither where a photo was taken, nor
-    by whom. Transparency is laid on white; of an animation the first picture counts. Raises PhotoError: "not an image",
+    by whom. Transparent parts become white; an animation gives its first picture. Raises PhotoError: "not an image",
     "undecodable" (cut short, broken), "too small" (its shorter side, once reduced, below `SMALLEST`), "too large" (a
     decompression bomb).
     """
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
-        # A JPEG can be decoded at a fraction of its size: twice what is needed leaves the reduction its quality.
+        # A JPEG can be decoded at a fraction of its size; at twice the size needed, the reduction keeps its quality.
         image.draft(None, (2 * side, 2 * side))
         image.load()
         orientation = _orientation(image)  # Not before: Pillow turns a TIFF upright when it is loaded.
@@ -78,7 +78,7 @@ def prepare(photo: str, data: bytes, side: int = SIDE) -> Photo:
 
 
 def _stripped(jpeg: bytes) -> bytes | None:
-    """Strips a JPEG's metadata; None where that cannot be done, or what is left is larger than a picture should be."""
+    """Strips a JPEG's metadata. Returns None when that fails, or when more than `LARGEST` bytes are left."""
     try:
         stripped = strip_metadata(jpeg)
     except ValueError:  # Pillow reads files that are not quite JPEG.
@@ -90,7 +90,7 @@ def _orientation(image: Image.Image) -> int:
     """Reads EXIF's orientation: 1 (upright) where there is none or the EXIF data is broken, as viewers do."""
     try:
         return image.getexif().get(ExifTags.Base.Orientation, 1)
-    except Exception:  # As above; a picture is not lost for its notes.
+    except Exception:  # As above: a picture is not lost because its EXIF data is broken.
         return 1
 
 
@@ -104,7 +104,7 @@ def _rgb(image: Image.Image) -> Image.Image:
 
 
 def _encode(image: Image.Image) -> bytes:
-    image.info.clear()  # Comments of the source would be written, too.
+    image.info.clear()  # Or the comments of the source would be written as well.
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=QUALITY)
     return buffer.getvalue()

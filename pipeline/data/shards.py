@@ -24,13 +24,13 @@ from pipeline.files import atomic, replace_folder, sha256
 from pipeline.progress import track
 
 SHARD = 500
-"""Photos a shard, at most: some 30 MB, and what a kill -9 loses at most."""
+"""Photos in a shard, at most: some 30 MB, and the most that a kill -9 loses."""
 ROW_GROUP = 50
 """Photos read at once."""
 SCHEMA = pa.schema([(PHOTO, pa.string()), (JPEG, pa.binary()), (WIDTH, pa.int32()), (HEIGHT, pa.int32())])
 
 Preparing = Callable[[Iterable[tuple[str, bytes | PhotoError]]], Iterator[Photo | PhotoError]]
-"""A way to `prepare` a stream of image files, with their photos' ids, elsewhere: in order; errors pass through."""
+"""A function that prepares image files, given with their photos' ids, elsewhere: in order; errors pass through."""
 
 
 def pack(
@@ -44,11 +44,11 @@ def pack(
 ) -> dict[str, str]:
     """Packs photos, given by their unique ids, into `folder`: it appears when all are done, and replaces an older one.
 
-    `load` gives the photo of an id, or raises PhotoError: then it is left out, and returned with the reason. It runs in
-    `threads` threads; but with `preparing` it gives an image file's bytes, and runs in this one. Finished shards wait
-    in a folder of `work`, named by the ids, by what prepares photos (the code, Pillow's version), and by `key`, which
-    must hold all else that decides how they look: after a kill -9 the same call resumes. Raises ValueError when an id
-    is listed twice.
+    `load` returns the photo of an id, or raises PhotoError: then the photo is left out, and returned with the reason.
+    It runs in `threads` threads; with `preparing`, it returns an image file's bytes and runs in the calling thread.
+    Finished shards wait in a folder of `work` that is named after the ids, the preparation (its code, Pillow's version)
+    and `key`, which must hold all else that decides how photos look: after a kill -9, the same call resumes. Raises
+    ValueError when an id is listed twice.
     """
     names = sorted(photos)
     if len(set(names)) < len(names):

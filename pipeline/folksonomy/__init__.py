@@ -1,1 +1,1 @@
-"""Refinement to cores, splits, and the statistics of a folksonomy."""
+"""Refinement, splits and statistics of a folksonomy."""

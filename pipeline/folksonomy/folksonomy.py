@@ -15,7 +15,7 @@ from pipeline.data.vocabulary import codes, vocabulary
 class Folksonomy:
     """Tag assignments, sorted by post and tag: a refinement step leaves some of them.
 
-    Posts without assignments stay listed in `user` and `photo`, and count no more.
+    Posts without assignments stay listed in `user` and `photo`, but no longer count.
     """
 
     users: Sequence[str]
@@ -57,7 +57,7 @@ class Folksonomy:
         )
 
     def keep(self, mask: np.ndarray) -> "Folksonomy":
-        """Keeps the assignments where a mask is true; this very object when it is so everywhere."""
+        """Keeps the assignments where a mask is true; returns this very object when it is true everywhere."""
         return self if mask.all() else replace(self, post=self.post[mask], tag=self.tag[mask])
 
     def keep_users(self, mask: np.ndarray) -> "Folksonomy":

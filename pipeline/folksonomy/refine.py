@@ -13,7 +13,7 @@ from pipeline.folksonomy.steps.base import Step
 def refine(
     posts: pl.DataFrame, steps: Sequence[Step], rng: np.random.Generator
 ) -> tuple[pl.DataFrame, list[dict[str, str | int]]]:
-    """Takes the steps in their order: the assignments that stay, and what each step left.
+    """Applies the steps in order. Returns the assignments that stay, and a trace of what each step left.
 
     posts: user, photo, tags (list), in any order, no post twice. The result is user, photo, tag, sorted; no assignment
     twice. The trace has a row for the source and one for each step: step (its label), users, photos, tags, posts,
@@ -21,7 +21,7 @@ def refine(
     """
     folksonomy = Folksonomy.from_posts(posts)
     if not len(folksonomy.tag):
-        raise InputError("The source has no post with a tag: nothing is there to refine.")
+        raise InputError("The source has no post with a tag: there is nothing to refine.")
     trace = [{"step": "source"} | folksonomy.counts()]
     for number, step in enumerate(steps, start=1):
         folksonomy = step.apply(folksonomy, rng)

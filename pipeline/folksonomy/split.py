@@ -1,4 +1,4 @@
-"""The split: which posts are left out of the training, to test on them."""
+"""The split: posts that are left out of the training, for the test and for validation."""
 
 import numpy as np
 import polars as pl
@@ -11,13 +11,13 @@ from pipeline.folksonomy.split_rules import SplitRule
 def split(
     assignments: pl.DataFrame, source: pl.DataFrame, rule: SplitRule, rng: np.random.Generator
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Parts posts into training and test posts: user, photo, tags (sorted), sorted by user and photo.
+    """Splits posts into training and test posts: user, photo, tags (sorted), sorted by user and photo.
 
     assignments: user, photo, tag, in any order; each of its posts is in exactly one half. source: the source's posts:
-    user, photo and, where the rule asks for it, time (of equal times the first by photo counts as newest, none as the
-    oldest of all) or split ("train" or "test"). Of a user's n posts min(rule, n - 1) or floor(share · n) are left out,
-    so that one is left to learn from; a given split is taken as it is. Raises InputError when `source` lacks what the
-    rule asks for, and when a half is empty.
+    user, photo and, where the rule asks for it, time (among equal times, the first by photo counts as the newest; a
+    missing time counts as the oldest) or split ("train" or "test"). Of a user's n posts, min(rule, n - 1) or
+    floor(share · n) are left out, so that one is left to learn from; a given split is taken as it is. Raises InputError
+    when `source` lacks what the rule asks for, and when a half is empty.
     """
     posts = assignments.group_by(POST).agg(pl.col(TAG).sort().alias(TAGS)).sort(POST)
     (left_out,) = rule.leave_out(posts, source, rng, folds=1)
@@ -35,9 +35,9 @@ def validation_posts(
 
     train: user, photo, tags, sorted by user and photo, as `split` gives them; source: as for `split`. Returns those
     columns and fold (int32, from 0), sorted by fold, user and photo: each fold is left out by itself, and no post is in
-    two; of the newest posts, the second fold are the next newest. A given split has no validation posts: there a fold
-    is one post of each user, drawn at random. No posts where there is none to spare. Raises SettingError when that is
-    so of a later fold than the first.
+    two; after a fold of the newest posts comes one of the next newest. A given split names no validation posts: there,
+    a fold is one post of each user, drawn at random. The result is empty when there is no post to spare. Raises
+    SettingError when there is one for the first fold, but none for a later one.
     """
     rule = rule.for_validation()
     parts = [train.filter(left_out) for left_out in rule.leave_out(train, source, rng, folds)]

@@ -1,4 +1,4 @@
-"""Split rules: the ways to leave posts of each user out."""
+"""Split rules: the ways to leave out some of each user's posts."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -34,7 +34,7 @@ class SplitRule(Config, ABC):
 class LeavePosts(SplitRule):
     """The rule that leaves out a number of each user's posts, drawn at random."""
 
-    test_posts: int = Field(ge=1, description="How many posts of each user are left out, drawn at random.")
+    test_posts: int = Field(ge=1, description="Posts of each user that are left out, drawn at random.")
 
     def leave_out(
         self, posts: pl.DataFrame, source: pl.DataFrame, rng: np.random.Generator, folds: int
@@ -57,24 +57,24 @@ class LeaveShare(SplitRule):
 class LeaveNewest(SplitRule):
     """The rule that leaves out a number of each user's newest posts."""
 
-    newest_posts: int = Field(ge=1, description="How many of the newest posts of each user are left out.")
+    newest_posts: int = Field(ge=1, description="Newest posts of each user that are left out.")
 
     def leave_out(
         self, posts: pl.DataFrame, source: pl.DataFrame, rng: np.random.Generator, folds: int
     ) -> list[pl.Series]:
-        times = _given(posts, source, TIME)
+        times = _source_column(posts, source, TIME)
         return _folds(posts, -times.fill_null(times.min() - 1), _all_but_one(self.newest_posts), folds)
 
 
 class GivenSplit(SplitRule):
-    """The rule that takes the split that the source gives. It makes one fold."""
+    """The rule that adopts the split that the source gives, as one fold."""
 
     given: Literal[True] = Field(description="The posts that the source calls `test` are left out.")
 
     def leave_out(
         self, posts: pl.DataFrame, source: pl.DataFrame, rng: np.random.Generator, folds: int
     ) -> list[pl.Series]:
-        return [_given(posts, source, SPLIT).eq_missing(TEST)]
+        return [_source_column(posts, source, SPLIT).eq_missing(TEST)]
 
     def for_validation(self) -> SplitRule:
         """Returns a rule that draws one post of each user: the source gives no validation posts."""
@@ -106,20 +106,20 @@ def _shuffled(posts: pl.DataFrame, rng: np.random.Generator) -> pl.Series:
 
 
 def _folds(posts: pl.DataFrame, order: pl.Series, number: pl.Expr, folds: int) -> list[pl.Series]:
-    """Cuts each user's posts, by `order` and then by photo, into folds of `number` posts: which posts each has."""
+    """Cuts each user's posts, by `order` and then by photo, into folds of `number` posts; returns their masks."""
     rank = pl.col("order").rank("ordinal").over(USER)
     size = number.over(USER)
     ordered = posts.select(USER, order.alias("order"))
     return [ordered.select((rank > fold * size) & (rank <= (fold + 1) * size)).to_series() for fold in range(folds)]
 
 
-def _given(posts: pl.DataFrame, source: pl.DataFrame, column: str) -> pl.Series:
+def _source_column(posts: pl.DataFrame, source: pl.DataFrame, column: str) -> pl.Series:
     """Looks up a column of the source, time or split, for each post."""
     if column in source.columns:
         values = posts.join(source.select(*POST, column), on=POST, how="left", maintain_order="left")[column]
         if not values.is_null().all():
             return values
     raise InputError(
-        f"This split needs the {column} of the posts, and the source gives none: name the column of it in the source's "
+        f"This split needs the {column} of the posts, and the source gives none: name its column in the source's "
         "configuration, or choose another split."
     )

@@ -13,21 +13,23 @@ from nltk.corpus.reader.wordnet import WordNetCorpusReader
 from pipeline.errors import InputError
 
 VARIABLE = "WNSEARCHDIR"
-"""The environment variable that names the folder of WordNet's files: WordNet's own programs know it, too."""
+"""The environment variable that names the folder of WordNet's files, for WordNet's own programs as well."""
 NLTK = ("corpora/wordnet", "corpora/wordnet.zip/wordnet/")
 DEBIAN = Path("/usr/share/wordnet")
 
 
 def english(folder: Path | None = None) -> Callable[[str], bool]:
-    """Returns a test for English words, by WordNet (Miller 1995) and its morphology: `clouds` passes by `cloud`.
+    """Returns a test for English words, by WordNet (Miller 1995) and its morphology: `clouds` passes as `cloud`.
 
-    Case does not count, and a blank joins words as WordNet's underscore does. The files `index.*`, `data.*` and `*.exc`
-    are taken from the first of: `folder`, the folder named by `WNSEARCHDIR`, NLTK's own download, Debian's package
+    Case is ignored, and a blank joins words as WordNet's underscore does. The files `index.*`, `data.*` and `*.exc` are
+    taken from the first of: `folder`, the folder named by `WNSEARCHDIR`, NLTK's own download, Debian's package
     `wordnet-base`. Raises InputError when there are none.
     """
     root = _locate(folder)
     try:
-        with warnings.catch_warnings(action="ignore", category=UserWarning):  # It misses the multilingual files.
+        with warnings.catch_warnings(
+            action="ignore", category=UserWarning
+        ):  # Of missing multilingual files.
             reader = _Reader(root, omw_reader=None)
     except (OSError, ValueError) as error:
         raise InputError(f"{root} does not hold WordNet's files ({error}): name their folder by {VARIABLE}.") from None
@@ -35,19 +37,19 @@ def english(folder: Path | None = None) -> Callable[[str], bool]:
 
 
 class _Reader(WordNetCorpusReader):
-    """NLTK's reader without what the morphology has no use for and Debian's package leaves out."""
+    """NLTK's reader, without the files that the morphology does not need and Debian's package leaves out."""
 
     def open(self, file):
         return io.StringIO() if file == "lexnames" else super().open(file)
 
     def map_wn(self, version="wordnet"):
-        """No mapping of senses between WordNet's versions."""
+        """Skips the mapping of senses between WordNet's versions."""
 
     def knows(self, word: str) -> bool:
         """Decides whether the word is a lemma, or the morphology finds one for it.
 
-        The morphology takes ten microseconds: it is left out for a lemma, and otherwise asked only for those parts of
-        speech in which the word is irregular or has an ending that a rule changes.
+        The morphology takes ten microseconds: it is skipped for a lemma, and otherwise consulted only for those parts
+        of speech in which the word is irregular or has an ending that a rule changes.
         """
         if word in self._lemma_pos_offset_map:
             return True
@@ -80,7 +82,7 @@ def _locate(folder: Path | None) -> str | nltk.data.PathPointer:
 
 
 def _allowed(folder: Path) -> str:
-    """Registers a folder with NLTK, which reads nothing outside those that it knows, and returns its path."""
+    """Registers a folder with NLTK, which reads only from registered folders, and returns its path."""
     path = str(folder.resolve())
     if path not in nltk.data.path:
         nltk.data.path.append(path)

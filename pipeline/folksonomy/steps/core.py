@@ -10,11 +10,11 @@ from pipeline.folksonomy.steps.base import Step
 
 
 class Core(Step):
-    """The step that keeps the core: users and tags that are busy enough among themselves."""
+    """The step that keeps the core: the users and tags that are in enough posts with one another."""
 
     keep: Literal["core"] = Field(description="Keeps users and tags in enough posts, to the fixpoint.")
-    user: int = Field(ge=1, description="In how many posts each user is, at least.")
-    tag: int = Field(ge=1, description="In how many posts each tag is, at least.")
+    user: int = Field(ge=1, description="Posts of each user, at least.")
+    tag: int = Field(ge=1, description="Posts with each tag, at least.")
 
     def label(self) -> str:
         return f"core of {self.user:,} posts a user, {self.tag:,} a tag"
@@ -22,7 +22,7 @@ class Core(Step):
     def apply(self, folksonomy: Folksonomy, rng: np.random.Generator) -> Folksonomy:
         """Leaves the largest part in which every user has `user` posts and every tag `tag` posts, at least.
 
-        The core is unique: what is below a bound now is below it in each part of what is left, whatever goes first.
+        The core is unique: a user or tag below its bound stays below it whatever else is dropped, in whatever order.
         """
         while True:
             busy_users = folksonomy.posts_of_users() >= self.user

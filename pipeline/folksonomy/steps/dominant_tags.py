@@ -21,7 +21,7 @@ class DominantTags(Step):
         return f"without tags on more than {100 * self.share:g} % of a user's photos"
 
     def apply(self, folksonomy: Folksonomy, rng: np.random.Generator) -> Folksonomy:
-        # A user posts a photo once, so that their posts are their photos.
+        # A user posts a photo only once: the number of their posts is that of their photos.
         user = folksonomy.user[folksonomy.post]
         pairs = pl.DataFrame({USER: user, TAG: folksonomy.tag})
         tagged = pairs.select(pl.len().over(USER, TAG)).to_series().to_numpy()

@@ -13,7 +13,7 @@ class SampledUsers(Step):
     """The step that keeps some users, drawn at random."""
 
     keep: Literal["sampled_users"] = Field(description="Keeps users drawn at random, from the recipe's seed.")
-    count: int = Field(ge=1, description="How many users stay; all, where there are no more.")
+    count: int = Field(ge=1, description="Users that stay; all of them, where there are no more.")
 
     def label(self) -> str:
         return f"{self.count:,} sampled users"
