@@ -27,9 +27,7 @@ def english(folder: Path | None = None) -> Callable[[str], bool]:
     """
     root = _locate(folder)
     try:
-        with warnings.catch_warnings(
-            action="ignore", category=UserWarning
-        ):  # Of missing multilingual files.
+        with warnings.catch_warnings(action="ignore", category=UserWarning):  # Of missing multilingual files.
             reader = _Reader(root, omw_reader=None)
     except (OSError, ValueError) as error:
         raise InputError(f"{root} does not hold WordNet's files ({error}): name their folder by {VARIABLE}.") from None

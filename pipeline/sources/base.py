@@ -15,23 +15,23 @@ from pipeline.errors import InputError
 
 @dataclass(frozen=True)
 class CrawlTask:
-    """Where a source finds what it reads and puts what it makes, and how it goes about it."""
+    """The folders that a source reads and writes, and the options of its work."""
 
     data: Path
-    """The folder of what the source needs from the outside."""
+    """The folder with what the source needs from outside."""
     photos: Path
     """The folder of packed photos, which appears when all are done (see `shards.pack`)."""
     work: Path
     """A folder for resumable work."""
     preparing: Preparing | None = None
-    """Prepares image files somewhere else; for sources that read such files."""
+    """The function that prepares image files elsewhere, for sources that read such files."""
     retry: tuple[str, ...] = ()
-    """Final statuses to ask for once more; for sources with a journal."""
+    """Final statuses whose photos are asked for once more, for sources with a journal."""
 
 
 @dataclass(frozen=True)
 class Crawled:
-    """Posts whose photos can be had, and what was left out."""
+    """The posts whose photos can be had, and what was left out."""
 
     posts: pl.DataFrame
     """user, photo, tags (distinct, at least one), and time or split where the source has them; sorted by user
@@ -44,13 +44,13 @@ class Source(Config, ABC):
     """A place where posts and photos come from: its settings, and the way to collect them."""
 
     simulated: ClassVar[tuple[str, ...]] = ()
-    """Sentences on what is made up, for whoever reads results."""
+    """Sentences about what is simulated, for readers of the results."""
     published: ClassVar[Mapping[str, Mapping[str, int]]] = {}
-    """Published sizes of its folksonomies (see `stats.table_2`), by the recipe that leads to them."""
+    """Published sizes of its folksonomies (see `stats.table_2`), by recipe."""
     keeps_journal: ClassVar[bool] = False
-    """Whether each photo has a status that outlives a run: it can be shown, and failures can be asked for again."""
+    """True when each photo has a status that outlives a run, to be shown, and to ask for failures again."""
     reads_files: ClassVar[bool] = False
-    """Whether its photos are image files on this machine, which others may prepare."""
+    """True when its photos are image files on this machine, which other machines may prepare."""
 
     @abstractmethod
     def collect(self, task: CrawlTask) -> Crawled:
@@ -61,5 +61,5 @@ class Source(Config, ABC):
         """
 
     def status(self, work: Path) -> str:
-        """Counts the photos of each status in the journal, also while a crawl writes it."""
+        """Counts the photos of each status in the journal, even while a crawl writes it."""
         raise InputError(f"{type(self).__name__} keeps no journal in {work}.")

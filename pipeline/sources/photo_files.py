@@ -1,4 +1,4 @@
-"""A folder of photos, whose names come from somewhere else and are not to be trusted."""
+"""Photos from a folder, by names that come from elsewhere and are not to be trusted."""
 
 import os
 from collections.abc import Collection
@@ -9,7 +9,7 @@ from pipeline.data.photo import PhotoError, prepare
 from pipeline.data.shards import Preparing, pack
 
 LARGEST = 256 * 1024**2
-"""A larger file, in bytes, is no photo: it is not read into memory to find that out."""
+"""Bytes of a file that is read into memory, at most: a larger one is no photo."""
 
 
 def pack_folder(
@@ -18,7 +18,7 @@ def pack_folder(
     """Packs the named files below `root` into `photos` (see `shards.pack`); returns the others, each with the reason.
 
     Reasons are those of `photo.prepare`, and "unsafe name" (it leads out of the folder: by `..`, as an absolute path,
-    by a link), "no such file", "unreadable file". Sub-folders are fine; a photo's id is the name as it was given.
+    by a link), "no such file", "unreadable file". Sub-folders are fine; a photo's id is the name as given.
     """
     real = Path(os.path.realpath(root))
     read = partial(_read, real)
@@ -53,12 +53,12 @@ def _locate(root: Path, name: str) -> Path:
 
 
 def _state(root: Path, names: Collection[str]) -> str:
-    """Notes all that decides how the photos look: size and time of change of each file, where there is one."""
+    """Returns all that decides how the photos look: each file's size and time of change, where it exists."""
     states = []
     for name in sorted(names):
         try:
             stat = _locate(root, name).stat()
             states.append((stat.st_size, stat.st_mtime_ns))
         except (PhotoError, OSError):
-            states.append(None)  # Reading it fails, too, and says why.
+            states.append(None)  # Reading it will fail as well, with the reason.
     return repr(states)

@@ -1,4 +1,4 @@
-"""Photos made uniform over Ray, for a table whose photos are many or large."""
+"""Preparation of photos over Ray, for a table whose photos are many or large."""
 
 import pickle
 from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -16,7 +16,7 @@ File = tuple[str, bytes | PhotoError]
 def prepare_on_ray(files: Iterable[File], address: str | None = None) -> Generator[Photo | PhotoError, None, None]:
     """Prepares image files over Ray, at the cluster's address or on this machine (see `cluster.stream`).
 
-    The caller's machine reads the files and writes the shards, the others decode.
+    The caller's machine reads the files and writes the shards; the others decode.
     """
     files = iter(files)
     chunks: Iterator[list[File]] = iter(lambda: list(islice(files, CHUNK)), [])

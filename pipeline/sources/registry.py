@@ -1,4 +1,4 @@
-"""The sources by the names that settings give them."""
+"""The sources, by their names in the settings."""
 
 from collections.abc import Mapping
 

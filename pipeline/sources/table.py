@@ -1,4 +1,4 @@
-"""A table of one's own: files that say who posted which photo with which tags, and a folder of photos."""
+"""A table of your own: files of posts, with users, photos and tags, and a folder of photos."""
 
 import os
 from datetime import UTC, datetime, timedelta
@@ -32,22 +32,22 @@ Text = Annotated[str, StringConstraints(min_length=1)]
 
 
 class TableSource(Source):
-    """A table of one's own: text or Parquet files of posts, and a folder of photos."""
+    """A table of your own: text or Parquet files of posts, and a folder of photos."""
 
     reads_files: ClassVar[bool] = True
 
     files: list[Text] = Field(min_length=1, description="Files of posts: Parquet by the suffix .parquet, else text.")
-    test_files: list[Text] = Field(description="Files whose posts are the given test set; then `files` are training.")
-    columns: list[Text] | None = Field(description="The columns' names, for text files without a line of them.")
+    test_files: list[Text] = Field(description="Files of the given test posts; `files` are then the training posts.")
+    columns: list[Text] | None = Field(description="Names of the columns, for text files without a header line.")
     delimiter: Annotated[str, StringConstraints(pattern=r"^[\x01-\x7f]$")] | None = Field(
-        description="What stands between a text file's columns; null takes it from the suffix, .csv or .tsv."
+        description="The character between a text file's columns; null takes it from the suffix, .csv or .tsv."
     )
-    quoted: bool = Field(description="Whether a text file's values may stand in double quotation marks.")
+    quoted: bool = Field(description="True when a text file's values may stand in double quotation marks.")
     user: Text = Field(description="The column of the user.")
-    photo: Text = Field(description="The column of the photo: its id and, with a folder of photos, its file in there.")
+    photo: Text = Field(description="The column of the photo: its id and, with a folder of photos, its file there.")
     tags: Text = Field(description="The column of the tags.")
-    separator: Text | None = Field(description="What parts the tags of a row; null when it holds one tag, or a list.")
-    lowercase: bool = Field(description="Whether tags are made lower case, so that `Sea` and `sea` are one.")
+    separator: Text | None = Field(description="The text between the tags of a row; null for one tag a row, or a list.")
+    lowercase: bool = Field(description="True to make tags lower case, so that `Sea` and `sea` are one.")
     time: Text | None = Field(description="The column of the post's time, numbers or ISO dates; null for none.")
     split: Text | None = Field(description="The column that says `train` or `test`; null for none.")
     photos: Text | None = Field(description="The folder of photos; null when there are none.")
@@ -74,21 +74,21 @@ class TableSource(Source):
                 )
         failures = pack_folder(names, root, task.photos, task.work, preparing=task.preparing)
         reasons = pl.col(PHOTO).replace_strict(failures, default=None, return_dtype=pl.String)
-        return Crawled(*_parted(posts.with_columns(reasons.alias(REASON)), left_out))
+        return Crawled(*_usable_posts(posts.with_columns(reasons.alias(REASON)), left_out))
 
 
 def read_posts(table: TableSource, folder: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Reads a table's posts, and what is to be left out.
+    """Reads a table's posts, and lists what is left out.
 
     Posts: user, photo, tags (list, sorted), then time (int64) and split ("train" or "test") where the table has them;
-    sorted by user and photo. A post in several rows has the tags of all, and the first of the times. Of a tag, white
-    space around it goes (and upper case, if so configured); empty and repeated tags go. Whole numbers are times as they
-    are; dates, and decimals taken for seconds, become milliseconds since 1970 (UTC where no time zone is given). A post
-    without a time has null.
+    sorted by user and photo. A post in several rows has the tags of all of them, and the earliest time. White space
+    around a tag is stripped (and the tag made lower case, if so configured); empty and repeated tags are dropped. Times
+    that are whole numbers stay as they are; dates, and decimals, which count seconds, become milliseconds since 1970
+    (UTC where no time zone is given). A post without a time has null.
 
-    Left out: user, photo (null where missing), reason: "no user", "no photo", "no tags"; sorted. Empty lines are no
-    rows. Raises InputError for a file or column that is missing or cannot be read, a time or a split that is none, a
-    post in both halves, and a table without a usable post.
+    Left out: user, photo (null where missing), reason: "no user", "no photo", "no tags"; sorted. Empty lines are not
+    rows. Raises InputError for a file or column that is missing or cannot be read, an invalid time or split, a post in
+    both halves, and a table without a usable post.
     """
     for field, names in (("files", table.files), ("test_files", table.test_files)):
         for name in names:
@@ -104,11 +104,11 @@ def read_posts(table: TableSource, folder: Path) -> tuple[pl.DataFrame, pl.DataF
     posts = _merged(rows.drop_nulls(POST), table.lowercase)
     optional = [TIME] * bool(table.time) + [SPLIT] * bool(table.split or table.test_files)
     no_tags = pl.when(pl.col(TAGS).is_null()).then(pl.lit("no tags"))
-    return _parted(posts.select(*TAGGED_POST, *optional, no_tags.alias(REASON)), nameless)
+    return _usable_posts(posts.select(*TAGGED_POST, *optional, no_tags.alias(REASON)), nameless)
 
 
 def _check_inside(field: str, name: str, data: Path, folder: Path) -> None:
-    """Refuses a folder that is not inside the source's own, which alone is watched for changes."""
+    """Raises SettingError for a folder outside the source's own, the only one that is watched for changes."""
     if not Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(data)):
         raise SettingError(
             field,
@@ -118,7 +118,7 @@ def _check_inside(field: str, name: str, data: Path, folder: Path) -> None:
 
 
 def _merged(rows: pl.DataFrame, lowercase: bool) -> pl.DataFrame:
-    """Merges rows to posts, sorted: user, photo, tags (null where none is left), time, split."""
+    """Merges rows into posts, sorted: user, photo, tags (null where none is left), time, split."""
     tag = pl.col(TAGS).str.strip_chars()
     tags = rows.select(TAGGED_POST).explode(TAGS).with_columns(tag.str.to_lowercase() if lowercase else tag)
     tags = tags.filter(pl.col(TAGS) != "").group_by(POST).agg(pl.col(TAGS).unique().sort())
@@ -130,8 +130,8 @@ def _merged(rows: pl.DataFrame, lowercase: bool) -> pl.DataFrame:
     return posts.join(tags, on=POST, how="left", maintain_order="left")
 
 
-def _parted(posts: pl.DataFrame, left_out: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Parts the posts without a reason to leave them out from the others, which join what was left out before."""
+def _usable_posts(posts: pl.DataFrame, left_out: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Returns the posts without a reason to leave them out; the others join what was left out before."""
     usable = posts.filter(pl.col(REASON).is_null()).drop(REASON)
     columns = list(LEFT_OUT_TYPES)
     left_out = pl.concat([left_out, posts.drop_nulls(REASON).select(columns)]).sort(columns)
@@ -203,7 +203,7 @@ def _tags(table: TableSource, kind: pl.DataType, path: Path) -> pl.Expr:
 
 
 def _milliseconds(times: pl.Series, path: Path) -> pl.Series:
-    """Times as int64: whole numbers as they are, decimals times 1000, dates as milliseconds since 1970."""
+    """Converts times to int64: whole numbers stay, decimals count seconds, dates become milliseconds since 1970."""
     if times.dtype in (pl.Date, pl.Datetime):
         return times.dt.epoch("ms")
     if times.dtype.is_integer():

@@ -12,9 +12,7 @@ from pipeline.folksonomy.steps.base import Step
 class TopTags(Step):
     """The step that keeps the most popular tags."""
 
-    keep: Literal["top_tags"] = Field(
-        description="Keeps the tags of the most posts; ties go to the first by name."
-    )
+    keep: Literal["top_tags"] = Field(description="Keeps the tags of the most posts; ties go to the first by name.")
     count: int = Field(ge=1, description="Tags that stay.")
 
     def label(self) -> str:

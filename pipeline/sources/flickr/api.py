@@ -16,24 +16,24 @@ T = TypeVar("T")
 KEY_VARIABLE = "FLICKR_API_KEY"
 """The environment variable that holds the key of the API."""
 KEYS_PAGE = "https://www.flickr.com/services/api/keys"
-"""Where Flickr gives keys."""
+"""The page where Flickr issues keys."""
 INVALID_KEY = "100"
 PASSING = {"105": "service unavailable", "106": "operation failed", "201": "service refused"}
-"""Codes of trouble on Flickr's side, of every method."""
+"""Codes of trouble on Flickr's side, for every method."""
 GET_INFO = {"1": NOT_FOUND, "2": PRIVATE}
-"""Codes of `getInfo` that no later call changes, with what they say of the photo."""
+"""Codes of `getInfo` that no later call changes, with the status that each gives the photo."""
 
 LARGEST_NUMBER = 2**63
-"""Numbers in an answer are smaller: ids and times."""
+"""The bound below which all numbers in an answer lie: ids and times."""
 
 
 def _object(value: Any) -> dict[str, Any]:
-    """Returns a JSON object; an empty one in the place of anything else."""
+    """Returns a JSON object; an empty one in place of anything else."""
     return value if isinstance(value, dict) else {}
 
 
 def _text(value: Any) -> str:
-    """Returns a JSON string or whole number as text without white space around it; empty when it can be no name."""
+    """Returns a JSON string or whole number as stripped text; empty when it cannot be a name."""
     if isinstance(value, int) and abs(value) < LARGEST_NUMBER:
         value = str(int(value))
     return clean_name(value) if isinstance(value, str) else ""
@@ -54,7 +54,7 @@ class _Tag(BaseModel):
 
 
 class _Tags(BaseModel):
-    # A tag that is none has neither author nor content.
+    # Anything but an object becomes a tag with neither author nor content.
     tag: list[Annotated[_Tag, BeforeValidator(_object)]]
 
 
@@ -81,7 +81,7 @@ class PhotoInfo(BaseModel):
     owner: str
     """The owner's id."""
     tags: list[tuple[str, str]]
-    """Author's id and tag, without machine tags and what is no name: empty, endless, with control characters."""
+    """Pairs of author's id and tag, without machine tags and what cannot be a name (see `clean_name`)."""
     server: Plain
     """The part of the picture's address that names the server."""
     secret: Plain
@@ -91,9 +91,9 @@ class PhotoInfo(BaseModel):
 
     @classmethod
     def from_answer(cls, answer: Mapping[str, Any], asked: str) -> Self:
-        """Reads an answer about the photo asked for, whatever JSON it holds. Raises Oddity when it is of no use.
+        """Reads an answer about the photo asked for, whatever JSON it holds. Raises Oddity when it is unusable.
 
-        One tag that is none costs the photo no other.
+        A malformed tag does not cost the photo its other tags.
         """
         try:
             photo = _InfoAnswer.model_validate(answer).photo
@@ -120,7 +120,7 @@ class PhotoInfo(BaseModel):
 class FlickrApi:
     """A client of Flickr's API.
 
-    It knows the form of calls and failures; requests, their rate and their retries are the host's matter.
+    It knows the form of calls and failures; requests, their rate and their retries are left to the host.
     """
 
     def __init__(self, host: Host, key: SecretStr):
@@ -128,7 +128,7 @@ class FlickrApi:
         self._key = key
 
     async def get_info(self, photo: str, visit: Visit) -> PhotoInfo:
-        """Asks who owns a photo, who gave it which tags, and where its picture lies. Raises what `call` raises."""
+        """Asks for a photo's owner, its tags with their authors, and its picture's address. Raises as `call` does."""
         return await self.call(
             "flickr.photos.getInfo",
             {"photo_id": photo},
@@ -145,7 +145,7 @@ class FlickrApi:
         visit: Visit,
         final: Mapping[str, str],
     ) -> T:
-        """Calls a method of the API. Returns what `read` makes of its answer; it raises Oddity for one of no use.
+        """Calls a method of the API, and returns the result of `read`, which raises Oddity for an unusable answer.
 
         final: the codes of the method that no later call changes, with the status that each stands for. Raises Failure
         for those, Refusal for no usable answer (see `Host.get`), CredentialError for a key that Flickr does not know.
@@ -157,7 +157,7 @@ class FlickrApi:
 
 
 def _parse(answer: Answer, final: Mapping[str, str]) -> dict[str, Any]:
-    """Returns the object of a call that went well. Flickr's own messages are not repeated: they can hold the key."""
+    """Returns the object that a successful call gave. Flickr's own messages are not repeated: they can hold the key."""
     if answer.status != 200:
         raise unexpected(answer)
     try:

@@ -1,4 +1,4 @@
-"""Flickr's two hosts, connected as the settings want it."""
+"""The connection to Flickr's two hosts, as configured."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,7 +12,7 @@ from pipeline.sources.flickr.host import Host, Manners, session
 
 @asynccontextmanager
 async def connect(config: FlickrConfig, key: SecretStr | None) -> AsyncIterator[tuple[Host, FlickrApi | None]]:
-    """Opens the image host and the API, which is None without a key."""
+    """Connects to the image host and to the API, which is None without a key."""
     manners = {name: getattr(config, name) for name in ("attempts", "backoff", "refusals")}
     async with session(config.in_flight, config.timeout, config.contact) as http:
         photos = Host(http, config.photo_url, Manners(config.photo_rate, **manners))

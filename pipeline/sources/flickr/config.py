@@ -1,4 +1,4 @@
-"""The settings of whatever asks Flickr."""
+"""The settings of a source that asks Flickr."""
 
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -27,7 +27,7 @@ Address = Annotated[str, AfterValidator(_web_address)]
 
 
 class FlickrConfig(Config):
-    """Flickr's hosts, and the manners towards them."""
+    """Flickr's hosts, and the limits of requests to them."""
 
     api_url: Address = Field(description="Flickr's API.")
     photo_url: Address = Field(description="Flickr's image host.")
@@ -35,11 +35,11 @@ class FlickrConfig(Config):
     photo_rate: float = Field(gt=0, description="Photos fetched a second, at most.")
     in_flight: int = Field(ge=1, le=64, description="Photos worked on at once.")
     timeout: float = Field(gt=0, description="Seconds that a request may take, body included.")
-    attempts: int = Field(ge=1, description="Requests for the same thing in a row before it is put off.")
+    attempts: int = Field(ge=1, description="Requests for the same thing, one after another, before it is put off.")
     backoff: float = Field(ge=0, description="Seconds before the second attempt; doubled for each further one.")
-    passes: int = Field(ge=1, description="Visits, in one run, to a photo that is put off, before it is an http error.")
+    passes: int = Field(ge=1, description="Visits in one run to a photo that is put off, before it is an http error.")
     refusals: int = Field(
-        ge=1, description="Photos that a host may refuse in a row, without a fault of their own; then the crawl stops."
+        ge=1, description="Photos that a host may refuse in a row, through no fault of theirs, before the crawl stops."
     )
     contact: Annotated[Text, AfterValidator(_printable)] | None = Field(
         description="An address of yours that the user agent names; null names none."

@@ -1,4 +1,4 @@
-"""The crawl: every photo that the journal waits for is visited, a few at once, until all have a final status."""
+"""The crawl: each photo that the journal waits for is visited, a few at once, until its status is final."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -44,9 +44,9 @@ class Crawl:
     """Visits, in one run, to a photo that is put off."""
 
     async def run(self) -> None:
-        """Visits what waits, then what was put off.
+        """Visits the photos that wait, then those that were put off.
 
-        Raises Stopped when a host must be left alone, or photos stay for which a host did not answer.
+        Raises Stopped when a host must be left alone, or when photos remain for which no host answered.
         """
         waiting, tally = self.journal.waiting(), _Tally.of(self.journal.summary())
         with meter("Crawling", tally.done + tally.pending, "photos", tally.done) as progress:
@@ -81,10 +81,10 @@ class Crawl:
                 for _ in range(min(self.in_flight, len(waiting))):
                     group.create_task(work())
         except BaseExceptionGroup as group_of_errors:
-            raise group_of_errors.exceptions[0] from None  # What failed first; the others were cancelled for it.
+            raise group_of_errors.exceptions[0] from None  # The first failure; it cancelled the others.
 
     async def _visit(self, photo: str, before: str, last: bool) -> str:
-        """Asks for all that is missing of a photo, and notes the outcome. Returns the photo's status.
+        """Asks for all that is missing of a photo, and records the outcome. Returns the photo's status.
 
         before: the status until now. last: true when this run will not come back to it.
         """
@@ -104,24 +104,24 @@ class Crawl:
         return status
 
     async def _put_off(self, photo: str, visit: Visit, refusal: Refusal, before: str, last: bool) -> str:
-        """Notes that a host gave no answer, which is its own fault or the photo's. Returns the photo's status.
+        """Records that a host gave no answer, which is its own fault or the photo's. Returns the photo's status.
 
-        A photo that was never put off before is evidence against a host that had answered until then. With any other
-        the question is open, and the host is asked for a photo that it gave before. If it answers, the photo is to
-        blame: it is an http error in the last pass, and the host's patience is not touched.
+        A photo that was never put off before is evidence against a host that had answered until then. For any other
+        photo the question is open, and the host is asked for one that it gave before. If it answers, the photo is to
+        blame: in the last pass it becomes an http error, and nothing is counted against the host.
         """
         is_evidence = before == PENDING and visit.host.has_answered and not last
         photo_is_to_blame = not is_evidence and await self._answers(visit.host)
         final = photo_is_to_blame and last and not isinstance(refusal, Unreachable)
         status = HTTP_ERROR if final else PENDING_RETRY
-        # Before the host is counted against: that may end the crawl, and the next one is to ask for other photos first.
+        # Before the refusal is counted: that may end the crawl, and the next one should ask for other photos first.
         self.journal.record(photo, status, visit.requests, refusal.reason)
         if not photo_is_to_blame:
             visit.host.refused(refusal)
         return status
 
     async def _answers(self, host: Host) -> bool:
-        """Asks a host for a photo that is ok; true when it answers, false when it does not or no photo is ok yet."""
+        """Checks that a host still answers, by a photo that is ok; false while there is none."""
         witness, visit = self.journal.any_ok(), Visit()
         if witness is None:
             return False
@@ -132,7 +132,7 @@ class Crawl:
                 await self.api.get_info(witness, visit)
         except Refusal:
             return False
-        except Failure:  # An answer, too: the photo has gone since. But an address that is refused is never asked for.
+        except Failure:  # An answer as well: the photo has since gone. But a refused address is never asked for.
             return visit.requests > 0
         return True
 
@@ -148,7 +148,7 @@ class Crawl:
         return await asyncio.to_thread(prepare, photo, data)
 
     def _path(self, photo: str, info: PhotoInfo | None) -> str:
-        """Returns where a photo's picture lies on the image host. Raises Failure when no address of it is known."""
+        """Returns the path of a photo's picture on the image host. Raises Failure when none is known."""
         if self.api and info:
             return picture_path(info.server, photo, info.secret)
         if address := self.addresses.get(photo):

@@ -1,6 +1,6 @@
-"""One host, asked politely: a steady rate, retries of what can pass, pauses when it asks for them, an end to patience.
+"""Polite requests to one host: a steady rate, retries of passing trouble, pauses when asked for, limited patience.
 
-Errors raised here are in words of our own: those of the HTTP library can hold addresses, and these the API key.
+Errors raised here are in words of our own: those of the HTTP library can hold addresses, and addresses the API key.
 """
 
 import asyncio
@@ -32,28 +32,28 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 PASSING = {408, 425, 429, *range(500, 600)}
-"""HTTP statuses that can pass: a request too early or one too many, trouble of the server."""
+"""HTTP statuses that can pass: a request too early or one too many, or trouble on the server."""
 LARGEST = 32 * 1024**2
-"""Bytes; a longer body is nothing that we asked for, and is not read to its end."""
+"""Bytes of a body that is read to its end, at most: a longer one is nothing that we asked for."""
 CONNECTING = 15.0
-"""Seconds until a connection that is not there yet counts as none."""
+"""Seconds within which a connection must be established."""
 LONGEST_WAIT = 60.0
 """Seconds between two attempts at the same thing, at most."""
 LONGEST_PAUSE = 120.0
-"""Seconds that a host is left alone for after refusals in a row, at most, unless it asks for more."""
+"""Seconds for which a host is left alone after refusals in a row, at most, unless it asks for more."""
 LONGEST_RETRY_AFTER = 2 * 3600.0
-"""Seconds that a host may ask us to wait; more are a LongPause. Flickr counts queries by the hour."""
+"""Seconds that a host may ask us to wait; more is a LongPause. Flickr counts queries by the hour."""
 YEAR = 365 * 86_400.0
-"""Seconds; whatever longer wait a host asks for is this long."""
+"""Seconds to which any longer wait that a host asks for is cut."""
 LOGGED_PAUSE = 10.0
-"""Seconds of a pause that is worth a line in the log."""
+"""Seconds of a pause that is worth a line in the log, at least."""
 FIRST_REFUSALS = 5
-"""Photos that a host may refuse before it has answered even once: there is no network, or the address is wrong."""
+"""Photos that a host may refuse before its first answer: the network is down, or the address wrong."""
 
 
 @dataclass(frozen=True)
 class Manners:
-    """The treatment that a host gets."""
+    """The limits of requests to a host."""
 
     rate: float
     """Requests a second, at most."""
@@ -96,7 +96,7 @@ def session(in_flight: int, timeout: float, contact: str | None) -> aiohttp.Clie
         timeout=aiohttp.ClientTimeout(total=timeout, sock_connect=min(timeout, CONNECTING)),
         connector=aiohttp.TCPConnector(limit=in_flight),
         cookie_jar=aiohttp.DummyCookieJar(),
-        trust_env=False,  # Proxies are the hosts' matter (see `proxy_for`); passwords of the environment are nobody's.
+        trust_env=False,  # Each host looks up its proxy (see `proxy_for`); the environment's passwords are never sent.
     )
 
 
@@ -123,10 +123,11 @@ class Host:
     async def get(
         self, url: str, judge: Callable[[Answer], T], visit: Visit, params: Mapping[str, str] | None = None
     ) -> T:
-        """Returns what `judge` makes of the host's answer; it raises Failure or Refusal for one that is of no use.
+        """Requests a URL, and returns what `judge` makes of the answer.
 
-        A Refusal (429, 5xx, a broken or slow connection) is retried, unless it is an Oddity, and raised when the
-        attempts are used up. Raises LongPause when the host asks for one longer than `LONGEST_RETRY_AFTER`.
+        `judge` raises Failure or Refusal for an unusable answer. A Refusal (429, 5xx, a broken or slow connection) is
+        retried, unless it is an Oddity, and raised when the attempts are used up. Raises LongPause when the host asks
+        for a pause longer than `LONGEST_RETRY_AFTER`.
         """
         visit.host = self
         backoff = self._manners.backoff
@@ -189,7 +190,7 @@ class Host:
         return judge(answer)
 
     async def _turn(self) -> None:
-        """Waits for the end of a pause and for the rate's next place, until both are given."""
+        """Waits until any pause is over and the rate allows the next request."""
         while True:
             while (pause := self._resume - time.monotonic()) > 0:
                 await asyncio.sleep(pause)
@@ -207,7 +208,7 @@ class Host:
 
 
 def unexpected(answer: Answer) -> Oddity:
-    """Returns the error of an answer whose HTTP status is neither good nor one that can pass."""
+    """Returns the error for an answer whose HTTP status is neither good nor one that can pass."""
     return Oddity(f"HTTP {answer.status}")
 
 

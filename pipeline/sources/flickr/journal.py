@@ -41,11 +41,11 @@ CREATE TABLE IF NOT EXISTS journal (made INTEGER NOT NULL);
 STATUS, ATTEMPTS, INFO = "status", "attempts", "info"
 """Columns of `Journal.rows`: a photo's status, the requests made for it, the API's answer about it."""
 BATCH = 10_000
-"""Rows read at once, where all are read."""
+"""Rows fetched at once where all are read."""
 
 
 def journal_path(config: FlickrConfig, work: Path) -> Path:
-    """Returns where the journal lies: one for each pair of hosts and each way of preparing pictures."""
+    """Returns the journal's file: one for each pair of hosts and each way of preparing pictures."""
     made_of = repr((config.api_url, config.photo_url, (SIDE, SMALLEST, LARGEST, QUALITY)))
     return work / f"journal-{hashlib.sha256(made_of.encode()).hexdigest()[:8]}.sqlite"
 
@@ -69,9 +69,9 @@ class Journal:
     @classmethod
     @contextmanager
     def open(cls, path: Path) -> Iterator[Self]:
-        """Opens the journal in a file, which is made when it is not there, for one crawl at a time.
+        """Opens the journal in a file for one crawl at a time; a missing file is created.
 
-        Raises InputError when another crawl has it, and for a file that is no journal or cannot be written.
+        Raises InputError when another crawl has it open, and for a file that is no journal or cannot be written.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -83,7 +83,7 @@ class Journal:
     @classmethod
     @contextmanager
     def read(cls, path: Path) -> Iterator[Self]:
-        """Opens the journal in a file to look at it, also while a crawl writes it. Raises InputError without one."""
+        """Opens an existing journal for reading, even while a crawl writes it. Raises InputError when there is none."""
         if not path.is_file():
             raise InputError(f"There is no journal ({path}) yet: no crawl of this source has begun.")
         with cls._connect(path) as journal:
@@ -93,7 +93,7 @@ class Journal:
     @contextmanager
     def _connect(cls, path: Path) -> Iterator[Self]:
         try:
-            # Packing reads from a thread of its own; never two at once.
+            # Packing reads from another thread, but never two use it at once.
             connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=60)
             try:
                 connection.execute("PRAGMA journal_mode = WAL")
@@ -103,15 +103,15 @@ class Journal:
                 connection.close()
         except sqlite3.Error as error:
             raise InputError(
-                f"The crawl's journal {path} cannot be used ({error}): look for free space and permissions; a broken "
-                "file, move it away. What was committed to it is kept; then run again."
+                f"The crawl's journal {path} cannot be used ({error}): check free space and permissions, or move a "
+                "broken file away, then run again. What was committed to the journal is kept."
             ) from None
 
     def expect(self, photos: Iterable[str], never_asked: Mapping[str, str]) -> None:
         """Lists photos: new ones as pending, those that are `never_asked` for with the reason as their status.
 
-        What was never asked for and now is wanted becomes pending; other rows stay as they are. Photos that are no
-        longer listed keep their rows and pictures, and count no more.
+        A photo that was never asked for and is wanted now becomes pending; other rows stay as they are. Photos that are
+        no longer listed keep their rows and pictures, but no longer count.
         """
         with self._transaction():
             self._connection.execute("UPDATE photo SET listed = 0")
@@ -123,7 +123,7 @@ class Journal:
             )
 
     def ask_again(self, statuses: Collection[str]) -> int:
-        """Puts the photos of final statuses off, to be asked for once more. Returns their number.
+        """Makes the photos of some final statuses pending, to ask for them once more. Returns their number.
 
         Raises InputError for a status that is not final.
         """
@@ -137,18 +137,18 @@ class Journal:
         ).rowcount
 
     def need_info(self) -> None:
-        """Makes photos pending that are ok without an answer of the API; their pictures stay."""
+        """Makes photos pending that are ok but lack the API's answer; their pictures stay."""
         self._connection.execute(f"UPDATE photo SET status = '{PENDING}' WHERE status = '{OK}' AND info IS NULL")
 
     def waiting(self) -> dict[str, str]:
-        """Returns the listed photos that are not final with their statuses: those never put off first, then by id."""
+        """Returns the listed photos that are pending, with their statuses: those never put off first, then by id."""
         rows = self._connection.execute(
             f"SELECT id, status FROM photo WHERE listed AND status IN {ASKED_AGAIN} ORDER BY status <> '{PENDING}', id"
         )
         return {str(photo): status for photo, status in rows}
 
     def any_ok(self) -> str | None:
-        """Returns a listed photo that is ok, each time another; None when there is none."""
+        """Returns a listed photo that is ok, drawn at random; None when there is none."""
         row = self._connection.execute(
             f"SELECT id FROM photo WHERE listed AND status = '{OK}' ORDER BY RANDOM() LIMIT 1"
         ).fetchone()
@@ -160,11 +160,11 @@ class Journal:
         return PhotoInfo.model_validate_json(info) if info else None
 
     def keep_info(self, photo: str, info: PhotoInfo) -> None:
-        """Keeps the API's answer at once: queries are the scarcest thing of a crawl."""
+        """Saves the API's answer at once: queries are the scarcest resource of a crawl."""
         self._connection.execute("UPDATE photo SET info = ? WHERE id = ?", (info.model_dump_json(), int(photo)))
 
     def record(self, photo: str, status: str, requests: int, reason: str = "", picture: Photo | None = None) -> None:
-        """Notes the outcome of a visit, with the picture if there is one, in one transaction."""
+        """Records the outcome of a visit, with the picture if there is one, in one transaction."""
         with self._transaction():
             if picture is not None:
                 self._connection.execute(
@@ -177,7 +177,7 @@ class Journal:
             )
 
     def has_picture(self, photo: str) -> bool:
-        """True when the photo's picture is in the journal."""
+        """Checks for the photo's picture in the journal."""
         row = self._connection.execute("SELECT 1 FROM picture WHERE id = ?", (int(photo),)).fetchone()
         return row is not None
 
@@ -208,7 +208,7 @@ class Journal:
         return pl.concat(frames).with_columns(pl.col(PHOTO).cast(pl.String)).sort(PHOTO)
 
     def key(self) -> str:
-        """Returns a name that no other journal has: a picture, once taken, stays as it is."""
+        """Returns a name that no other journal has; it stands for the pictures, which never change."""
         made = "INSERT INTO journal SELECT ? WHERE NOT EXISTS (SELECT * FROM journal)"
         self._connection.execute(made, (time.time_ns(),))
         return f"journal {self._connection.execute('SELECT made FROM journal').fetchone()[0]}"

@@ -1,13 +1,13 @@
-"""Names that strangers gave: ids, owners, tags."""
+"""Checks of names that strangers chose: ids, owners, tags."""
 
 import unicodedata
 
 LONGEST = 255
-"""Characters; Flickr's own tags are shorter."""
+"""Characters of a name, at most; Flickr's own tags are shorter."""
 
 
 def is_name(text: str) -> bool:
-    """True for text that is neither empty nor endless, without control characters and surrogates."""
+    """Accepts text that is neither empty nor endless, and has no control characters or surrogates."""
     return 0 < len(text) <= LONGEST and all(unicodedata.category(letter) not in ("Cc", "Cs") for letter in text)
 
 

@@ -1,4 +1,4 @@
-"""The ways in which asking for a photo can end."""
+"""The outcomes of asking for a photo: statuses and errors."""
 
 from pipeline.errors import InputError
 
@@ -15,7 +15,7 @@ NO_OWNER = "no owner"
 NO_TAGS = "no tags"
 
 NEVER_ASKED = (NO_OWNER, NO_TAGS)
-"""Photos that could not become a post, whatever Flickr's answer."""
+"""Statuses of photos that could not become a post, whatever Flickr's answer."""
 ASKED_AGAIN = (PENDING, PENDING_RETRY)
 """Statuses that the next pass asks for; every other one is final."""
 FINAL_FAILURES = (
@@ -40,20 +40,20 @@ class Failure(Exception):
         self.status = status
         """The photo's status in the journal."""
         self.reason = reason
-        """A few words more, all our own."""
+        """Further details, in words of our own."""
 
 
 class Refusal(Exception):
-    """No answer this time, which can pass: worth asking again."""
+    """No usable answer this time: the trouble can pass, and the photo is worth asking for again."""
 
     def __init__(self, reason: str):
         super().__init__(reason)
         self.reason = reason
-        """A few words, all our own."""
+        """Details, in words of our own."""
 
 
 class Oddity(Refusal):
-    """An answer that no photo's own state explains: asked for again at once it would be the same, later perhaps not."""
+    """An answer that no photo's own state explains: not worth asking for again at once, but perhaps later."""
 
 
 class LongPause(Oddity):
@@ -65,8 +65,8 @@ class LongPause(Oddity):
 
 
 class Unreachable(Refusal):
-    """No connection at all: it says nothing of the photo, which never fails for it."""
+    """No connection at all, which proves nothing about the photo: it never fails because of this."""
 
 
 class Stopped(InputError):
-    """A crawl that must not go further now; all that was done is in the journal."""
+    """A crawl that must stop for now; all that was done is in the journal."""

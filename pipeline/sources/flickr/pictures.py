@@ -10,14 +10,14 @@ from pipeline.sources.flickr.outcome import HTTP_ERROR, NOT_FOUND, REFUSED_ADDRE
 IMAGE_HOSTS = re.compile(r"(?:[a-z0-9-]+\.)?(?:static\.flickr\.com|staticflickr\.com)")
 """Flickr's image hosts, old (farm1.static.flickr.com) and new (live.staticflickr.com)."""
 PATH = re.compile(r"(?:/[\w~-][\w.~-]*)+", re.ASCII)
-"""Paths of pictures: no part of them is empty or begins with a dot."""
+"""The form of a picture's path: no part of it is empty or begins with a dot."""
 UNAVAILABLE_PATH = "photo_unavailable"
-"""Stands in the address of a placeholder, on whatever host."""
+"""A part of any placeholder's path, on whatever host."""
 UNAVAILABLE_SHA256 = {
     "258813f6cb1848bff71e41ecf4a5fea7ee2ffcf6275e1fcaf7fbdcb4224a5c3c",  # GIF, "currently unavailable", 8 languages
     "d21b89ec346673063dbc3f6906f1119d12fb0e45fd321b35a669813c983a07ac",  # JPEG, "no longer available"
 }
-"""Placeholders that Flickr sends, with HTTP 200, for pictures that it does not show."""
+"""Hashes of the placeholders that Flickr sends, with HTTP 200, for pictures that it does not show."""
 REDIRECTS = 3
 
 
@@ -49,7 +49,7 @@ def picture_path(server: str, photo: str, secret: str) -> str:
 
 
 async def fetch(host: Host, path: str, photo: str, visit: Visit) -> bytes:
-    """Fetches a photo's picture from a path of the image host. Redirects are followed on that host alone, a few.
+    """Fetches a photo's picture from a path of the image host. A few redirects are followed, on that host only.
 
     Raises Failure (not found, unavailable picture, refused address, http error) and Refusal.
     """
@@ -91,7 +91,7 @@ def _redirected(host: Host, url: str, location: str, photo: str) -> str:
 
 
 def _is_of(photo: str, path: str) -> bool:
-    """True when a path is that of the photo's picture: its file is named after the photo, in each of its sizes."""
+    """Recognises the path of the photo's picture: in each of its sizes, the file is named after the photo."""
     return path.rpartition("/")[2].startswith(f"{photo}_")
 
 

@@ -9,7 +9,7 @@ from pipeline.errors import InputError
 def proxy_for(url: str) -> str | None:
     """Returns the proxy that the environment names for an address, None when it names none.
 
-    Raises InputError for one that is no address; it is not repeated, for it can hold a password.
+    Raises InputError for one that is not an address, without quoting it: it can hold a password.
     """
     parts = urlsplit(url)
     proxy = getproxies().get(parts.scheme)

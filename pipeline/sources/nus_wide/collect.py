@@ -24,17 +24,17 @@ logger = logging.getLogger(__name__)
 API_OWNER, API_TAGS, POSTED, AUTHOR = "api owner", "api tags", "posted", "author"
 """Columns of the API's answers: the owner, pairs of author and tag, the time of upload (s), one tag's author."""
 SHOWN = 5
-"""Problems of the lists in the log; all are among what is left out."""
+"""Problems of the lists that are logged; all of them are among what is left out."""
 
 
 def collect(config: NusWideConfig, task: CrawlTask, key: SecretStr | None) -> Crawled:
     """Crawls the photos of the lists, and packs the pictures of those that become posts.
 
-    Posts have the time of upload (ms since 1970) where Flickr's API is asked. Left out are, with details, each photo
+    Posts have the time of upload (ms since 1970) where Flickr's API is asked. What is left out has details: each photo
     that is no post, by its status in the crawl's journal, and each line of the lists that could not be used.
 
     The journal is named after the hosts: a later call resumes an earlier one, whatever else has changed. Raises
-    InputError for lists that cannot be read, and for a crawl that cannot go further; CredentialError for a key that is
+    InputError for lists that cannot be read, and for a crawl that cannot continue; CredentialError for a key that is
     missing or refused.
     """
     lists = read_lists(config, task.data)
@@ -74,7 +74,7 @@ async def _crawl(config: NusWideConfig, journal: Journal, listed: pl.DataFrame, 
 
 
 def _never_asked(config: NusWideConfig, listed: pl.DataFrame) -> dict[str, str]:
-    """Returns the photos that cannot become posts, with the reason: no query is spent on them."""
+    """Returns the photos that cannot become posts, with the reasons: no query is spent on them."""
     reason = pl.lit(None, pl.String)
     if config.tags == "lists":
         reason = pl.when(pl.col(TAGS).list.len() == 0).then(pl.lit(NO_TAGS))
@@ -114,7 +114,7 @@ def _with_answers(posts: pl.DataFrame) -> pl.DataFrame:
 
 
 def _left_out(listed: pl.DataFrame, rows: pl.DataFrame, posts: pl.DataFrame, problems: pl.DataFrame) -> pl.DataFrame:
-    """Lists photos by their status, photos without a tag of their own, and lines of the lists."""
+    """Lists what was left out: photos, by their status or for lack of tags, and lines of the lists."""
     absent = rows.join(posts, on=PHOTO, how="anti").join(listed, on=PHOTO)
     status = pl.col(STATUS)
     unknown = pl.lit(None, pl.String).alias(USER)
@@ -129,7 +129,7 @@ def _left_out(listed: pl.DataFrame, rows: pl.DataFrame, posts: pl.DataFrame, pro
 
 
 def _log(problems: pl.DataFrame) -> None:
-    """Shows the first problems of the lists."""
+    """Logs the first problems of the lists."""
     if len(problems):
         logger.info("%s lines of the lists have problems:", f"{len(problems):,}")
         for reason, detail in problems.select(REASON, DETAIL).head(SHOWN).iter_rows():

@@ -24,5 +24,5 @@ class NusWideConfig(FlickrConfig):
 
     @property
     def asks_api(self) -> bool:
-        """True when owners or tags are Flickr's API's."""
+        """True when owners or tags come from Flickr's API."""
         return self.owners_file is None or self.tags != "lists"

@@ -1,4 +1,4 @@
-"""Lines of text files that others made: numbered, and accounted for when they lack the right form."""
+"""Lines of text files from elsewhere: numbered, and accounted for when they are malformed."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,11 +16,11 @@ NOT_IN_LIST = "not in a list"
 
 LARGEST_ID = 2**63 - 1
 SHOWN = 40
-"""Bytes shown of the line that gives a wrong file away."""
+"""Bytes shown of the line that reveals a wrong file."""
 
 
 class LineError(Exception):
-    """A line of another form than the file's; the message says what is wrong with it."""
+    """A line that lacks the form of its file; the message names the fault."""
 
 
 Problem = tuple[str | None, str, str]
@@ -33,7 +33,7 @@ class Lines:
 
     path: Path
     kind: str
-    """The kind of the file in a sentence: "NUS-WIDE's list of tags"."""
+    """The kind of file, as it is named in a sentence: "NUS-WIDE's list of tags"."""
     problems: list[Problem] = field(default_factory=list)
     _read: int = 0
     _malformed: int = 0
@@ -71,7 +71,7 @@ class Lines:
         self.problems.append((photo, reason, f"{where}: {more}" if more else where))
 
     def check(self) -> None:
-        """Raises InputError when the file has no rows, or fewer than half have the form: it is another file."""
+        """Raises InputError when the file has no rows, or is another file: most of its rows are malformed."""
         if not self._read:
             raise InputError(f"{self.path} is empty: put {self.kind} there.")
         if 2 * self._malformed > self._read:
@@ -79,15 +79,15 @@ class Lines:
 
 
 def photo_id(field: bytes) -> str:
-    """Reads a photo's id on Flickr. Raises LineError when the field is none."""
-    # isdigit of bytes knows ASCII's digits alone.
+    """Reads a photo's id on Flickr. Raises LineError when the field is not one."""
+    # isdigit of bytes accepts ASCII's digits only.
     if not field.isdigit() or field.startswith(b"0") or len(field) > 19 or int(field) > LARGEST_ID:
         raise LineError("no photo id")
     return field.decode()
 
 
 def text(field: bytes) -> str:
-    """Decodes UTF-8. Raises LineError when it is none."""
+    """Decodes UTF-8. Raises LineError when the field is something else."""
     try:
         return field.decode()
     except UnicodeDecodeError:

@@ -31,7 +31,7 @@ from pipeline.sources.nus_wide.lines import (
 URL = "url"
 """The column of pictures' addresses."""
 CONTROL = re.compile(r"[\0-\x08\x0e-\x1f\x7f-\x9f\ufffd]")
-"""Finds control characters, and what decoding puts in the place of bytes that are not UTF-8."""
+"""Control characters, and the one that decoding puts in the place of bytes that are not UTF-8."""
 ADDRESSES = (3, 2, 4, 5)
 """The fields of the URL list in the order of choice: middle (500 pixels), large, small, original."""
 
@@ -41,15 +41,22 @@ class Lists:
     """The content of the lists."""
 
     photos: pl.DataFrame
-    """photo (str), tags (list, sorted, distinct), URL (null where there is none): a row for each photo of the list of
-    images, sorted by photo."""
+    """The photos of the list of images, sorted.
+
+    Columns: photo (str), tags (list, sorted, distinct), URL (null where there is none).
+    """
     problems: pl.DataFrame
-    """photo (str or null), reason, detail: a row for each line that is malformed, repeats a photo or names one that is
-    not in the list of images, and for each photo that another list lacks."""
+    """The lines that are malformed, repeat a photo or name an unlisted one, and the photos that another list lacks.
+
+    Columns: photo (str or null), reason, detail.
+    """
 
 
 def read_lists(config: NusWideConfig, folder: Path) -> Lists:
-    """Reads the lists in a folder. Raises InputError, naming the file, for one that is missing, empty or another."""
+    """Reads the lists in a folder.
+
+    Raises InputError, which names the file, for one that is missing, empty or of another kind.
+    """
     images = Lines(folder / config.image_list, "NUS-WIDE's list of images, Imagelist.txt,")
     addresses = Lines(folder / config.urls, "NUS-WIDE's list of addresses, NUS-WIDE-urls.txt,")
     tags = Lines(folder / config.all_tags, "NUS-WIDE's list of tags, All_Tags.txt,")
@@ -85,7 +92,7 @@ def read_lists(config: NusWideConfig, folder: Path) -> Lists:
 
 
 def _tag_lists(lines: list[bytes], known: set[bytes] | None) -> pl.Series:
-    """Splits each line (UTF-8) into words: sorted, distinct, and `known` ones alone unless it is None.
+    """Splits each line (UTF-8) into words: sorted, distinct, and, unless `known` is None, only the known ones.
 
     The words are numbers until the end: five million Python strings would take too long, and a gigabyte.
     """
@@ -113,7 +120,7 @@ def _tag_lists(lines: list[bytes], known: set[bytes] | None) -> pl.Series:
 def _usable(
     photo: str, photos: Container[str], found: Container[str], lines: Lines, number: int, images: Lines
 ) -> bool:
-    """True when the photo is in the list of images; notes when it is not, and when it has a row already."""
+    """Checks that a photo is in the list of images; notes one that is not, or that is repeated."""
     if photo not in photos:
         lines.note(photo, NOT_IN_LIST, number, f"not in {images.path.name}")
     elif photo in found:
@@ -155,9 +162,9 @@ def _addresses(lines: Lines) -> Iterator[tuple[int, str, bytes | None]]:
 
 
 def _tags(lines: Lines) -> Iterator[tuple[int, str, bytes]]:
-    """Yields number, photo and tags (UTF-8, not yet split) of rows of a photo and its tags, which may be none.
+    """Yields number, photo and tags (UTF-8, not yet split) of rows; a row may have no tags.
 
-    A tag that is none, because it is no UTF-8, has control characters or is endless, costs the photo no other.
+    A tag that is not UTF-8, has control characters or is endless does not cost the photo its others.
     """
     for number, line in lines:
         try:
@@ -167,7 +174,7 @@ def _tags(lines: Lines) -> Iterator[tuple[int, str, bytes]]:
             lines.malformed(number, line, error)
             continue
         found = words.split()
-        # Seldom, so that few tags are looked at one by one.
+        # Rare, so that few tags are examined one by one.
         if max(map(len, found), default=0) > LONGEST or CONTROL.search(words.decode(errors="replace")):
             words = b" ".join(word for word in found if _is_tag(word))
             if left_out := len(found) - len(words.split()):
@@ -177,7 +184,7 @@ def _tags(lines: Lines) -> Iterator[tuple[int, str, bytes]]:
 
 
 def _is_tag(word: bytes) -> bool:
-    """True for UTF-8 that can be a name."""
+    """Accepts UTF-8 that can be a name."""
     try:
         return is_name(text(word))
     except LineError:
@@ -185,7 +192,7 @@ def _is_tag(word: bytes) -> bool:
 
 
 def _tag_list(path: Path) -> tuple[set[bytes], list[Problem]]:
-    """Reads a list with a tag in each line. Returns the tags and the problems."""
+    """Reads a list with one tag a line. Returns the tags and the problems."""
     lines, tags = Lines(path, "a list of tags, one a line, such as TagList1k.txt,"), set()
     for number, line in lines:
         try:

@@ -1,4 +1,4 @@
-"""Owners of photos from a file: for those who have no key of Flickr's API."""
+"""Owners of photos from a file, for whoever has no key to Flickr's API."""
 
 from pathlib import Path
 
@@ -17,8 +17,8 @@ def read_owners(path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Reads a file of `photo<TAB>owner` or `photo<TAB>owner<TAB>tags` (not read). Returns owners and problems.
 
     Owners: photo, OWNER (str), sorted, a row for each photo; a photo with two owners has none. Problems: photo (str or
-    null), reason, detail. A first line of headings is passed over. Raises InputError for a file that is missing, empty
-    or another.
+    null), reason, detail. A header line is skipped. Raises InputError for a file that is missing, empty or of another
+    kind.
     """
     lines = Lines(path, "a file of photo<TAB>owner")
     owners: dict[str, str] = {}
@@ -46,7 +46,7 @@ def read_owners(path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 
 def _is_heading(line: bytes) -> bool:
-    """True when a line has two fields or more, and the first is no photo's id."""
+    """Recognises a line with two fields or more, of which the first is no photo's id."""
     first, tab, _ = line.partition(b"\t")
     try:
         photo_id(first.strip())
@@ -56,7 +56,7 @@ def _is_heading(line: bytes) -> bool:
 
 
 def _row(line: bytes) -> tuple[str, str]:
-    """Reads photo and owner. Raises LineError when the line is no such row."""
+    """Reads photo and owner. Raises LineError when the line has another form."""
     fields = line.split(b"\t", 2)
     if len(fields) < 2:
         raise LineError("no tab between photo and owner")

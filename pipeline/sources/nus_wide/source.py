@@ -11,7 +11,7 @@ from pipeline.sources.base import Crawled, CrawlTask, Source
 from pipeline.sources.nus_wide.config import NusWideConfig
 from pipeline.sources.nus_wide.published import TABLE_2
 
-# The modules that crawl are imported when they are needed: the HTTP client takes long to import.
+# The modules that crawl are imported when they are needed: the HTTP client is slow to import.
 
 
 class NusWideSource(NusWideConfig, Source):
