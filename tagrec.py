@@ -14,7 +14,7 @@ import typer
 
 HELP = "Personalised, image-aware tag recommendation. `dvc repro` runs the pipeline; these commands work around it."
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
-"""Settings of a subcommand that leaves all its arguments, `--help` too, to its own app."""
+"""Settings of a subcommand that leaves all its arguments, including `--help`, to its own app."""
 
 
 def main() -> None:

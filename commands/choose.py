@@ -1,7 +1,7 @@
 """Sets source, recipe, extractors and batch in params.yaml, and leaves every other line as it is.
 
-A crawl of days is stopped and resumed by an ordinary `dvc repro`: so the choice is made in the file, not as an
-experiment's overrides.
+A crawl of several days is stopped, and resumed by an ordinary `dvc repro`: the choice is therefore made in the file,
+and not by the overrides of an experiment.
 """
 
 import io
@@ -22,14 +22,14 @@ FILE = Path(__file__).with_name("choices.yaml")
 
 
 def choices() -> dict[str, dict[str, Any]]:
-    """Reads what can be chosen."""
+    """Reads the choices."""
     return YAML(typ="safe").load(FILE)
 
 
 def choose(text: str, choice: str) -> tuple[str, dict[str, Any]]:
-    """Returns the text of params.yaml with a choice's values, and those that were others before, by key.
+    """Returns the text of params.yaml with a choice's values, and those of them that are new, by key.
 
-    Comments stay, and so does the column in which they stand. Raises InputError for a section that the text lacks.
+    Comments stay, in their columns. Raises InputError for a section that the text lacks.
     """
     yaml = YAML()
     yaml.preserve_quotes, yaml.width = True, 4096

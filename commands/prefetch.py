@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def main(params: Params, options: ExtractionOptions) -> str:
-    networks = {name: of for name, of in params.extractors.items() if isinstance(of, NetworkConfig)}
+    networks = {name: config for name, config in params.extractors.items() if isinstance(config, NetworkConfig)}
     loads = [partial(load, name, config, params.seed) for name, config in networks.items()]
     extractors, hashes = run_extractors(loads, params.paths, options)
     names = " and ".join(in_words(extractor.record) for extractor in extractors)
@@ -28,7 +28,7 @@ def main(params: Params, options: ExtractionOptions) -> str:
 
 
 def load(name: str, config: NetworkConfig, seed: int, device: "torch.device") -> "Extractor":
-    """Loads an extractor; what is wrong with its settings is named by their keys."""
+    """Loads an extractor; errors in its settings name their keys."""
     with section(f"extractors.{name}"):
         return config.load(seed, device)
 

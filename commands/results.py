@@ -1,4 +1,4 @@
-"""Prints the table of results, and where the report is."""
+"""Prints the table of results, and the path of the report."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""The frame around every stage and command: options, plain errors, seconds, the closing line. It decides no output."""
+"""The frame around every stage and command: options, plain errors, seconds, the closing line. It affects no output."""
 
 import inspect
 import logging
@@ -42,9 +42,9 @@ class Options:
 def command(main: Callable[..., str], stage: bool = True) -> typer.Typer:
     """Makes the app of a stage or command from a function that returns its closing line.
 
-    `main` takes `params` (the validated parameters) or `file` (the path of theirs), and its own arguments. The app adds
-    `--params` and `--debug`, prints an error that the user can mend as one sentence with exit code 1, and shows the
-    library's log. It notes the seconds that a `stage` takes; other commands make nothing.
+    `main` takes `params` (the validated parameters) or `file` (the path of their file), and its own arguments. The app
+    adds `--params` and `--debug`, prints an error that the user can mend as one sentence with exit code 1, and shows
+    the library's log. It records the seconds that a `stage` takes; other commands make nothing.
     """
     wanted = inspect.signature(main).parameters
     groups = {name: parameter.annotation for name, parameter in wanted.items() if is_group(parameter)}
@@ -57,8 +57,8 @@ def command(main: Callable[..., str], stage: bool = True) -> typer.Typer:
             line = main(**given, **collected(arguments, groups, context))
             if stage:
                 seconds = time.monotonic() - start
-                what = [str(arguments[name]) for name, parameter in wanted.items() if is_argument(parameter)]
-                record_seconds(given["params"], "@".join([name_of(main), *what]), seconds)
+                names = [str(arguments[name]) for name, parameter in wanted.items() if is_argument(parameter)]
+                record_seconds(given["params"], "@".join([name_of(main), *names]), seconds)
                 line = f"{line} ({seconds:.1f} s)"
         print(line)
 
@@ -77,7 +77,7 @@ def is_group(parameter: Parameter) -> bool:
 
 
 def is_argument(parameter: Parameter) -> bool:
-    """Recognises what is typed without a flag."""
+    """Recognises an argument that is typed without a flag."""
     return any(isinstance(note, ArgumentInfo) for note in getattr(parameter.annotation, "__metadata__", ()))
 
 
@@ -91,7 +91,7 @@ def expanded(wanted: Mapping[str, Parameter], groups: Mapping[str, type[Options]
 def collected(
     arguments: Mapping[str, Any], groups: Mapping[str, type[Options]], context: typer.Context
 ) -> dict[str, Any]:
-    """Puts the values of grouped options into their groups, and checks these."""
+    """Puts the values of grouped options into their groups, and checks the groups."""
     left, typed = dict(arguments), {name for name in arguments if is_typed(context, name)}
     filled = {
         name: group(**{field.name: left.pop(field.name) for field in fields(group)}) for name, group in groups.items()
@@ -102,7 +102,7 @@ def collected(
 
 
 def is_typed(context: typer.Context, option: str) -> bool:
-    """Recognises an option on the command line: one in the environment may be meant for other commands."""
+    """Recognises an option of the command line: one of the environment may be meant for other commands."""
     source = context.get_parameter_source(option)
     return source is not None and source.name == "COMMANDLINE"
 
@@ -134,5 +134,5 @@ def name_of(main: Callable[..., str]) -> str:
 
 
 def record_seconds(params: Params, stage: str, seconds: float) -> None:
-    """Notes the seconds of a stage outside the artifacts: they differ from run to run, and cached outputs must not."""
+    """Records the seconds of a stage outside the artifacts: they differ between runs, which cached outputs must not."""
     write_json(round(seconds, 1), params.paths.seconds / f"{stage}.json")

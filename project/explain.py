@@ -27,7 +27,7 @@ REFUSALS = {
 
 @contextmanager
 def section(path: str) -> Iterator[None]:
-    """Completes the field of a SettingError raised inside by the section of params.yaml that holds the settings."""
+    """Puts the section of params.yaml that holds the settings before the field of a SettingError raised inside."""
     try:
         yield
     except SettingError as error:
@@ -35,7 +35,7 @@ def section(path: str) -> Iterator[None]:
 
 
 def explain(error: InputError | OSError) -> str:
-    """Returns the sentence for an error that the user can mend, and the remedy."""
+    """Returns the sentence for an error that the user can mend, with the remedy."""
     match error:
         case ArtifactError():
             return f"{_ended(error)} Run `dvc repro`, which makes again what is missing, damaged or out of date."

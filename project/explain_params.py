@@ -1,4 +1,4 @@
-"""Sentences for faults in params.yaml: the key as it stands in the file, its value, and the values it may have."""
+"""Sentences for faults in params.yaml: the key as in the file, its value, and the values it may have."""
 
 import difflib
 from collections.abc import Mapping, Sequence
@@ -47,7 +47,7 @@ def explain_yaml(error: YAMLError) -> str:
 
 
 def explain_invalid(invalid: ValidationError, raw: Any, model: type[Config]) -> str:
-    """Returns a sentence for the first of the faults that pydantic found in `raw`, and how many more there are."""
+    """Returns a sentence for the first fault that pydantic found in `raw`, with the number of the others."""
     first, *others = invalid.errors()
     more = f" ({len(others)} more after this one)" if others else ""
     return _explain(first, raw, _schema_of(model)) + more
@@ -90,7 +90,7 @@ def _explain(error: ErrorDetails, raw: Any, schema: Schema) -> str:
 
 
 def _explain_tag(key: str, section: Any, context: Mapping[str, Any]) -> str:
-    """Returns the sentence for a section whose `kind`, or the like, is none of those that there are."""
+    """Returns the sentence for a section whose `kind`, or the like, is none of the choices."""
     tag = context["discriminator"].strip("'")
     choices = [choice.strip("'") for choice in context["expected_tags"].split(", ")]
     value = section.get(tag) if isinstance(section, Mapping) else section
@@ -141,7 +141,7 @@ def _option(node: Schema, value: Any, definitions: Schema) -> Schema:
 
 
 def _agreement(option: Schema, value: Any) -> tuple[int, int]:
-    """Counts the keys of a section that have a value which an option demands, and those that it knows."""
+    """Counts the keys of a section whose value is one that an option demands, and the keys that it knows."""
     properties = option.get("properties", {})
     known = {key: properties[key] for key in value if key in properties} if isinstance(value, Mapping) else {}
     return sum(value[key] in _choices(property) for key, property in known.items()), len(known)
@@ -176,7 +176,7 @@ def _join(key: str, name: int | str) -> str:
 
 
 def _as_yaml(value: Any) -> str:
-    """Returns a value as it is written in the file, a long one cut short."""
+    """Returns a value as the file would have it, cut short when it is long."""
     words = {"None": "null", "True": "true", "False": "false"}
     text = words.get(repr(value), repr(value))
     return text if len(text) <= 80 else f"{text[:80]}…"

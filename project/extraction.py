@@ -1,4 +1,4 @@
-"""Extraction of features as the stages and commands run it: over the recipe's photos, on the engine asked for."""
+"""Extraction of features as the stages and commands run it: over the recipe's photos, on the chosen engine."""
 
 import json
 import sys
@@ -28,16 +28,16 @@ def run_extractors(
     from pipeline.features.extraction.run import extract
 
     wanted = read_parquet(paths.assignments, [PHOTO])[PHOTO].unique()
-    there = packed(paths.photos).join(wanted.to_frame(), on=PHOTO)
+    available = packed(paths.photos).join(wanted.to_frame(), on=PHOTO)
     extractors, engine = _load(loads, options)
     names = " and ".join(in_words(extractor.record) for extractor in extractors)
-    print(f"{len(there):,} of {len(wanted):,} photos, {names}", file=sys.stderr)
-    photos = read_photos(paths.photos, set(there[PHOTO]))
-    return extractors, extract(extractors, photos, len(there), WORK / "features", engine)
+    print(f"{len(available):,} of {len(wanted):,} photos, {names}", file=sys.stderr)
+    photos = read_photos(paths.photos, set(available[PHOTO]))
+    return extractors, extract(extractors, photos, len(available), WORK / "features", engine)
 
 
 def _load(loads: Sequence[Load], options: ExtractionOptions) -> tuple[list["Extractor"], "engines.Engine"]:
-    """Loads the extractors for the engine that is asked for. Returns both."""
+    """Loads the extractors for the chosen engine. Returns both."""
     if options.engine is Engine.RAY:
         from pipeline.features.extraction.ray import RayEngine, load_for_ray
 
@@ -45,8 +45,8 @@ def _load(loads: Sequence[Load], options: ExtractionOptions) -> tuple[list["Extr
     from pipeline.features.extraction.device import pick_device
     from pipeline.features.extraction.local import LocalEngine
 
-    where = pick_device(options.device)
-    return [load(where) for load in loads], LocalEngine(options.workers)
+    device = pick_device(options.device)
+    return [load(device) for load in loads], LocalEngine(options.workers)
 
 
 def extract_features(name: str, config: ExtractorConfig, seed: int, paths: Paths, options: ExtractionOptions) -> str:

@@ -49,16 +49,16 @@ Sources = create_model(
 
 
 class Recipe(Config):
-    """From posts to training and test posts, as the paper's sentence says it."""
+    """The way from all posts to training and test posts, as the paper describes it."""
 
     refine: list[RefineStep] = Field(description="Steps to the folksonomy, taken in order.")
-    split: AnySplitRule = Field(description="Which posts are left out for the test.")
+    split: AnySplitRule = Field(description="The rule by which posts are left out for the test.")
 
 
 class Params(Config):
     """All of `params.yaml`."""
 
-    source: Literal[*SOURCES] = Field(description="Where photos, owners and tags come from.")
+    source: Literal[*SOURCES] = Field(description="The source of posts and photos.")
     recipe: str = Field(description="The recipe that is run: a name under `recipes`.")
     seed: int = Field(ge=0, description="Seed of everything that is drawn at random after the crawl.")
     seeds: int = Field(ge=1, description="Trainings of each model, from this many seeds, the first being `seed`.")

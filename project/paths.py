@@ -1,4 +1,4 @@
-"""The places of artifacts: the contract between the stages, and with readers of the results."""
+"""The paths of artifacts: the contract between the stages, and with readers of the results."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,14 +10,17 @@ WORK = Path(".work")
 
 @dataclass(frozen=True)
 class Paths:
-    """The files of one source and one recipe. A model, extractor or feature set is given by its name in params.yaml."""
+    """The files of one source and one recipe.
+
+    A model, an extractor and a feature set are given by their names in params.yaml.
+    """
 
     source: str
     recipe: str
 
     @property
     def data(self) -> Path:
-        """What the source needs, put there by hand."""
+        """The folder with what the source needs, put there by hand."""
         return Path("data") / self.source
 
     @property
@@ -81,7 +84,7 @@ class Paths:
         return self.folder / "features"
 
     def features(self, extractor: str) -> Path:
-        """The vectors of an extractor."""
+        """Locates the vectors of an extractor."""
         return self.features_folder / f"{extractor}.parquet"
 
     @property
@@ -90,7 +93,7 @@ class Paths:
         return self.folder / "store"
 
     def store(self, features: str) -> Path:
-        """The features of a feature set, as models read them."""
+        """Locates the features of a feature set, as models read them."""
         return self.store_folder / f"{features}.parquet"
 
     @property
@@ -100,35 +103,35 @@ class Paths:
         return [self.folder / name for name in names]
 
     def tuning(self, name: str) -> Path:
-        """The results of a model's grid."""
+        """Locates the results of a model's grid."""
         return self.folder / "tuning" / f"{name}.csv"
 
     def settings(self, name: str) -> Path:
-        """The settings chosen for a model."""
+        """Locates the settings chosen for a model."""
         return self.folder / "settings" / f"{name}.json"
 
     def model(self, name: str) -> Path:
-        """A trained model."""
+        """Locates a trained model."""
         return self.folder / "models" / f"{name}.safetensors"
 
     def repeats(self, name: str) -> Path:
-        """The folder of the same model trained from other seeds, empty when there is one seed."""
+        """Locates the folder of the same model trained from other seeds, empty when there is one seed."""
         return self.folder / "models" / f"{name}.repeats"
 
     def training(self, name: str) -> Path:
-        """The training curve of a model."""
+        """Locates the training curve of a model."""
         return self.folder / "training" / f"{name}.csv"
 
     def metrics(self, name: str) -> Path:
-        """The metrics of a model on the test posts."""
+        """Locates the metrics of a model on the test posts."""
         return self.folder / "metrics" / f"{name}.json"
 
     def curve(self, name: str) -> Path:
-        """The metrics of a model at each K."""
+        """Locates the metrics of a model at each K."""
         return self.folder / "curves" / f"{name}.csv"
 
     def recommendations(self, name: str) -> Path:
-        """The tags that a model suggests for the test posts."""
+        """Locates the tags that a model suggests for the test posts."""
         return self.folder / "recommendations" / f"{name}.parquet"
 
     @property
@@ -137,7 +140,7 @@ class Paths:
         return self.folder / "report"
 
     def unfinished(self, stage: str, name: str) -> Path:
-        """The folder where a stage keeps the state of a training until it ends."""
+        """Locates the folder where a stage keeps the state of a training until it ends."""
         return WORK / "training" / self.source / self.recipe / stage / name
 
     @property

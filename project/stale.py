@@ -1,4 +1,4 @@
-"""Files of extractors, feature sets and models that params.yaml does not list any more."""
+"""Removal of files of extractors, feature sets and models that params.yaml no longer lists."""
 
 import logging
 import os
@@ -16,8 +16,8 @@ def sweep(folders: Iterable[Path], listed: Collection[str]) -> None:
     """Deletes the files in folders that belong to no listed name, and those that killed runs left half-written.
 
     A stage that depends on a folder sweeps it first. DVC hashes dependencies again after a stage has run, so the lock
-    file describes what everyone has who pulls the listed outputs, and nothing from earlier lists. A file belongs to the
-    name before its first dot, since names have no dots. DVC's cache still has the files.
+    file describes what everyone gets by pulling the listed outputs, and nothing from earlier lists. A file belongs to
+    the name before its first dot, since names have no dots. DVC's cache still has the files.
     """
     names: dict[str, int] = {}
     for folder in folders:

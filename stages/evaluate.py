@@ -1,4 +1,4 @@
-"""Suggests tags for the test posts by one model, and measures where they hit."""
+"""Suggests tags for the test posts with one model, and measures the suggestions."""
 
 from pipeline.data.schema import TAGGED_POST
 from pipeline.evaluation.curves import DEVIATION, mean_curve, metrics_over_seeds

@@ -91,7 +91,7 @@ def extracted(params: Params, photos: pl.Series) -> tuple[dict[str, dict[str, An
 
 
 def seconds(params: Params) -> dict[str, float]:
-    """Reads how long each stage took that makes part of the report: of what params.yaml lists, and of nothing else."""
+    """Reads the seconds of the stages behind the report: of those that params.yaml lists, and no others."""
     listed = {"", NONE, *params.extractors, *params.feature_sets, *params.models}
     files = sorted(params.paths.seconds.glob("*.json"))
     return {

@@ -1,4 +1,4 @@
-"""Leaves posts out for the test, says which of the others settings are chosen on, and counts Table 2."""
+"""Leaves posts out for the test, chooses posts for validation among the others, and counts Table 2."""
 
 import numpy as np
 

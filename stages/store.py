@@ -1,4 +1,4 @@
-"""Collects the vectors of one feature set for the recipe's photos, with the scalings that models read them by."""
+"""Collects the vectors of one feature set for the recipe's photos, with the scalings that models apply."""
 
 from typing import Annotated
 

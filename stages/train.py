@@ -1,4 +1,4 @@
-"""Fits one model to the training posts, with the settings that were chosen."""
+"""Fits one model to the training posts, with the chosen settings."""
 
 import shutil
 

@@ -1,4 +1,4 @@
-"""A pen that draws one thing: in the thing's own coordinates, on the picture and on the mask at the same time."""
+"""A pen that draws one thing, in the thing's own coordinates, on the picture and the mask at once."""
 
 import itertools
 import math

@@ -1,4 +1,4 @@
-"""Simulated users: what they like to photograph, and how they tag it."""
+"""Simulated users, with their taste in subjects and their habits of tagging."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -55,7 +55,7 @@ class Person:
 
 
 def person(number: int, rng: np.random.Generator) -> Person:
-    """Draws the user with that number; only the name follows from it."""
+    """Draws the user with a number, which decides only their name."""
     subjects = np.full(len(THINGS), (1 - FAVOURITE_SHARE) / len(THINGS))
     subjects[rng.choice(len(THINGS), size=FAVOURITES, replace=False)] += FAVOURITE_SHARE / FAVOURITES
     camera = str(rng.choice(CAMERA_WORDS))
@@ -107,7 +107,7 @@ def tag(who: Person, scene: Scene, when: int, rng: np.random.Generator) -> list[
         words.append(str(datetime.fromtimestamp(when / 1000, UTC).year))
     if rng.random() < who.noise_rate:
         words.append(f"img{rng.integers(1000, 10000)}")
-    # Who has too few words looks again, and takes what they name most easily.
+    # A user with too few words adds those for what they name most often.
     for kind, value in sorted(rest, key=lambda each: -who.rates[each[0]]):
         if len(dict.fromkeys(words)) < FEWEST_TAGS:
             words.append(who.words[f"{kind}:{value}"])

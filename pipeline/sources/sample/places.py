@@ -1,6 +1,6 @@
 """The places behind the things. Units are the picture's height; (0, 0) is the lower left corner.
 
-Each drawing gets a pen for the whole picture, the picture's width, and the light it stands in.
+Each drawing takes a pen for the whole picture, the picture's width, and the light.
 """
 
 import math
@@ -12,16 +12,18 @@ from pipeline.sources.sample.pen import Colour, Pen, Point, arc, darker, lighter
 
 
 class Light(NamedTuple):
-    """Time of day and colour mood, as the places need them."""
+    """The time of day and the colour mood, as places show them."""
 
     top: Colour
-    """The sky's colour at the upper edge, `bottom` that at the horizon."""
+    """The sky's colour at the upper edge."""
     bottom: Colour
+    """The sky's colour at the horizon."""
     sun: Colour
     """The sun's or moon's colour."""
     sun_height: float
-    """Above the horizon, as a share of the sky."""
+    """The sun's or moon's height above the horizon, as a share of the sky."""
     mood: Colour
+    """The mood's colour."""
     dark: bool
     """True when lamps and stars shine."""
 
@@ -87,16 +89,10 @@ def _pine(pen: Pen, x: float, y: float, height: float, colour: Colour, snowy: bo
     pen.box(x - 0.02 * height, y, x + 0.02 * height, y + 0.2 * height, (88, 62, 46))
     for i in range(3):
         low, half = y + height * (0.14 + 0.25 * i), height * (0.26 - 0.06 * i)
-        pen.polygon([(x - half, low), (x + half, low), (x, low + 0.42 * height)], darker(colour, 0.12 * (2 - i)))
+        snow_line, tip = low + 0.25 * height, low + 0.42 * height
+        pen.polygon([(x - half, low), (x + half, low), (x, tip)], darker(colour, 0.12 * (2 - i)))
         if snowy:
-            pen.polygon(
-                [
-                    (x - half * 0.4, low + 0.25 * height),
-                    (x + half * 0.4, low + 0.25 * height),
-                    (x, low + 0.42 * height),
-                ],
-                (246, 248, 252),
-            )
+            pen.polygon([(x - half * 0.4, snow_line), (x + half * 0.4, snow_line), (x, tip)], (246, 248, 252))
 
 
 def _beach(pen: Pen, width: float, light: Light) -> None:
@@ -289,14 +285,8 @@ def _kitchen(pen: Pen, width: float, light: Light) -> None:
     pen.box(shelf, 0.74, shelf + 0.4, 0.765, (140, 98, 64))
     for i in range(4):
         x = shelf + 0.05 + 0.09 * i
-        pen.box(
-            x,
-            0.765,
-            x + 0.06,
-            0.8 + pen.between(0.02, 0.08),
-            pen.pick((230, 226, 216), darker(light.mood), (190, 200, 200)),
-            0.01,
-        )
+        top, china = 0.8 + pen.between(0.02, 0.08), pen.pick((230, 226, 216), darker(light.mood), (190, 200, 200))
+        pen.box(x, 0.765, x + 0.06, top, china, 0.01)
     table = mix((196, 146, 96), light.mood, 0.25)
     pen.box(0, -0.02, width, 0.46, table)
     pen.box(0, 0.43, width, 0.46, lighter(table, 0.35))

@@ -16,11 +16,11 @@ from pipeline.sources.sample.things import THINGS, Thing
 LONG, SHORT = 320, 240
 """The picture's sides in pixels."""
 FINE = 2
-"""Drawn this many times larger, then reduced: smooth edges."""
+"""The factor by which a picture is drawn larger and then reduced, for smooth edges."""
 VISIBLE = 0.3
-"""A thing of which less than this share is seen has no box."""
+"""The share of a thing that must be visible for it to have a box."""
 SMALLEST = 6
-"""A box has at least this many pixels each way."""
+"""Pixels of a box each way, at least."""
 
 MOOD_COLOURS: dict[str, Colour] = {
     "red": (214, 52, 52),
@@ -38,7 +38,7 @@ SKIES: dict[str, tuple[Colour, Colour, Colour, float]] = {
     "sunset": ((116, 66, 140), (255, 138, 58), (255, 210, 90), 0.1),
     "night": ((12, 16, 48), (52, 62, 112), (246, 246, 226), 0.66),
 }
-"""The sky's upper and lower colour, the sun's or moon's colour, and how high it stands."""
+"""The sky's upper and lower colour, the sun's or moon's colour, and its height."""
 LIGHTS: dict[str, tuple[float, float, float]] = {
     "dawn": (1.02, 0.95, 1.02),
     "day": (1.0, 1.0, 1.0),
@@ -150,7 +150,7 @@ def _crowding(x: float, y: float, spots: list[_Spot]) -> float:
 
 
 def _expose(picture: Image.Image, scene: Scene, rng: np.random.Generator) -> Image.Image:
-    """Applies the hour's light, the mood's tint as of a film, and its grain."""
+    """Applies the hour's light, and the mood's tint and the grain of a film."""
     if scene.mood == "mono":
         picture = picture.convert("L").convert("RGB")
     value = np.linspace(0, 1, 256)
@@ -169,7 +169,7 @@ def _expose(picture: Image.Image, scene: Scene, rng: np.random.Generator) -> Ima
 
 
 def _boxes(mask: np.ndarray, drawn: list[tuple[str, int]]) -> tuple[Box, ...]:
-    """Finds the boxes of the parts of the (fine) mask that each thing still holds at the end."""
+    """Finds the box of each thing's visible part in the (fine) mask."""
     boxes = []
     for number, (name, painted) in enumerate(drawn, start=1):
         held = mask == number

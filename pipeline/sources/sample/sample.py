@@ -1,4 +1,4 @@
-"""The sample: posts now, photos when asked for."""
+"""The sample: posts made at once, photos rendered on demand."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,18 +16,18 @@ from pipeline.sources.sample.render import encode, render
 from pipeline.sources.sample.scene import Scene
 
 CODE = Path(__file__).parent
-"""The code that decides how a photo looks."""
+"""The folder of the code that decides how a photo looks."""
 SHARED = 0.03
-"""The share of photos that a second user posts, too."""
+"""The share of photos that a second user posts as well."""
 START, SPAN = 1_420_070_400_000, 3 * 365 * 86_400_000
-"""Posts lie in three years from 2015 on (ms)."""
+"""The start and the length of the time of all posts: three years from 2015 (ms)."""
 
 _PERSON, _POST, _PICTURE = range(3)
 
 
 @dataclass(frozen=True)
 class Gallery:
-    """Photos by id, rendered one at a time while they are iterated over, as often as one likes."""
+    """Photos by id, rendered one at a time whenever they are iterated over."""
 
     scenes: dict[str, Scene]
     """The scene that each photo shows."""
@@ -53,13 +53,14 @@ class Sample:
     posts: pl.DataFrame
     """user, photo, tags, time (ms since 1970), sorted by user and photo."""
     photos: Gallery
+    """Their photos."""
 
 
 def make_sample(users: int, posts: int, seed: int) -> Sample:
     """Simulates users and what they post: a user and their photos do not depend on how many others there are.
 
-    users, posts: how many users there are, and how many photos each of them takes. A few photos are posted by an
-    earlier user too, in that user's words and some days later.
+    users: their number. posts: the number of photos that each of them takes. A few photos are also posted by an earlier
+    user, in that user's words and some days later.
     """
     rows, scenes = [], {}
     people = [person(number, _rng(seed, _PERSON, number)) for number in range(users)]
@@ -80,7 +81,7 @@ def make_sample(users: int, posts: int, seed: int) -> Sample:
 def pack_photos(gallery: Gallery, photos: Path, work: Path) -> None:
     """Renders the photos into the shards of a folder (see `shards.pack`)."""
     drawing = [sha256(file) for file in sorted(CODE.glob("*.py"))]
-    # Drawn by pure Python, which threads do not speed up.
+    # Pure Python draws them, which threads do not speed up.
     pack(gallery.scenes, gallery.load, photos, work, f"sample {gallery.seed} {drawing}", threads=1)
 
 

@@ -13,9 +13,10 @@ MOODS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "mono")
 
 @dataclass(frozen=True)
 class Scene:
-    """A place (of PLACES) at a time of day (of TIMES) in a colour mood (of MOODS), with things (of THINGS) in it.
+    """A place at a time of day, in a colour mood, with things in it.
 
-    The first thing is the photo's subject: the largest, in front of the others.
+    Each is a name: of PLACES, TIMES, MOODS and THINGS. The first thing is the photo's subject: the largest, in front of
+    the others.
     """
 
     place: str
@@ -29,7 +30,7 @@ class Scene:
 def random_scene(rng: np.random.Generator, things: tuple[int, int] = (2, 6)) -> Scene:
     """Draws a scene in which every class is equally likely as the subject, and everything else is drawn evenly.
 
-    `things` are the least and the greatest number of things in it.
+    things: the least and the greatest number of things in it.
     """
     subject = str(rng.choice(list(THINGS)))
     place = str(rng.choice([name for name, place in PLACES.items() if subject in place.things]))

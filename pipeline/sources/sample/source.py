@@ -18,8 +18,8 @@ class SampleSource(Source):
         "The detector that comes with them was trained by the project, on other rendered scenes.",
     )
 
-    users: int = Field(ge=1, description="How many simulated users post photos.")
-    posts: int = Field(ge=1, description="How many photos each of them takes.")
+    users: int = Field(ge=1, description="Simulated users who post photos.")
+    posts: int = Field(ge=1, description="Photos that each of them takes.")
     seed: int = Field(ge=0, description="Seed of people, scenes and tags: another seed, another sample.")
 
     def collect(self, task: CrawlTask) -> Crawled:

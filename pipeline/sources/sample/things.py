@@ -12,7 +12,7 @@ Zone = Literal["ground", "sky", "wall", "water", "table"]
 
 @dataclass(frozen=True)
 class Thing:
-    """One class: its drawing, its usual height as a share of the picture's shorter side, and its zone."""
+    """A class: its drawing, its usual height as a share of the picture's shorter side, and its zone."""
 
     draw: Callable[[Pen], None]
     height: float

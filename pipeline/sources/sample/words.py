@@ -1,4 +1,4 @@
-"""The words that people have for what they see: for each concept one word a dialect, in the order of DIALECTS."""
+"""The words that people use for what they see: for each concept one in each of DIALECTS."""
 
 DIALECTS = ("plain", "fond", "german")
 

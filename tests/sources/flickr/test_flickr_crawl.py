@@ -282,14 +282,6 @@ def test_photos_that_are_never_asked_for_cost_nothing_until_they_are_wanted(tmp_
         assert fake.asked["image", 1] == 1, "its picture was kept"
 
 
-def test_photos_that_left_the_lists_count_no_more(tmp_path):
-    with Journal.open(tmp_path / "j.sqlite") as journal:
-        journal.expect(["1", "2", "3"], {})
-        journal.expect(["1", "3"], {})
-        assert list(journal.waiting()) == ["1", "3"]
-        assert journal.summary() == {"pending": 2}
-
-
 def test_the_key_is_in_no_log_journal_or_error(tmp_path, caplog):
     moods = ["fail 105", "429", "503", "reset", "truncated", "slow", "html", "403", "301", "array", "redirect loopback"]
     photos = {2 * number: FakePhoto(api=(mood, "…")) for number, mood in enumerate(moods, start=1)}
@@ -309,25 +301,6 @@ def test_the_key_is_in_no_log_journal_or_error(tmp_path, caplog):
         error = error.__context__
     for file in tmp_path.iterdir():
         assert KEY.encode() not in file.read_bytes()
-
-
-def test_one_crawl_at_a_time_and_a_reader_beside_it(tmp_path):
-    with Journal.open(tmp_path / "j.sqlite") as journal:
-        journal.expect(["1", "2"], {})
-        with pytest.raises(InputError, match="Another crawl"), Journal.open(tmp_path / "j.sqlite"):
-            pass
-        with Journal.read(tmp_path / "j.sqlite") as reader:
-            assert reader.summary() == {"pending": 2}
-    with pytest.raises(InputError, match="no crawl"), Journal.read(tmp_path / "other.sqlite"):
-        pass
-
-
-def test_a_journal_that_is_none_is_one_sentence(tmp_path):
-    path = tmp_path / "j.sqlite"
-    path.write_bytes(b"no database" * 1000)
-    with pytest.raises(InputError, match="not a database"), Journal.open(path):
-        pass
-    assert path.read_bytes().startswith(b"no database"), "nothing is overwritten"
 
 
 def test_a_full_disk_is_one_sentence_and_the_rows_before_it_stay(tmp_path):
@@ -351,10 +324,3 @@ def test_a_full_disk_is_one_sentence_and_the_rows_before_it_stay(tmp_path):
         assert {row["status"] for row in rows.values()} == {"ok"}
         twice = [photo for photo in fake.photos if fake.answered["image", photo] > 1]
         assert len(twice) <= 2, "only what was in flight"
-
-
-def test_the_order_of_rows_is_that_of_ids_whatever_came_first(tmp_path):
-    with serving({photo: FakePhoto() for photo in (30, 4, 200)}) as fake:
-        crawl(tmp_path / "j.sqlite", fake)
-    with Journal.open(tmp_path / "j.sqlite") as journal:
-        assert journal.rows()["photo"].to_list() == ["200", "30", "4"]
