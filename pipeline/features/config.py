@@ -1,4 +1,4 @@
-"""The interface of every kind of extractor: what it is configured by, and how it gives photos their features."""
+"""The interface of every kind of extractor: its configuration, and the way from photos to features."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pipeline.features.extractor import Extractor
 
 Load = Callable[["torch.device"], "Extractor"]
-"""Loads an extractor's network onto a device."""
+"""A function that loads an extractor's network onto a device."""
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
@@ -53,7 +53,7 @@ class PublishedWeights(Config):
 
 
 class WeightsFile(Config):
-    """Weights of one's own."""
+    """Weights in a file of your own."""
 
     kind: Literal["file"] = Field(description="A file: safetensors, or for Darknet-19 darknet's .weights.")
     path: str = Field(description="The path of the file.")

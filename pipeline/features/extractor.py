@@ -1,4 +1,4 @@
-"""The base of every network that extracts features, and the record of whatever decides its numbers."""
+"""The base of every network that extracts features, and the record of all that decides its numbers."""
 
 import hashlib
 from abc import ABC, abstractmethod
@@ -24,18 +24,21 @@ BATCH = 16
 class Extractor(ABC):
     """A network that gives each photo a vector of `dimension` float32 numbers.
 
-    `record` holds whatever decides these numbers: network, weights, input, device, versions. It travels with the
+    `record` holds all that decides these numbers: network, weights, input, device, versions. It travels with the
     features.
     """
 
     preprocessing: str
-    """How the network sees a photo, in words. They change with the code, so that old vectors are not taken for new."""
+    """The preparation of a photo for the network, in words.
+
+    They change with the code, so that old vectors are not taken for new.
+    """
     packages: tuple[str, ...]
     """The packages whose versions decide the numbers."""
     classes: ClassVar[tuple[str, ...] | None] = None
     """The classes that a detector's numbers are the probabilities of."""
     reentrant = True
-    """True if two threads may compute at once, as they do on a GPU."""
+    """True when two threads may compute at once, as they do on a GPU."""
 
     def __init__(
         self,
@@ -46,7 +49,7 @@ class Extractor(ABC):
         precision: Precision = "float32",
     ):
         self.size, self.device, self.precision = size, device, getattr(torch, precision)
-        self.threads = torch.get_num_threads()  # Here, where it is called, also when Ray computes elsewhere.
+        self.threads = torch.get_num_threads()  # Those of this machine, even when Ray computes elsewhere.
         # Channels last is the layout that CPUs and tensor cores convolve fastest.
         self.network = network.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
         self.dimension = self.compute(np.zeros((1, size, size, 3), np.uint8)).shape[1]
@@ -65,9 +68,9 @@ class Extractor(ABC):
 
     @property
     def fingerprint(self) -> str:
-        """A name for whatever decides the numbers here: equal fingerprints, equal features.
+        """A name for all that decides the numbers here: equal fingerprints, equal features.
 
-        On a CPU that includes the number of threads: sums that are shared among others can end in other digits. The
+        On a CPU that includes the number of threads: sums split among another number can end in other digits. The
         record leaves it out, so that machines of different sizes write the same bytes where their numbers are the same.
         """
         threads = {"threads": self.threads} if self.record["device"] == "cpu" else {}
@@ -78,7 +81,7 @@ class Extractor(ABC):
     def preprocess(self) -> Callable[[Image.Image], np.ndarray]:
         """The function from a photo to the network's input, uint8 (size, size, 3).
 
-        Such as `partial(resize_to_square, size=self.size)`: it goes to other processes without the network.
+        One such as `partial(resize_to_square, size=self.size)`: it travels to other processes without the network.
         """
 
     @abstractmethod
@@ -95,7 +98,7 @@ class Extractor(ABC):
     def compute(self, batch: np.ndarray) -> np.ndarray:
         """Returns the features, float32 (B, dimension), of preprocessed photos, uint8 (B, size, size, 3).
 
-        In the chosen precision, without TF32 and with deterministic kernels: the same in every run, on a GPU too for
+        In the chosen precision, without TF32 and with deterministic kernels: the same in every run, even on a GPU, for
         batches of one size. Raises torch.OutOfMemoryError when a GPU's memory does not hold the batch, InputError when
         the machine's does not.
         """
@@ -119,7 +122,7 @@ class Extractor(ABC):
 def fitted_to(
     size: int, name: str, usual: int, refusals: tuple[type[Exception], ...] = (RuntimeError, AssertionError, ValueError)
 ) -> Iterator[None]:
-    """Explains why a network cannot be set up for pictures of a size; to be used around making its extractor.
+    """Explains why a network cannot be set up for pictures of a size; for use around the making of its extractor.
 
     Raises ResourceError when the device's memory does not hold it, and SettingError, which proposes the `usual` size,
     when the network refuses this one by one of `refusals`. Other errors of the device stay as they are.
@@ -136,8 +139,8 @@ def fitted_to(
 
 def device_record(device: str) -> dict[str, Any]:
     """Returns the part of a record that depends on where the network runs."""
-    # On a GPU features are equal to rounding only, and the batch is what fits it. It is no part of the record: a run
-    # that found another one, or had to halve it, finds what was finished before.
+    # On a GPU features are equal only up to rounding, and the batch is the one that fits. It is no part of the record:
+    # a run that found another one, or had to halve it, finds what was finished before.
     return {"batch": BATCH if device == "cpu" else None, "device": device}
 
 

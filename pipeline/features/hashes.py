@@ -1,4 +1,4 @@
-"""Hashes of the files that decide features: nothing is used that does not have the hash that was asked for."""
+"""Hashes of the files that decide features: a file is used only when it has the expected hash."""
 
 import hashlib
 from pathlib import Path
@@ -8,7 +8,7 @@ from pipeline.files import sha256
 
 
 def checked_sha256(path: Path, expected: str | None, field: str = "sha256") -> str:
-    """Returns the SHA-256 of a file or folder of the user's own, which must be the one that `field` expects.
+    """Returns the SHA-256 of a given file or folder, which must be the one that `field` expects.
 
     Raises SettingError when it has another hash, and when none is expected: then the message gives the hash to set.
     """
@@ -30,7 +30,7 @@ def require_sha256(path: Path, found: str, expected: str, field: str) -> None:
 def sha256_of_folder(folder: Path) -> str:
     """Returns the SHA-256 of what `sha256sum` prints for all files of a folder, sorted by their paths.
 
-    As `find . -type f -printf '%P\\n' | LC_ALL=C sort | xargs -d '\\n' sha256sum | sha256sum` prints in the folder.
+    In the folder, `find . -type f -printf '%P\\n' | LC_ALL=C sort | xargs -d '\\n' sha256sum | sha256sum` prints it.
     """
     names = sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
     return hashlib.sha256("".join(f"{sha256(folder / name)}  {name}\n" for name in names).encode()).hexdigest()

@@ -25,7 +25,7 @@ def decode(photo: Photo) -> Image.Image:
 def resize_to_square(image: Image.Image, size: int) -> np.ndarray:
     """Resizes the whole picture to size × size pixels: the paper rescales and does not crop (Section 5.1).
 
-    Pillow's bilinear filter, which averages over what it reduces.
+    The filter is Pillow's bilinear one, which averages over the pixels that it reduces.
     """
     return np.asarray(image.resize((size, size), Image.Resampling.BILINEAR))
 
@@ -33,7 +33,7 @@ def resize_to_square(image: Image.Image, size: int) -> np.ndarray:
 def letterbox(image: Image.Image, size: int, colour: tuple[int, int, int] = GREY) -> np.ndarray:
     """Puts the picture in the middle of a square of one colour, its longer side `size` pixels.
 
-    Always square, unlike ultralytics' own, which shapes a batch after its photos: a photo's pixels depend on it alone.
+    It is always square, so that a photo's pixels depend on it alone; ultralytics' own shapes a batch after its photos.
     """
     scale = size / max(image.size)
     width, height = (max(1, round(side * scale)) for side in image.size)

@@ -17,7 +17,7 @@ RECORD = b"extractor"
 
 
 def canonical(record: Mapping[str, Any]) -> str:
-    """Writes a record as JSON, always the same bytes."""
+    """Writes a record as JSON, always in the same bytes."""
     return json.dumps(record, sort_keys=True, ensure_ascii=False)
 
 

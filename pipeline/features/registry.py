@@ -1,4 +1,4 @@
-"""The kinds of extractors. A new one is a package of its own and a line here."""
+"""The kinds of extractors. A new one is a file or package of its own and a line here."""
 
 from collections.abc import Mapping
 from functools import reduce
@@ -26,4 +26,4 @@ EXTRACTORS: Mapping[str, type[ExtractorConfig]] = {
 """The configuration of each kind, by the name that it has in a configuration."""
 
 ExtractorUnion = Annotated[reduce(or_, EXTRACTORS.values()), Field(discriminator="kind")]
-"""The configuration of any extractor, told apart by its kind."""
+"""The configuration of any extractor, distinguished by its kind."""

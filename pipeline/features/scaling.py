@@ -1,4 +1,4 @@
-"""Scalings of feature vectors: from what an extractor gives to what a model takes."""
+"""Scalings of feature vectors: from an extractor's output to a model's input."""
 
 from dataclasses import dataclass
 from typing import Literal, Self
@@ -8,7 +8,7 @@ import numpy as np
 Method = Literal["standardise", "l2", "none"]
 
 CONSTANT = 1e-6
-"""A column whose deviation is below this share of its mean holds float32's rounding, nothing to learn from."""
+"""The share of its mean below which a column's deviation is only float32's rounding, and nothing to learn from."""
 
 
 @dataclass(frozen=True)
@@ -17,8 +17,8 @@ class Scaling:
 
     method: each column to mean 0 and equal variance (standardise), each vector to length 1 (l2), or none.
     threshold: probabilities below it count as zero; None where the numbers are no probabilities.
-    mean: of each column, empty but for standardise.
-    scale: the divisor of each column, empty but for standardise.
+    mean: of each column; empty unless the method is standardise.
+    scale: the divisor of each column; empty unless the method is standardise.
     """
 
     method: Method

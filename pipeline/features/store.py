@@ -1,7 +1,7 @@
 """The feature store: a row for each photo of the recipe, with the vectors of one feature set, raw.
 
-Scalings and the extractors' records lie in the file's metadata, so that what reads it scales as the models expect, and
-knows what made the vectors.
+Scalings and the extractors' records lie in the file's metadata, so that a reader can scale as the models expect, and
+knows the origin of the vectors.
 """
 
 import json
@@ -31,7 +31,7 @@ class StoreConfig(Config):
     """The scaling of features for the models."""
 
     scaling: Method = Field(
-        description="How feature vectors are scaled: each column to mean 0 and equal variance (standardise), each "
+        description="The scaling of feature vectors: each column to mean 0 and equal variance (standardise), each "
         "photo to length 1 (l2), or not at all (none)."
     )
     threshold: float = Field(
@@ -46,7 +46,7 @@ class Features:
     photos: the photos, sorted.
     raw: each extractor's vectors as it gave them, (photos, numbers) float32, by the extractor's name.
     scalings: the fitted scaling of each extractor; vectors of an extractor without one are taken as they are.
-    records: what made the vectors, by the extractor's name.
+    records: the origin of the vectors, by the extractor's name.
     """
 
     photos: pl.Series
@@ -80,7 +80,7 @@ def build_store(
 ) -> pa.Table:
     """Builds the store of a feature set: the photos (sorted) and a fixed_size_list<float32> column an extractor.
 
-    vectors: for each extractor a frame of photo and vector. records: what made them. photos: all photos of the recipe,
+    vectors: for each extractor a frame of photo and vector. records: their origin. photos: all photos of the recipe,
     which may repeat. Scalings are fitted on the distinct photos of training posts alone. The threshold holds for an
     extractor whose record names the classes that its numbers are probabilities of. Raises InputError for a photo
     without a vector.
@@ -122,7 +122,7 @@ def read_store(path: Path) -> Features:
 
 
 def read_records(path: Path) -> dict[str, dict[str, Any]]:
-    """Reads what made the vectors in a store, by the extractor's name. Raises ArtifactError as `read_store` does."""
+    """Reads the records in a store, by the extractor's name. Raises ArtifactError as `read_store` does."""
     columns_of(path)
     return json.loads(_metadata(path)[RECORDS])
 

@@ -1,4 +1,4 @@
-"""Vectors that were computed elsewhere: a Parquet or NumPy file of one's own, for which no pictures are needed."""
+"""Vectors that were computed elsewhere: a Parquet or NumPy file of your own, for which no pictures are needed."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +26,7 @@ class PhotoList(Config):
 
 
 class VectorsConfig(ExtractorConfig):
-    """Vectors of one's own, one for each photo."""
+    """Vectors of your own, one for each photo."""
 
     kind: Literal["vectors"] = Field(description="Vectors that were computed elsewhere.")
     path: str = Field(
@@ -132,7 +132,7 @@ def _rows(path: Path, ids: pl.Series, vectors: np.ndarray, wanted: pl.Series) ->
 
 
 def _refuse(path: Path, ids: pl.Series, faulty: pl.Series, fault: str) -> None:
-    """Raises InputError naming the first photo with a fault, and how many more there are."""
+    """Raises InputError with the first photo that has a fault, and the number of the others."""
     found = ids.filter(faulty)
     if len(found):
         more = f", and {len(found) - 1:,} more like it" if len(found) > 1 else ""

@@ -1,1 +1,1 @@
-"""Runs extractors over photos: resumable, on one machine or a cluster."""
+"""The extraction of features from photos: resumable, on one machine or a cluster."""

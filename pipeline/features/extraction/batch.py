@@ -38,7 +38,7 @@ def find_batch(extractor: Extractor) -> int:
 
 
 def _rate(extractor: Extractor, batch: int) -> float:
-    """Measures photos a second: the faster of two batches, after one that warms up."""
+    """Measures photos a second: the faster of two batches, after one to warm up."""
     pixels = np.zeros((batch, extractor.size, extractor.size, 3), np.uint8)
     extractor.compute(pixels)
     seconds = []
@@ -50,9 +50,9 @@ def _rate(extractor: Extractor, batch: int) -> float:
 
 
 class BatchComputer:
-    """The computation of batches, in pieces that the device's memory holds; several threads may call it.
+    """The computation of batches, in pieces that fit the device's memory; several threads may call it.
 
-    The piece is halved, and that is logged, when the memory is exhausted.
+    When the memory is exhausted, the piece is halved, which is logged.
     """
 
     def __init__(self, extractor: Extractor, batch: int):

@@ -1,6 +1,6 @@
 """The rows that travel over Ray: chunks of photos, decoded and then computed.
 
-Nothing here imports torch: the processes that decode do without, and start the sooner.
+Nothing here imports torch: the processes that decode do without it, and start sooner.
 """
 
 import os
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def decode_chunk(tasks: Sequence[PhotoTask], preprocess: Sequence[Preprocess], nice: int) -> Columns:
-    """Decodes photos: for each extractor the hashes and pixels of those that it is wanted for.
+    """Decodes photos: for each extractor, the hashes and pixels of those that it is wanted for.
 
     nice: the least niceness of the process.
 

@@ -1,4 +1,4 @@
-"""Photos decoded in processes of their own, into memory that they share with this one."""
+"""The decoding of photos in separate processes, into memory that they share with this one."""
 
 import logging
 import math
@@ -27,9 +27,9 @@ from pipeline.features.images import decode
 log = logging.getLogger(__name__)
 
 ATTEMPTS = 3
-"""The number of times that a job is tried whose process is killed."""
+"""The number of times that a job whose process is killed is tried."""
 GRACE = 10.0
-"""Seconds that a process has to end once it has stopped answering."""
+"""Seconds within which a process must end once it has stopped answering."""
 
 Preprocess = Callable[[Image.Image], np.ndarray]
 Shape = tuple[int, int, int, int]
@@ -82,8 +82,8 @@ class Decoders:
 class _DecodingProcess:
     """A process that decodes, connected by a socket of its own: if either side dies, the other notices.
 
-    Started anew and not forked, so that it has nothing of torch and its threads, and does not import the program that
-    uses it, as those of `multiprocessing` do.
+    It is started anew and not forked, so that it has nothing of torch and its threads, and does not import the program
+    that uses it, as processes of `multiprocessing` do.
     """
 
     def __init__(self, memory: int, setting: tuple[Sequence[Preprocess], Sequence[Shape], int]):
@@ -147,7 +147,7 @@ def _serve(pipe: int, memory: int) -> None:
 
 
 def _answer(job: Job, preprocess: Sequence[Preprocess], arrays: Sequence[np.ndarray]) -> Exception | None:
-    """Does a job. Returns its error, to be raised where the job is awaited; of one that cannot travel the message."""
+    """Does a job. Returns its error, or the message of one that cannot travel, to be raised by the waiting side."""
     try:
         _fill(job, preprocess, arrays)
     except Exception as error:

@@ -16,9 +16,10 @@ CHOICES = ("auto", "cpu", "cuda", "mps")
 
 
 def pick_device(requested: str = "auto") -> torch.device:
-    """Returns the device of a name: cpu, cuda (an Nvidia or AMD GPU), mps (Apple's), or auto: a GPU where there is one.
+    """Returns the device of a name: cpu, cuda, mps, or auto, which is a GPU where there is one.
 
-    Raises ResourceError when there is no such device, InputError when the name is another one.
+    cuda is an Nvidia or AMD GPU, mps Apple's. Raises ResourceError when there is no such device, InputError for any
+    other name.
     """
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if requested not in CHOICES:
@@ -36,16 +37,16 @@ def cores() -> int:
 
 
 def use_own_stream(device: torch.device) -> None:
-    """Gives the calling thread a queue of its own on an Nvidia GPU, so that it copies while another thread computes."""
+    """Gives the calling thread its own queue on an Nvidia GPU, so that it copies while another thread computes."""
     if device.type == "cuda":
         torch.cuda.set_stream(torch.cuda.Stream(device))
 
 
 @contextmanager
 def pinned(arrays: Sequence[np.ndarray], device: torch.device) -> Iterator[None]:
-    """Pins memory for as long as the block lasts: an Nvidia GPU fetches it itself, while this process goes on.
+    """Pins memory for as long as the block lasts: an Nvidia GPU fetches it by itself, while this process continues.
 
-    Where the system does not allow it, that is logged: it only costs time.
+    Where the system does not allow it, that is logged; it costs only time.
     """
     with ExitStack() as registered:
         try:

@@ -19,7 +19,7 @@ class PhotoTask:
 
     photo: the photo.
     hash: its `photo_hash`.
-    wanted: the numbers of the extractors that lack a vector of it; never none.
+    wanted: the numbers of the extractors that lack a vector of it; at least one.
     """
 
     photo: Photo
@@ -34,7 +34,7 @@ class Vectors:
     extractor: its number.
     hashes: of the photos.
     vectors: float32 (len(hashes), dimension), in the order of the hashes.
-    seconds: spent on nothing but waiting for the network. The rest of an engine's time goes into reading and decoding.
+    seconds: spent only on waiting for the network. The rest of an engine's time goes into reading and decoding.
     """
 
     extractor: int
@@ -44,7 +44,7 @@ class Vectors:
 
 
 Engine = Callable[[Sequence["Extractor"], Iterable[PhotoTask]], Generator[Vectors, None, None]]
-"""Computes each task once with each extractor that it is wanted by, and gives the vectors in any order.
+"""A function that computes each task once with each extractor that wants it, and yields the vectors in any order.
 
 Tasks are taken as they are needed, in the caller's thread, so that memory stays flat. On a CPU a photo's vector is the
 same bytes whatever its neighbours: batches are filled up to BATCH. Raises InputError for a photo that cannot be
@@ -53,5 +53,5 @@ decoded, after it has given what was finished before, and when the network lacks
 
 
 def photo_hash(jpeg: bytes) -> str:
-    """Returns the name of a photo wherever vectors are kept: the SHA-256 of its JPEG, in hexadecimal."""
+    """Returns a photo's name wherever vectors are kept: the SHA-256 of its JPEG, in hexadecimal."""
     return hashlib.sha256(jpeg).hexdigest()

@@ -1,4 +1,4 @@
-"""The engine of this machine: processes decode photos ahead of the network, so that it never waits for one."""
+"""The engine of this machine: processes decode photos ahead of the network, which never waits for one."""
 
 import time
 from collections import deque
@@ -17,7 +17,7 @@ from pipeline.features.extraction.engine import PhotoTask, Vectors
 from pipeline.features.extractor import Extractor, exact_convolutions
 
 SLOTS = 4
-"""Batches of an extractor in memory: one that the network works on, one that waits for it, two that are decoded."""
+"""Batches of an extractor in memory: one at the network, one that waits for it, two that are decoded."""
 CHUNK = 8
 """Photos handed to a process at once: no more than a batch."""
 NICE = 10
@@ -26,9 +26,9 @@ NICE = 10
 
 @dataclass(frozen=True)
 class LocalEngine:
-    """The local engine: call it, as any `Engine`.
+    """The local engine: called like any `Engine`.
 
-    workers: processes that decode; with 0 this one does. None takes one for each core if there is a GPU, and one for
+    workers: processes that decode; with 0, this one does. None takes one for each core if there is a GPU, and one for
         two cores on a CPU, where decoding is a small part of the work and the network needs the cores.
     """
 
@@ -68,7 +68,7 @@ class LocalEngine:
 
 
 def _flow(queues: Sequence["_Queue"], decoders: Decoders, tasks: Iterator[PhotoTask]) -> Generator[Vectors, None, None]:
-    """Has tasks decoded as soon as there is room for their pixels, and gives the vectors as they are computed."""
+    """Has tasks decoded as soon as there is room for their pixels, and yields the vectors as they are computed."""
     while chunk := list(islice(tasks, CHUNK)):
         for queue in queues:
             while queue.room < CHUNK:

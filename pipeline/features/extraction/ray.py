@@ -28,9 +28,12 @@ if TYPE_CHECKING:
     from ray.data import Dataset
 
 PASSIVE = {"OMP_WAIT_POLICY": "PASSIVE"}
-"""Threads that wait leave the cores to others. It also keeps Ray Data from decoding in the actors."""
+"""The environment in which waiting threads leave the cores to others.
+
+It also keeps Ray Data from decoding in the actors.
+"""
 CHUNK = {"cpu": 4 * BATCH, "cuda": 16 * BATCH}
-"""Photos that travel together, by where networks run: seconds of a CPU's work, and of a GPU's what fills a batch.
+"""Photos that travel together, by device: seconds of work for a CPU, and a full batch for a GPU.
 
 Ray takes some milliseconds of the caller for each move, whatever is moved.
 """
@@ -38,7 +41,7 @@ Ray takes some milliseconds of the caller for each move, whatever is moved.
 
 @dataclass(frozen=True)
 class RayEngine:
-    """The engine over Ray: call it, as any `Engine`, with extractors that `load_for_ray` gave.
+    """The engine over Ray: called like any `Engine`, with extractors that `load_for_ray` gave.
 
     The caller reads the photos and sends them out, so that they and the work folder need to lie on its machine only;
     benchmarks/README.md says how many GPUs one such machine keeps busy. Tasks on any CPU decode. Actors compute: one on
@@ -76,7 +79,7 @@ class RayEngine:
 
 
 def load_for_ray(loads: Sequence[Callable[[torch.device], Extractor]], device: str) -> list[Extractor]:
-    """Loads extractors for a cluster: here they stay on the CPU, their record is that of the cluster's `device`.
+    """Loads extractors for a cluster: here they stay on the CPU, but their record names the cluster's `device`.
 
     "cuda" is for its GPUs, and so is "auto" where this machine has one.
     """
@@ -125,9 +128,9 @@ def _actors(device: str, threads: int) -> tuple[int, dict[str, float]]:
 
 
 def _actors_on_cpus(threads: int, cpus: Sequence[int]) -> tuple[int, int]:
-    """Returns the number of networks of so many threads that machines of so many CPUs hold, and the CPUs of each.
+    """Returns the number of networks, of some threads each, that machines have CPUs for, and the CPUs of each.
 
-    A machine with fewer CPUs than threads gets none, unless none has as many: then the largest get one each.
+    A machine with fewer CPUs than threads gets none, unless no machine has enough: then the largest get one each.
     """
     each = max(1, min(threads, max(cpus, default=0)))
     return sum(of // each for of in cpus), each
@@ -205,7 +208,7 @@ class Networks:
 
 
 def _other_versions(expected: Mapping[str, str]) -> str | None:
-    """Returns the first package of another version than the record's, in a sentence: its numbers would be others."""
+    """Returns a sentence about the first package of another version than the record's: its numbers would differ."""
     for package, of in expected.items():
         try:
             found = f"{package} {version(package)}"

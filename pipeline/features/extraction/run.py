@@ -74,9 +74,9 @@ def features(extractor: Extractor, hashes: Mapping[str, str], work: Path) -> pa.
 
 
 def _finished(photos: Iterable[Photo], known: Sequence[set[str]]) -> tuple[dict[str, str], Iterable[Photo]]:
-    """Splits photos into those at the start that an earlier run has finished, by id with their hashes, and the rest.
+    """Splits photos into those at the start that an earlier run has finished, and the rest.
 
-    The finished ones do not count for this run's speed.
+    Returns the hashes of the finished ones by id; they do not count for this run's speed.
     """
     hashes, rest = {}, iter(photos)
     for photo in rest:

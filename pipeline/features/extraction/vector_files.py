@@ -1,4 +1,4 @@
-"""Finished vectors on disk, by the hash of their photo, for a run that was interrupted, or another recipe.
+"""Finished vectors on disk, by the hash of their photo, for runs that were interrupted, and for other recipes.
 
 A file is a Parquet of jpeg_sha256 (str) and vector (fixed_size_list<float32>), in a folder of its extractor.
 """
@@ -27,7 +27,10 @@ PHOTO_HASH = "jpeg_sha256"
 """The column of the hashes of photos (str)."""
 
 SECONDS = 5.0
-"""Work that kill -9 loses at most, and a batch. A file for each batch would be 17,000 of them for NUS-WIDE."""
+"""Seconds of work that a kill -9 loses at most, and a batch.
+
+With a file for each batch, NUS-WIDE would have 17,000 of them.
+"""
 
 
 class VectorFiles:

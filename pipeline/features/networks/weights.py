@@ -54,7 +54,7 @@ def downloaded(url: str, expected: str | None) -> tuple[Path, str]:
 
 
 def _fetch(url: str, to: Path) -> None:
-    """Downloads a file. Raises requests.RequestException, also when the connection ends before the file does."""
+    """Downloads a file. Raises requests.RequestException, even when the connection ends before the file does."""
     # requests compares with Content-Length, which torch.hub does not: it would keep a file that was cut short.
     with requests.get(url, stream=True, timeout=PATIENCE) as answer, to.open("wb") as file:
         answer.raise_for_status()

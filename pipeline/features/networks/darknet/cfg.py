@@ -1,7 +1,7 @@
 """Darknet's network files (.cfg): sections of key=value lines, read into typed descriptions of layers.
 
-Of what darknet knows, this reads what YOLOv2, its tiny sister and Darknet-19 are made of. A section or a key that it
-does not know is refused, because it may change the numbers; keys that only training uses are left out.
+This reads the sections that YOLOv2, its tiny sister and Darknet-19 are made of. A section or a key that it does not
+know is refused, because it may change the numbers; keys that only training uses are left out.
 """
 
 from dataclasses import dataclass, replace
@@ -78,7 +78,7 @@ class Route(Section):
 class Reorg(Section):
     """A map of a finer resolution as more channels of a coarser one."""
 
-    stride: PositiveInt = Field(1, description="How much coarser, each way.")
+    stride: PositiveInt = Field(1, description="The factor by which the map becomes coarser, each way.")
 
 
 class AvgPool(Section):
@@ -86,7 +86,7 @@ class AvgPool(Section):
 
 
 class Softmax(Section):
-    """Scores become probabilities."""
+    """The step from scores to probabilities."""
 
     groups: int = Field(1, ge=1, le=1, description="Sets of classes, each with probabilities of its own.")
 
@@ -106,12 +106,12 @@ class Cost(Section):
 class Region(Section):
     """YOLOv2's head: boxes relative to anchors, an objectness and class scores for each anchor of each cell."""
 
-    # bias_match and absolute say how boxes are compared with the truth; thresh is the overlap that counts as a match.
+    # bias_match and absolute choose the comparison of boxes with the truth; thresh is the overlap that makes a match.
     training = _words("""
         absolute bias_match class_scale coord_scale jitter max noobject_scale object_scale random rescore thresh
     """)
     anchors: Annotated[tuple[float, ...], BeforeValidator(_parts)] = Field(description="Width, height, …, in cells.")
-    classes: PositiveInt = Field(description="Classes that it tells apart.")
+    classes: PositiveInt = Field(description="Classes that it distinguishes.")
     coords: int = Field(4, ge=4, le=4, description="Numbers of a box: x, y, width and height.")
     num: PositiveInt = Field(1, description="Anchors.")
     softmax: Literal["1"] = Field(description="Class scores of an anchor sum to 1, as in all published YOLOv2.")
@@ -160,8 +160,8 @@ class Architecture:
 def read_cfg(path: Path) -> Architecture:
     """Reads the network of a .cfg file.
 
-    Raises InputError, naming line or section, for a file that is missing or is no such file, and for what this reader
-    does not know.
+    Raises InputError, naming line or section, for a file that is missing or of another kind, and for sections and keys
+    that this reader does not know.
     """
     try:
         return parse(path.read_text(encoding="utf-8"), str(path))

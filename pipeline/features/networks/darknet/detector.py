@@ -35,7 +35,7 @@ class Yolov2(Extractor):
     """
 
     classes = COCO_CLASSES
-    # Darknet's first revisions with YOLOv2 squash photos, later ones letterbox them, which keeps the objects' shapes.
+    # Darknet's first revisions with YOLOv2 squash photos; later ones letterbox them, which keeps the objects' shapes.
     preprocessing = "letterboxed to size × size on grey 127, bilinear with antialiasing; RGB from 0 to 1"
     packages = ("torch",)
 
@@ -87,6 +87,8 @@ def check_task(architecture: Architecture) -> None:
     """Raises InputError when a network does not detect COCO's 80 classes in pictures of three channels."""
     head = architecture.layers[-1] if architecture.layers else None
     if not isinstance(head, Region) or head.classes != len(COCO_CLASSES):
-        raise InputError(f"{architecture.name} does not end in a [region] of COCO's 80 classes: choose yolov2, say.")
+        raise InputError(
+            f"{architecture.name} does not end in a [region] of COCO's 80 classes: choose yolov2, for instance."
+        )
     if (channels := architecture.net.channels) != 3:
         raise InputError(f"{architecture.name} takes pictures of {channels} channels: choose a network that takes 3.")

@@ -9,14 +9,14 @@ from torch.nn import functional
 from pipeline.features.networks.darknet.cfg import Convolutional
 
 NEGATIVE_SLOPE = 0.1
-"""Of darknet's leaky activation."""
+"""The factor of negative numbers in darknet's leaky activation."""
 
 
 class Convolution(nn.Module):
     """A convolution and its activation: (B, channels, H, W) to (B, filters, H', W').
 
     Its weights are undefined until they are read or drawn. Batch normalisation is folded into kernels and biases when
-    they are read: `normalised` says that the file holds its numbers.
+    they are read: `normalised` is true when the file holds its numbers.
     """
 
     def __init__(self, section: Convolutional, channels: int):
@@ -38,10 +38,11 @@ class Convolution(nn.Module):
 
 
 class MaxPool(nn.Module):
-    """The maximum of each window: (B, C, H, W) to (B, C, H', W') with H' = (H + padding - size) // stride + 1.
+    """The maximum of each window: (B, C, H, W) to (B, C, H', W').
 
-    Half of the padding, rounded down, lies above and to the left, the rest below and to the right, and is never the
-    maximum. So a window of 2 with stride 1 keeps the map's size, its last row and column being pooled alone.
+    H' = (H + padding - size) // stride + 1, and W' likewise. Half of the padding, rounded down, lies above and to the
+    left, the rest below and to the right, and it is never the maximum. So a window of 2 with stride 1 keeps the map's
+    size, its last row and column being pooled alone.
     """
 
     def __init__(self, size: int, stride: int, padding: int | None):
@@ -69,11 +70,11 @@ class Route(nn.Module):
 
 
 class Reorg(nn.Module):
-    """A map of more channels at a coarser stride s: (B, C, H, W) to (B, C·s², H/s, W/s), as darknet's `reorg_cpu`.
+    """A map of more channels at a coarser stride s: (B, C, H, W) to (B, C·s², H/s, W/s).
 
-    That function takes the map's memory for one of C/s² channels of s·H × s·W, moves each s × s block of these into
-    channels, and takes the result's memory for the output. Any other order of the channels, however much more sensible,
-    is not what the published weights were trained with.
+    Darknet's `reorg_cpu` takes the map's memory for one of C/s² channels of s·H × s·W, moves each s × s block of these
+    into channels, and takes the result's memory for the output. Any other order of the channels, however much more
+    sensible, is not what the published weights were trained with.
     """
 
     def __init__(self, stride: int):

@@ -1,4 +1,4 @@
-"""The published networks: architectures lie here, weights are fetched from darknet's own site."""
+"""The published networks: architectures from this folder, weights from darknet's own site."""
 
 from pathlib import Path
 

@@ -1,6 +1,6 @@
 """Darknet's weights (.weights): a header, then float32 numbers, convolution after convolution.
 
-Of each convolution come the biases, with batch normalisation the scales, means and variances, and the kernels (filters,
+Each convolution has its biases, with batch normalisation its scales, means and variances, and its kernels (filters,
 channels / groups, size, size). The file does not describe the network, so only its length shows a wrong one.
 """
 
@@ -16,7 +16,7 @@ from pipeline.features.networks.darknet.layers import Convolution
 from pipeline.features.networks.darknet.network import Darknet
 
 EPSILON = 1e-6
-"""Darknet adds this to a deviation before it divides by it (`normalize_cpu`)."""
+"""The number that darknet adds to a deviation before it divides by it (`normalize_cpu`)."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,8 @@ def fill(network: Darknet, weights: Weights, name: str, classifier: int = 0) -> 
 
     Every number must have its place. Of a network up to its last map, the `classifier` numbers of the convolution that
     comes after it may stand at the file's end (darknet19.weights) or be left out (darknet19_448.conv.23). Raises
-    InputError saying how many numbers there are and how many there must be, or that a variance is negative, which
-    happens when the file is another network's of the same length.
+    InputError, with the number of numbers found and expected, when the length is wrong; and for a negative variance,
+    which shows the file of another network of the same length.
     """
     needed, found = sum(layer.numbers for layer in network.convolutions), len(weights.numbers)
     if found not in (needed, needed + classifier):

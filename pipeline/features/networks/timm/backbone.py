@@ -1,4 +1,4 @@
-"""Image features of any model of timm: what it gives before its classifier, pooled.
+"""Image features of any model of timm: its output before the classifier, pooled.
 
 A feature map is averaged over its places, as the paper does with VGG16's (Section 4.1): 512 numbers, where timm's own
 `num_classes=0` would give VGG16's hidden layer of 4096. Tokens are pooled as the model does it: the class token, their
@@ -122,7 +122,7 @@ def import_timm() -> ModuleType:
 
 
 def require_known(name: str) -> None:
-    """Raises SettingError with near names for one that timm does not have, such as that of a repository on the hub."""
+    """Raises SettingError, with similar names, for a name that timm does not have, such as a repository's."""
     timm = import_timm()
     names = [*timm.list_models(), *timm.list_pretrained()]
     if name not in names:
@@ -131,7 +131,7 @@ def require_known(name: str) -> None:
 
 
 def build(name: str, size: int, seed: int, weights: Path | None = None) -> nn.Module:
-    """Builds a model of timm for photos of `size` pixels, with a file's weights or with weights drawn from the seed.
+    """Builds a model of timm for photos of `size` pixels, with weights from a file or drawn from the seed.
 
     Every number of the file is used or it is refused; position embeddings are resampled to the size, as timm does.
     torch's own generators stay as they were. Raises InputError when name, size and weights do not fit together.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pipeline.features.networks.torchvision.config import TorchvisionConfig
 
 PUBLISHED = {"vgg16-397923af.pth": "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0"}
-"""Full hashes of torchvision's files; of the others the digits in their names are checked."""
+"""Full hashes of torchvision's files; for other files, the digits in their names are checked."""
 
 
 class TorchvisionBackbone(Extractor):
@@ -110,10 +110,10 @@ class _TopLevel(fx.Tracer):
 
 
 def up_to_last_map(model: nn.Module) -> nn.Module:
-    """Cuts a model off behind its last feature map; the parts before it keep their names.
+    """Cuts a model off after its last feature map; the parts before it keep their names.
 
-    In all of torchvision the classifier is a model's last part. What goes into it is followed back through flattening,
-    dropout and average pooling to the map that these were given.
+    In all of torchvision the classifier is a model's last part. Its input is followed back through flattening, dropout
+    and average pooling to the map that these were given.
     """
     graph = _TopLevel().trace(model)
     classifier = [name for name, _ in model.named_children()][-1]
@@ -129,7 +129,7 @@ def up_to_last_map(model: nn.Module) -> nn.Module:
 
 
 def _reduces(step: fx.Node, model: nn.Module) -> bool:
-    """True if a step of a forward pass only pools, flattens or drops out."""
+    """Recognises a step of a forward pass that only pools, flattens or drops out."""
     if step.op == "call_module":
         return isinstance(model.get_submodule(step.target), nn.AdaptiveAvgPool2d | nn.Flatten | nn.Dropout)
     return step.target in (torch.flatten, nn.functional.adaptive_avg_pool2d, "flatten", "mean")
@@ -152,7 +152,7 @@ def published(name: str) -> tuple[dict[str, Tensor], str]:
 
 
 def fill(network: nn.Module, model: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
-    """Gives a model up to its last map its weights: the state of the whole `model`, or of its `features` alone.
+    """Fills a model up to its last map with the state of the whole `model`, or of its `features` alone.
 
     Raises InputError naming the weights that are missing, too many or of another shape.
     """
@@ -174,7 +174,7 @@ def fill(network: nn.Module, model: nn.Module, state: Mapping[str, Tensor], what
 def _learned(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Returns a state without the counters of batch normalisation, which files older than PyTorch 0.4.1 lack.
 
-    Such as DenseNet's. They play no part in features, and `load_state_dict` leaves them at zero.
+    DenseNet's files are such. The counters play no part in features, and `load_state_dict` leaves them at zero.
     """
     return {key: value for key, value in state.items() if not key.endswith(".num_batches_tracked")}
 

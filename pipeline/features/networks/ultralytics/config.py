@@ -16,7 +16,7 @@ class UltralyticsConfig(NetworkConfig):
     """A detector of ultralytics: for each of COCO's 80 classes its highest probability (Section 4.2)."""
 
     kind: Literal["ultralytics"] = Field(description="A detector in ultralytics' own format, .pt.")
-    detector: str = Field(description="A published name, such as yolo11n.pt, or a file of one's own.")
+    detector: str = Field(description="A published name, such as yolo11n.pt, or a file of your own.")
     sha256: Sha256 | None = Field(description="The SHA-256 of the weights: needed for a file, null for a name.")
     input_size: int = Field(ge=32, multiple_of=32, description="Photos are letterboxed to this many pixels each way.")
     precision: Precision

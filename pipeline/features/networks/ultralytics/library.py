@@ -1,4 +1,4 @@
-"""The library ultralytics: imported without its side effects."""
+"""The import of the library ultralytics, without its side effects."""
 
 import atexit
 import os
@@ -14,7 +14,7 @@ from PIL import Image
 def import_ultralytics(module: str = "ultralytics") -> ModuleType:
     """Imports a module of ultralytics without telemetry, installations and files that outlive the process.
 
-    Settings of the user's own in the environment stay. Ultralytics replaces `Image.open` by a function that tries to
+    Settings that the environment has already stay. Ultralytics replaces `Image.open` by a function that tries to
     install a package when a file is no image: Pillow's own is put back.
     """
     if "ultralytics" not in sys.modules:

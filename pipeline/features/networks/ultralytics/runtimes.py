@@ -1,7 +1,7 @@
 """Object features from a detector in another format than ultralytics' own .pt: ONNX, OpenVINO, LiteRT, TensorRT, …
 
 The feature is the same as the .pt file's, to 1e-4 where the export computes in float32
-(tests/features/networks/test_runtimes.py); float16 and int8 move it further (benchmarks/exports.py says how far). A
+(tests/features/networks/test_runtimes.py); float16 and int8 move it further (benchmarks/exports.py measures it). A
 model with two heads (YOLOv10, YOLO26) is the exception: its .pt file gives the scores of the head that needs no
 suppression of boxes, an export those of the other. An export that only gives the best candidates of all classes
 together is refused: most classes would be zero.
@@ -48,7 +48,7 @@ RUNTIMES = {
     "_ncnn_model": ("ncnn", "ncnn"),
     ".mnn": ("MNN", "MNN"),
 }
-"""By the end of a file's or folder's name: the module that runs it, and the argument of pip that installs it."""
+"""The module that runs an export, and the argument of pip that installs it, by the end of its name."""
 
 COARSEST = 0.01
 """The widest steps between probabilities that a model gives as integers; int8 from 0 to 1 has 1/255."""
@@ -84,7 +84,7 @@ def load_export(config: "UltralyticsExportConfig", device: torch.device) -> Expo
     """Loads the extractor of an exported detector.
 
     A TensorRT engine runs on the GPU, all others on the CPU; where another `device` is asked for, that is logged. The
-    record has the device that it is. Raises SettingError for a format that is not supported, an export that is absent
+    record names the actual device. Raises SettingError for a format that is not supported, an export that is absent
     or does not have its hash, and a size that it was not made for; ResourceError for an engine without a GPU; and
     InputError where the runtime is not installed, for what is no model of its format or no detector of COCO's 80
     classes, and for an output of best candidates only.
@@ -144,7 +144,7 @@ def _device_of(module: str, device: torch.device) -> torch.device:
         )
     if module == "tensorrt":
         return device
-    # ONNX Runtime could, but ultralytics falls back to the CPU without a word where its libraries of CUDA do not load.
+    # ONNX Runtime could, but ultralytics silently falls back to the CPU where its CUDA libraries do not load.
     if device.type != "cpu":
         log.warning("%s does not compute on %s here: the detector runs on the CPU.", module, device.type)
     return torch.device("cpu")
@@ -167,7 +167,7 @@ def _open(path: Path, device: torch.device) -> "AutoBackend":
 
 
 def _compute_in_float32(network: "AutoBackend", folder: Path) -> None:
-    """Has OpenVINO compute in float32: it would round to bfloat16 on processors that have it, whatever the model."""
+    """Makes OpenVINO compute in float32: it would round to bfloat16 on processors that have it, whatever the model."""
     import openvino
 
     backend = network.backend
@@ -188,6 +188,6 @@ def _check_numbers(network: "AutoBackend", path: Path) -> None:
     step = given["quantization"][0]  # 0 for float32.
     if given["dtype"] not in known or step > COARSEST:
         raise InputError(
-            f"{path} gives {np.dtype(given['dtype'])} in steps of {step:.2g}, which tells no probabilities: "
+            f"{path} gives {np.dtype(given['dtype'])} in steps of {step:.2g}, which are too coarse for probabilities: "
             "export it with float32 for outputs."
         )
