@@ -1,4 +1,4 @@
-"""How sure the figures are: a paired bootstrap over the test posts."""
+"""The uncertainty of the figures: a paired bootstrap over the test posts."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,13 +19,13 @@ BATCH = 1 << 22
 """Post weights held at a time: memory stays at some tens of megabytes for any number of posts and resamples."""
 
 ROUNDING = 1e-9
-"""Far above the rounding of the sums, far below any difference of interest: equal models must never differ."""
+"""The difference below which models are equal: far above the sums' rounding, far below anything of interest."""
 
 
 class BootstrapConfig(Config):
-    """How often the test posts are drawn again, and how wide the intervals are."""
+    """The number of resamples of the test posts, and the width of the intervals."""
 
-    resamples: int = Field(ge=1, description="How many times as many posts as there are get drawn with replacement.")
+    resamples: int = Field(ge=1, description="Resamples, each of as many posts as there are, with replacement.")
     level: float = Field(gt=0, lt=1, description="The share of resamples that an interval covers, such as 0.95.")
 
 
@@ -94,7 +94,7 @@ def paired_bootstrap(
 
 
 def resamples(posts: int, count: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """Yields how often each post is drawn, (resamples, posts) float64, `count` rows in all, each summing to `posts`."""
+    """Yields the number of draws of each post, (resamples, posts) float64: `count` rows, each of sum `posts`."""
     batch = max(1, BATCH // posts)
     for start in range(0, count, batch):
         yield rng.multinomial(posts, np.full(posts, 1 / posts), min(batch, count - start)).astype(np.float64)

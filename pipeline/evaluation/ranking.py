@@ -1,4 +1,4 @@
-"""Where a model's suggestions hit: all that metrics need to know of them."""
+"""The hits among a model's suggestions: all that metrics need to know of them."""
 
 from dataclasses import dataclass
 
@@ -18,10 +18,10 @@ class Ranking:
     """The hits among one model's suggestions for test posts, row by row in the posts' order."""
 
     hits: np.ndarray
-    """Whether the suggestion at each rank is one of the post's tags, bool (posts, 10); false where there is none."""
+    """True where the suggestion at a rank is one of the post's tags, bool (posts, 10)."""
 
     sizes: np.ndarray
-    """|T_ui|: how many tags each post has, with those that the model cannot know, int64 (posts,), at least 1."""
+    """|T_ui|: the number of each post's tags, with those that the model cannot know, int64 (posts,), at least 1."""
 
 
 def rank(model: Model, posts: pl.DataFrame, features: Features) -> Ranking:

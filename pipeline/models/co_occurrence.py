@@ -17,13 +17,16 @@ CHUNK = 4096
 """Posts whose pairs of tags are counted at a time, which keeps memory flat."""
 
 TIES = 1e-9
-"""Weight of a tag's popularity: it orders what is otherwise equal, such as tags that go with none of the known ones."""
+"""The weight of a tag's popularity, which orders tags that are otherwise equal.
+
+Such are the tags that occur with none of the known ones.
+"""
 
 
 class CoOccurrenceConfig(BaseModelConfig):
     """The settings of co-occurring tags."""
 
-    kind: Literal["co-occurrence"] = Field(description="What co-occurs with the tags of the user, and of the photo.")
+    kind: Literal["co-occurrence"] = Field(description="Tags that co-occur with those of the user, and of the photo.")
     features: NoFeatures = Field(description="This baseline sees no photo.")
     personal: float = Field(
         ge=0, le=1, description="Weight of the user's tags; the photo's have the rest.", examples=[0.5]
@@ -36,13 +39,14 @@ class CoOccurrence(Baseline):
     Scores: personal · P(t | u) + (1 − personal) · P(t | i). Both are Σ_t' p(t' | ·) p(t | t'), the probability that a
     post has t when it has a tag drawn from what the user (or the photo) was tagged with: p(t' | ·) is the share of t'
     in those assignments, and p(t | t') = |t ∩ t'| / |t'| over all training posts, which is 1 for t itself. A photo has
-    tags when other users posted it in training. A user or photo that is not known adds nothing, and equals are ordered
-    by popularity.
+    tags when other users posted it in training. A user or photo that is not known adds nothing, and ties are broken by
+    popularity.
 
     p(t | t') and its sum over given tags: Sigurbjörnsson & van Zwol, Flickr tag recommendation based on collective
-    knowledge, WWW 2008. What a user's own habits add: Garg & Weber, Personalized, interactive tag recommendation for
-    Flickr, RecSys 2008, who are given some tags of the post, where this task has none. The weighted mix of user and
-    photo: Jäschke et al., Tag recommendations in social bookmarking systems, AI Communications 21 (2008), their ρ.
+    knowledge, WWW 2008. The contribution of a user's own habits: Garg & Weber, Personalized, interactive tag
+    recommendation for Flickr, RecSys 2008, who are given some tags of the post, where this task has none. The weighted
+    mix of user and photo: Jäschke et al., Tag recommendations in social bookmarking systems, AI Communications 21
+    (2008), their ρ.
 
     Tensor "together", int32: |t ∩ t'|, (T, T), with |t| on its diagonal; the rest is what `count_tags_by` counts.
     """

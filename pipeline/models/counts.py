@@ -1,4 +1,4 @@
-"""Counts of training posts, which the baselines go by."""
+"""Counts of training posts, which the baselines are based on."""
 
 from collections.abc import Mapping, Sequence
 

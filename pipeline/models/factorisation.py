@@ -42,7 +42,7 @@ class Contexts:
 
     @classmethod
     def of(cls, config: FactorisationConfig, extractors: Iterable[str], factors: int) -> Self:
-        """Lists the user, and the photo: by its features or, in a model without features, by a factor of its own.
+        """Lists the contexts: the user, and the photo's features or, in a model without any, its own factor.
 
         Raises InputError for an extractor with the name of another parameter.
         """
@@ -58,7 +58,7 @@ class Contexts:
 
     @property
     def biased(self) -> bool:
-        """True where tags have a bias w_t: in all models but plain PITF (Eq. 5)."""
+        """True where tags have a bias w_t: in all models except plain PITF (Eq. 5)."""
         return self.shared or PHOTO not in self.names
 
     def columns(self, name: str) -> slice:

@@ -42,7 +42,7 @@ class Model(ABC):
     trainer: ClassVar[str]
     """Its trainer: a name in the registry of trainers."""
     label: ClassVar[str | None] = None
-    """Its name in plain words; None where the name in the list of models says it best."""
+    """Its name in plain words; None where its name in the list of models serves."""
     goes_by: ClassVar[str | None] = None
     """The grounds of its suggestions, in words; None for the user and whatever its extractors see."""
 
@@ -78,7 +78,7 @@ class Model(ABC):
 
 
 class Baseline(Model):
-    """A model that needs no epochs: it is counted, or found by rule."""
+    """A model that needs no epochs: it counts, or follows a rule."""
 
     trainer = "direct"
 

@@ -19,16 +19,16 @@ class NeighboursConfig(BaseModelConfig):
     """The settings of neighbour voting."""
 
     kind: Literal["neighbours"] = Field(description="The nearest training photos vote for their tags.")
-    features: SomeFeatures = Field(description="The feature set: by what photos are near.")
-    neighbours: int = Field(ge=1, description="How many photos vote (k).", examples=[10])
+    features: SomeFeatures = Field(description="The feature set by which photos are near.")
+    neighbours: int = Field(ge=1, description="Photos that vote (k).", examples=[10])
 
 
 class Neighbours(Baseline):
-    """Neighbour voting: how many more of the k nearest training photos have a tag than of k photos on average.
+    """Neighbour voting: the number of the k nearest training photos with a tag, less that expected by chance.
 
     Scores: votes − k n_t / N. A training photo votes for all tags that it was posted with, n_t of the N photos for t.
-    Near is a small Euclidean distance over all numbers of the feature set, scaled; of photos equally far the first by
-    name is nearer. A photo that is itself in training, posted by others, is its own nearest.
+    Nearness is by Euclidean distance over all numbers of the feature set, scaled; among photos equally far, the first
+    by name is nearer. A photo that is itself in training, posted by others, is its own nearest.
 
     Li, Snoek & Worring, Learning social tag relevance by neighbor voting, IEEE Transactions on Multimedia 11 (2009);
     without their rule that a user has one photo among the neighbours, for which small folksonomies have too few users.
@@ -81,7 +81,7 @@ def concatenated(extractors: Iterable[str], photos: pl.Series, features: Feature
 def nearest(points: np.ndarray, vectors: np.ndarray, row: np.ndarray, k: int) -> np.ndarray:
     """Returns, for each point, the k positions in `row` (rows of `vectors`) of least distance, int64 (points, k).
 
-    In no order; of equally far ones the first.
+    They are in no order; among equally far ones, the first are taken.
     """
     distances = (-2 * points) @ vectors.T
     distances += np.square(vectors).sum(axis=1)  # squared, less a constant of each point; (points, vectors)
@@ -89,6 +89,6 @@ def nearest(points: np.ndarray, vectors: np.ndarray, row: np.ndarray, k: int) ->
 
 
 def least(values: np.ndarray, k: int) -> np.ndarray:
-    """Returns the positions of the k least values; of equals the first."""
+    """Returns the positions of the k least values; among equal values, the first."""
     bound = np.partition(values, k - 1)[k - 1]
     return np.concatenate([np.flatnonzero(values < bound), np.flatnonzero(values == bound)])[:k]

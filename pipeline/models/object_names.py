@@ -1,4 +1,4 @@
-"""The baseline of object names: what an auto-tagger that knows the objects gives to everyone."""
+"""The baseline of object names: the tags that an auto-tagger which knows the objects gives to everyone."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal, Self
@@ -64,7 +64,7 @@ class ObjectNames(Baseline):
 
 
 def detector(extractors: Mapping[str, ExtractorNote]) -> str:
-    """Returns the name of the one extractor that knows classes. Raises InputError when that is none or several."""
+    """Returns the name of the one extractor that knows classes. Raises InputError when none does, or several do."""
     detectors = [name for name, extractor in extractors.items() if CLASSES in extractor.record]
     if len(detectors) != 1:
         found = ", ".join(detectors) or "none"

@@ -36,10 +36,10 @@ def _suggest(model: Model, posts: pl.DataFrame, features: Features, length: int)
 
 
 def top_tags(scores: np.ndarray, length: int) -> np.ndarray:
-    """Returns the positions of the highest scores of each row, best first; of equals, the first.
+    """Returns the positions of the highest scores of each row, best first; among equal scores, the first.
 
     int64 (posts, length), or fewer columns where there are fewer tags. One maximum after another: `argmax` takes
-    the first of equals, and ten passes are quicker than a stable sort.
+    the first of equal ones, and ten passes are quicker than a stable sort.
     """
     left = np.array(scores)
     rows = np.arange(len(left))

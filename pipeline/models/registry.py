@@ -27,7 +27,7 @@ CLASSES: tuple[type[Model], ...] = (
     ObjectNames,
     Factorisation,
 )
-"""All models: another one is a file and a line here."""
+"""All models: a new one is a file and a line here."""
 
 MODELS: Mapping[str, type[Model]] = {
     kind: model for model in CLASSES for kind in get_args(model.Config.model_fields["kind"].annotation)

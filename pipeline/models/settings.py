@@ -108,12 +108,12 @@ class TrainedConfig(BaseModelConfig):
 
 
 def merged(shared: TrainingConfig, overrides: TrainingOverrides) -> TrainingConfig:
-    """Returns the settings of one model: its own where it has some, the shared ones elsewhere."""
+    """Returns the settings of one model: its own where it has any, the shared ones elsewhere."""
     return shared.model_copy(update={name: value for name, value in overrides if value is not None})
 
 
 def check_grid(grid: Mapping[str, Sequence[Any]], replace: Callable[[dict[str, Any]], object]) -> None:
-    """Raises ValueError for what is no setting and for one without values, ValidationError for a value refused."""
+    """Raises ValueError for a name that is no setting or has no values, ValidationError for an invalid value."""
     for key, values in grid.items():
         if key in BaseModelConfig.model_fields:
             raise ValueError(f"the grid varies {key}, which is no setting: list a model for each.")

@@ -24,8 +24,8 @@ class UserPopularConfig(BaseModelConfig):
 class UserPopular(Baseline):
     """The tags of most of the user's own training posts, then the most popular tags.
 
-    Scores: the number of the user's posts, plus the share (below 1) of the tag's posts among all, which orders what the
-    user has used equally often, or never. A user who is not known gets the most popular tags.
+    Scores: the number of the user's posts, plus the share (below 1) of the tag's posts among all, which orders tags
+    that the user has used equally often, or never. A user who is not known gets the most popular tags.
     """
 
     Config = UserPopularConfig

@@ -6,7 +6,7 @@ from pipeline.evaluation.metrics.metric import Metric
 
 
 class HitRate(Metric):
-    """The share of posts with at least one of their tags among the first K suggestions, as lenskit's."""
+    """The share of posts with at least one of their tags among the first K suggestions, as in lenskit."""
 
     label = "Hit rate"
     source = "Deshpande & Karypis, ACM TOIS 22 (2004)"

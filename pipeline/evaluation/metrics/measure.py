@@ -22,7 +22,7 @@ class Measure:
     """A name in METRICS."""
 
     k: int
-    """How many suggestions count, from 1 to DEPTH."""
+    """The number of suggestions that count, from 1 to DEPTH."""
 
     @classmethod
     def parse(cls, text: str) -> Self:

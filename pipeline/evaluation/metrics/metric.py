@@ -16,7 +16,7 @@ class Metric(ABC):
     """Its name in sentences and on axes, such as F1."""
 
     source: ClassVar[str]
-    """Where it is defined: an equation of the paper, or a publication."""
+    """The source of its definition: an equation of the paper, or a publication."""
 
     @staticmethod
     @abstractmethod
@@ -25,7 +25,7 @@ class Metric(ABC):
 
         Each is a float64 array (…, posts, K) for K = 1, 2, …
 
-        `hits`: whether the suggestion at each rank is a tag of the post, bool (…, posts, K); `sizes`: |T_ui|, the
+        `hits`: true where the suggestion at a rank is a tag of the post, bool (…, posts, K); `sizes`: |T_ui|, the
         number of the post's tags, int64 (posts,), at least 1.
         """
 
