@@ -1,1 +1,1 @@
-"""Fits models, and chooses their settings."""
+"""The fitting of models, and the choice of their settings."""

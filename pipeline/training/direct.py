@@ -1,4 +1,4 @@
-"""The trainer of models that are fitted at once: counted, or found by rule."""
+"""The trainer of models that are fitted at once, by counting or by rule."""
 
 from collections.abc import Sequence
 from pathlib import Path

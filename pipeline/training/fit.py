@@ -1,4 +1,4 @@
-"""Fits any model to training posts, by its trainer."""
+"""The fitting of any model to training posts, by its trainer."""
 
 from pathlib import Path
 

@@ -49,21 +49,21 @@ class TrainingTask:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A model that was fitted, and the way there."""
+    """A model that was fitted, and the course of its training."""
 
     model: Model | None
-    """With the parameters that validated best, or the last ones without validation posts; None when it diverged."""
+    """The model, with the parameters that validated best, or the last without validation posts; None if it diverged."""
     curve: pl.DataFrame
     """The training curve, without rows where nothing was trained."""
     epoch: int | None = None
     """The epoch whose parameters the model has, or in which training diverged; None where nothing was trained."""
     epochs: int | None = None
-    """How many epochs were run."""
+    """The number of epochs that were run."""
     score: float | None = None
-    """The measure on the validation posts, smoothed as the settings say; None without them, or when it diverged."""
+    """The measure on the validation posts, smoothed as configured; None without them, or when it diverged."""
     skipped: int = 0
-    """How many posts have every tag, and so no negative to learn from."""
+    """The number of posts that have every tag, and so no negative to learn from."""
     device: str = "cpu"
-    """Where it was trained: cpu or cuda."""
+    """The device that it was trained on: cpu or cuda."""
     failure: SettingError | None = None
-    """Why there is no model: training diverged."""
+    """The reason why there is no model: training diverged."""

@@ -15,7 +15,7 @@ Grid = Mapping[str, Sequence[Any]]
 class Trainer(ABC):
     """A way to fit models: those of the classes that name it.
 
-    All but `fit` is as models need it that are fitted at once, with no epochs.
+    All methods except `fit` are as models need them that are fitted at once, without epochs.
     """
 
     draws: ClassVar[bool] = False

@@ -1,4 +1,4 @@
-"""Chooses a model's settings on validation posts, as Section 5.2 does: the best of a grid."""
+"""The choice of a model's settings on validation posts, as in Section 5.2: the best of a grid."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ class ChosenSettings:
     config: BaseModelConfig
     """The model with all of them."""
     epoch: int | None
-    """The number of epochs after which they did, None where nothing was trained."""
+    """The number of epochs after which they did best, None where nothing was trained."""
     score: float | None
     """Their measure on the validation posts, None where there was nothing to choose."""
     measure: Measure
@@ -54,7 +54,7 @@ class ChosenSettings:
 
 @dataclass(frozen=True)
 class TrialResult:
-    """One combination of the grid, and how well it did: the mean over the folds."""
+    """One combination of the grid, and its result: the mean over the folds."""
 
     values: Mapping[str, Any]
     """The combination."""
@@ -63,11 +63,11 @@ class TrialResult:
     epoch: int | None = None
     """The epoch that did best, or in which training diverged; rounded."""
     epochs: int | None = None
-    """How many epochs were run; rounded."""
+    """The number of epochs that were run; rounded."""
     score: float | None = None
     """The measure on the validation posts, None where training diverged, or where there was nothing to choose."""
     failure: SettingError | None = None
-    """Why there is no score: training diverged in some fold."""
+    """The reason why there is no score: training diverged in some fold."""
 
 
 def tune(
@@ -78,7 +78,7 @@ def tune(
     folds: Sequence[pl.DataFrame],
     work: Path | None = None,
 ) -> tuple[ChosenSettings, pl.DataFrame]:
-    """Fits a model with all combinations of its grid, and chooses the first of those that measure best.
+    """Fits a model with all combinations of its grid, and chooses the first of the best.
 
     folds: parts of the task's posts for validation; for each, the other posts are learnt from, and the mean over the
     folds counts. work: a folder for unfinished training. Returns the choice and a table: a column for each setting that
@@ -142,7 +142,7 @@ def combinations(grid: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
 
 
 def average(result: TrialResult, fitted: Sequence[Fitted]) -> TrialResult:
-    """Averages how a combination did over the folds; with which training diverged in one, it diverged."""
+    """Averages the results of a combination over the folds; when training diverged in one, it diverged."""
     failed = next((one for one in fitted if one.failure), None)
     if failed is not None:
         return replace(result, epoch=failed.epoch, epochs=failed.epochs, failure=failed.failure)

@@ -25,7 +25,7 @@ from memory again once a block outgrows the cache.
 
 @dataclass(frozen=True)
 class Generators:
-    """The two sources of all random numbers of training but the start."""
+    """The two sources of all random numbers of training, except the start."""
 
     order: torch.Generator
     """Orders the posts; on the CPU, so that a GPU is never waited for."""
@@ -45,9 +45,9 @@ class Batch:
     posts: Tensor
     """Their places among the training posts, (B,) int64."""
     sizes: Tensor
-    """How many quadruples each has, (B,) int64."""
+    """The number of quadruples of each, (B,) int64."""
     inputs: PostInputs
-    """What the contexts read of them."""
+    """Their inputs to the contexts."""
     quadruples: Quadruples
     """One for each tag of each post."""
 
@@ -57,7 +57,7 @@ class TrainingPosts:
     """P posts with S positive tags."""
 
     inputs: EncodedPosts
-    """What the contexts read of them."""
+    """Their inputs to the contexts."""
     positives: PositiveTags
     """Their tags."""
     host_counts: Tensor
@@ -113,7 +113,7 @@ class TrainingPosts:
             ]
 
     def batch(self, posts: Tensor, quadruples: Quadruples) -> Batch:
-        """Reads what a batch needs besides its quadruples."""
+        """Completes the quadruples of posts to a batch."""
         return Batch(posts, self.positives.counts.index_select(0, posts), self.inputs.select(posts), quadruples)
 
     def draw(self, posts: Tensor, size: int, generator: torch.Generator) -> Quadruples:

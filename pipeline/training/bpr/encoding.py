@@ -20,7 +20,7 @@ class PostInputs:
     """The inputs of the contexts for B posts."""
 
     entities: Mapping[str, Tensor]
-    """For each context of entities the row of its table, (B,) int64, −1 for a name that the model does not know."""
+    """The row in the table of each context of entities, (B,) int64, −1 for an unknown name."""
     features: Mapping[str, Tensor]
     """For each context of features the numbers to project, (B, m) float32."""
 

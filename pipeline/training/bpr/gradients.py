@@ -29,11 +29,14 @@ class Gradients:
     sums: Mapping[str, Tensor]
     """The gradient of each parameter, of its shape."""
     occurrences: Mapping[str, Tensor]
-    """How many quadruples use each row: (rows, G, 1) for tags, (rows, 1, 1) elsewhere; the weight of L2 in the loss."""
+    """The number of quadruples that use each row: (rows, G, 1) for tags, (rows, 1, 1) elsewhere.
+
+    It is the weight of L2 in the loss.
+    """
     loss: Tensor
     """−ln σ(ŷ'), without L2, (G,) float64."""
     ranked_right: Tensor
-    """How many quadruples rank the positive tag above the negative, (G,) int64."""
+    """The number of quadruples that rank the positive tag above the negative, (G,) int64."""
 
     @classmethod
     def zeros(cls, parameters: Mapping[str, Tensor]) -> Self:

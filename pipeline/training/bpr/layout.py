@@ -28,7 +28,7 @@ class Layout:
     names: Mapping[str, list[str]]
     """The vocabularies behind the rows of the entities' tables and of the tags'."""
     widths: Mapping[str, Mapping[str, int]]
-    """For each context of features its extractors, side by side, and how many numbers each gives."""
+    """The extractors of each context of features, side by side, with the number of numbers that each gives."""
 
     @classmethod
     def of(cls, contexts: Contexts, names: Mapping[str, list[str]], features: Features) -> Self:

@@ -2,8 +2,8 @@
 
 "Improving pairwise learning for item recommendation from implicit feedback", Section 4.3: a factor is drawn for the
 post, |v_f| σ_f each, then a rank, e^(-r/λ), and the negative is the tag of that rank in the factor's order of tags. The
-orders are made anew after so many draws that a draw costs as little as a uniform one, in proportion: T log T in the
-paper, and a few times as many here, because a step of sorting costs more than one of a gradient.
+orders are made anew only after so many draws that a draw costs, in proportion, as little as a uniform one: T log T in
+the paper, and a few times as many here, because a step of sorting costs more than one of a gradient.
 
 Letters of shapes: B posts, Q quadruples, T tags, G trials, F columns of the tag factors and, where there is one, the
 bias as one more.
@@ -22,10 +22,10 @@ from pipeline.models.settings import AdaptiveNegatives
 from pipeline.training.bpr.data import Batch, TrainingPosts
 
 ROUNDS = 4
-"""How often a tag that is a positive of the post is drawn again before the uniform negative is taken instead."""
+"""The number of times that a positive of the post is drawn again before the uniform negative is taken instead."""
 
 REFRESH = 8
-"""How many times T log T draws go by before the orders are made anew."""
+"""The number of draws, in T log T, after which the orders are made anew."""
 
 
 class AdaptiveSampler:
@@ -81,7 +81,7 @@ class AdaptiveSampler:
         return replace(batch, quadruples=quadruples._replace(negative=negative))
 
     def factor_steps(self, vectors: Tensor) -> Tensor:
-        """Lays the distributions over factors end to end, (B · G · F,), so that one search serves all posts and trials.
+        """Lays the distributions over factors end to end, so that one search serves all: (B · G · F,).
 
         Each row (post, trial) of cumulated weights ends at 1, so that row + weight ascends throughout; also that of a
         trial that diverges, so that it does not spoil the search of the others.

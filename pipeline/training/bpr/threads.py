@@ -1,8 +1,8 @@
 """Threads of training on a CPU.
 
 torch shares every operation on a batch among its threads, and loses more by waking them than it gains, tenfold on busy
-cores. So in training it computes on one. Only two kinds of work are worth a second: half of each product with features,
-and reading the next block of batches.
+cores. In training, therefore, it computes on one. Only two kinds of work are worth a second: half of each product with
+features, and reading the next block of batches.
 """
 
 from collections.abc import Callable, Iterator
@@ -51,7 +51,7 @@ def in_halves(work: Callable[[int, int], None], size: int, multiplications: int)
 
 
 def ahead(items: Iterator[T]) -> Iterator[T]:
-    """Yields the same items, each made by a second thread, where there is one, while the last one is in use."""
+    """Yields the same items, each made by a second thread, if any, while the one before is in use."""
     if COUNT.get() == 1:
         yield from items
         return

@@ -114,7 +114,7 @@ def fits(run: TrainingRun, config: FactorisationConfig, layout: Layout, task: Tr
 
 
 def divergence(settings: TrainingConfig, epoch: int) -> SettingError:
-    """Says that training diverged in an epoch, and what avoids it."""
+    """Returns the error of a training that diverged in an epoch, with the remedy."""
     return SettingError(
         "training.learning_rate",
         f"is {settings.learning_rate} (optimizer {settings.optimizer}, sigma {settings.sigma}); the loss was no longer "

@@ -1,6 +1,6 @@
 """The trainer of factorisation models.
 
-torch, which takes seconds to import, is imported where it is needed: a baseline does without.
+torch, which takes seconds to import, is imported where it is needed: a baseline does without it.
 """
 
 from collections.abc import Sequence
@@ -58,7 +58,7 @@ def settings_of(config: TrainedConfig) -> TrainingConfig:
 
 
 def device() -> "torch.device":
-    """Returns where training runs."""
+    """Returns the device that training runs on."""
     import torch
 
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")

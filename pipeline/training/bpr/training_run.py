@@ -27,7 +27,7 @@ class TrainingData:
     posts: TrainingPosts
     """The posts to learn from."""
     sampler: AdaptiveSampler | None
-    """Draws hard negatives; None for uniform ones."""
+    """The sampler of hard negatives; None for uniform ones."""
     sample: ValidationSet
     """A fixed sample of the training posts, for the curve."""
     validation: ValidationSet | None
@@ -57,7 +57,7 @@ class TrainingRun:
     best: dict[int, dict[str, Tensor]] = field(default_factory=dict)
     """The parameters to keep of each trial that has any so far, by its number."""
     epoch: int = 0
-    """How many epochs were run."""
+    """The number of epochs that were run."""
 
     def advance(self) -> None:
         """Runs one more epoch for the active trials; at points of the curve they are measured, and may end."""
@@ -107,7 +107,7 @@ class TrainingRun:
                 self.best[number] = self.parameters.copy(place)
 
     def drop_ended(self, last: bool) -> None:
-        """Takes the trials out that have diverged, have run out of patience, or have run all epochs."""
+        """Takes out the trials that have diverged, have run out of patience, or have run all epochs."""
         left = []
         for place, number in enumerate(self.active):
             trial = self.trials[number]
@@ -134,7 +134,7 @@ class TrainingRun:
         checkpoint.save(key, arrays, notes)
 
     def resume(self, checkpoint: Checkpoint, key: str) -> None:
-        """Takes up the state that was saved of this very run, if any was."""
+        """Restores the state that this very run saved, if it saved any."""
         found = checkpoint.load(key)
         if found is None:
             return

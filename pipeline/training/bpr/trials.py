@@ -35,11 +35,11 @@ class Trial:
     best_score: float | None = None
     """The smoothed measure on validation posts after that epoch, None without such posts."""
     points_since_best: int = 0
-    """How many points of the curve came after it."""
+    """The number of points of the curve that came after it."""
     diverged: int | None = None
     """The epoch in which its numbers were no longer finite."""
     epochs: int | None = None
-    """How many epochs it ran, once it has ended."""
+    """The number of epochs that it ran, once it has ended."""
 
     def add_point(self, point: list[float | None], last: bool) -> bool:
         """Adds a point to the curve; returns whether the parameters are now the ones to keep.
@@ -64,11 +64,11 @@ class Trial:
 
     @property
     def out_of_patience(self) -> bool:
-        """Whether too many points of the curve were no better than the best one."""
+        """True when too many points of the curve were no better than the best one."""
         return 0 < self.settings.patience <= self.points_since_best
 
     def progress(self) -> dict[str, Any]:
-        """Returns all but the settings, to be kept in a checkpoint."""
+        """Returns everything except the settings, for a checkpoint."""
         return {name: value for name, value in vars(self).items() if name != "settings"}
 
 

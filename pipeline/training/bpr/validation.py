@@ -24,7 +24,7 @@ class ValidationSet:
     """P posts on the device for which models in training suggest tags."""
 
     inputs: EncodedPosts
-    """What the contexts read of them."""
+    """Their inputs to the contexts."""
     post: Tensor
     """The post of each of their tags that the model knows, ascending, int64."""
     tag: Tensor
@@ -32,7 +32,7 @@ class ValidationSet:
     sizes: Tensor
     """The number of tags of each post, with those that the model does not know, (P,) int64."""
     measure: Measure
-    """What is measured."""
+    """The measure."""
 
     @classmethod
     def encode(cls, posts: pl.DataFrame, encoder: Encoder, measure: Measure) -> Self:
@@ -44,7 +44,7 @@ class ValidationSet:
         return cls(encoder.encode(posts), *lists, measure)
 
     def tensors(self) -> list[Tensor]:
-        """Returns all tensors but the shared features, to be hashed."""
+        """Returns all tensors except the shared features, to be hashed."""
         return [*self.inputs.entities.values(), self.inputs.rows, self.post, self.tag, self.sizes]
 
     def scores(self, contexts: Contexts, parameters: Mapping[str, Tensor]) -> list[float]:
@@ -53,7 +53,7 @@ class ValidationSet:
         return self.measure.of(torch.cat(hits, dim=1).cpu().numpy(), self.sizes.cpu().numpy()).tolist()
 
     def hits(self, contexts: Contexts, parameters: Mapping[str, Tensor], first: int) -> Tensor:
-        """Ranks the tags for a chunk of B posts: whether each of the best K is the post's, (G, B, K) bool."""
+        """Ranks the tags for B posts, and marks the hits among the best K, (G, B, K) bool."""
         # Scores of all tags, (G, B, T).
         last = min(first + CHUNK, len(self.sizes))
         chosen = torch.arange(first, last, device=self.sizes.device)
@@ -73,7 +73,7 @@ class ValidationSet:
 
 
 def best(scores: Tensor, length: int) -> Tensor:
-    """Finds the places of the highest scores (…, T), (…, length) int64; of equals, on a CPU, the first comes first."""
+    """Finds the places of the highest scores (…, T), (…, length) int64; on a CPU, ties keep their order."""
     top = torch.empty(*scores.shape[:-1], length, dtype=torch.int64, device=scores.device)
     loops_for(scores).best(scores.flatten(0, -2), top.view(-1, length))
     return top

@@ -26,13 +26,13 @@ class PositiveTags(NamedTuple):
     """The positive tags of P posts: post p has `tags[starts[p] : starts[p] + counts[p]]`, ascending."""
 
     starts: Tensor
-    """Where a post's positives begin, (P,) int64."""
+    """The place at which a post's positives begin, (P,) int64."""
     counts: Tensor
     """The number of a post's positives, (P,) int64."""
     tags: Tensor
     """The positives of all posts, one post after another, (S,) int64."""
     gaps: Tensor
-    """For each positive, how many tags below it are no positives of its post, (S,) int64."""
+    """The number of tags below each positive that are no positives of its post, (S,) int64."""
     vocabulary: int
     """T, the number of all tags."""
 
@@ -65,7 +65,7 @@ class QuadrupleGradients(NamedTuple):
     tags: TagTables
     """Those of the tags."""
     occurrences: Tensor
-    """How many quadruples used each tag, (T, G, 1)."""
+    """The number of quadruples that used each tag, (T, G, 1)."""
 
 
 class SummedTable(NamedTuple):
@@ -76,7 +76,7 @@ class SummedTable(NamedTuple):
     gradient: Tensor
     """The sum, of the same shape."""
     occurrences: Tensor
-    """How many quadruples used each row, the weight of its L2: (rows, G, 1), or (rows, 1, 1) for all trials."""
+    """The number of quadruples that used each row, the weight of its L2: (rows, G, 1) or (rows, 1, 1)."""
 
 
 def compiled(loop: Callable[..., None]) -> Callable[..., None]:
@@ -144,7 +144,7 @@ def add_rows(table, rows, part):
 def add_to_rows(part, rows, sizes, gradient, occurrences):
     """Adds part (B, G, columns) of the vectors' gradients to rows (B,) of a table's gradient (rows, G, columns).
 
-    sizes: how many quadruples each post has, (B,), added to the rows' occurrences (rows, 1, 1).
+    sizes: the number of quadruples of each post, (B,), added to the rows' occurrences (rows, 1, 1).
     """
     for place in range(len(rows)):
         for g in range(part.shape[1]):
@@ -199,9 +199,9 @@ def add_quadruples(tags, vectors, quadruples, margin, gradients):
 
 @compiled
 def sgd(rows, table, rates, l2):
-    """Moves rows of a `SummedTable` by SGD, and clears its sums: θ ← θ − α (g + λ n θ).
+    """Moves rows of a `SummedTable` by SGD, and clears its sums.
 
-    n: occurrences; rates and l2: α and λ of each trial, (G,).
+    θ ← θ − α (g + λ n θ), where n: occurrences; rates and l2: α and λ of each trial, (G,).
     """
     values, gradients, occurrences = table
     for row in rows:
@@ -218,9 +218,9 @@ def sgd(rows, table, rates, l2):
 
 @compiled
 def adagrad(rows, table, rates, l2, squares):
-    """Moves rows as `sgd` does, by Adagrad: θ ← θ − α g / √(Σ g²), where g includes λ n θ.
+    """Moves rows as `sgd` does, by Adagrad.
 
-    squares: Σ g², of the shape of the values.
+    θ ← θ − α g / √(Σ g²), where g includes λ n θ; squares: Σ g², of the shape of the values.
     """
     values, gradients, occurrences = table
     for row in rows:
@@ -245,7 +245,7 @@ def adagrad(rows, table, rates, l2, squares):
 
 @compiled
 def best(scores, top):
-    """Finds the places of the highest scores of each row, best first, of equals the first.
+    """Finds the places of the highest scores of each row, best first; among equal scores, the first.
 
     Reads scores (rows, T); fills top (rows, k), k at most T.
     """

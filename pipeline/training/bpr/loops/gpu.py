@@ -94,16 +94,20 @@ def flat(tags: Tensor) -> Tensor:
 
 
 def sgd(rows: Tensor, table: SummedTable, rates: Tensor, l2: Tensor) -> None:
-    """Moves rows of a table by SGD, and clears its sums: θ ← θ − α (g + λ n θ).
+    """Moves rows of a table by SGD, and clears its sums.
 
-    Rows are taken out, moved, and put back: a row that repeats is moved alike each time, and once in effect.
+    θ ← θ − α (g + λ n θ). Rows are taken out, moved, and put back: a row that repeats is moved alike each time, and
+    once in effect.
     """
     values, gradient = take_summed(rows, table, l2)
     table.values.index_copy_(0, rows, values.addcmul_(gradient, rates[:, None], value=-1))
 
 
 def adagrad(rows: Tensor, table: SummedTable, rates: Tensor, l2: Tensor, squares: Tensor) -> None:
-    """Moves rows as `sgd` does, by Adagrad: θ ← θ − α g / √(Σ g²), where g includes λ n θ."""
+    """Moves rows as `sgd` does, by Adagrad.
+
+    θ ← θ − α g / √(Σ g²), where g includes λ n θ.
+    """
     values, gradient = take_summed(rows, table, l2)
     total = squares.index_select(0, rows).addcmul_(gradient, gradient)
     table.values.index_copy_(0, rows, values.addcdiv_(gradient * rates[:, None], total.sqrt(), value=-1))
@@ -121,5 +125,5 @@ def take_summed(rows: Tensor, table: SummedTable, l2: Tensor) -> tuple[Tensor, T
 
 
 def best(scores: Tensor, top: Tensor) -> None:
-    """Finds the places of the highest scores of each row, best first; which of equals comes first is left open."""
+    """Finds the places of the highest scores of each row, best first; the order of equal scores is left open."""
     top.copy_(scores.topk(top.shape[1], dim=-1).indices)
