@@ -21,13 +21,13 @@ class Choice:
     """The value of each setting that was tried, in words."""
 
     epochs: tuple[int, int] | None
-    """The epoch that did best, and how many were allowed; None where nothing is trained."""
+    """The epoch that did best, and the number allowed; None where nothing is trained."""
 
     score: float
     """The measure on validation posts."""
 
     tried: int
-    """How many combinations there were."""
+    """The number of combinations."""
 
     outcomes: tuple[float, ...]
     """The measure of each combination with which training did not diverge."""
@@ -62,7 +62,7 @@ def build_choice(model: ModelInfo, grid: pl.DataFrame, settings: Mapping[str, An
 
 
 def at_edge(values: pl.Series, chosen: pl.Series) -> bool:
-    """Decides if the chosen one of several numbers is the smallest or the largest; never of what is no number."""
+    """Recognises a chosen number that is the smallest or the largest of several; never what is no number."""
     if not values.dtype.is_numeric() or values.n_unique() == 1:
         return False
     return values.filter(chosen).item() in (values.min(), values.max())

@@ -1,4 +1,4 @@
-"""Test posts shown with what every model suggests for them (the paper's Table 3)."""
+"""Test posts shown with the suggestions of every model (the paper's Table 3)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -38,8 +38,8 @@ def choose_examples(
 ) -> pl.DataFrame:
     """Draws test posts at random, each of another user: columns user and photo, sorted, at most `count` rows.
 
-    Only posts that every model has suggestions for are drawn, whatever their scores: the examples are no selection of
-    successes.
+    Only posts for which every model has suggestions are drawn, whatever their scores: the examples are no selection
+    of successes.
     """
     posts = test.select(*POST)
     for frame in recommendations.values():
@@ -50,12 +50,12 @@ def choose_examples(
 
 
 def build_examples(inputs: ReportInputs) -> list[Example]:
-    """Gathers all that the report shows of each chosen post."""
+    """Gathers all that the report shows for each chosen post."""
     return [build_example(inputs, user, photo) for user, photo in inputs.examples.iter_rows()]
 
 
 def build_example(inputs: ReportInputs, user: str, photo: str) -> Example:
-    """Gathers all that the report shows of one test post. Raises polars' NoRowsReturnedError when a frame lacks it."""
+    """Gathers all that the report shows for one test post. Raises polars' NoRowsReturnedError when a frame lacks it."""
     post = (pl.col(USER) == user) & (pl.col(PHOTO) == photo)
     true = inputs.test.row(by_predicate=post, named=True)[TAGS]
     suggestions = []

@@ -1,4 +1,4 @@
-"""The report's figures as SVG: byte-stable, letters as paths, one for the light and one for the dark scheme."""
+"""The report's figures as SVG: byte-stable, with letters as paths, one each for the light and the dark scheme."""
 
 import io
 import re
@@ -17,19 +17,19 @@ from pipeline.report.inputs import ModelInfo
 from pipeline.report.looks import COLOURS, Look
 
 SIZE = (4.7, 3.8)
-"""Inches. Small, so that letters stay legible when a phone shrinks the figure."""
+"""Width and height in inches: small, so that letters stay legible when a phone shrinks the figure."""
 
 PIXELS = tuple(round(96 * inches) for inches in SIZE)
-"""Width and height in CSS pixels, for pages that reserve the place."""
+"""Width and height in CSS pixels, for pages that reserve the space."""
 
 STYLE = {"font.family": "DejaVu Sans", "font.size": 10, "svg.fonttype": "path", "svg.hashsalt": "report"}
-"""The typeface is matplotlib's own, and the salt fixes its ids: the same bytes on any machine."""
+"""Settings that give the same bytes on any machine: matplotlib's own typeface, and a salt for its ids."""
 
 DRAWN, *OTHERS = COLOURS
-"""The scheme that figures are drawn in, and those whose colours then take the place of its colours."""
+"""The scheme that figures are drawn in, and those whose colours then replace its own."""
 
 Draw = Callable[[Axes], None]
-"""Draws on axes."""
+"""A function that draws on axes."""
 
 
 def save(path: Path, draw: Draw) -> None:
@@ -54,7 +54,7 @@ def save(path: Path, draw: Draw) -> None:
 
 
 def recoloured(svg: str, scheme: str) -> str:
-    """Replaces the colours of a figure by those of another scheme: to draw it anew takes far longer."""
+    """Replaces the colours of a figure by those of another scheme: drawing it anew takes far longer."""
     colours = dict(zip(COLOURS[DRAWN].values(), COLOURS[scheme].values(), strict=True))
     return re.sub("|".join(colours), lambda match: colours[match[0]], svg)
 

@@ -31,7 +31,7 @@ class Comparison:
     """The interval of the difference."""
 
     significant: bool
-    """Whether the interval excludes zero."""
+    """True when the interval excludes zero."""
 
     @property
     def verdict(self) -> str:
@@ -56,13 +56,13 @@ def compare(bootstrap: Bootstrap, model: ModelInfo, other: ModelInfo, k: int) ->
 
 
 def best_of(models: Sequence[ModelInfo], bootstrap: Bootstrap, k: int) -> ModelInfo | None:
-    """Finds the model with the highest value at K, the first of equals; None among no models."""
+    """Finds the model with the highest value at K, the first in a tie; None among no models."""
     values = dict(bootstrap.intervals.filter(pl.col(K) == k).select("model", "value").iter_rows())
     return max(models, key=lambda model: values[model.name], default=None)
 
 
 def headline(inputs: ReportInputs, bootstrap: Bootstrap, measure: Measure) -> str:
-    """Names the best model, and how far it is from the best of the other sort.
+    """Names the best model, and its distance from the best of the other sort.
 
     The sorts are models that see the photo, and models that do not. `bootstrap` holds the measure's metric.
     """
@@ -119,7 +119,7 @@ def caveats(inputs: ReportInputs) -> list[str]:
 
 
 def sight(model: ModelInfo, extractors: Sequence[str]) -> str:
-    """Describes what a model goes by: in its own words, or by the extractors of its feature set."""
+    """Describes the grounds of a model's suggestions: in its own words, or by the extractors of its feature set."""
     if model.goes_by is not None:
         return model.goes_by
     if not extractors:

@@ -26,15 +26,15 @@ class ModelInfo:
     """Its name in the report."""
 
     goes_by: str | None = None
-    """What it suggests tags by, in words; None for the user and whatever its feature set's extractors see."""
+    """The grounds of its suggestions, in words; None for the user and whatever its feature set's extractors see."""
 
     baseline: bool = False
-    """Whether it is one of the simple models that trained ones are held against."""
+    """True for one of the simple models with which trained ones are compared."""
 
 
 @dataclass(frozen=True)
 class Detections:
-    """What a detector found in the photos of the examples."""
+    """The findings of a detector in the photos of the examples."""
 
     classes: tuple[str, ...]
     """The names of the classes, one for each number of a vector."""
@@ -57,7 +57,7 @@ class ReportInputs:
     """The name of the recipe."""
 
     simulated: tuple[str, ...]
-    """Sentences on what the source makes up; empty when all is real."""
+    """Sentences about what the source simulates; empty when all is real."""
 
     stats: Mapping[str, Any]
     """Table 2: users, images, tags, triples, posts, training_posts, test_posts.
@@ -70,7 +70,7 @@ class ReportInputs:
     """step (str), and what was left after it in columns of numbers."""
 
     left_out: Mapping[str, int]
-    """How many posts, photos or lines of its lists the source left out, by reason."""
+    """The number of posts, photos or lines of its lists that the source left out, by reason."""
 
     models: tuple[ModelInfo, ...]
     """The models, in the order of the list that they were chosen in."""
@@ -79,7 +79,7 @@ class ReportInputs:
     """The extractors of each feature set, by its name, in the order of the list; one set may have none."""
 
     seeds: int
-    """How many trainings of each model are behind its metrics and curves, which are means; all else is of the first."""
+    """The number of trainings behind each model's metrics and curves, which are means; all else is of the first."""
 
     measure: Measure
     """The measure that settings were chosen by."""
@@ -106,7 +106,7 @@ class ReportInputs:
     """
 
     settings: Mapping[str, Mapping[str, Any]]
-    """What was chosen: `model` (with its training, where it is trained), `epoch`, and the measure on validation posts.
+    """The choice: `model` (with its training, where it is trained), `epoch`, and the measure on validation posts.
 
     The last is None where there was nothing to choose.
     """
@@ -115,7 +115,7 @@ class ReportInputs:
     """epoch, loss, auc, and the measure on training posts; a model without rows was not trained."""
 
     detections: Mapping[str, Detections]
-    """What each detector found, by the extractor's name."""
+    """The findings of each detector, by the extractor's name."""
 
     threshold: float
     """The least probability of a detected object that counts."""
@@ -136,4 +136,4 @@ class ReportInputs:
     """The versions of the software that computed."""
 
     seconds: Mapping[str, float]
-    """How long each step took."""
+    """The seconds that each step took."""

@@ -38,14 +38,14 @@ COLOURS = {
         "grid": "#3a3f47",
     },
 }
-"""Of each scheme: at least 3 to 1 against the page, and apart for the common kinds of colour blindness."""
+"""The colours of each scheme: at least 3 to 1 against the page, and distinct in common colour blindness."""
 
 SETS = tuple(colour for colour in COLOURS["light"] if colour.startswith("set-"))
 MARKERS = ("o", "s", "^", "D", "v", "p", "h")
-"""For feature sets in their order. There is one marker fewer than colours, so that the first 56 pairs differ."""
+"""The markers of feature sets, in their order: one fewer than colours, so that the first 56 pairs differ."""
 
 SPARE_MARKERS = ("x", "+", "*", "<", ">")
-"""For baselines, and for a second model of the same kind and feature set."""
+"""The markers of baselines, and of a second model of the same kind and feature set."""
 
 MARKER_PATHS = {
     "o": "M-3.5 0a3.5 3.5 0 1 0 7 0a3.5 3.5 0 1 0-7 0z",
@@ -64,10 +64,10 @@ MARKER_PATHS = {
 """The same markers as SVG path data around the origin, for the page's own swatches."""
 
 DASHES = ("", "5 2", "8 2 2 2", "2 2")
-"""For kinds of trained models in their order; markers are filled and hollow in turn."""
+"""The dashes of the kinds of trained models, in their order; markers are filled and hollow in turn."""
 
 DOTS = "1.5 2"
-"""For baselines."""
+"""The dashes of baselines."""
 
 
 @dataclass(frozen=True)
@@ -78,13 +78,13 @@ class Look:
     """A key of COLOURS in either scheme."""
 
     marker: str
-    """matplotlib's letter for it."""
+    """The letter that matplotlib has for it."""
 
     dash: str
     """Lengths of ink and gap, empty for a solid line."""
 
     filled: bool
-    """Whether the marker is filled."""
+    """True when the marker is filled."""
 
 
 def looks(models: Sequence[ModelInfo], feature_sets: Iterable[str]) -> dict[str, Look]:

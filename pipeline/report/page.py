@@ -1,6 +1,6 @@
 """The report: one folder with index.html and assets/, which opens from disk without server or network.
 
-A third file is seconds.js: how long the steps took differs from run to run, and the page's bytes must not.
+A third file is seconds.js: the seconds of the steps differ from run to run, and the page's bytes must not.
 """
 
 import io
@@ -42,7 +42,7 @@ from pipeline.report.looks import COLOURS, MARKER_PATHS, Look, looks
 
 SHOWN_K = (1, 5, 10)
 TOLERANCE = 1e-6
-"""How far the metrics may lie from the figures of the recommendations: what rounding can do, and no more."""
+"""The distance that rounding may put between the metrics and the figures of the recommendations."""
 
 
 def write_report(inputs: ReportInputs, config: ReportConfig, folder: Path) -> None:
