@@ -170,10 +170,10 @@ def _stream(
 
 
 def _ahead() -> int:
-    """Returns the number of items that may be under way: two for each CPU that the cluster has now, and two."""
+    """Returns the number of items that may be under way: enough to keep all CPUs of the cluster busy."""
     import ray
 
-    # One at work and one waiting, so that no CPU is idle.
+    # For each CPU that it has now, one item at work and one that waits.
     return 2 + 2 * round(ray.cluster_resources().get("CPU", 1))
 
 

@@ -48,7 +48,7 @@ class PhotoError(Exception):
 
 
 def prepare(photo: str, data: bytes, side: int = SIDE) -> Photo:
-    """Makes a photo from the bytes of an image file: upright RGB, at most `side` pixels on each side, as JPEG.
+    """Makes a photo from an image file's bytes: an upright RGB JPEG of at most `side` pixels a side.
 
     A JPEG that is so already keeps the bytes of its picture. No metadata is kept: neither where a photo was taken, nor
     by whom. Transparent parts become white; an animation gives its first picture. Raises PhotoError: "not an image",

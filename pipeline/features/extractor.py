@@ -122,7 +122,7 @@ class Extractor(ABC):
 def fitted_to(
     size: int, name: str, usual: int, refusals: tuple[type[Exception], ...] = (RuntimeError, AssertionError, ValueError)
 ) -> Iterator[None]:
-    """Explains why a network cannot be set up for pictures of a size; for use around the making of its extractor.
+    """Explains why a network cannot be set up for pictures of a size; the block makes its extractor.
 
     Raises ResourceError when the device's memory does not hold it, and SettingError, which proposes the `usual` size,
     when the network refuses this one by one of `refusals`. Other errors of the device stay as they are.

@@ -147,7 +147,7 @@ def _serve(pipe: int, memory: int) -> None:
 
 
 def _answer(job: Job, preprocess: Sequence[Preprocess], arrays: Sequence[np.ndarray]) -> Exception | None:
-    """Does a job. Returns its error, or the message of one that cannot travel, to be raised by the waiting side."""
+    """Does a job. Returns its error, for the waiting side to raise, or the message of one that cannot travel."""
     try:
         _fill(job, preprocess, arrays)
     except Exception as error:

@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 PASSING = {408, 425, 429, *range(500, 600)}
 """HTTP statuses that can pass: a request too early or one too many, or trouble on the server."""
 LARGEST = 32 * 1024**2
-"""Bytes of a body that is read to its end, at most: a longer one is nothing that we asked for."""
+"""Bytes of a body that is read to its end, at most: a longer one is nothing we asked for."""
 CONNECTING = 15.0
 """Seconds within which a connection must be established."""
 LONGEST_WAIT = 60.0
