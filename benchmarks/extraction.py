@@ -1,4 +1,4 @@
-"""Speed of extraction beside the bare network and bare decoding, memory over many photos, quality on real photos.
+"""Speed of extraction against the bare network and bare decoding, memory over many photos, quality on real ones.
 
     python -m benchmarks.extraction FOLDER [--photos 160] [--rounds 5] [--workers N] [--only speed memory …]
 
@@ -6,7 +6,7 @@ FOLDER is the one of real photos and weights that REAL_DATA names. On the device
 
 speed      The extraction stage (photos in shards → parquet; without import and model load) against the forward pass of
            the same network on one ready batch, in turns, for VGG16 224 (seeded) and YOLOv8n 448 (real weights); and
-           decoding alone on all cores. Medians of --rounds. CPU seconds tell on busy cores, too.
+           decoding alone on all cores. Medians of --rounds. CPU seconds hold even on busy cores.
 command    The same stages as commands, from `python -m stages.extract NAME` to its end.
 batches    The bare network with 8, 16 and 32 photos at once.
 precision  How near features in float16 are to float32: the least cosine of any photo.
@@ -309,7 +309,7 @@ def parts(scratch: Path) -> None:
 
 
 def quality(extractor: Extractor, folder: Path, shards: Path, workers: int | None, scratch: Path) -> None:
-    """How well the feature of a class tells the photos that show it."""
+    """Prints the mean AUC of the classes' features, as scores for the photos that show them."""
     known = pl.read_csv(folder / "photos.csv", schema_overrides={"id": pl.String, "labels": pl.String})
     known = known.filter(pl.col("annotated") == 1).with_columns(pl.col("labels").fill_null("").str.split("|"))
     with fresh(scratch / "work") as work:
@@ -328,11 +328,9 @@ def quality(extractor: Extractor, folder: Path, shards: Path, workers: int | Non
 
 
 def auc(there: np.ndarray, scores: np.ndarray) -> float:
-    """The chance that a photo with a class scores above one without, by mean ranks (Mann and Whitney)."""
-    values, of = np.unique(scores, return_inverse=True)
-    ends = np.cumsum(np.bincount(of, minlength=len(values)))
-    begins = np.concatenate([[0], ends[:-1]])
-    ranks = ((begins + ends + 1) / 2)[of]
+    """Returns the chance that a photo with a class scores above one without, by mean ranks (Mann and Whitney)."""
+    _, positions, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[positions]
     positive = there.sum()
     return float((ranks[there].sum() - positive * (positive + 1) / 2) / (positive * (len(there) - positive)))
 
