@@ -71,7 +71,7 @@ def pack(
             return error
 
     with ThreadPoolExecutor(threads) as pool:
-        # One shard after another: what is decoded and not yet written stays small.
+        # One shard after another, so that few decoded photos wait to be written.
         attempts = chain.from_iterable(pool.map(attempt, chunk) for chunk in waiting.values())
         if preparing:
             attempts = preparing((name, attempt(name)) for chunk in waiting.values() for name in chunk)

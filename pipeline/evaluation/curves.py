@@ -17,7 +17,7 @@ DEVIATION = "_deviation"
 def curve(ranking: Ranking) -> pl.DataFrame:
     """Measures a ranking at K = 1..10: k, and a column for each metric by its name."""
     ks = np.arange(1, ranking.hits.shape[1] + 1)
-    return pl.DataFrame({K: ks} | {name: of.at_each_k(ranking.hits, ranking.sizes) for name, of in METRICS.items()})
+    return pl.DataFrame({K: ks} | {name: each.at_each_k(ranking.hits, ranking.sizes) for name, each in METRICS.items()})
 
 
 def metrics(ranking: Ranking) -> dict[str, float]:
@@ -34,7 +34,7 @@ def mean_curve(rankings: Sequence[Ranking]) -> pl.DataFrame:
 def metrics_over_seeds(rankings: Sequence[Ranking]) -> dict[str, float]:
     """Averages `metrics` over models from several seeds, each followed by its "…_deviation".
 
-    That is the standard deviation (n − 1); of one model there is none.
+    That is the standard deviation (n − 1), which a single model does not have.
     """
     each = [metrics(ranking) for ranking in rankings]
     means = {name: statistics.fmean(values[name] for values in each) for name in each[0]}

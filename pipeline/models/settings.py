@@ -46,7 +46,7 @@ class BaseModelConfig(Config):
 class UniformNegatives(Config):
     """Negatives drawn uniformly from the tags that the post lacks (Algorithm 1, line 7)."""
 
-    kind: Literal["uniform"] = Field(description="Each tag that the post lacks is drawn as often.")
+    kind: Literal["uniform"] = Field(description="All tags that the post lacks are drawn equally often.")
 
 
 class AdaptiveNegatives(Config):
@@ -80,8 +80,8 @@ class TrainingConfig(Config):
     )
     smoothing: int = Field(
         ge=1,
-        description="Points of the curve, the last ones, whose measures on validation posts are averaged before they "
-        "are compared: of few posts they are so noisy that the best single point is a lucky one.",
+        description="The last points of the curve, whose measures on validation posts are averaged before they are "
+        "compared: with few posts they are so noisy that the best single point is a lucky one.",
     )
     batch: int = Field(ge=1, description="Training posts whose quadruples make one step.")
     curve_every: int = Field(ge=1, description="Epochs from one point of the training curve to the next.")
@@ -90,7 +90,7 @@ class TrainingConfig(Config):
 TrainingOverrides = create_model(
     "TrainingOverrides",
     __base__=Config,
-    __doc__="Settings of training that differ for one model; what is left out is as for all models.",
+    __doc__="Settings of training that differ for one model; all others are as for all models.",
     **{name: (Annotated[field.annotation, field] | None, None) for name, field in TrainingConfig.model_fields.items()},
 )
 

@@ -62,7 +62,7 @@ def build_choice(model: ModelInfo, grid: pl.DataFrame, settings: Mapping[str, An
 
 
 def at_edge(values: pl.Series, chosen: pl.Series) -> bool:
-    """Recognises a chosen number that is the smallest or the largest of several; never what is no number."""
+    """Recognises a chosen number that is the smallest or the largest of several; other values never are."""
     if not values.dtype.is_numeric() or values.n_unique() == 1:
         return False
     return values.filter(chosen).item() in (values.min(), values.max())

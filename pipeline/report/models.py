@@ -16,7 +16,7 @@ def describe(models: Mapping[str, BaseModelConfig]) -> tuple[ModelInfo, ...]:
     it is the name in capitals.
     """
     classes = {name: MODELS[config.kind] for name, config in models.items()}
-    shared = Counter(of.label for of in classes.values())
+    shared = Counter(each.label for each in classes.values())
 
     def label(name: str) -> str:
         words = classes[name].label
@@ -25,7 +25,6 @@ def describe(models: Mapping[str, BaseModelConfig]) -> tuple[ModelInfo, ...]:
         return words if shared[words] == 1 else f"{words} ({name})"
 
     return tuple(
-        ModelInfo(name, config.kind, config.features, label(name), of.goes_by, issubclass(of, Baseline))
-        for name, config in models.items()
-        for of in [classes[name]]
+        ModelInfo(name, config.kind, config.features, label(name), each.goes_by, issubclass(each, Baseline))
+        for (name, config), each in zip(models.items(), classes.values(), strict=True)
     )

@@ -26,12 +26,12 @@ class TuningConfig(Config):
     folds: int = Field(
         ge=1,
         description="Parts of the training posts that are left out for validation, one after the other; settings are "
-        "chosen by their mean. Few posts judge noisily: more folds choose better, and cost as many searches.",
+        "chosen by their mean. Few posts measure noisily: more folds choose better, at the cost of a search each.",
     )
     refit: bool = Field(
-        description="Train what was chosen on all training posts, for as many epochs as were best, with smoothing the "
-        "last of those averaged (true), or on those that are not for validation, keeping the parameters that did best "
-        "on these (false)."
+        description="True to train with the chosen settings on all training posts, for the best number of epochs (with "
+        "smoothing, the last of those averaged); false to train on those that are not for validation, and to keep the "
+        "parameters that did best on these."
     )
 
     @model_validator(mode="after")

@@ -39,7 +39,7 @@ def decode_chunk(tasks: Sequence[PhotoTask], preprocess: Sequence[Preprocess], n
         for number in task.wanted:
             hashes[number].append(task.hash)
             pixels[number].append(preprocess[number](image))
-    return row(hashes, fault, pixels=[np.stack(of).tobytes() if of else b"" for of in pixels])
+    return row(hashes, fault, pixels=[np.stack(each).tobytes() if each else b"" for each in pixels])
 
 
 def row(hashes: list[list[str]], fault: str | None, **values: list[Any]) -> dict[str, "pa.Array"]:
@@ -47,7 +47,7 @@ def row(hashes: list[list[str]], fault: str | None, **values: list[Any]) -> dict
     import pyarrow as pa
 
     types = {"pixels": pa.large_binary(), "vectors": pa.binary(), "seconds": pa.float64()}
-    columns = {name: pa.array([of], pa.list_(types[name])) for name, of in values.items()}
+    columns = {name: pa.array([each], pa.list_(types[name])) for name, each in values.items()}
     return columns | {
         "hashes": pa.array([hashes], pa.list_(pa.list_(pa.string()))),
         "fault": pa.array([fault], pa.string()),

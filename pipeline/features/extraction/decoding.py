@@ -56,7 +56,7 @@ class Decoders:
         self._idle: SimpleQueue[Callable[[Job], None]] = SimpleQueue()
         for worker in self._processes or [partial(_fill, preprocess=preprocess, arrays=self.arrays)]:
             self._idle.put(worker)
-        self._threads = ThreadPoolExecutor(max(1, workers))  # Behind each process one, which waits for it.
+        self._threads = ThreadPoolExecutor(max(1, workers))  # One for each process, to wait for it.
 
     def submit(self, job: Job) -> "Future[None]":
         """Submits a job. Its future raises InputError for a photo that cannot be decoded, or that kills processes."""

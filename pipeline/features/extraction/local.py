@@ -38,26 +38,27 @@ class LocalEngine:
         tasks = iter(tasks)
         first = next(tasks, None)
         if first is None:
-            return  # No processes, and no search for a batch, to do nothing.
-        device = next((of.device for of in extractors if of.device.type != "cpu"), extractors[0].device)
+            return  # Nothing to do needs no processes, and no search for a batch.
+        device = next((each.device for each in extractors if each.device.type != "cpu"), extractors[0].device)
         on_cpu = device.type == "cpu"
         workers = self.workers
         if workers is None:
             workers = (cores() + 1) // 2 if on_cpu else cores()
         # On a GPU two: the batch of one is moved there while that of the other is computed.
-        computing = 1 if on_cpu or not all(of.reentrant for of in extractors) else 2
+        computing = 1 if on_cpu or not all(each.reentrant for each in extractors) else 2
         batches = [find_batch(extractor) for extractor in extractors]
-        shapes = [(SLOTS * batch, of.size, of.size, 3) for batch, of in zip(batches, extractors, strict=True)]
+        sizes = [extractor.size for extractor in extractors]
+        shapes = [(SLOTS * batch, size, size, 3) for batch, size in zip(batches, sizes, strict=True)]
         preprocess = [extractor.preprocess for extractor in extractors]
         with (
-            exact_convolutions(),  # Here as well: a thread that leaves it must not take it from another.
+            exact_convolutions(),  # Around all threads: one that leaves its own must not reset that of another.
             Decoders(preprocess, shapes, workers, NICE if on_cpu else 0) as decoders,
             pinned(decoders.arrays, device),
             ThreadPoolExecutor(computing, initializer=use_own_stream, initargs=(device,)) as threads,
         ):
             queues = [
-                _Queue(number, *of, threads)
-                for number, of in enumerate(zip(extractors, batches, decoders.arrays, strict=True))
+                _Queue(number, *each, threads)
+                for number, each in enumerate(zip(extractors, batches, decoders.arrays, strict=True))
             ]
             try:
                 yield from _flow(queues, decoders, chain([first], tasks))

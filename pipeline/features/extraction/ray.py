@@ -44,10 +44,10 @@ class RayEngine:
     """The engine over Ray: called like any `Engine`, with extractors that `load_for_ray` gave.
 
     The caller reads the photos and sends them out, so that they and the work folder need to lie on its machine only;
-    benchmarks/README.md says how many GPUs one such machine keeps busy. Tasks on any CPU decode. Actors compute: one on
-    each GPU, or one on as many CPUs as a network has threads here. The networks travel through Ray's object store, so
-    that no other machine needs files of weights, and of the caller's environment nothing travels. What a dead machine
-    had in hand is done again on others. On CPUs the vectors are the bytes of the local engine.
+    benchmarks/README.md has the number of GPUs that one such machine keeps busy. Tasks on any CPU decode. Actors
+    compute: one on each GPU, or one on as many CPUs as a network has threads here. The networks travel through Ray's
+    object store, so that no other machine needs files of weights, and of the caller's environment nothing travels. What
+    a dead machine had in hand is done again on others. On CPUs the vectors are the bytes of the local engine.
 
     address: of the cluster, see `pipeline.cluster.connected`; None for Ray on this machine alone. Ray is started only
         when there is something to compute.
@@ -61,7 +61,7 @@ class RayEngine:
     def __call__(self, extractors: Sequence[Extractor], tasks: Iterable[PhotoTask]) -> Generator[Vectors, None, None]:
         tasks, faults = iter(tasks), []
         device = extractors[0].record["device"]
-        # After a fault no more are taken, and what is under way is given before it is raised.
+        # After a fault no more are taken, and the vectors under way are yielded before it is raised.
         chunks = iter(lambda: [] if faults else list(islice(tasks, CHUNK[device])), [])
         nice = NICE if device == "cpu" else 0
         decoding = partial(decode_chunk, preprocess=[extractor.preprocess for extractor in extractors], nice=nice)
@@ -98,7 +98,7 @@ def _append_networks(rows: "Dataset", extractors: Sequence[Extractor]) -> "Datas
     from ray.data import ActorPoolStrategy
 
     count, takes = _actors(extractors[0].record["device"], extractors[0].threads)
-    versions = {name: of for extractor in extractors for name, of in extractor.record["versions"].items()}
+    versions = {name: found for extractor in extractors for name, found in extractor.record["versions"].items()}
     packed = ray.put(_pack(extractors))
     return rows.map_batches(
         Networks,
@@ -133,7 +133,7 @@ def _actors_on_cpus(threads: int, cpus: Sequence[int]) -> tuple[int, int]:
     A machine with fewer CPUs than threads gets none, unless no machine has enough: then the largest get one each.
     """
     each = max(1, min(threads, max(cpus, default=0)))
-    return sum(of // each for of in cpus), each
+    return sum(count // each for count in cpus), each
 
 
 def _pack(extractors: Sequence[Extractor]) -> bytes:
@@ -196,7 +196,7 @@ class Networks:
             except InputError as error:
                 fault = fault or str(error)
             seconds[number] = (time.perf_counter() - start) / self.actors
-        hashes = [of if found else [] for of, found in zip(hashes, vectors, strict=True)]
+        hashes = [wanted if computed else [] for wanted, computed in zip(hashes, vectors, strict=True)]
         columns = row(hashes, fault, vectors=vectors, seconds=seconds)
         return pa.table({cluster.ITEM: table[cluster.ITEM], **columns})
 
@@ -209,14 +209,14 @@ class Networks:
 
 def _other_versions(expected: Mapping[str, str]) -> str | None:
     """Returns a sentence about the first package of another version than the record's: its numbers would differ."""
-    for package, of in expected.items():
+    for package, wanted in expected.items():
         try:
             found = f"{package} {version(package)}"
         except PackageNotFoundError:
             found = f"no {package}"
-        if found != f"{package} {of}":
+        if found != f"{package} {wanted}":
             return (
-                f"{platform.node()} has {found}, the machine that asks has {of}: install one version on all "
+                f"{platform.node()} has {found}, the machine that asks has {wanted}: install one version on all "
                 "(constraints.txt)."
             )
     return None

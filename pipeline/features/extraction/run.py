@@ -33,7 +33,7 @@ def extract(
     that cannot be decoded, when the network gives a number that is not finite, and when the disk is full.
     """
     files = [VectorFiles(work / extractor.fingerprint, extractor.dimension) for extractor in extractors]
-    known = [of.hashes() for of in files]
+    known = [each.hashes() for each in files]
     hashes, rest = _finished(photos, known)
     names = " and ".join(extractor.record["name"] for extractor in extractors)
     with meter(f"Extracting {names}", total, "photos", len(hashes)) as shown:
@@ -46,8 +46,8 @@ def extract(
                     files[computed.extractor].add(computed.hashes, computed.vectors)
                     progress.add(computed, time.monotonic() - writing)
             finally:
-                for of in files:
-                    of.flush()
+                for each in files:
+                    each.flush()
     if progress.photos:
         rate = progress.photos / progress.seconds
         log.info("Computed %s photos at %.1f/s: %s.", f"{progress.photos:,}", rate, progress.shares())
@@ -140,4 +140,4 @@ class _Progress:
         seconds = self.seconds
         reading = seconds - self.computing - self.writing
         shares = {"reading": reading, "computing": self.computing, "writing": self.writing}
-        return ", ".join(f"{100 * of / seconds:.0f} % {what}" for what, of in shares.items())
+        return ", ".join(f"{100 * spent / seconds:.0f} % {part}" for part, spent in shares.items())

@@ -79,13 +79,13 @@ class VectorFiles:
 
         Raises InputError when some are gone: a file was broken or deleted since `hashes` found them.
         """
-        filled = np.zeros(len(into), bool)  # A mask, no count: two runs at once may keep a photo twice.
+        filled = np.zeros(len(into), bool)  # A mask, not a count: two runs at once may keep a photo twice.
         for hashes, vectors in self._read():
             found = [(rows[photo], place) for place, photo in enumerate(hashes) if photo in rows]
             if found:
-                to, of = np.array(found).T
-                into[to] = vectors[of]
-                filled[to] = True
+                targets, sources = np.array(found).T
+                into[targets] = vectors[sources]
+                filled[targets] = True
         if lost := len(rows) - np.count_nonzero(filled):
             raise InputError(
                 f"{self._folder} has lost the vectors of {lost:,} photos: run again, only these are computed."
@@ -95,7 +95,7 @@ class VectorFiles:
         """Deletes temporary files (`pipeline.files.atomic`) of runs that have ended."""
         for path in self._folder.glob(".*.parquet.[0-9]*.tmp"):
             pid = int(path.name.split(".")[-2])
-            # Nothing of this run is being written yet, but in a container all runs have the same number.
+            # This run is not writing yet, but in a container an earlier one may have had the same number.
             if pid == os.getpid() or not psutil.pid_exists(pid):
                 path.unlink(missing_ok=True)
 
@@ -109,7 +109,7 @@ class VectorFiles:
                     raise pa.ArrowInvalid("it has other columns")
                 table.validate(full=True)  # Or a hash that is no UTF-8 would stop every run.
             except (pa.ArrowInvalid, OSError) as error:
-                # An errno is of the system, which may well read the file later; damage that pyarrow finds has none.
+                # An error with an errno is the system's, which may read the file later; pyarrow's for damage has none.
                 if isinstance(error, OSError) and error.errno is not None:
                     raise
                 log.warning("%s is broken (%s): its photos are computed again.", path, one_line(error))

@@ -92,7 +92,7 @@ class TrainingPosts:
     def epoch(self, batch: int, generators: Generators) -> Iterator[list[Batch]]:
         """Yields every positive once, with a negative drawn for it, in batches of posts in random order.
 
-        They come in blocks, so that memory does not grow with the posts, and what is done once a block costs little.
+        They come in blocks, so that memory does not grow with the posts, and the work done once a block costs little.
         """
         shuffled = torch.randperm(len(self), generator=generators.order)
         block = batch * max(1, BLOCK // batch)

@@ -52,7 +52,7 @@ class Convolutional(Section):
     padding: int = Field(0, ge=0, description="Zeros around the map.")
     groups: PositiveInt = Field(1, description="Parts of the channels that are convolved by themselves.")
     batch_normalize: bool = Field(False, description="True if scales, means and variances follow the biases.")
-    activation: Literal["leaky", "linear"] = Field(description="leaky: a tenth of what is negative; linear: none.")
+    activation: Literal["leaky", "linear"] = Field(description="leaky: a tenth of negative numbers; linear: none.")
 
     @property
     def border(self) -> int:

@@ -26,7 +26,8 @@ def cfg_path(name: str) -> Path:
 def official_weights(name: str, sha256: str | None = None) -> tuple[Path, str]:
     """Returns the weights of a published network and their SHA-256, downloaded once.
 
-    Checked against `sha256` where it is given, else against what is published; where nothing is, the hash is logged.
+    They are checked against `sha256` where it is given, else against the published hash; where there is none, theirs is
+    logged.
     Raises InputError when they cannot be fetched, or are another file.
     """
     return downloaded(f"{ADDRESS}/{name}.weights", sha256 or PUBLISHED.get(name))

@@ -38,7 +38,7 @@ class Weights:
 def read_weights(path: Path) -> Weights:
     """Reads a .weights file: a header of three int32 and `seen` (int32 before version 0.2, then int64), then numbers.
 
-    Raises InputError when there is no such file, when its header is none of darknet's, when it ends within a number,
+    Raises InputError when there is no such file, when its header is not darknet's, when it ends within a number,
     and when it holds a number that is not finite.
     """
     try:

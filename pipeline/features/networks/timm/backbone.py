@@ -152,8 +152,8 @@ def build(name: str, size: int, seed: int, weights: Path | None = None) -> nn.Mo
             torch.default_generator.manual_seed(seed)
             model = timm.create_model(name, **given).eval()
     except (RuntimeError, AssertionError, ValueError, TypeError, KeyError) as error:
-        of = "" if weights is None else f" and the weights in {weights}"
-        raise InputError(f"timm makes no {name} for photos of {size} pixels{of} ({one_line(error)}).") from error
+        source = "" if weights is None else f" and the weights in {weights}"
+        raise InputError(f"timm makes no {name} for photos of {size} pixels{source} ({one_line(error)}).") from error
     model.pretrained_cfg.pop("state_dict", None)
     return model
 

@@ -40,7 +40,7 @@ class TorchvisionBackbone(Extractor):
         precision: Precision = "float32",
     ):
         self.name = record["name"]
-        # The same for all models but efficientnet_v2_l, and the model's own whatever its weights: (3, 1, 1) each.
+        # The same for all models except efficientnet_v2_l, and the model's own whatever its weights: (3, 1, 1) each.
         trained_with = models.get_model_weights(self.name).DEFAULT.transforms()
         self.mean, self.deviation = (
             torch.tensor(values, device=device)[:, None, None] for values in (trained_with.mean, trained_with.std)

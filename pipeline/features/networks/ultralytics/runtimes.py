@@ -67,8 +67,8 @@ class ExportedDetector(UltralyticsDetector):
         super().__init__(network, size, device, record)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        # Runtimes read the memory as it lies, and not channels last. AutoBackend splits what is more than the batch
-        # that an export was made for.
+        # Runtimes read the memory in its order, and not channels last. AutoBackend splits a batch that is larger than
+        # the one that an export was made for.
         found = self.network(pixels.float().contiguous())
         shape = tuple(found.shape) if isinstance(found, Tensor) else "several arrays"
         # The best 84 candidates of all classes together, six numbers each, would be (B, 84, 6).
@@ -86,8 +86,8 @@ def load_export(config: "UltralyticsExportConfig", device: torch.device) -> Expo
     A TensorRT engine runs on the GPU, all others on the CPU; where another `device` is asked for, that is logged. The
     record names the actual device. Raises SettingError for a format that is not supported, an export that is absent
     or does not have its hash, and a size that it was not made for; ResourceError for an engine without a GPU; and
-    InputError where the runtime is not installed, for what is no model of its format or no detector of COCO's 80
-    classes, and for an output of best candidates only.
+    InputError where the runtime is not installed, for a file that is no model of its format or no detector of COCO's
+    80 classes, and for an output of best candidates only.
     """
     path, size = Path(config.detector), config.input_size
     module = _runtime(path)

@@ -19,7 +19,7 @@ from numba import njit
 from torch import Tensor
 
 FAST = {"reassoc", "contract", "arcp", "nsz"}
-"""Lets sums run many numbers at a time and √ be rounded once more; presumes nothing about infinity."""
+"""Liberties of the compiler: sums over many numbers at a time, a √ rounded once more; infinity stays infinity."""
 
 
 class PositiveTags(NamedTuple):
