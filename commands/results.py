@@ -23,7 +23,10 @@ def main(
     metrics = {name: read_json(paths.metrics(name)) for name in params.models}
     print(f"\nSource {params.source}, recipe {params.recipe}:\n")
     print(summary_table(metrics, params.seeds, metric))
-    return f"\nThe report: {(paths.report / 'index.html').resolve()}"
+    page = paths.report / "index.html"
+    if not page.is_file():
+        return "\nThese are the figures that git keeps; there is no report yet: run `make repro`."
+    return f"\nThe report: {page.resolve()}"
 
 
 app = command(main, stage=False)

@@ -68,9 +68,24 @@ def replace_folder(new: Path, path: Path) -> None:
             raise
         copy = path.with_name(f".{path.name}.copy")
         shutil.rmtree(copy, ignore_errors=True)
-        shutil.copytree(new, copy)
+        _copy(new, copy)
         _swap(copy, path)
         shutil.rmtree(new)
+
+
+def _copy(folder: Path, copy: Path) -> None:
+    """Copies a folder whole, or leaves nothing behind and raises OSError."""
+    try:
+        shutil.copytree(folder, copy)
+    except OSError as error:
+        shutil.rmtree(copy, ignore_errors=True)
+        if not isinstance(error, shutil.Error):
+            raise
+        # A list of (source, target, reason) in place of the system's error: the first reason stands for all.
+        _, target, reason = error.args[0][0]
+        found = re.search(r"\[Errno (\d+)\]", reason)
+        number = int(found[1]) if found else errno.EIO
+        raise OSError(number, os.strerror(number), target) from None
 
 
 def _swap(new: Path, path: Path) -> None:
@@ -132,27 +147,45 @@ def _number_of(error: Exception) -> int | None:
     return int(found[1]) if found else getattr(error, "errno", None)
 
 
+@contextmanager
+def intact(path: Path) -> Iterator[None]:
+    """Turns whatever a library says of a missing or damaged Parquet file into an ArtifactError that names it."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise ArtifactError(f"{path} does not exist.") from None
+    except (pa.ArrowInvalid, pl.exceptions.PolarsError, OSError) as error:
+        # An error number comes from the system, which may read the file later; damage has none.
+        if isinstance(error, OSError) and error.errno is not None and not path.is_dir():
+            raise
+        raise ArtifactError(f"{path} is damaged, or not a Parquet file ({one_line(error)}).") from None
+
+
 def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pl.DataFrame:
     """Reads the named columns of a parquet file, in that order; all of them when none are named.
 
-    Raises ArtifactError when the file is missing, is not parquet, or lacks a column.
+    Raises ArtifactError when the file is missing or damaged, or lacks a column.
     """
     present = columns_of(path)
     chosen = present if columns is None else columns
     for column in chosen:
         if column not in present:
             raise ArtifactError(f"{path} has no column {column!r}; it has {', '.join(present)}.")
-    return pl.read_parquet(path, columns=list(chosen)).select(chosen)
+    with intact(path):
+        return pl.read_parquet(path, columns=list(chosen)).select(chosen)
 
 
 def columns_of(path: Path) -> list[str]:
     """Returns the names of a parquet file's columns. Raises ArtifactError when it is missing or is not parquet."""
-    try:
+    with intact(path):
         return pq.read_schema(path).names
-    except FileNotFoundError:
-        raise ArtifactError(f"{path} does not exist.") from None
-    except pa.ArrowInvalid as error:
-        raise ArtifactError(f"{path} is not a parquet file ({one_line(error)}).") from None
+
+
+def list_folder(path: Path) -> list[Path]:
+    """Lists a folder, sorted. Raises ArtifactError when it is missing."""
+    if not path.is_dir():
+        raise ArtifactError(f"{path} does not exist.")
+    return sorted(path.iterdir())
 
 
 def write_json(value: Any, path: Path) -> None:

@@ -167,7 +167,7 @@ def _a_section(node: Schema) -> str:
 
 
 def _did_you_mean(value: Any, choices: Sequence[str]) -> str:
-    near = difflib.get_close_matches(str(value), choices, n=1)
+    near = difflib.get_close_matches(str(value), [*map(str, choices)], n=1)
     return f"; did you mean {near[0]}?" if near else "."
 
 

@@ -60,7 +60,7 @@ class Params(Config):
 
     source: Literal[*SOURCES] = Field(description="The source of posts and photos.")
     recipe: str = Field(description="The recipe that is run: a name under `recipes`.")
-    seed: int = Field(ge=0, description="Seed of everything that is drawn at random after the crawl.")
+    seed: int = Field(ge=0, lt=2**63, description="Seed of everything that is drawn at random after the crawl.")
     seeds: int = Field(ge=1, description="Trainings of each model, from this many seeds, the first being `seed`.")
     sources: Sources = Field(description="The settings of each source.")
     recipes: dict[Name, Recipe] = Field(min_length=1, description="Recipes by name.")
@@ -134,8 +134,11 @@ def listed(what: str, name: str, values: Mapping[str, T]) -> T:
 
 def require(key: str, name: str, known: Iterable[str]) -> None:
     """Raises ValueError, with the choices, for a name that is not known."""
-    if name not in known:
-        raise ValueError(f"{key} is {name!r}; it must be one of {', '.join(map(repr, known))}.")
+    choices = [*known]
+    if not choices:
+        raise ValueError(f"{key} is {name!r}, but params.yaml lists none of that kind: take it out, or list it.")
+    if name not in choices:
+        raise ValueError(f"{key} is {name!r}; it must be one of {', '.join(map(repr, choices))}.")
 
 
 def load(file: Path) -> Params:

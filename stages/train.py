@@ -23,7 +23,8 @@ def main(params: Params, model: Model) -> str:
     validation = read_parquet(paths.validation, [*TAGGED_POST, FOLD]).filter(pl.col(FOLD) == 0).select(TAGGED_POST)
     features = read_store(paths.store(chosen.config.features))
     unfinished, repeats = paths.unfinished("train", model), paths.repeats(model)
-    shutil.rmtree(repeats, ignore_errors=True)
+    if repeats.exists():
+        shutil.rmtree(repeats)
     repeats.mkdir(parents=True)
     seeds = params.seeds if trainer_of(chosen.config).draws else 1
     for seed in range(params.seed, params.seed + seeds):

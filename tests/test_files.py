@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -13,8 +14,16 @@ import polars as pl
 import pytest
 from safetensors import safe_open
 
-from pipeline.errors import InputError
-from pipeline.files import atomic_folder, replace_folder, write_json, write_parquet, write_safetensors
+from pipeline.errors import ArtifactError, InputError
+from pipeline.files import (
+    atomic_folder,
+    list_folder,
+    read_parquet,
+    replace_folder,
+    write_json,
+    write_parquet,
+    write_safetensors,
+)
 
 NUMBERS = np.random.default_rng(0).normal(size=50_000)
 
@@ -155,3 +164,41 @@ def test_a_kill_at_any_moment_leaves_one_folder_whole(tmp_path, monkeypatch, req
         replace_folder(new, path)
     assert contents(path) == {"new": "new"}
     assert list(path.parent.iterdir()) == [path] or not new.exists()
+
+
+@pytest.mark.parametrize("damage", ["pages", "cut short", "a folder", "missing"])
+def test_a_damaged_parquet_file_is_an_artifact_error_that_names_it(tmp_path, damage):
+    path = tmp_path / "train.parquet"
+    write_parquet(pl.DataFrame({"numbers": NUMBERS}), path)
+    whole = path.read_bytes()
+    match damage:
+        case "pages":  # The footer is whole: only reading the data finds it.
+            path.write_bytes(whole[:4] + bytes(255 - byte for byte in whole[4:-4000]) + whole[-4000:])
+        case "cut short":
+            path.write_bytes(whole[:-20])
+        case "a folder":
+            path.unlink()
+            path.mkdir()
+        case "missing":
+            path.unlink()
+    with pytest.raises(ArtifactError, match=re.escape(str(path))):
+        read_parquet(path)
+
+
+def test_a_missing_folder_is_an_artifact_error(tmp_path):
+    (tmp_path / "b").touch()
+    (tmp_path / "a").touch()
+    assert list_folder(tmp_path) == [tmp_path / "a", tmp_path / "b"]
+    with pytest.raises(ArtifactError, match="absent does not exist"):
+        list_folder(tmp_path / "absent")
+
+
+def test_a_folder_that_does_not_fit_on_another_file_system_leaves_nothing_there(tmp_path, small_disk):
+    new = tmp_path / "new"
+    new.mkdir()
+    (new / "0.bin").write_bytes(b"x" * 200_000)
+    with pytest.raises(OSError, match=r"0\.bin") as refused:
+        replace_folder(new, small_disk / "photos")
+    assert refused.value.errno == errno.ENOSPC
+    assert list(small_disk.iterdir()) == []
+    assert (new / "0.bin").stat().st_size == 200_000

@@ -20,7 +20,7 @@ from pipeline.data import jpeg, photo
 from pipeline.data.photo import Photo, PhotoError
 from pipeline.data.schema import HEIGHT, JPEG, PHOTO, WIDTH
 from pipeline.errors import ArtifactError
-from pipeline.files import atomic, replace_folder, sha256
+from pipeline.files import atomic, intact, read_parquet, replace_folder, sha256
 from pipeline.progress import track
 
 SHARD = 500
@@ -105,7 +105,7 @@ def _write_shard(names: Sequence[str], attempts: Sequence[Photo | PhotoError], p
 def packed(folder: Path) -> pl.DataFrame:
     """Lists the packed photos of a folder: photo, width, height, sorted by photo; the pictures are not read."""
     types = {PHOTO: pl.String, WIDTH: pl.Int32, HEIGHT: pl.Int32}
-    frames = [pl.read_parquet(path, columns=list(types), use_pyarrow=True) for path in _shards(folder)]
+    frames = [read_parquet(path, list(types)) for path in _shards(folder)]
     empty = pl.DataFrame(schema=types)
     return pl.concat([empty, *frames])
 
@@ -114,7 +114,7 @@ def read_photos(folder: Path, wanted: Collection[str] | None = None) -> Iterator
     """Reads the packed photos in order of id, or those of `wanted` that are packed. Memory stays flat."""
     wanted = None if wanted is None else frozenset(wanted)
     for path in _shards(folder):
-        with pq.ParquetFile(path) as shard:
+        with intact(path), pq.ParquetFile(path) as shard:
             for group in range(shard.num_row_groups):
                 if wanted is None or not wanted.isdisjoint(_names(shard, group)):
                     for row in shard.read_row_group(group).to_pylist():

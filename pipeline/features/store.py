@@ -63,11 +63,11 @@ class Features:
         }
 
     def rows(self, photos: pl.Series) -> np.ndarray:
-        """Returns the rows (int64) of photos in the matrices. Raises InputError for a photo that has none."""
+        """Returns the rows (int64) of photos in the matrices. Raises ArtifactError for a photo that has none."""
         rows = photos.replace_strict(self.photos, range(len(self.photos)), default=None, return_dtype=pl.Int64)
         if rows.null_count():
             missing = photos.filter(rows.is_null())[0]
-            raise InputError(f"Photo {missing!r} is not in the feature store.")
+            raise ArtifactError(f"Photo {missing!r} is not in the feature store.")
         return rows.to_numpy()
 
 

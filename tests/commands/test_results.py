@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from commands.results import main
-from pipeline.errors import InputError
+from pipeline.errors import ArtifactError, InputError
 from pipeline.files import write_json
 from project.params import load
 
@@ -24,13 +24,25 @@ def params(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(("metric", "head"), [("f1", "F1@1"), ("ndcg", "NDCG@1")])
 def test_one_metric_of_every_model_is_shown(params, capsys, metric, head):
-    line = main(params, metric)
+    main(params, metric)
     lines = capsys.readouterr().out.splitlines()
     assert [text.split()[1] for text in lines if text.startswith("model")] == [head]
     assert {text.split()[0] for text in lines if " 0.0500" in text} == set(params.models)
-    assert line.endswith("report/index.html")
 
 
 def test_a_metric_that_does_not_exist_is_refused_with_the_choices(params):
     with pytest.raises(InputError, match=r"--metric is 'ndgc'; it must be one of f1, .*ndcg"):
         main(params, "ndgc")
+
+
+def test_a_metric_that_was_not_measured_yet_is_an_artifact_error(params):
+    with pytest.raises(ArtifactError, match="lack hit_rate@1"):
+        main(params, "hit_rate")
+
+
+def test_a_report_is_named_where_there_is_one(params):
+    page = params.paths.report / "index.html"
+    assert "no report yet" in main(params)
+    page.parent.mkdir(parents=True)
+    page.touch()
+    assert str(page.resolve()) in main(params)

@@ -173,6 +173,18 @@ def test_a_missing_folder_is_said(tmp_path):
         packed(tmp_path / "photos")
 
 
+def test_a_damaged_shard_is_named(tmp_path):
+    pack(["a"], load, tmp_path / "photos", tmp_path / "work", "key")
+    shard = tmp_path / "photos" / "00000.parquet"
+    whole = shard.read_bytes()
+    shard.write_bytes(whole[:4] + bytes(255 - byte for byte in whole[4:200]) + whole[200:])
+    with pytest.raises(ArtifactError, match=r"00000\.parquet"):
+        list(read_photos(tmp_path / "photos"))
+    shard.write_bytes(whole[:-10])
+    with pytest.raises(ArtifactError, match=r"00000\.parquet"):
+        packed(tmp_path / "photos")
+
+
 def test_an_id_twice_is_refused(tmp_path):
     with pytest.raises(ValueError, match="twice"):
         pack(["a", "a"], load, tmp_path / "photos", tmp_path / "work", "key")
