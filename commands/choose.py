@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.representer import RoundTripRepresenter
 
 from pipeline.errors import InputError
 from pipeline.files import atomic
@@ -26,6 +27,13 @@ def choices() -> dict[str, dict[str, Any]]:
     return YAML(typ="safe").load(FILE)
 
 
+class _Representer(RoundTripRepresenter):
+    """A writer of YAML that spells out null. A class of its own: representers are shared by a class's users."""
+
+
+_Representer.add_representer(type(None), lambda to, _: to.represent_scalar("tag:yaml.org,2002:null", "null"))
+
+
 def choose(text: str, choice: str) -> tuple[str, dict[str, Any]]:
     """Returns the text of params.yaml with a choice's values, and those of them that are new, by key.
 
@@ -34,7 +42,7 @@ def choose(text: str, choice: str) -> tuple[str, dict[str, Any]]:
     yaml = YAML()
     yaml.preserve_quotes, yaml.width = True, 4096
     yaml.indent(mapping=2, sequence=4, offset=2)
-    yaml.representer.add_representer(type(None), lambda to, _: to.represent_scalar("tag:yaml.org,2002:null", "null"))
+    yaml.Representer = _Representer
     params = yaml.load(text)
     changed = _set(params, choices()[choice], "")
     if not changed:

@@ -5,10 +5,10 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 T = TypeVar("T")
 
@@ -29,6 +29,10 @@ def meter(title: str, total: int, unit: str = "", done: int = 0) -> Iterator[Met
 
     `done` is the number that an earlier run finished.
     """
+    # Here, and not above: a tenth of a second, for commands that show no progress.
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
     console = Console(stderr=True)
     if not console.is_terminal:
         yield _Lines(title, total, unit, done)
@@ -51,7 +55,7 @@ def track(items: Iterable[T], title: str, total: int, unit: str = "", done: int 
 class _Bar:
     """A meter in a terminal."""
 
-    def __init__(self, progress: Progress, title: str, total: int, done: int):
+    def __init__(self, progress: "Progress", title: str, total: int, done: int):
         self._progress, self._start, self._count = progress, time.monotonic(), 0
         self._task = progress.add_task(title, total=total, completed=done, rate="", note="")
 

@@ -66,7 +66,7 @@ def command(main: Callable[..., str], stage: bool = True) -> typer.Typer:
     parameters = [Parameter("context", Parameter.KEYWORD_ONLY, annotation=typer.Context), *own, *SHARED]
     run.__signature__ = inspect.Signature(parameters)
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     app.command(help=inspect.getmodule(main).__doc__)(run)
     return app
 
