@@ -249,7 +249,6 @@ def test_going_back_restores_from_cache(clone):
     assert metrics.read_bytes() == figures
 
 
-@pytest.mark.slow
 def test_each_stage_run_twice_writes_the_same_bytes(clone):
     outputs = clone.digests()
     shutil.rmtree(clone.folder / ".work")  # What was extracted is extracted anew.
