@@ -1,7 +1,8 @@
 """One small extractor of each kind, for the suite that all of them must pass."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline.data.photo import Photo
 from pipeline.features.config import ExtractorConfig
+from pipeline.features.images import decode, letterbox, resize_to_square
 from pipeline.features.networks.darknet.config import Darknet19Config, Yolov2Config
 from pipeline.features.networks.timm.config import TimmConfig
 from pipeline.features.networks.torchvision.config import TorchvisionConfig
 from pipeline.features.networks.ultralytics.config import UltralyticsConfig, UltralyticsExportConfig
 from pipeline.features.vectors import VectorsConfig
 from pipeline.files import sha256
+from tests.support import known_answers
 from tests.support.darknet_files import write_small_detector
 
 SIZE = 64
@@ -35,13 +39,25 @@ class Example:
     config: the extractor.
     absent: names a model or file that does not exist.
     other_hash: expects another hash than that of an existing file.
-    known: computes the right vectors, (B, dimension), from the pixels that the network sees, (B, size, size, 3).
+    known: computes the right vectors, (B, dimension), of photos a second way.
     """
 
     config: ExtractorConfig
     absent: Changes
     other_hash: Changes
-    known: Callable[[np.ndarray], np.ndarray] | None = None
+    known: Callable[[Sequence[Photo]], np.ndarray]
+
+
+def _squeezed(known: Callable[[np.ndarray], np.ndarray]) -> Callable[[Sequence[Photo]], np.ndarray]:
+    """Gives what knows the right vectors of pixels the photos, squeezed into a square."""
+    return lambda photos: known(np.stack([resize_to_square(decode(photo), SIZE) for photo in photos]))
+
+
+def _letterboxed(
+    known: Callable[[np.ndarray], np.ndarray], colour: tuple[int, int, int]
+) -> Callable[[Sequence[Photo]], np.ndarray]:
+    """Gives what knows the right vectors of pixels the photos, amid a square of a colour."""
+    return lambda photos: known(np.stack([letterbox(decode(photo), SIZE, colour) for photo in photos]))
 
 
 def _weights_of(folder: Path) -> tuple[Changes, Changes]:
@@ -62,7 +78,8 @@ def _torchvision(folder: Path) -> Example:
         precision="float32",
         weights={"kind": "seeded"},
     )
-    return Example(config, ("backbone", {"backbone": "vgg61"}), _weights_of(folder)[1])
+    known = _squeezed(known_answers.torchvision_squeezenet)
+    return Example(config, ("backbone", {"backbone": "vgg61"}), _weights_of(folder)[1], known)
 
 
 def _timm(folder: Path) -> Example:
@@ -70,18 +87,23 @@ def _timm(folder: Path) -> Example:
     config = TimmConfig(
         kind="timm", backbone="test_resnet", input_size=SIZE, precision="float32", weights={"kind": "seeded"}
     )
-    return Example(config, ("backbone", {"backbone": "vgg61"}), _weights_of(folder)[1])
+
+    def known(photos: Sequence[Photo]) -> np.ndarray:
+        return known_answers.timm_test_resnet([decode(photo) for photo in photos], SIZE)
+
+    return Example(config, ("backbone", {"backbone": "vgg61"}), _weights_of(folder)[1], known)
 
 
 def _darknet19(folder: Path) -> Example:
     config = Darknet19Config(kind="darknet19", input_size=SIZE, precision="float32", weights={"kind": "seeded"})
-    return Example(config, *_weights_of(folder))
+    return Example(config, *_weights_of(folder), _squeezed(known_answers.darknet19))
 
 
 def _yolov2(folder: Path) -> Example:
     path = write_small_detector(folder)
     config = Yolov2Config(kind="yolov2", detector=str(path), sha256=sha256(path), input_size=SIZE, precision="float32")
-    return Example(config, ("detector", {"detector": "yolov3"}), ("sha256", {"sha256": "0" * 64}))
+    known = _letterboxed(partial(known_answers.small_yolov2, path), (127, 127, 127))
+    return Example(config, ("detector", {"detector": "yolov3"}), ("sha256", {"sha256": "0" * 64}), known)
 
 
 def _ultralytics(_: Path) -> Example:
@@ -89,7 +111,8 @@ def _ultralytics(_: Path) -> Example:
     config = UltralyticsConfig(
         kind="ultralytics", detector=str(path), sha256=sha256(path), input_size=SIZE, precision="float32"
     )
-    return Example(config, ("detector", {"detector": "yolo11q.pt"}), ("sha256", {"sha256": "0" * 64}))
+    known = _letterboxed(partial(known_answers.ultralytics_detector, path), (114, 114, 114))
+    return Example(config, ("detector", {"detector": "yolo11q.pt"}), ("sha256", {"sha256": "0" * 64}), known)
 
 
 def _ultralytics_export(folder: Path) -> Example:
@@ -102,7 +125,8 @@ def _ultralytics_export(folder: Path) -> Example:
         kind="ultralytics-export", detector=str(path), sha256=sha256(path), input_size=SIZE
     )
     absent = ("detector", {"detector": str(folder / "nowhere.tflite")})
-    return Example(config, absent, ("sha256", {"sha256": "0" * 64}), known=detector.expected)
+    known = _letterboxed(detector.expected, (114, 114, 114))
+    return Example(config, absent, ("sha256", {"sha256": "0" * 64}), known)
 
 
 def _vectors(folder: Path) -> Example:
@@ -110,7 +134,12 @@ def _vectors(folder: Path) -> Example:
     path = folder / "vectors.parquet"
     pq.write_table(pa.table({"photo": PHOTOS, "vector": list(vectors)}), path)
     config = VectorsConfig(kind="vectors", path=str(path), sha256=sha256(path), photos=None)
-    return Example(config, ("path", {"path": str(folder / "nowhere.parquet")}), ("sha256", {"sha256": "0" * 64}))
+    absent = ("path", {"path": str(folder / "nowhere.parquet")})
+
+    def known(photos: Sequence[Photo]) -> np.ndarray:
+        return np.stack([vectors[PHOTOS.index(photo.id)] for photo in photos])
+
+    return Example(config, absent, ("sha256", {"sha256": "0" * 64}), known)
 
 
 EXAMPLES: Mapping[str, Callable[[Path], Example]] = {
