@@ -16,7 +16,7 @@ FLOORS = [
     {"report", "training"},
     {"recommend", "evaluation"},
     {"models"},
-    {"sources", "folksonomy", "features"},
+    {"sources", "folksonomy", "features", "keywords"},
     {"data"},
     {"files", "cluster"},
     {"errors", "config", "progress"},

@@ -1,0 +1,211 @@
+"""XMP packets: three fields get keywords that exiv2, Pillow and ExifTool read, and nothing else changes."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import exiv2
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from pipeline.keywords import xmp
+from pipeline.keywords.xmp import FLAT, PIPED, SLASHED, KeywordError, add, is_keyword, read, read_photo, sidecar
+from tests.support.keywords import DARKTABLE, MADE_TAGS
+
+needs_exiftool = pytest.mark.skipif(shutil.which("exiftool") is None, reason="exiftool is not installed")
+
+
+def packet(fields: str) -> bytes:
+    """Makes a packet with some fields in RDF."""
+    return f"""<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+<rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:my="http://example.org/my/"
+ xmlns:lr="http://ns.adobe.com/lightroom/1.0/" xmlns:digiKam="http://www.digikam.org/ns/1.0/">
+{fields}</rdf:Description></rdf:RDF></x:xmpmeta>""".encode()
+
+
+def exiftool(file: Path) -> dict[str, object]:
+    """Reads all fields of a file but its own name, size and times."""
+    command = ["exiftool", "-json", "-G1", "-a", "-struct", "-b", "-charset", "iptc=utf8", str(file)]
+    (fields,) = json.loads(subprocess.run(command, capture_output=True, text=True, check=False).stdout)
+    volatile = ("System:", "File:", "ExifTool:", "SourceFile", "XMP-x:XMPToolkit")
+    return {key: value for key, value in fields.items() if not key.startswith(volatile)}
+
+
+def foreign(fields: dict[str, object]) -> dict[str, object]:
+    """Leaves out the fields that are written."""
+    ours = {"XMP-dc:Subject", "XMP-digiKam:TagsList", "XMP-lr:HierarchicalSubject"}
+    return {key: value for key, value in fields.items() if key not in ours}
+
+
+def test_a_new_sidecar_has_the_tags_in_all_three_fields():
+    found = read(sidecar(["night", "animal/cat", "animal|dog"]))
+    assert found[FLAT] == ["night", "animal/cat", "animal|dog"]
+    assert found[SLASHED] == ["night", "animal/cat", "animal/dog"]
+    assert found[PIPED] == ["night", "animal|cat", "animal|dog"]
+
+
+def test_the_fields_have_the_containers_that_readers_expect():
+    text = sidecar(["a"]).decode()
+    for field, container in (("dc:subject", "Bag"), ("digiKam:TagsList", "Seq"), ("lr:hierarchicalSubject", "Bag")):
+        assert f"<{field}>\n    <rdf:{container}>" in text
+
+
+def test_exiv2_reads_two_hundred_awkward_tags_back_from_a_file(tmp_path):
+    file = tmp_path / "photo.jpg.xmp"
+    file.write_bytes(sidecar(MADE_TAGS))
+    image = exiv2.ImageFactory.open(str(file))
+    image.readMetadata()
+    assert list(image.xmpData()[FLAT].value()) == MADE_TAGS
+
+
+def test_pillow_reads_two_hundred_awkward_tags_back():
+    image = Image.new("RGB", (1, 1))
+    image.info["xmp"] = sidecar(MADE_TAGS)
+    description = image.getxmp()["xmpmeta"]["RDF"]["Description"]
+    # Pillow's reader strips blanks at both ends.
+    assert description["subject"]["Bag"]["li"] == [tag.strip() for tag in MADE_TAGS]
+    assert len(description["TagsList"]["Seq"]["li"]) == len({tag.replace("|", "/") for tag in MADE_TAGS})
+
+
+@needs_exiftool
+def test_exiftool_reads_two_hundred_awkward_tags_back(tmp_path):
+    file = tmp_path / "photo.jpg.xmp"
+    file.write_bytes(sidecar(MADE_TAGS))
+    fields = exiftool(file)
+    assert [str(tag) for tag in fields["XMP-dc:Subject"]] == MADE_TAGS
+    assert "a/b" in fields["XMP-digiKam:TagsList"]
+    assert "a|b" in fields["XMP-lr:HierarchicalSubject"]
+
+
+def test_keywords_are_added_after_those_that_are_there_and_never_twice():
+    first = sidecar(["a", "b"])
+    second = add(first, ["b", "c"])
+    assert read(second)[FLAT] == ["a", "b", "c"]
+    assert add(second, ["a", "c"]) is second
+
+
+def test_duplicates_that_were_there_stay():
+    old = packet("<dc:subject><rdf:Bag><rdf:li>Cat</rdf:li><rdf:li>Cat</rdf:li></rdf:Bag></dc:subject>")
+    assert read(add(old, ["cat"]))[FLAT] == ["Cat", "Cat", "cat"]
+
+
+@needs_exiftool
+def test_the_fields_of_other_programs_keep_their_values(tmp_path):
+    old, new = tmp_path / "old.xmp", tmp_path / "new.xmp"
+    old.write_text(DARKTABLE, encoding="utf-8")
+    new.write_bytes(add(old.read_bytes(), ["night"]))
+    before, after = exiftool(old), exiftool(new)
+    assert len(before["XMP-darktable:History"]) == 13
+    assert foreign(after) == foreign(before)
+    assert after["XMP-dc:Subject"] == ["old", "night"]
+
+
+def test_a_packet_whose_other_fields_would_change_is_refused(monkeypatch):
+    old = packet("<my:note>1</my:note>")
+    spoiled = packet("<my:note>2</my:note>")
+    monkeypatch.setattr(xmp, "_encode", lambda _: spoiled)
+    with pytest.raises(KeywordError, match="would change"):
+        add(old, ["a"])
+
+
+def test_an_absent_field_begins_with_the_keywords_of_another():
+    """A reader of that field alone would lose them otherwise."""
+    lightroom = packet(
+        "<lr:hierarchicalSubject><rdf:Bag><rdf:li>animal|cat</rdf:li></rdf:Bag></lr:hierarchicalSubject>"
+    )
+    found = read(add(lightroom, ["night"]))
+    assert found == {FLAT: ["cat", "night"], SLASHED: ["animal/cat", "night"], PIPED: ["animal|cat", "night"]}
+
+
+def test_a_new_sidecar_begins_with_the_photos_own_keywords(photo_with_keywords):
+    assert read(add(None, ["night"], photo_with_keywords))[FLAT] == ["own", "night"]
+    assert read(add(sidecar(["other"]), ["night"], photo_with_keywords))[FLAT] == ["other", "night"]
+
+
+@pytest.fixture
+def photo_with_keywords(tmp_path):
+    file = tmp_path / "photo.jpg"
+    Image.new("RGB", (8, 8)).save(file, xmp=sidecar(["own"]))
+    return file.read_bytes()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_iptc_keywords_of_the_photo_count_when_xmp_has_none(tmp_path, encoding):
+    image = exiv2.ImageFactory.open(jpeg(tmp_path))
+    image.readMetadata()
+    data = exiv2.IptcData()
+    data[xmp.IPTC] = "Käfer" if encoding == "utf-8" else exiv2.StringValue("K?fer")
+    image.setIptcData(data)
+    image.writeMetadata()
+    photo = stored(image).replace(b"K?fer", b"K\xe4fer")
+    assert read_photo(photo)[xmp.IPTC] == ["Käfer"]
+    assert read(add(None, ["night"], photo))[SLASHED] == ["Käfer", "night"]
+
+
+def jpeg(folder: Path) -> bytes:
+    Image.new("RGB", (8, 8)).save(folder / "photo.jpg")
+    return (folder / "photo.jpg").read_bytes()
+
+
+def stored(image: exiv2.Image) -> bytes:
+    source = image.io()
+    source.open()
+    return bytes(source.mmap())
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff\xd8 broken", b"GIF89a"])
+def test_a_photo_that_exiv2_cannot_read_has_no_keywords(data):
+    assert read_photo(data) == {}
+
+
+@pytest.mark.parametrize("broken", [b"hello", b"<a><b></a>", b"\xff\xfe\x00", b"\xe4\xf6"])
+def test_what_is_not_xmp_is_refused(broken):
+    with pytest.raises(KeywordError, match="is not XMP"):
+        add(broken, ["a"])
+
+
+def test_a_sidecar_in_utf_16_is_read():
+    old = sidecar(["Lösung"]).decode().encode("utf-16")
+    assert read(add(old, ["night"]))[FLAT] == ["Lösung", "night"]
+
+
+@pytest.mark.parametrize("tag", ["", " ", "a\nb", "a\x00b", "\x1b[31m", "\ud800", "a\u2028b", "a\ufffeb", "a\x85b"])
+def test_tags_that_cannot_be_written_are_recognised(tag):
+    assert not is_keyword(tag)
+
+
+@given(st.lists(st.text(min_size=1).filter(is_keyword), min_size=1, unique=True))
+def test_any_keyword_comes_back(tags):
+    found = read(sidecar(tags))
+    assert found[FLAT] == tags
+    assert set(found[PIPED]) == {tag.replace("/", "|") for tag in tags}
+
+
+def test_without_exiv2_the_sentence_says_how_to_get_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "exiv2", None)
+    with pytest.raises(xmp.InputError, match="exiv2, which is not installed"):
+        sidecar(["a"])
+
+
+@pytest.mark.real
+@needs_exiftool
+def test_real_sidecars_keep_every_field(real_data, tmp_path):
+    refused = []
+    files = sorted(file for file in (real_data / "metadata").rglob("*") if file.suffix.lower() == ".xmp")
+    for file in files:
+        new = tmp_path / file.name
+        try:
+            new.write_bytes(add(file.read_bytes(), ["night"]))
+        except KeywordError:
+            refused.append(file.name)
+            continue
+        before, after = exiftool(file), exiftool(new)
+        if "XMP-rdf:About" in before:  # The toolkit keeps the id of a document, an attribute once, as a field.
+            before["XMP-xmpMM:InstanceID"] = before.pop("XMP-rdf:About")
+        assert foreign(after) == foreign(before), file
+    assert refused == ["no-rdf-bag.xmp", "nodeid.xmp"]
+    assert len(files) > 15
