@@ -37,6 +37,8 @@ class Extractor(ABC):
     """The packages whose versions decide the numbers."""
     classes: ClassVar[tuple[str, ...] | None] = None
     """The classes that a detector's numbers are the probabilities of."""
+    traceable = True
+    """True when all that computes the numbers is torch's own, and can be written in another format."""
     reentrant = True
     """True when two threads may compute at once, as they do on a GPU."""
 

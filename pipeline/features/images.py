@@ -1,6 +1,9 @@
 """From a photo's bytes to the pixels that a network takes, uint8 (size, size, 3)."""
 
 import io
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -68,3 +71,23 @@ def centre_crop(
     left, top = ((size - side) // 2 if side < size else -round((side - size) / 2) for side in (width, height))
     square.paste(image.resize((width, height), resampling), (left, top))
     return np.asarray(square)
+
+
+PREPROCESSORS: Mapping[str, Callable[..., np.ndarray]] = {
+    function.__name__: function for function in (resize_to_square, letterbox, centre_crop)
+}
+"""The functions from a photo to a network's input, by name; a new one has a line here."""
+
+
+def describe(preprocess: partial) -> dict[str, Any]:
+    """Describes one of `PREPROCESSORS` and its arguments in terms of JSON."""
+    return {"function": preprocess.func.__name__, "arguments": dict(preprocess.keywords)}
+
+
+def described(description: Mapping[str, Any]) -> partial:
+    """Returns the function that `describe` described. Raises KeyError for one that is unknown."""
+    # JSON has lists where Pillow takes colours as tuples.
+    arguments = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in description["arguments"].items()
+    }
+    return partial(PREPROCESSORS[description["function"]], **arguments)

@@ -1,26 +1,31 @@
-"""The device that a network runs on."""
+"""The device that a network runs on. Light to import: torch is imported where it is asked."""
 
 import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from pipeline.errors import InputError, ResourceError
+
+if TYPE_CHECKING:
+    import torch
 
 log = logging.getLogger(__name__)
 
 CHOICES = ("auto", "cpu", "cuda", "mps")
 
 
-def pick_device(requested: str = "auto") -> torch.device:
+def pick_device(requested: str = "auto") -> "torch.device":
     """Returns the device of a name: cpu, cuda, mps, or auto, which is a GPU where there is one.
 
     cuda is an Nvidia or AMD GPU, mps Apple's. Raises ResourceError when there is no such device, InputError for any
     other name.
     """
+    import torch
+
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if requested not in CHOICES:
         raise InputError(f"device is {requested!r}; it must be one of {', '.join(CHOICES)}.")
@@ -36,18 +41,22 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def use_own_stream(device: torch.device) -> None:
+def use_own_stream(device: "torch.device") -> None:
     """Gives the calling thread its own queue on an Nvidia GPU, so that it copies while another thread computes."""
     if device.type == "cuda":
+        import torch
+
         torch.cuda.set_stream(torch.cuda.Stream(device))
 
 
 @contextmanager
-def pinned(arrays: Sequence[np.ndarray], device: torch.device) -> Iterator[None]:
+def pinned(arrays: Sequence[np.ndarray], device: "torch.device") -> Iterator[None]:
     """Pins memory for as long as the block lasts: an Nvidia GPU fetches it by itself, while this process continues.
 
     Where the system does not allow it, that is logged; it costs only time.
     """
+    import torch
+
     with ExitStack() as registered:
         try:
             for array in arrays if device.type == "cuda" else ():

@@ -58,6 +58,7 @@ class ExportedDetector(UltralyticsDetector):
     """An exported detection model: 80 numbers a photo, for each class the highest probability of all anchors."""
 
     network: "AutoBackend"
+    traceable = False
     reentrant = False
 
     def __init__(self, network: "AutoBackend", size: int, device: torch.device, record: Mapping[str, Any], module: str):
