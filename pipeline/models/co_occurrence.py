@@ -9,8 +9,8 @@ from pydantic import Field
 from pipeline.data.schema import PHOTO, TAG, TAGS, USER
 from pipeline.data.vocabulary import codes, vocabulary
 from pipeline.features.store import Features
-from pipeline.models.counts import count_tags_by, counts_for
-from pipeline.models.model import Baseline
+from pipeline.models.counts import count_more, count_tags_by, counts_for
+from pipeline.models.model import BIAS, Baseline
 from pipeline.models.settings import BaseModelConfig, NoFeatures
 
 CHUNK = 4096
@@ -65,12 +65,21 @@ class CoOccurrence(Baseline):
         counted = count_tags_by(USER, posts, names) | count_tags_by(PHOTO, posts, names)
         return cls(config, names, {"together": together(posts, names[TAG])} | counted)
 
-    def scores(self, posts: pl.DataFrame, features: Features) -> np.ndarray:  # noqa: ARG002 (a baseline that sees nothing)
+    def parts(self, posts: pl.DataFrame, features: Features) -> dict[str, np.ndarray]:  # noqa: ARG002 (a baseline that sees nothing)
         counts = self.tensors["together"].diagonal()  # |t|, (T,)
         given = self.tensors["together"] / counts[:, None]  # p(t | t') in row t' and column t, (T, T)
         user, photo = (shares(counts_for(self, column, posts)) for column in (USER, PHOTO))  # p(t' | ·), (posts, T)
-        mixed = self.config.personal * user + (1 - self.config.personal) * photo
-        return mixed @ given + TIES * counts / counts.max()
+        return {
+            USER: (self.config.personal * user) @ given,
+            PHOTO: ((1 - self.config.personal) * photo) @ given,
+            BIAS: np.broadcast_to(TIES * counts / counts.max(), user.shape),
+        }
+
+    def _fold_in(self, user: str, posts: pl.DataFrame, features: Features) -> Self:  # noqa: ARG002 (a baseline that sees nothing)
+        users, by_user = count_more(self, USER, posts)
+        photos, by_photo = count_more(self, PHOTO, posts)
+        tensors = {"together": self.tensors["together"] + together(posts, self.tags)} | by_user | by_photo
+        return type(self)(self.config, {**self.names, USER: users, PHOTO: photos}, tensors)
 
 
 def together(posts: pl.DataFrame, tags: list[str]) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from pipeline.data.schema import TAG, TAGS
-from pipeline.data.vocabulary import codes
+from pipeline.data.vocabulary import codes, vocabulary
 from pipeline.models.model import Model
 
 
@@ -26,6 +26,20 @@ def count_tags_by(column: str, posts: pl.DataFrame, names: Mapping[str, Sequence
         f"{column}_tag": codes(pairs[TAGS], names[TAG]),
         f"{column}_posts": pairs["posts"].to_numpy(),
     }
+
+
+def count_more(model: Model, column: str, posts: pl.DataFrame) -> tuple[list[str], dict[str, np.ndarray]]:
+    """Counts further posts in: returns the names of users (or photos), and what `count_tags_by` would have counted."""
+    known, (of, tag, number) = model.names[column], (column, f"{column}_tag", f"{column}_posts")
+    names = vocabulary(pl.concat([pl.Series(known, dtype=pl.String), posts[column]]))
+    more = count_tags_by(column, posts, {column: names, TAG: model.tags})
+    # The counts so far, their rows moved to where the names now are; then both summed.
+    moved = codes(pl.Series(known, dtype=pl.String), names)[model.tensors[of]]
+    counted = pl.concat(
+        [pl.DataFrame({of: moved, tag: model.tensors[tag], number: model.tensors[number]}), pl.DataFrame(more)]
+    )
+    summed = counted.group_by(of, tag).sum().sort(of, tag)
+    return names, {name: summed[name].to_numpy() for name in (of, tag, number)}
 
 
 def counts_for(model: Model, column: str, posts: pl.DataFrame) -> np.ndarray:

@@ -8,15 +8,13 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from pipeline.data.schema import PHOTO, TAG, USER
-from pipeline.data.vocabulary import codes
+from pipeline.data.schema import PHOTO, TAG, TAGS, USER
+from pipeline.data.vocabulary import codes, vocabulary
 from pipeline.errors import InputError
 from pipeline.features.store import Features
-from pipeline.models.model import Model
+from pipeline.models.folding import learn_user
+from pipeline.models.model import BIAS, Model
 from pipeline.models.settings import TrainedConfig
-
-BIAS = "bias"
-"""The parameter w_t."""
 
 
 class FactorisationConfig(TrainedConfig):
@@ -77,12 +75,43 @@ class Factorisation(Model):
     Config = FactorisationConfig
     trainer = "bpr"
 
+    @property
+    def _contexts(self) -> Contexts:
+        return Contexts.of(self.config, self.extractors, self.tensors[USER].shape[1])
+
+    def parts(self, posts: pl.DataFrame, features: Features) -> dict[str, np.ndarray]:
+        contexts, tag = self._contexts, self.tensors[TAG]
+        parts = {
+            name: self.context(name, posts, features) @ tag[:, contexts.columns(name)].T for name in contexts.names
+        }
+        if contexts.biased:
+            parts[BIAS] = np.broadcast_to(self.tensors[BIAS], (len(posts), len(tag)))
+        return parts
+
     def scores(self, posts: pl.DataFrame, features: Features) -> np.ndarray:
-        contexts = Contexts.of(self.config, self.extractors, self.tensors[USER].shape[1])
+        # One product for all contexts, which is quicker than one for each.
+        contexts = self._contexts
         vectors = np.zeros((len(posts), contexts.width), np.float32)
         for name in contexts.names:
             vectors[:, contexts.columns(name)] += self.context(name, posts, features)
         return vectors @ self.tensors[TAG].T + self.tensors.get(BIAS, 0)
+
+    def _fold_in(self, user: str, posts: pl.DataFrame, features: Features) -> Self:
+        contexts, table = self._contexts, self.tensors[USER]
+        # Posts with every tag have no negative to learn from, as in training.
+        posts = posts.filter(pl.col(TAGS).list.len() < len(self.tags))
+        others = sum(part for ground, part in self.parts(posts, features).items() if ground != USER)
+        positives = np.zeros(others.shape, bool)
+        pairs = posts.select(TAGS).with_row_index("post").explode(TAGS)
+        positives[pairs["post"].to_numpy(), codes(pairs[TAGS], self.tags)] = True
+        # A known user is pulled to the factor that they have, a new one to zero, which stands for whoever is not known.
+        users = vocabulary(pl.Series([*self.names[USER], user]))
+        row = users.index(user)
+        if len(users) > len(table):
+            table = np.insert(table, row, 0, axis=0)
+        factor = learn_user(self.tensors[TAG][:, contexts.columns(USER)], others, positives, table[row])
+        table = np.where(np.arange(len(table))[:, None] == row, factor, table).astype(np.float32)
+        return type(self)(self.config, {**self.names, USER: users}, {**self.tensors, USER: table}, self.extractors)
 
     def context(self, name: str, posts: pl.DataFrame, features: Features) -> np.ndarray:
         """Returns the vectors that one context gives for posts, (posts, k); zero for a user or photo not known."""

@@ -8,10 +8,13 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import polars as pl
 
-from pipeline.data.schema import TAG
+from pipeline.data.schema import PHOTO, TAG, TAGS, USER
 from pipeline.features.scaling import Scaling
 from pipeline.features.store import Features
 from pipeline.models.settings import BaseModelConfig
+
+BIAS = "bias"
+"""The part of scores that is the same for every post; of a factorisation, the parameter w_t."""
 
 
 @dataclass(frozen=True)
@@ -69,12 +72,35 @@ class Model(ABC):
         return self.names[TAG]
 
     @abstractmethod
+    def parts(self, posts: pl.DataFrame, features: Features) -> dict[str, np.ndarray]:
+        """Splits the scores of posts (columns user, photo) into addends by their grounds, (posts, tags) each.
+
+        A ground is USER, PHOTO, an extractor, BIAS, or a name of the model's own. A user or photo that the model does
+        not know adds nothing. Raises InputError for a photo without the features that the model needs.
+        """
+
     def scores(self, posts: pl.DataFrame, features: Features) -> np.ndarray:
         """Returns the scores of all tags for posts (columns user, photo): (posts, tags), the higher the better.
 
-        A user or photo that the model does not know adds nothing. Raises InputError for a photo without the features
-        that the model needs.
+        They are the sum of the parts, whose errors are raised.
         """
+        return sum(self.parts(posts, features).values())
+
+    def fold_in(self, user: str, posts: pl.DataFrame, features: Features) -> Self:
+        """Returns this model with a user learnt from tagged posts (columns photo, tags) that are new to it.
+
+        A user whom it knows is learnt on, from where they are. Tags that the model does not have are left out. It is
+        the model itself where it knows no users, or where no tag is left. Raises InputError for a photo without the
+        features that the model needs.
+        """
+        known = pl.element().filter(pl.element().is_in(self.tags)).unique().sort()
+        learnt = posts.select(pl.lit(user).alias(USER), PHOTO, pl.col(TAGS).list.eval(known))
+        learnt = learnt.filter(pl.col(TAGS).list.len() > 0)
+        return self if learnt.is_empty() or USER not in self.names else self._fold_in(user, learnt, features)
+
+    def _fold_in(self, user: str, posts: pl.DataFrame, features: Features) -> Self:
+        """Returns this model with a user learnt from posts (columns user, photo, tags) of known tags, at least one."""
+        raise NotImplementedError(f"{type(self).__name__} knows users, but not how to learn one.")
 
 
 class Baseline(Model):

@@ -11,8 +11,11 @@ from pipeline.data.schema import PHOTO, TAG, TAGS
 from pipeline.data.vocabulary import codes, vocabulary
 from pipeline.errors import SettingError
 from pipeline.features.store import Features
-from pipeline.models.model import Baseline, ExtractorNote
+from pipeline.models.model import BIAS, Baseline, ExtractorNote
 from pipeline.models.settings import BaseModelConfig, SomeFeatures
+
+VOTES = "neighbours"
+"""The part of scores that the neighbours vote."""
 
 
 class NeighboursConfig(BaseModelConfig):
@@ -58,7 +61,7 @@ class Neighbours(Baseline):
         assignments = {PHOTO: codes(pairs[PHOTO], names[PHOTO]), TAG: codes(pairs[TAGS], tags)}
         return cls(config, names, {"vectors": vectors, "row": row} | assignments, extractors)
 
-    def scores(self, posts: pl.DataFrame, features: Features) -> np.ndarray:
+    def parts(self, posts: pl.DataFrame, features: Features) -> dict[str, np.ndarray]:
         k, photos = self.config.neighbours, len(self.tensors["row"])
         # The k voters of each post, and one ballot for each of their tags.
         near = nearest(
@@ -67,9 +70,10 @@ class Neighbours(Baseline):
         voters = pl.DataFrame({"post": np.repeat(np.arange(len(posts)), k), PHOTO: near.ravel()})
         ballots = voters.join(pl.DataFrame({name: self.tensors[name] for name in (PHOTO, TAG)}), on=PHOTO)
         # Votes (posts, T), less those of k photos on average (T,).
-        votes = np.zeros((len(posts), len(self.tags)), np.int64)
+        votes = np.zeros((len(posts), len(self.tags)))
         np.add.at(votes, (ballots["post"].to_numpy(), ballots[TAG].to_numpy()), 1)
-        return (photos * votes - k * np.bincount(self.tensors[TAG], minlength=len(self.tags))) / photos
+        average = k * np.bincount(self.tensors[TAG], minlength=len(self.tags)) / photos
+        return {VOTES: votes, BIAS: np.broadcast_to(-average, votes.shape)}
 
 
 def concatenated(extractors: Iterable[str], photos: pl.Series, features: Features) -> np.ndarray:

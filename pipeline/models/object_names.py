@@ -13,7 +13,7 @@ from pipeline.errors import InputError
 from pipeline.features.scaling import drop_below
 from pipeline.features.store import Features
 from pipeline.models.counts import count_tags
-from pipeline.models.model import Baseline, ExtractorNote
+from pipeline.models.model import BIAS, Baseline, ExtractorNote
 from pipeline.models.settings import BaseModelConfig, SomeFeatures
 
 CLASSES = "classes"
@@ -51,16 +51,16 @@ class ObjectNames(Baseline):
         tensors = {"counts": count_tags(posts, tags), "class": named_classes(tags, classes)}
         return cls(config, {TAG: tags}, tensors, extractors)
 
-    def scores(self, posts: pl.DataFrame, features: Features) -> np.ndarray:
+    def parts(self, posts: pl.DataFrame, features: Features) -> dict[str, np.ndarray]:
         counts, named = self.tensors["counts"], self.tensors["class"]
-        scores = np.tile(counts / (counts.max() + 1) - 1, (len(posts), 1))  # (posts, T), all below zero
         # The probabilities of the classes that tags name, (posts, such tags); zero below the threshold.
         name = detector(self.extractors)
         scaling = self.extractors[name].scaling
         vectors = features.raw[name][features.rows(posts[PHOTO])]
-        probabilities = drop_below(vectors, scaling and scaling.threshold)[:, named[named >= 0]]
-        scores[:, named >= 0] = np.where(probabilities > 0, probabilities, scores[:, named >= 0])
-        return scores
+        objects = np.zeros((len(posts), len(counts)))
+        objects[:, named >= 0] = drop_below(vectors, scaling and scaling.threshold)[:, named[named >= 0]]
+        # Popularity below zero, (posts, T), of tags that name no object of the photo.
+        return {name: objects, BIAS: np.where(objects > 0, 0, counts / (counts.max() + 1) - 1)}
 
 
 def detector(extractors: Mapping[str, ExtractorNote]) -> str:

@@ -10,7 +10,7 @@ from pipeline.data.schema import TAG, TAGS
 from pipeline.data.vocabulary import vocabulary
 from pipeline.features.store import Features
 from pipeline.models.counts import count_tags
-from pipeline.models.model import Baseline
+from pipeline.models.model import BIAS, Baseline
 from pipeline.models.settings import BaseModelConfig, NoFeatures
 
 
@@ -33,6 +33,6 @@ class Popular(Baseline):
         tags = vocabulary(posts[TAGS].explode())
         return cls(config, {TAG: tags}, {"counts": count_tags(posts, tags)})
 
-    def scores(self, posts: pl.DataFrame, features: Features) -> np.ndarray:  # noqa: ARG002 (a baseline that sees nothing)
+    def parts(self, posts: pl.DataFrame, features: Features) -> dict[str, np.ndarray]:  # noqa: ARG002 (a baseline that sees nothing)
         counts = self.tensors["counts"].astype(np.float64)
-        return np.broadcast_to(counts, (len(posts), len(counts)))
+        return {BIAS: np.broadcast_to(counts, (len(posts), len(counts)))}

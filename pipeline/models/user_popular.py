@@ -9,8 +9,8 @@ from pydantic import Field
 from pipeline.data.schema import TAG, TAGS, USER
 from pipeline.data.vocabulary import vocabulary
 from pipeline.features.store import Features
-from pipeline.models.counts import count_tags, count_tags_by, counts_for
-from pipeline.models.model import Baseline
+from pipeline.models.counts import count_more, count_tags, count_tags_by, counts_for
+from pipeline.models.model import BIAS, Baseline
 from pipeline.models.settings import BaseModelConfig, NoFeatures
 
 
@@ -37,6 +37,12 @@ class UserPopular(Baseline):
         names = {USER: vocabulary(posts[USER]), TAG: vocabulary(posts[TAGS].explode())}
         return cls(config, names, {"counts": count_tags(posts, names[TAG])} | count_tags_by(USER, posts, names))
 
-    def scores(self, posts: pl.DataFrame, features: Features) -> np.ndarray:  # noqa: ARG002 (a baseline that sees nothing)
+    def parts(self, posts: pl.DataFrame, features: Features) -> dict[str, np.ndarray]:  # noqa: ARG002 (a baseline that sees nothing)
         counts = self.tensors["counts"]
-        return counts_for(self, USER, posts) + counts / (counts.max() + 1)
+        popularity = counts / (counts.max() + 1)
+        return {USER: counts_for(self, USER, posts), BIAS: np.broadcast_to(popularity, (len(posts), len(counts)))}
+
+    def _fold_in(self, user: str, posts: pl.DataFrame, features: Features) -> Self:  # noqa: ARG002 (a baseline that sees nothing)
+        names, counted = count_more(self, USER, posts)
+        counts = self.tensors["counts"] + count_tags(posts, self.tags)
+        return type(self)(self.config, {**self.names, USER: names}, {"counts": counts} | counted)

@@ -9,7 +9,7 @@ from pipeline.evaluation.curves import curve, mean_curve, metrics, metrics_over_
 from pipeline.evaluation.metrics.registry import METRICS
 from pipeline.evaluation.ranking import find_hits, rank, recommend
 from pipeline.features.store import Features
-from pipeline.models.model import Model
+from pipeline.models.model import BIAS, Model
 
 NOTHING = Features(pl.Series([], dtype=pl.String), {})
 
@@ -53,8 +53,8 @@ class Fixed(Model):
     def __init__(self, tags, scores):
         super().__init__(None, {"tag": tags}, {"scores": np.float32(scores)})
 
-    def scores(self, posts, features):  # noqa: ARG002
-        return np.tile(self.tensors["scores"], (len(posts), 1))
+    def parts(self, posts, features):  # noqa: ARG002
+        return {BIAS: np.tile(self.tensors["scores"], (len(posts), 1))}
 
 
 def test_recommendations_hold_what_there_is_best_first():

@@ -177,3 +177,67 @@ def test_a_grid_varies_settings_and_not_what_the_model_is(kind, features):
     with pytest.raises(ValidationError, match="varies unheard_of, which is no setting"):
         MODELS[kind].Config.model_validate(settings | {"grid": {"unheard_of": [1]}})
     assert config(kind, features).with_settings({}) == config(kind, features)
+
+
+@every_model
+def test_its_parts_sum_to_the_scores(kind, features):
+    new, seen = board(features)
+    model = on_checkerboard(kind, features)
+    for asked in (new, new.clear(), new.with_columns(pl.lit("eve").alias(USER))):
+        parts, scores = model.parts(asked, seen), model.scores(asked, seen)
+        assert {part.shape for part in parts.values()} == {scores.shape}
+        largest = max((np.abs(part).max(initial=0) for part in parts.values()), default=0)
+        np.testing.assert_allclose(sum(parts.values()), scores, rtol=1e-6, atol=1e-6 * largest)
+
+
+def of_a_new_user(features: str) -> tuple[pl.DataFrame, Features]:
+    """Posts of a user who is new, with the tags of an even user, and a tag that no model has."""
+    posts, _, seen = checkerboard({"features": features})
+    return posts.filter(pl.col(USER) == "u00").select(PHOTO, pl.concat_list(TAGS, pl.lit("unheard of"))), seen
+
+
+@every_model
+def test_folding_in_makes_a_new_user_known(kind, features):
+    new, seen = board(features)
+    posts, _ = of_a_new_user(features)
+    model = on_checkerboard(kind, features)
+    eve = new[:1].with_columns(pl.lit("eve").alias(USER))
+    known = model.fold_in("eve", posts, seen)
+    if USER not in model.names:
+        assert known is model
+        return
+    assert list(known.names[USER]) == sorted({*model.names[USER], "eve"})
+    assert {BOARD_TAGS[tag] for tag in suggest(known, eve, seen, 6).top[0]} == set(BOARD_TAGS[::2])
+    # The others are as they were, and so is the model itself; a photo of theirs may now be known.
+    unseen = new.with_columns(pl.lit("u03").alias(USER))
+    np.testing.assert_array_equal(suggest(known, unseen, seen, 6).top, suggest(model, unseen, seen, 6).top)
+    assert "eve" not in model.names[USER]
+
+
+@every_model
+def test_folding_in_nothing_changes_nothing(kind, features):
+    posts, seen = of_a_new_user(features)
+    model = on_checkerboard(kind, features)
+    assert model.fold_in("eve", posts.clear(), seen) is model
+    assert model.fold_in("eve", posts.with_columns(pl.lit(["unheard of"]).alias(TAGS)), seen) is model
+
+
+@every_model
+def test_a_known_user_learns_on(kind, features):
+    new, seen = board(features)
+    posts, _ = of_a_new_user(features)
+    model = on_checkerboard(kind, features)
+    odd = new.filter(pl.col(USER) == "u01")
+    before, after = (each.scores(odd, seen)[0] for each in (model, model.fold_in("u01", posts, seen)))
+    if USER in model.names:
+        assert before[1::2].mean() > before[::2].mean()
+        assert after[::2].mean() - after[1::2].mean() > before[::2].mean() - before[1::2].mean()
+
+
+@every_model
+def test_folding_in_gives_the_same_bytes_in_every_run(tmp_path, kind, features):
+    posts, seen = of_a_new_user(features)
+    model = on_checkerboard(kind, features)
+    save(model.fold_in("eve", posts, seen), tmp_path / "first")
+    save(model.fold_in("eve", posts, seen), tmp_path / "second")
+    assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()

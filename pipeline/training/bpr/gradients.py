@@ -14,7 +14,8 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from pipeline.data.schema import TAG
-from pipeline.models.factorisation import BIAS, Contexts
+from pipeline.models.factorisation import Contexts
+from pipeline.models.model import BIAS
 from pipeline.training.bpr.data import Batch
 from pipeline.training.bpr.encoding import PostInputs
 from pipeline.training.bpr.loops import loops_for

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from pipeline.data.schema import TAG
 from pipeline.features.store import Features
-from pipeline.models.factorisation import BIAS, Contexts
+from pipeline.models.factorisation import Contexts
+from pipeline.models.model import BIAS
 
 JOINED = "features"
 """The context that stands for those of all extractors where they meet the same columns of the tag factors."""

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from pipeline.data.schema import TAG
-from pipeline.models.factorisation import BIAS
+from pipeline.models.model import BIAS
 from pipeline.models.settings import AdaptiveNegatives
 from pipeline.training.bpr.data import Batch, TrainingPosts
 

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from pipeline.data.schema import TAG, TAGS
 from pipeline.evaluation.metrics.measure import Measure
-from pipeline.models.factorisation import BIAS, Contexts
+from pipeline.models.factorisation import Contexts
+from pipeline.models.model import BIAS
 from pipeline.training.bpr.encoding import EncodedPosts, Encoder
 from pipeline.training.bpr.gradients import post_vectors
 from pipeline.training.bpr.loops import loops_for
