@@ -1,4 +1,7 @@
-"""Reading and writing of files: atomic, reproducible to the byte, and clear about what is missing."""
+"""Reading and writing of files: atomic, reproducible to the byte, and clear about what is missing.
+
+pyarrow is imported by what reads and writes Parquet: suggesting tags does without it.
+"""
 
 import errno
 import hashlib
@@ -9,16 +12,17 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
 from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
 from pipeline.errors import ArtifactError, InputError, one_line
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @contextmanager
@@ -104,11 +108,14 @@ def _swap(new: Path, path: Path) -> None:
         shutil.rmtree(old)
 
 
-def write_parquet(table: pl.DataFrame | pa.Table, path: Path) -> None:
+def write_parquet(table: "pl.DataFrame | pa.Table", path: Path) -> None:
     """Writes a table so that equal tables give equal bytes.
 
     Embeddings (fixed_size_list<float32>) are stored byte-stream-split without a dictionary, all columns with zstd.
     """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     if isinstance(table, pl.DataFrame):
         table = table.to_arrow(compat_level=pl.CompatLevel.oldest())
     embeddings = [field.name for field in table.schema if pa.types.is_fixed_size_list(field.type)]
@@ -150,6 +157,8 @@ def _number_of(error: Exception) -> int | None:
 @contextmanager
 def intact(path: Path) -> Iterator[None]:
     """Turns whatever a library says of a missing or damaged Parquet file into an ArtifactError that names it."""
+    import pyarrow as pa
+
     try:
         yield
     except FileNotFoundError:
@@ -177,6 +186,8 @@ def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pl.DataFra
 
 def columns_of(path: Path) -> list[str]:
     """Returns the names of a parquet file's columns. Raises ArtifactError when it is missing or is not parquet."""
+    import pyarrow.parquet as pq
+
     with intact(path):
         return pq.read_schema(path).names
 

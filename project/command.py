@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import fields
 from inspect import Parameter
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.models import ArgumentInfo
@@ -19,7 +19,9 @@ from typer.models import ArgumentInfo
 from pipeline.errors import InputError
 from pipeline.files import write_json
 from project.explain import explain
-from project.params import Params, load
+
+if TYPE_CHECKING:
+    from project.params import Params
 
 ParamsFile = Annotated[Path, typer.Option("--params", help="The file of parameters.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
@@ -29,7 +31,18 @@ SHARED = (
     Parameter("file", Parameter.KEYWORD_ONLY, default=Path("params.yaml"), annotation=ParamsFile),
     Parameter("debug", Parameter.KEYWORD_ONLY, default=False, annotation=Debug),
 )
-"""The options of every command."""
+"""The options of every command; the first, of those that take parameters."""
+
+
+def read_params(file: Path) -> "Params":
+    """Reads the parameters. Commands without them, which a bundle's environment runs, do not import their schema."""
+    from project.params import load
+
+    return load(file)
+
+
+READERS: Mapping[str, Callable[[Path], Any]] = {"params": read_params, "file": Path}
+"""Arguments of a command that are read from the file of parameters, each with its reader."""
 
 
 class Options:
@@ -42,18 +55,19 @@ class Options:
 def command(main: Callable[..., str], stage: bool = True) -> typer.Typer:
     """Makes the app of a stage or command from a function that returns its closing line.
 
-    `main` takes `params` (the validated parameters) or `file` (the path of their file), and its own arguments. The app
-    adds `--params` and `--debug`, prints an error that the user can mend as one sentence with exit code 1, and shows
-    the library's log. It records the seconds that a `stage` takes; other commands make nothing.
+    `main` takes `params` (the validated parameters), `file` (the path of their file) or neither, and its own arguments.
+    The app adds `--debug` and, unless it takes neither, `--params`. It prints an error that the user can mend as one
+    sentence with exit code 1, and shows the library's log. It records the seconds that a `stage` takes; other commands
+    make nothing.
     """
     wanted = inspect.signature(main).parameters
     groups = {name: parameter.annotation for name, parameter in wanted.items() if is_group(parameter)}
 
-    def run(*, context: typer.Context, file: Path, debug: bool, **arguments: Any) -> None:
+    def run(*, context: typer.Context, debug: bool, file: Path | None = None, **arguments: Any) -> None:
         prepare_process()
         start = time.monotonic()
         with plain_errors(debug):
-            given = {"file": file} if "file" in wanted else {"params": load(file)}
+            given = {name: read(file) for name, read in READERS.items() if name in wanted}
             line = main(**given, **collected(arguments, groups, context))
             if stage:
                 seconds = time.monotonic() - start
@@ -62,8 +76,9 @@ def command(main: Callable[..., str], stage: bool = True) -> typer.Typer:
                 line = f"{line} ({seconds:.1f} s)"
         print(line)
 
-    own = [parameter for parameter in expanded(wanted, groups) if parameter.name not in ("params", "file")]
-    parameters = [Parameter("context", Parameter.KEYWORD_ONLY, annotation=typer.Context), *own, *SHARED]
+    own = [parameter for parameter in expanded(wanted, groups) if parameter.name not in READERS]
+    shared = SHARED if READERS.keys() & wanted.keys() else SHARED[1:]
+    parameters = [Parameter("context", Parameter.KEYWORD_ONLY, annotation=typer.Context), *own, *shared]
     run.__signature__ = inspect.Signature(parameters)
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -133,6 +148,6 @@ def name_of(main: Callable[..., str]) -> str:
     return sys.modules[main.__module__].__spec__.name.rpartition(".")[2]
 
 
-def record_seconds(params: Params, stage: str, seconds: float) -> None:
+def record_seconds(params: "Params", stage: str, seconds: float) -> None:
     """Records the seconds of a stage outside the artifacts: they differ between runs, which cached outputs must not."""
     write_json(round(seconds, 1), params.paths.seconds / f"{stage}.json")

@@ -1,16 +1,20 @@
-"""Tables of features: a vector for each photo, and the record of the extractor that made them."""
+"""Tables of features: a vector for each photo, and the record of the extractor that made them.
+
+pyarrow is imported by what makes tables: suggesting tags does without it.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline.data.schema import PHOTO, VECTOR
 from pipeline.errors import ArtifactError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 RECORD = b"extractor"
 """The key of the record in a table's metadata."""
@@ -21,14 +25,16 @@ def canonical(record: Mapping[str, Any]) -> str:
     return json.dumps(record, sort_keys=True, ensure_ascii=False)
 
 
-def vector_table(column: str, names: Sequence[str], vectors: np.ndarray) -> pa.Table:
+def vector_table(column: str, names: Sequence[str], vectors: np.ndarray) -> "pa.Table":
     """Puts names and their vectors, float32 (len(names), dimension), in a table without copying the vectors."""
+    import pyarrow as pa
+
     numbers = pa.array(vectors.reshape(-1), pa.float32())
     vector = pa.FixedSizeListArray.from_arrays(numbers, vectors.shape[1])
     return pa.table({column: pa.array(names, pa.string()), VECTOR: vector})
 
 
-def features_table(photos: Sequence[str], vectors: np.ndarray, record: Mapping[str, Any]) -> pa.Table:
+def features_table(photos: Sequence[str], vectors: np.ndarray, record: Mapping[str, Any]) -> "pa.Table":
     """Returns photos and vectors as a table: photo (str), vector (fixed_size_list<float32>[dimension]).
 
     The record lies in the metadata. Every record has the extractor's `kind` and `name`, the `sha256` of its weights or
@@ -42,6 +48,9 @@ def read_record(path: Path) -> dict[str, Any]:
 
     Raises ArtifactError when there is no such file, or no record in it.
     """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     try:
         return json.loads((pq.read_schema(path).metadata or {})[RECORD])
     except FileNotFoundError:

@@ -1,7 +1,7 @@
 """The feature store: a row for each photo of the recipe, with the vectors of one feature set, raw.
 
 Scalings and the extractors' records lie in the file's metadata, so that a reader can scale as the models expect, and
-knows the origin of the vectors.
+knows the origin of the vectors. pyarrow is imported by what reads and writes the file.
 """
 
 import json
@@ -9,12 +9,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import Field
 
 from pipeline.config import Config
@@ -22,6 +20,9 @@ from pipeline.data.schema import PHOTO, VECTOR
 from pipeline.errors import ArtifactError, InputError
 from pipeline.features.scaling import Method, Scaling
 from pipeline.files import columns_of, read_parquet
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 SCALINGS, RECORDS = b"scalings", b"records"
 """The keys of the Parquet schema's metadata: fitted scalings and extractors' records, by extractor, as JSON."""
@@ -77,7 +78,7 @@ def build_store(
     photos: pl.Series,
     training_photos: pl.Series,
     config: StoreConfig,
-) -> pa.Table:
+) -> "pa.Table":
     """Builds the store of a feature set: the photos (sorted) and a fixed_size_list<float32> column an extractor.
 
     vectors: for each extractor a frame of photo and vector. records: their origin. photos: all photos of the recipe,
@@ -85,6 +86,8 @@ def build_store(
     extractor whose record names the classes that its numbers are probabilities of. Raises InputError for a photo
     without a vector.
     """
+    import pyarrow as pa
+
     photos, training_photos = photos.unique().sort(), training_photos.unique().sort()
     columns, scalings = {PHOTO: photos.to_arrow()}, {}
     for name, frame in vectors.items():
@@ -128,6 +131,8 @@ def read_records(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def _metadata(path: Path) -> dict[bytes, bytes]:
+    import pyarrow.parquet as pq
+
     metadata = pq.read_schema(path).metadata or {}
     if not {SCALINGS, RECORDS} <= metadata.keys():
         raise ArtifactError(f"{path} is no feature store.")

@@ -2,12 +2,10 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import Field
 
 from pipeline.config import Config
@@ -16,6 +14,9 @@ from pipeline.errors import InputError, SettingError, one_line
 from pipeline.features.config import ExtractorConfig, Load, Sha256
 from pipeline.features.hashes import checked_sha256
 from pipeline.features.record import features_table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class PhotoList(Config):
@@ -39,8 +40,8 @@ class VectorsConfig(ExtractorConfig):
         self,
         photos: pl.Series,
         seed: int,  # noqa: ARG002 (nothing is drawn)
-        compute: Callable[[Load], pa.Table],  # noqa: ARG002 (nothing is computed)
-    ) -> pa.Table:
+        compute: Callable[[Load], "pa.Table"],  # noqa: ARG002 (nothing is computed)
+    ) -> "pa.Table":
         path = Path(self.path)
         record = {"kind": self.kind, "name": path.name, "sha256": _checked(path, self.sha256)}
         if path.suffix.lower() == ".npy":
@@ -71,6 +72,9 @@ def _checked(path: Path, expected: str | None, section: str = "") -> str:
 
 def _read_table(path: Path) -> tuple[pl.Series, np.ndarray]:
     """Reads the ids and vectors, (photos, numbers), in a Parquet file."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     try:
         names = pq.read_schema(path).names
         for column in (PHOTO, VECTOR):

@@ -1,0 +1,20 @@
+"""The frame around commands, apart from what every stage shows of it."""
+
+from typer.testing import CliRunner
+
+from project.command import command
+
+
+def greet(name: str) -> str:
+    """A command that needs no parameters."""
+    return f"Good morning, {name}."
+
+
+def test_a_command_without_parameters_has_no_option_for_their_file_and_runs_where_there_is_none(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    app = command(greet, stage=False)
+    done = CliRunner().invoke(app, ["Ann"])
+    assert (done.exit_code, done.output) == (0, "Good morning, Ann.\n")
+    shown = CliRunner().invoke(app, ["--help"]).output
+    assert "--debug" in shown
+    assert "--params" not in shown
