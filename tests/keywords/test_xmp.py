@@ -1,8 +1,5 @@
 """XMP packets: three fields get keywords that exiv2, Pillow and ExifTool read, and nothing else changes."""
 
-import json
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -14,9 +11,8 @@ from PIL import Image
 
 from pipeline.keywords import xmp
 from pipeline.keywords.xmp import FLAT, PIPED, SLASHED, KeywordError, add, is_keyword, read, read_photo, sidecar
+from tests.support.exiftool import exiftool, foreign, needs_exiftool
 from tests.support.keywords import DARKTABLE, MADE_TAGS
-
-needs_exiftool = pytest.mark.skipif(shutil.which("exiftool") is None, reason="exiftool is not installed")
 
 
 def packet(fields: str) -> bytes:
@@ -25,20 +21,6 @@ def packet(fields: str) -> bytes:
 <rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:my="http://example.org/my/"
  xmlns:lr="http://ns.adobe.com/lightroom/1.0/" xmlns:digiKam="http://www.digikam.org/ns/1.0/">
 {fields}</rdf:Description></rdf:RDF></x:xmpmeta>""".encode()
-
-
-def exiftool(file: Path) -> dict[str, object]:
-    """Reads all fields of a file but its own name, size and times."""
-    command = ["exiftool", "-json", "-G1", "-a", "-struct", "-b", "-charset", "iptc=utf8", str(file)]
-    (fields,) = json.loads(subprocess.run(command, capture_output=True, text=True, check=False).stdout)
-    volatile = ("System:", "File:", "ExifTool:", "SourceFile", "XMP-x:XMPToolkit")
-    return {key: value for key, value in fields.items() if not key.startswith(volatile)}
-
-
-def foreign(fields: dict[str, object]) -> dict[str, object]:
-    """Leaves out the fields that are written."""
-    ours = {"XMP-dc:Subject", "XMP-digiKam:TagsList", "XMP-lr:HierarchicalSubject"}
-    return {key: value for key, value in fields.items() if key not in ours}
 
 
 def test_a_new_sidecar_has_the_tags_in_all_three_fields():
