@@ -1,0 +1,203 @@
+"""A journal of writes, from which the last run is taken back byte for byte.
+
+Each run has a file of JSON lines in the journal's folder. A line is on the disk before the file that it is about
+changes, and holds the bytes that the change takes away: few, because a change leaves most of a photo as it is.
+"""
+
+import base64
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Self
+
+from filelock import FileLock, Timeout
+
+from pipeline.errors import InputError
+
+
+@dataclass(frozen=True)
+class Write:
+    """A change of one file, as a line of the journal.
+
+    path: the file, absolute.
+    before: the SHA-256 of its bytes before the change, None where it did not exist.
+    after: the SHA-256 of its bytes after the change.
+    modified: the time of its last modification before the change, in nanoseconds.
+    head, tail: the numbers of bytes at its start and end that stay.
+    taken: the bytes between them before the change, in base 64.
+    """
+
+    path: str
+    before: str | None
+    after: str
+    modified: int | None
+    head: int
+    tail: int
+    taken: str
+
+    @classmethod
+    def between(cls, path: Path, old: bytes | None, new: bytes) -> Self:
+        """Describes the change of a file from its old bytes to new ones."""
+        before, modified = (None, None) if old is None else (_hash(old), path.stat().st_mtime_ns)
+        old = old or b""
+        head = _common(old, new)
+        tail = _common(old[head:][::-1], new[head:][::-1])
+        taken = base64.b64encode(old[head : len(old) - tail]).decode("ascii")
+        return cls(str(path), before, _hash(new), modified, head, tail, taken)
+
+    def undone(self, new: bytes) -> bytes:
+        """Returns the bytes before the change from those after it."""
+        return new[: self.head] + base64.b64decode(self.taken) + new[len(new) - self.tail :]
+
+
+@dataclass(frozen=True)
+class Undone:
+    """The result of taking a run back.
+
+    restored: the number of files that are as they were before the run.
+    changed: the files that somebody changed since, which stay as they are.
+    runs: the number of earlier runs that can be taken back as well.
+    """
+
+    restored: int
+    changed: list[Path]
+    runs: int
+
+
+class Journal:
+    """The journal in a folder."""
+
+    def __init__(self, folder: Path):
+        self._folder = folder
+
+    @contextmanager
+    def run(self) -> Iterator["Run"]:
+        """Opens a run. Raises InputError when another one is open, or being taken back."""
+        with self._locked():
+            numbers = [int(path.stem) for path in self._runs()]
+            run = Run(self._folder / f"{max(numbers, default=0) + 1:06}.jsonl")
+            try:
+                yield run
+            finally:
+                run.close()
+
+    def undo(self) -> Undone:
+        """Takes the last run back. Raises InputError when there is none, or when a run is open."""
+        with self._locked():
+            *earlier, last = self._runs() or [None]
+            if last is None:
+                raise InputError("There is no write to take back.")
+            writes = _read(last)
+            changed = {write.path for write in reversed(writes) if not _restore(write)}
+            last.unlink()
+            return Undone(len({write.path for write in writes} - changed), sorted(map(Path, changed)), len(earlier))
+
+    def _runs(self) -> list[Path]:
+        return sorted(self._folder.glob("*.jsonl"))
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(self._folder / "lock", timeout=0):
+                yield
+        except Timeout:
+            raise InputError("Another run is writing, or being taken back: wait until it ends.") from None
+
+
+class Run:
+    """The writes of one run. Its file appears with the first of them."""
+
+    def __init__(self, path: Path):
+        self._path = path
+        self._file: IO[str] | None = None
+        self.count = 0
+
+    def write(self, path: Path, old: bytes | None, new: bytes, keep_time: bool = False) -> None:
+        """Notes a change, then makes it: at every moment the file has its old bytes or the new ones.
+
+        path: the file; a link is followed.
+        old: its bytes until now, None for a new file.
+        keep_time: whether its time of modification stays.
+        """
+        path = Path(os.path.realpath(path))
+        if self._file is None:
+            self._file = self._path.open("x", encoding="ascii")
+        write = Write.between(path, old, new)
+        self._file.write(json.dumps(asdict(write)) + "\n")
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        _replace(path, new, write.modified if keep_time else None)
+        self.count += 1
+
+    def close(self) -> None:
+        """Closes the run's file."""
+        if self._file is not None:
+            self._file.close()
+
+
+def _read(run: Path) -> list[Write]:
+    """Reads a run's writes; a line that a kill cut short is left out, because its write was not made."""
+    lines = run.read_text(encoding="ascii").split("\n")[:-1]
+    return [Write(**json.loads(line)) for line in lines]
+
+
+def _restore(write: Write) -> bool:
+    """Gives a file the bytes that it had before a write. Returns False for one that has changed since."""
+    path = Path(write.path)
+    _temporary(path).unlink(missing_ok=True)
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return write.before is None
+    if _hash(data) == write.before:  # The run, or an earlier attempt to take it back, was killed.
+        return True
+    if _hash(data) != write.after:
+        return False
+    if write.before is None:
+        path.unlink()
+    else:
+        _replace(path, write.undone(data), write.modified)
+    return True
+
+
+def _replace(path: Path, data: bytes, modified: int | None) -> None:
+    """Replaces a file's bytes and keeps its mode and, where it is given, its time of modification."""
+    temporary = _temporary(path)
+    with temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    if path.exists():
+        shutil.copystat(path, temporary)
+        if modified is None:
+            os.utime(temporary)
+        else:
+            os.utime(temporary, ns=(path.stat().st_atime_ns, modified))
+    temporary.replace(path)
+
+
+def _temporary(path: Path) -> Path:
+    """Returns a name that a later run finds again, so that nothing of a killed one is left."""
+    return path.with_name(f".{path.name}.keywords-new")
+
+
+def _common(a: bytes, b: bytes) -> int:
+    """Counts the bytes at the start of two texts that are equal."""
+    low, high = 0, min(len(a), len(b))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if a[low:middle] == b[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _hash(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

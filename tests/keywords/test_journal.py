@@ -1,0 +1,203 @@
+"""The journal of writes: a kill at any moment leaves old bytes or new ones, and undo gives the old ones back."""
+
+import os
+import signal
+from functools import partial
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.errors import InputError
+from pipeline.keywords import journal as module
+from pipeline.keywords.journal import Journal, Write
+
+OLD, NEW = b"a photo with some bytes", b"a photo with other and more bytes"
+LONG_AGO = 1_000_000_000_123_456_789
+
+
+@pytest.fixture
+def journal(tmp_path) -> Journal:
+    return Journal(tmp_path / "journal")
+
+
+@pytest.fixture
+def photo(tmp_path) -> Path:
+    path = tmp_path / "photo é.jpg"
+    path.write_bytes(OLD)
+    path.chmod(0o640)
+    os.utime(path, ns=(LONG_AGO, LONG_AGO))
+    return path
+
+
+@pytest.mark.parametrize("keep_time", [True, False])
+def test_a_write_and_its_undoing(journal, photo, keep_time):
+    with journal.run() as run:
+        run.write(photo, OLD, NEW, keep_time)
+    assert photo.read_bytes() == NEW
+    assert (photo.stat().st_mtime_ns == LONG_AGO) is keep_time
+    undone = journal.undo()
+    assert (undone.restored, undone.changed, undone.runs) == (1, [], 0)
+    assert photo.read_bytes() == OLD
+    assert (photo.stat().st_mtime_ns, photo.stat().st_mode & 0o777) == (LONG_AGO, 0o640)
+
+
+def test_a_new_file_is_taken_away_again(journal, tmp_path):
+    sidecar = tmp_path / "photo.jpg.xmp"
+    with journal.run() as run:
+        run.write(sidecar, None, NEW)
+    assert sidecar.read_bytes() == NEW
+    journal.undo()
+    assert not sidecar.exists()
+
+
+def test_runs_are_taken_back_from_the_last_to_the_first(journal, photo):
+    for old, new in ((OLD, b"1"), (b"1", b"2"), (b"2", b"3")):
+        with journal.run() as run:
+            run.write(photo, old, new)
+    for runs, expected in ((2, b"2"), (1, b"1"), (0, OLD)):
+        assert journal.undo().runs == runs
+        assert photo.read_bytes() == expected
+    with pytest.raises(InputError, match="no write to take back"):
+        journal.undo()
+
+
+def test_a_file_written_twice_in_a_run_gets_its_first_bytes_back(journal, photo):
+    with journal.run() as run:
+        run.write(photo, OLD, NEW)
+        run.write(photo, NEW, b"third")
+    assert journal.undo().restored == 1
+    assert photo.read_bytes() == OLD
+
+
+def test_a_file_that_changed_since_stays_and_the_others_are_restored(journal, photo, tmp_path):
+    edited, gone = tmp_path / "edited.xmp", tmp_path / "gone.jpg"
+    gone.write_bytes(OLD)
+    with journal.run() as run:
+        run.write(photo, OLD, NEW)
+        run.write(edited, None, NEW)
+        run.write(gone, OLD, NEW)
+    edited.write_bytes(b"rated by hand")
+    gone.unlink()
+    undone = journal.undo()
+    assert (undone.restored, undone.changed) == (1, [edited, gone])
+    assert (photo.read_bytes(), edited.read_bytes()) == (OLD, b"rated by hand")
+
+
+def test_a_run_without_writes_leaves_no_trace(journal, photo):
+    with journal.run() as run:
+        run.write(photo, OLD, NEW)
+    with journal.run():
+        pass
+    assert journal.undo().restored == 1
+
+
+def test_a_link_stays_a_link(journal, photo, tmp_path):
+    link = tmp_path / "link.jpg"
+    link.symlink_to(photo)
+    with journal.run() as run:
+        run.write(link, OLD, NEW)
+    assert link.is_symlink()
+    assert photo.read_bytes() == NEW
+    journal.undo()
+    assert photo.read_bytes() == OLD
+
+
+def test_only_one_run_at_a_time(journal):
+    with journal.run(), pytest.raises(InputError, match="wait until it ends"):
+        journal.undo()
+
+
+def killed_at(call: int, work) -> bool:
+    """Runs work in a process that is killed at its n-th call of the system. Returns False when it made fewer."""
+    child = os.fork()
+    if child == 0:
+        calls = 0
+
+        def counted(function):
+            def run(*arguments, **options):
+                nonlocal calls
+                calls += 1
+                if calls == call:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return function(*arguments, **options)
+
+            return run
+
+        for name in ("fsync", "utime"):
+            setattr(module.os, name, counted(getattr(os, name)))
+        for name in ("replace", "open", "unlink", "read_bytes"):
+            setattr(Path, name, counted(getattr(Path, name)))
+        work()
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    return os.WIFSIGNALED(status)
+
+
+def write_both(journal: Journal, photo: Path, sidecar: Path) -> None:
+    with journal.run() as run:
+        run.write(photo, OLD, NEW, keep_time=True)
+        run.write(sidecar, None, NEW)
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()} - {"journal"}
+
+
+def test_a_kill_at_any_moment_leaves_the_file_whole_and_undo_restores_it(tmp_path):
+    for call in range(1, 30):
+        folder = tmp_path / str(call)
+        folder.mkdir()
+        photo, sidecar = folder / "photo.jpg", folder / "photo.jpg.xmp"
+        photo.write_bytes(OLD)
+        killed = killed_at(call, partial(write_both, Journal(folder / "journal"), photo, sidecar))
+        assert photo.read_bytes() in (OLD, NEW)
+        assert not sidecar.exists() or sidecar.read_bytes() == NEW
+        if (folder / "journal" / "000001.jsonl").exists():
+            assert Journal(folder / "journal").undo().changed == []
+        assert photo.read_bytes() == OLD
+        assert names(folder) == {"photo.jpg"}
+        if not killed:
+            break
+    assert call > 8
+
+
+def test_a_kill_while_a_run_is_taken_back_loses_nothing(tmp_path):
+    for call in range(1, 30):
+        folder = tmp_path / str(call)
+        folder.mkdir()
+        photo, sidecar, journal = folder / "photo.jpg", folder / "photo.jpg.xmp", Journal(folder / "journal")
+        photo.write_bytes(OLD)
+        write_both(journal, photo, sidecar)
+        killed = killed_at(call, journal.undo)
+        if (folder / "journal" / "000001.jsonl").exists():
+            assert journal.undo().changed == []
+        assert photo.read_bytes() == OLD
+        assert names(folder) == {"photo.jpg"}
+        if not killed:
+            break
+    assert call > 8
+
+
+def test_a_journal_line_cut_short_is_no_write(journal, photo, tmp_path):
+    with journal.run() as run:
+        run.write(photo, OLD, NEW)
+    (file,) = (tmp_path / "journal").glob("*.jsonl")
+    with file.open("a") as stream:
+        stream.write(file.read_text()[:40])
+    assert journal.undo().restored == 1
+
+
+@given(st.binary(), st.binary(), st.binary(), st.binary(), st.binary())
+def test_any_change_can_be_undone_from_the_new_bytes(head, old, new, tail, other):
+    path = Path(__file__)
+    before, after = head + old + tail, head + new + tail + other
+    write = Write.between(path, before, after)
+    assert write.undone(after) == before
+
+
+def test_the_journal_of_a_large_photo_is_small():
+    old, new = os.urandom(50_000), os.urandom(100)
+    write = Write.between(Path(__file__), old, old[:700] + new + old[720:])
+    assert len(write.taken) < 50
