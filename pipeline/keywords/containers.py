@@ -1,4 +1,4 @@
-"""The XMP packet in JPEG, PNG and WebP files: found, and put in with every other byte of the file as it was.
+"""The XMP packet in image files: found, and replaced with every other byte as it was.
 
 exiv2 writes whole files anew and mends other fields on the way (an IPTC time without a zone), so it is not used here.
 """
@@ -132,7 +132,7 @@ class Png(Container):
 
 
 class Webp(Container):
-    """WebP: the packet is a chunk, last where it is new, and a flag in the header of the extended form announces it."""
+    """WebP: the packet is a chunk, and a flag in the header of the extended form announces it."""
 
     SIGNATURE = re.compile(rb"RIFF....WEBP", re.DOTALL)
     HAS_XMP, HAS_ALPHA = 0x04, 0x10

@@ -1,0 +1,59 @@
+"""Photos are found as they are named: files, folders and lists, each photo once."""
+
+import io
+import os
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import InputError
+from project.photos import find_photos
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("b.JPG", "a.png", "sub/c.webp", "sub/.d.jpg", ".thumbnails/e.jpg", "@eaDir/f.jpg", "a.png.xmp", "g"):
+        Path("photos", name).parent.mkdir(parents=True, exist_ok=True)
+        Path("photos", name).touch()
+    return Path("photos")
+
+
+def find(*arguments: str, standard_input: bytes = b""):
+    return find_photos(arguments, io.BytesIO(standard_input))
+
+
+def test_a_folder_is_searched_sorted_and_others_are_counted(folder):
+    found = find("photos")
+    assert found.photos == [folder / "a.png", folder / "b.JPG", folder / "sub/c.webp"]
+    assert found.others == {".xmp": 1, "": 1}
+
+
+def test_a_photo_counts_once_and_a_named_file_may_have_any_suffix(folder):
+    assert find("photos/sub/c.webp", "photos/g", "photos", "photos/g").photos == [
+        folder / "sub/c.webp",
+        folder / "g",
+        folder / "a.png",
+        folder / "b.JPG",
+    ]
+
+
+@pytest.mark.parametrize("text", [b"x y.jpg\nsub/\xe4.jpg\n\n", b"x y.jpg\0sub/\xe4.jpg\0", b"x y.jpg\r\nsub/\xe4.jpg"])
+def test_a_list_has_a_path_a_line_or_ended_by_zeros(text):
+    assert find("-", standard_input=text).photos == [Path("x y.jpg"), Path(os.fsdecode(b"sub/\xe4.jpg"))]
+
+
+def test_what_does_not_exist_is_refused(folder):
+    with pytest.raises(InputError, match=r"absent\.jpg does not exist"):
+        find(str(folder), "absent.jpg")
+
+
+def test_no_photo_at_all_is_refused(folder):
+    (folder / "none").mkdir()
+    with pytest.raises(InputError, match=r"no photos .* in photos/none"):
+        find("photos/none")
+
+
+def test_links_to_folders_are_not_followed(folder):
+    (folder / "loop").symlink_to(folder.absolute(), target_is_directory=True)
+    assert len(find("photos").photos) == 3
