@@ -1,9 +1,11 @@
 """Finished vectors on disk, by the hash of their photo, for runs that were interrupted, and for other recipes.
 
-A file is a Parquet of jpeg_sha256 (str) and vector (fixed_size_list<float32>), in a folder of its extractor.
+A file is a Parquet of jpeg_sha256 (str) and vector (fixed_size_list<float32>), in a folder of its extractor. polars
+reads and writes it, because suggesting does without pyarrow.
 """
 
 import hashlib
+import io
 import logging
 import math
 import os
@@ -12,14 +14,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import psutil
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline.data.schema import VECTOR
 from pipeline.errors import InputError, one_line
-from pipeline.features.record import vector_table
-from pipeline.files import write_parquet
+from pipeline.files import atomic
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,8 @@ class VectorFiles:
     """The files of vectors in a folder, all of length `dimension`."""
 
     def __init__(self, folder: Path, dimension: int):
-        self._folder, self._dimension = folder, dimension
+        self._folder = folder
+        self._schema = pl.Schema({PHOTO_HASH: pl.String, VECTOR: pl.Array(pl.Float32, dimension)})
         self._hashes: list[str] = []
         self._vectors: list[np.ndarray] = []
         self._written = -math.inf  # The first file is written at once: a full disk is found early.
@@ -61,9 +62,12 @@ class VectorFiles:
         """Writes what was added since the last file. Raises InputError when the disk does not take it."""
         if self._hashes:
             name = hashlib.sha256("".join(self._hashes).encode()).hexdigest()[:16]
-            table = vector_table(PHOTO_HASH, self._hashes, np.concatenate(self._vectors))
+            file = io.BytesIO()
+            vectors = pl.Series(np.concatenate(self._vectors), dtype=self._schema[VECTOR])
+            pl.DataFrame({PHOTO_HASH: self._hashes, VECTOR: vectors}).write_parquet(file)
             try:
-                write_parquet(table, self._folder / f"{name}.parquet")
+                with atomic(self._folder / f"{name}.parquet") as temporary:
+                    temporary.write_bytes(file.getbuffer())
             except OSError as error:
                 raise InputError(
                     f"{self._folder} takes no more vectors ({error.strerror or error}): free space there and run "
@@ -101,19 +105,16 @@ class VectorFiles:
 
     def _read(self) -> Iterator[tuple[list[str], np.ndarray]]:
         """Yields the hashes and vectors of each file; deletes and logs a broken one."""
-        schema = vector_table(PHOTO_HASH, [], np.empty((0, self._dimension), np.float32)).schema
         for path in sorted(self._folder.glob("*.parquet")):
             try:
-                table = pq.read_table(path)
-                if not table.schema.equals(schema):
-                    raise pa.ArrowInvalid("it has other columns")
-                table.validate(full=True)  # Or a hash that is no UTF-8 would stop every run.
-            except (pa.ArrowInvalid, OSError) as error:
-                # An error with an errno is the system's, which may read the file later; pyarrow's for damage has none.
-                if isinstance(error, OSError) and error.errno is not None:
-                    raise
-                log.warning("%s is broken (%s): its photos are computed again.", path, one_line(error))
-                path.unlink(missing_ok=True)  # pyarrow's FileNotFoundError has no errno either.
+                # Read by Python, so that an error of the system is an OSError, and damage an error of polars.
+                frame = pl.read_parquet(io.BytesIO(path.read_bytes()))
+                if frame.schema != self._schema:
+                    raise pl.exceptions.SchemaError("it has other columns")
+            except FileNotFoundError:  # Another run has found it broken.
                 continue
-            numbers = table[VECTOR].combine_chunks().flatten().to_numpy()
-            yield table[PHOTO_HASH].to_pylist(), numbers.reshape(-1, self._dimension)
+            except pl.exceptions.PolarsError as error:
+                log.warning("%s is broken (%s): its photos are computed again.", path, one_line(error))
+                path.unlink(missing_ok=True)
+                continue
+            yield frame[PHOTO_HASH].to_list(), frame[VECTOR].to_numpy()
