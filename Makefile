@@ -7,6 +7,7 @@ INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 UV := uv pip install --quiet --python $(VENV)/bin/python --constraint constraints.txt
 PEERS := .venv-peers
+PARALLEL := --numprocesses 2 --dist loadscope --no-loadscope-reorder
 
 # uv gets the packages from where pip would, if the environment says where.
 ifdef PIP_INDEX_URL
@@ -35,11 +36,11 @@ nus-wide-1 nus-wide-2 sample: $(INSTALLED)  ## set source, recipe and weights in
 	@tagrec choose $@
 	@$(MAKE) --no-print-directory repro
 
-test: $(INSTALLED_DEV)  ## run the tests
-	python -m pytest -m "not slow"
+test: $(INSTALLED_DEV)  ## run the tests, in two processes
+	python -m pytest -m "not slow" $(PARALLEL)
 
 test-all: $(INSTALLED_DEV)  ## run the tests, those that take minutes too
-	python -m pytest
+	python -m pytest $(PARALLEL)
 
 bench: $(INSTALLED) $(PEERS)/.installed  ## compare training speed with implicit and LightFM (figures: benchmarks/README.md)
 	python -m benchmarks.training --peers $(PEERS)/bin/python

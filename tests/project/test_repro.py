@@ -26,6 +26,11 @@ class Clone:
 
     def __init__(self, folder: Path):
         self.folder = folder
+
+    @classmethod
+    def make(cls, folder: Path) -> "Clone":
+        """Copies what git has, but for the artifacts, into a folder."""
+        clone = cls(folder)
         folder.mkdir(exist_ok=True)
         tracked = subprocess.run(
             ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -38,7 +43,8 @@ class Clone:
             if not name.startswith(("artifacts/", "tests/", "docs/")) and name != "dvc.lock" and (ROOT / name).exists():
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(ROOT / name, folder / name)
-        self.run("git", "init", "--quiet")
+        clone.run("git", "init", "--quiet")
+        return clone
 
     def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         binaries = Path(sys.executable).parent
@@ -105,7 +111,7 @@ class Clone:
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory) -> Clone:
     """A clone with a sample of 48 photos, a small backbone and four models."""
-    clone = Clone(tmp_path_factory.mktemp("clone"))
+    clone = Clone.make(tmp_path_factory.mktemp("clone"))
     yaml = YAML()
     params = yaml.load((clone.folder / "params.yaml").read_text())
     params["sources"]["sample"] |= {"users": 8, "posts": 6}
@@ -134,21 +140,10 @@ def told(clone):
 
 
 @pytest.fixture
-def unchanged(clone):
-    """The clone, put back afterwards: each test starts from the same parameters, everything up to date."""
-    before = (clone.folder / "params.yaml").read_text()
-    yield clone
-    (clone.folder / "params.yaml").write_text(before)
-    assert clone.repro() == set(), "going back restores from cache"
-
-
-@pytest.fixture
-def relisted(clone):
-    """The clone, for tests that list more extractors or models and take them out again."""
-    before = (clone.folder / "params.yaml").read_text()
-    yield clone
-    (clone.folder / "params.yaml").write_text(before)
-    assert clone.repro() == set()
+def unchanged(clone, tmp_path):
+    """A copy of the clone, with everything up to date, for a test that changes it."""
+    shutil.copytree(clone.folder, tmp_path / "copy", symlinks=True)
+    return Clone(tmp_path / "copy")
 
 
 def test_a_second_run_runs_nothing(clone):
@@ -173,36 +168,36 @@ def test_another_detector_size_reruns_only_what_sees_objects(unchanged):
     assert not ran & blind
 
 
-def test_the_lists_are_open_and_what_leaves_them_is_left_in_no_file(relisted, tmp_path):
+def test_the_lists_are_open_and_what_leaves_them_is_left_in_no_file(unchanged, tmp_path):
     """Another extractor, set and model need params.yaml alone; without them a colleague has nothing to do."""
-    recipe = relisted.folder / "artifacts/sample/sample"
-    before = {name: digest for name, digest in relisted.digests().items() if not name.startswith("report/")}
-    lines = (relisted.folder / "dvc.yaml").read_bytes()
+    recipe = unchanged.folder / "artifacts/sample/sample"
+    before = {name: digest for name, digest in unchanged.digests().items() if not name.startswith("report/")}
+    lines = (unchanged.folder / "dvc.yaml").read_bytes()
     added = {"kind": "torchvision", "backbone": "squeezenet1_0", "input_size": 64, "precision": "float32"}
-    relisted.set(
+    unchanged.set(
         extractors__spare=added | {"weights": {"kind": "seeded"}},
         feature_sets__spare=["spare", "objects"],
         models__spare={"kind": "fm", "features": "spare"},
     )
-    ran = relisted.repro()
+    ran = unchanged.repro()
     new = {"extract@spare", "store@spare", "tune@spare", "train@spare", "evaluate@spare", "report"}
     assert new <= ran <= new | STORES
-    assert (relisted.folder / "dvc.yaml").read_bytes() == lines
-    after = relisted.digests()
+    assert (unchanged.folder / "dvc.yaml").read_bytes() == lines
+    after = unchanged.digests()
     assert {name: after[name] for name in before} == before
     assert len(list(recipe.rglob("spare.*"))) >= 8
     assert "SPARE" in (recipe / "report/index.html").read_text()
 
-    relisted.remove("extractors__spare", "feature_sets__spare", "models__spare")
-    assert relisted.repro() <= {*STORES, "report"}
+    unchanged.remove("extractors__spare", "feature_sets__spare", "models__spare")
+    assert unchanged.repro() <= {*STORES, "report"}
     assert list(recipe.rglob("spare.*")) == []
     assert "SPARE" not in (recipe / "report/index.html").read_text()
 
-    relisted.run("dvc", "remote", "add", "--local", "--default", "store", str(tmp_path / "remote"))
-    relisted.run("dvc", "push")
-    colleague = Clone(tmp_path / "colleague")
+    unchanged.run("dvc", "remote", "add", "--local", "--default", "store", str(tmp_path / "remote"))
+    unchanged.run("dvc", "push")
+    colleague = Clone.make(tmp_path / "colleague")
     for name in ("params.yaml", "dvc.lock", ".dvc/config.local"):
-        shutil.copy2(relisted.folder / name, colleague.folder / name)
+        shutil.copy2(unchanged.folder / name, colleague.folder / name)
     shutil.copytree(recipe / "metrics", colleague.folder / "artifacts/sample/sample/metrics")
     colleague.run("dvc", "pull")
     assert "up to date" in colleague.run("dvc", "status").stdout
@@ -236,17 +231,18 @@ def test_another_recipe_reruns_nothing_before_refine(unchanged):
     assert unchanged.repro("store-none") == {"refine", "split", "store-none"}
 
 
-def test_going_back_restores_from_cache(clone):
-    before = (clone.folder / "params.yaml").read_text()
-    metrics = clone.folder / "artifacts/sample/sample/metrics/fm.json"
-    figures = metrics.read_bytes()
-    clone.set(seed=7)
-    assert "train@fm" in clone.repro("evaluate@fm")
-    assert metrics.read_bytes() != figures
-    (clone.folder / "params.yaml").write_text(before)
-    assert clone.repro() == set()
-    assert "train@fm" in clone.restored()
-    assert metrics.read_bytes() == figures
+def test_going_back_restores_from_cache(unchanged):
+    before, outputs = (unchanged.folder / "params.yaml").read_text(), unchanged.digests()
+    unchanged.set(seed=7, store__threshold=0.3, extractors__objects__input_size=160)
+    assert {"extract@objects", "train@fm"} <= unchanged.repro("evaluate@fm", "store@objects")
+    changed = unchanged.digests()
+    assert {"models/fm.safetensors", "store/objects.parquet"} <= {
+        name for name in outputs if outputs[name] != changed[name]
+    }
+    (unchanged.folder / "params.yaml").write_text(before)
+    assert unchanged.repro() == set()
+    assert {"extract@objects", "store@objects", "train@fm"} <= unchanged.restored()
+    assert unchanged.digests() == outputs
 
 
 def test_each_stage_run_twice_writes_the_same_bytes(clone):
