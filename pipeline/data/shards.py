@@ -1,6 +1,7 @@
 """Photos packed into parquet shards, and read back one at a time.
 
-Shards are NNNNN.parquet with the columns of `SCHEMA`, sorted by photo over all of them.
+Shards are NNNNN.parquet with the columns photo (str), jpeg (binary), width and height (int32), sorted by photo over all
+of them. pyarrow is imported by what reads and writes them: suggesting does without it.
 """
 
 import hashlib
@@ -10,11 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from itertools import chain, islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import PIL
 import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline.data import jpeg, photo
 from pipeline.data.photo import Photo, PhotoError
@@ -23,11 +23,13 @@ from pipeline.errors import ArtifactError
 from pipeline.files import atomic, intact, read_parquet, replace_folder, sha256
 from pipeline.progress import track
 
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
+
 SHARD = 500
 """Photos in a shard, at most: some 30 MB, and the most that a kill -9 loses."""
 ROW_GROUP = 50
 """Photos read at once."""
-SCHEMA = pa.schema([(PHOTO, pa.string()), (JPEG, pa.binary()), (WIDTH, pa.int32()), (HEIGHT, pa.int32())])
 
 Preparing = Callable[[Iterable[tuple[str, bytes | PhotoError]]], Iterator[Photo | PhotoError]]
 """A function that prepares image files, given with their photos' ids, elsewhere: in order; errors pass through."""
@@ -50,6 +52,8 @@ def pack(
     and `key`, which must hold all else that decides how photos look: after a kill -9, the same call resumes. Raises
     ValueError when an id is listed twice.
     """
+    import pyarrow.parquet as pq
+
     names = sorted(photos)
     if len(set(names)) < len(names):
         raise ValueError("a photo is listed twice")
@@ -87,6 +91,9 @@ def pack(
 
 def _write_shard(names: Sequence[str], attempts: Sequence[Photo | PhotoError], path: Path) -> None:
     """Writes one shard, with the failures in its metadata, so that a resumed run knows them."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     photos = [attempt for attempt in attempts if isinstance(attempt, Photo)]
     reasons = {name: error.reason for name, error in zip(names, attempts, strict=True) if isinstance(error, PhotoError)}
     columns = {
@@ -95,9 +102,10 @@ def _write_shard(names: Sequence[str], attempts: Sequence[Photo | PhotoError], p
         WIDTH: [photo.width for photo in photos],
         HEIGHT: [photo.height for photo in photos],
     }
-    table = pa.table(columns, SCHEMA.with_metadata({"failures": json.dumps(reasons)}))
+    schema = pa.schema([(PHOTO, pa.string()), (JPEG, pa.binary()), (WIDTH, pa.int32()), (HEIGHT, pa.int32())])
+    table = pa.table(columns, schema.with_metadata({"failures": json.dumps(reasons)}))
     # JPEG is compressed already, and no two photos are equal.
-    compression = dict.fromkeys(SCHEMA.names, "zstd") | {JPEG: "none"}
+    compression = dict.fromkeys(columns, "zstd") | {JPEG: "none"}
     with atomic(path) as temporary:
         pq.write_table(table, temporary, row_group_size=ROW_GROUP, compression=compression, use_dictionary=False)
 
@@ -112,6 +120,8 @@ def packed(folder: Path) -> pl.DataFrame:
 
 def read_photos(folder: Path, wanted: Collection[str] | None = None) -> Iterator[Photo]:
     """Reads the packed photos in order of id, or those of `wanted` that are packed. Memory stays flat."""
+    import pyarrow.parquet as pq
+
     wanted = None if wanted is None else frozenset(wanted)
     for path in _shards(folder):
         with intact(path), pq.ParquetFile(path) as shard:
@@ -122,7 +132,7 @@ def read_photos(folder: Path, wanted: Collection[str] | None = None) -> Iterator
                             yield Photo(row[PHOTO], row[JPEG], row[WIDTH], row[HEIGHT])
 
 
-def _names(shard: pq.ParquetFile, group: int) -> list[str]:
+def _names(shard: "pq.ParquetFile", group: int) -> list[str]:
     return shard.read_row_group(group, columns=[PHOTO])[PHOTO].to_pylist()
 
 
