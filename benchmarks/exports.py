@@ -28,7 +28,7 @@ from ruamel.yaml import YAML
 
 from pipeline.data.photo import Photo
 from pipeline.features.coco import COCO_CLASSES
-from pipeline.features.extractor import BATCH
+from pipeline.features.config import BATCH
 from pipeline.features.hashes import sha256_of_folder
 from pipeline.features.images import decode
 from pipeline.features.networks.ultralytics.config import UltralyticsConfig, UltralyticsExportConfig

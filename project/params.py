@@ -22,6 +22,7 @@ from pipeline.folksonomy.split_rules import AnySplitRule
 from pipeline.folksonomy.steps.registry import RefineStep
 from pipeline.models.registry import ModelConfig
 from pipeline.models.settings import TrainingConfig
+from pipeline.recommend.config import BEST, BundleConfig
 from pipeline.report.config import ReportConfig
 from pipeline.sources.base import Source
 from pipeline.sources.registry import SOURCES
@@ -73,6 +74,7 @@ class Params(Config):
     tuning: TuningConfig = Field(description="The choice of settings on validation posts.")
     models: dict[Name, ModelConfig] = Field(min_length=1, description="The models that are trained and compared.")
     report: ReportConfig = Field(description="The report.")
+    bundle: BundleConfig = Field(description="The folder with all that suggesting tags for new photos needs.")
 
     @model_validator(mode="after")
     def recipe_is_known(self) -> Self:
@@ -91,6 +93,9 @@ class Params(Config):
                 require(f"feature_sets.{name}", extractor, self.extractors)
         for name, model in self.models.items():
             require(f"models.{name}.features", model.features, [NONE, *self.feature_sets])
+        if BEST in self.models:
+            raise ValueError(f"models.{BEST} has the name that bundle.model has for the best one: choose another name.")
+        require("bundle.model", self.bundle.model, [BEST, *self.models])
         return self
 
     @property

@@ -106,17 +106,27 @@ class Paths:
         """Locates the results of a model's grid."""
         return self.folder / "tuning" / f"{name}.csv"
 
+    @property
+    def settings_folder(self) -> Path:
+        """The folder of the settings chosen for each model."""
+        return self.folder / "settings"
+
     def settings(self, name: str) -> Path:
         """Locates the settings chosen for a model."""
-        return self.folder / "settings" / f"{name}.json"
+        return self.settings_folder / f"{name}.json"
+
+    @property
+    def models_folder(self) -> Path:
+        """The folder of trained models."""
+        return self.folder / "models"
 
     def model(self, name: str) -> Path:
         """Locates a trained model."""
-        return self.folder / "models" / f"{name}.safetensors"
+        return self.models_folder / f"{name}.safetensors"
 
     def repeats(self, name: str) -> Path:
         """Locates the folder of the same model trained from other seeds, empty when there is one seed."""
-        return self.folder / "models" / f"{name}.repeats"
+        return self.models_folder / f"{name}.repeats"
 
     def training(self, name: str) -> Path:
         """Locates the training curve of a model."""
@@ -133,6 +143,11 @@ class Paths:
     def recommendations(self, name: str) -> Path:
         """Locates the tags that a model suggests for the test posts."""
         return self.folder / "recommendations" / f"{name}.parquet"
+
+    @property
+    def bundle(self) -> Path:
+        """The folder with all that suggesting needs."""
+        return self.folder / "bundle"
 
     @property
     def report(self) -> Path:

@@ -39,6 +39,16 @@ class Photo:
     height: int
 
 
+@dataclass(frozen=True)
+class PhotoFile:
+    """An image file as someone has it: of any format, and perhaps broken."""
+
+    name: str
+    """Its name, which serves for messages only."""
+    data: bytes
+    """Its bytes."""
+
+
 class PhotoError(Exception):
     """A photo that cannot be had; the reason has the same words for every photo that fails in that way."""
 

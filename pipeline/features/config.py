@@ -3,7 +3,8 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     import torch
 
     from pipeline.features.extractor import Extractor
+
+BATCH = 16
+"""Photos computed at once on a CPU: fixed, because the last digits of a convolution depend on its batch's shape."""
 
 Load = Callable[["torch.device"], "Extractor"]
 """A function that loads an extractor's network onto a device."""
@@ -94,6 +98,18 @@ class NetworkConfig(ExtractorConfig):
         file or a size that the network refuses; ResourceError when a package or memory is lacking; and InputError for
         a file that is broken.
         """
+
+    @abstractmethod
+    def copy_weights(self, to: Path) -> Path | None:
+        """Copies the weights to a file, or folder, that holds no code: `to` with a suffix. Returns it.
+
+        None where there is nothing to copy, because they are drawn from a seed. Raises as `load` does, and SettingError
+        for weights that cannot be written without code.
+        """
+
+    @abstractmethod
+    def with_weights(self, path: Path, sha256: str) -> Self:
+        """Returns the same network, its weights in a file that `copy_weights` wrote."""
 
     def features(
         self,

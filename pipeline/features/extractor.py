@@ -14,11 +14,8 @@ from torch import Tensor, nn
 from torch.backends import cudnn
 
 from pipeline.errors import InputError, ResourceError, SettingError, one_line
-from pipeline.features.config import Precision
+from pipeline.features.config import BATCH, Precision
 from pipeline.features.record import canonical
-
-BATCH = 16
-"""Photos computed at once on a CPU: fixed, because the last digits of a convolution depend on its batch's shape."""
 
 
 class Extractor(ABC):

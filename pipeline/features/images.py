@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
-from pipeline.data.photo import Photo
+from pipeline.data.photo import Photo, PhotoFile, prepare
 from pipeline.errors import ArtifactError
 
 GREY = (114, 114, 114)
@@ -23,6 +23,14 @@ def decode(photo: Photo) -> Image.Image:
             return image.convert("RGB")
     except Exception as error:  # Pillow's decoders raise whatever a broken file makes them stumble over.
         raise ArtifactError(f"Photo {photo.id!r} cannot be decoded ({error}).") from None
+
+
+def open_picture(photo: Photo | PhotoFile) -> Image.Image:
+    """Decodes a packed photo, or a file just as if it had been packed.
+
+    Raises ArtifactError for a packed photo that is broken, PhotoError for such a file.
+    """
+    return decode(prepare(photo.name, photo.data) if isinstance(photo, PhotoFile) else photo)
 
 
 def resize_to_square(image: Image.Image, size: int) -> np.ndarray:

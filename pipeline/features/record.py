@@ -16,6 +16,9 @@ from pipeline.errors import ArtifactError
 if TYPE_CHECKING:
     import pyarrow as pa
 
+UNTRAINED = "seeded"
+"""The weights of an untrained network, in its record."""
+
 RECORD = b"extractor"
 """The key of the record in a table's metadata."""
 

@@ -1,5 +1,6 @@
 """The baseline of co-occurrence: tags that go with the user's tags, and with those that others gave the photo."""
 
+from collections.abc import Sequence
 from typing import Literal, Self
 
 import numpy as np
@@ -9,7 +10,7 @@ from pydantic import Field
 from pipeline.data.schema import PHOTO, TAG, TAGS, USER
 from pipeline.data.vocabulary import codes, vocabulary
 from pipeline.features.store import Features
-from pipeline.models.counts import count_more, count_tags_by, counts_for
+from pipeline.models.counts import count_more, count_only, count_tags_by, counts_for
 from pipeline.models.model import BIAS, Baseline
 from pipeline.models.settings import BaseModelConfig, NoFeatures
 
@@ -80,6 +81,10 @@ class CoOccurrence(Baseline):
         photos, by_photo = count_more(self, PHOTO, posts)
         tensors = {"together": self.tensors["together"] + together(posts, self.tags)} | by_user | by_photo
         return type(self)(self.config, {**self.names, USER: users, PHOTO: photos}, tensors)
+
+    def _keep_users(self, users: Sequence[str]) -> Self:
+        counted = count_only(self, USER, users) | count_only(self, PHOTO, [])
+        return type(self)(self.config, {**self.names, USER: users, PHOTO: []}, {**self.tensors, **counted})
 
 
 def together(posts: pl.DataFrame, tags: list[str]) -> np.ndarray:

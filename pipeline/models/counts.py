@@ -42,6 +42,14 @@ def count_more(model: Model, column: str, posts: pl.DataFrame) -> tuple[list[str
     return names, {name: summed[name].to_numpy() for name in (of, tag, number)}
 
 
+def count_only(model: Model, column: str, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Returns what `count_tags_by` counted for some users (or photos), given by their names, sorted."""
+    of, tag, number = column, f"{column}_tag", f"{column}_posts"
+    now = codes(pl.Series(model.names[column], dtype=pl.String), names)[model.tensors[of]]
+    kept = now >= 0
+    return {of: now[kept], tag: model.tensors[tag][kept], number: model.tensors[number][kept]}
+
+
 def counts_for(model: Model, column: str, posts: pl.DataFrame) -> np.ndarray:
     """Returns what `count_tags_by` counted for the user (or photo) of each post, float64 (posts, T); 0 if not known."""
     counted = pl.DataFrame({name: model.tensors[name] for name in (column, f"{column}_tag", f"{column}_posts")})

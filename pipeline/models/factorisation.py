@@ -1,6 +1,6 @@
 """The eight models of the paper as one: contexts give k-vectors for a post, dotted with tag factors."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Self
 
@@ -113,9 +113,19 @@ class Factorisation(Model):
         table = np.where(np.arange(len(table))[:, None] == row, factor, table).astype(np.float32)
         return type(self)(self.config, {**self.names, USER: users}, {**self.tensors, USER: table}, self.extractors)
 
+    def _keep_users(self, users: Sequence[str]) -> Self:
+        kept = {USER: users} | ({PHOTO: []} if PHOTO in self.names else {})
+        tables = {
+            name: self.tensors[name][codes(pl.Series(rows, dtype=pl.String), self.names[name])]
+            for name, rows in kept.items()
+        }
+        return type(self)(self.config, {**self.names, **kept}, {**self.tensors, **tables}, self.extractors)
+
     def context(self, name: str, posts: pl.DataFrame, features: Features) -> np.ndarray:
         """Returns the vectors that one context gives for posts, (posts, k); zero for a user or photo not known."""
         if name in self.names:
-            rows = codes(posts[name], self.names[name])
-            return np.where(rows[:, None] >= 0, self.tensors[name][rows], 0)
+            rows, table = codes(posts[name], self.names[name]), self.tensors[name]
+            vectors = np.zeros((len(rows), table.shape[1]), table.dtype)
+            vectors[rows >= 0] = table[rows[rows >= 0]]
+            return vectors
         return features.matrices[name][features.rows(posts[PHOTO])] @ self.tensors[name]

@@ -1,7 +1,7 @@
 """The interface of a model: a configuration, names and arrays, which give scores to tags."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -101,6 +101,14 @@ class Model(ABC):
     def _fold_in(self, user: str, posts: pl.DataFrame, features: Features) -> Self:
         """Returns this model with a user learnt from posts (columns user, photo, tags) of known tags, at least one."""
         raise NotImplementedError(f"{type(self).__name__} knows users, but not how to learn one.")
+
+    def keep_users(self, users: Collection[str]) -> Self:
+        """Returns this model with some users alone: the others, and photos that were posted, are not known to it."""
+        return self._keep_users([user for user in self.names[USER] if user in users]) if USER in self.names else self
+
+    def _keep_users(self, users: Sequence[str]) -> Self:
+        """Returns this model, which knows users, with some of them, sorted."""
+        raise NotImplementedError(f"{type(self).__name__} knows users, but not how to forget one.")
 
 
 class Baseline(Model):

@@ -1,5 +1,6 @@
 """The baseline of the user's own tags."""
 
+from collections.abc import Sequence
 from typing import Literal, Self
 
 import numpy as np
@@ -9,7 +10,7 @@ from pydantic import Field
 from pipeline.data.schema import TAG, TAGS, USER
 from pipeline.data.vocabulary import vocabulary
 from pipeline.features.store import Features
-from pipeline.models.counts import count_more, count_tags, count_tags_by, counts_for
+from pipeline.models.counts import count_more, count_only, count_tags, count_tags_by, counts_for
 from pipeline.models.model import BIAS, Baseline
 from pipeline.models.settings import BaseModelConfig, NoFeatures
 
@@ -46,3 +47,6 @@ class UserPopular(Baseline):
         names, counted = count_more(self, USER, posts)
         counts = self.tensors["counts"] + count_tags(posts, self.tags)
         return type(self)(self.config, {**self.names, USER: names}, {"counts": counts} | counted)
+
+    def _keep_users(self, users: Sequence[str]) -> Self:
+        return type(self)(self.config, {**self.names, USER: users}, {**self.tensors, **count_only(self, USER, users)})

@@ -9,12 +9,10 @@ from pipeline.data.schema import K
 from pipeline.evaluation.bootstrap import Bootstrap
 from pipeline.evaluation.curves import DEVIATION
 from pipeline.evaluation.metrics.measure import Measure
+from pipeline.features.record import UNTRAINED
 from pipeline.report.inputs import ModelInfo, ReportInputs
 
 MINUS = "\N{MINUS SIGN}"
-
-UNTRAINED = "seeded"
-"""The weights of an untrained network, in the record of its extractor."""
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,8 @@ class Source(Config, ABC):
 
     simulated: ClassVar[tuple[str, ...]] = ()
     """Sentences about what is simulated, for readers of the results."""
+    labels: ClassVar[tuple[str, ...]] = ()
+    """The same in a few words each, for wherever a result is shown."""
     published: ClassVar[Mapping[str, Mapping[str, int]]] = {}
     """Published sizes of its folksonomies (see `stats.table_2`), by recipe."""
     keeps_journal: ClassVar[bool] = False

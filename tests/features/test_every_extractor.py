@@ -12,11 +12,13 @@ import torch
 
 from pipeline.data.photo import Photo
 from pipeline.errors import SettingError
-from pipeline.features.config import ExtractorConfig, Load
-from pipeline.features.extractor import BATCH
+from pipeline.features.config import BATCH, ExtractorConfig, Load, NetworkConfig
+from pipeline.features.hashes import sha256_of_folder
+from pipeline.features.images import decode
+from pipeline.features.networks.weights import write_state
 from pipeline.features.record import RECORD
 from pipeline.features.registry import EXTRACTORS
-from pipeline.files import write_parquet
+from pipeline.files import sha256, write_parquet
 from tests.support.extraction import extract_features
 from tests.support.extractors import EXAMPLES, Changes, Example
 
@@ -95,3 +97,32 @@ def test_another_file_than_the_one_expected_is_refused(example: Example, photos,
 def test_the_answer_is_the_known_one(example: Example, photos, tmp_path: Path):
     vectors = features(example.config, photos(3), tmp_path / "work")["vector"].to_pylist()
     np.testing.assert_allclose(vectors, example.known(photos(3)), rtol=1e-4, atol=1e-5)
+
+
+def test_weights_are_copied_as_a_file_without_code_that_computes_the_same(example: Example, photos, tmp_path: Path):
+    if not isinstance(example.config, NetworkConfig):
+        pytest.skip("it has no network")
+    config, seed = example.config, 3
+    network = config.load(seed, CPU)
+    copy = config.copy_weights(tmp_path / "copies" / "weights")
+    if copy is None:  # Weights drawn from the seed: those of another seed can be in a file.
+        assert network.record["weights"] == "seeded"
+        return
+    assert copy.suffix != ".pt"
+    copied = config.with_weights(copy, sha256(copy) if copy.is_file() else sha256_of_folder(copy)).load(seed, CPU)
+    pixels = np.stack([network.preprocess(decode(photo)) for photo in photos(3)])
+    np.testing.assert_array_equal(copied.compute(pixels), network.compute(pixels))
+    assert copied.record["dimension"] == network.record["dimension"]
+    assert copied.record.get("classes") == network.record.get("classes")
+
+
+@pytest.mark.parametrize("kind", ["torchvision", "timm"])
+def test_weights_that_are_trained_are_copied_as_safetensors(kind: str, photos, tmp_path: Path):
+    config = EXAMPLES[kind](tmp_path).config
+    drawn = write_state(config.load(1, CPU).network, tmp_path / "drawn.safetensors")
+    trained = config.with_weights(drawn, sha256(drawn))
+    copy = trained.copy_weights(tmp_path / "copies" / "weights")
+    assert copy.name == "weights.safetensors"
+    pixels = np.stack([config.load(1, CPU).preprocess(decode(photo)) for photo in photos(3)])
+    expected = config.load(1, CPU).compute(pixels)
+    np.testing.assert_array_equal(trained.with_weights(copy, sha256(copy)).load(0, CPU).compute(pixels), expected)

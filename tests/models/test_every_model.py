@@ -241,3 +241,23 @@ def test_folding_in_gives_the_same_bytes_in_every_run(tmp_path, kind, features):
     save(model.fold_in("eve", posts, seen), tmp_path / "first")
     save(model.fold_in("eve", posts, seen), tmp_path / "second")
     assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
+
+
+@every_model
+def test_a_user_who_is_kept_alone_gets_the_same_scores(tmp_path, kind, features):
+    model, (posts, seen) = on_checkerboard(kind, features), board(features)
+    alone = model.keep_users(["u01"])
+    own = posts.with_columns(pl.lit("u01").alias(USER), PHOTO)
+    np.testing.assert_array_equal(alone.scores(own, seen), model.scores(own, seen))
+    save(alone, tmp_path / "alone")
+    assert "u02" not in (tmp_path / "alone").read_bytes().decode("latin-1")
+    np.testing.assert_array_equal(load(tmp_path / "alone").scores(own, seen), model.scores(own, seen))
+
+
+@every_model
+def test_a_model_that_keeps_no_user_scores_as_for_a_stranger(kind, features):
+    model, (posts, seen) = on_checkerboard(kind, features), board(features)
+    stranger = posts.with_columns(pl.lit(None, pl.String).alias(USER))
+    emptied = model.keep_users([])
+    np.testing.assert_array_equal(emptied.scores(posts, seen), model.scores(stranger, seen))
+    assert emptied.fold_in("eve", posts, seen).scores(stranger, seen).shape == (len(posts), len(model.tags))

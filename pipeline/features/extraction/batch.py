@@ -7,7 +7,8 @@ import numpy as np
 import torch
 
 from pipeline.errors import ResourceError
-from pipeline.features.extractor import BATCH, Extractor
+from pipeline.features.config import BATCH
+from pipeline.features.extractor import Extractor
 
 log = logging.getLogger(__name__)
 

@@ -20,9 +20,9 @@ from queue import SimpleQueue
 import numpy as np
 from PIL import Image
 
-from pipeline.data.photo import Photo
+from pipeline.data.photo import Photo, PhotoFile
 from pipeline.errors import ResourceError
-from pipeline.features.images import decode
+from pipeline.features.images import open_picture
 
 log = logging.getLogger(__name__)
 
@@ -31,10 +31,17 @@ ATTEMPTS = 3
 GRACE = 10.0
 """Seconds within which a process must end once it has stopped answering."""
 
+NICE = 10
+"""The niceness of decoders that share a CPU with a network, whose threads would all wait for a delayed one."""
+
 Preprocess = Callable[[Image.Image], np.ndarray]
 Shape = tuple[int, int, int, int]
-Job = Sequence[tuple[Photo, Sequence[tuple[int, int]]]]
-"""Photos, each with the numbers of the arrays and the rows in them that its pixels go to."""
+Job = Sequence[tuple[Photo | PhotoFile, Sequence[tuple[int, int]]]]
+"""Photos, packed or not, each with the numbers of arrays and rows that its pixels go to."""
+
+
+class DecoderKilled(ResourceError):
+    """Processes that are killed again and again at the same photos, for lack of memory as a rule."""
 
 
 class Decoders:
@@ -59,7 +66,11 @@ class Decoders:
         self._threads = ThreadPoolExecutor(max(1, workers))  # One for each process, to wait for it.
 
     def submit(self, job: Job) -> "Future[None]":
-        """Submits a job. Its future raises InputError for a photo that cannot be decoded, or that kills processes."""
+        """Submits a job.
+
+        Its future raises InputError for a packed photo that cannot be decoded, PhotoError for a file that is none, and
+        DecoderKilled for photos that kill processes.
+        """
         return self._threads.submit(self._run, job)
 
     def _run(self, job: Job) -> None:
@@ -123,7 +134,7 @@ class _DecodingProcess:
             if error is not None:
                 raise error
             return
-        raise ResourceError(
+        raise DecoderKilled(
             f"Processes that decode photos are killed again and again, the last at one of {_names(job)}: free memory.",
             "workers",
         )
@@ -164,7 +175,7 @@ def _answer(job: Job, preprocess: Sequence[Preprocess], arrays: Sequence[np.ndar
 def _fill(job: Job, preprocess: Sequence[Preprocess], arrays: Sequence[np.ndarray]) -> None:
     """Puts the pixels of a job's photos into the arrays."""
     for photo, places in job:
-        image = decode(photo)
+        image = open_picture(photo)
         for number, row in places:
             arrays[number][row] = preprocess[number](image)  # (size, size, 3)
 
@@ -176,7 +187,7 @@ def _shared_file(size: int) -> int:
     else:
         with tempfile.TemporaryFile() as unnamed:
             file = os.dup(unnamed.fileno())
-    os.ftruncate(file, size)
+    os.ftruncate(file, max(1, size))  # Where there are no arrays, there is nothing to map.
     return file
 
 
@@ -195,4 +206,4 @@ def _room(shape: Shape) -> int:
 
 
 def _names(job: Job) -> str:
-    return ", ".join(repr(photo.id) for photo, _ in job)
+    return ", ".join(repr(photo.name if isinstance(photo, PhotoFile) else photo.id) for photo, _ in job)

@@ -11,7 +11,7 @@ import numpy as np
 
 from pipeline.errors import InputError
 from pipeline.features.extraction.batch import BatchComputer, find_batch
-from pipeline.features.extraction.decoding import Decoders
+from pipeline.features.extraction.decoding import NICE, Decoders
 from pipeline.features.extraction.device import cores, pinned, use_own_stream
 from pipeline.features.extraction.engine import PhotoTask, Vectors
 from pipeline.features.extractor import Extractor, exact_convolutions
@@ -20,8 +20,6 @@ SLOTS = 4
 """Batches of an extractor in memory: one at the network, one that waits for it, two that are decoded."""
 CHUNK = 8
 """Photos handed to a process at once: no more than a batch."""
-NICE = 10
-"""The niceness of decoders that share a CPU with a network, whose threads would all wait for a delayed one."""
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,13 @@ import torch
 
 from pipeline import cluster
 from pipeline.errors import InputError, ResourceError, one_line
+from pipeline.features.config import BATCH
 from pipeline.features.extraction.batch import BatchComputer, find_batch
 from pipeline.features.extraction.chunks import decode_chunk, row
+from pipeline.features.extraction.decoding import NICE
 from pipeline.features.extraction.device import pick_device
 from pipeline.features.extraction.engine import PhotoTask, Vectors
-from pipeline.features.extraction.local import NICE
-from pipeline.features.extractor import BATCH, Extractor, device_record
+from pipeline.features.extractor import Extractor, device_record
 
 if TYPE_CHECKING:
     import pyarrow as pa

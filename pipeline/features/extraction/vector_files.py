@@ -11,6 +11,7 @@ import math
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,12 @@ class VectorFiles:
         """
         self._sweep()
         return {photo for hashes, _ in self._read() for photo in hashes}
+
+    def read(self) -> dict[str, np.ndarray]:
+        """Returns the vectors in memory, by the hash of their photo. Broken files are as for `hashes`."""
+        self._sweep()
+        pairs = (zip(hashes, vectors, strict=True) for hashes, vectors in self._read())
+        return dict(chain.from_iterable(pairs))
 
     def add(self, hashes: Sequence[str], vectors: np.ndarray) -> None:
         """Adds finished vectors, float32 (len(hashes), dimension); writes a file when the last is `SECONDS` old."""

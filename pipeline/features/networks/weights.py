@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import math
+from collections.abc import Mapping
 from pathlib import Path
 
 import requests
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from pipeline.errors import InputError, SettingError, one_line
 from pipeline.features.config import WeightsFile
 from pipeline.features.hashes import checked_sha256
-from pipeline.files import atomic, sha256
+from pipeline.files import atomic, sha256, write_safetensors
 from pipeline.progress import track
 
 log = logging.getLogger(__name__)
@@ -97,6 +98,13 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
         return load_file(path)
     except SafetensorError as error:
         raise InputError(f"{path} is not a safetensors file ({error}): convert the weights to one.") from None
+
+
+def write_state(network: nn.Module, path: Path, metadata: Mapping[str, str] | None = None) -> Path:
+    """Writes the state of a network on the CPU as safetensors. Returns the path."""
+    state = {name: values.numpy().copy() for name, values in network.state_dict().items()}
+    write_safetensors(state, metadata or {}, path)
+    return path
 
 
 def digest(network: nn.Module) -> str:

@@ -17,6 +17,7 @@ class SampleSource(Source):
         "The users and their tags are simulated.",
         "The detector that comes with them was trained by the project, on other rendered scenes.",
     )
+    labels: ClassVar[tuple[str, ...]] = ("rendered photos", "simulated users")
 
     users: int = Field(ge=1, description="Simulated users who post photos.")
     posts: int = Field(ge=1, description="Photos that each of them takes.")

@@ -12,12 +12,12 @@ from torch import Tensor
 
 from pipeline.data.photo import Photo
 from pipeline.errors import InputError
+from pipeline.features.config import BATCH
 from pipeline.features.extraction import batch, local
 from pipeline.features.extraction.batch import find_batch
 from pipeline.features.extraction.decoding import Decoders
 from pipeline.features.extraction.local import CHUNK, SLOTS, LocalEngine
 from pipeline.features.extraction.run import extract, features
-from pipeline.features.extractor import BATCH
 from tests.support.mean_colour import MeanColour
 
 

@@ -20,10 +20,11 @@ from PIL import Image
 
 from pipeline.data.photo import Photo
 from pipeline.errors import InputError
+from pipeline.features.config import BATCH
 from pipeline.features.extraction import vector_files
 from pipeline.features.extraction.local import LocalEngine
 from pipeline.features.extraction.run import extract, features
-from pipeline.features.extractor import BATCH, device_record
+from pipeline.features.extractor import device_record
 from pipeline.features.networks.torchvision.config import TorchvisionConfig
 from pipeline.features.record import read_record
 from pipeline.files import write_parquet

@@ -11,8 +11,7 @@ import torch
 
 from pipeline.data.photo import Photo
 from pipeline.errors import InputError
-from pipeline.features.config import NetworkConfig
-from pipeline.features.extractor import BATCH
+from pipeline.features.config import BATCH, NetworkConfig
 from pipeline.features.hashes import sha256_of_folder
 from pipeline.features.images import decode
 from pipeline.features.networks.ultralytics import runtimes

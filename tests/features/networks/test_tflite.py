@@ -9,7 +9,7 @@ import torch
 pytest.importorskip("ai_edge_litert", reason="pip install '.[tflite]'")
 
 from pipeline.errors import InputError
-from pipeline.features.extractor import BATCH
+from pipeline.features.config import BATCH
 from pipeline.features.networks.ultralytics import runtimes
 from pipeline.features.networks.ultralytics.config import UltralyticsExportConfig
 from pipeline.features.networks.ultralytics.runtimes import ExportedDetector

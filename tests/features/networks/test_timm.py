@@ -19,7 +19,8 @@ from timm.data import create_transform, resolve_model_data_config
 from torch import nn
 
 from pipeline.errors import InputError
-from pipeline.features.extractor import BATCH, Extractor
+from pipeline.features.config import BATCH
+from pipeline.features.extractor import Extractor
 from pipeline.features.images import centre_crop, decode
 from pipeline.features.networks import weights
 from pipeline.features.networks.timm import backbone as timm_models

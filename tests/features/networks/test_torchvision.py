@@ -12,7 +12,7 @@ from torchvision import models
 from torchvision.transforms import functional
 
 from pipeline.errors import InputError
-from pipeline.features.extractor import BATCH
+from pipeline.features.config import BATCH
 from pipeline.features.images import decode
 from pipeline.features.networks.torchvision import backbone as backbones
 from pipeline.features.networks.torchvision.backbone import TorchvisionBackbone

@@ -12,7 +12,7 @@ from torch import nn
 
 from pipeline.errors import InputError
 from pipeline.features.coco import COCO_CLASSES
-from pipeline.features.extractor import BATCH
+from pipeline.features.config import BATCH
 from pipeline.features.images import decode
 from pipeline.features.networks.ultralytics import detector as detectors
 from pipeline.features.networks.ultralytics.config import UltralyticsConfig

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 from math import sqrt
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -62,14 +63,16 @@ def load_darknet19(config: "Darknet19Config", seed: int, device: torch.device) -
         case SeededWeights():
             draw(network, seed)
             record |= {"seed": seed, "sha256": digest(network)}
-        case ImagenetWeights():
-            path, record["sha256"] = official_weights(NAME)
-            fill(network, read_weights(path), NAME, classifier)
-        case WeightsFile():
-            path, record["sha256"] = checked_file(config.weights)
+        case weights:
+            path, record["sha256"] = find(weights)
             fill(network, read_weights(path), NAME, classifier)
     with fitted_to(config.input_size, NAME, usual=224):
         return Darknet19(network, config.input_size, device, record, config.precision)
+
+
+def find(weights: ImagenetWeights | WeightsFile) -> tuple[Path, str]:
+    """Returns the file of trained weights and its SHA-256, checked."""
+    return checked_file(weights) if isinstance(weights, WeightsFile) else official_weights(NAME)
 
 
 def draw(network: Darknet, seed: int) -> None:

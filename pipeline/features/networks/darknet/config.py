@@ -1,6 +1,7 @@
 """The configurations of darknet's networks."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field
 
@@ -26,6 +27,17 @@ class Darknet19Config(NetworkConfig):
 
         return load_darknet19(self, seed, device)
 
+    def copy_weights(self, to: Path) -> Path | None:
+        if isinstance(self.weights, SeededWeights):
+            return None
+        from pipeline.features.networks.darknet.backbone import find
+        from pipeline.features.networks.darknet.official import copy
+
+        return copy(find(self.weights)[0], to)
+
+    def with_weights(self, path: Path, sha256: str) -> Self:
+        return self.model_copy(update={"weights": WeightsFile(kind="file", path=str(path), sha256=sha256)})
+
 
 class Yolov2Config(NetworkConfig):
     """YOLOv2, the paper's detector: for each of COCO's 80 classes its highest score (Section 4.2)."""
@@ -40,3 +52,13 @@ class Yolov2Config(NetworkConfig):
         from pipeline.features.networks.darknet.detector import load_yolov2
 
         return load_yolov2(self, device)
+
+    def copy_weights(self, to: Path) -> Path:
+        from pipeline.features.networks.darknet.detector import find
+        from pipeline.features.networks.darknet.official import copy
+
+        weights, _, described = find(self)
+        return copy(weights, to, described)
+
+    def with_weights(self, path: Path, sha256: str) -> Self:
+        return self.model_copy(update={"detector": str(path), "sha256": sha256})

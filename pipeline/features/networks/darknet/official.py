@@ -1,5 +1,6 @@
 """The published networks: architectures from this folder, weights from darknet's own site."""
 
+import shutil
 from pathlib import Path
 
 from pipeline.features.networks.weights import downloaded
@@ -21,6 +22,14 @@ PUBLISHED = {
 def cfg_path(name: str) -> Path:
     """Returns the file of a published network's architecture."""
     return Path(__file__).with_name(f"{name}.cfg")
+
+
+def copy(weights: Path, to: Path, described: Path | None = None) -> Path:
+    """Copies weights, and the architecture where it is in a file of its own, to `to` with their suffixes."""
+    to.parent.mkdir(parents=True, exist_ok=True)
+    if described is not None:
+        shutil.copyfile(described, to.with_name(f"{to.name}.cfg"))
+    return Path(shutil.copyfile(weights, to.with_name(f"{to.name}.weights")))
 
 
 def official_weights(name: str, sha256: str | None = None) -> tuple[Path, str]:

@@ -1,6 +1,7 @@
 """The configuration of timm's models."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field
 
@@ -26,3 +27,15 @@ class TimmConfig(NetworkConfig):
         from pipeline.features.networks.timm.backbone import load_timm
 
         return load_timm(self, seed, device)
+
+    def copy_weights(self, to: Path) -> Path | None:
+        if isinstance(self.weights, SeededWeights):
+            return None
+        import torch
+
+        from pipeline.features.networks.weights import write_state
+
+        return write_state(self.load(0, torch.device("cpu")).network, to.with_name(f"{to.name}.safetensors"))
+
+    def with_weights(self, path: Path, sha256: str) -> Self:
+        return self.model_copy(update={"weights": WeightsFile(kind="file", path=str(path), sha256=sha256)})

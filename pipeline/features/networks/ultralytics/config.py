@@ -1,6 +1,7 @@
 """The configurations of ultralytics' detectors."""
 
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 class UltralyticsConfig(NetworkConfig):
     """A detector of ultralytics: for each of COCO's 80 classes its highest probability (Section 4.2)."""
 
-    kind: Literal["ultralytics"] = Field(description="A detector in ultralytics' own format, .pt.")
+    kind: Literal["ultralytics"] = Field(description="A detector in ultralytics' own format, .pt, or as safetensors.")
     detector: str = Field(description="A published name, such as yolo11n.pt, or a file of your own.")
     sha256: Sha256 | None = Field(description="The SHA-256 of the weights: needed for a file, null for a name.")
     input_size: int = Field(ge=32, multiple_of=32, description="Photos are letterboxed to this many pixels each way.")
@@ -25,6 +26,15 @@ class UltralyticsConfig(NetworkConfig):
         from pipeline.features.networks.ultralytics.detector import load_ultralytics
 
         return load_ultralytics(self, device)
+
+    def copy_weights(self, to: Path) -> Path:
+        from pipeline.features.networks.ultralytics.checkpoints import read_checkpoint, write_plain
+        from pipeline.features.networks.ultralytics.detector import find
+
+        return write_plain(read_checkpoint(find(self)[0]), to.with_name(f"{to.name}.safetensors"))
+
+    def with_weights(self, path: Path, sha256: str) -> Self:
+        return self.model_copy(update={"detector": str(path), "sha256": sha256})
 
 
 class UltralyticsExportConfig(NetworkConfig):
@@ -42,3 +52,11 @@ class UltralyticsExportConfig(NetworkConfig):
         from pipeline.features.networks.ultralytics.runtimes import load_export
 
         return load_export(self, device)
+
+    def copy_weights(self, to: Path) -> Path:
+        from pipeline.features.networks.ultralytics.runtimes import copy_export
+
+        return copy_export(Path(self.detector), to)
+
+    def with_weights(self, path: Path, sha256: str) -> Self:
+        return self.model_copy(update={"detector": str(path), "sha256": sha256})

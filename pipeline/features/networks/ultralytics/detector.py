@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,11 +13,12 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from pipeline.errors import InputError, SettingError, one_line
+from pipeline.errors import InputError, SettingError
 from pipeline.features.coco import COCO_CLASSES
 from pipeline.features.extractor import Extractor, fitted_to
 from pipeline.features.hashes import checked_sha256
 from pipeline.features.images import letterbox
+from pipeline.features.networks.ultralytics.checkpoints import PLAIN, read_checkpoint
 from pipeline.features.networks.ultralytics.library import import_ultralytics
 from pipeline.features.networks.weights import downloaded
 
@@ -84,24 +84,11 @@ def load_ultralytics(config: "UltralyticsConfig", device: torch.device) -> Ultra
 
 
 def load_network(path: Path) -> nn.Module:
-    """Loads a network of ultralytics, batch normalisation folded into convolutions; runs no code of the file."""
-    tasks = import_ultralytics("ultralytics.nn.tasks")
-    tasks.SAFE_LOAD = True  # ULTRALYTICS_SAFE_LOAD would come too late where ultralytics is imported already.
-    with TemporaryDirectory(prefix="detector-") as folder:
-        # Ultralytics loads another file than it is given where the name has a quotation mark, or is that of an old
-        # release (yolov5n.pt) with a newer one (yolov5nu.pt) in the same folder. So it gets a name that means nothing.
-        link = Path(folder) / "weights.pt"
-        link.symlink_to(path.resolve())
-        try:
-            network, _ = tasks.load_checkpoint(link)
-        except Exception as error:  # Whatever a file's contents make ultralytics and torch stumble over.
-            reason = one_line(error).replace(str(link), str(path))
-            raise InputError(
-                f"{path} is not a checkpoint that ultralytics loads without running code ({reason}). If it was "
-                "downloaded by name, delete it to have it downloaded again."
-            ) from None
-    if not isinstance(network, tasks.BaseModel):
-        raise InputError(f"{path} holds a {type(network).__name__}, which is no model of ultralytics.")
+    """Loads a network of ultralytics, batch normalisation folded into convolutions; runs no code of the file.
+
+    Raises InputError for a file that is no detection model with COCO's 80 classes.
+    """
+    network = read_checkpoint(path)
     if network.task != "detect" or type(network.model[-1]).__name__ not in HEADS:
         raise InputError(f"{path} is a model for the task {network.task!r}: choose one for detection.")
     require_coco(network.names, path)
@@ -122,7 +109,7 @@ def require_coco(names: Mapping[int, str], path: Path) -> None:
 def find(config: "UltralyticsConfig") -> tuple[Path, str]:
     """Returns the file of the weights and its SHA-256, checked; published ones are downloaded once, by name."""
     name, path = config.detector, Path(config.detector)
-    if path.is_file() and path.suffix == ".pt":
+    if path.is_file() and path.suffix in (".pt", PLAIN):
         return path, checked_sha256(path, config.sha256)
     known = import_ultralytics("ultralytics.utils.downloads").GITHUB_ASSETS_NAMES
     if name in known:

@@ -132,6 +132,15 @@ def _runtime(path: Path) -> str:
     return module
 
 
+def copy_export(path: Path, to: Path) -> Path:
+    """Copies an export, a file or a folder, to `to` with its suffix."""
+    _runtime(path)
+    to.parent.mkdir(parents=True, exist_ok=True)
+    return Path(
+        (shutil.copytree if path.is_dir() else shutil.copyfile)(path, to.with_name(f"{to.name}{_suffix(path)}"))
+    )
+
+
 def _suffix(path: Path) -> str | None:
     return next((suffix for suffix in RUNTIMES if path.name.endswith(suffix)), None)
 

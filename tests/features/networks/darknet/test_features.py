@@ -10,7 +10,8 @@ from PIL import Image
 
 from pipeline.errors import InputError
 from pipeline.features.coco import COCO_CLASSES
-from pipeline.features.extractor import BATCH, Extractor
+from pipeline.features.config import BATCH
+from pipeline.features.extractor import Extractor
 from pipeline.features.images import decode
 from pipeline.features.networks.darknet import official
 from pipeline.features.networks.darknet.config import Darknet19Config, Yolov2Config

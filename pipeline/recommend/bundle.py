@@ -1,0 +1,179 @@
+"""A bundle: the folder with all that suggesting needs. It is written, read, and refused when it does not fit."""
+
+import json
+import shutil
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+
+from pipeline.data.schema import PHOTO
+from pipeline.errors import ArtifactError, InputError, SettingError, one_line
+from pipeline.features.config import ExtractorConfig, NetworkConfig
+from pipeline.features.record import canonical
+from pipeline.files import read_json, write_json, write_safetensors
+from pipeline.models.model import Model
+from pipeline.models.registry import load, save
+from pipeline.recommend.card import write_card
+from pipeline.recommend.habits import Habits
+from pipeline.recommend.manifest import MANIFEST, Manifest, PackedExtractor, read_manifest
+from pipeline.recommend.network import Network
+from pipeline.recommend.probe import draw_probe, probe, require_same, require_vector
+from pipeline.recommend.runtimes import RUNTIMES, packed_weights
+
+MODEL, HABITS, FIGURES = "model.safetensors", "habits.safetensors", "figures.json"
+PROBE, LICENCE, REQUIREMENTS, WEIGHTS = "probe.safetensors", "LICENSE", "requirements.txt", "weights"
+"""The names of files in the folder; `WEIGHTS` is a folder.
+
+The probe is its photo, PHOTO, and the vector of each network.
+"""
+
+PACKAGES = ("numpy", "pillow", "polars", "psutil", "pyarrow", "pydantic", "safetensors")
+"""The packages that suggesting needs, whatever runs the networks."""
+TOOLS = ("aiohttp", "jinja2", "rich", "ruamel.yaml", "typer")
+"""The packages that the commands and the service need."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle in memory, without its networks."""
+
+    folder: Path
+    """The folder that holds the networks."""
+    manifest: Manifest
+    """The model's origin, and the networks that it needs."""
+    model: Model
+    """The model."""
+    habits: Habits
+    """The tags that users have used, counted."""
+    figures: Mapping[str, Any]
+    """The measures of the tested model on test posts, with intervals."""
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Reads a bundle.
+
+        Raises ArtifactError for what is missing or damaged, InputError for a folder that is no bundle, or one that this
+        version does not read.
+        """
+        manifest = read_manifest(folder)
+        figures = read_json(folder / FIGURES)
+        return cls(folder, manifest, load(folder / MODEL), Habits.read(folder / HABITS), figures)
+
+    def write(self, folder: Path) -> None:
+        """Writes the bundle to a new folder, or completes the one that holds its networks."""
+        if folder != self.folder:
+            for name in (PROBE, LICENCE, REQUIREMENTS):
+                shutil.copyfile(self.folder / name, folder / name)
+            if (self.folder / WEIGHTS).exists():
+                shutil.copytree(self.folder / WEIGHTS, folder / WEIGHTS)
+        write_json(self.manifest.model_dump(mode="json"), folder / MANIFEST)
+        write_json(self.figures, folder / FIGURES)
+        save(self.model, folder / MODEL)
+        self.habits.write(folder / HABITS)
+        write_card(self.manifest, self.figures, list(self.habits.users), len(self.model.tags), folder)
+
+    def keep(self, users: Collection[str]) -> Self:
+        """Returns the bundle with the names, factors and counts of some users alone.
+
+        Raises InputError for a user who is not in it.
+        """
+        for user in users:
+            if user not in self.habits.users:
+                raise InputError(f"{self.folder} has no user {user!r}.")
+        manifest = self.manifest.model_copy(update={"users": "some" if users else "none"})
+        return replace(self, manifest=manifest, model=self.model.keep_users(users), habits=self.habits.keep(users))
+
+    def networks(self, device: str) -> dict[str, Network]:
+        """Loads the networks, by the names of their extractors.
+
+        device: cpu, cuda, mps or auto.
+
+        Raises InputError for a network that is not the one that the model was fitted with.
+        """
+        probed = read_probe(self.folder / PROBE)
+        runtime = RUNTIMES[self.manifest.runtime]
+        extractors, networks = self.manifest.extractors, {}
+        for name, network in runtime.load(extractors, self.folder, self.manifest.seed, device):
+            require_same(name, network, extractors[name].record, probed[PHOTO].tobytes(), probed[name])
+            networks[name] = network
+        return networks
+
+
+def read_probe(path: Path) -> dict[str, np.ndarray]:
+    """Reads the probe. Raises ArtifactError when the file is missing or damaged."""
+    try:
+        return load_file(path)
+    except FileNotFoundError:
+        raise ArtifactError(f"{path} does not exist.") from None
+    except SafetensorError as error:
+        raise ArtifactError(f"{path} is damaged ({one_line(error)}).") from None
+
+
+def pack(
+    folder: Path,
+    configs: Mapping[str, ExtractorConfig],
+    records: Mapping[str, Mapping[str, Any]],
+    seed: int,
+    runtime: str,
+    copied: bool,
+) -> dict[str, PackedExtractor]:
+    """Puts the networks that a model needs into a folder, with the probe and the list of packages.
+
+    records: of the extractors, as the model was fitted with them.
+    copied: copies weights that the settings name.
+
+    Raises InputError for an extractor that has no network, or not the one that the model was fitted with, and
+    SettingError, its field with the extractor's name, as loading does.
+    """
+    photo = draw_probe()
+    packed, probed = {}, {PHOTO: np.frombuffer(photo, np.uint8)}
+    for name, config in configs.items():
+        if not isinstance(config, NetworkConfig):
+            raise InputError(
+                f"The extractor {name!r} has vectors that were computed elsewhere, and none of a new photo: choose a "
+                "model that does not see them."
+            )
+        try:
+            packed[name], probed[name] = _pack(folder, name, config, records[name], seed, runtime, copied, photo)
+        except SettingError as error:
+            raise error.within(name) from error
+    write_safetensors(probed, {}, folder / PROBE)
+    lines = [f"{package}=={found}" for package, found in versions(packed, runtime, TOOLS).items()]
+    (folder / REQUIREMENTS).write_text("\n".join([*lines, ""]), encoding="utf-8")
+    return packed
+
+
+def _pack(
+    folder: Path,
+    name: str,
+    config: NetworkConfig,
+    record: Mapping[str, Any],
+    seed: int,
+    runtime: str,
+    copied: bool,
+    photo: bytes,
+) -> tuple[PackedExtractor, np.ndarray]:
+    """Puts a network into a folder. Returns its description, and its vector of the probe when loaded from there."""
+    import torch
+
+    extractor = config.load(seed, torch.device("cpu"))
+    expected = probe(extractor, photo)
+    require_same(name, extractor, record, photo, expected)
+    weights = packed_weights(RUNTIMES[runtime].pack(config, extractor, folder / WEIGHTS / name, copied), folder)
+    unloaded = PackedExtractor(config=config, weights=weights, record={})
+    ((_, loaded),) = RUNTIMES[runtime].load({name: unloaded}, folder, seed, "cpu")
+    vector = probe(loaded, photo)
+    require_vector(name, vector, expected)
+    return unloaded.model_copy(update={"record": json.loads(canonical(loaded.record))}), vector
+
+
+def versions(packed: Mapping[str, PackedExtractor], runtime: str, also: Collection[str] = ()) -> dict[str, str]:
+    """Returns the versions of the packages that suggesting with some extractors needs."""
+    needed = RUNTIMES[runtime].packages(extractor.record for extractor in packed.values())
+    return {package: version(package) for package in sorted({*PACKAGES, *needed, *also})}

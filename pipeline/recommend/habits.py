@@ -1,0 +1,117 @@
+"""The habits of users: the tags that each has used, counted. They are read by eye and quoted as reasons."""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import polars as pl
+from safetensors import SafetensorError, safe_open
+
+from pipeline.data.schema import TAGS, USER
+from pipeline.data.vocabulary import codes, vocabulary
+from pipeline.errors import ArtifactError, one_line
+from pipeline.files import write_safetensors
+
+METADATA = "users"
+"""The key of a file's metadata: the names of the users, as JSON."""
+
+
+@dataclass(frozen=True)
+class Habits:
+    """Counts of posts, by tag and by user. Tags are positions in a vocabulary that is kept elsewhere."""
+
+    posts: int
+    """The number of all posts."""
+    counts: np.ndarray
+    """Of each tag the number of all posts with it, int64 (T,)."""
+    users: Mapping[str, int]
+    """Of each user the number of posts, in order of their names."""
+    used: Mapping[str, np.ndarray]
+    """Of each user the number of posts with each tag used, int64 (2, tags used): positions, and numbers."""
+
+    @classmethod
+    def count(cls, posts: pl.DataFrame, tags: Sequence[str]) -> Self:
+        """Counts posts (columns user, tags)."""
+        of_user = {name: group[TAGS] for (name,), group in posts.group_by(USER)}
+        users = vocabulary(posts[USER])
+        return cls(
+            len(posts),
+            _count(posts[TAGS], tags),
+            {user: len(of_user[user]) for user in users},
+            {user: _sparse(_count(of_user[user], tags)) for user in users},
+        )
+
+    def of(self, user: str | None) -> np.ndarray:
+        """Returns the number of a user's posts with each tag, int64 (T,); zero for a user who is not known."""
+        counts = np.zeros_like(self.counts)
+        if user in self.used:
+            tags, numbers = self.used[user]
+            counts[tags] = numbers
+        return counts
+
+    def with_posts(self, user: str, posts: Sequence[Sequence[str]], tags: Sequence[str]) -> Self:
+        """Returns the habits with further posts of a user, each given by its tags."""
+        more = _count(pl.Series(posts, dtype=pl.List(pl.String)), tags)
+        users = self.users | {user: self.users.get(user, 0) + len(posts)}
+        return type(self)(
+            self.posts + len(posts),
+            self.counts + more,
+            {name: users[name] for name in sorted(users)},
+            {**self.used, user: _sparse(self.of(user) + more)},
+        )
+
+    def keep(self, users: Collection[str]) -> Self:
+        """Returns the habits of some users alone; what is counted of all posts stays."""
+        return type(self)(
+            self.posts,
+            self.counts,
+            {user: number for user, number in self.users.items() if user in users},
+            {user: used for user, used in self.used.items() if user in users},
+        )
+
+    def write(self, path: Path) -> None:
+        """Writes the counts as safetensors."""
+        used = [self.used[user] for user in self.users]
+        tensors = {
+            "posts": np.array([self.posts]),
+            "counts": self.counts,
+            "posts_of_user": np.array(list(self.users.values()), np.int64),
+            # The tags of all users, one user after the other.
+            "tags_of_user": np.array([tags.shape[1] for tags in used], np.int64),
+            "used": np.concatenate([np.zeros((2, 0), np.int64), *used], axis=1),
+        }
+        write_safetensors(tensors, {METADATA: json.dumps(list(self.users), ensure_ascii=False)}, path)
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Reads what `write` wrote. Raises ArtifactError when the file is missing or holds anything else."""
+        try:
+            with safe_open(path, "numpy") as file:
+                users = json.loads((file.metadata() or {})[METADATA])
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
+            ends = np.cumsum(tensors["tags_of_user"])[:-1]
+            of_user = np.split(tensors["used"], ends, axis=1) if users else []
+            return cls(
+                int(tensors["posts"][0]),
+                tensors["counts"],
+                dict(zip(users, tensors["posts_of_user"].tolist(), strict=True)),
+                dict(zip(users, of_user, strict=True)),
+            )
+        except FileNotFoundError:
+            raise ArtifactError(f"{path} does not exist.") from None
+        except (SafetensorError, KeyError, TypeError, ValueError, IndexError) as error:
+            raise ArtifactError(f"{path} does not hold the habits of users ({one_line(error)}).") from None
+
+
+def _count(posts: pl.Series, tags: Sequence[str]) -> np.ndarray:
+    """Counts the posts of each tag, int64 (T,); tags that are not in the vocabulary are left out."""
+    positions = codes(posts.list.unique().explode().drop_nulls(), tags)
+    return np.bincount(positions[positions >= 0], minlength=len(tags)).astype(np.int64)
+
+
+def _sparse(counts: np.ndarray) -> np.ndarray:
+    (used,) = np.nonzero(counts)
+    return np.stack([used, counts[used]])

@@ -1,0 +1,178 @@
+"""The recommender: tags for new photos of a known, unknown or new user, with probabilities and reasons."""
+
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import polars as pl
+
+from pipeline.data.photo import PhotoError, PhotoFile
+from pipeline.data.schema import PHOTO, TAGS, USER
+from pipeline.features.store import Features
+from pipeline.models.ranking import top_tags
+from pipeline.recommend.bundle import Bundle
+from pipeline.recommend.network import PhotoReader, PhotoVectors
+
+Post = tuple[PhotoVectors, Sequence[str]]
+"""A photo, and the tags that its user accepted."""
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One of the addends of a suggestion's score."""
+
+    part: str
+    """Its ground: user, photo, an extractor, bias, given, or a name of the model's own."""
+    score: float
+    """The addend."""
+    words: str
+    """The ground as a person reads it; empty where it is none."""
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A tag that fits a photo."""
+
+    tag: str
+    """The tag."""
+    score: float
+    """The model's score, the higher the better."""
+    probability: float
+    """The probability that the user takes the tag."""
+    why: tuple[Reason, ...]
+    """The addends of the score, the largest first."""
+
+
+class Recommender:
+    """A recommender, for use in a `with` block by one thread at a time."""
+
+    def __init__(self, bundle: Bundle, reader: PhotoReader, accepted: Mapping[str, Sequence[Post]] | None = None):
+        """Makes a recommender from a bundle, and the posts that users have accepted since, by user."""
+        self._bundle, self._reader, self._accepted = bundle, reader, accepted or {}
+        self._model, self._habits = bundle.model, bundle.habits
+        for user, posts in self._accepted.items():
+            photos, features = self._seen([photo for photo, _ in posts])
+            tagged = photos.with_columns(pl.Series(TAGS, [tags for _, tags in posts], pl.List(pl.String)))
+            self._model = self._model.fold_in(user, tagged, features)
+            self._habits = self._habits.with_posts(user, [tags for _, tags in posts], self.tags)
+
+    @classmethod
+    def load(cls, folder: Path, device: str = "auto", workers: int = 0) -> Self:
+        """Loads a bundle.
+
+        device: cpu, cuda, mps or auto, for networks that torch runs. workers: processes that decode photos; with 0,
+        this one does.
+
+        Raises InputError for a folder that is no bundle, or that does not fit this version or these libraries, and
+        ArtifactError for a damaged one.
+        """
+        bundle = Bundle.read(folder)
+        return cls(bundle, PhotoReader(bundle.networks(device), workers))
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self._bundle.manifest.name
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """Words to show wherever results are shown, such as untrained weights."""
+        return self._bundle.manifest.labels
+
+    @property
+    def tags(self) -> Sequence[str]:
+        """The vocabulary, sorted: no other tag is ever suggested."""
+        return self._bundle.model.tags
+
+    @property
+    def users(self) -> Sequence[str]:
+        """The users whose habits it knows, sorted."""
+        return list(self._habits.users)
+
+    def vocabulary_of(self, user: str | None) -> Sequence[tuple[str, int]]:
+        """Lists all tags with the number of a user's posts: the user's own first, then the most popular ones."""
+        own, counts = self._habits.of(user), self._habits.counts
+        return [(self.tags[at], int(own[at])) for at in np.lexsort((-counts, -own))]
+
+    def vectors(
+        self, files: Iterable[PhotoFile], work: Path | None = None
+    ) -> Generator[PhotoVectors | PhotoError, None, None]:
+        """Computes all that the model sees of photos, in order; a file that is no photo gives its error.
+
+        Memory stays flat. With `work`, vectors are kept in that folder, and a run that was killed resumes.
+        """
+        return self._reader.read(files, work)
+
+    def rank(
+        self,
+        vectors: Sequence[PhotoVectors],
+        user: str | None,
+        *,
+        given: Sequence[str] = (),
+        exclude: Collection[str] = (),
+        count: int = 10,
+    ) -> list[list[Suggestion]]:
+        """Suggests tags for photos, best first.
+
+        user: None, or one who is not known: then the picture alone counts.
+        given: tags that the photos have already; they are not suggested again.
+        exclude: tags that are never suggested. Tags outside the vocabulary are ignored, here as in `given`.
+        """
+        if not vectors:
+            return []
+        photos, features = self._seen(vectors)
+        posts = photos.with_columns(pl.lit(user, pl.String).alias(USER))
+        scores = self._model.scores(posts, features)  # (photos, T)
+        parts = self._model.parts(posts, features)
+        excluded = np.isin(np.array(self.tags, dtype=object), [*given, *exclude])
+        top = top_tags(np.where(excluded, -np.inf, scores), min(count, int((~excluded).sum())))
+        return [
+            [self._suggestion(tag, scores[row], {name: part[row] for name, part in parts.items()}) for tag in best]
+            for row, best in enumerate(top)
+        ]
+
+    def suggest(
+        self,
+        photos: Sequence[PhotoFile],
+        user: str | None,
+        *,
+        given: Sequence[str] = (),
+        exclude: Collection[str] = (),
+        count: int = 10,
+    ) -> list[list[Suggestion] | PhotoError]:
+        """Suggests tags for photos as `rank` does; a file that is no photo gives its error."""
+        found = list(self.vectors(photos))
+        seen = [each for each in found if isinstance(each, PhotoVectors)]
+        ranked = iter(self.rank(seen, user, given=given, exclude=exclude, count=count))
+        return [next(ranked) if isinstance(each, PhotoVectors) else each for each in found]
+
+    def with_posts(self, user: str, posts: Sequence[Post]) -> Self:
+        """Returns a copy that has learnt further posts of a user. It shares the processes that decode."""
+        accepted = {**self._accepted, user: [*self._accepted.get(user, ()), *posts]}
+        return type(self)(self._bundle, self._reader, accepted)
+
+    def close(self) -> None:
+        """Ends the processes that decode, for all copies."""
+        self._reader.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _seen(self, vectors: Sequence[PhotoVectors]) -> tuple[pl.DataFrame, Features]:
+        """Returns photos as a frame and with their features. Their names are unique, and those of no known photo."""
+        photos = pl.Series(PHOTO, [f"{number} {photo.hash}" for number, photo in enumerate(vectors)], pl.String)
+        notes = self._bundle.model.extractors
+        raw = {name: np.stack([photo.vectors[name] for photo in vectors]) for name in notes}
+        scalings = {name: note.scaling for name, note in notes.items() if note.scaling is not None}
+        return photos.to_frame(), Features(photos, raw, scalings, {name: note.record for name, note in notes.items()})
+
+    def _suggestion(self, tag: int, scores: np.ndarray, parts: Mapping[str, np.ndarray]) -> Suggestion:
+        """Explains one tag, given by its position, of a photo with these scores (T,) and parts (T,)."""
+        why = [Reason(name, float(part[tag]), name) for name, part in parts.items()]
+        why.sort(key=lambda reason: -reason.score)
+        return Suggestion(self.tags[tag], float(scores[tag]), float(1 / (1 + np.exp(-scores[tag]))), tuple(why))

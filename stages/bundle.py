@@ -1,0 +1,123 @@
+"""Puts all that suggesting tags for new photos needs into one folder: model, habits, networks, figures, model card."""
+
+import shutil
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from pipeline.data.schema import TAGGED_POST, K
+from pipeline.errors import InputError
+from pipeline.evaluation.bootstrap import paired_bootstrap
+from pipeline.evaluation.metrics.measure import HEADLINE, Measure
+from pipeline.evaluation.ranking import rank
+from pipeline.features.record import UNTRAINED
+from pipeline.features.store import Features, read_store
+from pipeline.files import atomic_folder, read_parquet
+from pipeline.models.model import Model
+from pipeline.models.registry import load
+from pipeline.recommend.bundle import LICENCE, Bundle, pack, versions
+from pipeline.recommend.config import BEST
+from pipeline.recommend.habits import Habits
+from pipeline.recommend.manifest import FORMAT, Manifest, PackedExtractor
+from pipeline.recommend.network import PREPARATION
+from pipeline.training.task import TrainingTask
+from pipeline.training.tune import ChosenSettings, fit_chosen
+from project.command import command
+from project.explain import section
+from project.params import Params
+from project.stale import sweep
+
+
+def main(params: Params) -> str:
+    paths, config = params.paths, params.bundle
+    sweep([paths.settings_folder, paths.models_folder], params.models)
+    name = best(params) if config.model == BEST else config.model
+    chosen, tested = ChosenSettings.read(paths.settings(name)), load(paths.model(name))
+    features = read_store(paths.store(chosen.config.features))
+    train, test = (read_parquet(path, TAGGED_POST) for path in (paths.train, paths.test))
+    posts = pl.concat([train, test]) if config.fit == "all" else train
+    model = tested
+    if config.fit == "all":
+        with section(f"models.{name}"):
+            model = fit_chosen(
+                chosen, True, TrainingTask(posts, None, features, params.seed, chosen.measure), test
+            ).model
+    with atomic_folder(paths.bundle) as folder:
+        shutil.copyfile(LICENCE, folder / LICENCE)
+        extractors = {each: params.extractor(each) for each in model.extractors}
+        records = {each: note.record for each, note in model.extractors.items()}
+        with section("extractors"):
+            packed = pack(folder, extractors, records, params.seed, config.runtime, config.weights == "copied")
+        manifest = describe(params, name, model, chosen, posts, packed)
+        figures = measure(params, name, tested, test, features)
+        bundle = Bundle(folder, manifest, model, Habits.count(posts, model.tags), figures)
+        (bundle if config.users == "all" else bundle.keep([])).write(folder)
+    return f"bundle: {name}, fitted to {len(posts):,} posts, in {paths.bundle}"
+
+
+def best(params: Params) -> str:
+    """Names the model that did best on validation posts, of equal ones the first."""
+    scores = {name: ChosenSettings.read(params.paths.settings(name)).score for name in params.models}
+    measured = {name: score for name, score in scores.items() if score is not None}
+    if not measured:
+        raise InputError("No model was measured on validation posts: set bundle.model to a name under `models`.")
+    return max(measured, key=measured.__getitem__)
+
+
+def describe(
+    params: Params,
+    name: str,
+    model: Model,
+    chosen: ChosenSettings,
+    posts: pl.DataFrame,
+    packed: dict[str, PackedExtractor],
+) -> Manifest:
+    """Describes the model, its origin and its networks."""
+    seeded = any(note.record.get("weights") == UNTRAINED for note in model.extractors.values())
+    return Manifest(
+        format=FORMAT,
+        name=name,
+        kind=model.config.kind,
+        labels=[*params.active_source.labels, *(["seeded weights"] if seeded else [])],
+        users="all",
+        fitted_on={
+            "source": params.source,
+            "recipe": params.recipe,
+            "posts": len(posts),
+            "kinds of posts": "training and test" if params.bundle.fit == "all" else "training",
+            "epochs": chosen.epoch,
+        },
+        preparation=PREPARATION,
+        runtime=params.bundle.runtime,
+        seed=params.seed,
+        extractors=packed,
+        versions=versions(packed, params.bundle.runtime),
+    )
+
+
+def measure(params: Params, name: str, tested: Model, test: pl.DataFrame, features: Features) -> dict[str, Any]:
+    """Measures the tested model by all metrics at each K, with intervals."""
+    config = params.report
+    intervals = paired_bootstrap(
+        {name: rank(tested, test, features)}, config, np.random.default_rng(config.seed)
+    ).intervals
+    measures = [
+        {"name": f"{row['metric']}@{row[K]}", "label": Measure(row["metric"], row[K]).label, "at": row[K]}
+        | {bound: round(row[bound], 6) for bound in ("value", "low", "high")}
+        for row in intervals.to_dicts()
+    ]
+    return {
+        "data": f"source {params.source}, recipe {params.recipe}",
+        "posts": len(test),
+        "level": config.level,
+        "resamples": config.resamples,
+        "headline": HEADLINE.k,
+        "measures": measures,
+    }
+
+
+app = command(main)
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,125 @@
+"""A small bundle of real networks, and all that it was made of."""
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+
+import numpy as np
+import polars as pl
+import torch
+
+from pipeline.data.photo import Photo, PhotoFile
+from pipeline.data.schema import POST_TYPES
+from pipeline.features.config import NetworkConfig
+from pipeline.features.networks.torchvision.config import TorchvisionConfig
+from pipeline.features.networks.ultralytics.config import UltralyticsConfig
+from pipeline.features.record import features_table
+from pipeline.features.store import Features, StoreConfig, build_store, read_store
+from pipeline.files import sha256, write_parquet
+from pipeline.models.model import Model
+from pipeline.recommend.bundle import LICENCE, Bundle, pack, versions
+from pipeline.recommend.habits import Habits
+from pipeline.recommend.manifest import FORMAT, Manifest
+from pipeline.recommend.network import PREPARATION, PhotoReader
+from tests.support.extraction import noise_photo
+from tests.support.extractors import SAMPLE_DETECTOR
+from tests.support.models import fitted
+
+SEED = 3
+PHOTOS = 20
+CONFIGS = {
+    "image": TorchvisionConfig(
+        kind="torchvision",
+        backbone="squeezenet1_1",
+        input_size=64,
+        precision="float32",
+        weights={"kind": "seeded"},
+    ),
+    "objects": UltralyticsConfig(
+        kind="ultralytics",
+        detector=str(SAMPLE_DETECTOR),
+        sha256=sha256(SAMPLE_DETECTOR),
+        input_size=64,
+        precision="float32",
+    ),
+}
+FIGURES = {
+    "data": "20 photos of noise",
+    "posts": 4,
+    "level": 0.95,
+    "resamples": 50,
+    "headline": 5,
+    "measures": [{"name": "f1@5", "label": "F1@5", "at": 5, "value": 0.5, "low": 0.4, "high": 0.6}],
+}
+
+
+@dataclass(frozen=True)
+class World:
+    """Photos of noise whose users have tags of their own, and a model that was fitted to them."""
+
+    photos: list[Photo]
+    posts: pl.DataFrame
+    features: Features
+    model: Model
+
+    @property
+    def files(self) -> list[PhotoFile]:
+        return [PhotoFile(photo.id, photo.jpeg) for photo in self.photos]
+
+
+def networks() -> dict:
+    """Loads the networks."""
+    return {name: config.load(SEED, torch.device("cpu")) for name, config in CONFIGS.items()}
+
+
+@cache
+def world(kind: str = "pitf", features: str = "image+objects") -> World:
+    """Makes a world with a model of some kind, which sees some features."""
+    photos = [noise_photo(number) for number in range(PHOTOS)]
+    loaded = {name: network for name, network in networks().items() if name in features}
+    with PhotoReader(loaded) as reader:
+        seen = list(reader.read(PhotoFile(photo.id, photo.jpeg) for photo in photos))
+    users, names = ["ann", "bob", "cem", "zoë"], [photo.id for photo in photos]
+    rows = [
+        (users[number % 4], name, sorted({f"of {users[number % 4]}", f"tag {number % 3}", f"tag {number % 5}"}))
+        for number, name in enumerate(names)
+    ]
+    posts = pl.DataFrame(rows, POST_TYPES, orient="row")
+    tables = {
+        name: pl.DataFrame(features_table(names, np.stack([each.vectors[name] for each in seen]), network.record))
+        for name, network in loaded.items()
+    }
+    records = {name: network.record for name, network in loaded.items()}
+    photo_names = pl.Series(names)
+    store = build_store(tables, records, photo_names, photo_names, StoreConfig(scaling="standardise", threshold=0.0))
+    path = Path(mkdtemp(prefix="world-")) / "store.parquet"
+    write_parquet(store, path)
+    stored = read_store(path)
+    return World(photos, posts, stored, fitted(kind, features, posts, stored))
+
+
+def write_bundle(
+    folder: Path, of: World, configs: dict[str, NetworkConfig] = CONFIGS, runtime: str = "torch", copied: bool = True
+) -> Path:
+    """Writes the bundle of a world's model."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / LICENCE).write_text("A licence.\n")
+    notes = of.model.extractors
+    used = {name: configs[name] for name in notes}
+    packed = pack(folder, used, {name: note.record for name, note in notes.items()}, SEED, runtime, copied)
+    manifest = Manifest(
+        format=FORMAT,
+        name="small",
+        kind=of.model.config.kind,
+        labels=["seeded weights"],
+        users="all",
+        fitted_on={"posts": len(of.posts)},
+        preparation=PREPARATION,
+        runtime=runtime,
+        seed=SEED,
+        extractors=packed,
+        versions=versions(packed, runtime),
+    )
+    Bundle(folder, manifest, of.model, Habits.count(of.posts, of.model.tags), FIGURES).write(folder)
+    return folder
