@@ -49,8 +49,8 @@ lint: $(INSTALLED_DEV)  ## check the style
 	ruff check .
 	ruff format --check .
 
-clean:  ## delete the environment and what can be computed again; not the artifacts, not a crawl's journal (.work/nus-wide)
-	rm -rf $(VENV) $(PEERS) .work/training .work/sample .work/table .work/features .work/seconds
+clean:  ## delete the environment and what can be computed again; not the artifacts, not journals (.work/nus-wide, .work/keywords)
+	rm -rf $(VENV) $(PEERS) .work/training .work/sample .work/table .work/features .work/suggest .work/seconds
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@echo "Making $(VENV) and installing the pinned dependencies (about 6 GB, some minutes)."

@@ -40,7 +40,9 @@ def meter(title: str, total: int, unit: str = "", done: int = 0) -> Iterator[Met
     rate = TextColumn("{task.fields[rate]}")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn(unit), rate)
     notes = TextColumn("{task.fields[note]}")
-    with Progress(*columns, notes, TimeRemainingColumn(), console=console, transient=True) as progress:
+    # Standard output goes through the bar's console only where both are the same terminal.
+    shown = {"console": console, "transient": True, "redirect_stdout": sys.stdout.isatty()}
+    with Progress(*columns, notes, TimeRemainingColumn(), **shown) as progress:
         yield _Bar(progress, title, total, done)
 
 

@@ -52,8 +52,8 @@ class Options:
         """Raises InputError for options that exclude each other; `typed` are those on the command line."""
 
 
-def command(main: Callable[..., str], stage: bool = True) -> typer.Typer:
-    """Makes the app of a stage or command from a function that returns its closing line.
+def command(main: Callable[..., str | None], stage: bool = True) -> typer.Typer:
+    """Makes the app of a stage or command from a function that returns its closing line, if it has one.
 
     `main` takes `params` (the validated parameters), `file` (the path of their file) or neither, and its own arguments.
     The app adds `--debug` and, unless it takes neither, `--params`. It prints an error that the user can mend as one
@@ -74,7 +74,8 @@ def command(main: Callable[..., str], stage: bool = True) -> typer.Typer:
                 names = [str(arguments[name]) for name, parameter in wanted.items() if is_argument(parameter)]
                 record_seconds(given["params"], "@".join([name_of(main), *names]), seconds)
                 line = f"{line} ({seconds:.1f} s)"
-        print(line)
+        if line is not None:
+            print(line)
 
     own = [parameter for parameter in expanded(wanted, groups) if parameter.name not in READERS]
     shared = SHARED if READERS.keys() & wanted.keys() else SHARED[1:]

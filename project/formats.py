@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING
 
 from pipeline.data.schema import PHOTO, TAG
 from pipeline.keywords.xmp import is_keyword
+from project.terminal import printable
 
 if TYPE_CHECKING:
     from pipeline.recommend.recommender import Suggestion
 
-JOINERS = "\u200c\u200d"
-"""Invisible characters that belong to words and emoji."""
 FORMULA = ("=", "+", "-", "@")
 """The first characters of a cell that a spreadsheet takes for a formula."""
 
@@ -126,13 +125,3 @@ def cell(value: object) -> str:
     """Returns a text as a cell of a spreadsheet, which no program takes for a formula."""
     text = printable(value)
     return f"'{text}" if text.lstrip().startswith(FORMULA) else text
-
-
-def printable(value: object) -> str:
-    """Returns a text for a terminal: with escapes for control characters and for those that turn the direction."""
-    return "".join(
-        character
-        if character.isprintable() or character in JOINERS
-        else character.encode("unicode_escape").decode("ascii")
-        for character in str(value)
-    )

@@ -6,6 +6,10 @@ from pathlib import Path
 ARTIFACTS = Path("artifacts")
 WORK = Path(".work")
 """Resumable work and notes that are not results: ignored by git and DVC, safe to delete."""
+VECTORS = WORK / "suggest"
+"""Vectors of photos that tags were suggested for, by which a killed run resumes."""
+KEYWORDS = WORK / "keywords"
+"""The journal of keywords that were written, by which they are taken back."""
 
 
 @dataclass(frozen=True)

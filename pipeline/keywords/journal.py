@@ -5,6 +5,7 @@ changes, and holds the bytes that the change takes away: few, because a change l
 """
 
 import base64
+import fcntl
 import hashlib
 import json
 import os
@@ -14,8 +15,6 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Self
-
-from filelock import FileLock, Timeout
 
 from pipeline.errors import InputError
 
@@ -103,11 +102,12 @@ class Journal:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         self._folder.mkdir(parents=True, exist_ok=True)
-        try:
-            with FileLock(self._folder / "lock", timeout=0):
-                yield
-        except Timeout:
-            raise InputError("Another run is writing, or being taken back: wait until it ends.") from None
+        with (self._folder / "lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # The system unlocks it when this process is killed.
+            except BlockingIOError:
+                raise InputError("Another run is writing, or being taken back: wait until it ends.") from None
+            yield
 
 
 class Run:

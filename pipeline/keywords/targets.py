@@ -1,11 +1,13 @@
 """The files that keywords of a photo are written to: its sidecar, or the photo itself."""
 
-from collections.abc import Callable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.keywords import xmp
 from pipeline.keywords.containers import container_of
-from pipeline.keywords.xmp import FLAT, add, is_keyword, read
+from pipeline.keywords.xmp import is_keyword
 
 
 @dataclass(frozen=True)
@@ -26,42 +28,55 @@ class Change:
     keep_time: bool
 
 
-Target = Callable[[Path, Sequence[str]], Change | None]
-"""A function that adds tags to a file of a photo; None when it has them all.
+class Target(ABC):
+    """A kind of file that holds the keywords of a photo."""
 
-Tags that are no keywords are left out. Raises KeywordError for a file that must stay as it is.
-"""
+    @abstractmethod
+    def locate(self, photo: Path) -> Path:
+        """Locates the file of a photo."""
 
+    @abstractmethod
+    def add(self, photo: Path, tags: Sequence[str]) -> Change | None:
+        """Adds tags to the file of a photo; None when it has them all.
 
-def sidecar_of(photo: Path) -> Path:
-    """Locates the sidecar of a photo, as darktable, digiKam and Immich name it: photo.jpg.xmp."""
-    return photo.with_name(f"{photo.name}.xmp")
-
-
-def to_sidecar(photo: Path, tags: Sequence[str]) -> Change | None:
-    """Adds tags to a photo's sidecar, which is made where there is none; the photo stays as it is."""
-    path, tags = sidecar_of(photo), [tag for tag in tags if is_keyword(tag)]
-    old = path.read_bytes() if path.exists() else None
-    if not tags or (new := add(old, tags, photo.read_bytes())) is old:
-        return None
-    return Change(path, old, new, _missing(tags, old), keep_time=False)
+        Tags that are no keywords are left out. Raises KeywordError for a file that must stay as it is.
+        """
 
 
-def to_file(photo: Path, tags: Sequence[str]) -> Change | None:
-    """Adds tags to a photo's own metadata; the other bytes of the file and its time of modification stay."""
-    old, tags = photo.read_bytes(), [tag for tag in tags if is_keyword(tag)]
-    container = container_of(old)
-    packet = container.find(old)
-    if not tags or (new := add(packet, tags, old)) is packet:
-        return None
-    return Change(photo, old, container.put(old, new), _missing(tags, packet), keep_time=True)
+class Sidecar(Target):
+    """The file beside a photo, named as by darktable, digiKam and Immich: photo.jpg.xmp. The photo stays as it is."""
+
+    def locate(self, photo: Path) -> Path:
+        return photo.with_name(f"{photo.name}.xmp")
+
+    def add(self, photo: Path, tags: Sequence[str]) -> Change | None:
+        path, tags = self.locate(photo), [tag for tag in tags if is_keyword(tag)]
+        old = path.read_bytes() if path.exists() else None
+        if not tags or (new := xmp.add(old, tags, photo.read_bytes())) is old:
+            return None
+        return Change(path, old, new, _missing(tags, old), keep_time=False)
+
+
+class Embedded(Target):
+    """The photo itself: the other bytes of the file and its time of modification stay."""
+
+    def locate(self, photo: Path) -> Path:
+        return photo
+
+    def add(self, photo: Path, tags: Sequence[str]) -> Change | None:
+        old, tags = photo.read_bytes(), [tag for tag in tags if is_keyword(tag)]
+        container = container_of(old)
+        packet = container.find(old)
+        if not tags or (new := xmp.add(packet, tags, old)) is packet:
+            return None
+        return Change(photo, old, container.put(old, new), _missing(tags, packet), keep_time=True)
 
 
 def _missing(tags: Sequence[str], packet: bytes | None) -> list[str]:
     """Returns the tags that are no keywords of a packet yet."""
-    known = read(packet)[FLAT] if packet else ()
+    known = xmp.read(packet)[xmp.FLAT] if packet else ()
     return [tag for tag in tags if tag not in known]
 
 
-TARGETS: dict[str, Target] = {"sidecar": to_sidecar, "file": to_file}
-"""The targets by name."""
+TARGETS: dict[str, Target] = {"sidecar": Sidecar(), "file": Embedded()}
+"""The kinds of files by name."""

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from pipeline.keywords.journal import Journal
-from pipeline.keywords.targets import to_file, to_sidecar
+from pipeline.keywords.targets import TARGETS
 from pipeline.keywords.xmp import FLAT, KeywordError, read, sidecar
 from tests.support.keywords import DARKTABLE
 
@@ -19,7 +19,7 @@ def photo(tmp_path):
 
 
 def test_a_sidecar_is_made_beside_the_photo(photo):
-    change = to_sidecar(photo, ["cat", "night"])
+    change = TARGETS["sidecar"].add(photo, ["cat", "night"])
     assert (change.path.name, change.old, change.added, change.keep_time) == (
         "photo.jpg.xmp",
         None,
@@ -31,27 +31,27 @@ def test_a_sidecar_is_made_beside_the_photo(photo):
 
 def test_a_sidecar_that_is_there_gets_what_it_lacks(photo):
     photo.with_name("photo.jpg.xmp").write_text(DARKTABLE)
-    change = to_sidecar(photo, ["old", "night"])
+    change = TARGETS["sidecar"].add(photo, ["old", "night"])
     assert (change.old, change.added) == (DARKTABLE.encode(), ["night"])
     assert read(change.new)[FLAT] == ["old", "night"]
 
 
-@pytest.mark.parametrize("target", [to_sidecar, to_file])
+@pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
 def test_nothing_is_missing_the_second_time(photo, target):
-    change = target(photo, ["cat"])
+    change = target.add(photo, ["cat"])
     change.path.write_bytes(change.new)
-    assert target(photo, ["cat"]) is None
-    assert target(photo, ["cat", "dog"]).added == ["dog"]
+    assert target.add(photo, ["cat"]) is None
+    assert target.add(photo, ["cat", "dog"]).added == ["dog"]
 
 
-@pytest.mark.parametrize("target", [to_sidecar, to_file])
+@pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
 def test_tags_that_are_no_keywords_are_left_out(photo, target):
-    assert target(photo, ["two\nlines", ""]) is None
-    assert target(photo, ["two\nlines", "cat"]).added == ["cat"]
+    assert target.add(photo, ["two\nlines", ""]) is None
+    assert target.add(photo, ["two\nlines", "cat"]).added == ["cat"]
 
 
 def test_a_photo_is_written_into_with_its_picture_as_it_was(photo):
-    change = to_file(photo, ["cat"])
+    change = TARGETS["file"].add(photo, ["cat"])
     assert (change.path, change.keep_time) == (photo, True)
     with Image.open(photo) as before, Image.open(io.BytesIO(change.new)) as after:
         assert before.tobytes() == after.tobytes()
@@ -61,19 +61,19 @@ def test_a_photo_is_written_into_with_its_picture_as_it_was(photo):
 def test_a_broken_sidecar_and_another_format_are_refused(photo, tmp_path):
     photo.with_name("photo.jpg.xmp").write_bytes(sidecar(["cat"])[:500])
     with pytest.raises(KeywordError, match="is not XMP"):
-        to_sidecar(photo, ["night"])
+        TARGETS["sidecar"].add(photo, ["night"])
     gif = tmp_path / "photo.gif"
     Image.new("RGB", (8, 8)).save(gif)
     with pytest.raises(KeywordError, match="only a sidecar"):
-        to_file(gif, ["night"])
+        TARGETS["file"].add(gif, ["night"])
 
 
-@pytest.mark.parametrize("target", [to_sidecar, to_file])
+@pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
 def test_what_is_written_is_taken_back_byte_for_byte(photo, tmp_path, target):
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
     journal = Journal(tmp_path / "journal")
     with journal.run() as run:
-        change = target(photo, ["cat"])
+        change = target.add(photo, ["cat"])
         run.write(change.path, change.old, change.new, change.keep_time)
     assert change.path.read_bytes() == change.new
     journal.undo()

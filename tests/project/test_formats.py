@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pipeline.keywords.xmp import is_keyword
-from project.formats import FORMATS, cell, printable
+from project.formats import FORMATS, cell
+from project.terminal import printable
 from tests.support.exiftool import exiftool, needs_exiftool
 from tests.support.keywords import MADE_TAGS
 

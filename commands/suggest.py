@@ -1,0 +1,102 @@
+"""Suggests tags for photos, each with its probability and the reasons for it.
+
+The photos are files, folders or a list; a run of many that was killed resumes. With --write, what is suggested becomes
+keywords that photo managers read, in sidecars or in the photos, and `tagrec undo` takes the last such run back.
+"""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from pipeline.data.photo import PhotoError
+from pipeline.features.extraction.device import cores
+from pipeline.progress import track
+from project.command import Options, command
+from project.formats import FORMATS
+from project.keywords import KeywordOptions
+from project.paths import VECTORS
+from project.photos import Found, find_photos
+from project.recommending import FEW, RecommenderOptions, load_recommender, suggest
+from project.terminal import counted, results, say
+
+if TYPE_CHECKING:
+    from pipeline.recommend.network import PhotoVectors
+    from pipeline.recommend.recommender import Recommender, Suggestion
+
+
+@dataclass(frozen=True)
+class TagOptions(Options):
+    """The tags that are suggested."""
+
+    user: Annotated[
+        str | None, typer.Option(help="The user whose habits count; without one, and for strangers, the picture alone.")
+    ] = None
+    top: Annotated[int, typer.Option(min=1, help="Tags for a photo, at most.")] = 10
+    at_least: Annotated[float, typer.Option(min=0, max=1, help="The least probability of a tag.")] = 0.0
+    given: Annotated[list[str], typer.Option(help="A tag that the photos have already; once for each.")] = ()
+    exclude: Annotated[list[str], typer.Option(help="A tag that is never suggested; once for each.")] = ()
+
+    def rank(self, recommender: "Recommender", photos: "Sequence[PhotoVectors]") -> "list[list[Suggestion]]":
+        """Returns the suggestions for each photo that are probable enough."""
+        ranked = recommender.rank(photos, self.user, given=self.given, exclude=self.exclude, count=self.top)
+        return [[each for each in tags if each.probability >= self.at_least] for tags in ranked]
+
+
+def main(
+    photos: Annotated[list[str], typer.Argument(help="Photos, folders, or - for a list on standard input.")],
+    file: Path,
+    tags: TagOptions,
+    keywords: KeywordOptions,
+    options: RecommenderOptions,
+    format: Annotated[Literal[*FORMATS], typer.Option(help="The form of the results.")] = "table",
+    output: Annotated[Path | None, typer.Option(help="The file of results: by default standard output.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="End with code 2 when a photo cannot be used.")] = False,
+) -> None:
+    found = find_photos(photos, sys.stdin.buffer)
+    paths, form, broken = found.photos, FORMATS[format], 0
+    workers = (cores() + 1) // 2 if len(paths) >= FEW else 0
+    with (
+        load_recommender(options, file, workers) as recommender,
+        keywords.writer() as writer,
+        results(output) as write,
+    ):
+        announce(recommender, found, tags)
+        suggested = suggest(recommender, paths, VECTORS, partial(tags.rank, recommender))
+        write(form.head())
+        for path, result in track(suggested, "Suggesting", len(paths), "photos"):
+            if isinstance(result, PhotoError):
+                say(f"{path}: {result.reason}.")
+                write(form.broken(path, result.reason))
+                broken += 1
+                continue
+            write(form.photo(path, result))
+            if writer:
+                writer.add(path, [suggestion.tag for suggestion in result])
+    counts = counted(len(paths) - broken, "photos") + (f", {broken:,} that cannot be used" if broken else "")
+    say(f"suggest: {counts}" + (f"; {writer.summary()}" if writer else ""))
+    if strict and (broken or (writer and writer.refused)):
+        raise typer.Exit(2)
+
+
+def announce(recommender: "Recommender", found: Found, tags: TagOptions) -> None:
+    """Says what will be done, what the model rests on, and what is left out or has no effect."""
+    known = tags.user in recommender.users
+    say(f"{counted(len(found.photos), 'photos')}, {recommender.name}, {f'user {tags.user}' if known else 'no user'}")
+    if recommender.labels:
+        say(f"The suggestions rest on {', '.join(recommender.labels)}.")
+    if tags.user is not None and not known:
+        say(f"The bundle knows no user {tags.user!r}: the suggestions come from the pictures alone.")
+    vocabulary = set(recommender.tags)
+    if unknown := [tag for tag in (*tags.given, *tags.exclude) if tag not in vocabulary]:
+        say(f"The model has no tag {', '.join(map(repr, unknown))}: that has no effect.")
+    if found.others:
+        kinds = ", ".join(f"{count:,} {suffix or 'without suffix'}" for suffix, count in found.others.most_common(5))
+        say(f"Left out: {counted(found.others.total(), 'other files')} ({kinds}).")
+
+
+app = command(main, stage=False)

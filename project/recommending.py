@@ -1,0 +1,100 @@
+"""The recommender of the commands: loaded from the bundle that they name, and led through many photos."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline.data.photo import PhotoError, PhotoFile
+from pipeline.errors import InputError
+from pipeline.features.config import BATCH
+from pipeline.sources.photo_files import LARGEST
+from project.command import Options, read_params
+
+if TYPE_CHECKING:
+    from pipeline.recommend.network import PhotoVectors
+    from pipeline.recommend.recommender import Recommender, Suggestion
+
+FEW = BATCH
+"""The number of photos from which on they are computed in batches, and their vectors kept."""
+
+
+@dataclass(frozen=True)
+class RecommenderOptions(Options):
+    """The bundle, and the machine's part in its speed."""
+
+    bundle: Annotated[
+        Path | None, typer.Option("--bundle", help="The bundle's folder: by default that of the file of parameters.")
+    ] = None
+    device: Annotated[
+        str, typer.Option("--device", envvar="TAGREC_DEVICE", help="cpu, cuda, mps, or auto: a GPU if there is one.")
+    ] = "auto"
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            envvar="TAGREC_WORKERS",
+            min=0,
+            help="Processes that decode photos: by default one per two cores for many photos, and none for a few.",
+        ),
+    ] = None
+
+
+def load_recommender(options: RecommenderOptions, params: Path, workers: int) -> "Recommender":
+    """Loads the recommender of the bundle that is named, or else of the one that the parameters lead to.
+
+    workers: processes that decode photos, unless the options name a number.
+    """
+    from pipeline.recommend.recommender import Recommender
+
+    folder = options.bundle or default_bundle(params)
+    return Recommender.load(folder, options.device, workers if options.workers is None else options.workers)
+
+
+def default_bundle(params: Path) -> Path:
+    """Locates the bundle of the source and recipe in params.yaml. Raises InputError when it is not made yet."""
+    if not params.exists():
+        raise InputError(f"There is no bundle: name its folder by --bundle, or run where {params} is.")
+    folder = read_params(params).paths.bundle
+    if not folder.is_dir():
+        raise InputError(f"{folder} does not exist: run `dvc repro bundle`, or name another bundle by --bundle.")
+    return folder
+
+
+def suggest(
+    recommender: "Recommender",
+    paths: Sequence[Path],
+    work: Path,
+    rank: "Callable[[Sequence[PhotoVectors]], Sequence[Sequence[Suggestion]]]",
+) -> "Iterator[tuple[Path, Sequence[Suggestion] | PhotoError]]":
+    """Yields the suggestions for each photo, in order; a photo that cannot be read yields its error.
+
+    work: the folder in which the vectors of many photos are kept, so that a killed run resumes.
+    rank: the function from photos' vectors to suggestions for each of them.
+    """
+    unreadable: dict[Path, PhotoError] = {}
+    files = _read(paths, unreadable)
+    found = recommender.vectors(list(files)) if len(paths) < FEW else recommender.vectors(files, work)
+    pairs = zip(paths, found, strict=True)
+    while some := list(islice(pairs, BATCH)):
+        ranked = iter(rank([vectors for _, vectors in some if not isinstance(vectors, PhotoError)]))
+        for path, vectors in some:
+            yield path, unreadable.get(path, vectors) if isinstance(vectors, PhotoError) else next(ranked)
+
+
+def _read(paths: Sequence[Path], unreadable: dict[Path, PhotoError]) -> Iterator[PhotoFile]:
+    """Yields the files; one that cannot be read is noted with the reason, and empty, which no photo is."""
+    for path in paths:
+        data = b""
+        try:
+            if path.stat().st_size > LARGEST:
+                raise PhotoError("too large")
+            data = path.read_bytes()
+        except PhotoError as error:
+            unreadable[path] = error
+        except OSError as error:
+            unreadable[path] = PhotoError((error.strerror or str(error)).lower())
+        yield PhotoFile(str(path), data)

@@ -1,0 +1,54 @@
+"""Text for the terminal: results on standard output, notes on standard error, no control characters in either."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import typer
+
+from pipeline.files import atomic
+
+JOINERS = "\u200c\u200d"
+"""Invisible characters that belong to words and emoji."""
+
+Write = Callable[[str], object]
+
+
+def printable(value: object) -> str:
+    """Returns a text with escapes for control characters, and for those that turn the direction."""
+    return "".join(
+        character
+        if character.isprintable() or character in JOINERS
+        else character.encode("unicode_escape").decode("ascii")
+        for character in str(value)
+    )
+
+
+def counted(number: int, things: str) -> str:
+    """Returns a number with its noun, which is given in the plural: 1 photo, 2,000 photos."""
+    return f"{number:,} {things.removesuffix('s') if number == 1 else things}"
+
+
+def say(sentence: str) -> None:
+    """Prints a note on standard error, where it is no part of the results."""
+    print(printable(sentence), file=sys.stderr)
+
+
+@contextmanager
+def results(file: Path | None) -> Iterator[Write]:
+    """Yields the function that writes results: to a file, which appears when all are there, or to standard output.
+
+    Names that are no text in the output's encoding have escapes there.
+    """
+    if file is not None:
+        with atomic(file) as temporary, temporary.open("w", encoding="utf-8", errors="backslashreplace") as stream:
+            yield stream.write
+        return
+    sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        yield lambda text: print(text, end="", flush=True)
+    except BrokenPipeError:  # A reader such as head has had enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit() from None

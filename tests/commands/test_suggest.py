@@ -1,0 +1,219 @@
+"""`tagrec suggest` and `tagrec undo`: photos in, suggestions out, keywords written on request and taken back."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from commands import suggest, undo
+from pipeline.keywords.xmp import FLAT, read
+from project import recommending
+from tests.support.fake_recommender import FakeRecommender, photo_of
+from tests.support.keywords import DARKTABLE
+
+
+@pytest.fixture(autouse=True)
+def fake(monkeypatch) -> FakeRecommender:
+    fake = FakeRecommender()
+    monkeypatch.setattr(suggest, "load_recommender", lambda *_: fake)
+    return fake
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Path:
+    """A folder with photos, one of them broken, and another file; the current folder is above it."""
+    monkeypatch.chdir(tmp_path)
+    folder = Path("photos")
+    folder.mkdir()
+    for colour in ("blue", "green", "red"):
+        (folder / f"{colour}.jpg").write_bytes(photo_of(colour))
+    (folder / "broken.jpg").write_bytes(b"no photo")
+    (folder / "notes.txt").touch()
+    return folder
+
+
+def run(*arguments: str | Path, app=suggest.app, input: bytes | None = None):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], input=input)
+
+
+def first_tags(output: str) -> dict[str, str]:
+    """Reads the first tag of each photo from JSON lines."""
+    lines = [json.loads(line) for line in output.splitlines()]
+    return {Path(line["photo"]).name: line["suggestions"][0]["tag"] for line in lines if "suggestions" in line}
+
+
+def test_each_photo_of_a_folder_gets_its_tags(folder):
+    done = run(folder, "--user", "bob", "--format", "jsonl")
+    assert done.exit_code == 0
+    assert first_tags(done.stdout) == {"blue.jpg": "blue", "green.jpg": "green", "red.jpg": "red"}
+    assert json.loads(done.stdout.splitlines()[1]) == {"photo": "photos/broken.jpg", "error": "not an image"}
+
+
+def test_notes_are_no_results(folder):
+    done = run(folder, "--user", "carl", "--given", "no such tag", "--exclude", "red")
+    for note in (
+        "4 photos, fake, no user",
+        "The suggestions rest on seeded weights.",
+        "The bundle knows no user 'carl': the suggestions come from the pictures alone.",
+        "The model has no tag 'no such tag': that has no effect.",
+        "Left out: 1 other file (1 .txt).",
+        "photos/broken.jpg: not an image.",
+        "suggest: 3 photos, 1 that cannot be used",
+    ):
+        assert note in done.stderr.splitlines()
+        assert note not in done.stdout
+
+
+def test_a_list_on_standard_input(folder):
+    done = run("-", "--format", "jsonl", input=f"{folder}/red.jpg\n{folder}/absent.jpg\n".encode())
+    assert first_tags(done.stdout) == {"red.jpg": "red"}
+    assert "photos/absent.jpg: no such file or directory." in done.stderr
+
+
+def test_given_and_excluded_tags_are_not_suggested(folder):
+    done = run(folder / "red.jpg", "--given", "red", "--exclude", "orange", "--format", "jsonl")
+    (line,) = done.stdout.splitlines()
+    assert not {"red", "orange"} & {each["tag"] for each in json.loads(line)["suggestions"]}
+
+
+def test_top_and_at_least_bound_the_tags(folder):
+    (line,) = run(folder / "red.jpg", "--top", "3", "--format", "jsonl").stdout.splitlines()
+    probabilities = [each["probability"] for each in json.loads(line)["suggestions"]]
+    assert len(probabilities) == 3
+    bound = (probabilities[0] + probabilities[1]) / 2
+    (line,) = run(folder / "red.jpg", "--at-least", bound, "--format", "jsonl").stdout.splitlines()
+    assert len(json.loads(line)["suggestions"]) == 1
+
+
+def test_strict_ends_with_code_2_after_all_photos(folder):
+    done = run(folder, "--strict", "--format", "jsonl")
+    assert done.exit_code == 2
+    assert len(first_tags(done.stdout)) == 3
+    assert run(folder / "red.jpg", "--strict").exit_code == 0
+
+
+def test_an_output_file_appears_when_all_are_done(folder, monkeypatch):
+    assert run(folder, "--output", "tags.csv", "--format", "csv").stdout == ""
+    whole = Path("tags.csv").read_text()
+    assert whole.startswith("photo,tag,probability,score,why\n")
+    monkeypatch.setattr(FakeRecommender, "rank", lambda *_, **__: 1 / 0)
+    assert run(folder, "--output", "tags.csv").exit_code == 1
+    assert Path("tags.csv").read_text() == whole
+
+
+def test_many_photos_are_streamed_with_vectors_kept_and_few_are_not(folder, monkeypatch):
+    seen, original = [], FakeRecommender.vectors
+
+    def vectors(self, files, work=None):
+        seen.append((isinstance(files, list), work))
+        return (outcome for file in files for outcome in original(self, [file]))
+
+    monkeypatch.setattr(FakeRecommender, "vectors", vectors)
+    for number in range(40):
+        (folder / f"{number}.jpg").write_bytes(photo_of((number, 0, 0)))
+    assert len(first_tags(run(folder, "--format", "jsonl").stdout)) == 43
+    run(folder / "red.jpg")
+    assert seen == [(False, suggest.VECTORS), (True, None)]
+
+
+def test_sidecars_are_written_and_taken_back(folder):
+    darktable = folder / "red.jpg.xmp"
+    darktable.write_text(DARKTABLE)
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    done = run(folder, "--at-least", "0.45", "--write", "sidecar")
+    assert "suggest: 3 photos, 1 that cannot be used; 3 files changed; `tagrec undo` takes that back" in done.stderr
+    assert read(darktable.read_bytes())[FLAT] == ["old", "red"]
+    assert read((folder / "blue.jpg.xmp").read_bytes())[FLAT] == ["blue"]
+    assert not (folder / "broken.jpg.xmp").exists()
+    assert "0 files changed" in run(folder, "--at-least", "0.45", "--write", "sidecar").stderr
+    assert run(app=undo.app).stdout == ("undo: 3 files restored; 0 earlier runs can be taken back\n")
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_photos_are_written_into_only_when_asked(folder):
+    photo, time = folder / "red.jpg", (folder / "red.jpg").stat().st_mtime_ns
+    before = photo.read_bytes()
+    run(photo, "--top", "1", "--write", "file")
+    assert photo.read_bytes() != before
+    assert photo.stat().st_mtime_ns == time
+    assert [path.name for path in folder.iterdir() if path.suffix == ".xmp"] == []
+    run(app=undo.app)
+    assert photo.read_bytes() == before
+
+
+def test_a_dry_run_says_what_would_change_and_changes_nothing(folder):
+    before = sorted(folder.iterdir())
+    done = run(folder, "--top", "1", "--write", "sidecar", "--dry-run")
+    assert "photos/red.jpg.xmp would get red." in done.stderr
+    assert "3 files would change" in done.stderr
+    assert sorted(folder.iterdir()) == before
+    assert run(app=undo.app).exit_code == 1
+
+
+def test_a_file_that_changed_since_stays_and_is_named(folder):
+    run(folder, "--top", "1", "--write", "sidecar")
+    edited = folder / "red.jpg.xmp"
+    edited.write_bytes(edited.read_bytes() + b"\n")
+    done = run(app=undo.app)
+    assert done.exit_code == 1
+    assert f"{edited.absolute()} has changed since, and stays as it is." in done.stderr
+    assert "2 files restored" in done.stdout
+    assert [path.name for path in folder.glob("*.xmp")] == ["red.jpg.xmp"]
+
+
+def test_a_sidecar_that_is_broken_stays_and_the_others_are_written(folder):
+    (folder / "red.jpg.xmp").write_text("<broken")
+    done = run(folder, "--top", "1", "--write", "sidecar", "--strict")
+    assert "photos/red.jpg.xmp is not XMP." in done.stderr
+    assert "2 files changed, 1 left as they are" in done.stderr
+    assert done.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--write", "sidecar"], "say which by --at-least, or by --top"),
+        (["--dry-run"], "--dry-run is for --write"),
+        (["absent.jpg"], "absent.jpg does not exist"),
+    ],
+)
+def test_options_that_do_not_fit_are_one_sentence(folder, options, sentence):
+    done = run(folder, *options)
+    assert done.exit_code == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("Error: ")
+    assert sentence in line
+
+
+def test_without_exiv2_nothing_is_begun(folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "exiv2", None)
+    done = run(folder, "--top", "1", "--write", "sidecar")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "exiv2, which is not installed" in done.stderr
+
+
+def test_a_reader_that_has_had_enough_is_no_error(folder, monkeypatch):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as stream, pytest.raises(SystemExit) as ended:
+        monkeypatch.setattr(sys, "stdout", stream)
+        suggest.app([str(folder)])
+    assert ended.value.code == 0
+
+
+def test_the_default_bundle_is_that_of_the_parameters(tmp_path):
+    params = Path("params.yaml").absolute()
+    with pytest.raises(recommending.InputError, match=r"does not exist: run `dvc repro bundle`"):
+        recommending.default_bundle(copied(params, tmp_path))
+    with pytest.raises(recommending.InputError, match=r"name its folder by --bundle"):
+        recommending.default_bundle(tmp_path / "absent.yaml")
+
+
+def copied(params: Path, folder: Path) -> Path:
+    """A copy whose recipe has never been run."""
+    copy = folder / "params.yaml"
+    copy.write_text(params.read_text(encoding="utf-8").replace("source: sample", "source: table", 1), encoding="utf-8")
+    return copy
