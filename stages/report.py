@@ -22,6 +22,13 @@ from project.stale import sweep
 
 VERSIONS = ("dvc", "numpy", "pillow", "polars", "pyarrow", "torch", "torchvision", "ultralytics")
 
+COMMANDS = {
+    "tagrec suggest PHOTO… --user NAME": "tags for photos and folders: as a table, or as keywords of the photos",
+    "tagrec serve": "a page in the browser that learns from the tags that you accept",
+    "make try": "the same page with new photos of the sample, to try it at once",
+}
+"""The commands that give tags to photos, each with its use."""
+
 
 def main(params: Params) -> str:
     from pipeline.report.page import write_report  # matplotlib, which takes a second to import: not for --help
@@ -40,6 +47,7 @@ def main(params: Params) -> str:
         title="Personalised, image-aware tag recommendation",
         source=params.source,
         recipe=params.recipe,
+        commands=COMMANDS,
         simulated=params.active_source.simulated,
         stats=read_json(paths.stats),
         refinement=pl.DataFrame(read_json(paths.refinement)),
@@ -59,6 +67,7 @@ def main(params: Params) -> str:
         detections=detections,
         threshold=params.store.threshold,
         examples=examples,
+        reasons={},
         photos=pictures(paths.photos, examples[PHOTO]),
         extractors=records,
         params=params.active(),

@@ -1,17 +1,32 @@
 """Test posts shown with the suggestions of every model (the paper's Table 3)."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
 from pipeline.data.schema import PHOTO, POST, TAGS, USER, VECTOR
+from pipeline.report.findings import featured
 from pipeline.report.inputs import Detections, ModelInfo, ReportInputs
 
 SUGGESTIONS = 5
 OWN_TAGS = 8
 OBJECTS = 6
+
+
+@dataclass(frozen=True)
+class Suggested:
+    """A suggested tag."""
+
+    tag: str
+    """The tag."""
+
+    hit: bool
+    """True where it is a tag of the post."""
+
+    reason: str
+    """The reason in words; empty where it is not a hit, or not known."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +44,11 @@ class Example:
     objects: dict[str, list[tuple[str, float]]]
     """Detected classes with their probabilities, for each detector by the extractor's name."""
 
-    suggestions: list[tuple[ModelInfo, list[tuple[str, bool]]]]
-    """Each model's first tags, and which are hits."""
+    featured: list[tuple[ModelInfo, str, list[Suggested]]]
+    """The models shown first, each with its role in words and its first tags."""
+
+    others: list[tuple[ModelInfo, list[Suggested]]]
+    """All other models with their first tags."""
 
 
 def choose_examples(
@@ -50,25 +68,38 @@ def choose_examples(
 
 
 def build_examples(inputs: ReportInputs) -> list[Example]:
-    """Gathers all that the report shows for each chosen post."""
-    return [build_example(inputs, user, photo) for user, photo in inputs.examples.iter_rows()]
+    """Gathers all that the report shows for each chosen post.
+
+    Raises polars' NoRowsReturnedError when a frame lacks a post.
+    """
+    roles = featured(inputs.models, inputs.metrics, inputs.feature_sets)
+    return [build_example(inputs, roles, number) for number in range(inputs.examples.height)]
 
 
-def build_example(inputs: ReportInputs, user: str, photo: str) -> Example:
-    """Gathers all that the report shows for one test post. Raises polars' NoRowsReturnedError when a frame lacks it."""
+def build_example(inputs: ReportInputs, roles: Mapping[ModelInfo, str], number: int) -> Example:
+    """Gathers all that the report shows for the example at a position. `roles` has the models that are shown first."""
+    user, photo = inputs.examples.select(POST).row(number)
     post = (pl.col(USER) == user) & (pl.col(PHOTO) == photo)
     true = inputs.test.row(by_predicate=post, named=True)[TAGS]
-    suggestions = []
+    found = {}
     for model in inputs.models:
         tags = inputs.recommendations[model.name].row(by_predicate=post, named=True)[TAGS]
-        suggestions.append((model, mark_hits(tags, true)))
-    objects = {name: detected(found, photo, inputs.threshold) for name, found in inputs.detections.items()}
-    return Example(user, photo, true, own_tags(inputs.train, user), objects, suggestions)
+        reasons = inputs.reasons[model.name][number] if model.name in inputs.reasons else {}
+        found[model] = mark_hits(tags, true, reasons)
+    return Example(
+        user,
+        photo,
+        true,
+        own_tags(inputs.train, user),
+        {name: detected(each, photo, inputs.threshold) for name, each in inputs.detections.items()},
+        [(model, role, found[model]) for model, role in roles.items()],
+        [(model, tags) for model, tags in found.items() if model not in roles],
+    )
 
 
-def mark_hits(suggested: list[str], true: list[str]) -> list[tuple[str, bool]]:
-    """Marks which of the first suggestions are tags of the post."""
-    return [(tag, tag in true) for tag in suggested[:SUGGESTIONS]]
+def mark_hits(suggested: Sequence[str], true: Collection[str], reasons: Mapping[str, str]) -> list[Suggested]:
+    """Marks which of the first suggestions are tags of the post, and gives the reasons for these."""
+    return [Suggested(tag, hit := tag in true, reasons.get(tag, "") if hit else "") for tag in suggested[:SUGGESTIONS]]
 
 
 def own_tags(train: pl.DataFrame, user: str) -> list[tuple[str, int]]:

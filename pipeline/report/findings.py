@@ -1,14 +1,15 @@
 """Sentences that state the findings: computed, never presumed."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import polars as pl
 
 from pipeline.data.schema import K
 from pipeline.evaluation.bootstrap import Bootstrap
 from pipeline.evaluation.curves import DEVIATION
-from pipeline.evaluation.metrics.measure import Measure
+from pipeline.evaluation.metrics.measure import HEADLINE, Measure
 from pipeline.features.record import UNTRAINED
 from pipeline.report.inputs import ModelInfo, ReportInputs
 
@@ -53,32 +54,69 @@ def compare(bootstrap: Bootstrap, model: ModelInfo, other: ModelInfo, k: int) ->
     return Comparison(model, other, row["difference"], row["low"], row["high"], row["significant"])
 
 
-def best_of(models: Sequence[ModelInfo], bootstrap: Bootstrap, k: int) -> ModelInfo | None:
-    """Finds the model with the highest value at K, the first in a tie; None among no models."""
-    values = dict(bootstrap.intervals.filter(pl.col(K) == k).select("model", "value").iter_rows())
+def best_of(models: Iterable[ModelInfo], values: Mapping[str, float]) -> ModelInfo | None:
+    """Finds the model with the highest value, the first in a tie; None among no models."""
     return max(models, key=lambda model: values[model.name], default=None)
 
 
-def headline(inputs: ReportInputs, bootstrap: Bootstrap, measure: Measure) -> str:
-    """Names the best model, and its distance from the best of the other sort.
+@dataclass(frozen=True)
+class Rivals:
+    """The best model, and the best of the other sort: models that see the photo, and models that do not."""
 
-    The sorts are models that see the photo, and models that do not. `bootstrap` holds the measure's metric.
+    best: ModelInfo
+    """The best of all."""
+
+    rival: ModelInfo | None
+    """None where all models are of one sort."""
+
+    best_sees: bool
+    """True where the best model sees the photo, so that its rival does not."""
+
+    @classmethod
+    def of(cls, models: Sequence[ModelInfo], values: Mapping[str, float], sets: Mapping[str, Collection[str]]) -> Self:
+        """Finds both among models, by their values and the extractors of their feature sets."""
+        best = best_of(models, values)
+        sees = {model: bool(sets[model.features]) for model in models}
+        return cls(best, best_of((model for model in models if sees[model] != sees[best]), values), sees[best])
+
+
+def featured(
+    models: Sequence[ModelInfo], metrics: Mapping[str, Mapping[str, float]], sets: Mapping[str, Collection[str]]
+) -> dict[ModelInfo, str]:
+    """Chooses the models that examples show first, each with its role in words.
+
+    They are those that the headline compares, and the first that gives everyone the names of the objects.
+    """
+    rivals = Rivals.of(models, {name: values[str(HEADLINE)] for name, values in metrics.items()}, sets)
+    roles = {rivals.best: "the best"}
+    if rivals.rival is not None:
+        roles[rivals.rival] = f"the best {'without' if rivals.best_sees else 'with'} the photo"
+    if tagger := next((model for model in models if model.names_objects), None):
+        roles.setdefault(tagger, "the same for everyone")
+    return roles
+
+
+def headline(inputs: ReportInputs, bootstrap: Bootstrap, measure: Measure) -> str:
+    """Names the best model, and its distance from its rival. `bootstrap` holds the measure's metric.
+
+    Of several seeds, the means decide which these are; the figures and intervals are those of the first.
     """
     models, k = inputs.models, measure.k
-    best = best_of(models, bootstrap, k)
+    values = {name: metrics[str(measure)] for name, metrics in inputs.metrics.items()}
+    rivals = Rivals.of(models, values, inputs.feature_sets)
+    best, rival = rivals.best, rivals.rival
     row = bootstrap.intervals.row(by_predicate=(pl.col("model") == best.name) & (pl.col(K) == k), named=True)
     sentence = (
         f"{best.label} is the best of {len(models)} {'model' if len(models) == 1 else 'models'}: {measure.label} "
         f"{row['value']:.3f} [{row['low']:.3f}, {row['high']:.3f}] over {inputs.test.height:,} test posts."
     )
-    sees = {model: bool(inputs.feature_sets[model.features]) for model in models}
-    rival = best_of([model for model in models if sees[model] != sees[best]], bootstrap, k)
     if rival is not None:
         pair = compare(bootstrap, best, rival, k)
+        side, sort = "above" if pair.difference >= 0 else "below", "does not see" if rivals.best_sees else "sees"
         sentence += (
-            f" That is {pair.difference:.3f} above {rival.label}, the best model that "
-            f"{'does not see' if sees[best] else 'sees'} the photo: the interval of the difference, "
-            f"[{signed(pair.low)}, {signed(pair.high)}], {'is clear of' if pair.significant else 'includes'} zero."
+            f" That is {abs(pair.difference):.3f} {side} {rival.label}, the best model that {sort} the photo: the "
+            f"interval of the difference, [{signed(pair.low)}, {signed(pair.high)}], "
+            f"{'is clear of' if pair.significant else 'includes'} zero."
         )
     if inputs.seeds > 1 and f"{measure}{DEVIATION}" in inputs.metrics[best.name]:
         sentence += f" Its mean over {inputs.seeds} seeds is {measured(inputs, best, measure)}."

@@ -1,6 +1,6 @@
 """All that a report is made of."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,9 @@ class ModelInfo:
     baseline: bool = False
     """True for one of the simple models with which trained ones are compared."""
 
+    names_objects: bool = False
+    """True where it suggests the names of the detected objects, as auto-taggers do."""
+
 
 @dataclass(frozen=True)
 class Detections:
@@ -55,6 +58,9 @@ class ReportInputs:
 
     recipe: str
     """The name of the recipe."""
+
+    commands: Mapping[str, str]
+    """The commands that give tags to photos, each with its use in words."""
 
     simulated: tuple[str, ...]
     """Sentences about what the source simulates; empty when all is real."""
@@ -122,6 +128,9 @@ class ReportInputs:
 
     examples: pl.DataFrame
     """user and photo of the posts to show (`choose_examples`)."""
+
+    reasons: Mapping[str, Sequence[Mapping[str, str]]]
+    """The reasons of suggested tags, in words: for models that examples show first, by example in order, by tag."""
 
     photos: Mapping[str, bytes] | None
     """The JPEG of each photo among the examples, or None when the source has no photos."""

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from pipeline.models.model import Baseline
+from pipeline.models.object_names import ObjectNames
 from pipeline.models.registry import MODELS
 from pipeline.models.settings import BaseModelConfig
 from pipeline.report.inputs import ModelInfo
@@ -25,6 +26,14 @@ def describe(models: Mapping[str, BaseModelConfig]) -> tuple[ModelInfo, ...]:
         return words if shared[words] == 1 else f"{words} ({name})"
 
     return tuple(
-        ModelInfo(name, config.kind, config.features, label(name), each.goes_by, issubclass(each, Baseline))
+        ModelInfo(
+            name,
+            config.kind,
+            config.features,
+            label(name),
+            each.goes_by,
+            baseline=issubclass(each, Baseline),
+            names_objects=issubclass(each, ObjectNames),
+        )
         for (name, config), each in zip(models.items(), classes.values(), strict=True)
     )

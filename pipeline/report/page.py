@@ -176,7 +176,7 @@ def tabulate(models: Sequence[ModelInfo], bootstrap: Bootstrap) -> dict[str, dic
     for row in bootstrap.intervals.iter_rows(named=True):
         table[row["model"]][row[K]] = row
     for k in bootstrap.intervals[K].unique():
-        best = best_of(models, bootstrap, k)
+        best = best_of(models, {model.name: table[model.name][k]["value"] for model in models})
         from_best = bootstrap.differences.filter((pl.col("model") == best.name) & (pl.col(K) == k))
         clear = dict(from_best.select("other", "significant").iter_rows())
         for model in models:

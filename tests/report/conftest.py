@@ -17,6 +17,7 @@ from pipeline.evaluation.metrics.measure import Measure
 from pipeline.evaluation.ranking import find_hits
 from pipeline.report.config import ReportConfig
 from pipeline.report.examples import choose_examples
+from pipeline.report.findings import featured
 from pipeline.report.inputs import Detections, ModelInfo, ReportInputs
 
 HOSTILE = [
@@ -175,6 +176,7 @@ def inputs(config) -> ReportInputs:
     )
     found = {name: suggestions(test, quality, rng) for (name, _, _), quality in QUALITY.items()}
     rankings = {name: find_hits(test, frame) for name, frame in found.items()}
+    measured = {name: metrics(ranking) for name, ranking in rankings.items()}
     examples = choose_examples(test, found, config.examples, np.random.default_rng(config.seed))
     photos = sorted({*train["photo"], *test["photo"]})
     vectors = rng.random((len(photos), len(CLASSES))) ** 12
@@ -184,6 +186,7 @@ def inputs(config) -> ReportInputs:
         title="Tags for photos: the embedded sample",
         source="sample",
         recipe="sample",
+        commands={"give-tags PHOTO": "tags for <a> photo", "show-page": "a page"},
         simulated=("The photos are rendered by this project.", "The users and their tags are simulated."),
         stats={
             "users": 12,
@@ -209,7 +212,7 @@ def inputs(config) -> ReportInputs:
         feature_sets=FEATURE_SETS,
         seeds=1,
         measure=Measure("f1", 5),
-        metrics={name: metrics(ranking) for name, ranking in rankings.items()},
+        metrics=measured,
         curves={name: curve(ranking) for name, ranking in rankings.items()},
         recommendations=found,
         test=test,
@@ -225,6 +228,10 @@ def inputs(config) -> ReportInputs:
         },
         threshold=0.05,
         examples=examples,
+        reasons={
+            model.name: [dict.fromkeys(WORDS, f"{user} & <i>habit</i>") for user in examples["user"]]
+            for model in featured(models, measured, FEATURE_SETS)
+        },
         photos={photo: draw(rng, size) for photo, size in zip(examples["photo"], sizes, strict=True)},
         extractors={
             "image": {

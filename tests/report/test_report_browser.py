@@ -87,7 +87,18 @@ def test_nothing_is_wider_than_the_screen(opened):
 def test_photos_keep_their_shape(opened):
     page, _, _ = opened
     shapes = page.evaluate(
-        "[...document.querySelectorAll('.sight img')].map(i => [i.width / i.height, i.naturalWidth / i.naturalHeight])"
+        "[...document.querySelectorAll('.post img')].map(i => [i.width / i.height, i.naturalWidth / i.naturalHeight])"
     )
     assert len(shapes) == 4
     assert all(shown == pytest.approx(true, rel=0.02) for shown, true in shapes)
+
+
+def test_all_is_printed_though_nothing_was_opened(browser, address):
+    page = browser.new_page(viewport={"width": 1280, "height": 844})
+    page.goto(address)
+    height = "document.querySelector('#run pre').checkVisibility() && document.documentElement.scrollHeight"
+    assert page.evaluate(height) is False
+    page.emulate_media(media="print")
+    assert page.evaluate(height) > 7000
+    assert page.locator("summary").first.is_hidden()
+    page.close()

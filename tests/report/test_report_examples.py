@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from pipeline.report.examples import build_examples, choose_examples, detected, mark_hits, own_tags
+from pipeline.report.findings import featured
 from pipeline.report.inputs import Detections
 
 
@@ -37,7 +38,13 @@ def test_only_posts_that_all_models_know_are_chosen(inputs):
 
 def test_hits_are_the_true_tags_among_the_first_suggestions():
     suggested = ["a", "y", "b", "c", "d", "x"]
-    assert mark_hits(suggested, ["x", "y"]) == [("a", False), ("y", True), ("b", False), ("c", False), ("d", False)]
+    marked = mark_hits(suggested, ["x", "y"], {})
+    assert [(each.tag, each.hit) for each in marked] == [("a", 0), ("y", 1), ("b", 0), ("c", 0), ("d", 0)]
+
+
+def test_hits_alone_have_reasons():
+    marked = mark_hits(["a", "b", "c"], ["b", "c"], {"a": "habit", "b": "look"})
+    assert [each.reason for each in marked] == ["", "look", ""]
 
 
 def test_own_tags_are_counted_in_training_posts():
@@ -64,10 +71,21 @@ def test_each_detector_has_its_objects(inputs):
     assert example.objects == {}
 
 
-def test_an_example_holds_all_models_in_order(inputs):
+def test_an_example_holds_all_models_once_the_featured_ones_first(inputs):
     example = build_examples(inputs)[0]
-    assert [model for model, _ in example.suggestions] == list(inputs.models)
-    assert all(len(tags) == 5 for _, tags in example.suggestions)
+    first = [model for model, _, _ in example.featured]
+    assert first == list(featured(inputs.models, inputs.metrics, inputs.feature_sets))
+    others = [model for model, _ in example.others]
+    assert others == [model for model in inputs.models if model not in first]
+    tags = [tags for *_, tags in example.featured + example.others]
+    assert all(len(each) == 5 for each in tags)
+
+
+def test_each_example_has_the_reasons_of_its_own(inputs):
+    for example in build_examples(inputs):
+        reasons = {each.reason for _, _, tags in example.featured for each in tags if each.hit}
+        assert reasons <= {f"{example.user} & <i>habit</i>"}
+        assert not [each for _, tags in example.others for each in tags if each.reason]
 
 
 def test_an_example_that_is_no_test_post_is_refused(inputs):

@@ -9,7 +9,7 @@ import pytest
 from pipeline.evaluation.bootstrap import BootstrapConfig, paired_bootstrap
 from pipeline.evaluation.metrics.measure import Measure
 from pipeline.evaluation.ranking import Ranking
-from pipeline.report.findings import caveats, compare, families, headline, sight, signed
+from pipeline.report.findings import caveats, compare, families, featured, headline, sight, signed
 from pipeline.report.inputs import ModelInfo
 
 FM = ModelInfo("fm", "fm", "none", "FM")
@@ -18,6 +18,7 @@ FM_IC_OD = ModelInfo("fm-ic-od", "fm", "image+objects", "FM-IC-OD")
 NEIGHBOURS = ModelInfo(
     "neighbours", "neighbours", "image+objects", "Tags of similar photos", "the tags of photos like it", baseline=True
 )
+NAMES = ModelInfo("tagger", "detected", "objects", "Names", "their names", baseline=True, names_objects=True)
 FIRST = Measure("f1", 1)
 PITF_IC_OD = ModelInfo("pitf-ic-od", "pitf", "image+objects", "PITF-IC-OD")
 
@@ -29,7 +30,8 @@ def outcome(inputs, shares: dict[ModelInfo, float]):
     rankings = {model.name: Ranking(np.arange(100)[:, None] < 100 * share, sizes) for model, share in shares.items()}
     config = BootstrapConfig(resamples=500, level=0.95)
     found = paired_bootstrap(rankings, config, np.random.default_rng(0)).of("f1")
-    return replace(inputs, models=tuple(shares), test=posts), found
+    metrics = {model.name: {"f1@1": share, "f1@5": share} for model, share in shares.items()}
+    return replace(inputs, models=tuple(shares), test=posts, metrics=metrics), found
 
 
 def test_headline_when_seeing_helps(inputs):
@@ -61,6 +63,34 @@ def test_headline_tells_the_mean_over_several_seeds(inputs):
     inputs, found = outcome(inputs, {FM: 0.5})
     several = replace(inputs, seeds=3, metrics={"fm": {"f1@1": 0.4876, "f1@1_deviation": 0.0123}})
     assert headline(several, found, FIRST).endswith("test posts. Its mean over 3 seeds is 0.488 ± 0.012.")
+
+
+def test_of_several_seeds_the_means_decide(inputs):
+    inputs, found = outcome(inputs, {FM: 0.5, FM_IC: 0.49})
+    means = {"fm": {"f1@1": 0.47, "f1@1_deviation": 0.02}, "fm-ic": {"f1@1": 0.48, "f1@1_deviation": 0.01}}
+    sentence = headline(replace(inputs, seeds=2, metrics=means), found, FIRST)
+    assert sentence.startswith("FM-IC is the best of 2 models: F1@1 0.490 [")
+    assert "That is 0.010 below FM, the best model that does not see the photo" in sentence
+
+
+def featured_names(inputs, shares):
+    inputs, _ = outcome(inputs, shares)
+    return {model.name: role for model, role in featured(inputs.models, inputs.metrics, inputs.feature_sets).items()}
+
+
+def test_the_headlines_models_and_object_names_come_first(inputs):
+    shares = {FM: 0.2, NAMES: 0.1, FM_IC: 0.5, FM_IC_OD: 0.4}
+    assert featured_names(inputs, shares) == {
+        "fm-ic": "the best",
+        "fm": "the best without the photo",
+        "tagger": "the same for everyone",
+    }
+    assert featured_names(inputs, {FM: 0.5, FM_IC: 0.2}) == {"fm": "the best", "fm-ic": "the best with the photo"}
+
+
+def test_no_model_comes_first_twice(inputs):
+    assert featured_names(inputs, {FM: 0.2, NAMES: 0.5}) == {"tagger": "the best", "fm": "the best without the photo"}
+    assert featured_names(inputs, {FM: 0.2}) == {"fm": "the best"}
 
 
 def test_families_hold_models_against_those_of_their_kind_that_see_less(inputs):

@@ -27,3 +27,10 @@ def test_two_models_of_one_class_have_their_names_too():
     near = {"kind": "neighbours", "features": "clip", "neighbours": 5}
     labels = [model.label for model in described(near=near, wide=near | {"neighbours": 50})]
     assert labels == ["Tags of similar photos (near)", "Tags of similar photos (wide)"]
+
+
+def test_object_names_are_known_by_their_class():
+    tagger, trained = described(
+        tagger={"kind": "object-names", "features": "seen"}, trained={"kind": "fm", "features": "seen"}
+    )
+    assert (tagger.names_objects, trained.names_objects) == (True, False)

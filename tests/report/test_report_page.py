@@ -126,8 +126,25 @@ def test_the_page_holds_each_part(page):
         "sources.sample.seed",
         "none above 0.05",
         "AGPL-3.0-or-later",
+        "give-tags PHOTO",
+        "tags for <a> photo",
+        "& <i>habit</i>",
+        "The other 8 models",
     ):
         assert text in page.text, text
+
+
+def test_the_page_goes_from_findings_to_details(page):
+    headings = [attrs["id"] for tag, attrs in page.elements if tag in ("h1", "h2") and "id" in attrs]
+    assert headings == [
+        "simulated",
+        "own-photos",
+        "examples-title",
+        "results-title",
+        "settings-title",
+        "data-title",
+        "run-title",
+    ]
 
 
 def test_pictures_have_alternatives_and_links_have_targets(page):
