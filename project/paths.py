@@ -12,6 +12,10 @@ KEYWORDS = WORK / "keywords"
 """The journal of keywords that were written, by which they are taken back."""
 
 
+ACCEPTED = Path("data") / "accepted" / "journal.sqlite"
+"""The journal of the posts that people accepted: in no other place, and not to be had again."""
+
+
 @dataclass(frozen=True)
 class Paths:
     """The files of one source and one recipe.

@@ -1,5 +1,6 @@
 """The recommender: tags for new photos of a known, unknown or new user, with probabilities and reasons."""
 
+import hashlib
 from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +11,11 @@ import polars as pl
 
 from pipeline.data.photo import PhotoError, PhotoFile
 from pipeline.data.schema import PHOTO, TAGS, USER
+from pipeline.features.record import canonical
 from pipeline.features.store import Features
 from pipeline.models.ranking import top_tags
 from pipeline.recommend.bundle import Bundle
-from pipeline.recommend.network import PhotoReader, PhotoVectors
+from pipeline.recommend.network import PhotoReader, PhotoVectors, fingerprint
 
 Post = tuple[PhotoVectors, Sequence[str]]
 """A photo, and the tags that its user accepted."""
@@ -90,6 +92,12 @@ class Recommender:
     def users(self) -> Sequence[str]:
         """The users whose habits it knows, sorted."""
         return list(self._habits.users)
+
+    @property
+    def fingerprint(self) -> str:
+        """A name for all that decides the vectors of photos: those of another fingerprint do not fit."""
+        networks = {name: fingerprint(network) for name, network in self._reader.networks.items()}
+        return hashlib.sha256(canonical(networks).encode()).hexdigest()[:16]
 
     def vocabulary_of(self, user: str | None) -> Sequence[tuple[str, int]]:
         """Lists all tags with the number of a user's posts: the user's own first, then the most popular ones."""

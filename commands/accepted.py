@@ -1,0 +1,30 @@
+"""Writes the posts that people accepted as a table, with their photos, to train on: `source: table` reads both."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.errors import InputError
+from pipeline.recommend.service.exports import write_photos, write_table
+from pipeline.recommend.service.journal import Journal
+from project.command import command
+from project.paths import ACCEPTED
+from project.terminal import counted
+
+
+def main(
+    csv: Annotated[Path, typer.Option("--csv", help="The file of posts, with a row for each tag.")],
+    photos: Annotated[Path | None, typer.Option(help="The folder of photos.")] = None,
+    journal: Annotated[Path, typer.Option(help="The file that `tagrec serve` keeps.")] = ACCEPTED,
+) -> str:
+    if not journal.is_file():
+        raise InputError(f"{journal} does not exist: `tagrec serve` makes it when something is accepted.")
+    with Journal.open(journal) as opened:
+        written = f"{counted(write_table(opened, csv), 'posts')} in {csv}"
+        if photos:
+            written += f", {counted(write_photos(opened, photos), 'photos')} in {photos}"
+    return f"accepted: {written}"
+
+
+app = command(main, stage=False)

@@ -1,0 +1,63 @@
+"""Serves suggestions: a page in the browser where photos are tagged, and an API for programs.
+
+Only this machine can reach it, unless --host names another address; then --token is needed. What is accepted is kept in
+a journal and known to the next suggestion; `tagrec accepted` makes a table of it.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.errors import InputError, SettingError
+from pipeline.features.extraction.device import cores
+from project.command import Options, command
+from project.paths import ACCEPTED
+from project.recommending import RecommenderOptions, load_recommender
+
+
+@dataclass(frozen=True)
+class AddressOptions(Options):
+    """The place where the service listens, and who may use it."""
+
+    host: Annotated[str, typer.Option(help="The address to listen on; another than this machine's needs --token.")] = (
+        "127.0.0.1"
+    )
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8765
+    token: Annotated[
+        str | None,
+        typer.Option(envvar="TAGREC_TOKEN", help="The secret that clients give: by default a new one at each start."),
+    ] = None
+    name: Annotated[
+        list[str], typer.Option(help="A host name that clients use, such as that of a proxy; once for each.")
+    ] = ()
+
+
+def main(
+    file: Path,
+    where: AddressOptions,
+    options: RecommenderOptions,
+    journal: Annotated[Path, typer.Option(help="The file that keeps what is accepted.")] = ACCEPTED,
+) -> str:
+    from pipeline.recommend.service.limits import Limits
+    from pipeline.recommend.service.server import Address, serve
+
+    address = Address(where.host, where.port, where.token, where.name)
+    try:
+        address.check()
+    except SettingError as error:
+        raise InputError(f"--{error.field} {error.message}") from None
+    processes = max(1, cores() // 2 if options.workers is None else options.workers)
+    with load_recommender(options, file, workers=0) as recommender:
+        asyncio.run(serve(recommender, journal, address, Limits(processes=processes), announce))
+    return "serve: stopped"
+
+
+def announce(url: str) -> None:
+    """Prints the address of the page."""
+    print(f"Open {url} (Ctrl-C stops the service.)", flush=True)
+
+
+app = command(main, stage=False)

@@ -1,0 +1,74 @@
+"""Accepted posts as files for other programs: a table, and XMP sidecars in a zip."""
+
+import csv
+import io
+import re
+import zipfile
+from collections.abc import Collection, Iterable
+from pathlib import Path, PurePosixPath
+
+from pipeline.data.schema import PHOTO, POST, TAGS, USER
+from pipeline.errors import InputError
+from pipeline.files import atomic
+from pipeline.keywords.xmp import sidecar
+from pipeline.recommend.service.journal import Journal, Post
+
+UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"|?*]')
+"""Characters that some file system refuses, or reads as something else."""
+EPOCH = (1980, 1, 1, 0, 0, 0)
+"""The time of the files in a zip, so that the same posts give the same bytes."""
+
+
+def write_table(journal: Journal, file: Path) -> int:
+    """Writes all accepted posts as a table with a row for each tag; returns the number of posts.
+
+    Raises InputError when there is none.
+    """
+    table = journal.table()
+    if table.is_empty():
+        raise InputError("The journal has no accepted post.")
+    with atomic(file) as temporary:
+        table.write_csv(temporary)
+    return table.select(POST).n_unique()
+
+
+def write_photos(journal: Journal, folder: Path) -> int:
+    """Writes the photos of all accepted posts under their names in the table; returns their number."""
+    photos = 0
+    for name, jpeg in journal.photos():
+        with atomic(folder / name) as temporary:
+            temporary.write_bytes(jpeg)
+        photos += 1
+    return photos
+
+
+def to_csv(posts: Iterable[Post]) -> bytes:
+    """Writes posts as a table with a row for each tag: user, photo (the file's name), tags (one)."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow([USER, PHOTO, TAGS])
+    writer.writerows([post.user, post.name or post.photo, tag] for post in posts for tag in post.tags)
+    return text.getvalue().encode()
+
+
+def to_zip(posts: Iterable[Post]) -> bytes:
+    """Writes an XMP sidecar for each post, named after its photo. Raises InputError where exiv2 is not installed."""
+    buffer, names = io.BytesIO(), set()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for post in posts:
+            name = safe_name(post.name, post.photo, names)
+            names.add(name)
+            archive.writestr(zipfile.ZipInfo(f"{name}.xmp", EPOCH), sidecar(post.tags))
+    return buffer.getvalue()
+
+
+def safe_name(name: str, hash: str, taken: Collection[str] = ()) -> str:
+    """Returns a client's file name as a path that stays where a zip is unpacked: without `..`, drive or root.
+
+    hash: the photo's, for a name of which nothing is left, or which is `taken`.
+    """
+    parts = [UNSAFE.sub("_", part).strip(" .") for part in re.split(r"[/\\]", name) if part not in ("", ".", "..")]
+    path = PurePosixPath(*filter(None, parts)) if any(parts) else PurePosixPath(hash)
+    if str(path) in taken:
+        path = path.with_name(f"{hash[:12]}-{path.name}")
+    return str(path)

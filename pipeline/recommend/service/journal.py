@@ -1,0 +1,244 @@
+"""The journal of accepted posts: an SQLite file in which a post is committed before its client hears of it.
+
+It keeps each accepted photo, prepared, and its vectors, so that learning after a restart needs no upload. It can be
+read while the service writes it (write-ahead log).
+"""
+
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import polars as pl
+import safetensors.numpy
+
+from pipeline.data.schema import PHOTO, TAGS, TIME, USER
+from pipeline.errors import InputError, one_line
+
+FORMAT = 1
+"""The version of the tables, in SQLite's user_version."""
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS post (
+    number INTEGER PRIMARY KEY,  -- in the order of acceptance
+    id TEXT NOT NULL UNIQUE,     -- chosen by the client: the same post, sent again, is one
+    user TEXT NOT NULL,
+    photo TEXT NOT NULL,         -- SHA-256 of the file
+    name TEXT NOT NULL,          -- of the file, for exports
+    tags TEXT NOT NULL,          -- JSON: a list of text; empty when the user takes the post back
+    shown TEXT NOT NULL,         -- JSON: the suggestions on display, as [tag, probability]
+    time INTEGER NOT NULL        -- seconds since 1970
+);
+CREATE INDEX IF NOT EXISTS post_of_user ON post (user, photo, number);
+CREATE TABLE IF NOT EXISTS photo (hash TEXT PRIMARY KEY, jpeg BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS vectors (
+    photo TEXT NOT NULL,
+    networks TEXT NOT NULL,      -- what computed them
+    numbers BLOB NOT NULL,       -- safetensors: one by the name of each extractor
+    PRIMARY KEY (photo, networks)
+);
+"""
+LATEST = "SELECT max(number) FROM post GROUP BY user, photo"
+"""The post that counts of each user and photo: the one accepted last."""
+PAGE_BYTES = 4096
+
+
+@dataclass(frozen=True)
+class Post:
+    """A post that a person accepted."""
+
+    id: str
+    """The client's name for it."""
+    user: str
+    """The person who accepted it."""
+    photo: str
+    """The SHA-256 of the photo's file."""
+    name: str
+    """The name of the photo's file at the client."""
+    tags: tuple[str, ...]
+    """The accepted tags; none when the post is taken back."""
+    shown: tuple[tuple[str, float], ...] = ()
+    """The suggestions on display, with their probabilities."""
+
+
+@dataclass(frozen=True)
+class HeldPhoto:
+    """A photo as the service knows it."""
+
+    hash: str
+    """The SHA-256 of the file."""
+    jpeg: bytes
+    """The prepared photo."""
+    vectors: Mapping[str, np.ndarray] | None
+    """A vector by the name of each extractor; None where the present networks have not seen it."""
+
+
+class FullJournalError(InputError):
+    """A journal that takes no more."""
+
+
+class OtherPostError(InputError):
+    """A post whose id an earlier, different post has."""
+
+
+class Journal:
+    """An open journal.
+
+    networks: names the networks of the vectors; those of other networks are neither read nor replaced.
+    largest: the bytes that the file may grow to.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, networks: str):
+        self._connection, self._networks = connection, networks
+
+    @classmethod
+    @contextmanager
+    def open(cls, path: Path, networks: str = "", largest: int = 0) -> Iterator[Self]:
+        """Opens a journal; a missing file is created, for its owner alone.
+
+        Raises InputError for a file that is no journal, or that a later version wrote.
+        """
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
+        try:
+            _prepare(connection, path, largest)
+            yield cls(connection, networks)
+        finally:
+            connection.close()
+
+    def accept(self, post: Post, photo: HeldPhoto) -> bool:
+        """Commits a post, with its photo and vectors. Returns False when it was accepted before.
+
+        The post is on the disk when this returns. Raises OtherPostError for the id of a different post, and
+        FullJournalError when the file takes no more.
+        """
+        tags, shown = json.dumps(post.tags), json.dumps(post.shown)
+        row = (post.id, post.user, post.photo, post.name, tags, shown, int(time.time()))
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            added = self._connection.execute(
+                "INSERT INTO post (id, user, photo, name, tags, shown, time) VALUES (?, ?, ?, ?, ?, ?, ?) "
+                "ON CONFLICT (id) DO NOTHING",
+                row,
+            ).rowcount
+            if added:
+                self._keep(photo)
+            elif self._connection.execute("SELECT user, photo, tags FROM post WHERE id = ?", [post.id]).fetchone() != (
+                post.user,
+                post.photo,
+                tags,
+            ):
+                raise OtherPostError(f"An earlier, different post has the id {post.id!r}.")
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise FullJournalError(f"The journal takes no more posts ({one_line(error)}): free space.") from error
+        finally:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        return bool(added)
+
+    def _keep(self, photo: HeldPhoto) -> None:
+        self._connection.execute("INSERT OR IGNORE INTO photo VALUES (?, ?)", [photo.hash, photo.jpeg])
+        self.add_vectors(photo)
+
+    def add_vectors(self, photo: HeldPhoto) -> None:
+        """Adds the vectors of a photo by the present networks."""
+        numbers = safetensors.numpy.save({name: np.ascontiguousarray(each) for name, each in photo.vectors.items()})
+        self._connection.execute(
+            "INSERT OR IGNORE INTO vectors VALUES (?, ?, ?)", [photo.hash, self._networks, numbers]
+        )
+
+    def photo(self, hash: str) -> HeldPhoto | None:
+        """Returns an accepted photo, None where there is none of that hash."""
+        query = (
+            "SELECT jpeg, numbers FROM photo LEFT JOIN vectors ON vectors.photo = hash AND networks = ? WHERE hash = ?"
+        )
+        found = self._connection.execute(query, [self._networks, hash]).fetchone()
+        if found is None:
+            return None
+        jpeg, numbers = found
+        return HeldPhoto(hash, jpeg, None if numbers is None else safetensors.numpy.load(numbers))
+
+    def state(self, user: str) -> tuple[int, int]:
+        """Returns the number of a user's last post, and of those with vectors: it changes with what can be learned."""
+        query = (
+            "SELECT ifnull(max(number), 0), count(*) FILTER (WHERE EXISTS "
+            "(SELECT 1 FROM vectors WHERE vectors.photo = post.photo AND networks = ?)) FROM post WHERE user = ?"
+        )
+        return self._connection.execute(query, [self._networks, user]).fetchone()
+
+    def without_vectors(self) -> list[str]:
+        """Lists the accepted photos, by hash, that the present networks have not seen."""
+        rows = self._connection.execute(
+            "SELECT hash FROM photo WHERE NOT EXISTS "
+            "(SELECT 1 FROM vectors WHERE vectors.photo = hash AND networks = ?) ORDER BY hash",
+            [self._networks],
+        )
+        return [hash for (hash,) in rows]
+
+    def tags(self, user: str) -> dict[str, int]:
+        """Counts the accepted posts of a user that have each tag."""
+        rows = self._connection.execute(
+            f"SELECT value, count(*) FROM post, json_each(post.tags) WHERE user = ? AND number IN ({LATEST}) "
+            "GROUP BY value ORDER BY count(*) DESC, value",
+            [user],
+        )
+        return dict(rows)
+
+    def posts(self, user: str | None = None) -> list[Post]:
+        """Returns the posts that count, of one user or of all, in the order of acceptance."""
+        condition, values = ("user = ? AND", [user]) if user is not None else ("", [])
+        rows = self._connection.execute(
+            f"SELECT id, user, photo, name, tags, shown FROM post WHERE {condition} number IN ({LATEST}) "
+            "AND tags != '[]' ORDER BY number",
+            values,
+        )
+        return [
+            Post(*plain, tuple(json.loads(tags)), tuple((tag, probability) for tag, probability in json.loads(shown)))
+            for *plain, tags, shown in rows
+        ]
+
+    def users(self) -> dict[str, int]:
+        """Counts the posts of each user."""
+        rows = self._connection.execute(
+            f"SELECT user, count(*) FROM post WHERE number IN ({LATEST}) AND tags != '[]' GROUP BY user ORDER BY user"
+        )
+        return dict(rows)
+
+    def table(self) -> pl.DataFrame:
+        """Returns the posts that count, a row for each tag: user, photo (hash and .jpg), tags (one), time (seconds)."""
+        rows = self._connection.execute(
+            f"SELECT user, photo || '.jpg', value, time FROM post, json_each(post.tags) WHERE number IN ({LATEST}) "
+            "ORDER BY user, number, json_each.key"
+        )
+        types = {USER: pl.String, PHOTO: pl.String, TAGS: pl.String, TIME: pl.Int64}
+        return pl.DataFrame(rows.fetchall(), types, orient="row")
+
+    def photos(self) -> Iterator[tuple[str, bytes]]:
+        """Yields the photos of the posts that count: the name in `table`, and the JPEG."""
+        yield from self._connection.execute(
+            "SELECT hash || '.jpg', jpeg FROM photo WHERE hash IN "
+            f"(SELECT photo FROM post WHERE number IN ({LATEST}) AND tags != '[]') ORDER BY hash"
+        )
+
+
+def _prepare(connection: sqlite3.Connection, path: Path, largest: int) -> None:
+    """Makes the tables of a new file, and sees to it that a commit is on the disk."""
+    try:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if version not in (0, FORMAT) or (version == 0 and tables):
+            raise InputError(f"{path} is no journal of this version: name another file.")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        if largest:
+            connection.execute(f"PRAGMA max_page_count = {largest // PAGE_BYTES}")
+        connection.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {FORMAT}; COMMIT;")
+    except sqlite3.Error as error:
+        raise InputError(f"{path} cannot be used as a journal ({one_line(error)}): name another file.") from error

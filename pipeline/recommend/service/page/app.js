@@ -1,0 +1,153 @@
+// The page: which view is on, what the keys do, and what comes in and goes out.
+
+import * as api from "./api.js";
+import { $, announce } from "./dom.js";
+import { fromDrop, fromInput } from "./files.js";
+import * as grid from "./grid.js";
+import * as one from "./one.js";
+import * as model from "./photos.js";
+import { photos, state } from "./photos.js";
+
+let view = "one";
+
+function draw(photo = null) {
+  const any = photos.length > 0;
+  $("#welcome").hidden = any;
+  $("#one").hidden = !any || view !== "one";
+  $("#grid").hidden = !any || view !== "grid";
+  for (const id of ["#add", "#export", ".views"]) $(id).hidden = !any;
+  for (const button of document.querySelectorAll("[data-view]")) {
+    button.setAttribute("aria-pressed", String(button.dataset.view === view));
+  }
+  if (!any) return;
+  if (view === "one") one.draw();
+  else grid.draw(photo);
+}
+
+function show(name) {
+  view = name;
+  draw();
+}
+
+function add(files) {
+  const first = photos.length;
+  if (!files.length) {
+    announce("There is no photo among these files.");
+    return;
+  }
+  if (!first && files.length > 12) view = "grid";
+  model.add(files);
+  announce(`Added ${files.length} ${files.length === 1 ? "photo" : "photos"}.`);
+}
+
+async function exportPosts(format) {
+  $("#export").open = false;
+  if (photos.some(model.isDirty)) announce("Some photos are not saved yet; only saved ones are exported.");
+  const saved = photos.filter((photo) => photo.hash && model.isSaved(photo)).map((photo) => photo.hash);
+  if (!saved.length) {
+    announce("Nothing is saved yet: take some tags and save them first.");
+    return;
+  }
+  try {
+    const blob = await api.exported(state.user, format, saved);
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(blob);
+    link.download = format === "csv" ? "tags.csv" : "sidecars.zip";
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+    announce(`Exported ${saved.length} ${saved.length === 1 ? "photo" : "photos"}.`);
+  } catch (error) {
+    announce(`Not exported: ${error.message}`, 20);
+  }
+}
+
+function connectFiles() {
+  const [files, folder] = [$("#photos-input"), $("#folder-input")];
+  $("#choose-photos").addEventListener("click", () => files.click());
+  $("#choose-folder").addEventListener("click", () => folder.click());
+  $("#add").addEventListener("click", () => files.click());
+  for (const input of [files, folder]) {
+    input.addEventListener("change", () => {
+      add(fromInput(input));
+      input.value = "";
+    });
+  }
+  let inside = 0;
+  const over = (by) => document.body.classList.toggle("over", (inside = Math.max(0, inside + by)) > 0);
+  addEventListener("dragenter", () => over(1));
+  addEventListener("dragleave", () => over(-1));
+  addEventListener("dragover", (event) => event.preventDefault());
+  addEventListener("drop", async (event) => {
+    event.preventDefault();
+    over(-Infinity);
+    add(await fromDrop(event.dataTransfer));
+  });
+}
+
+const shortcutsOn = () => $("#shortcuts").checked;
+const isTyping = (target) => target.matches?.("input:not([type=checkbox]), textarea, select");
+const isControl = (target) => target.closest?.("button, a, summary, input, dialog");
+
+function onKey(event) {
+  if (!shortcutsOn() || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
+  if (document.querySelector("dialog[open]") || (!photos.length && event.key !== "?")) return;
+  const digit = /^(?:Digit|Numpad)(\d)$/.exec(event.code)?.[1];
+  const inOne = view === "one";
+  if (digit && inOne) one.takeNumber((Number(digit) + 9) % 10, event.shiftKey);
+  else if (event.key === "Enter" && inOne && !isControl(event.target)) one.saveAndNext();
+  else if (event.key === "ArrowRight" && inOne) one.open(state.current + 1);
+  else if (event.key === "ArrowLeft" && inOne) one.open(state.current - 1);
+  else if (event.key === "t") $(inOne ? "#own-tag" : "#for-all-tag").focus();
+  else if (event.key === "g") show(inOne ? "grid" : "one");
+  else if (event.key === "?") $("#help").showModal();
+  else return;
+  event.preventDefault();
+}
+
+function connectHeader() {
+  const user = $("#user");
+  const choose = () => {
+    model.setUser(user.value.trim());
+    if (state.user) localStorage.setItem("user", state.user);
+  };
+  user.addEventListener("change", choose);
+  user.addEventListener("keydown", (event) => event.key === "Enter" && user.blur());
+  for (const button of document.querySelectorAll("[data-view]")) {
+    button.addEventListener("click", () => show(button.dataset.view));
+  }
+  for (const button of document.querySelectorAll("[data-export]")) {
+    button.addEventListener("click", () => exportPosts(button.dataset.export));
+  }
+  document.addEventListener("click", (event) => {
+    if (!$("#export").contains(event.target)) $("#export").open = false;
+  });
+  $("#help-button").addEventListener("click", () => $("#help").showModal());
+  $("#shortcuts").checked = localStorage.getItem("shortcuts") !== "off";
+  $("#shortcuts").addEventListener("change", () => localStorage.setItem("shortcuts", shortcutsOn() ? "on" : "off"));
+}
+
+async function begin() {
+  const [about, users] = await Promise.all([api.about(), api.users()]);
+  state.limits = about;
+  const labels = $("#labels");
+  labels.hidden = !about.labels.length;
+  labels.textContent = about.labels.join(" · ");
+  $("#users").append(...users.slice(0, 1000).map(({ name }) => Object.assign(document.createElement("option"), { value: name })));
+  const before = localStorage.getItem("user");
+  if (before && !$("#user").value) {
+    $("#user").value = before;
+    model.setUser(before);
+  }
+}
+
+model.changes.addEventListener("change", ({ detail }) => draw(detail));
+addEventListener("keydown", onKey);
+addEventListener("beforeunload", (event) => {
+  if (photos.some(model.isDirty)) event.preventDefault();
+});
+connectHeader();
+connectFiles();
+one.connect();
+grid.connect(() => show("one"));
+draw();
+begin().catch((error) => announce(error.message, 60));

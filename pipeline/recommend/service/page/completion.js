@@ -1,0 +1,82 @@
+// A field that completes tags: a combobox with a list, by the keyboard or the pointer.
+
+import * as api from "./api.js";
+import { $, h } from "./dom.js";
+import { state } from "./photos.js";
+
+const DELAY = 120;
+
+/** Makes a form's field complete tags; `onTag` gets what is entered or chosen. */
+export function completing(form, onTag) {
+  const input = $("input", form);
+  const list = $('[role="listbox"]', form);
+  let timer, asked = 0, active = -1;
+
+  const close = () => {
+    list.hidden = true;
+    list.replaceChildren();
+    active = -1;
+    input.setAttribute("aria-expanded", "false");
+    input.removeAttribute("aria-activedescendant");
+  };
+  const enter = (tag) => {
+    asked++;
+    input.value = "";
+    close();
+    onTag(tag);
+  };
+  const move = (step) => {
+    const options = [...list.children];
+    if (!options.length) return;
+    active = (active + step + options.length + (active < 0 && step < 0 ? 1 : 0)) % options.length;
+    options.forEach((option, number) => option.setAttribute("aria-selected", String(number === active)));
+    options[active].scrollIntoView({ block: "nearest" });
+    input.setAttribute("aria-activedescendant", options[active].id);
+  };
+  const complete = async () => {
+    const typed = input.value.trim();
+    const number = ++asked;
+    if (!typed) return close();
+    const found = await api.tags(typed, state.user).catch(() => []);
+    if (number !== asked) return;
+    list.replaceChildren(
+      ...found.slice(0, 8).map(({ tag, count }, place) =>
+        h(
+          "li",
+          { role: "option", id: `${list.id}-${place}`, "aria-selected": "false", "data-tag": tag },
+          h("bdi", {}, tag),
+          count ? h("span", { class: "quiet" }, ` ${count}`) : null,
+        ),
+      ),
+    );
+    active = -1;
+    list.hidden = !found.length;
+    input.setAttribute("aria-expanded", String(found.length > 0));
+  };
+
+  input.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(complete, DELAY);
+  });
+  input.addEventListener("keydown", (event) => {
+    if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+      move(event.key === "ArrowDown" ? 1 : -1);
+      event.preventDefault();
+    } else if (event.key === "Escape") {
+      if (list.hidden) input.blur();
+      close();
+    }
+  });
+  input.addEventListener("blur", () => setTimeout(close, 150));
+  list.addEventListener("mousedown", (event) => event.preventDefault());
+  list.addEventListener("click", (event) => {
+    const option = event.target.closest("[data-tag]");
+    if (option) enter(option.dataset.tag);
+  });
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    clearTimeout(timer);
+    const chosen = active >= 0 ? list.children[active].dataset.tag : input.value.trim();
+    if (chosen) enter(chosen);
+  });
+}

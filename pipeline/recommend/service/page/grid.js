@@ -1,0 +1,156 @@
+// The view of all photos: select some, take a tag on all of them, save.
+
+import { completing } from "./completion.js";
+import { $, announce, fill, h } from "./dom.js";
+import * as model from "./photos.js";
+import { photos, state } from "./photos.js";
+import { mark, open, stateWords, thumbnail } from "./one.js";
+
+const MOST = 8;
+let showOne = () => {};
+const cards = new Map();
+
+const selected = () => photos.filter((photo) => photo.selected);
+
+/** Draws the view; with a photo, its card alone. */
+export function draw(photo = null) {
+  for (const each of photos) if (!cards.has(each)) cards.set(each, cardOf(each));
+  const list = $("#cards");
+  if (list.children.length !== photos.length) list.replaceChildren(...photos.map((each) => cards.get(each)));
+  for (const each of photo ? [photo] : photos) update(each);
+  drawBar();
+}
+
+function drawBar() {
+  const chosen = selected();
+  const all = $("#all");
+  all.checked = chosen.length > 0 && chosen.length === photos.length;
+  all.indeterminate = chosen.length > 0 && chosen.length < photos.length;
+  $("#selected").textContent = chosen.length ? `${chosen.length} of ${photos.length} selected` : "Select all";
+  $("#for-all-tag").disabled = !chosen.length;
+  const dirty = photos.filter(model.isDirty).length;
+  $("#save-all").disabled = !dirty;
+  $("#save-all").textContent = dirty ? `Save ${dirty} ${dirty === 1 ? "photo" : "photos"}` : "All saved";
+  fill(
+    $("#for-all"),
+    common(chosen).map((tag) =>
+      h(
+        "li",
+        { class: "chip", "data-key": tag },
+        h(
+          "button",
+          { type: "button", class: "take", "data-role": "take", "aria-label": `Take ${tag} on all selected`, onclick: () => takeOnAll(tag) },
+          h("bdi", {}, tag),
+        ),
+      ),
+    ),
+  );
+}
+
+/** Lists the tags that are suggested most for some photos together. */
+function common(chosen) {
+  const sums = new Map();
+  for (const photo of chosen) {
+    for (const { tag, probability } of photo.suggestions) sums.set(tag, (sums.get(tag) ?? 0) + probability);
+  }
+  return [...sums].sort((one, other) => other[1] - one[1]).slice(0, MOST).map(([tag]) => tag);
+}
+
+function takeOnAll(tag) {
+  const chosen = selected();
+  for (const photo of chosen) model.take(photo, tag);
+  announce(`Took ${tag} on ${chosen.length} ${chosen.length === 1 ? "photo" : "photos"}.`);
+}
+
+function cardOf(photo) {
+  const openIt = () => {
+    open(photos.indexOf(photo));
+    showOne();
+  };
+  return h(
+    "li",
+    { class: "card" },
+    h(
+      "label",
+      {},
+      h("input", { type: "checkbox", onchange: (event) => select(photo, event.target.checked) }),
+      h("span", { class: "picture" }, thumbnail(photo)),
+    ),
+    h(
+      "div",
+      { class: "under" },
+      h("span", { class: "tags" }),
+      h("button", { type: "button", class: "open", "aria-label": `Open ${photo.name}`, onclick: openIt }, "Open"),
+    ),
+  );
+}
+
+/** Brings a photo's card up to date. */
+function update(photo) {
+  const card = cards.get(photo);
+  card.className = `card ${mark(photo)}${photo.selected ? " selected" : ""}`;
+  const box = $("input", card);
+  box.checked = photo.selected;
+  box.setAttribute("aria-label", `${photo.name}${stateWords(photo)}`);
+  const image = $("img", card);
+  if (image.getAttribute("src") !== photo.url) image.src = photo.url;
+  const tags = $(".tags", card);
+  tags.classList.toggle("quiet", !photo.tags.length);
+  tags.replaceChildren(...(photo.tags.length ? listed(photo.tags) : [waitingWords(photo)]));
+}
+
+const listed = (tags) => tags.flatMap((tag, place) => [place ? ", " : "", h("bdi", {}, tag)]);
+
+const waitingWords = (photo) => (photo.state === "failed" ? photo.error : photo.state === "ready" ? "No tags yet" : "…");
+
+let last = 0;
+
+/** Selects a photo, or takes it out; with Shift, all from the last one on. */
+function select(photo, chosen) {
+  const number = photos.indexOf(photo);
+  const [first, end] = shift ? [Math.min(last, number), Math.max(last, number)] : [number, number];
+  for (const each of photos.slice(first, end + 1)) {
+    each.selected = chosen;
+    update(each);
+  }
+  last = number;
+  drawBar();
+}
+
+let shift = false;
+
+async function saveAll() {
+  if (!state.user) {
+    announce("Who took these photos? Enter a name first.");
+    $("#user").focus();
+    return;
+  }
+  const dirty = photos.filter((photo) => photo.hash && model.isDirty(photo));
+  $("#save-all").disabled = true;
+  let saved = 0;
+  try {
+    for (const photo of dirty) {
+      await model.save(photo);
+      saved++;
+    }
+    announce(`Saved ${saved} ${saved === 1 ? "photo" : "photos"}.`);
+  } catch (error) {
+    announce(`Saved ${saved} of ${dirty.length}; then: ${error.message}`, 20);
+  }
+  for (const photo of photos) model.refreshIfLearned(photo);
+  drawBar();
+}
+
+/** Connects the view's own controls. `onOpen` shows the view of one photo. */
+export function connect(onOpen) {
+  showOne = onOpen;
+  completing($("#for-all-form"), takeOnAll);
+  $("#save-all").addEventListener("click", saveAll);
+  $("#all").addEventListener("change", ({ target }) => {
+    for (const photo of photos) photo.selected = target.checked;
+    draw();
+  });
+  for (const name of ["click", "keydown", "keyup"]) {
+    addEventListener(name, (event) => (shift = event.shiftKey), { capture: true });
+  }
+}

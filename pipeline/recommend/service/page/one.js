@@ -1,0 +1,239 @@
+// The view of one photo: the picture, what was taken, what is suggested and why.
+
+import * as api from "./api.js";
+import { completing } from "./completion.js";
+import { $, announce, fill, h, percent, speak } from "./dom.js";
+import * as model from "./photos.js";
+import { photos, state } from "./photos.js";
+
+export const current = () => photos[state.current];
+
+/** Goes to a photo. */
+export function open(number) {
+  if (number < 0 || number >= photos.length) return;
+  state.current = number;
+  model.changed();
+  model.refreshIfLearned(current());
+}
+
+/** Saves the photo, and goes to the next. */
+export async function saveAndNext() {
+  const photo = current();
+  if (photo.state !== "failed" && !state.user && photo.tags.length) {
+    announce("Who took these photos? Enter a name first.");
+    $("#user").focus();
+    return;
+  }
+  try {
+    const was = model.isDirty(photo);
+    await model.save(photo);
+    const last = photos.indexOf(photo) === photos.length - 1;
+    announce(`${was ? "Saved" : "Nothing to save"}.${last ? " This was the last photo." : ""}`);
+    if (!last && current() === photo) open(state.current + 1);
+  } catch (error) {
+    announce(`Not saved: ${error.message}`, 20);
+  }
+}
+
+export function takeNumber(place, rejecting) {
+  const suggestion = current().suggestions[place];
+  if (!suggestion) return;
+  if (rejecting) rejectTag(suggestion.tag);
+  else takeTag(suggestion.tag);
+}
+
+function takeTag(tag) {
+  model.take(current(), tag);
+  speak(`Took ${tag}.`);
+}
+
+function rejectTag(tag) {
+  model.reject(current(), tag);
+  speak(`Rejected ${tag}.`);
+}
+
+/** Draws the view. */
+export function draw() {
+  const photo = current();
+  if (!photo) return;
+  const image = $("#photo");
+  if (image.dataset.url !== photo.url) {
+    image.dataset.url = photo.url;
+    image.src = photo.url;
+    image.alt = photo.name;
+    image.hidden = false;
+  }
+  $("#photo-name").textContent = photo.name;
+  $("#photo-place").textContent = `${state.current + 1} of ${photos.length}`;
+  drawTaken(photo);
+  drawSuggested(photo);
+  drawRejected(photo);
+  $("#back").disabled = state.current === 0;
+  $("#next").textContent = state.current === photos.length - 1 ? "Save" : "Save and next";
+  drawStrip();
+}
+
+function drawTaken(photo) {
+  const chips = photo.tags.map((tag) =>
+    h(
+      "li",
+      { class: "chip taken", "data-key": tag },
+      h("bdi", {}, tag),
+      h(
+        "button",
+        { type: "button", class: "x", "data-role": "x", "aria-label": `Remove ${tag}`, onclick: () => model.putBack(photo, tag) },
+        "×",
+      ),
+    ),
+  );
+  if (model.isSaved(photo)) chips.push(h("li", { class: "saved" }, "Saved"));
+  if (!photo.tags.length) chips.push(h("li", { class: "quiet" }, "None yet"));
+  fill($("#taken"), chips);
+}
+
+function drawSuggested(photo) {
+  const words = {
+    waiting: "Waiting for its turn …",
+    seeing: "Looking at the photo …",
+    failed: `No suggestions: this file is ${photo.error}.`,
+    ready: photo.error ?? (photo.suggestions.length ? "" : "Nothing more to suggest."),
+  };
+  $("#suggested-state").textContent = words[photo.state];
+  fill(
+    $("#suggested"),
+    photo.suggestions.map((suggestion, place) => suggestedChip(suggestion, place)),
+  );
+  explain(photo.suggestions.find(({ tag }) => tag === explained) ?? photo.suggestions[0]);
+}
+
+let explained = null;
+
+function suggestedChip(suggestion, place) {
+  const { tag, probability, why } = suggestion;
+  const show = () => {
+    explained = tag;
+    explain(suggestion);
+  };
+  const words = `why-${place}`;
+  const bar = h("span", { class: "fill" });
+  bar.style.setProperty("--share", probability);
+  return h(
+    "li",
+    { class: "chip", "data-key": tag, onmouseenter: show, onfocusin: show },
+    bar,
+    h(
+      "button",
+      { type: "button", class: "take", "data-role": "take", "aria-describedby": words, onclick: () => takeTag(tag) },
+      place < 10 ? h("kbd", { "aria-hidden": "true" }, String((place + 1) % 10)) : null,
+      h("bdi", {}, tag),
+      h("span", { class: "number" }, percent(probability)),
+    ),
+    h("span", { id: words, class: "hidden" }, wordsOf(why)),
+    h(
+      "button",
+      { type: "button", class: "x", "data-role": "x", "aria-label": `Reject ${tag}`, onclick: () => rejectTag(tag) },
+      "×",
+    ),
+  );
+}
+
+const wordsOf = (why) => why.filter(({ words }) => words).map(({ words }) => words).join("; ");
+
+/** Shows the grounds of a suggestion, each with a bar as long as what it adds to the score. */
+function explain(suggestion) {
+  const box = $("#why");
+  if (!suggestion) return box.replaceChildren();
+  const grounds = suggestion.why.filter(({ words }) => words).slice(0, 4);
+  const most = Math.max(...suggestion.why.map(({ score }) => Math.abs(score)), 1e-9);
+  box.replaceChildren(
+    h("p", {}, "Why ", h("bdi", {}, h("strong", {}, suggestion.tag)), "?"),
+    ...grounds.map(({ words, score }) => {
+      const bar = h("span", { class: score < 0 ? "weight against" : "weight" });
+      bar.style.setProperty("--share", Math.abs(score) / most);
+      return h("div", { class: "ground" }, h("span", { class: "track" }, bar), h("bdi", {}, words));
+    }),
+  );
+}
+
+function drawRejected(photo) {
+  const box = $("#rejected");
+  box.hidden = !photo.rejected.length;
+  box.replaceChildren(
+    "Rejected: ",
+    ...photo.rejected.map((tag) =>
+      h(
+        "button",
+        { type: "button", "aria-label": `Bring ${tag} back`, title: "Bring back", onclick: () => model.bringBack(photo, tag) },
+        h("bdi", {}, tag),
+      ),
+    ),
+  );
+}
+
+const NEAR = 30;
+
+function drawStrip() {
+  // A strip of thousands would be slow: those near the present photo are enough, the grid shows all.
+  const first = Math.max(0, state.current - NEAR);
+  const strip = $("#strip");
+  fill(
+    strip,
+    photos.slice(first, state.current + NEAR + 1).map((photo, place) => {
+      const number = first + place;
+      return h(
+        "li",
+        { "data-key": String(number) },
+        h(
+          "button",
+          {
+            type: "button", "data-role": "open", "aria-label": `${photo.name}${stateWords(photo)}`,
+            "aria-current": number === state.current ? "true" : null, class: mark(photo), onclick: () => open(number),
+          },
+          thumbnail(photo),
+        ),
+      );
+    }),
+  );
+  strip.hidden = photos.length < 2;
+  const active = strip.querySelector("[aria-current]");
+  if (active) strip.scrollLeft = active.offsetLeft - strip.clientWidth / 2 + active.clientWidth / 2;
+}
+
+export const mark = (photo) =>
+  photo.state === "failed" ? "failed" : model.isSaved(photo) ? "done" : photo.tags.length ? "draft" : photo.state;
+
+export const stateWords = (photo) =>
+  ({ failed: `, ${photo.error}`, done: ", saved", draft: ", not saved yet" })[mark(photo)] ?? "";
+
+/** Makes a small picture; one that the browser cannot show is asked for as the networks see it. */
+export function thumbnail(photo) {
+  return h("img", { src: photo.url, alt: "", loading: "lazy", decoding: "async", draggable: "false", onerror: () => replacePicture(photo) });
+}
+
+const replaced = new WeakSet();
+
+export async function replacePicture(photo) {
+  if (replaced.has(photo) || !photo.hash || photo.state === "failed") return;
+  replaced.add(photo);
+  try {
+    photo.url = URL.createObjectURL(await api.shown(photo.hash));
+    model.changed(photo);
+  } catch {
+    // The name stands for the picture.
+  }
+}
+
+/** Connects the view's own controls. */
+export function connect() {
+  completing($("#own"), (tag) => takeTag(tag));
+  $("#back").addEventListener("click", () => open(state.current - 1));
+  $("#next").addEventListener("click", saveAndNext);
+  $("#photo").addEventListener("error", () => {
+    $("#photo").hidden = true;
+    replacePicture(current());
+  });
+  model.changes.addEventListener("change", ({ detail: photo }) => {
+    // Its hash came after the browser failed to show it.
+    if (photo && photo === current() && $("#photo").hidden) replacePicture(photo);
+  });
+}

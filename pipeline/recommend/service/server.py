@@ -1,0 +1,146 @@
+"""The server: sockets, slow clients, and the end on a signal."""
+
+import asyncio
+import ipaddress
+import logging
+import re
+import secrets
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from pipeline.errors import InputError, SettingError
+from pipeline.recommend.service.app import build_app
+from pipeline.recommend.service.guard import Guard
+from pipeline.recommend.service.limits import Limits
+from pipeline.recommend.service.service import Service
+
+if TYPE_CHECKING:
+    from pipeline.recommend.recommender import Recommender
+
+log = logging.getLogger(__name__)
+
+TOKEN = re.compile(r"[0-9A-Za-z_-]{16,}")
+
+
+@dataclass(frozen=True)
+class Address:
+    """The place where the service listens, and the secret that its clients know."""
+
+    host: str = "127.0.0.1"
+    """A name or address of this machine."""
+    port: int = 8765
+    """A port; 0 takes a free one."""
+    token: str | None = None
+    """The secret of the API; None makes one, for this machine only."""
+    names: Collection[str] = ()
+    """Further host names under which clients know the service."""
+
+    @property
+    def local(self) -> bool:
+        """True when other machines cannot reach it."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    def check(self) -> None:
+        """Raises SettingError for an address that would be open to all, and for a token that is easily guessed."""
+        if self.token is None and not self.local:
+            raise SettingError("token", f"is missing; {self.host!r} can be reached from other machines, so choose one.")
+        if self.token is not None and not TOKEN.fullmatch(self.token):
+            raise SettingError(
+                "token", f"has {len(self.token)} characters; it must have 16 or more: letters, digits, '-' and '_'."
+            )
+
+
+async def serve(
+    recommender: "Recommender", journal: Path, address: Address, limits: Limits, on_start: Callable[[str], None]
+) -> None:
+    """Serves a recommender until SIGTERM or SIGINT; then ends what is under way.
+
+    on_start: is called with the page's address once the service listens.
+
+    Raises what `running` raises.
+    """
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with running(recommender, journal, address, limits) as url:
+        on_start(url)
+        await stop.wait()
+        log.info("Stopping: requests under way are answered first.")
+
+
+@asynccontextmanager
+async def running(recommender: "Recommender", journal: Path, address: Address, limits: Limits) -> AsyncIterator[str]:
+    """Listens while the block runs, and yields the page's address; at its end requests under way are answered.
+
+    Raises SettingError for an unsafe address, and InputError when it cannot listen there or the journal is none.
+    """
+    address.check()
+    token = address.token or secrets.token_urlsafe(24)
+    guard = Guard(token, [*address.names, *_own_names(address)], address.local)
+    service = Service.open(recommender, journal, limits)
+    # The page is open to everyone who can reach it: only where that is this machine alone does it hold the token.
+    app = build_app(service, guard, token if address.local else None)
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        keepalive_timeout=limits.idle_seconds,
+        lingering_time=1.0,
+        shutdown_timeout=limits.drain_seconds,
+    )
+    await runner.setup()
+    try:
+        server = await _listen(runner, address, limits)
+        port = server.sockets[0].getsockname()[1]
+        host = f"[{address.host}]" if ":" in address.host else address.host
+        yield f"http://{host}:{port}/" + ("" if address.local else f"#token={token}")
+        server.close()
+    finally:
+        await runner.cleanup()
+
+
+def _own_names(address: Address) -> list[str]:
+    return [] if address.local else [address.host, socket.gethostname(), socket.getfqdn()]
+
+
+async def _listen(runner: web.AppRunner, address: Address, limits: Limits) -> asyncio.Server:
+    """Listens with as many connections as may be open; the others are closed at once."""
+
+    loop, accepted = asyncio.get_running_loop(), 0  # Accepted, and not yet among the server's connections.
+
+    def accept() -> asyncio.BaseProtocol:
+        nonlocal accepted
+        if len(runner.server.connections) + accepted >= limits.connections:
+            return _Closed()
+        accepted += 1
+        loop.call_soon(begin)  # Right before asyncio's own call, by which the server counts it.
+        return runner.server()
+
+    def begin() -> None:
+        nonlocal accepted
+        accepted -= 1
+
+    try:
+        return await loop.create_server(accept, address.host, address.port)
+    except OSError as error:
+        raise InputError(
+            f"{address.host}:{address.port} cannot be listened on ({error.strerror or error}): choose another port."
+        ) from error
+
+
+class _Closed(asyncio.Protocol):
+    """A connection that is one too many."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        transport.abort()

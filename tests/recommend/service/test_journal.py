@@ -1,0 +1,123 @@
+"""The journal: what is accepted stays, once."""
+
+import sqlite3
+
+import numpy as np
+import pytest
+
+from pipeline.errors import InputError
+from pipeline.recommend.service.journal import FullJournalError, HeldPhoto, Journal, OtherPostError, Post
+
+
+def photo(hash: str = "a", jpeg: bytes = b"jpeg") -> HeldPhoto:
+    return HeldPhoto(hash, jpeg, {"colour": np.array([1, 2.5], np.float32)})
+
+
+@pytest.fixture
+def journal(tmp_path):
+    with Journal.open(tmp_path / "j.sqlite", "networks") as journal:
+        yield journal
+
+
+def test_a_post_is_read_back_with_its_photo(journal):
+    post = Post("1", "ann", "a", "a.jpg", ("sea", "beach, sunny"), (("sea", 0.75),))
+    assert journal.accept(post, photo())
+    assert journal.posts("ann") == [post]
+    assert journal.users() == {"ann": 1}
+    held = journal.photo("a")
+    assert (held.hash, held.jpeg, held.vectors["colour"].tolist()) == ("a", b"jpeg", [1.0, 2.5])
+    assert journal.photo("b") is None
+
+
+def test_the_same_post_again_is_one(journal):
+    post = Post("1", "ann", "a", "a.jpg", ("sea",))
+    assert [journal.accept(post, photo()), journal.accept(post, photo())] == [True, False]
+    assert journal.posts() == [post]
+
+
+def test_another_post_of_that_id_is_refused(journal):
+    journal.accept(Post("1", "ann", "a", "", ("sea",)), photo())
+    for other in (Post("1", "bob", "a", "", ("sea",)), Post("1", "ann", "a", "", ("beach",))):
+        with pytest.raises(OtherPostError):
+            journal.accept(other, photo())
+    assert [post.tags for post in journal.posts()] == [("sea",)]
+
+
+def test_the_last_post_of_a_photo_counts(journal):
+    journal.accept(Post("1", "ann", "a", "", ("sea",)), photo())
+    journal.accept(Post("2", "ann", "a", "", ("sea", "beach")), photo())
+    journal.accept(Post("3", "bob", "a", "", ("blue",)), photo())
+    assert [(post.user, post.tags) for post in journal.posts()] == [("ann", ("sea", "beach")), ("bob", ("blue",))]
+    assert journal.tags("ann") == {"beach": 1, "sea": 1}
+
+
+def test_a_post_without_tags_takes_it_back(journal):
+    journal.accept(Post("1", "ann", "a", "", ("sea",)), photo())
+    state = journal.state("ann")
+    journal.accept(Post("2", "ann", "a", "", ()), photo())
+    assert journal.posts() == []
+    assert journal.users() == {}
+    assert journal.table().is_empty()
+    assert list(journal.photos()) == []
+    assert journal.state("ann") != state
+
+
+def test_vectors_of_other_networks_are_not_read(journal, tmp_path):
+    journal.accept(Post("1", "ann", "a", "", ("sea",)), photo())
+    with Journal.open(tmp_path / "j.sqlite", "others") as other:
+        assert other.photo("a").vectors is None
+        assert other.without_vectors() == ["a"]
+        before = other.state("ann")
+        other.add_vectors(photo())
+        assert other.without_vectors() == []
+        assert other.state("ann") != before
+        assert other.photo("a").vectors["colour"].tolist() == [1.0, 2.5]
+
+
+def test_a_model_without_networks_has_seen_every_photo(journal):
+    journal.accept(Post("1", "ann", "a", "", ("sea",)), HeldPhoto("a", b"jpeg", {}))
+    assert journal.photo("a").vectors == {}
+    assert journal.without_vectors() == []
+
+
+def test_the_table_has_a_row_for_each_tag(journal):
+    journal.accept(Post("1", "bob", "b", "", ("z", "a")), photo("b"))
+    journal.accept(Post("2", "ann", "a", "", ("sea",)), photo("a"))
+    rows = [row[:3] for row in journal.table().rows()]
+    assert rows == [("ann", "a.jpg", "sea"), ("bob", "b.jpg", "z"), ("bob", "b.jpg", "a")]
+    assert list(journal.photos()) == [("a.jpg", b"jpeg"), ("b.jpg", b"jpeg")]
+
+
+def test_a_full_journal_refuses_and_keeps_what_it_has(tmp_path):
+    with Journal.open(tmp_path / "j.sqlite", largest=100_000) as journal:
+        accepted = 0
+        with pytest.raises(FullJournalError, match="takes no more"):
+            for number in range(100):
+                journal.accept(Post(str(number), "ann", str(number), "", ("sea",)), photo(str(number), bytes(10_000)))
+                accepted += 1
+        assert 0 < accepted == len(journal.posts())
+
+
+def test_a_commit_is_flushed_to_the_disk(journal):
+    connection = journal._connection
+    assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert connection.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
+
+
+@pytest.mark.usefixtures("journal")
+def test_the_file_is_its_owners_alone(tmp_path):
+    assert (tmp_path / "j.sqlite").stat().st_mode & 0o077 == 0
+
+
+def test_a_file_that_is_no_journal_is_left_alone(tmp_path):
+    text = tmp_path / "notes.txt"
+    text.write_text("my notes " * 1000)
+    other = tmp_path / "other.sqlite"
+    with sqlite3.connect(other) as connection:
+        connection.execute("CREATE TABLE mine (x)")
+    connection.close()
+    for path in (text, other):
+        before = path.read_bytes()
+        with pytest.raises(InputError, match="journal"), Journal.open(path):
+            pass
+        assert path.read_bytes() == before

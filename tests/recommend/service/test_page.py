@@ -1,0 +1,279 @@
+"""The page in a real browser: from a dropped photo to a sidecar, by the mouse and by the keyboard alone."""
+
+import io
+import zipfile
+
+import pytest
+
+from pipeline.recommend.service.journal import Journal
+from pipeline.recommend.service.server import Address
+from tests.support.browser import running_browser
+from tests.support.fake_recommender import FakeRecommender, photo_of
+from tests.support.service import TOKEN, hash_of, running_service, wait_until
+
+HOSTILE = '<img src=x onerror="document.title=1">'
+PHOTOS = {
+    "a.jpg": photo_of("red", (640, 480)),
+    "b.png": photo_of("blue", (300, 500), "PNG"),
+    "trip/c.jpg": photo_of("green", (500, 300)),
+}
+SCREENS = [(1280, "light"), (390, "light"), (1280, "dark"), (390, "dark")]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with running_browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+def client(tmp_path):
+    recommender = FakeRecommender(habits={"ann": {"red": 5}, "mallory": {HOSTILE: 40}}, labels=["seeded weights"])
+    with running_service(recommender, tmp_path) as client:
+        yield client
+
+
+@pytest.fixture
+def visit(browser, client, request):
+    """Opens the page, and fails at the end if it complained or asked for anything elsewhere."""
+    width, scheme = getattr(request, "param", SCREENS[0])
+    context = browser.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme)
+    page = context.new_page()
+    wrong: list[str] = []
+    page.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("requestfailed", lambda request: wrong.append(f"failed: {request.url}"))
+    page.on(
+        "request",
+        lambda request: (
+            None if request.url.startswith((client.url, f"blob:{client.url}")) else wrong.append(request.url)
+        ),
+    )
+    page.goto(client.url)
+    page.wait_for_load_state("networkidle")
+    yield page
+    assert wrong == []
+    context.close()
+
+
+def add(page, names=tuple(PHOTOS)) -> None:
+    files = [{"name": name.rpartition("/")[2], "mimeType": "image/jpeg", "buffer": PHOTOS[name]} for name in names]
+    page.set_input_files("#photos-input", files)
+    page.wait_for_selector("#suggested .chip, .card.ready")
+
+
+def enter_user(page, user: str) -> None:
+    page.fill("#user", user)
+    page.keyboard.press("Enter")
+
+
+def wait_for(page, expression: str) -> None:
+    """Waits for an expression to be true. Playwright's own way is eval in the page, which it forbids."""
+    wait_until(lambda: page.evaluate(expression))
+
+
+def tags_of(page, kind: str) -> list[str]:
+    return page.locator(f"#{kind} .chip bdi").all_text_contents()
+
+
+def saved(client) -> dict[str, tuple[str, ...]]:
+    with Journal.open(client.journal) as journal:
+        return {post.name: post.tags for post in journal.posts("ann")}
+
+
+def seriously_wrong(page) -> list[str]:
+    """What axe-core finds in the page as it is now."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    found = axe.Axe().run(page).response["violations"]
+    return [f"{each['id']}: {each['nodes'][0]['html']}" for each in found]
+
+
+def test_from_a_dropped_photo_to_a_sidecar_by_the_mouse(visit, client):
+    enter_user(visit, "ann")
+    transfer = visit.evaluate_handle(
+        """bytes => { const transfer = new DataTransfer();
+        transfer.items.add(new File([new Uint8Array(bytes)], "a.jpg", {type: "image/jpeg"})); return transfer; }""",
+        list(PHOTOS["a.jpg"]),
+    )
+    visit.dispatch_event("main", "drop", {"dataTransfer": transfer})
+    visit.wait_for_selector("#suggested .chip")
+    assert tags_of(visit, "suggested")[0] == "red"
+    visit.hover("#suggested .chip:first-child")
+    assert "you used it 5 times" in visit.inner_text("#why")
+    visit.click("#suggested .chip:first-child .take")
+    visit.wait_for_selector("#taken >> text=red")
+    visit.click("#suggested .chip:first-child .x")
+    visit.wait_for_selector("#rejected button")
+    visit.click("#next")
+    visit.wait_for_selector("#taken .saved")
+    assert saved(client) == {"a.jpg": ("red",)}
+    visit.click("#export summary")
+    with visit.expect_download() as download:
+        visit.click("[data-export=sidecars]")
+    with zipfile.ZipFile(io.BytesIO(download.value.path().read_bytes())) as archive:
+        assert archive.namelist() == ["a.jpg.xmp"]
+        assert b"<rdf:li>red</rdf:li>" in archive.read("a.jpg.xmp")
+
+
+def test_three_photos_by_the_keyboard_alone(visit, client):
+    visit.locator("#user").focus()
+    visit.keyboard.type("ann")
+    visit.keyboard.press("Enter")
+    add(visit)
+    visit.keyboard.press("1")
+    visit.wait_for_selector("#taken >> text=red")
+    rejected = tags_of(visit, "suggested")[1]
+    visit.keyboard.press("Shift+Digit2")
+    visit.wait_for_selector(f"#rejected >> text={rejected}")
+    visit.keyboard.press("t")
+    visit.keyboard.type("holiday in the hills")
+    visit.keyboard.press("Enter")
+    visit.wait_for_selector("#taken >> text=holiday in the hills")
+    visit.keyboard.press("Escape")
+    visit.keyboard.press("Enter")
+    visit.wait_for_selector("#photo-name >> text=b.png")
+    visit.keyboard.press("t")
+    visit.keyboard.type("turq")
+    visit.wait_for_selector("#own-tags [role=option]")
+    visit.keyboard.press("ArrowDown")
+    visit.keyboard.press("Enter")
+    visit.wait_for_selector("#taken >> text=turquoise")
+    visit.keyboard.press("Escape")
+    visit.keyboard.press("Enter")
+    visit.wait_for_selector("#photo-name >> text=c.jpg")
+    visit.keyboard.press("ArrowLeft")
+    visit.wait_for_selector("#photo-name >> text=b.png")
+    assert saved(client) == {"a.jpg": ("red", "holiday in the hills"), "b.png": ("turquoise",)}
+
+
+def test_a_tag_is_taken_on_all_selected(visit, client):
+    enter_user(visit, "ann")
+    add(visit)
+    visit.click("[data-view=grid]")
+    wait_for(visit, "document.querySelectorAll('.card.ready').length === 3")
+    visit.check("#all")
+    visit.fill("#for-all-tag", "holiday")
+    visit.keyboard.press("Enter")
+    visit.uncheck(".card:nth-child(2) input")
+    visit.click("#for-all .take >> nth=0")
+    visit.click("#save-all")
+    visit.wait_for_selector("#save-all >> text=All saved")
+    tags = saved(client)
+    assert list(tags) == ["a.jpg", "b.png", "c.jpg"]
+    assert tags["b.png"] == ("holiday",)
+    assert tags["a.jpg"] == tags["c.jpg"]
+    assert len(tags["a.jpg"]) == 2
+
+
+def test_what_was_saved_is_known_to_the_next_photo(visit):
+    enter_user(visit, "eve")
+    add(visit, ["a.jpg", "b.png"])
+    before = tags_of(visit, "suggested")
+    visit.fill("#own-tag", "aurora")
+    visit.keyboard.press("Enter")
+    visit.click("#next")
+    visit.wait_for_selector("#photo-name >> text=b.png")
+    visit.wait_for_selector("#suggested .chip")
+    assert "aurora" not in before
+    visit.fill("#own-tag", "auro")
+    visit.wait_for_selector("#own-tags [role=option]")
+    assert visit.locator("#own-tags bdi").all_text_contents() == ["aurora"]
+
+
+def test_a_saved_post_can_be_changed_and_taken_back(visit, client):
+    enter_user(visit, "ann")
+    add(visit, ["a.jpg"])
+    for tag in ("one", "two"):
+        visit.fill("#own-tag", tag)
+        visit.keyboard.press("Enter")
+        visit.click("#next")
+        visit.wait_for_selector("#taken .saved")
+    assert saved(client) == {"a.jpg": ("one", "two")}
+    for _ in range(2):
+        visit.click("#taken .x >> nth=0")
+    visit.click("#next")
+    visit.wait_for_selector("#status >> text=Saved")
+    assert saved(client) == {}
+
+
+def test_hostile_tags_and_names_are_text(visit):
+    enter_user(visit, "mallory")
+    files = [{"name": f"{HOSTILE}.jpg", "mimeType": "image/jpeg", "buffer": PHOTOS["a.jpg"]}]
+    visit.set_input_files("#photos-input", files)
+    visit.wait_for_selector("#suggested .chip")
+    assert HOSTILE in tags_of(visit, "suggested")
+    visit.click("[data-view=grid]")
+    visit.check("#all")
+    assert visit.title() == "Tags for your photos"
+    assert visit.locator("img[src=x]").count() == 0
+
+
+def test_a_file_that_is_no_photo_says_so(visit):
+    files = [{"name": "a.jpg", "mimeType": "image/jpeg", "buffer": b"hello"}]
+    visit.set_input_files("#photos-input", files)
+    visit.wait_for_selector("#suggested-state >> text=not an image")
+
+
+def test_a_photo_that_the_browser_cannot_show_is_shown_as_the_networks_see_it(visit):
+    files = [{"name": "a.tif", "mimeType": "image/tiff", "buffer": photo_of("red", (640, 480), "TIFF")}]
+    visit.set_input_files("#photos-input", files)
+    wait_for(visit, "document.querySelector('#photo').naturalWidth === 500")
+
+
+@pytest.mark.parametrize("visit", SCREENS, indirect=True, ids=str)
+def test_everyone_can_use_it(visit):
+    def check() -> None:
+        width, screen = visit.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+        assert width == screen
+        assert seriously_wrong(visit) == []
+
+    check()
+    enter_user(visit, "ann")
+    add(visit)
+    visit.keyboard.press("Escape")
+    visit.click("#suggested .take >> nth=0")
+    visit.click("#suggested .x >> nth=0")
+    visit.wait_for_selector("#rejected button")
+    check()
+    visit.fill("#own-tag", "r")
+    visit.wait_for_selector("#own-tags [role=option]")
+    visit.click("#export summary")
+    check()
+    visit.click("[data-view=grid]")
+    visit.check(".card:nth-child(2) input")
+    check()
+    visit.evaluate("document.querySelector('#help').showModal()")
+    check()
+
+
+def test_where_others_can_reach_it_the_page_asks_for_the_token(browser, tmp_path):
+    address = Address(host="0.0.0.0", port=0, token=TOKEN)
+    with running_service(FakeRecommender(), tmp_path, address) as client:
+        url = f"http://127.0.0.1:{client.port}/"
+        assert TOKEN not in client.get("").text
+        page = browser.new_page()
+        page.goto(url)
+        page.fill("#token", TOKEN)
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#labels >> text=seeded weights")
+        page.goto(f"{url}#token={TOKEN}")
+        page.reload()
+        page.wait_for_selector("#labels >> text=seeded weights")
+        page.close()
+        page = browser.new_page()
+        page.goto(f"{url}#token={TOKEN}")
+        page.wait_for_selector("#labels >> text=seeded weights")
+        assert page.url == url
+        page.close()
+
+
+def test_a_photo_that_is_sent_twice_counts_once(visit, client):
+    enter_user(visit, "ann")
+    add(visit, ["a.jpg", "a.jpg"])
+    for _ in range(2):
+        visit.fill("#own-tag", "sea")
+        visit.keyboard.press("Enter")
+        visit.click("#next")
+        visit.wait_for_selector("#status >> text=Saved")
+    with Journal.open(client.journal) as journal:
+        assert [(post.photo, post.tags) for post in journal.posts()] == [(hash_of(PHOTOS["a.jpg"]), ("sea",))]
