@@ -12,7 +12,7 @@ from pipeline.data.schema import PHOTO, TAG, TAGS, USER
 from pipeline.data.vocabulary import codes, vocabulary
 from pipeline.errors import InputError
 from pipeline.features.store import Features
-from pipeline.models.folding import learn_user
+from pipeline.models.folding import KNOWN, NEW, learn_user
 from pipeline.models.model import BIAS, Model
 from pipeline.models.settings import TrainedConfig
 
@@ -97,21 +97,23 @@ class Factorisation(Model):
         return vectors @ self.tensors[TAG].T + self.tensors.get(BIAS, 0)
 
     def _fold_in(self, user: str, posts: pl.DataFrame, features: Features) -> Self:
-        contexts, table = self._contexts, self.tensors[USER]
+        contexts = self._contexts
         # Posts with every tag have no negative to learn from, as in training.
         posts = posts.filter(pl.col(TAGS).list.len() < len(self.tags))
         others = sum(part for ground, part in self.parts(posts, features).items() if ground != USER)
         positives = np.zeros(others.shape, bool)
         pairs = posts.select(TAGS).with_row_index("post").explode(TAGS)
         positives[pairs["post"].to_numpy(), codes(pairs[TAGS], self.tags)] = True
-        # A known user is pulled to the factor that they have, a new one to zero, which stands for whoever is not known.
-        users = vocabulary(pl.Series([*self.names[USER], user]))
-        row = users.index(user)
-        if len(users) > len(table):
-            table = np.insert(table, row, 0, axis=0)
-        factor = learn_user(self.tensors[TAG][:, contexts.columns(USER)], others, positives, table[row])
-        table = np.where(np.arange(len(table))[:, None] == row, factor, table).astype(np.float32)
-        return type(self)(self.config, {**self.names, USER: users}, {**self.tensors, USER: table}, self.extractors)
+        names, table = self.names[USER], self.tensors[USER]
+        strength = KNOWN
+        if user not in names:
+            names, strength = vocabulary(pl.Series([*names, user])), NEW
+            table = np.insert(table, names.index(user), 0, axis=0)
+        row = names.index(user)
+        factor = learn_user(self.tensors[TAG][:, contexts.columns(USER)], others, positives, table[row], strength)
+        table = table.copy()
+        table[row] = factor
+        return type(self)(self.config, {**self.names, USER: names}, {**self.tensors, USER: table}, self.extractors)
 
     def _keep_users(self, users: Sequence[str]) -> Self:
         kept = {USER: users} | ({PHOTO: []} if PHOTO in self.names else {})
@@ -120,6 +122,9 @@ class Factorisation(Model):
             for name, rows in kept.items()
         }
         return type(self)(self.config, {**self.names, **kept}, {**self.tensors, **tables}, self.extractors)
+
+    def feature_weights(self, extractor: str) -> np.ndarray:
+        return self.tensors[extractor] @ self.tensors[TAG][:, self._contexts.columns(extractor)].T
 
     def context(self, name: str, posts: pl.DataFrame, features: Features) -> np.ndarray:
         """Returns the vectors that one context gives for posts, (posts, k); zero for a user or photo not known."""

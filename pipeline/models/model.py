@@ -49,6 +49,9 @@ class Model(ABC):
     goes_by: ClassVar[str | None] = None
     """The grounds of its suggestions, in words; None for the user and whatever its extractors see."""
 
+    grounds: ClassVar[Mapping[str, str]] = {}
+    """Its parts with names of its own, in words; {:.0f} stands for the addend."""
+
     config: BaseModelConfig
     names: Mapping[str, Sequence[str]]
     """The sorted vocabularies behind rows of tensors: TAG in every model, USER and PHOTO where it knows them."""
@@ -85,6 +88,10 @@ class Model(ABC):
         They are the sum of the parts, whose errors are raised.
         """
         return sum(self.parts(posts, features).values())
+
+    def feature_weights(self, extractor: str) -> np.ndarray:
+        """Returns the weights by which an extractor's scaled numbers add up to its part, (numbers, tags)."""
+        raise NotImplementedError(f"{type(self).__name__} has no part that is linear in {extractor}.")
 
     def fold_in(self, user: str, posts: pl.DataFrame, features: Features) -> Self:
         """Returns this model with a user learnt from tagged posts (columns photo, tags) that are new to it.

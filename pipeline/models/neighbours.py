@@ -1,7 +1,7 @@
 """The baseline of visual neighbours: the training photos that look most like a photo vote for their tags."""
 
 from collections.abc import Iterable
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 import polars as pl
@@ -43,6 +43,7 @@ class Neighbours(Baseline):
     Config = NeighboursConfig
     label = "Tags of similar photos"
     goes_by = "the tags of the photos most like it, whoever posted them"
+    grounds: ClassVar = {VOTES: "{:.0f} of the photos most like it have it"}
 
     @classmethod
     def fit(cls, config: NeighboursConfig, posts: pl.DataFrame, features: Features) -> Self:

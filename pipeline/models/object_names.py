@@ -62,6 +62,11 @@ class ObjectNames(Baseline):
         # Popularity below zero, (posts, T), of tags that name no object of the photo.
         return {name: objects, BIAS: np.where(objects > 0, 0, counts / (counts.max() + 1) - 1)}
 
+    def feature_weights(self, extractor: str) -> np.ndarray:  # noqa: ARG002 (there is one detector)
+        named = self.tensors["class"]
+        classes = self.extractors[detector(self.extractors)].record[CLASSES]
+        return (named == np.arange(len(classes))[:, None]).astype(np.float32)
+
 
 def detector(extractors: Mapping[str, ExtractorNote]) -> str:
     """Returns the name of the one extractor that knows classes. Raises InputError when none does, or several do."""

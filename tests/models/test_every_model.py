@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from pipeline.data.schema import PHOTO, TAGS, USER
 from pipeline.features.store import Features
+from pipeline.models.model import BIAS
 from pipeline.models.ranking import suggest, top_tags
 from pipeline.models.registry import MODELS, load, save
 from pipeline.training.registry import TRAINERS
@@ -188,6 +189,24 @@ def test_its_parts_sum_to_the_scores(kind, features):
         assert {part.shape for part in parts.values()} == {scores.shape}
         largest = max((np.abs(part).max(initial=0) for part in parts.values()), default=0)
         np.testing.assert_allclose(sum(parts.values()), scores, rtol=1e-6, atol=1e-6 * largest)
+
+
+@every_model
+def test_parts_by_an_extractor_are_its_numbers_by_their_weights(kind, features):
+    new, seen = board(features)
+    model = on_checkerboard(kind, features)
+    parts = model.parts(new, seen)
+    for extractor in model.extractors.keys() & parts.keys():
+        numbers = seen.matrices[extractor][seen.rows(new[PHOTO])]
+        np.testing.assert_allclose(numbers @ model.feature_weights(extractor), parts[extractor], rtol=1e-4, atol=1e-5)
+
+
+@every_model
+def test_parts_of_its_own_have_words(kind, features):
+    new, seen = board(features)
+    model = on_checkerboard(kind, features)
+    own = model.parts(new, seen).keys() - {USER, PHOTO, BIAS, *model.extractors}
+    assert own == set(model.grounds)
 
 
 def of_a_new_user(features: str) -> tuple[pl.DataFrame, Features]:

@@ -1,0 +1,130 @@
+"""Reasons for suggestions: the addends of a score, in words where they speak for the tag."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+
+from pipeline.data.schema import PHOTO, USER
+from pipeline.features.scaling import drop_below
+from pipeline.features.store import Features
+from pipeline.models.model import BIAS, Model
+from pipeline.models.object_names import CLASSES
+from pipeline.recommend.habits import Habits
+
+GIVEN = "given"
+"""The part of scores that comes from tags that a photo has already."""
+
+NEGLIGIBLE = 0.05
+"""The share of all that speaks for a tag below which a part has no words."""
+
+NAMED = 2
+"""Classes, or given tags, that are named, at most."""
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One of the addends of a suggestion's score."""
+
+    part: str
+    """Its ground: user, photo, an extractor, bias, given, or a name of the model's own."""
+    score: float
+    """The addend."""
+    words: str
+    """The ground as a person reads it; empty where it hardly speaks for the tag, or speaks against it."""
+
+
+@dataclass(frozen=True)
+class Grounds:
+    """All that explains the suggestions for some photos of one user."""
+
+    model: Model
+    """The model."""
+    habits: Habits
+    """The tags that users have used, counted."""
+    user: str | None
+    """The user; None, or one who is not known, has no habits."""
+    photos: pl.Series
+    """The photos, by their ids."""
+    features: Features
+    """Their features."""
+    parts: Mapping[str, np.ndarray]
+    """The addends of the scores, (photos, T) each."""
+    given: Mapping[str, np.ndarray]
+    """The lifts by each tag that the photos have already, (T,), by its name."""
+
+    def reasons(self, row: int, tag: int) -> tuple[Reason, ...]:
+        """Explains one tag for one photo, by their positions: all addends, the largest first; they sum to the score.
+
+        A part speaks for a tag as far as it gives it more than it gives all tags on average.
+        """
+        addends = {name: float(part[row, tag]) for name, part in self.parts.items()}
+        favours = {name: addend - float(self.parts[name][row].mean()) for name, addend in addends.items()}
+        least = NEGLIGIBLE * sum(favour for favour in favours.values() if favour > 0)
+        found = [
+            Reason(name, addend, self._words(name, row, tag) if addend > 0 and favours[name] > least else "")
+            for name, addend in addends.items()
+        ]
+        return tuple(sorted(found, key=lambda reason: -reason.score))
+
+    def _words(self, name: str, row: int, tag: int) -> str:
+        if name == USER:
+            return self._habit(tag)
+        if name == PHOTO:
+            return "goes with the tags that others gave this photo"
+        if name == GIVEN:
+            return f"often with {_listed({given: lifts[tag] for given, lifts in self.given.items()}, ' and ')}"
+        if name == BIAS:
+            return f"on {_share(self.habits.counts[tag], self.habits.posts)} of all photos"
+        if name in self.model.extractors:
+            return self._seen(name, row, tag)
+        return self.model.grounds[name].format(self.parts[name][row, tag])
+
+    def _habit(self, tag: int) -> str:
+        used = self._used[tag]
+        if not used:
+            return "goes with the tags that you use"
+        return f"you use it on {_share(used, self.habits.users[self.user])} of your photos"
+
+    def _seen(self, extractor: str, row: int, tag: int) -> str:
+        """Names the classes whose presence gives most, with their probabilities; a part without any has the look."""
+        if extractor not in self._detected:
+            return "the look of the photo"
+        probabilities, above = self._detected[extractor]
+        gains = above[row] * self._weights[extractor][:, tag]
+        classes = self.model.extractors[extractor].record[CLASSES]
+        found = {f"{classes[at]} {probabilities[row, at]:.2f}": gains[at] for at in np.flatnonzero(probabilities[row])}
+        return _listed(found, ", ") or "what is not in the photo"
+
+    @cached_property
+    def _used(self) -> np.ndarray:
+        return self.habits.of(self.user)
+
+    @cached_property
+    def _weights(self) -> dict[str, np.ndarray]:
+        return {name: self.model.feature_weights(name) for name in self._detected}
+
+    @cached_property
+    def _detected(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Each detector's probabilities, and its scaled numbers above those of a photo without objects, (photos, m)."""
+        rows, found = self.features.rows(self.photos), {}
+        for name, note in self.model.extractors.items():
+            if CLASSES in note.record:
+                raw, scaled, scaling = self.features.raw[name][rows], self.features.matrices[name][rows], note.scaling
+                nothing = np.zeros((1, raw.shape[1]), np.float32)
+                above = scaled - (scaling.apply(nothing) if scaling else nothing)
+                found[name] = drop_below(raw, scaling and scaling.threshold), above
+        return found
+
+
+def _listed(strengths: Mapping[str, float], joint: str) -> str:
+    """Joins the names of the greatest strengths above zero, the greatest first."""
+    best = sorted((name for name in strengths if strengths[name] > 0), key=lambda name: -strengths[name])
+    return joint.join(best[:NAMED])
+
+
+def _share(part: int, whole: int) -> str:
+    """Writes a share in whole per cent, one at least."""
+    return f"{max(1, round(100 * part / max(whole, 1)))} %"

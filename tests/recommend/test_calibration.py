@@ -1,0 +1,78 @@
+"""Calibration, against drawn hits whose probabilities are known."""
+
+import numpy as np
+import pytest
+
+from pipeline.recommend.calibration import (
+    Calibration,
+    distances,
+    expected_calibration_error,
+    reliability,
+    sigmoid,
+)
+
+
+def drawn(posts: int, slope: float, offset: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Scores whose scale differs from post to post, their best five tags, and hits drawn from a sigmoid."""
+    rng = np.random.default_rng(seed)
+    scores = rng.normal(size=(posts, 30)) * rng.uniform(0.1, 10, (posts, 1)) + rng.normal(size=(posts, 1)) * 20
+    top = np.argsort(-scores, axis=1)[:, :5]
+    return scores, top, rng.random(top.shape) < sigmoid(offset + slope * distances(scores, top))
+
+
+def test_the_sigmoid_that_drew_the_hits_is_found_whatever_the_scale_of_a_post():
+    found = Calibration.fit(*drawn(20_000, 1.5, -3))
+    assert found.slope == pytest.approx(1.5, abs=0.06)
+    assert found.offset == pytest.approx(-3, abs=0.12)
+
+
+def test_probabilities_of_other_posts_are_calibrated_and_fall_with_the_rank():
+    found = Calibration.fit(*drawn(2000, 1.5, -3))
+    scores, top, hits = drawn(2000, 1.5, -3, seed=1)
+    probabilities = found.probabilities(scores, top)
+    assert (np.diff(probabilities, axis=1) <= 0).all()
+    assert expected_calibration_error(reliability(probabilities, hits)) < 0.02
+    assert expected_calibration_error(reliability(probabilities**2, hits)) > 0.1
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_hits_that_are_all_alike_leave_some_doubt(right):
+    scores, top, hits = drawn(40, 1, 0)
+    probabilities = Calibration.fit(scores, top, np.full_like(hits, right)).probabilities(scores, top)
+    assert (probabilities > 0).all()
+    assert (probabilities < 1).all()
+    assert abs(probabilities.mean() - right) < 0.05
+
+
+def test_scores_that_mislead_give_all_suggestions_the_same_probability():
+    found = Calibration.fit(*drawn(400, -2, 2))
+    scores, top, hits = drawn(400, -2, 2)
+    assert found.slope == 0
+    np.testing.assert_allclose(found.probabilities(scores, top), hits.mean(), atol=0.01)
+
+
+def test_equal_scores_are_no_distance_apart():
+    scores = np.full((2, 4), 7.0)
+    np.testing.assert_array_equal(distances(scores, np.array([[0, 3], [1, 2]])), np.zeros((2, 2)))
+
+
+def test_it_comes_back_from_json_as_it_was():
+    found = Calibration.fit(*drawn(50, 1, -1))
+    assert Calibration.model_validate_json(found.model_dump_json()) == found
+
+
+def test_the_error_is_the_mean_gap_of_equally_large_groups():
+    # Twenty suggestions in ten groups of two: gaps of 0.1 in the first, 0.4 in the last, none elsewhere.
+    probabilities = np.linspace(0.1, 0.9, 20).reshape(4, 5)
+    groups = probabilities.ravel().reshape(10, 2).mean(axis=1)
+    hits = np.repeat(groups, 2)
+    hits[:2] += 0.1
+    hits[-2:] -= 0.4
+    table = reliability(probabilities, hits.reshape(4, 5))
+    assert table["suggestions"].to_list() == [2] * 10
+    np.testing.assert_allclose(table["predicted"], groups)
+    assert expected_calibration_error(table) == pytest.approx(0.05)
+
+
+def test_few_suggestions_make_fewer_groups():
+    assert reliability(np.array([0.2, 0.4]), np.array([True, False])).height == 2

@@ -1,0 +1,131 @@
+"""Reasons, against addends worked out by hand."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from pipeline.data.schema import PHOTO, TAGS, USER
+from pipeline.features.scaling import Scaling
+from pipeline.features.store import Features
+from pipeline.models.factorisation import Factorisation, FactorisationConfig
+from pipeline.models.model import ExtractorNote
+from pipeline.models.neighbours import Neighbours, NeighboursConfig
+from pipeline.models.object_names import ObjectNames, ObjectNamesConfig
+from pipeline.recommend.habits import Habits
+from pipeline.recommend.reasons import GIVEN, Grounds, Reason
+
+VOCABULARY = ["moped", "sea", "sky"]
+MOPED, SEA, SKY = range(3)
+POSTS = pl.DataFrame(
+    {
+        USER: ["ann", "ann", "ann", "bob"],
+        PHOTO: ["1", "2", "3", "4"],
+        TAGS: [["moped"], ["moped", "sky"], ["sea"], ["sky"]],
+    }
+)
+HABITS = Habits.count(POSTS, VOCABULARY)
+CLASSES = ["motorcycle", "person", "cat"]
+RECORDS = {"look": {}, "objects": {"classes": CLASSES}}
+SCALING = Scaling("standardise", 0.05, [0.5, 0.5, 0.5], [0.5, 0.5, 0.5])
+SEEN = Features(
+    pl.Series(["new", "newer"]),
+    {
+        "look": np.float32([[1, 0], [0, 1]]),
+        "objects": np.float32([[0.91, 0.30, 0.04], [0.0, 0.02, 0.0]]),
+    },
+    {"objects": SCALING},
+    RECORDS,
+)
+NOTES = {"look": ExtractorNote({}, None), "objects": ExtractorNote(RECORDS["objects"], SCALING)}
+ASKED = pl.DataFrame({USER: ["ann", "ann"], PHOTO: ["new", "newer"]})
+
+
+@pytest.fixture
+def model() -> Factorisation:
+    """PITF with one factor: each context's numbers are the scores, as it were."""
+    tensors = {
+        "user": [[1], [0]],
+        "look": [[1], [0]],
+        "objects": [[2], [1], [0.1]],
+        "tag": [[3, -1, 1], [1, 1, 0], [0, 0, -1]],
+        "bias": [0, 0, 0.5],
+    }
+    names = {"user": ["ann", "bob"], "tag": VOCABULARY}
+    config = FactorisationConfig(kind="pitf", features="both")
+    return Factorisation(config, names, {name: np.float32(value) for name, value in tensors.items()}, NOTES)
+
+
+def grounds(model, user="ann", parts=None, given=None) -> Grounds:
+    asked = ASKED.with_columns(pl.lit(user).alias(USER))
+    return Grounds(model, HABITS, user, asked[PHOTO], SEEN, model.parts(asked, SEEN) | (parts or {}), given or {})
+
+
+def words(reasons: tuple[Reason, ...]) -> dict[str, str]:
+    return {reason.part: reason.words for reason in reasons if reason.words}
+
+
+def test_all_addends_are_there_the_largest_first_and_sum_to_the_score(model):
+    found = grounds(model)
+    scores = model.scores(ASKED, SEEN)
+    for row in range(2):
+        for tag in range(3):
+            reasons = found.reasons(row, tag)
+            assert {reason.part for reason in reasons} == {"user", "look", "objects", "bias"}
+            assert sum(reason.score for reason in reasons) == pytest.approx(scores[row, tag], abs=1e-5)
+            assert [reason.score for reason in reasons] == sorted((reason.score for reason in reasons), reverse=True)
+
+
+def test_habits_and_objects_in_words(model):
+    # Ann has moped on 2 of 3 photos. The motorcycle gives 2 · 0.91 / 0.5, the person 1 · 0.3 / 0.5; a cat's 0.04 is
+    # below the threshold.
+    found = words(grounds(model).reasons(0, MOPED))
+    assert found == {"user": "you use it on 67 % of your photos", "objects": "motorcycle 0.91, person 0.30"}
+
+
+def test_the_look_and_popularity_in_words(model):
+    # Her habits give sea 1, and all tags 4 / 3 on average: they do not speak for it.
+    assert words(grounds(model).reasons(0, SEA)) == {"look": "the look of the photo"}
+    assert words(grounds(model).reasons(1, SKY)) == {
+        "objects": "what is not in the photo",
+        "bias": "on 50 % of all photos",
+    }
+
+
+def test_a_user_without_the_tag_or_without_habits(model):
+    model.tensors["user"][1] = 1
+    found = words(grounds(model, "bob").reasons(0, MOPED))
+    assert found["user"] == "goes with the tags that you use"
+    assert "user" not in words(grounds(model, "eve").reasons(0, MOPED))
+
+
+def test_what_speaks_against_a_tag_or_hardly_for_it_has_no_words_and_stays_in_the_sum(model):
+    found = grounds(model, parts={"photo": np.array([[0.1, 0, 0], [0, 0, 0]]), GIVEN: np.full((2, 3), 7.0)})
+    reasons = found.reasons(0, MOPED)
+    # All tags have 7 by what is given, and the photo's own factor is next to nothing.
+    assert {reason.part: reason.words for reason in reasons if reason.part in ("photo", GIVEN, "look")} == {
+        "photo": "",
+        GIVEN: "",
+        "look": "",
+    }
+    assert sum(reason.score for reason in reasons) == pytest.approx(model.scores(ASKED, SEEN)[0, MOPED] + 7.1, abs=1e-5)
+
+
+def test_the_given_tags_that_lift_most_are_named(model):
+    given = {"sky": np.array([0.0, 0.2, 0]), "beach": np.array([0, 1.5, 0]), "cat": np.array([0, -1.0, 0])}
+    parts = {GIVEN: np.array([[0.0, 0.7, 0]] * 2)}
+    assert words(grounds(model, parts=parts, given=given).reasons(0, SEA))[GIVEN] == "often with beach and sky"
+
+
+def test_the_objects_that_a_tag_names():
+    model = ObjectNames.fit(ObjectNamesConfig(kind="object-names", features="objects"), POSTS, SEEN)
+    named = ObjectNames(model.config, model.names, model.tensors | {"class": np.array([0, -1, -1])}, NOTES)
+    assert words(grounds(named).reasons(0, MOPED)) == {"objects": "motorcycle 0.91"}
+
+
+def test_the_votes_of_neighbours():
+    seen = Features(pl.Series(["1", "2", "3", "4", "new", "newer"]), {"look": np.eye(6, 2, dtype=np.float32)})
+    model = Neighbours.fit(NeighboursConfig(kind="neighbours", features="look", neighbours=2), POSTS, seen)
+    parts = model.parts(ASKED, seen)
+    found = Grounds(model, HABITS, "ann", ASKED[PHOTO], seen, parts, {})
+    votes = int(parts["neighbours"][0, SKY])
+    assert words(found.reasons(0, SKY)) == {"neighbours": f"{votes} of the photos most like it have it"}
