@@ -33,7 +33,7 @@ PROBE, LICENCE, REQUIREMENTS, WEIGHTS = "probe.safetensors", "LICENSE", "require
 The probe is its photo, PHOTO, and the vector of each network.
 """
 
-PACKAGES = ("numpy", "pillow", "polars", "psutil", "pyarrow", "pydantic", "safetensors")
+PACKAGES = ("numpy", "pillow", "polars", "psutil", "pydantic", "safetensors")
 """The packages that suggesting needs, whatever runs the networks."""
 TOOLS = ("aiohttp", "jinja2", "rich", "ruamel.yaml", "typer")
 """The packages that the commands and the service need."""

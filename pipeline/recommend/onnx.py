@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
+import PIL
 
 from pipeline.errors import ArtifactError, InputError, one_line
 from pipeline.features.extraction.device import cores
@@ -32,23 +33,24 @@ class OnnxNetwork:
     def __init__(self, model: bytes):
         """Loads the bytes of a file. Raises InputError where ONNX Runtime is not installed or refuses them."""
         try:
-            from onnxruntime import InferenceSession, SessionOptions
+            import onnxruntime
         except ModuleNotFoundError:
             raise InputError(
                 "Networks in ONNX need the package onnxruntime, which is not installed: pip install onnxruntime."
             ) from None
-        options = SessionOptions()
+        options = onnxruntime.SessionOptions()
         # As many as this process may use: by itself ONNX Runtime counts the machine's, and binds threads to them.
         options.intra_op_num_threads = cores()
         options.log_severity_level = 3  # Errors only.
         for key, value in OPTIONS.items():
             options.add_session_config_entry(key, value)
         try:
-            self._session = InferenceSession(model, options, providers=["CPUExecutionProvider"])
+            self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime has a class of its own for each fault.
             raise InputError(f"ONNX Runtime does not load the network ({one_line(error)}).") from None
         notes = json.loads(self._session.get_modelmeta().custom_metadata_map[NOTES])
-        self.record = notes["record"]
+        versions = {"pillow": PIL.__version__, "onnxruntime": onnxruntime.__version__}
+        self.record = notes["record"] | {"versions": versions}
         self.preprocess = described(notes["preprocess"])
         # uint8 (B, size, size, 3) to float32 (B, dimension).
         self.size, self.dimension = self.record["size"], self.record["dimension"]

@@ -10,6 +10,7 @@ from pipeline.features.hashes import sha256_of_folder
 from pipeline.files import sha256
 from pipeline.recommend.manifest import PackedExtractor, PackedWeights
 from pipeline.recommend.network import Network
+from pipeline.recommend.onnx import OnnxNetwork
 
 if TYPE_CHECKING:
     from pipeline.features.extractor import Extractor
@@ -34,9 +35,9 @@ class Runtime(ABC):
         Raises InputError where one cannot be loaded, and when its weights are not those that were packed.
         """
 
-    @abstractmethod
     def packages(self, records: Iterable[Mapping[str, Any]]) -> set[str]:
         """Names the packages that run networks with these records."""
+        return {package for record in records for package in record["versions"]}
 
 
 class Torch(Runtime):
@@ -57,11 +58,29 @@ class Torch(Runtime):
                 config = config.with_weights(folder / weights.path, weights.sha256)
             yield name, config.load(seed, picked)
 
-    def packages(self, records: Iterable[Mapping[str, Any]]) -> set[str]:
-        return {package for record in records for package in record["versions"]}
+
+class Onnx(Runtime):
+    """ONNX Runtime, on the CPU: the networks are exported, with their weights, and need no torch."""
+
+    def pack(self, config: NetworkConfig, extractor: "Extractor", to: Path, copied: bool) -> Path | None:  # noqa: ARG002 (a graph holds its weights)
+        from pipeline.recommend.export import export
+
+        path = to.with_suffix(".onnx")
+        export(extractor, path)
+        return path
+
+    def load(
+        self,
+        packed: Mapping[str, PackedExtractor],
+        folder: Path,
+        seed: int,  # noqa: ARG002 (drawn weights are exported)
+        device: str,  # noqa: ARG002 (any computer has a CPU)
+    ) -> Iterator[tuple[str, Network]]:
+        for name, extractor in packed.items():
+            yield name, OnnxNetwork.load(folder / extractor.weights.path, extractor.weights.sha256)
 
 
-RUNTIMES: Mapping[str, Runtime] = {"torch": Torch()}
+RUNTIMES: Mapping[str, Runtime] = {"torch": Torch(), "onnx": Onnx()}
 """The runtimes by name."""
 
 
