@@ -11,9 +11,11 @@ import polars as pl
 from pipeline.data.schema import PHOTO, REASON, SCORES, TAGGED_POST, VECTOR
 from pipeline.data.shards import packed, read_photos
 from pipeline.evaluation.metrics.measure import Measure
-from pipeline.features.store import read_records
+from pipeline.features.store import read_records, read_store
 from pipeline.files import read_json, read_parquet
-from pipeline.report.examples import choose_examples
+from pipeline.models.registry import load
+from pipeline.report.examples import choose_examples, explain
+from pipeline.report.findings import featured
 from pipeline.report.inputs import Detections, ReportInputs
 from pipeline.report.models import describe
 from project.command import command
@@ -43,6 +45,9 @@ def main(params: Params) -> str:
     examples = choose_examples(test, recommendations, params.report.examples, np.random.default_rng(params.report.seed))
     records, detections = extracted(params, examples[PHOTO])
     left_out = read_parquet(paths.left_out, [REASON])[REASON].value_counts(sort=True, name="count")
+    models = describe(params.models)
+    feature_sets = {NONE: (), **{name: tuple(extractors) for name, extractors in params.feature_sets.items()}}
+    metrics = {name: read_json(paths.metrics(name)) for name in params.models}
     inputs = ReportInputs(
         title="Personalised, image-aware tag recommendation",
         source=params.source,
@@ -52,11 +57,11 @@ def main(params: Params) -> str:
         stats=read_json(paths.stats),
         refinement=pl.DataFrame(read_json(paths.refinement)),
         left_out=dict(left_out.sort("count", REASON, descending=[True, False]).iter_rows()),
-        models=describe(params.models),
-        feature_sets={NONE: (), **{name: tuple(extractors) for name, extractors in params.feature_sets.items()}},
+        models=models,
+        feature_sets=feature_sets,
         seeds=params.seeds,
         measure=Measure.parse(params.tuning.measure),
-        metrics={name: read_json(paths.metrics(name)) for name in params.models},
+        metrics=metrics,
         curves={name: pl.read_csv(paths.curve(name)) for name in params.models},
         recommendations=recommendations,
         test=test,
@@ -67,7 +72,10 @@ def main(params: Params) -> str:
         detections=detections,
         threshold=params.store.threshold,
         examples=examples,
-        reasons={},
+        reasons={
+            model.name: explain(load(paths.model(model.name)), train, read_store(paths.store(model.features)), examples)
+            for model in featured(models, metrics, feature_sets)
+        },
         photos=pictures(paths.photos, examples[PHOTO]),
         extractors=records,
         params=params.active(),

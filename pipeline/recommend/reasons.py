@@ -58,13 +58,16 @@ class Grounds:
     def reasons(self, row: int, tag: int) -> tuple[Reason, ...]:
         """Explains one tag for one photo, by their positions: all addends, the largest first; they sum to the score.
 
-        A part speaks for a tag as far as it gives it more than it gives all tags on average.
+        A part speaks for a tag as far as it gives it more than it gives all tags on average. Where none adds to the
+        score and speaks for the tag, the one that comes nearest has words.
         """
         addends = {name: float(part[row, tag]) for name, part in self.parts.items()}
         favours = {name: addend - float(self.parts[name][row].mean()) for name, addend in addends.items()}
         least = NEGLIGIBLE * sum(favour for favour in favours.values() if favour > 0)
+        speak = {name for name, addend in addends.items() if addend > 0 and favours[name] > least}
+        speak = speak or {max(favours, key=favours.__getitem__)}
         found = [
-            Reason(name, addend, self._words(name, row, tag) if addend > 0 and favours[name] > least else "")
+            Reason(name, addend, self._words(name, row, tag) if name in speak else "")
             for name, addend in addends.items()
         ]
         return tuple(sorted(found, key=lambda reason: -reason.score))

@@ -7,6 +7,11 @@ import numpy as np
 import polars as pl
 
 from pipeline.data.schema import PHOTO, POST, TAGS, USER, VECTOR
+from pipeline.features.store import Features
+from pipeline.models.model import Model
+from pipeline.models.ranking import suggest
+from pipeline.recommend.habits import Habits
+from pipeline.recommend.reasons import Grounds
 from pipeline.report.findings import featured
 from pipeline.report.inputs import Detections, ModelInfo, ReportInputs
 
@@ -113,3 +118,19 @@ def detected(detections: Detections, photo: str, threshold: float) -> list[tuple
     vector = detections.vectors.row(by_predicate=pl.col(PHOTO) == photo, named=True)[VECTOR]
     ranked = sorted(zip(detections.classes, vector, strict=True), key=lambda pair: (-pair[1], pair[0]))
     return [(name, probability) for name, probability in ranked[:OBJECTS] if probability >= threshold]
+
+
+def explain(model: Model, train: pl.DataFrame, features: Features, examples: pl.DataFrame) -> list[dict[str, str]]:
+    """Explains a model's first suggestions for each example (columns user, photo): words by tag, empty for none.
+
+    train: the posts that the model learnt from, whose tags are the users' habits.
+    """
+    habits = Habits.count(train, model.tags)
+    return [explain_post(model, habits, features, post) for post in examples.select(POST).iter_slices(1)]
+
+
+def explain_post(model: Model, habits: Habits, features: Features, post: pl.DataFrame) -> dict[str, str]:
+    """Explains a model's first suggestions for one post, in a frame of one row."""
+    grounds = Grounds(model, habits, post[USER][0], post[PHOTO], features, model.parts(post, features), given={})
+    (top,) = suggest(model, post, features, SUGGESTIONS).top
+    return {model.tags[tag]: "; ".join(each.words for each in grounds.reasons(0, tag) if each.words) for tag in top}

@@ -122,6 +122,12 @@ def test_the_objects_that_a_tag_names():
     assert words(grounds(named).reasons(0, MOPED)) == {"objects": "motorcycle 0.91"}
 
 
+def test_a_tag_that_nothing_adds_to_has_the_reason_that_comes_nearest():
+    model = ObjectNames.fit(ObjectNamesConfig(kind="object-names", features="objects"), POSTS, SEEN)
+    assert model.scores(ASKED, SEEN)[0, SKY] < 0
+    assert words(grounds(model).reasons(0, SKY)) == {"bias": "on 50 % of all photos"}
+
+
 def test_the_votes_of_neighbours():
     seen = Features(pl.Series(["1", "2", "3", "4", "new", "newer"]), {"look": np.eye(6, 2, dtype=np.float32)})
     model = Neighbours.fit(NeighboursConfig(kind="neighbours", features="look", neighbours=2), POSTS, seen)

@@ -6,7 +6,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pipeline.report.examples import build_examples, choose_examples, detected, mark_hits, own_tags
+from pipeline.data.schema import PHOTO, TAGGED_POST, USER
+from pipeline.features.store import Features
+from pipeline.models.user_popular import UserPopular, UserPopularConfig
+from pipeline.report.examples import build_examples, choose_examples, detected, explain, mark_hits, own_tags
 from pipeline.report.findings import featured
 from pipeline.report.inputs import Detections
 
@@ -92,3 +95,15 @@ def test_an_example_that_is_no_test_post_is_refused(inputs):
     unknown = pl.DataFrame({"user": ["nobody"], "photo": ["nothing"]})
     with pytest.raises(pl.exceptions.NoRowsReturnedError):
         build_examples(replace(inputs, examples=unknown))
+
+
+def test_reasons_are_of_the_examples_own_user():
+    posts = [("ann", "1", ["sea"]), ("ann", "2", ["sea", "sky"]), ("ann", "3", ["moped"]), ("bob", "4", ["sky"])]
+    train = pl.DataFrame(posts, schema=list(TAGGED_POST), orient="row")
+    examples = pl.DataFrame({USER: ["ann", "bob"], PHOTO: ["5", "6"]})
+    features = Features(pl.Series(["5", "6"]), {})
+    model = UserPopular.fit(UserPopularConfig(kind="user-popular", features="none"), train, features)
+    ann, bob = explain(model, train, features, examples)
+    assert list(ann) == ["sea", "sky", "moped"]
+    assert ann["sea"] == "you use it on 67 % of your photos; on 50 % of all photos"
+    assert bob["sky"].startswith("you use it on 100 % of your photos")
