@@ -1,22 +1,27 @@
 """Puts all that suggesting tags for new photos needs into one folder: model, habits, networks, figures, model card."""
 
 import shutil
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from pipeline.data.schema import TAGGED_POST, K
+from pipeline.data.schema import FOLD, POST, TAGGED_POST, TAGS, K
+from pipeline.data.vocabulary import codes
 from pipeline.errors import InputError
 from pipeline.evaluation.bootstrap import paired_bootstrap
-from pipeline.evaluation.metrics.measure import HEADLINE, Measure
+from pipeline.evaluation.metrics.measure import DEPTH, HEADLINE, Measure
 from pipeline.evaluation.ranking import rank
 from pipeline.features.record import UNTRAINED
 from pipeline.features.store import Features, read_store
 from pipeline.files import atomic_folder, read_parquet
 from pipeline.models.model import Model
+from pipeline.models.ranking import top_tags
 from pipeline.models.registry import load
 from pipeline.recommend.bundle import LICENCE, Bundle, pack, versions
+from pipeline.recommend.calibration import Calibration
+from pipeline.recommend.companions import Companions
 from pipeline.recommend.config import BEST
 from pipeline.recommend.habits import Habits
 from pipeline.recommend.manifest import FORMAT, Manifest, PackedExtractor
@@ -28,6 +33,9 @@ from project.explain import section
 from project.params import Params
 from project.stale import sweep
 
+CALIBRATED = 1000
+"""Validation posts that calibration sees, at most: memory holds the scores of all tags for them."""
+
 
 def main(params: Params) -> str:
     paths, config = params.paths, params.bundle
@@ -37,21 +45,19 @@ def main(params: Params) -> str:
     features = read_store(paths.store(chosen.config.features))
     train, test = (read_parquet(path, TAGGED_POST) for path in (paths.train, paths.test))
     posts = pl.concat([train, test]) if config.fit == "all" else train
-    model = tested
-    if config.fit == "all":
-        with section(f"models.{name}"):
-            model = fit_chosen(
-                chosen, True, TrainingTask(posts, None, features, params.seed, chosen.measure), test
-            ).model
+    with section(f"models.{name}"):
+        calibration, weight = calibrate(params, chosen, train, features)
+        model = tested if config.fit == "training" else fit(params, chosen, posts, features)
     with atomic_folder(paths.bundle) as folder:
         shutil.copyfile(LICENCE, folder / LICENCE)
         extractors = {each: params.extractor(each) for each in model.extractors}
         records = {each: note.record for each, note in model.extractors.items()}
         with section("extractors"):
             packed = pack(folder, extractors, records, params.seed, config.runtime, config.weights == "copied")
-        manifest = describe(params, name, model, chosen, posts, packed)
+        manifest = describe(params, name, model, chosen, posts, calibration, packed)
+        habits, companions = Habits.count(posts, model.tags), Companions.count(posts, model.tags)
         figures = measure(params, name, tested, test, features)
-        bundle = Bundle(folder, manifest, model, Habits.count(posts, model.tags), figures)
+        bundle = Bundle(folder, manifest, model, habits, replace(companions, weight=weight), figures)
         (bundle if config.users == "all" else bundle.keep([])).write(folder)
     return f"bundle: {name}, fitted to {len(posts):,} posts, in {paths.bundle}"
 
@@ -65,12 +71,40 @@ def best(params: Params) -> str:
     return max(measured, key=measured.__getitem__)
 
 
+def fit(params: Params, chosen: ChosenSettings, posts: pl.DataFrame, features: Features) -> Model:
+    """Fits a model to posts, with the settings and for the epochs that were chosen."""
+    task = TrainingTask(posts, None, features, params.seed, chosen.measure)
+    return fit_chosen(chosen, True, task, posts.clear()).model
+
+
+def calibrate(
+    params: Params, chosen: ChosenSettings, train: pl.DataFrame, features: Features
+) -> tuple[Calibration, float]:
+    """Fits probabilities, and the weight of given tags, on validation posts, by a model that has not seen them."""
+    left_out = read_parquet(params.paths.validation, [*TAGGED_POST, FOLD]).filter(pl.col(FOLD) == 0)
+    if left_out.is_empty():
+        raise InputError("There is no validation post to calibrate probabilities on: keep users with more posts.")
+    rest = train.join(left_out, on=POST, how="anti", maintain_order="left")
+    model = fit(params, chosen, rest, features)
+    asked = left_out.sample(min(len(left_out), CALIBRATED), seed=params.seed, shuffle=True)
+    # The scores of all tags and the right ones, (posts, T), and which of the best are right, (posts, DEPTH).
+    scores = model.scores(asked, features)
+    right = np.zeros(scores.shape, bool)
+    pairs = asked.select(TAGS).with_row_index("post").explode(TAGS)
+    post, tag = pairs["post"].to_numpy(), codes(pairs[TAGS], model.tags)
+    right[post[tag >= 0], tag[tag >= 0]] = True
+    top = top_tags(scores, DEPTH)
+    calibration = Calibration.fit(scores, top, np.take_along_axis(right, top, axis=1))
+    return calibration, Companions.count(rest, model.tags).weighted(scores, right).weight
+
+
 def describe(
     params: Params,
     name: str,
     model: Model,
     chosen: ChosenSettings,
     posts: pl.DataFrame,
+    calibration: Calibration,
     packed: dict[str, PackedExtractor],
 ) -> Manifest:
     """Describes the model, its origin and its networks."""
@@ -88,6 +122,7 @@ def describe(
             "kinds of posts": "training and test" if params.bundle.fit == "all" else "training",
             "epochs": chosen.epoch,
         },
+        calibration=calibration,
         preparation=PREPARATION,
         runtime=params.bundle.runtime,
         seed=params.seed,

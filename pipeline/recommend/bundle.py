@@ -20,14 +20,16 @@ from pipeline.files import read_json, write_json, write_safetensors
 from pipeline.models.model import Model
 from pipeline.models.registry import load, save
 from pipeline.recommend.card import write_card
+from pipeline.recommend.companions import Companions
 from pipeline.recommend.habits import Habits
 from pipeline.recommend.manifest import MANIFEST, Manifest, PackedExtractor, read_manifest
 from pipeline.recommend.network import Network
 from pipeline.recommend.probe import draw_probe, probe, require_same, require_vector
 from pipeline.recommend.runtimes import RUNTIMES, packed_weights
 
-MODEL, HABITS, FIGURES = "model.safetensors", "habits.safetensors", "figures.json"
-PROBE, LICENCE, REQUIREMENTS, WEIGHTS = "probe.safetensors", "LICENSE", "requirements.txt", "weights"
+MODEL, HABITS, COMPANIONS = "model.safetensors", "habits.safetensors", "companions.safetensors"
+PROBE, FIGURES, WEIGHTS = "probe.safetensors", "figures.json", "weights"
+LICENCE, REQUIREMENTS = "LICENSE", "requirements.txt"
 """The names of files in the folder; `WEIGHTS` is a folder.
 
 The probe is its photo, PHOTO, and the vector of each network.
@@ -51,6 +53,8 @@ class Bundle:
     """The model."""
     habits: Habits
     """The tags that users have used, counted."""
+    companions: Companions
+    """The tags that go with given ones."""
     figures: Mapping[str, Any]
     """The measures of the tested model on test posts, with intervals."""
 
@@ -62,8 +66,14 @@ class Bundle:
         version does not read.
         """
         manifest = read_manifest(folder)
-        figures = read_json(folder / FIGURES)
-        return cls(folder, manifest, load(folder / MODEL), Habits.read(folder / HABITS), figures)
+        return cls(
+            folder,
+            manifest,
+            load(folder / MODEL),
+            Habits.read(folder / HABITS),
+            Companions.read(folder / COMPANIONS),
+            read_json(folder / FIGURES),
+        )
 
     def write(self, folder: Path) -> None:
         """Writes the bundle to a new folder, or completes the one that holds its networks."""
@@ -76,6 +86,7 @@ class Bundle:
         write_json(self.figures, folder / FIGURES)
         save(self.model, folder / MODEL)
         self.habits.write(folder / HABITS)
+        self.companions.write(folder / COMPANIONS)
         write_card(self.manifest, self.figures, list(self.habits.users), len(self.model.tags), folder)
 
     def keep(self, users: Collection[str]) -> Self:

@@ -10,6 +10,7 @@ from pipeline.errors import ArtifactError, InputError
 from pipeline.features.config import Sha256
 from pipeline.features.registry import ExtractorUnion
 from pipeline.files import read_json
+from pipeline.recommend.calibration import Calibration
 from pipeline.recommend.network import PREPARATION
 
 FORMAT = 1
@@ -50,6 +51,7 @@ class Manifest(Config):
     labels: list[str] = Field(description="Words to show wherever results are shown, such as untrained weights.")
     users: Literal["all", "some", "none"] = Field(description="The users whose names and habits are here.")
     fitted_on: dict[str, str | int | None] = Field(description="The posts that the model learnt from, and the epochs.")
+    calibration: Calibration = Field(description="The way from scores to probabilities.")
     preparation: dict[str, int] = Field(description="Pixels of a prepared photo's longer side, and its JPEG's quality.")
     runtime: str = Field(description="The software that runs the networks.")
     seed: int = Field(description="The seed of weights that are drawn.")

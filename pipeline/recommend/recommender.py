@@ -16,21 +16,10 @@ from pipeline.features.store import Features
 from pipeline.models.ranking import top_tags
 from pipeline.recommend.bundle import Bundle
 from pipeline.recommend.network import PhotoReader, PhotoVectors, fingerprint
+from pipeline.recommend.reasons import GIVEN, Grounds, Reason
 
 Post = tuple[PhotoVectors, Sequence[str]]
 """A photo, and the tags that its user accepted."""
-
-
-@dataclass(frozen=True)
-class Reason:
-    """One of the addends of a suggestion's score."""
-
-    part: str
-    """Its ground: user, photo, an extractor, bias, given, or a name of the model's own."""
-    score: float
-    """The addend."""
-    words: str
-    """The ground as a person reads it; empty where it is none."""
 
 
 @dataclass(frozen=True)
@@ -132,12 +121,25 @@ class Recommender:
             return []
         photos, features = self._seen(vectors)
         posts = photos.with_columns(pl.lit(user, pl.String).alias(USER))
-        scores = self._model.scores(posts, features)  # (photos, T)
-        parts = self._model.parts(posts, features)
-        excluded = np.isin(np.array(self.tags, dtype=object), [*given, *exclude])
-        top = top_tags(np.where(excluded, -np.inf, scores), min(count, int((~excluded).sum())))
+        # The scores, and the addends that they are the sum of, (photos, T) each.
+        scores, parts = self._model.scores(posts, features), self._model.parts(posts, features)
+        place = {tag: at for at, tag in enumerate(self.tags)}
+        had = np.array([place[tag] for tag in dict.fromkeys(given) if tag in place], np.int64)
+        companions = self._bundle.companions
+        if had.size:
+            parts[GIVEN] = companions.part(scores, had)
+            scores = scores + parts[GIVEN]
+        # The best of the tags that are left, (photos, count), and their probabilities.
+        refused = np.isin(np.arange(len(place)), [place[tag] for tag in {*given, *exclude} if tag in place])
+        top = top_tags(np.where(refused, -np.inf, scores), min(count, int((~refused).sum())))
+        probabilities = self._bundle.manifest.calibration.probabilities(scores, top)
+        lifts = dict(zip([self.tags[at] for at in had], companions.lifts(had), strict=True))
+        grounds = Grounds(self._model, self._habits, user, photos[PHOTO], features, parts, lifts)
         return [
-            [self._suggestion(tag, scores[row], {name: part[row] for name, part in parts.items()}) for tag in best]
+            [
+                Suggestion(self.tags[tag], float(scores[row, tag]), float(probability), grounds.reasons(row, tag))
+                for tag, probability in zip(best, probabilities[row], strict=True)
+            ]
             for row, best in enumerate(top)
         ]
 
@@ -178,9 +180,3 @@ class Recommender:
         raw = {name: np.stack([photo.vectors[name] for photo in vectors]) for name in notes}
         scalings = {name: note.scaling for name, note in notes.items() if note.scaling is not None}
         return photos.to_frame(), Features(photos, raw, scalings, {name: note.record for name, note in notes.items()})
-
-    def _suggestion(self, tag: int, scores: np.ndarray, parts: Mapping[str, np.ndarray]) -> Suggestion:
-        """Explains one tag, given by its position, of a photo with these scores (T,) and parts (T,)."""
-        why = [Reason(name, float(part[tag]), name) for name, part in parts.items()]
-        why.sort(key=lambda reason: -reason.score)
-        return Suggestion(self.tags[tag], float(scores[tag]), float(1 / (1 + np.exp(-scores[tag]))), tuple(why))

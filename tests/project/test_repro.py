@@ -12,8 +12,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import polars as pl
 import pytest
 from ruamel.yaml import YAML
+
+from pipeline.data.photo import PhotoFile
+from pipeline.data.shards import read_photos
+from pipeline.recommend.recommender import Recommender
 
 ROOT = Path(__file__).parents[2]
 STAGES = ("tune", "train", "evaluate")
@@ -54,8 +59,8 @@ class Clone:
         )
 
     def repro(self, *targets: str) -> set[str]:
-        """Runs `dvc repro`, all of it or up to some stages; the names of the stages that DVC says it ran."""
-        done = self.run("dvc", "repro", *targets, check=False)
+        """Runs `dvc repro` up to some stages, or the report; the names of the stages that DVC says it ran."""
+        done = self.run("dvc", "repro", *(targets or ["report"]), check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         self.output = done.stdout
         return set(re.findall(r"^Running stage '(.+)':$", done.stdout, re.MULTILINE))
@@ -125,8 +130,8 @@ def clone(tmp_path_factory) -> Clone:
     params["models"] = {name: params["models"][name] for name in MODELS}
     with (clone.folder / "params.yaml").open("w") as file:
         yaml.dump(params, file)
-    ran = clone.repro()
-    assert {"crawl", "refine", "split", "extract@image", "extract@objects", "report"} <= ran
+    ran = clone.repro("report", "bundle")
+    assert {"crawl", "refine", "split", "extract@image", "extract@objects", "report", "bundle"} <= ran
     assert {f"{stage}@{model}" for stage in STAGES for model in MODELS} <= ran
     return clone
 
@@ -147,7 +152,7 @@ def unchanged(clone, tmp_path):
 
 
 def test_a_second_run_runs_nothing(clone):
-    assert clone.repro() == set()
+    assert clone.repro("report", "bundle") == set()
     assert "up to date" in clone.output
 
 
@@ -266,6 +271,34 @@ def test_a_stage_killed_and_run_again_writes_the_same_bytes(clone):
     (clone.folder / "artifacts/sample/sample/features/image.parquet").unlink()
     clone.run(sys.executable, "-m", "stages.extract", "image")
     assert clone.digests() == before
+
+
+def test_a_bundle_of_the_tested_model_suggests_what_was_tested(unchanged):
+    unchanged.set(bundle__fit="training", bundle__model="pitf-ic-od")
+    assert unchanged.repro("bundle") == {"bundle"}
+    source, recipe = unchanged.folder / "artifacts/sample", unchanged.folder / "artifacts/sample/sample"
+    expected = pl.read_parquet(recipe / "recommendations/pitf-ic-od.parquet").to_dicts()
+    photos = {photo.id: photo.jpeg for photo in read_photos(source / "photos")}
+    files = [PhotoFile(post["photo"], photos[post["photo"]]) for post in expected]
+    with Recommender.load(recipe / "bundle", "cpu") as recommender:
+        assert {"rendered photos", "seeded weights"} <= set(recommender.labels)
+        in_batches = list(recommender.vectors(iter(files)))
+        for post, file, vectors in zip(expected, files, in_batches, strict=True):
+            for (suggestions,) in (
+                recommender.rank([vectors], post["user"]),
+                recommender.suggest([file], post["user"]),
+            ):
+                assert [each.tag for each in suggestions] == post["tags"]
+                assert [each.score for each in suggestions] == pytest.approx(post["scores"], abs=1e-5)
+
+
+def test_dvc_brings_the_bundle_by_its_name(clone, tmp_path):
+    clone.run("git", "add", "dvc.yaml", "dvc.lock", "params.yaml", ".dvc/config")
+    clone.run("git", "-c", "user.name=n", "-c", "user.email=e@example.org", "commit", "--quiet", "--message", "m")
+    clone.run("dvc", "artifacts", "get", str(clone.folder), "recommender", "--out", str(tmp_path / "bundle"))
+    bundle = clone.folder / "artifacts/sample/sample/bundle"
+    for file in ("bundle.json", "model.safetensors", "weights/objects.safetensors"):
+        assert (tmp_path / "bundle" / file).read_bytes() == (bundle / file).read_bytes()
 
 
 def test_a_report_without_examples_still_says_that_the_weights_are_untrained(unchanged):

@@ -49,6 +49,7 @@ def test_its_files_are_all_that_is_needed_and_hold_no_pickle(bundle):
         "LICENSE",
         "README.md",
         "bundle.json",
+        "companions.safetensors",
         "figures.json",
         "habits.safetensors",
         "model.safetensors",
@@ -108,7 +109,9 @@ def test_a_manifest_that_does_not_fit_is_refused(copy, changes, words):
         Bundle.read(copy)
 
 
-@pytest.mark.parametrize("file", ["model.safetensors", "habits.safetensors", "figures.json", "probe.safetensors"])
+@pytest.mark.parametrize(
+    "file", ["model.safetensors", "habits.safetensors", "companions.safetensors", "figures.json", "probe.safetensors"]
+)
 @pytest.mark.parametrize("damage", ["missing", "cut short", "another"])
 def test_a_damaged_file_is_named(copy, file, damage):
     data = (copy / file).read_bytes()

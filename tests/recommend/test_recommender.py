@@ -6,7 +6,7 @@ import pytest
 from pipeline.data.photo import PhotoError, PhotoFile
 from pipeline.evaluation.ranking import recommend
 from pipeline.recommend.recommender import Recommender
-from tests.support.bundles import world
+from tests.support.bundles import world, write_bundle
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +58,28 @@ def test_given_and_excluded_tags_are_not_suggested(recommender, seen):
     assert sorted(tags(left)) == sorted(everything[3:])
 
 
+def test_given_tags_lift_those_that_go_with_them(recommender, seen):
+    (without,), (given,) = (
+        recommender.rank(seen[:1], None, count=100),
+        recommender.rank(seen[:1], None, given=["of bob", "no tag"], count=100),
+    )
+    before = {each.tag: each.score for each in without}
+    parts = {each.tag: {reason.part: reason.score for reason in each.why} for each in given}
+    for suggestion in given:
+        assert suggestion.score == pytest.approx(before[suggestion.tag] + parts[suggestion.tag]["given"], abs=1e-5)
+    assert parts["of ann"]["given"] < 0, "no post has both"
+    assert parts["tag 1"]["given"] > parts["of ann"]["given"]
+
+
+def test_probabilities_rise_with_the_scores_and_reasons_are_words(recommender, seen):
+    for suggestions in recommender.rank(seen, "ann"):
+        probabilities = [each.probability for each in suggestions]
+        assert probabilities == sorted(probabilities, reverse=True)
+        assert 0 < probabilities[-1] < probabilities[0] < 1
+    words = {reason.words for each in recommender.rank(seen[:1], "ann")[0] for reason in each.why}
+    assert "you use it on 100 % of your photos" in words
+
+
 def test_an_unknown_user_gets_tags_by_the_picture_alone(recommender, seen):
     nobody = recommender.rank(seen, None)
     assert nobody == recommender.rank(seen, "a stranger")
@@ -100,3 +122,10 @@ def test_the_vocabulary_begins_with_the_users_own_tags(recommender):
 def test_no_photos_have_no_suggestions(recommender):
     assert recommender.rank([], "ann") == []
     assert recommender.suggest([], "ann") == []
+
+
+def test_its_fingerprint_is_that_of_its_networks(recommender, bundle, tmp_path):
+    with Recommender.load(bundle, "cpu") as again:
+        assert again.fingerprint == recommender.fingerprint
+    with Recommender.load(write_bundle(tmp_path / "blind", world("popular", "none"))) as blind:
+        assert blind.fingerprint != recommender.fingerprint

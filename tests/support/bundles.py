@@ -1,6 +1,6 @@
 """A small bundle of real networks, and all that it was made of."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
@@ -19,6 +19,8 @@ from pipeline.features.store import Features, StoreConfig, build_store, read_sto
 from pipeline.files import sha256, write_parquet
 from pipeline.models.model import Model
 from pipeline.recommend.bundle import LICENCE, Bundle, pack, versions
+from pipeline.recommend.calibration import Calibration
+from pipeline.recommend.companions import Companions
 from pipeline.recommend.habits import Habits
 from pipeline.recommend.manifest import FORMAT, Manifest
 from pipeline.recommend.network import PREPARATION, PhotoReader
@@ -115,11 +117,13 @@ def write_bundle(
         labels=["seeded weights"],
         users="all",
         fitted_on={"posts": len(of.posts)},
+        calibration=Calibration(slope=1.0, offset=-3.0),
         preparation=PREPARATION,
         runtime=runtime,
         seed=SEED,
         extractors=packed,
         versions=versions(packed, runtime),
     )
-    Bundle(folder, manifest, of.model, Habits.count(of.posts, of.model.tags), FIGURES).write(folder)
+    habits, companions = Habits.count(of.posts, of.model.tags), Companions.count(of.posts, of.model.tags)
+    Bundle(folder, manifest, of.model, habits, replace(companions, weight=0.2), FIGURES).write(folder)
     return folder
