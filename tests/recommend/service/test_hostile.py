@@ -230,19 +230,20 @@ NO_PHOTO = {
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory):
+    """A service that is still itself when all requests have been made."""
     folder = tmp_path_factory.mktemp("hostile")
     with running_service(FakeRecommender(), folder, **SMALL) as client:
         client.suggest(RED)
         yield client
+        assert client.tags_for(RED, count=1) == [["red"]]
+        with Journal.open(client.journal) as journal:
+            assert journal.posts() == []
 
 
 def check_unharmed(service) -> None:
-    assert service.get("healthz").json() == {"status": "ok"}
-    assert service.tags_for(RED, count=1) == [["red"]]
+    assert service.raw(get("/healthz")).endswith(b'{"status": "ok"}')
     files = {path.name for path in service.journal.parent.rglob("*")}
     assert files == {"journal.sqlite", "journal.sqlite-wal", "journal.sqlite-shm"}
-    with Journal.open(service.journal) as journal:
-        assert journal.posts() == []
 
 
 def test_there_are_many():

@@ -2,8 +2,11 @@
 
 import csv
 import io
+import subprocess
+import sys
 import threading
 import zipfile
+from pathlib import Path
 from xml.etree import ElementTree
 
 import polars as pl
@@ -14,6 +17,7 @@ from pipeline.recommend.service.journal import Journal
 from tests.support.fake_recommender import FakeRecommender, photo_of
 from tests.support.service import BEARER, Client, hash_of, running_service, wait_until
 
+ROOT = Path(__file__).parents[3]
 RED, BLUE, GREEN = map(photo_of, ("red", "blue", "green"))
 
 
@@ -301,3 +305,10 @@ def test_the_table_is_what_the_journal_holds(client):
             ("ann", f"{hash_of(RED)}.jpg", "red"),
             ("ann", f"{hash_of(RED)}.jpg", "sea"),
         ]
+
+
+def test_serving_needs_no_heavy_package():
+    code = "import sys, commands.serve, pipeline.recommend.service.server; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    heavy = {"torch", "torchvision", "ultralytics", "dvc", "sklearn", "pandas", "matplotlib", "numba", "pyarrow"}
+    assert heavy.isdisjoint(done.stdout.split())

@@ -1,0 +1,112 @@
+"""`tagrec serve` and `tagrec accepted`: who may reach the service, and a table to train on."""
+
+import socket
+
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from commands import accepted as accepted_command
+from commands import serve
+from pipeline.data.photo import prepare
+from pipeline.data.shards import read_photos
+from pipeline.recommend.service.exports import safe_name
+from pipeline.recommend.service.journal import HeldPhoto, Journal, Post
+from pipeline.sources.base import CrawlTask
+from pipeline.sources.table import TableSource
+from tests.support.fake_recommender import FakeRecommender, photo_of
+from tests.support.source_examples import TABLE
+
+
+def run(app, *arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--host", "0.0.0.0"], "--token is missing; '0.0.0.0' can be reached from other machines"),
+        (["--host", "::"], "--token is missing"),
+        (["--host", "example.org"], "--token is missing"),
+        (["--token", "short"], "--token has 5 characters; it must have 16 or more"),
+        (["--token", "x" * 20 + '"><script>'], "--token has 30 characters; it must have 16 or more: letters, digits"),
+    ],
+)
+def test_an_address_that_is_open_to_all_is_refused(monkeypatch, arguments, message):
+    monkeypatch.setattr(serve, "load_recommender", lambda *_, **__: pytest.fail("loaded before the check"))
+    done = run(serve.app, *arguments)
+    assert done.exit_code == 1
+    assert message in done.stderr
+
+
+def test_a_port_that_is_taken_is_a_sentence(monkeypatch, tmp_path):
+    monkeypatch.setattr(serve, "load_recommender", lambda *_, **__: FakeRecommender())
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = run(serve.app, "--port", port, "--journal", tmp_path / "j.sqlite")
+    assert done.exit_code == 1
+    assert f"127.0.0.1:{port} cannot be listened on" in done.stderr
+
+
+@pytest.fixture
+def journal(tmp_path):
+    path = tmp_path / "j.sqlite"
+    with Journal.open(path) as journal:
+        for number, (user, colour, tags) in enumerate(
+            [
+                ("ann", "red", ("sea", "new york", 'a,"b"', "=1+1")),
+                ("ann", "blue", ("sky",)),
+                ("Zoë", "blue", ("bleu",)),
+            ]
+        ):
+            photo = HeldPhoto(colour, prepare("", photo_of(colour)).jpeg, {})
+            journal.accept(Post(str(number), user, colour, "", tags), photo)
+    return path
+
+
+def test_accepted_posts_are_a_table_that_a_source_reads_with_its_photos(journal, tmp_path):
+    folder = tmp_path / "table"
+    done = run(accepted_command.app, "--csv", folder / "posts.csv", "--photos", folder / "photos", "--journal", journal)
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout == f"accepted: 3 posts in {folder / 'posts.csv'}, 2 photos in {folder / 'photos'}\n"
+    settings = {"files": ["posts.csv"], "separator": None, "time": "time", "photos": "photos", "quoted": True}
+    table = TableSource.model_validate(TABLE | settings | {"user": "user", "photo": "photo", "tags": "tags"})
+    crawled = table.collect(CrawlTask(folder, tmp_path / "out", tmp_path / "work"))
+    assert crawled.left_out.is_empty()
+    assert crawled.posts.select(pl.exclude("time")).rows() == [
+        ("Zoë", "blue.jpg", ["bleu"]),
+        ("ann", "blue.jpg", ["sky"]),
+        ("ann", "red.jpg", ["=1+1", 'a,"b"', "new york", "sea"]),
+    ]
+    packed = {photo.id: photo.jpeg for photo in read_photos(tmp_path / "out")}
+    assert packed == {f"{colour}.jpg": prepare("", photo_of(colour)).jpeg for colour in ("blue", "red")}
+
+
+@pytest.mark.parametrize("empty", [True, False])
+def test_where_nothing_was_accepted_there_is_no_table(tmp_path, empty):
+    path = tmp_path / "j.sqlite"
+    if empty:
+        with Journal.open(path):
+            pass
+    done = run(accepted_command.app, "--csv", tmp_path / "posts.csv", "--journal", path)
+    assert done.exit_code == 1
+    assert ("has no accepted post" if empty else "does not exist") in done.stderr
+    assert not (tmp_path / "posts.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "safe"),
+    [
+        ("a.jpg", "a.jpg"),
+        ("trip/a.jpg", "trip/a.jpg"),
+        ("../../a.jpg", "a.jpg"),
+        ("/etc/passwd", "etc/passwd"),
+        ("C:\\photos\\a.jpg", "C_/photos/a.jpg"),
+        ("a\x00\n.jpg", "a__.jpg"),
+        ("  .. /./ a.jpg ", "a.jpg"),
+        ("", "0" * 64),
+        ("../..", "0" * 64),
+    ],
+)
+def test_a_clients_file_name_stays_where_it_is_unpacked(name, safe):
+    assert safe_name(name, "0" * 64) == safe
