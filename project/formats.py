@@ -105,7 +105,9 @@ class ExifTool(Format):
     def photo(self, path: Path, suggestions: "Sequence[Suggestion]") -> str:
         tags = [suggestion.tag for suggestion in suggestions if is_keyword(suggestion.tag)]
         target = str(path.absolute())
-        if not tags or not is_keyword(target):
+        if not is_keyword(target):
+            return f"# {printable(path)} is left out: a list of arguments cannot hold its name.\n"
+        if not tags:
             return ""
         # Taken away before it is added, a tag is not there twice. One blank after the sign is no part of the tag.
         changes = [f"-{field}{sign}= {tag}" for field in self.FIELDS for tag in tags for sign in "-+"]

@@ -1,6 +1,7 @@
 """What progress shows where there is no terminal: a plain line now and then."""
 
 import re
+import sys
 
 import pytest
 
@@ -25,3 +26,12 @@ def test_lines_are_seldom(capsys, monkeypatch):
     monkeypatch.setattr(progress, "LOG_EVERY", 60.0)
     assert list(track(range(1000), "Packing", 1000)) == list(range(1000))
     assert capsys.readouterr().err == ""
+
+
+def test_a_bar_leaves_standard_output_alone_where_that_is_no_terminal(capsys, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")  # Standard error counts as a terminal, which shows a bar.
+    for number in track([1, 2], "Suggesting", 2):
+        sys.stdout.write(f"{number}\n")
+    shown = capsys.readouterr()
+    assert shown.out == "1\n2\n"
+    assert "Suggesting" in shown.err

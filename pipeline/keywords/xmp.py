@@ -51,8 +51,11 @@ def is_keyword(tag: str) -> bool:
 
 
 def sidecar(tags: Sequence[str]) -> bytes:
-    """Returns a new sidecar with these tags as keywords. Raises InputError where exiv2 is not installed."""
-    return add(None, tags)
+    """Returns a new sidecar with tags as keywords; those that are none (`is_keyword`) are left out.
+
+    Raises InputError where exiv2 is not installed.
+    """
+    return add(None, [tag for tag in tags if is_keyword(tag)])
 
 
 def add(packet: bytes | None, tags: Sequence[str], photo: bytes = b"") -> bytes:
@@ -113,12 +116,12 @@ def load_exiv2() -> ModuleType:
 def _field(field: str, known: Keywords) -> list[str]:
     """Returns a field's keywords: its own, or else those of the first field that has some, in its form."""
     source = next((other for other in (field, *FIELDS, IPTC) if known.get(other)), field)
-    keywords = known.get(source, ())
-    if source == field:
-        return [*keywords]
-    if field == FLAT:
-        return [keyword.rpartition(LEVELS.get(source, "\n"))[2] for keyword in keywords]
-    return [keyword.replace(LEVELS[source], LEVELS[field]) if source in LEVELS else keyword for keyword in keywords]
+    keywords = [*known.get(source, ())]
+    if source == field or source not in LEVELS:
+        return keywords
+    if field == FLAT:  # The last level alone, as the programs that write several fields do.
+        return [keyword.rpartition(LEVELS[source])[2] for keyword in keywords]
+    return [keyword.replace(LEVELS[source], LEVELS[field]) for keyword in keywords]
 
 
 def _levelled(tag: str, field: str) -> str:

@@ -158,6 +158,7 @@ def test_a_sidecar_in_utf_16_is_read():
 @pytest.mark.parametrize("tag", ["", " ", "a\nb", "a\x00b", "\x1b[31m", "\ud800", "a\u2028b", "a\ufffeb", "a\x85b"])
 def test_tags_that_cannot_be_written_are_recognised(tag):
     assert not is_keyword(tag)
+    assert read(sidecar([tag, "cat"]))[FLAT] == ["cat"]
 
 
 @given(st.lists(st.text(min_size=1).filter(is_keyword), min_size=1, unique=True))
