@@ -15,6 +15,15 @@ def count_tags(posts: pl.DataFrame, tags: Sequence[str]) -> np.ndarray:
     return np.bincount(codes(posts[TAGS].explode(), tags), minlength=len(tags))
 
 
+def mark_tags(posts: pl.DataFrame, tags: Sequence[str]) -> np.ndarray:
+    """Marks the tags of posts, bool (posts, T); tags that are not in the vocabulary are left out."""
+    pairs = posts.select(TAGS).with_row_index("post").explode(TAGS)
+    positions = codes(pairs[TAGS], tags)
+    marked = np.zeros((len(posts), len(tags)), bool)
+    marked[pairs["post"].to_numpy()[positions >= 0], positions[positions >= 0]] = True
+    return marked
+
+
 def count_tags_by(column: str, posts: pl.DataFrame, names: Mapping[str, Sequence[str]]) -> dict[str, np.ndarray]:
     """Counts the posts of each tag by user (or photo), in three tensors of equal length: only counts above 0.
 

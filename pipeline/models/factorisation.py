@@ -12,6 +12,7 @@ from pipeline.data.schema import PHOTO, TAG, TAGS, USER
 from pipeline.data.vocabulary import codes, vocabulary
 from pipeline.errors import InputError
 from pipeline.features.store import Features
+from pipeline.models.counts import mark_tags
 from pipeline.models.folding import KNOWN, NEW, learn_user
 from pipeline.models.model import BIAS, Model
 from pipeline.models.settings import TrainedConfig
@@ -101,16 +102,15 @@ class Factorisation(Model):
         # Posts with every tag have no negative to learn from, as in training.
         posts = posts.filter(pl.col(TAGS).list.len() < len(self.tags))
         others = sum(part for ground, part in self.parts(posts, features).items() if ground != USER)
-        positives = np.zeros(others.shape, bool)
-        pairs = posts.select(TAGS).with_row_index("post").explode(TAGS)
-        positives[pairs["post"].to_numpy(), codes(pairs[TAGS], self.tags)] = True
         names, table = self.names[USER], self.tensors[USER]
         strength = KNOWN
         if user not in names:
             names, strength = vocabulary(pl.Series([*names, user])), NEW
             table = np.insert(table, names.index(user), 0, axis=0)
         row = names.index(user)
-        factor = learn_user(self.tensors[TAG][:, contexts.columns(USER)], others, positives, table[row], strength)
+        factor = learn_user(
+            self.tensors[TAG][:, contexts.columns(USER)], others, mark_tags(posts, self.tags), table[row], strength
+        )
         table = table.copy()
         table[row] = factor
         return type(self)(self.config, {**self.names, USER: names}, {**self.tensors, USER: table}, self.extractors)

@@ -3,6 +3,7 @@
 import polars as pl
 
 from pipeline.features.store import Features
+from pipeline.models.counts import mark_tags
 from pipeline.models.popular import Popular, PopularConfig
 from pipeline.models.user_popular import UserPopular, UserPopularConfig
 
@@ -41,3 +42,8 @@ def test_what_was_used_once_beats_whatever_is_popular():
     model = UserPopular.fit(UserPopularConfig(kind="user-popular", features="none"), pl.concat([POSTS, many]), NOTHING)
     scores = dict(zip(model.tags, model.scores(ASKED.filter(pl.col("user") == "ann"), NOTHING)[0], strict=True))
     assert scores["sea"] > scores["sun"] > scores["dog"]
+
+
+def test_tags_of_posts_are_marked_and_unknown_ones_left_out():
+    posts = pl.DataFrame({"tags": [["sea", "unheard of"], [], ["cat", "sun"]]}, schema={"tags": pl.List(pl.String)})
+    assert mark_tags(posts, ["cat", "sea", "sun"]).astype(int).tolist() == [[0, 1, 0], [0, 0, 0], [1, 0, 1]]
