@@ -1,5 +1,6 @@
 """The calibration of scores: the probability that a suggestion is right."""
 
+from functools import partial
 from typing import Self
 
 import numpy as np
@@ -12,40 +13,58 @@ from pipeline.models.newton import minimum
 BINS = 10
 """Groups of suggestions, equally many in each, over which probabilities and hits are compared."""
 
+RIDGE = 1e-3
+"""The weight of the squared coefficients in the loss."""
+
 
 class Calibration(Config):
-    """Platt scaling: the logistic function of a score's distance from the mean of its post, in deviations.
+    """Platt scaling by two numbers: a score, and its distance from the mean of its post in deviations.
 
-    Distances make scores of posts comparable: on them a sigmoid measured better than on scores, and than isotonic
-    regression (benchmarks/README.md). Platt, Probabilistic outputs for support vector machines, 1999.
+    Distances make posts comparable, and scores are low where little is known of a user. On both a sigmoid measured
+    better than on one of them, and than isotonic regression (benchmarks/README.md). Platt, Probabilistic outputs for
+    support vector machines and comparisons to regularized likelihood methods, 1999.
     """
 
-    slope: float = Field(ge=0, description="The rise of the log-odds with each deviation.")
-    offset: float = Field(description="The log-odds at the mean.")
+    offset: float = Field(description="The log-odds where both numbers are zero.")
+    distance: float = Field(ge=0, description="The rise of the log-odds with each deviation from the mean.")
+    score: float = Field(ge=0, description="The rise of the log-odds with each unit of the score.")
 
     @classmethod
     def fit(cls, scores: np.ndarray, top: np.ndarray, hits: np.ndarray) -> Self:
-        """Fits to suggestions for posts that the model has not learnt from.
+        """Fits to suggestions for posts that the model has not learnt from, asked with their user and without.
 
         scores: of all tags, (posts, T); top: the positions of the suggested tags, (posts, n); hits: bool (posts, n),
         the suggestions that are right. The targets are Platt's: short of 0 and 1, as if one more of each had been seen.
+        A number that would lower the log-odds is left out, so that probabilities never fall where scores rise.
         """
-        inputs = np.stack([np.ones(top.size), distances(scores, top).ravel()])  # (2, suggestions)
+        inputs = np.stack([np.ones(top.size), *(numbers.ravel() for numbers in _inputs(scores, top))])  # (3, n · posts)
         right = hits.sum()
         targets = np.where(hits.ravel(), (right + 1) / (right + 2), 1 / (hits.size - right + 2))
-
-        def derivatives(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            found = sigmoid(weights @ inputs)
-            return inputs @ (found - targets), (inputs * (found * (1 - found))) @ inputs.T + 1e-9 * np.eye(2)
-
-        offset, slope = minimum(derivatives, np.zeros(2))
-        if slope < 0:  # The scores say nothing: all suggestions are equally probable.
-            offset, slope = np.log(targets.mean() / (1 - targets.mean())), 0.0
-        return cls(slope=float(slope), offset=float(offset))
+        weights, used = np.zeros(3), [0, 1, 2]
+        while True:
+            weights[used] = minimum(partial(_derivatives, inputs[used], targets), np.zeros(len(used)))
+            if (weights[1:] >= 0).all():
+                return cls(offset=float(weights[0]), distance=float(weights[1]), score=float(weights[2]))
+            lowest = 1 + int(weights[1:].argmin())
+            used.remove(lowest)
+            weights[lowest] = 0
 
     def probabilities(self, scores: np.ndarray, top: np.ndarray) -> np.ndarray:
         """Returns the probability of each of some tags, (posts, n); shapes as in `fit`."""
-        return sigmoid(self.offset + self.slope * distances(scores, top))
+        distances, found = _inputs(scores, top)
+        return sigmoid(self.offset + self.distance * distances + self.score * found)
+
+
+def _inputs(scores: np.ndarray, top: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the distances and the scores of some tags, (posts, n) each."""
+    return distances(scores, top), np.take_along_axis(scores, top, axis=1).astype(np.float64)
+
+
+def _derivatives(inputs: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the gradient and the Hessian of the logistic loss, with a ridge for inputs that go together."""
+    found = sigmoid(weights @ inputs)
+    hessian = (inputs * (found * (1 - found))) @ inputs.T
+    return inputs @ (found - targets) + RIDGE * weights, hessian + RIDGE * np.eye(len(weights))
 
 
 def distances(scores: np.ndarray, top: np.ndarray) -> np.ndarray:
