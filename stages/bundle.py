@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from pipeline.data.schema import FOLD, POST, TAGGED_POST, TAGS, K
-from pipeline.data.vocabulary import codes
+from pipeline.data.schema import FOLD, POST, TAGGED_POST, USER, K
 from pipeline.errors import InputError
 from pipeline.evaluation.bootstrap import paired_bootstrap
 from pipeline.evaluation.metrics.measure import DEPTH, HEADLINE, Measure
@@ -16,6 +15,7 @@ from pipeline.evaluation.ranking import rank
 from pipeline.features.record import UNTRAINED
 from pipeline.features.store import Features, read_store
 from pipeline.files import atomic_folder, read_parquet
+from pipeline.models.counts import mark_tags
 from pipeline.models.model import Model
 from pipeline.models.ranking import top_tags
 from pipeline.models.registry import load
@@ -87,15 +87,13 @@ def calibrate(
     rest = train.join(left_out, on=POST, how="anti", maintain_order="left")
     model = fit(params, chosen, rest, features)
     asked = left_out.sample(min(len(left_out), CALIBRATED), seed=params.seed, shuffle=True)
-    # The scores of all tags and the right ones, (posts, T), and which of the best are right, (posts, DEPTH).
-    scores = model.scores(asked, features)
-    right = np.zeros(scores.shape, bool)
-    pairs = asked.select(TAGS).with_row_index("post").explode(TAGS)
-    post, tag = pairs["post"].to_numpy(), codes(pairs[TAGS], model.tags)
-    right[post[tag >= 0], tag[tag >= 0]] = True
+    # Each post twice, with its user and as of an unknown one: scores of all tags, and the right ones, (2 · posts, T).
+    both = pl.concat([asked, asked.with_columns(pl.lit(None, pl.String).alias(USER))])
+    scores, right = model.scores(both, features), mark_tags(both, model.tags)
     top = top_tags(scores, DEPTH)
     calibration = Calibration.fit(scores, top, np.take_along_axis(right, top, axis=1))
-    return calibration, Companions.count(rest, model.tags).weighted(scores, right).weight
+    known = slice(len(asked))
+    return calibration, Companions.count(rest, model.tags).weighted(scores[known], right[known]).weight
 
 
 def describe(

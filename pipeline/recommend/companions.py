@@ -86,17 +86,17 @@ class Companions:
         scores: a model's, (posts, T), for posts that neither it nor these counts have seen; positives: their tags,
         bool of the same shape. The first of equally good weights is taken, so that without such posts it is zero.
         """
-        post, given = np.nonzero(positives & (positives.sum(axis=1, keepdims=True) > 1))
-        others = positives[post].sum(axis=1) - 1
-        lifts, asked = self.lifts(given), scores[post]
-        lifts *= asked.std(axis=1, keepdims=True)
-        recall = []
-        for weight in WEIGHTS:
-            changed = asked + weight * lifts
-            changed[np.arange(len(given)), given] = -np.inf
-            hits = np.take_along_axis(positives[post], top_tags(changed, DEPTH), axis=1).sum(axis=1)
-            recall.append((hits / others).sum())
-        return replace(self, weight=WEIGHTS[int(np.argmax(recall))])
+        recall = np.zeros(len(WEIGHTS))
+        for of_post, wanted in zip(scores, positives, strict=True):
+            (given,) = np.nonzero(wanted)
+            if len(given) < 2:
+                continue
+            lifts = of_post.std() * self.lifts(given)  # (given, T): a row for each tag that is given alone
+            for place, weight in enumerate(WEIGHTS):
+                changed = of_post + weight * lifts
+                changed[np.arange(len(given)), given] = -np.inf
+                recall[place] += wanted[top_tags(changed, DEPTH)].sum() / (len(given) - 1)
+        return replace(self, weight=WEIGHTS[int(recall.argmax())])
 
     def write(self, path: Path) -> None:
         """Writes the counts and the weight as safetensors."""

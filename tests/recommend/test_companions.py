@@ -81,7 +81,7 @@ def test_the_weight_is_that_of_most_hits_on_posts_left_out(counted, monkeypatch)
     together = np.array([[True, False, True, False]] * 2)
     assert counted.weighted(scores, together).weight > 0
     # Where the model is right, and the pair is strange, given tags do harm.
-    assert counted.weighted(scores, np.array([[True, False, False, True]])).weight == 0
+    assert counted.weighted(scores[:1], np.array([[True, False, False, True]])).weight == 0
     # Nothing to learn from: a single tag, or no post.
     assert counted.weighted(scores, np.eye(4, dtype=bool)[:2]).weight == 0
     assert counted.weighted(scores[:0], together[:0]).weight == 0

@@ -117,7 +117,7 @@ def write_bundle(
         labels=["seeded weights"],
         users="all",
         fitted_on={"posts": len(of.posts)},
-        calibration=Calibration(slope=1.0, offset=-3.0),
+        calibration=Calibration(offset=-3.0, distance=1.0, score=0.1),
         preparation=PREPARATION,
         runtime=runtime,
         seed=SEED,
