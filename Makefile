@@ -20,7 +20,7 @@ ifdef PIP_FIND_LINKS
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 endif
 
-.PHONY: help repro nus-wide-1 nus-wide-2 sample test test-all bench lint clean
+.PHONY: help repro try nus-wide-1 nus-wide-2 sample test test-all bench lint clean
 .DEFAULT_GOAL := help
 
 help:  ## what can be made
@@ -31,6 +31,10 @@ repro: $(INSTALLED)  ## run the pipeline on params.yaml, show the results and wh
 	@tagrec check
 	@dvc repro report
 	@tagrec results
+
+try: $(INSTALLED)  ## serve the sample's bundle, with new photos at hand, and print the page's address
+	@python -m scripts.render_new_photos .work/try/photos
+	@tagrec serve --bundle artifacts/sample/sample/bundle --examples .work/try/photos --journal .work/try/accepted.sqlite
 
 nus-wide-1 nus-wide-2 sample: $(INSTALLED)  ## set source, recipe and weights in params.yaml to the paper's, or back, and run
 	@tagrec choose $@

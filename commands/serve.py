@@ -11,11 +11,15 @@ from typing import Annotated
 
 import typer
 
+from pipeline.data.photo import PhotoFile
 from pipeline.errors import InputError, SettingError
 from pipeline.features.extraction.device import cores
 from project.command import Options, command
 from project.paths import ACCEPTED
 from project.recommending import RecommenderOptions, load_recommender
+
+EXAMPLES = 100
+"""The number of examples, at most: they are kept in memory."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,9 @@ def main(
     where: AddressOptions,
     options: RecommenderOptions,
     journal: Annotated[Path, typer.Option(help="The file that keeps what is accepted.")] = ACCEPTED,
+    examples: Annotated[
+        Path | None, typer.Option(help="A folder of JPEG files that the page offers to be tried, a hundred at most.")
+    ] = None,
 ) -> str:
     from pipeline.recommend.service.limits import Limits
     from pipeline.recommend.service.server import Address, serve
@@ -51,8 +58,17 @@ def main(
         raise InputError(f"--{error.field} {error.message}") from None
     processes = max(1, cores() // 2 if options.workers is None else options.workers)
     with load_recommender(options, file, workers=0) as recommender:
-        asyncio.run(serve(recommender, journal, address, Limits(processes=processes), announce))
+        tried = [] if examples is None else read_examples(examples)
+        asyncio.run(serve(recommender, journal, address, Limits(processes=processes), announce, tried))
     return "serve: stopped"
+
+
+def read_examples(folder: Path) -> list[PhotoFile]:
+    """Reads the JPEG files of a folder, by name. Raises InputError when there is none."""
+    files = sorted(file for file in folder.glob("*.[jJ][pP][gG]") if file.is_file())[:EXAMPLES]
+    if not files:
+        raise InputError(f"--examples is {folder}; there is no JPEG file.")
+    return [PhotoFile(file.name, file.read_bytes()) for file in files]
 
 
 def announce(url: str) -> None:

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import requests
 
+from pipeline.data.photo import PhotoFile
 from pipeline.recommend.service.limits import Limits
 from pipeline.recommend.service.server import Address, running
 
@@ -72,7 +73,9 @@ def hash_of(photo: bytes) -> str:
 
 
 @contextmanager
-def running_service(recommender: Any, folder: Path, address: Address | None = None, **limits: Any) -> Iterator[Client]:
+def running_service(
+    recommender: Any, folder: Path, address: Address | None = None, examples: Sequence[PhotoFile] = (), **limits: Any
+) -> Iterator[Client]:
     """A service, and a client of it."""
     address = address or Address(port=0, token=TOKEN)
     journal = folder / "journal.sqlite"
@@ -81,7 +84,7 @@ def running_service(recommender: Any, folder: Path, address: Address | None = No
     async def serve() -> None:
         end = asyncio.Event()
         stop.append((asyncio.get_running_loop(), end))
-        async with running(recommender, journal, address, Limits(**limits)) as url:
+        async with running(recommender, journal, address, Limits(**limits), examples) as url:
             found.append(url)
             started.set()
             await end.wait()

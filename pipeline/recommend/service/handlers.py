@@ -118,6 +118,15 @@ async def photo(request: web.Request) -> web.Response:
     return web.Response(body=jpeg, content_type="image/jpeg")
 
 
+@routes.get(r"/api/examples/{number:\d{1,3}}")
+async def example(request: web.Request) -> web.Response:
+    """Returns the file of a photo that is at hand, by its place in the list."""
+    examples, number = request.app[SERVICE].examples, int(request.match_info["number"])
+    if number >= len(examples):
+        raise refusal(web.HTTPNotFound, f"There are {len(examples)} examples.")
+    return web.Response(body=examples[number].data, content_type="image/jpeg")
+
+
 @routes.post("/api/export")
 async def export(request: web.Request) -> web.Response:
     """Returns a user's accepted posts as a file."""
@@ -141,6 +150,7 @@ async def about(request: web.Request) -> web.Response:
             formats=list(FORMATS),
             photo_bytes=service.limits.photo_bytes,
             pixels=service.limits.pixels,
+            examples=[file.name for file in service.examples],
         )
     )
 

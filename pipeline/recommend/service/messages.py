@@ -137,6 +137,7 @@ class About(Config):
     formats: list[str] = Field(description="The accepted formats of photos.")
     photo_bytes: int = Field(description="Bytes of a photo's file, at most.")
     pixels: int = Field(description="Pixels of a photo, at most.")
+    examples: list[str] = Field(description="The names of photos that the service has at hand to be tried.")
 
 
 class Export(Config):

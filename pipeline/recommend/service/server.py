@@ -7,7 +7,7 @@ import re
 import secrets
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from pipeline.data.photo import PhotoFile
 from pipeline.errors import InputError, SettingError
 from pipeline.recommend.service.app import build_app
 from pipeline.recommend.service.guard import Guard
@@ -63,25 +64,33 @@ class Address:
 
 
 async def serve(
-    recommender: "Recommender", journal: Path, address: Address, limits: Limits, on_start: Callable[[str], None]
+    recommender: "Recommender",
+    journal: Path,
+    address: Address,
+    limits: Limits,
+    on_start: Callable[[str], None],
+    examples: Sequence[PhotoFile] = (),
 ) -> None:
     """Serves a recommender until SIGTERM or SIGINT; then ends what is under way.
 
     on_start: is called with the page's address once the service listens.
+    examples: JPEG files that the page offers to try suggestions on.
 
     Raises what `running` raises.
     """
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with running(recommender, journal, address, limits) as url:
+    async with running(recommender, journal, address, limits, examples) as url:
         on_start(url)
         await stop.wait()
         log.info("Stopping: requests under way are answered first.")
 
 
 @asynccontextmanager
-async def running(recommender: "Recommender", journal: Path, address: Address, limits: Limits) -> AsyncIterator[str]:
+async def running(
+    recommender: "Recommender", journal: Path, address: Address, limits: Limits, examples: Sequence[PhotoFile] = ()
+) -> AsyncIterator[str]:
     """Listens while the block runs, and yields the page's address; at its end requests under way are answered.
 
     Raises SettingError for an unsafe address, and InputError when it cannot listen there or the journal is none.
@@ -89,7 +98,7 @@ async def running(recommender: "Recommender", journal: Path, address: Address, l
     address.check()
     token = address.token or secrets.token_urlsafe(24)
     guard = Guard(token, [*address.names, *_own_names(address)], address.local)
-    service = Service.open(recommender, journal, limits)
+    service = Service.open(recommender, journal, limits, examples)
     # The page is open to everyone who can reach it: only where that is this machine alone does it hold the token.
     app = build_app(service, guard, token if address.local else None)
     runner = web.AppRunner(

@@ -54,8 +54,9 @@ class Service:
         packers: Packers,
         batches: Batches[PhotoFile, PhotoVectors],
         limits: Limits,
+        examples: Sequence[PhotoFile],
     ):
-        self.recommender, self.limits, self.metrics = recommender, limits, Metrics()
+        self.recommender, self.limits, self.metrics, self.examples = recommender, limits, Metrics(), examples
         self.batches, self.photos = batches, HeldPhotos(limits.held_bytes)
         self._journal, self._packers = journal, packers
         self._users = Users(recommender, journal, limits.held_users)
@@ -63,8 +64,13 @@ class Service:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, recommender: "Recommender", path: Path, limits: Limits) -> AsyncIterator[Self]:
-        """Opens the journal and starts the processes, for as long as the block lasts."""
+    async def open(
+        cls, recommender: "Recommender", path: Path, limits: Limits, examples: Sequence[PhotoFile] = ()
+    ) -> AsyncIterator[Self]:
+        """Opens the journal and starts the processes, for as long as the block lasts.
+
+        examples: JPEG files that clients may ask for, to try suggestions on.
+        """
 
         def compute(files: Sequence[PhotoFile]) -> list[PhotoVectors | PhotoError]:
             return list(recommender.vectors(files))
@@ -73,7 +79,7 @@ class Service:
             journal = opened.enter_context(Journal.open(path, recommender.fingerprint, limits.journal_bytes))
             packers = await opened.enter_async_context(Packers(limits.processes, limits.pixels, limits.photo_seconds))
             batches = await opened.enter_async_context(Batches(compute, limits.batch, limits.waiting))
-            service = cls(recommender, journal, packers, batches, limits)
+            service = cls(recommender, journal, packers, batches, limits, examples)
             opened.callback(service._thread.shutdown)
             learning = asyncio.create_task(service._learn_anew())
             opened.callback(learning.cancel)

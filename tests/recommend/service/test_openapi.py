@@ -1,12 +1,14 @@
 """The description of the API is what the handlers do: paths, summaries, messages, and the answers that they give."""
 
 import json
+import re
 from pathlib import Path
 
 import jsonschema
 import pytest
 from pydantic.json_schema import models_json_schema
 
+from pipeline.data.photo import PhotoFile
 from pipeline.recommend.service import handlers, messages
 from pipeline.recommend.service.messages import (
     About,
@@ -46,6 +48,8 @@ REQUESTS = [
     ("get", "api/tags?q=r&user=ann", {}, 200),
     ("get", f"api/photos/{hash_of(RED)}", {}, 200),
     ("get", f"api/photos/{'0' * 64}", {}, 404),
+    ("get", "api/examples/0", {}, 200),
+    ("get", "api/examples/7", {}, 404),
     ("post", "api/export", {"json": {"user": "ann", "format": "csv"}}, 200),
     ("post", "api/export", {"json": {"user": "ann", "format": "exe"}}, 422),
     ("get", "api/about", {}, 200),
@@ -57,25 +61,32 @@ REQUESTS = [
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory):
-    with running_service(FakeRecommender(), tmp_path_factory.mktemp("openapi")) as client:
+    with running_service(
+        FakeRecommender(), tmp_path_factory.mktemp("openapi"), examples=[PhotoFile("a.jpg", RED)]
+    ) as client:
         yield client
+
+
+def described_path(route: str) -> str:
+    """The path of a route without the forms of its parts."""
+    return re.sub(r"\{(\w+):.*\}", r"{\1}", route)
 
 
 def template(path: str) -> str:
     """The path under which a request is described."""
     plain = f"/{path.partition('?')[0]}"
-    return "/api/photos/{hash}" if plain.startswith("/api/photos/") else plain
+    return re.sub(r"^(/api/photos)/.*", r"\1/{hash}", re.sub(r"^(/api/examples)/.*", r"\1/{number}", plain))
 
 
 def test_every_handler_is_described_and_nothing_else():
     described = {(method, path) for path, methods in DOCUMENT["paths"].items() for method in methods}
-    handled = {(route.method.lower(), route.path.replace(":[0-9a-f]{64}", "")) for route in handlers.routes}
+    handled = {(route.method.lower(), described_path(route.path)) for route in handlers.routes}
     assert described == handled
 
 
 def test_summaries_are_those_of_the_handlers():
     for route in handlers.routes:
-        described = DOCUMENT["paths"][route.path.replace(":[0-9a-f]{64}", "")][route.method.lower()]
+        described = DOCUMENT["paths"][described_path(route.path)][route.method.lower()]
         assert described["summary"] == route.handler.__doc__
 
 

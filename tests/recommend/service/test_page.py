@@ -5,6 +5,7 @@ import zipfile
 
 import pytest
 
+from pipeline.data.photo import PhotoFile
 from pipeline.recommend.service.journal import Journal
 from pipeline.recommend.service.server import Address
 from tests.support.browser import running_browser
@@ -54,6 +55,20 @@ def visit(browser, client, request):
     yield page
     assert wrong == []
     context.close()
+
+
+def test_photos_at_hand_are_offered_to_be_tried(browser, tmp_path):
+    examples = [PhotoFile(f"{colour}.jpg", photo_of(colour, (64, 48))) for colour in ("red", "green")]
+    with running_service(FakeRecommender(), tmp_path, examples=examples) as client:
+        page = browser.new_page()
+        page.goto(client.url)
+        page.click("button[aria-label='Try green.jpg']")
+        page.wait_for_selector("#suggested .chip")
+        assert page.text_content("#photo-name") == "green.jpg"
+        page.reload()
+        page.click("#try-all")
+        wait_until(lambda: page.locator("#strip li").count() == 2)
+        page.close()
 
 
 def add(page, names=tuple(PHOTOS)) -> None:

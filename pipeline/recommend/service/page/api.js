@@ -117,6 +117,9 @@ export async function save(photo, post) {
 /** Returns a photo as the networks see it, for a format that the browser cannot show. */
 export const shown = async (hash) => (await call(`api/photos/${hash}`)).blob();
 
+/** Returns a photo that the service has at hand, by its place in the list. */
+export const example = async (number) => (await call(`api/examples/${number}`)).blob();
+
 /** Exports accepted posts as a file. */
 export const exported = async (user, format, photos) =>
   (await call("api/export", asJson({ user, format, photos }))).blob();

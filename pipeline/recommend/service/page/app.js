@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import { $, announce } from "./dom.js";
+import { offer } from "./examples.js";
 import { fromDrop, fromInput } from "./files.js";
 import * as grid from "./grid.js";
 import * as one from "./one.js";
@@ -133,6 +134,7 @@ async function begin() {
   labels.hidden = !about.labels.length;
   labels.textContent = about.labels.join(" · ");
   $("#users").append(...users.slice(0, 1000).map(({ name }) => Object.assign(document.createElement("option"), { value: name })));
+  offer(about.examples, add).catch((error) => announce(`No examples: ${error.message}`));
   const before = localStorage.getItem("user");
   if (before && !$("#user").value) {
     $("#user").value = before;
