@@ -212,10 +212,11 @@ def probabilities(name: str, cases: Sequence[Case]) -> None:
             for kind, answer in answers.items():
                 found.setdefault(f"{user} user, {kind}", []).append((answer, hits))
     for kind, each in found.items():
-        errors = [expected_calibration_error(reliability(*one)) for one in each]
-        brier = np.mean([np.square(answer - hits).mean() for answer, hits in each])
-        every = ", ".join(f"{error:.3f}" for error in errors)
-        print(f"{name}: {kind}: expected calibration error {np.mean(errors):.3f} ({every}), Brier {brier:.4f}")
+        answers, hits = map(np.concatenate, zip(*each, strict=True))
+        error = expected_calibration_error(reliability(answers, hits))
+        every = ", ".join(f"{expected_calibration_error(reliability(*one)):.3f}" for one in each)
+        brier = np.square(answers - hits).mean()
+        print(f"{name}: {kind}: expected calibration error {error:.3f} (each seed: {every}), Brier {brier:.4f}")
 
 
 def top_ten(model: Model, case: Case, posts: pl.DataFrame, known: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -23,6 +23,9 @@ NEGLIGIBLE = 0.05
 NAMED = 2
 """Classes, or given tags, that are named, at most."""
 
+LEAST = 0.5
+"""The share of the first one's gain that the second must have to be named."""
+
 
 @dataclass(frozen=True)
 class Reason:
@@ -58,14 +61,14 @@ class Grounds:
     def reasons(self, row: int, tag: int) -> tuple[Reason, ...]:
         """Explains one tag for one photo, by their positions: all addends, the largest first; they sum to the score.
 
-        A part speaks for a tag as far as it gives it more than it gives all tags on average. Where none adds to the
-        score and speaks for the tag, the one that comes nearest has words.
+        A part speaks for a tag as far as it gives it more than it gives all tags on average. Where none does and adds
+        to the score, popularity has words: it is a fact in any case.
         """
         addends = {name: float(part[row, tag]) for name, part in self.parts.items()}
         favours = {name: addend - float(self.parts[name][row].mean()) for name, addend in addends.items()}
         least = NEGLIGIBLE * sum(favour for favour in favours.values() if favour > 0)
         speak = {name for name, addend in addends.items() if addend > 0 and favours[name] > least}
-        speak = speak or {max(favours, key=favours.__getitem__)}
+        speak = speak or {BIAS}
         found = [
             Reason(name, addend, self._words(name, row, tag) if name in speak else "")
             for name, addend in addends.items()
@@ -123,9 +126,9 @@ class Grounds:
 
 
 def _listed(strengths: Mapping[str, float], joint: str) -> str:
-    """Joins the names of the greatest strengths above zero, the greatest first."""
-    best = sorted((name for name in strengths if strengths[name] > 0), key=lambda name: -strengths[name])
-    return joint.join(best[:NAMED])
+    """Joins the names of the greatest strengths above zero, the greatest first; those far below it are left out."""
+    best = sorted(strengths, key=lambda name: -strengths[name])[:NAMED]
+    return joint.join(name for name in best if strengths[name] >= LEAST * strengths[best[0]] > 0)
 
 
 def _share(part: int, whole: int) -> str:

@@ -31,7 +31,7 @@ SEEN = Features(
     pl.Series(["new", "newer"]),
     {
         "look": np.float32([[1, 0], [0, 1]]),
-        "objects": np.float32([[0.91, 0.30, 0.04], [0.0, 0.02, 0.0]]),
+        "objects": np.float32([[0.91, 0.60, 0.04], [0.0, 0.02, 0.0]]),
     },
     {"objects": SCALING},
     RECORDS,
@@ -46,7 +46,7 @@ def model() -> Factorisation:
     tensors = {
         "user": [[1], [0]],
         "look": [[1], [0]],
-        "objects": [[2], [1], [0.1]],
+        "objects": [[2], [2], [0.1]],
         "tag": [[3, -1, 1], [1, 1, 0], [0, 0, -1]],
         "bias": [0, 0, 0.5],
     }
@@ -76,10 +76,13 @@ def test_all_addends_are_there_the_largest_first_and_sum_to_the_score(model):
 
 
 def test_habits_and_objects_in_words(model):
-    # Ann has moped on 2 of 3 photos. The motorcycle gives 2 · 0.91 / 0.5, the person 1 · 0.3 / 0.5; a cat's 0.04 is
+    # Ann has moped on 2 of 3 photos. The motorcycle gives 2 · 0.91 / 0.5, the person 2 · 0.6 / 0.5; a cat's 0.04 is
     # below the threshold.
     found = words(grounds(model).reasons(0, MOPED))
-    assert found == {"user": "you use it on 67 % of your photos", "objects": "motorcycle 0.91, person 0.30"}
+    assert found == {"user": "you use it on 67 % of your photos", "objects": "motorcycle 0.91, person 0.60"}
+    # A person who gives less than half as much is not named.
+    model.tensors["objects"][1] = 1
+    assert words(grounds(model).reasons(0, MOPED))["objects"] == "motorcycle 0.91"
 
 
 def test_the_look_and_popularity_in_words(model):
@@ -111,7 +114,7 @@ def test_what_speaks_against_a_tag_or_hardly_for_it_has_no_words_and_stays_in_th
 
 
 def test_the_given_tags_that_lift_most_are_named(model):
-    given = {"sky": np.array([0.0, 0.2, 0]), "beach": np.array([0, 1.5, 0]), "cat": np.array([0, -1.0, 0])}
+    given = {"sky": np.array([0.0, 0.9, 0]), "beach": np.array([0, 1.5, 0]), "cat": np.array([0, 0.2, 0])}
     parts = {GIVEN: np.array([[0.0, 0.7, 0]] * 2)}
     assert words(grounds(model, parts=parts, given=given).reasons(0, SEA))[GIVEN] == "often with beach and sky"
 
@@ -122,10 +125,18 @@ def test_the_objects_that_a_tag_names():
     assert words(grounds(named).reasons(0, MOPED)) == {"objects": "motorcycle 0.91"}
 
 
-def test_a_tag_that_nothing_adds_to_has_the_reason_that_comes_nearest():
+def test_a_tag_that_nothing_speaks_for_has_its_popularity():
     model = ObjectNames.fit(ObjectNamesConfig(kind="object-names", features="objects"), POSTS, SEEN)
     assert model.scores(ASKED, SEEN)[0, SKY] < 0
     assert words(grounds(model).reasons(0, SKY)) == {"bias": "on 50 % of all photos"}
+
+
+def test_nothing_is_said_of_habits_that_nobody_has(model):
+    # All that is seen speaks against sea: the part of an unknown user comes nearest, with zero.
+    model.tensors["tag"][SEA] = [0, -5, -5]
+    found = grounds(model, "eve").reasons(0, SEA)
+    assert max(found, key=lambda reason: reason.score).part == "user"
+    assert words(found) == {"bias": "on 25 % of all photos"}
 
 
 def test_the_votes_of_neighbours():
