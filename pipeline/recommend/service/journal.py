@@ -20,6 +20,7 @@ import safetensors.numpy
 
 from pipeline.data.schema import PHOTO, TAGS, TIME, USER
 from pipeline.errors import InputError, one_line
+from pipeline.recommend.network import PhotoVectors
 
 FORMAT = 1
 """The version of the tables, in SQLite's user_version."""
@@ -43,8 +44,8 @@ CREATE TABLE IF NOT EXISTS vectors (
     PRIMARY KEY (photo, networks)
 );
 """
-LATEST = "SELECT max(number) FROM post GROUP BY user, photo"
-"""The post that counts of each user and photo: the one accepted last."""
+LATEST = "number = (SELECT max(number) FROM post AS other WHERE other.user = post.user AND other.photo = post.photo)"
+"""The condition for the post that counts of each user and photo: the one accepted last."""
 PAGE_BYTES = 4096
 
 
@@ -185,7 +186,7 @@ class Journal:
     def tags(self, user: str) -> dict[str, int]:
         """Counts the accepted posts of a user that have each tag."""
         rows = self._connection.execute(
-            f"SELECT value, count(*) FROM post, json_each(post.tags) WHERE user = ? AND number IN ({LATEST}) "
+            f"SELECT value, count(*) FROM post, json_each(post.tags) WHERE user = ? AND {LATEST} "
             "GROUP BY value ORDER BY count(*) DESC, value",
             [user],
         )
@@ -195,7 +196,7 @@ class Journal:
         """Returns the posts that count, of one user or of all, in the order of acceptance."""
         condition, values = ("user = ? AND", [user]) if user is not None else ("", [])
         rows = self._connection.execute(
-            f"SELECT id, user, photo, name, tags, shown FROM post WHERE {condition} number IN ({LATEST}) "
+            f"SELECT id, user, photo, name, tags, shown FROM post WHERE {condition} {LATEST} "
             "AND tags != '[]' ORDER BY number",
             values,
         )
@@ -204,17 +205,29 @@ class Journal:
             for *plain, tags, shown in rows
         ]
 
+    def learned(self, user: str) -> list[tuple[PhotoVectors, tuple[str, ...]]]:
+        """Returns what the present networks saw of a user's posts that count, and the tags."""
+        rows = self._connection.execute(
+            "SELECT post.photo, numbers, tags FROM post JOIN vectors ON vectors.photo = post.photo AND networks = ? "
+            f"WHERE user = ? AND {LATEST} AND tags != '[]' ORDER BY number",
+            [self._networks, user],
+        )
+        return [
+            (PhotoVectors(photo, safetensors.numpy.load(numbers)), tuple(json.loads(tags)))
+            for photo, numbers, tags in rows
+        ]
+
     def users(self) -> dict[str, int]:
         """Counts the posts of each user."""
         rows = self._connection.execute(
-            f"SELECT user, count(*) FROM post WHERE number IN ({LATEST}) AND tags != '[]' GROUP BY user ORDER BY user"
+            f"SELECT user, count(*) FROM post WHERE {LATEST} AND tags != '[]' GROUP BY user ORDER BY user"
         )
         return dict(rows)
 
     def table(self) -> pl.DataFrame:
         """Returns the posts that count, a row for each tag: user, photo (hash and .jpg), tags (one), time (seconds)."""
         rows = self._connection.execute(
-            f"SELECT user, photo || '.jpg', value, time FROM post, json_each(post.tags) WHERE number IN ({LATEST}) "
+            f"SELECT user, photo || '.jpg', value, time FROM post, json_each(post.tags) WHERE {LATEST} "
             "ORDER BY user, number, json_each.key"
         )
         types = {USER: pl.String, PHOTO: pl.String, TAGS: pl.String, TIME: pl.Int64}
@@ -224,7 +237,7 @@ class Journal:
         """Yields the photos of the posts that count: the name in `table`, and the JPEG."""
         yield from self._connection.execute(
             "SELECT hash || '.jpg', jpeg FROM photo WHERE hash IN "
-            f"(SELECT photo FROM post WHERE number IN ({LATEST}) AND tags != '[]') ORDER BY hash"
+            f"(SELECT photo FROM post WHERE {LATEST} AND tags != '[]') ORDER BY hash"
         )
 
 

@@ -17,7 +17,7 @@ class Limits:
     """Fields of one form, photos included."""
     text_bytes: int = 4_096
     """Bytes of one field that is no photo."""
-    json_bytes: int = 1_000_000
+    json_bytes: int = 2_000_000
     """Bytes of a request in JSON."""
     uploading_bytes: int = 256_000_000
     """Bytes of photos that all requests together may hold before they are prepared."""

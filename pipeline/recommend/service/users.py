@@ -1,10 +1,8 @@
 """The recommender as each user's accepted posts make it. Only what a person accepted is ever learned."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pipeline.recommend.network import PhotoVectors
 from pipeline.recommend.service.journal import Journal
 
 if TYPE_CHECKING:
@@ -30,17 +28,13 @@ class Users:
             return self._recommender
         known, recommender = self._held.get(user, (None, None))
         if known != state:
-            recommender = self._recommender.with_posts(user, self._posts(user))
+            posts = self._journal.learned(user)
+            recommender = self._recommender.with_posts(user, posts) if posts else self._recommender
         self._held[user] = (state, recommender)
         self._held.move_to_end(user)
         if len(self._held) > self._most:
             self._held.popitem(last=False)
         return recommender
-
-    def _posts(self, user: str) -> Sequence[tuple[PhotoVectors, Sequence[str]]]:
-        """Returns a user's posts whose photos have vectors."""
-        posts = [(self._journal.photo(post.photo), post.tags) for post in self._journal.posts(user)]
-        return [(PhotoVectors(photo.hash, photo.vectors), tags) for photo, tags in posts if photo.vectors is not None]
 
     def names(self) -> list[tuple[str, int]]:
         """Lists the known users with the number of posts accepted here, those with some first."""

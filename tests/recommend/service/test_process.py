@@ -31,6 +31,10 @@ def test_the_command_serves_what_its_bundle_suggests_and_stops_when_asked(bundle
                 assert [each["score"] for each in answer["suggestions"]] == pytest.approx(scores, abs=1e-5)
         assert running.client.accept(photos[0], ["tag 1"], user="a stranger").status_code == 201
         assert running.client.suggest(photos[1], user="a stranger").json()["photos"] != [together["a stranger"][1]]
+        assert running.client.accept(photos[0], ["no tag of the vocabulary"], user="a stranger").status_code == 201
+        assert running.client.suggest(photos[1], user="a stranger").status_code == 200
+        assert running.client.accept(photos[0], [], user="a stranger").status_code == 201
+        assert running.client.suggest(photos[1], user="a stranger").status_code == 200
         assert running.stop() == 0
         assert "serve: stopped" in running.process.stdout.read()
 

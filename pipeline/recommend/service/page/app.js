@@ -11,7 +11,8 @@ import { photos, state } from "./photos.js";
 
 let view = "one";
 
-function draw(photo = null) {
+/** Draws the view that is on; with some photos, only what shows them. */
+function draw(some = undefined) {
   const any = photos.length > 0;
   $("#welcome").hidden = any;
   $("#one").hidden = !any || view !== "one";
@@ -22,7 +23,22 @@ function draw(photo = null) {
   }
   if (!any) return;
   if (view === "one") one.draw();
-  else grid.draw(photo);
+  else grid.draw(some);
+}
+
+let stale = new Set();
+let frame = null;
+
+/** Draws what has changed, once for all changes until the browser shows the next picture. */
+function drawSoon(photo) {
+  if (photo === null) stale = null;
+  else stale?.add(photo);
+  frame ??= requestAnimationFrame(() => {
+    const some = stale ?? undefined;
+    stale = new Set();
+    frame = null;
+    draw(some);
+  });
 }
 
 function show(name) {
@@ -142,7 +158,7 @@ async function begin() {
   }
 }
 
-model.changes.addEventListener("change", ({ detail }) => draw(detail));
+model.changes.addEventListener("change", ({ detail }) => drawSoon(detail));
 addEventListener("keydown", onKey);
 addEventListener("beforeunload", (event) => {
   if (photos.some(model.isDirty)) event.preventDefault();

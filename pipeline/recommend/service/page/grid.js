@@ -12,12 +12,12 @@ const cards = new Map();
 
 const selected = () => photos.filter((photo) => photo.selected);
 
-/** Draws the view; with a photo, its card alone. */
-export function draw(photo = null) {
+/** Draws the view; with some photos, their cards alone. */
+export function draw(some = photos) {
   for (const each of photos) if (!cards.has(each)) cards.set(each, cardOf(each));
   const list = $("#cards");
   if (list.children.length !== photos.length) list.replaceChildren(...photos.map((each) => cards.get(each)));
-  for (const each of photo ? [photo] : photos) update(each);
+  for (const each of some) update(each);
   drawBar();
 }
 
@@ -137,7 +137,7 @@ async function saveAll() {
   } catch (error) {
     announce(`Saved ${saved} of ${dirty.length}; then: ${error.message}`, 20);
   }
-  for (const photo of photos) model.refreshIfLearned(photo);
+  model.refreshIfLearned(...photos);
   drawBar();
 }
 

@@ -171,32 +171,38 @@ function drawRejected(photo) {
 }
 
 const NEAR = 30;
+const cells = new Map();
+let drawn = -1;
 
 function drawStrip() {
   // A strip of thousands would be slow: those near the present photo are enough, the grid shows all.
-  const first = Math.max(0, state.current - NEAR);
+  const near = photos.slice(Math.max(0, state.current - NEAR), state.current + NEAR + 1);
   const strip = $("#strip");
-  fill(
-    strip,
-    photos.slice(first, state.current + NEAR + 1).map((photo, place) => {
-      const number = first + place;
-      return h(
-        "li",
-        { "data-key": String(number) },
-        h(
-          "button",
-          {
-            type: "button", "data-role": "open", "aria-label": `${photo.name}${stateWords(photo)}`,
-            "aria-current": number === state.current ? "true" : null, class: mark(photo), onclick: () => open(number),
-          },
-          thumbnail(photo),
-        ),
-      );
-    }),
-  );
+  for (const photo of near) updateCell(photo);
+  const shown = near.map((photo) => cells.get(photo));
+  if (strip.children.length !== shown.length || shown.some((cell, place) => cell !== strip.children[place])) {
+    strip.replaceChildren(...shown);
+  }
   strip.hidden = photos.length < 2;
-  const active = strip.querySelector("[aria-current]");
-  if (active) strip.scrollLeft = active.offsetLeft - strip.clientWidth / 2 + active.clientWidth / 2;
+  if (drawn === state.current) return;
+  drawn = state.current;
+  const active = cells.get(current());
+  strip.scrollLeft = active.offsetLeft - strip.clientWidth / 2 + active.clientWidth / 2;
+}
+
+/** Brings a photo's place in the strip up to date. */
+function updateCell(photo) {
+  if (!cells.has(photo)) {
+    const button = h("button", { type: "button", onclick: () => open(photos.indexOf(photo)) }, thumbnail(photo));
+    cells.set(photo, h("li", {}, button));
+  }
+  const button = cells.get(photo).firstChild;
+  button.className = mark(photo);
+  button.setAttribute("aria-label", `${photo.name}${stateWords(photo)}`);
+  if (photo === current()) button.setAttribute("aria-current", "true");
+  else button.removeAttribute("aria-current");
+  const image = button.firstChild;
+  if (image.getAttribute("src") !== photo.url) image.src = photo.url;
 }
 
 export const mark = (photo) =>

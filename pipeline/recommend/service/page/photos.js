@@ -11,7 +11,8 @@ export const changes = new EventTarget();
 
 export const changed = (photo = null) => changes.dispatchEvent(new CustomEvent("change", { detail: photo }));
 
-const waiting = [];
+// Photos that wait for suggestions, and the number of those that the service is asked about now.
+let waiting = [];
 let running = 0;
 
 /** Adds files, and has them seen one after another. */
@@ -25,13 +26,19 @@ export function add(files) {
     waiting.push(photo);
   }
   changed();
-  for (let free = AT_ONCE - running; free > 0; free--) work();
+  work();
 }
 
-async function work() {
-  running++;
-  for (let photo; (photo = waiting.shift()); ) await see(photo);
-  running--;
+/** Asks the service about photos that wait, few at once: thousands may. */
+function work() {
+  while (running < AT_ONCE && waiting.length) {
+    const photo = waiting.shift();
+    running++;
+    (photo.hash ? ask(photo, () => api.rank(photo, wish(photo))) : see(photo)).finally(() => {
+      running--;
+      work();
+    });
+  }
 }
 
 async function see(photo) {
@@ -44,9 +51,12 @@ async function see(photo) {
   await ask(photo, () => api.suggest(photo.file, wish(photo)));
 }
 
-/** Asks again for suggestions: something was taken, rejected or learned, or the user is another. */
-export async function refresh(photo) {
-  if (photo.hash && photo.state !== "failed") await ask(photo, () => api.rank(photo, wish(photo)));
+/** Has photos ranked again: something was taken, rejected or learned, or the user is another. */
+function refresh(...again) {
+  const ready = again.filter((photo) => photo.hash && photo.state !== "failed");
+  const first = photos[state.current];
+  waiting = [...new Set([...ready.filter((photo) => photo === first), ...waiting, ...ready])];
+  work();
 }
 
 const wish = (photo) => ({ user: state.user, given: photo.tags, exclude: photo.rejected, count: COUNT });
@@ -142,12 +152,12 @@ export function setUser(user) {
   for (const photo of photos) {
     photo.post = null;
     photo.saved = "[]";
-    refresh(photo);
   }
+  refresh(...photos);
   changed();
 }
 
-/** Asks again if something was learned since the suggestions of this photo came. */
-export function refreshIfLearned(photo) {
-  if (photo.state === "ready" && photo.learned < state.learned) refresh(photo);
+/** Has photos ranked again whose suggestions came before something was learned. */
+export function refreshIfLearned(...some) {
+  refresh(...some.filter((photo) => photo.state === "ready" && photo.learned < state.learned));
 }
