@@ -23,6 +23,9 @@ from pipeline.features.record import canonical
 SLOTS = 3
 """Batches in memory: one at the networks, one that waits for them, one that is decoded."""
 
+FEW = 4
+"""Photos of a short list that are computed at once, while the next ones are decoded."""
+
 PREPARATION = {"side": SIDE, "quality": QUALITY}
 """All that decides how a photo looks to a network, apart from the network's own preprocessing."""
 
@@ -89,7 +92,7 @@ class PhotoReader:
 
         Each is prepared as for training. The next photos are decoded while the networks compute, and memory stays flat.
 
-        A list of fewer than `BATCH` photos is computed just as it is. Otherwise batches are always full, so that a
+        Of a list of fewer than `BATCH` photos nothing else is computed. Otherwise batches are always full, so that a
         vector does not depend on its neighbours. With `work`, vectors are kept in that folder by the hash of the file,
         and a run that was killed resumes to give the same bytes.
         """
@@ -98,7 +101,7 @@ class PhotoReader:
         batches: deque[_Batch] = deque()
         files = iter(files)
         try:
-            for number, chunk in enumerate(iter(lambda: list(islice(files, BATCH)), [])):
+            for number, chunk in enumerate(iter(lambda: list(islice(files, FEW if exact else BATCH)), [])):
                 batches.append(self._begin(number % SLOTS * BATCH, chunk, kept, exact))
                 if len(batches) == SLOTS:
                     yield from self._end(batches.popleft(), kept)

@@ -12,7 +12,7 @@ from pipeline.data.photo import PhotoError, PhotoFile
 from pipeline.errors import InputError
 from pipeline.features.config import BATCH
 from pipeline.features.images import resize_to_square
-from pipeline.recommend.network import PhotoReader
+from pipeline.recommend.network import FEW, PhotoReader
 from tests.support.deadly import dies_at_red
 from tests.support.extraction import noise_photo
 
@@ -65,8 +65,9 @@ def test_a_few_photos_are_computed_as_they_are_and_a_stream_in_full_batches():
     network = MeanColour()
     with PhotoReader({"a": network}) as reader:
         list(reader.read(files(3)))
+        list(reader.read(files(FEW + 1)))
         list(reader.read(iter(files(BATCH + 2))))
-    assert network.batches == [3, BATCH, BATCH]
+    assert network.batches == [3, FEW, 1, BATCH, BATCH]
 
 
 def test_the_next_photos_are_read_no_further_ahead_than_needed():

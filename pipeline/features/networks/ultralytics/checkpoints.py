@@ -60,9 +60,9 @@ def _read_plain(path: Path, tasks: Any) -> nn.Module:
         with torch.random.fork_rng(devices=[]):
             network = getattr(tasks, CLASSES[CLASSES.index(described["class"])])(described["layers"], verbose=False)
         network.load_state_dict(state)
+        network.names = dict(enumerate(described["names"]))
     except Exception as error:  # As above.
         raise InputError(f"{path} holds no network of ultralytics ({one_line(error)}).") from None
-    network.names = dict(enumerate(described["names"]))
     network.task = "detect"
     return network.eval()
 

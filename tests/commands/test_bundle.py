@@ -1,0 +1,49 @@
+"""`tagrec bundle`: one user alone, in a new folder."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from commands.bundle import app
+from pipeline.recommend.bundle import Bundle
+from tests.support.bundles import world, write_bundle
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory):
+    return write_bundle(tmp_path_factory.mktemp("bundle"), world("user-popular", "none"))
+
+
+def run(*arguments: object):
+    return CliRunner().invoke(app, [*map(str, arguments)])
+
+
+def test_a_user_is_taken_out_alone(bundle, tmp_path):
+    done = run("--user", "zoë", "--output", tmp_path / "alone", "--bundle", bundle)
+    assert done.exit_code == 0, done.output
+    assert "small with 'zoë' alone of 4 users" in done.output
+    alone = Bundle.read(tmp_path / "alone")
+    assert list(alone.habits.users) == ["zoë"]
+    assert alone.manifest.users == "some"
+    assert json.loads((tmp_path / "alone/figures.json").read_text()) == dict(Bundle.read(bundle).figures)
+
+
+def test_an_unknown_user_leaves_no_folder(bundle, tmp_path):
+    done = run("--user", "eve", "--output", tmp_path / "alone", "--bundle", bundle)
+    assert done.exit_code == 1
+    assert "has no user 'eve'" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_exists_is_not_replaced(bundle, tmp_path):
+    done = run("--user", "ann", "--output", tmp_path, "--bundle", bundle)
+    assert done.exit_code == 1
+    assert "exists already" in done.stderr
+
+
+def test_without_a_bundle_the_remedy_is_said(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = run("--user", "ann", "--output", "alone", "--bundle", "nowhere")
+    assert done.exit_code == 1
+    assert "nowhere does not exist. Run `dvc repro`" in done.stderr
