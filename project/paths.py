@@ -153,6 +153,11 @@ class Paths:
         return self.folder / "recommendations" / f"{name}.parquet"
 
     @property
+    def calibration(self) -> Path:
+        """The model that suggests tags for new photos, and the way from its scores to probabilities."""
+        return self.folder / "calibration.json"
+
+    @property
     def bundle(self) -> Path:
         """The folder with all that suggesting needs."""
         return self.folder / "bundle"

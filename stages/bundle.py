@@ -7,22 +7,19 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from pipeline.data.schema import FOLD, POST, TAGGED_POST, USER, K
+from pipeline.data.schema import TAGGED_POST, K
 from pipeline.errors import InputError
 from pipeline.evaluation.bootstrap import paired_bootstrap
-from pipeline.evaluation.metrics.measure import DEPTH, HEADLINE, Measure
+from pipeline.evaluation.metrics.measure import HEADLINE, Measure
 from pipeline.evaluation.ranking import rank
 from pipeline.features.record import UNTRAINED
 from pipeline.features.store import Features, read_store
 from pipeline.files import atomic_folder, read_parquet
-from pipeline.models.counts import mark_tags
 from pipeline.models.model import Model
-from pipeline.models.ranking import top_tags
 from pipeline.models.registry import load
 from pipeline.recommend.bundle import LICENCE, Bundle, pack, versions
-from pipeline.recommend.calibration import Calibration
+from pipeline.recommend.calibration import Calibrated, Calibration
 from pipeline.recommend.companions import Companions
-from pipeline.recommend.config import BEST
 from pipeline.recommend.habits import Habits
 from pipeline.recommend.manifest import FORMAT, Manifest, PackedExtractor
 from pipeline.recommend.network import PREPARATION
@@ -33,67 +30,38 @@ from project.explain import section
 from project.params import Params
 from project.stale import sweep
 
-CALIBRATED = 1000
-"""Validation posts that calibration sees, at most: memory holds the scores of all tags for them."""
-
 
 def main(params: Params) -> str:
     paths, config = params.paths, params.bundle
     sweep([paths.settings_folder, paths.models_folder], params.models)
-    name = best(params) if config.model == BEST else config.model
+    calibrated = Calibrated.read(paths.calibration)
+    if calibrated is None:
+        raise InputError(
+            "No model was measured on validation posts, so that scores cannot become probabilities: keep users with "
+            "more posts, or set bundle.model to a name under `models`."
+        )
+    name = calibrated.model
     chosen, tested = ChosenSettings.read(paths.settings(name)), load(paths.model(name))
     features = read_store(paths.store(chosen.config.features))
     train, test = (read_parquet(path, TAGGED_POST) for path in (paths.train, paths.test))
     posts = pl.concat([train, test]) if config.fit == "all" else train
-    with section(f"models.{name}"):
-        calibration, weight = calibrate(params, chosen, train, features)
-        model = tested if config.fit == "training" else fit(params, chosen, posts, features)
+    model = tested
+    if config.fit == "all":
+        with section(f"models.{name}"):
+            task = TrainingTask(posts, None, features, params.seed, chosen.measure)
+            model = fit_chosen(chosen, True, task, posts.clear()).model
     with atomic_folder(paths.bundle) as folder:
         shutil.copyfile(LICENCE, folder / LICENCE)
         extractors = {each: params.extractor(each) for each in model.extractors}
         records = {each: note.record for each, note in model.extractors.items()}
         with section("extractors"):
             packed = pack(folder, extractors, records, params.seed, config.runtime, config.weights == "copied")
-        manifest = describe(params, name, model, chosen, posts, calibration, packed)
+        manifest = describe(params, name, model, chosen, posts, calibrated.calibration, packed)
         habits, companions = Habits.count(posts, model.tags), Companions.count(posts, model.tags)
         figures = measure(params, name, tested, test, features)
-        bundle = Bundle(folder, manifest, model, habits, replace(companions, weight=weight), figures)
+        bundle = Bundle(folder, manifest, model, habits, replace(companions, weight=calibrated.given), figures)
         (bundle if config.users == "all" else bundle.keep([])).write(folder)
     return f"bundle: {name}, fitted to {len(posts):,} posts, in {paths.bundle}"
-
-
-def best(params: Params) -> str:
-    """Names the model that did best on validation posts, of equal ones the first."""
-    scores = {name: ChosenSettings.read(params.paths.settings(name)).score for name in params.models}
-    measured = {name: score for name, score in scores.items() if score is not None}
-    if not measured:
-        raise InputError("No model was measured on validation posts: set bundle.model to a name under `models`.")
-    return max(measured, key=measured.__getitem__)
-
-
-def fit(params: Params, chosen: ChosenSettings, posts: pl.DataFrame, features: Features) -> Model:
-    """Fits a model to posts, with the settings and for the epochs that were chosen."""
-    task = TrainingTask(posts, None, features, params.seed, chosen.measure)
-    return fit_chosen(chosen, True, task, posts.clear()).model
-
-
-def calibrate(
-    params: Params, chosen: ChosenSettings, train: pl.DataFrame, features: Features
-) -> tuple[Calibration, float]:
-    """Fits probabilities, and the weight of given tags, on validation posts, by a model that has not seen them."""
-    left_out = read_parquet(params.paths.validation, [*TAGGED_POST, FOLD]).filter(pl.col(FOLD) == 0)
-    if left_out.is_empty():
-        raise InputError("There is no validation post to calibrate probabilities on: keep users with more posts.")
-    rest = train.join(left_out, on=POST, how="anti", maintain_order="left")
-    model = fit(params, chosen, rest, features)
-    asked = left_out.sample(min(len(left_out), CALIBRATED), seed=params.seed, shuffle=True)
-    # Each post twice, with its user and as of an unknown one: scores of all tags, and the right ones, (2 · posts, T).
-    both = pl.concat([asked, asked.with_columns(pl.lit(None, pl.String).alias(USER))])
-    scores, right = model.scores(both, features), mark_tags(both, model.tags)
-    top = top_tags(scores, DEPTH)
-    calibration = Calibration.fit(scores, top, np.take_along_axis(right, top, axis=1))
-    known = slice(len(asked))
-    return calibration, Companions.count(rest, model.tags).weighted(scores[known], right[known]).weight
 
 
 def describe(

@@ -1,6 +1,7 @@
 """Puts figures, intervals and examples on one page that opens from disk."""
 
 import platform
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,12 @@ from pipeline.evaluation.metrics.measure import Measure
 from pipeline.features.store import read_records, read_store
 from pipeline.files import read_json, read_parquet
 from pipeline.models.registry import load
+from pipeline.recommend.calibration import Calibrated
 from pipeline.report.examples import choose_examples, explain
 from pipeline.report.findings import featured
-from pipeline.report.inputs import Detections, ReportInputs
+from pipeline.report.inputs import Detections, Reliability, ReportInputs
 from pipeline.report.models import describe
+from pipeline.report.reliability import measure_reliability
 from project.command import command
 from project.params import NONE, Params
 from project.stale import sweep
@@ -76,6 +79,7 @@ def main(params: Params) -> str:
             model.name: explain(load(paths.model(model.name)), train, read_store(paths.store(model.features)), examples)
             for model in featured(models, metrics, feature_sets)
         },
+        reliability=reliability(params, test, recommendations),
         photos=pictures(paths.photos, examples[PHOTO]),
         extractors=records,
         params=params.active(),
@@ -105,6 +109,15 @@ def extracted(params: Params, photos: pl.Series) -> tuple[dict[str, dict[str, An
                 vectors = read_parquet(store, [PHOTO, name]).filter(pl.col(PHOTO).is_in(photos.implode()))
                 detections[name] = Detections(tuple(record["classes"]), vectors.rename({name: VECTOR}))
     return records, detections
+
+
+def reliability(params: Params, test: pl.DataFrame, recommendations: Mapping[str, pl.DataFrame]) -> Reliability | None:
+    """Measures calibrated probabilities on test posts; None where nothing was calibrated."""
+    found, paths = Calibrated.read(params.paths.calibration), params.paths
+    if found is None:
+        return None
+    model, features = load(paths.model(found.model)), read_store(paths.store(params.model(found.model).features))
+    return measure_reliability(found.model, model, found.calibration, test, recommendations[found.model], features)
 
 
 def seconds(params: Params) -> dict[str, float]:

@@ -1,13 +1,16 @@
 """The calibration of scores: the probability that a suggestion is right."""
 
 from functools import partial
+from pathlib import Path
 from typing import Self
 
 import numpy as np
 import polars as pl
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from pipeline.config import Config
+from pipeline.errors import ArtifactError, one_line
+from pipeline.files import read_json
 from pipeline.models.newton import minimum
 
 BINS = 10
@@ -53,6 +56,26 @@ class Calibration(Config):
         """Returns the probability of each of some tags, (posts, n); shapes as in `fit`."""
         distances, found = _inputs(scores, top)
         return sigmoid(self.offset + self.distance * distances + self.score * found)
+
+
+class Calibrated(Config):
+    """The outcome of calibration for the model that suggests tags for new photos."""
+
+    model: str = Field(description="The model's name.")
+    calibration: Calibration = Field(description="The way from its scores to probabilities.")
+    given: float = Field(description="The weight of tags that a photo has already.")
+
+    @classmethod
+    def read(cls, path: Path) -> Self | None:
+        """Reads it from JSON; None where there was nothing to calibrate on.
+
+        Raises ArtifactError when the file is missing or holds anything else.
+        """
+        value = read_json(path)
+        try:
+            return None if value is None else cls.model_validate(value)
+        except ValidationError as error:
+            raise ArtifactError(f"{path} holds no calibration ({one_line(error)}).") from None
 
 
 def _inputs(scores: np.ndarray, top: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -172,3 +172,15 @@ def training(
         axes.set(xlabel="epoch", ylabel=label)
 
     return draw
+
+
+def reliability(groups: pl.DataFrame, look: Look) -> Draw:
+    """Draws the observed share of hits over the predicted one, a point for each group, and the diagonal."""
+
+    def draw(axes: Axes) -> None:
+        end = 1.05 * max(groups["predicted"].max(), groups["observed"].max())
+        axes.plot([0, end], [0, end], color=COLOURS[DRAWN]["text"], linestyle=":", linewidth=1.2)
+        axes.plot(groups["predicted"], groups["observed"], **line(look))
+        axes.set(xlabel="probability", ylabel="share that was right", xlim=(0, end), ylim=(0, end))
+
+    return draw

@@ -47,6 +47,20 @@ class Detections:
 
 
 @dataclass(frozen=True)
+class Reliability:
+    """The probabilities of one model's suggestions for test posts, and the share of them that was right."""
+
+    model: str
+    """The model's name."""
+
+    groups: pl.DataFrame
+    """A row for each group of suggestions with similar probabilities: suggestions, predicted, observed."""
+
+    error: float
+    """The expected calibration error."""
+
+
+@dataclass(frozen=True)
 class ReportInputs:
     """Everything that the report shows. Mappings are by the models' names unless stated otherwise."""
 
@@ -131,6 +145,9 @@ class ReportInputs:
 
     reasons: Mapping[str, Sequence[Mapping[str, str]]]
     """The reasons of suggested tags, in words: for models that examples show first, by example in order, by tag."""
+
+    reliability: Reliability | None
+    """The reliability of the probabilities that users see; None where nothing was calibrated."""
 
     photos: Mapping[str, bytes] | None
     """The JPEG of each photo among the examples, or None when the source has no photos."""

@@ -97,6 +97,7 @@ def page_content(inputs: ReportInputs, bootstrap: Bootstrap) -> dict[str, Any]:
         "tables": {metric: tabulate(models, bootstrap.of(metric)) for metric in METRICS},
         "measured": {model.name: measured(inputs, model, HEADLINE) for model in models},
         "top": max(values[str(HEADLINE)] for values in inputs.metrics.values()),
+        "labels": {model.name: model.label for model in models},
         "families": families(inputs, headlines, k),
         "matrix": matrix(models, headlines, k),
         "pairs": [compare(headlines, one, other, k) for one, other in combinations(models, 2)],
@@ -139,7 +140,7 @@ def draw_figures(
     chosen: Sequence[choices.Choice],
     assets: Path,
 ) -> None:
-    """Writes all figures; those of grids and training only when a model had settings to choose, or was trained.
+    """Writes all figures; those of grids, training and reliability only where there is something to draw.
 
     `bootstrap` holds the metric of the headline.
     """
@@ -149,6 +150,9 @@ def draw_figures(
     for metric in METRICS:
         figures.save(assets / curve_file(metric), figures.over_k(models, found, inputs.curves, metric))
     figures.save(assets / "precision-recall", figures.precision_recall(models, found, inputs.curves))
+    if inputs.reliability:
+        of_model = found[inputs.reliability.model]
+        figures.save(assets / "reliability", figures.reliability(inputs.reliability.groups, of_model))
     if chosen:
         figures.save(assets / "grids", figures.grids(chosen, found, inputs.measure.label))
     if models := trained(inputs):

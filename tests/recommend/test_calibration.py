@@ -3,7 +3,10 @@
 import numpy as np
 import pytest
 
+from pipeline.errors import ArtifactError
+from pipeline.files import write_json
 from pipeline.recommend.calibration import (
+    Calibrated,
     Calibration,
     distances,
     expected_calibration_error,
@@ -93,3 +96,17 @@ def test_the_error_is_the_mean_gap_of_equally_large_groups():
 
 def test_few_suggestions_make_fewer_groups():
     assert reliability(np.array([0.2, 0.4]), np.array([True, False])).height == 2
+
+
+def test_what_was_calibrated_is_read_from_its_file(tmp_path):
+    calibrated = Calibrated(model="fm", calibration=Calibration(offset=-3, distance=1.5, score=0.5), given=0.25)
+    write_json(calibrated.model_dump(), tmp_path / "calibration.json")
+    assert Calibrated.read(tmp_path / "calibration.json") == calibrated
+    write_json(None, tmp_path / "calibration.json")
+    assert Calibrated.read(tmp_path / "calibration.json") is None
+
+
+def test_a_file_without_a_calibration_is_refused(tmp_path):
+    write_json({"model": "fm"}, tmp_path / "calibration.json")
+    with pytest.raises(ArtifactError, match=r"calibration\.json holds no calibration"):
+        Calibrated.read(tmp_path / "calibration.json")

@@ -18,7 +18,7 @@ from pipeline.evaluation.ranking import find_hits
 from pipeline.report.config import ReportConfig
 from pipeline.report.examples import choose_examples
 from pipeline.report.findings import featured
-from pipeline.report.inputs import Detections, ModelInfo, ReportInputs
+from pipeline.report.inputs import Detections, ModelInfo, Reliability, ReportInputs
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -232,6 +232,11 @@ def inputs(config) -> ReportInputs:
             model.name: [dict.fromkeys(WORDS, f"{user} & <i>habit</i>") for user in examples["user"]]
             for model in featured(models, measured, FEATURE_SETS)
         },
+        reliability=Reliability(
+            "fm-ic-od",
+            pl.DataFrame({"suggestions": [60, 60], "predicted": [0.125, 0.5], "observed": [0.125, 0.4375]}),
+            0.03125,
+        ),
         photos={photo: draw(rng, size) for photo, size in zip(examples["photo"], sizes, strict=True)},
         extractors={
             "image": {

@@ -55,10 +55,10 @@ def test_seconds_of_the_stages_are_shown(opened):
 def test_every_picture_is_there(opened):
     page, scheme, _ = opened
     pictures = page.evaluate("[...document.images].map(image => [image.currentSrc, image.naturalWidth])")
-    assert len(pictures) == 11 + 4
+    assert len(pictures) == 12 + 4
     assert [name for name, width in pictures if width == 0] == []
     figures = [name for name, _ in pictures if name.endswith(".svg")]
-    assert len(figures) == 11
+    assert len(figures) == 12
     assert all(name.endswith(f"-{scheme}.svg") for name in figures)
 
 

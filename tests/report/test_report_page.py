@@ -180,6 +180,15 @@ def test_a_mean_farther_from_the_first_seed_than_seeds_can_be_is_refused(two_see
 
 
 @pytest.mark.usefixtures("undrawn")
+def test_the_reliability_of_probabilities_is_shown_where_there_are_any(inputs, config, page, tmp_path):
+    assert "Tags for new photos come with probabilities, by FM-IC-OD" in page.text
+    assert "they are 0.031 off on average" in page.text
+    write_report(replace(inputs, reliability=None), config, tmp_path / "report")
+    without = Reader((tmp_path / "report/index.html").read_text(encoding="utf-8"))
+    assert "probabilities" not in without.text
+
+
+@pytest.mark.usefixtures("undrawn")
 def test_a_source_without_photos(inputs, config, tmp_path):
     write_report(replace(inputs, photos=None, detections={}, extractors={}, simulated=()), config, tmp_path / "report")
     page = Reader((tmp_path / "report" / "index.html").read_text(encoding="utf-8"))
@@ -206,6 +215,7 @@ def test_a_single_baseline_with_few_tags_and_no_examples(inputs, config, tmp_pat
         training={"popular": inputs.training["fm"].clear()},
         examples=test.select("user", "photo").head(0),
         left_out={},
+        reliability=None,
         seconds={},
     )
     write_report(small, config, tmp_path / "report")
@@ -237,7 +247,9 @@ def test_feature_sets_of_any_number_and_name(inputs, config, tmp_path, feature_s
         for field in ("metrics", "curves", "recommendations", "tuning", "settings", "training")
     }
     records = {name: {"name": f"{name}.npy", "kind": "vectors"} for name in extractors}
-    foreign = replace(inputs, models=models, feature_sets=feature_sets, extractors=records, detections={}, **as_fm)
+    foreign = replace(
+        inputs, models=models, feature_sets=feature_sets, extractors=records, detections={}, reliability=None, **as_fm
+    )
     write_report(foreign, config, tmp_path / "report")
     text = Reader((tmp_path / "report/index.html").read_text(encoding="utf-8")).text
     pairs = sum(set(less) < set(more) for less in feature_sets.values() for more in feature_sets.values())

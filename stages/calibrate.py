@@ -1,0 +1,63 @@
+"""Makes probabilities of scores, and weighs given tags, by validation posts that the model has not learnt from."""
+
+import numpy as np
+import polars as pl
+
+from pipeline.data.schema import FOLD, POST, TAGGED_POST, USER
+from pipeline.evaluation.metrics.measure import DEPTH
+from pipeline.features.store import read_store
+from pipeline.files import read_parquet, write_json
+from pipeline.models.counts import mark_tags
+from pipeline.models.ranking import top_tags
+from pipeline.recommend.calibration import Calibrated, Calibration
+from pipeline.recommend.companions import Companions
+from pipeline.recommend.config import BEST
+from pipeline.training.task import TrainingTask
+from pipeline.training.tune import ChosenSettings, fit_chosen
+from project.command import command
+from project.explain import section
+from project.params import Params
+from project.stale import sweep
+
+POSTS = 1000
+"""Validation posts that are scored, at most: memory holds the scores of all tags for them."""
+
+
+def main(params: Params) -> str:
+    paths = params.paths
+    sweep([paths.settings_folder], params.models)
+    name = best(params) if params.bundle.model == BEST else params.bundle.model
+    left_out = read_parquet(paths.validation, [*TAGGED_POST, FOLD]).filter(pl.col(FOLD) == 0)
+    if name is None or left_out.is_empty():
+        write_json(None, paths.calibration)
+        return "calibrate: no model was measured on validation posts"
+    chosen, train = ChosenSettings.read(paths.settings(name)), read_parquet(paths.train, TAGGED_POST)
+    features = read_store(paths.store(chosen.config.features))
+    rest = train.join(left_out, on=POST, how="anti", maintain_order="left")
+    with section(f"models.{name}"):
+        task = TrainingTask(rest, None, features, params.seed, chosen.measure)
+        model = fit_chosen(chosen, True, task, rest.clear()).model
+    asked = left_out.sample(min(len(left_out), POSTS), seed=params.seed, shuffle=True)
+    # Each post twice, with its user and as of an unknown one: scores of all tags, and the right ones, (2 · posts, T).
+    both = pl.concat([asked, asked.with_columns(pl.lit(None, pl.String).alias(USER))])
+    scores, right = model.scores(both, features), mark_tags(both, model.tags)
+    top = top_tags(scores, DEPTH)
+    calibration = Calibration.fit(scores, top, np.take_along_axis(right, top, axis=1))
+    known = slice(len(asked))
+    companions = Companions.count(rest, model.tags).weighted(scores[known], right[known])
+    calibrated = Calibrated(model=name, calibration=calibration, given=companions.weight)
+    write_json(calibrated.model_dump(), paths.calibration)
+    return f"calibrate: {name}, on {len(asked):,} validation posts"
+
+
+def best(params: Params) -> str | None:
+    """Names the model that did best on validation posts, of equal ones the first; None where none was measured."""
+    scores = {name: ChosenSettings.read(params.paths.settings(name)).score for name in params.models}
+    measured = {name: score for name, score in scores.items() if score is not None}
+    return max(measured, key=measured.__getitem__, default=None)
+
+
+app = command(main)
+
+if __name__ == "__main__":
+    app()
