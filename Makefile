@@ -27,9 +27,9 @@ help:  ## what can be made
 	@grep -hE '^[a-z0-9 -]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## / — /'
 
 repro: $(INSTALLED)  ## run the pipeline on params.yaml, show the results and where the report lies
-	@echo "Checking params.yaml, then running what changed (dvc repro report)."
+	@echo "Checking params.yaml, then running what changed (dvc repro)."
 	@tagrec check
-	@dvc repro report
+	@dvc repro report bundle
 	@tagrec results
 
 try: $(INSTALLED)  ## serve the sample's bundle, with new photos at hand, and print the page's address
