@@ -53,6 +53,11 @@ class Address:
         except ValueError:
             return False
 
+    @property
+    def private(self) -> bool:
+        """True when only this machine uses it: other host names are those of a proxy, which others reach."""
+        return self.local and not self.names
+
     def check(self) -> None:
         """Raises SettingError for an address that would be open to all, and for a token that is easily guessed."""
         if self.token is None and not self.local:
@@ -100,7 +105,7 @@ async def running(
     guard = Guard(token, [*address.names, *_own_names(address)], address.local)
     service = Service.open(recommender, journal, limits, examples)
     # The page is open to everyone who can reach it: only where that is this machine alone does it hold the token.
-    app = build_app(service, guard, token if address.local else None)
+    app = build_app(service, guard, token if address.private else None)
     runner = web.AppRunner(
         app,
         access_log=None,
@@ -113,7 +118,7 @@ async def running(
         server = await _listen(runner, address, limits)
         port = server.sockets[0].getsockname()[1]
         host = f"[{address.host}]" if ":" in address.host else address.host
-        yield f"http://{host}:{port}/" + ("" if address.local else f"#token={token}")
+        yield f"http://{host}:{port}/" + ("" if address.private else f"#token={token}")
         server.close()
     finally:
         await runner.cleanup()

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from pipeline.recommend.service.journal import Journal
+from pipeline.recommend.service.server import Address
 from tests.support.fake_recommender import FakeRecommender, photo_of
 from tests.support.service import BEARER, TOKEN, form, hash_of, request_of, running_service, wait_until
 
@@ -281,6 +282,21 @@ def test_a_hostile_file_name_is_not_used(service, filename):
     answer = service.raw(request_of("POST", "/api/suggest", FORM, body))
     assert answer.startswith((b"HTTP/1.1 200", b"HTTP/1.1 400")), answer
     check_unharmed(service)
+
+
+def test_the_page_holds_the_token_where_this_machine_alone_can_see_it(tmp_path):
+    for number, (address, held) in enumerate(
+        [
+            (Address(port=0, token=TOKEN), True),
+            (Address(port=0, token=TOKEN, names=["photos.example"]), False),
+            (Address(host="0.0.0.0", port=0, token=TOKEN), False),
+        ]
+    ):
+        with running_service(FakeRecommender(), tmp_path / str(number), address) as client:
+            page = client.raw(request_of("GET", "/", {"Host": "photos.example" if address.names else "127.0.0.1"}))
+            assert page.startswith(b"HTTP/1.1 200")
+            assert (TOKEN.encode() in page) == held
+            assert client.raw(get("/", Host="evil.example")).startswith(b"HTTP/1.1 421")
 
 
 def test_hostile_tags_come_back_as_they_are_and_as_json(tmp_path):
