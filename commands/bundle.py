@@ -8,7 +8,7 @@ import typer
 from pipeline.errors import InputError
 from pipeline.files import atomic_folder
 from project.command import command
-from project.params import load
+from project.recommending import default_bundle
 
 
 def main(
@@ -21,7 +21,7 @@ def main(
 
     if output.exists():
         raise InputError(f"{output} exists already: choose another --output.")
-    whole = Bundle.read(bundle or load(file).paths.bundle)
+    whole = Bundle.read(bundle or default_bundle(file))
     with atomic_folder(output) as folder:
         whole.keep([user]).write(folder)
     return f"{output}: {whole.manifest.name} with {user!r} alone of {len(whole.habits.users):,} users"

@@ -47,3 +47,6 @@ def test_without_a_bundle_the_remedy_is_said(tmp_path, monkeypatch):
     done = run("--user", "ann", "--output", "alone", "--bundle", "nowhere")
     assert done.exit_code == 1
     assert "nowhere does not exist. Run `dvc repro`" in done.stderr
+    done = run("--user", "ann", "--output", "alone")
+    assert done.exit_code == 1
+    assert "There is no bundle: name its folder by --bundle" in done.stderr

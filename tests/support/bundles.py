@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import polars as pl
@@ -95,9 +95,9 @@ def world(kind: str = "pitf", features: str = "image+objects") -> World:
     records = {name: network.record for name, network in loaded.items()}
     photo_names = pl.Series(names)
     store = build_store(tables, records, photo_names, photo_names, StoreConfig(scaling="standardise", threshold=0.0))
-    path = Path(mkdtemp(prefix="world-")) / "store.parquet"
-    write_parquet(store, path)
-    stored = read_store(path)
+    with TemporaryDirectory() as folder:
+        write_parquet(store, Path(folder) / "store.parquet")
+        stored = read_store(Path(folder) / "store.parquet")
     return World(photos, posts, stored, fitted(kind, features, posts, stored))
 
 
