@@ -6,6 +6,7 @@ keywords that photo managers read, in sidecars or in the photos, and `tagrec und
 
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -64,9 +65,9 @@ def main(
         load_recommender(options, file, workers) as recommender,
         keywords.writer() as writer,
         results(output) as write,
+        closing(suggest(recommender, paths, VECTORS, partial(tags.rank, recommender))) as suggested,
     ):
         announce(recommender, found, tags)
-        suggested = suggest(recommender, paths, VECTORS, partial(tags.rank, recommender))
         write(form.head())
         for path, result in track(suggested, "Suggesting", len(paths), "photos"):
             if isinstance(result, PhotoError):

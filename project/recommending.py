@@ -1,6 +1,7 @@
 """The recommender of the commands: loaded from the bundle that they name, and led through many photos."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -69,7 +70,7 @@ def suggest(
     paths: Sequence[Path],
     work: Path,
     rank: "Callable[[Sequence[PhotoVectors]], Sequence[Sequence[Suggestion]]]",
-) -> "Iterator[tuple[Path, Sequence[Suggestion] | PhotoError]]":
+) -> "Generator[tuple[Path, Sequence[Suggestion] | PhotoError], None, None]":
     """Yields the suggestions for each photo, in order; a photo that cannot be read yields its error.
 
     work: the folder in which the vectors of many photos are kept, so that a killed run resumes.
@@ -77,12 +78,13 @@ def suggest(
     """
     unreadable: dict[Path, PhotoError] = {}
     files = _read(paths, unreadable)
-    found = recommender.vectors(list(files)) if len(paths) < FEW else recommender.vectors(files, work)
-    pairs = zip(paths, found, strict=True)
-    while some := list(islice(pairs, BATCH)):
-        ranked = iter(rank([vectors for _, vectors in some if not isinstance(vectors, PhotoError)]))
-        for path, vectors in some:
-            yield path, unreadable.get(path, vectors) if isinstance(vectors, PhotoError) else next(ranked)
+    # Closed when the caller stops early, so that all finished vectors are kept.
+    with closing(recommender.vectors(list(files)) if len(paths) < FEW else recommender.vectors(files, work)) as found:
+        pairs = zip(paths, found, strict=True)
+        while some := list(islice(pairs, BATCH)):
+            ranked = iter(rank([vectors for _, vectors in some if not isinstance(vectors, PhotoError)]))
+            for path, vectors in some:
+                yield path, unreadable.get(path, vectors) if isinstance(vectors, PhotoError) else next(ranked)
 
 
 def _read(paths: Sequence[Path], unreadable: dict[Path, PhotoError]) -> Iterator[PhotoFile]:

@@ -116,7 +116,6 @@ class Run:
     def __init__(self, path: Path):
         self._path = path
         self._file: IO[str] | None = None
-        self.count = 0
 
     def write(self, path: Path, old: bytes | None, new: bytes, keep_time: bool = False) -> None:
         """Notes a change, then makes it: at every moment the file has its old bytes or the new ones.
@@ -133,7 +132,6 @@ class Run:
         self._file.flush()
         os.fsync(self._file.fileno())
         _replace(path, new, write.modified if keep_time else None)
-        self.count += 1
 
     def close(self) -> None:
         """Closes the run's file."""

@@ -3,14 +3,22 @@
 import json
 import os
 import sys
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
+import numpy as np
+import polars as pl
 import pytest
 from typer.testing import CliRunner
 
 from commands import suggest, undo
+from pipeline.errors import InputError
+from pipeline.features.images import resize_to_square
 from pipeline.keywords.xmp import FLAT, read
+from pipeline.recommend.network import PhotoReader
 from project import recommending
+from project.formats import FORMATS
 from tests.support.fake_recommender import FakeRecommender, photo_of
 from tests.support.keywords import DARKTABLE
 
@@ -119,6 +127,44 @@ def test_many_photos_are_streamed_with_vectors_kept_and_few_are_not(folder, monk
     assert seen == [(False, suggest.VECTORS), (True, None)]
 
 
+class MeanColour:
+    """A network in numpy."""
+
+    size, dimension, record = 8, 3, MappingProxyType({"name": "mean colour"})
+    preprocess = staticmethod(partial(resize_to_square, size=8))
+
+    def compute(self, batch: np.ndarray) -> np.ndarray:
+        return batch.mean((1, 2), dtype=np.float32)
+
+
+def test_an_interrupted_run_keeps_all_that_it_computed_and_resumes_to_the_same_bytes(folder, monkeypatch):
+    for number in range(30):
+        (folder / f"{number}.jpg").write_bytes(photo_of("pink", (40 + number, 40)))
+    options = [folder.absolute(), "--format", "jsonl", "--output", "tags.jsonl"]
+    written = []
+
+    def interrupted(*arguments):
+        written.append(arguments)
+        if len(written) == 20:
+            raise KeyboardInterrupt
+        return ""
+
+    with PhotoReader({"colour": MeanColour()}) as reader:
+        monkeypatch.setattr(FakeRecommender, "vectors", lambda _, files, work=None: reader.read(files, work))
+        assert run(*options).exit_code == 0
+        whole = Path("tags.jsonl").read_bytes()
+        Path("elsewhere").mkdir()
+        monkeypatch.chdir("elsewhere")
+        with monkeypatch.context() as during:
+            during.setattr(FORMATS["jsonl"], "photo", interrupted)
+            assert run(*options).exit_code != 0
+        assert not Path("tags.jsonl").exists()
+        # Of 34 photos, those of the first two batches but for the broken one; the third is not computed, or lost.
+        assert sum(len(pl.read_parquet(file)) for file in suggest.VECTORS.rglob("*.parquet")) >= 31
+        assert run(*options).exit_code == 0
+    assert Path("tags.jsonl").read_bytes() == whole
+
+
 def test_sidecars_are_written_and_taken_back(folder):
     darktable = folder / "red.jpg.xmp"
     darktable.write_text(DARKTABLE)
@@ -206,10 +252,15 @@ def test_a_reader_that_has_had_enough_is_no_error(folder, monkeypatch):
 
 def test_the_default_bundle_is_that_of_the_parameters(tmp_path):
     params = Path("params.yaml").absolute()
-    with pytest.raises(recommending.InputError, match=r"does not exist: run `dvc repro bundle`"):
+    with pytest.raises(InputError, match=r"does not exist: run `dvc repro bundle`"):
         recommending.default_bundle(copied(params, tmp_path))
-    with pytest.raises(recommending.InputError, match=r"name its folder by --bundle"):
+    with pytest.raises(InputError, match=r"name its folder by --bundle"):
         recommending.default_bundle(tmp_path / "absent.yaml")
+
+
+def test_a_folder_that_is_no_bundle_is_one_sentence(tmp_path):
+    with pytest.raises(InputError, match=str(tmp_path)):
+        recommending.load_recommender(recommending.RecommenderOptions(bundle=tmp_path), Path("params.yaml"), 0)
 
 
 def copied(params: Path, folder: Path) -> Path:

@@ -1,5 +1,6 @@
 """`tagrec suggest` over ten thousand photos: memory is flat, and a run that is killed again and again ends the same."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -13,7 +14,9 @@ import psutil
 import pytest
 from PIL import Image
 
+from pipeline.data.photo import PhotoFile
 from pipeline.keywords.journal import Journal
+from pipeline.recommend.recommender import Recommender
 from project.paths import KEYWORDS, VECTORS
 from tests.support.bundles import world, write_bundle
 
@@ -83,6 +86,22 @@ def test_memory_is_flat_and_kills_change_nothing(folder, tmp_path, record_proper
     assert start(photos, bundle, killed).wait() == 0
     assert (killed / "tags.jsonl").read_bytes() == lines
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
+
+
+def test_the_suggestions_are_the_recommenders_own(folder, tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for photo in sorted((folder / "photos").iterdir())[:40]:
+        shutil.copy(photo, photos)
+    assert start(photos, folder / "bundle", tmp_path / "current").wait() == 0
+    lines = [json.loads(line) for line in (tmp_path / "current" / "tags.jsonl").read_text().splitlines()]
+    assert len(lines) == 40
+    with Recommender.load(folder / "bundle") as recommender:
+        for line in lines:
+            (expected,) = recommender.suggest([PhotoFile("", Path(line["photo"]).read_bytes())], "ann")
+            assert [each["tag"] for each in line["suggestions"]] == [each.tag for each in expected]
+            scores = [each["score"] for each in line["suggestions"]]
+            assert scores == pytest.approx([each.score for each in expected], abs=1e-4)
 
 
 def test_kills_while_keywords_are_written_leave_nothing_half_done(folder, tmp_path):
