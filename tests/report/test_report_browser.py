@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.report.page import write_report
-from tests.support.browser import running_browser
+from tests.support.browser import running_browser, violations
 
 
 @pytest.fixture(scope="module")
@@ -85,4 +85,12 @@ def test_all_is_printed_though_nothing_was_opened(browser, address):
     page.emulate_media(media="print")
     assert page.evaluate(height) > 7000
     assert page.locator("summary").first.is_hidden()
+    page.close()
+
+
+def test_axe_finds_nothing(browser, address):
+    page = browser.new_page(viewport={"width": 390, "height": 844}, color_scheme="dark")
+    page.goto(address)
+    page.evaluate("document.querySelectorAll('details').forEach(details => details.open = true)")
+    assert violations(page) == []
     page.close()

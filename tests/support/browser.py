@@ -28,3 +28,9 @@ def running_browser() -> Iterator[Any]:
         browser = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
         yield browser
         browser.close()
+
+
+def violations(page: Any) -> list[str]:
+    """Lists the faults that axe-core finds in a page as it is now."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    return [f"{each['id']}: {each['nodes'][0]['html']}" for each in axe.Axe().run(page).response["violations"]]

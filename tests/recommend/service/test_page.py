@@ -8,7 +8,7 @@ import pytest
 from pipeline.data.photo import PhotoFile
 from pipeline.recommend.service.journal import Journal
 from pipeline.recommend.service.server import Address
-from tests.support.browser import running_browser
+from tests.support.browser import running_browser, violations
 from tests.support.fake_recommender import FakeRecommender, photo_of
 from tests.support.service import TOKEN, hash_of, running_service, wait_until
 
@@ -94,13 +94,6 @@ def tags_of(page, kind: str) -> list[str]:
 def saved(client) -> dict[str, tuple[str, ...]]:
     with Journal.open(client.journal) as journal:
         return {post.name: post.tags for post in journal.posts("ann")}
-
-
-def seriously_wrong(page) -> list[str]:
-    """What axe-core finds in the page as it is now."""
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
-    found = axe.Axe().run(page).response["violations"]
-    return [f"{each['id']}: {each['nodes'][0]['html']}" for each in found]
 
 
 def test_from_a_dropped_photo_to_a_sidecar_by_the_mouse(visit, client):
@@ -240,7 +233,7 @@ def test_everyone_can_use_it(visit):
     def check() -> None:
         width, screen = visit.evaluate("[document.documentElement.scrollWidth, innerWidth]")
         assert width == screen
-        assert seriously_wrong(visit) == []
+        assert violations(visit) == []
 
     check()
     enter_user(visit, "ann")
