@@ -16,7 +16,7 @@ from pipeline.training.task import TrainingTask
 from pipeline.training.tune import ChosenSettings, fit_chosen
 from project.command import command
 from project.explain import section
-from project.params import Params
+from project.params import NONE, Params
 from project.stale import sweep
 
 POSTS = 1000
@@ -26,6 +26,7 @@ POSTS = 1000
 def main(params: Params) -> str:
     paths = params.paths
     sweep([paths.settings_folder], params.models)
+    sweep([paths.store_folder], [NONE, *params.feature_sets])
     name = best(params) if params.bundle.model == BEST else params.bundle.model
     left_out = read_parquet(paths.validation, [*TAGGED_POST, FOLD]).filter(pl.col(FOLD) == 0)
     if name is None or left_out.is_empty():
