@@ -14,7 +14,7 @@ class BundleConfig(Config):
     """The folder with all that suggesting needs."""
 
     model: str = Field(
-        description="The model's name; best is the one that did best on validation posts, of those that were measured."
+        description="The model's name; best is the one that did best on validation posts, of those that see new photos."
     )
     fit: Literal["all", "training"] = Field(
         description="The posts that the model learns from: all fits it once more, on training and test posts, with the "
