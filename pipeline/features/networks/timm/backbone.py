@@ -26,6 +26,7 @@ from pipeline.features.config import Precision, PublishedWeights, SeededWeights,
 from pipeline.features.extractor import Extractor, fitted_to
 from pipeline.features.hashes import require_sha256
 from pipeline.features.images import centre_crop
+from pipeline.features.networks.torchvision.library import import_torchvision
 from pipeline.features.networks.weights import checked_file, digest, read_safetensors
 from pipeline.files import sha256
 
@@ -111,6 +112,7 @@ def import_timm() -> ModuleType:
     Raises InputError where it is not installed.
     """
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    import_torchvision()  # Lightly, before timm does.
     try:
         import timm
         import timm.data

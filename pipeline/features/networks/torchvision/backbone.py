@@ -10,16 +10,18 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, fx, nn
-from torchvision import models
 
 from pipeline.errors import InputError, SettingError
 from pipeline.features.config import ImagenetWeights, Precision, SeededWeights, WeightsFile
 from pipeline.features.extractor import Extractor, fitted_to
 from pipeline.features.images import resize_to_square
+from pipeline.features.networks.torchvision.library import import_torchvision
 from pipeline.features.networks.weights import checked_file, digest, downloaded, read_safetensors
 
 if TYPE_CHECKING:
     from pipeline.features.networks.torchvision.config import TorchvisionConfig
+
+models = import_torchvision("torchvision.models")
 
 PUBLISHED = {"vgg16-397923af.pth": "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0"}
 """Full hashes of torchvision's files; for other files, the digits in their names are checked."""

@@ -10,6 +10,8 @@ from types import ModuleType
 
 from PIL import Image
 
+from pipeline.features.networks.torchvision.library import import_torchvision
+
 
 def import_ultralytics(module: str = "ultralytics") -> ModuleType:
     """Imports a module of ultralytics without telemetry, installations and files that outlive the process.
@@ -24,6 +26,7 @@ def import_ultralytics(module: str = "ultralytics") -> ModuleType:
         if "YOLO_CONFIG_DIR" not in os.environ:
             os.environ["YOLO_CONFIG_DIR"] = folder = tempfile.mkdtemp(prefix="ultralytics-")
             atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        import_torchvision()  # Lightly, before ultralytics does.
         pillows = Image.open
         import_module("ultralytics.utils.patches")
         Image.open = pillows

@@ -1,0 +1,25 @@
+"""The import of the library torchvision, without the compiler that it brings along."""
+
+import sys
+from importlib import import_module
+from types import ModuleType
+
+COMPILER = ("torch._dynamo", "torch._dynamo.utils")
+
+
+def import_torchvision(module: str = "torchvision") -> ModuleType:
+    """Imports a module of torchvision without torch's compiler, which is most of the time that torchvision takes.
+
+    Its RoI align alone, which no extractor uses, imports the compiler, and asks it whether a device is one that it
+    compiles for: here, none is. The compiler itself stays as it is for whoever imports it.
+    """
+    if "torchvision" not in sys.modules and not set(COMPILER) & sys.modules.keys():
+        stand_ins = {name: ModuleType(name) for name in COMPILER}
+        stand_ins[COMPILER[-1]].is_compile_supported = lambda _: False
+        sys.modules |= stand_ins
+        try:
+            import_module("torchvision.ops.roi_align")
+        finally:
+            for name in stand_ins:
+                del sys.modules[name]
+    return import_module(module)
