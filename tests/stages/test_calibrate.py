@@ -4,9 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.errors import InputError
 from pipeline.evaluation.metrics.measure import HEADLINE
+from pipeline.files import write_json
 from pipeline.training.tune import ChosenSettings
 from project.params import Params, load
+from stages import bundle
 from stages.calibrate import best
 
 ROOT = Path(__file__).parents[2]
@@ -50,3 +53,9 @@ def test_of_equal_ones_the_first(params):
 def test_vectors_from_elsewhere_alone_leave_none(params):
     measure(params, fm_mixed=0.9)
     assert best(params) is None
+
+
+def test_where_no_model_was_measured_one_has_to_be_named(params):
+    write_json(None, params.paths.calibration)
+    with pytest.raises(InputError, match=r"set bundle\.model to a name"):
+        bundle.main(params)
