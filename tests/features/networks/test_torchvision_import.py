@@ -13,8 +13,6 @@ import sys
 import torch
 from pipeline.features.networks.torchvision.library import import_torchvision
 assert import_torchvision("torchvision.models").vgg16
-from pipeline.features.networks.ultralytics.library import import_ultralytics
-assert import_ultralytics().YOLO
 assert not [name for name in sys.modules if name.startswith("torch._dynamo")]
 import torch._dynamo
 assert torch._dynamo.utils.is_compile_supported("cpu")

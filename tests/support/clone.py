@@ -1,0 +1,127 @@
+"""A clone of the project with a tiny sample, on which `dvc repro` runs for real."""
+
+import hashlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parents[2]
+STAGES = ("tune", "train", "evaluate")
+STORES = {"store@image", "store@objects", "store@image+objects"}
+MODELS = ("popular", "fm", "fm-ic", "pitf-ic-od")
+
+
+class Clone:
+    """A clone of the project with parameters of its own."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    @classmethod
+    def make(cls, folder: Path) -> "Clone":
+        """Copies what git has, but for the artifacts, into a folder."""
+        clone = cls(folder)
+        folder.mkdir(exist_ok=True)
+        tracked = subprocess.run(
+            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+            cwd=ROOT,
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        for name in filter(None, tracked.stdout.split("\0")):
+            if not name.startswith(("artifacts/", "tests/", "docs/")) and name != "dvc.lock" and (ROOT / name).exists():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, folder / name)
+        clone.run("git", "init", "--quiet")
+        return clone
+
+    def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        binaries = Path(sys.executable).parent
+        environment = os.environ | {"PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": ""}
+        return subprocess.run(
+            command, cwd=self.folder, check=check, capture_output=True, text=True, env=environment, timeout=500
+        )
+
+    def repro(self, *targets: str) -> set[str]:
+        """Runs `dvc repro` up to some stages, or the report; the names of the stages that DVC says it ran."""
+        done = self.run("dvc", "repro", *(targets or ["report"]), check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        self.output = done.stdout
+        return set(re.findall(r"^Running stage '(.+)':$", done.stdout, re.MULTILINE))
+
+    def restored(self) -> set[str]:
+        """The stages whose outputs the last `repro` took from DVC's cache."""
+        return set(re.findall(r"^Stage '(.+)' is cached", self.output, re.MULTILINE))
+
+    def digests(self) -> dict[str, str]:
+        """The SHA-256 of all that DVC keeps of the recipe."""
+        root = self.folder / "artifacts/sample/sample"
+        files = [path for path in sorted(root.rglob("*")) if path.is_file()]
+        files = [path for path in files if path.name not in {".gitignore", "seconds.js"}]
+        return {str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+    def killed(self, module: str, when: Callable[[], bool]) -> bool:
+        """Starts a stage and kills it, by SIGKILL, as soon as `when` says so; whether that was before its end."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", *module.split()],
+            cwd=self.folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        while process.poll() is None and not when():
+            time.sleep(0.002)
+        process.kill()
+        return process.wait() == -signal.SIGKILL
+
+    def remove(self, *keys: str) -> None:
+        """Removes parameters, named as for `set`."""
+        yaml = YAML()
+        params = yaml.load((self.folder / "params.yaml").read_text())
+        for key in keys:
+            section, name = key.split("__")
+            del params[section][name]
+        with (self.folder / "params.yaml").open("w") as file:
+            yaml.dump(params, file)
+
+    def set(self, **changes: object) -> None:
+        """Changes parameters; a key is a path joined by `__`, in which `_` stands for itself."""
+        yaml = YAML()
+        params = yaml.load((self.folder / "params.yaml").read_text())
+        for key, value in changes.items():
+            *way, last = key.split("__")
+            node = params
+            for part in way:
+                node = node[part]
+            node[last] = value
+        with (self.folder / "params.yaml").open("w") as file:
+            yaml.dump(params, file)
+
+
+def build_clone(folder: Path) -> None:
+    """Makes a clone with a sample of 48 photos, a small backbone and four models, and runs it."""
+    clone = Clone.make(folder)
+    yaml = YAML()
+    params = yaml.load((clone.folder / "params.yaml").read_text())
+    params["sources"]["sample"] |= {"users": 8, "posts": 6}
+    params["recipes"]["sample"] = {"refine": [{"keep": "core", "user": 2, "tag": 2}], "split": {"test_posts": 1}}
+    params["recipes"]["other"] = {"refine": [{"keep": "core", "user": 2, "tag": 3}], "split": {"test_posts": 1}}
+    params["extractors"]["image"] |= {"backbone": "squeezenet1_1", "input_size": 64}
+    params["extractors"]["objects"]["input_size"] = 128
+    params["training"] |= {"factors": 8, "epochs": 3, "curve_every": 1}
+    params["tuning"] = {"measure": "f1@5", "grid": {"l2": [0.0, 1e-4]}, "folds": 1, "refit": True}
+    params["report"] |= {"resamples": 50, "examples": 2}
+    params["models"] = {name: params["models"][name] for name in MODELS}
+    with (clone.folder / "params.yaml").open("w") as file:
+        yaml.dump(params, file)
+    ran = clone.repro("report", "bundle")
+    assert {"crawl", "refine", "split", "extract@image", "extract@objects", "report", "bundle"} <= ran
+    assert {f"{stage}@{model}" for stage in STAGES for model in MODELS} <= ran
