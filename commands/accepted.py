@@ -20,6 +20,8 @@ def main(
 ) -> str:
     if not journal.is_file():
         raise InputError(f"{journal} does not exist: `tagrec serve` makes it when something is accepted.")
+    if csv.exists() and csv.samefile(journal):
+        raise InputError(f"--csv is {csv}, which is the journal: name another file.")
     with Journal.open(journal) as opened:
         written = f"{counted(write_table(opened, csv), 'posts')} in {csv}"
         if photos:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from pipeline.data.photo import PhotoError
+from pipeline.errors import InputError
 from pipeline.features.extraction.device import cores
 from pipeline.progress import track
 from project.command import Options, command
@@ -59,6 +60,7 @@ def main(
     strict: Annotated[bool, typer.Option("--strict", help="End with code 2 when a photo cannot be used.")] = False,
 ) -> None:
     found = find_photos(photos, sys.stdin.buffer)
+    check_output(output, found.photos)
     paths, form, broken = found.photos, FORMATS[format], 0
     workers = (cores() + 1) // 2 if len(paths) >= FEW else 0
     with (
@@ -82,6 +84,16 @@ def main(
     say(f"suggest: {counts}" + (f"; {writer.summary()}" if writer else ""))
     if strict and (broken or (writer and writer.refused)):
         raise typer.Exit(2)
+
+
+def check_output(output: Path | None, photos: Sequence[Path]) -> None:
+    """Raises InputError for a file of results that would take the place of a photo, or of a device."""
+    if output is None or not output.exists():
+        return
+    if not output.is_file():
+        raise InputError(f"--output is {output}, which is no ordinary file: name another.")
+    if any(photo.exists() and photo.samefile(output) for photo in photos):
+        raise InputError(f"--output is {output}, which is one of the photos: name another file.")
 
 
 def announce(recommender: "Recommender", found: Found, tags: TagOptions) -> None:

@@ -1,5 +1,6 @@
 """The keywords that a command writes: where to, on request only, and noted so that they can be taken back."""
 
+import errno
 from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ from pipeline.keywords.xmp import KeywordError, load_exiv2
 from project.command import Options
 from project.paths import KEYWORDS
 from project.terminal import counted, say
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""Errors that all further files would have as well."""
 
 
 class KeywordWriter:
@@ -37,7 +41,9 @@ class KeywordWriter:
             else:
                 self._run.write(path, change.old, change.new, change.keep_time)
             self.changed += 1
-        except (KeywordError, PermissionError, FileNotFoundError) as error:
+        except (KeywordError, OSError) as error:
+            if isinstance(error, OSError) and error.errno in FULL:
+                raise
             reason = error.reason if isinstance(error, KeywordError) else f"cannot be written ({error.strerror})"
             say(f"{path} {reason}.")
             self.refused += 1

@@ -1,5 +1,6 @@
 """The recommender of the commands: loaded from the bundle that they name, and led through many photos."""
 
+import stat
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -92,7 +93,10 @@ def _read(paths: Sequence[Path], unreadable: dict[Path, PhotoError]) -> Iterator
     for path in paths:
         data = b""
         try:
-            if path.stat().st_size > LARGEST:
+            status = path.stat()
+            if not stat.S_ISREG(status.st_mode):  # A pipe would be waited for.
+                raise PhotoError("not a file")
+            if status.st_size > LARGEST:
                 raise PhotoError("too large")
             data = path.read_bytes()
         except PhotoError as error:

@@ -153,6 +153,8 @@ def _restore(write: Write) -> bool:
         data = path.read_bytes()
     except FileNotFoundError:
         return write.before is None
+    except IsADirectoryError:
+        return False
     if _hash(data) == write.before:  # The run, or an earlier attempt to take it back, was killed.
         return True
     if _hash(data) != write.after:
@@ -182,7 +184,7 @@ def _replace(path: Path, data: bytes, modified: int | None) -> None:
 
 def _temporary(path: Path) -> Path:
     """Returns a name that a later run finds again, so that nothing of a killed one is left."""
-    return path.with_name(f".{path.name}.keywords-new")
+    return path.with_name(f".{_hash(os.fsencode(path.name))[:16]}.keywords-new")
 
 
 def _common(a: bytes, b: bytes) -> int:

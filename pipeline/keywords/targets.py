@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeline.keywords import xmp
 from pipeline.keywords.containers import container_of
-from pipeline.keywords.xmp import is_keyword
+from pipeline.keywords.xmp import KeywordError, is_keyword
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,8 @@ class Sidecar(Target):
 
     def add(self, photo: Path, tags: Sequence[str]) -> Change | None:
         path, tags = self.locate(photo), [tag for tag in tags if is_keyword(tag)]
+        if path.exists() and not path.is_file():
+            raise KeywordError("is not a file")
         old = path.read_bytes() if path.exists() else None
         if not tags or (new := xmp.add(old, tags, photo.read_bytes())) is old:
             return None

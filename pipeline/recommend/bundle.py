@@ -16,7 +16,7 @@ from pipeline.data.schema import PHOTO
 from pipeline.errors import ArtifactError, InputError, SettingError, one_line
 from pipeline.features.config import ExtractorConfig, NetworkConfig
 from pipeline.features.record import canonical
-from pipeline.files import read_json, write_json, write_safetensors
+from pipeline.files import read_json, sha256, write_json, write_safetensors
 from pipeline.models.model import Model
 from pipeline.models.registry import load, save
 from pipeline.recommend.card import write_card
@@ -34,6 +34,9 @@ LICENCE, REQUIREMENTS = "LICENSE", "requirements.txt"
 
 The probe is its photo, PHOTO, and the vector of each network.
 """
+
+NUMBERS = (MODEL, HABITS, COMPANIONS, PROBE)
+"""Files of which the manifest has the SHA-256: a flipped bit would give other suggestions without a word."""
 
 PACKAGES = ("numpy", "pillow", "polars", "psutil", "pydantic", "safetensors")
 """The packages that suggesting needs, whatever runs the networks."""
@@ -66,6 +69,11 @@ class Bundle:
         version does not read.
         """
         manifest = read_manifest(folder)
+        for name in NUMBERS:
+            if hash_of(folder / name) != manifest.files.get(name):
+                raise ArtifactError(
+                    f"{folder / name} is damaged, or another file: {MANIFEST} has another SHA-256 of it."
+                )
         return cls(
             folder,
             manifest,
@@ -82,12 +90,13 @@ class Bundle:
                 shutil.copyfile(self.folder / name, folder / name)
             if (self.folder / WEIGHTS).exists():
                 shutil.copytree(self.folder / WEIGHTS, folder / WEIGHTS)
-        write_json(self.manifest.model_dump(mode="json"), folder / MANIFEST)
         write_json(self.figures, folder / FIGURES)
         save(self.model, folder / MODEL)
         self.habits.write(folder / HABITS)
         self.companions.write(folder / COMPANIONS)
-        write_card(self.manifest, self.figures, list(self.habits.users), len(self.model.tags), folder)
+        manifest = self.manifest.model_copy(update={"files": {name: hash_of(folder / name) for name in NUMBERS}})
+        write_json(manifest.model_dump(mode="json"), folder / MANIFEST)
+        write_card(manifest, self.figures, list(self.habits.users), len(self.model.tags), folder)
 
     def keep(self, users: Collection[str]) -> Self:
         """Returns the bundle with the names, factors and counts of some users alone.
@@ -108,12 +117,22 @@ class Bundle:
         Raises InputError for a network that is not the one that the model was fitted with.
         """
         probed = read_probe(self.folder / PROBE)
-        runtime = RUNTIMES[self.manifest.runtime]
         extractors, networks = self.manifest.extractors, {}
+        if self.manifest.runtime not in RUNTIMES or extractors.keys() != self.model.extractors.keys():
+            raise ArtifactError(f"{self.folder / MANIFEST} is damaged: it does not have the networks of the model.")
+        runtime = RUNTIMES[self.manifest.runtime]
         for name, network in runtime.load(extractors, self.folder, self.manifest.seed, device):
             require_same(name, network, extractors[name].record, probed[PHOTO].tobytes(), probed[name])
             networks[name] = network
         return networks
+
+
+def hash_of(path: Path) -> str:
+    """Returns the SHA-256 of a file. Raises ArtifactError when there is none."""
+    try:
+        return sha256(path)
+    except InputError as error:
+        raise ArtifactError(str(error)) from None
 
 
 def read_probe(path: Path) -> dict[str, np.ndarray]:

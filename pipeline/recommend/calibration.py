@@ -28,9 +28,11 @@ class Calibration(Config):
     support vector machines and comparisons to regularized likelihood methods, 1999.
     """
 
-    offset: float = Field(description="The log-odds where both numbers are zero.")
-    distance: float = Field(ge=0, description="The rise of the log-odds with each deviation from the mean.")
-    score: float = Field(ge=0, description="The rise of the log-odds with each unit of the score.")
+    offset: float = Field(allow_inf_nan=False, description="The log-odds where both numbers are zero.")
+    distance: float = Field(
+        ge=0, allow_inf_nan=False, description="The rise of the log-odds with each deviation from the mean."
+    )
+    score: float = Field(ge=0, allow_inf_nan=False, description="The rise of the log-odds with each unit of the score.")
 
     @classmethod
     def fit(cls, scores: np.ndarray, top: np.ndarray, hits: np.ndarray) -> Self:

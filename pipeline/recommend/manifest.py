@@ -54,9 +54,10 @@ class Manifest(Config):
     calibration: Calibration = Field(description="The way from scores to probabilities.")
     preparation: dict[str, int] = Field(description="Pixels of a prepared photo's longer side, and its JPEG's quality.")
     runtime: str = Field(description="The software that runs the networks.")
-    seed: int = Field(description="The seed of weights that are drawn.")
+    seed: int = Field(ge=0, lt=2**63, description="The seed of weights that are drawn.")
     extractors: dict[str, PackedExtractor] = Field(description="The extractors that the model needs, by name.")
     versions: dict[str, str] = Field(description="The versions of the packages that are needed.")
+    files: dict[str, Sha256] = Field({}, description="The SHA-256 of the files of numbers, noted as they are written.")
 
 
 def read_manifest(folder: Path) -> Manifest:

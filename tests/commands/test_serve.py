@@ -82,6 +82,14 @@ def test_accepted_posts_are_a_table_that_a_source_reads_with_its_photos(journal,
     assert packed == {f"{colour}.jpg": prepare("", photo_of(colour)).jpeg for colour in ("blue", "red")}
 
 
+def test_the_table_does_not_take_the_journals_place(journal):
+    before = journal.read_bytes()
+    done = run(accepted_command.app, "--csv", journal, "--journal", journal)
+    assert done.exit_code == 1
+    assert "which is the journal" in done.stderr
+    assert journal.read_bytes() == before
+
+
 @pytest.mark.parametrize("empty", [True, False])
 def test_where_nothing_was_accepted_there_is_no_table(tmp_path, empty):
     path = tmp_path / "j.sqlite"

@@ -210,6 +210,28 @@ def test_a_file_that_changed_since_stays_and_is_named(folder):
     assert [path.name for path in folder.glob("*.xmp")] == ["red.jpg.xmp"]
 
 
+def test_what_is_no_ordinary_file_is_named_and_the_others_are_written(folder):
+    os.mkfifo(folder / "a pipe.jpg")
+    (folder / "red.jpg.xmp").mkdir()
+    (folder / ("n" * 245 + ".jpg")).write_bytes(photo_of("red"))
+    done = run(folder, "--top", "1", "--write", "sidecar")
+    assert done.exit_code == 0
+    assert "photos/a pipe.jpg: not a file." in done.stderr
+    assert "photos/red.jpg.xmp is not a file." in done.stderr
+    assert (folder / "blue.jpg.xmp").is_file()
+    (folder / "blue.jpg.xmp").unlink()
+    (folder / "blue.jpg.xmp").mkdir()
+    assert "blue.jpg.xmp has changed since" in run(app=undo.app).stderr
+    assert not (folder / "green.jpg.xmp").exists()
+
+
+def test_results_take_the_place_of_no_photo_and_no_device(folder):
+    photo = (folder / "red.jpg").read_bytes()
+    assert "which is one of the photos" in run(folder, "--output", folder / "red.jpg").stderr
+    assert (folder / "red.jpg").read_bytes() == photo
+    assert "which is no ordinary file" in run(folder, "--output", os.devnull).stderr
+
+
 def test_a_sidecar_that_is_broken_stays_and_the_others_are_written(folder):
     (folder / "red.jpg.xmp").write_text("<broken")
     done = run(folder, "--top", "1", "--write", "sidecar", "--strict")

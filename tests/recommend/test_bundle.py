@@ -14,7 +14,7 @@ from pipeline.errors import ArtifactError, InputError
 from pipeline.features.networks.weights import write_state
 from pipeline.files import sha256
 from pipeline.recommend import probe
-from pipeline.recommend.bundle import Bundle
+from pipeline.recommend.bundle import NUMBERS, Bundle
 from pipeline.recommend.habits import Habits
 from pipeline.recommend.recommender import Recommender
 from tests.support.bundles import CONFIGS, world, write_bundle
@@ -120,6 +120,16 @@ def test_a_damaged_file_is_named(copy, file, damage):
         (copy / file).write_bytes(data[: len(data) // 2] if damage == "cut short" else b"\0" * 100)
     with pytest.raises(ArtifactError, match=file):
         Bundle.read(copy).networks("cpu")
+
+
+@pytest.mark.parametrize("file", NUMBERS)
+def test_a_flipped_bit_is_seen(copy, file):
+    data = bytearray((copy / file).read_bytes())
+    data[-3] ^= 0x40
+    (copy / file).unlink()
+    (copy / file).write_bytes(data)
+    with pytest.raises(ArtifactError, match=f"{file} is damaged"):
+        Bundle.read(copy)
 
 
 @pytest.mark.parametrize(

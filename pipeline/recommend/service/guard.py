@@ -55,7 +55,7 @@ class Guard:
     def check(self, request: web.Request) -> None:
         """Raises the answer for a request that may not pass."""
         # A request line may name a host of its own, which then counts.
-        if not self._knows(request.headers.get("Host", "")) or not self._knows(request.url.authority):
+        if not self._knows(request.headers.get("Host", "")) or not self._knows(request.url.raw_authority):
             raise refusal(web.HTTPMisdirectedRequest, "This service is not known by that host name.")
         if not _is_from_here(request):
             raise refusal(web.HTTPForbidden, "Another site's page may not use this service.")

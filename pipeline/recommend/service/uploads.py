@@ -88,7 +88,7 @@ class FormReader:
                 if photos > self._limits.photos:
                     raise too_large(f"A request has at most {self._limits.photos} photos.")
                 yield await self._file(part)
-        except (ValueError, AssertionError, EOFError, HttpProcessingError) as error:
+        except (ValueError, AssertionError, EOFError, RuntimeError, HttpProcessingError) as error:
             raise refusal(web.HTTPBadRequest, "The form is cut short, or none.") from error
 
     async def _text(self, part: BodyPartReader) -> str:

@@ -153,6 +153,12 @@ REFUSED = {
     # Forms.
     "no form": (request_of("POST", "/api/suggest", {**FORM, "Content-Type": "text/plain"}, RED), 415),
     "no boundary": (request_of("POST", "/api/suggest", {**FORM, "Content-Type": "multipart/form-data"}, RED), 400),
+    "a charset that is none": (
+        request_of(
+            "POST", "/api/suggest", FORM, form(('Content-Disposition: form-data; name="_charset_"', b"x" * 100))
+        ),
+        400,
+    ),
     "another boundary": (request_of("POST", "/api/suggest", FORM, form((FILE, RED), boundary="c")), 400),
     "an empty form": (request_of("POST", "/api/suggest", FORM, b""), 400),
     "a form without a photo": (upload(b"ann", 'Content-Disposition: form-data; name="user"'), 400),
@@ -249,6 +255,10 @@ def check_unharmed(service) -> None:
 
 def test_there_are_many():
     assert len(REFUSED) + len(NO_PHOTO) >= 60
+
+
+def test_this_machine_is_known_by_its_address_in_ip6(service):
+    assert service.raw(request_of("GET", "/healthz", {"Host": "[::1]:8801"})).startswith(b"HTTP/1.1 200")
 
 
 @pytest.mark.parametrize("name", REFUSED)
