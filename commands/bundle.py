@@ -21,7 +21,10 @@ def main(
 
     if output.exists():
         raise InputError(f"{output} exists already: choose another --output.")
-    whole = Bundle.read(bundle or default_bundle(file))
+    folder = bundle or default_bundle(file)
+    if output.resolve().is_relative_to(folder.resolve()):
+        raise InputError(f"{output} is inside the bundle {folder}: choose another --output.")
+    whole = Bundle.read(folder)
     with atomic_folder(output) as folder:
         whole.keep([user]).write(folder)
     return f"{output}: {whole.manifest.name} with {user!r} alone of {len(whole.habits.users):,} users"

@@ -44,13 +44,17 @@ class EngineOptions(Options):
                 raise InputError(f"--{option} is for --engine {engine}: leave it out, or choose that engine.")
 
 
+Device = Annotated[
+    str, typer.Option("--device", envvar="TAGREC_DEVICE", help="cpu, cuda, mps, or auto: a GPU if there is one.")
+]
+"""The device that networks run on."""
+
+
 @dataclass(frozen=True)
 class ExtractionOptions(EngineOptions):
     """The machines, the device and the processes that features are extracted with."""
 
-    device: Annotated[
-        str, typer.Option("--device", envvar="TAGREC_DEVICE", help="cpu, cuda, mps, or auto: a GPU if there is one.")
-    ] = "auto"
+    device: Device = "auto"
     workers: Annotated[
         int | None,
         typer.Option(

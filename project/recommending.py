@@ -15,6 +15,7 @@ from pipeline.errors import InputError
 from pipeline.features.config import BATCH
 from pipeline.sources.photo_files import LARGEST
 from project.command import Options, read_params
+from project.options import Device
 
 if TYPE_CHECKING:
     from pipeline.recommend.network import PhotoVectors
@@ -31,9 +32,7 @@ class RecommenderOptions(Options):
     bundle: Annotated[
         Path | None, typer.Option("--bundle", help="The bundle's folder: by default that of the file of parameters.")
     ] = None
-    device: Annotated[
-        str, typer.Option("--device", envvar="TAGREC_DEVICE", help="cpu, cuda, mps, or auto: a GPU if there is one.")
-    ] = "auto"
+    device: Device = "auto"
     workers: Annotated[
         int | None,
         typer.Option(

@@ -86,13 +86,31 @@ class Journal:
                 run.close()
 
     def undo(self) -> Undone:
-        """Takes the last run back. Raises InputError when there is none, or when a run is open."""
+        """Takes the last run back.
+
+        Raises InputError when there is none, when a run is open, and when lines of its file are damaged; OSError when a
+        file cannot be restored now: then the run stays, to be taken back again. All other files are restored before.
+        """
         with self._locked():
             *earlier, last = self._runs() or [None]
             if last is None:
                 raise InputError("There is no write to take back.")
-            writes = _read(last)
-            changed = {write.path for write in reversed(writes) if not _restore(write)}
+            writes, damaged = _read(last)
+            changed, failures = set(), []
+            for write in reversed(writes):
+                try:
+                    if not _restore(write):
+                        changed.add(write.path)
+                except OSError as error:
+                    failures.append(error)
+            if failures:
+                raise failures[0]
+            if damaged:
+                aside = last.replace(last.with_suffix(".damaged"))
+                raise InputError(
+                    f"Line {damaged[0]} of {aside} is damaged, so that its file stays as it is; those of the other "
+                    "lines are restored."
+                )
             last.unlink()
             return Undone(len({write.path for write in writes} - changed), sorted(map(Path, changed)), len(earlier))
 
@@ -139,10 +157,18 @@ class Run:
             self._file.close()
 
 
-def _read(run: Path) -> list[Write]:
-    """Reads a run's writes; a line that a kill cut short is left out, because its write was not made."""
-    lines = run.read_text(encoding="ascii").split("\n")[:-1]
-    return [Write(**json.loads(line)) for line in lines]
+def _read(run: Path) -> tuple[list[Write], list[int]]:
+    """Reads a run's writes, and the numbers of lines that are damaged.
+
+    A line that a kill cut short is left out, because its write was not made.
+    """
+    writes, damaged = [], []
+    for number, line in enumerate(run.read_bytes().split(b"\n")[:-1], start=1):
+        try:
+            writes.append(Write(**json.loads(line)))
+        except (ValueError, TypeError):
+            damaged.append(number)
+    return writes, damaged
 
 
 def _restore(write: Write) -> bool:

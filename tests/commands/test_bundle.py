@@ -42,6 +42,12 @@ def test_what_exists_is_not_replaced(bundle, tmp_path):
     assert "exists already" in done.stderr
 
 
+def test_a_bundle_holds_no_bundle(bundle):
+    done = run("--user", "ann", "--output", bundle / "weights" / "x", "--bundle", bundle)
+    assert done.exit_code == 1
+    assert "is inside the bundle" in done.stderr
+
+
 def test_without_a_bundle_the_remedy_is_said(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     done = run("--user", "ann", "--output", "alone", "--bundle", "nowhere")

@@ -189,6 +189,43 @@ def test_a_journal_line_cut_short_is_no_write(journal, photo, tmp_path):
     assert journal.undo().restored == 1
 
 
+@pytest.mark.parametrize("line", [b'{"path": 1}', b"\xff"])
+def test_a_damaged_line_keeps_no_other_from_being_taken_back(journal, photo, tmp_path, line):
+    with journal.run() as run:
+        run.write(photo, OLD, NEW)
+    (file,) = (tmp_path / "journal").glob("*.jsonl")
+    file.write_bytes(line + b"\n" + file.read_bytes())
+    with pytest.raises(InputError, match=r"Line 1 of .* is damaged"):
+        journal.undo()
+    assert photo.read_bytes() == OLD
+    with pytest.raises(InputError, match="no write to take back"):
+        journal.undo()
+
+
+def test_a_file_that_cannot_be_restored_now_is_restored_later_and_the_others_at_once(
+    journal, photo, tmp_path, monkeypatch
+):
+    other = tmp_path / "other.jpg"
+    other.write_bytes(OLD)
+    with journal.run() as run:
+        run.write(other, OLD, NEW)
+        run.write(photo, OLD, NEW)
+    replace = module._replace
+
+    def refuse(path: Path, *arguments: object) -> None:
+        if path == photo.resolve():
+            raise PermissionError(13, "Permission denied", str(path))
+        replace(path, *arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "_replace", refuse)
+        with pytest.raises(PermissionError):
+            journal.undo()
+    assert other.read_bytes() == OLD
+    assert journal.undo().restored == 2
+    assert photo.read_bytes() == OLD
+
+
 @given(st.binary(), st.binary(), st.binary(), st.binary(), st.binary())
 def test_any_change_can_be_undone_from_the_new_bytes(head, old, new, tail, other):
     path = Path(__file__)

@@ -21,6 +21,7 @@ import safetensors.numpy
 from pipeline.data.schema import PHOTO, TAGS, TIME, USER
 from pipeline.errors import InputError, one_line
 from pipeline.recommend.network import PhotoVectors
+from pipeline.recommend.service.batches import BusyError
 
 FORMAT = 1
 """The version of the tables, in SQLite's user_version."""
@@ -47,6 +48,8 @@ CREATE TABLE IF NOT EXISTS vectors (
 LATEST = "number = (SELECT max(number) FROM post AS other WHERE other.user = post.user AND other.photo = post.photo)"
 """The condition for the post that counts of each user and photo: the one accepted last."""
 PAGE_BYTES = 4096
+PATIENCE = 5.0
+"""Seconds in which another process may hold the file."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,7 @@ class Journal:
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=PATIENCE)
         try:
             _prepare(connection, path, largest)
             yield cls(connection, networks)
@@ -116,8 +119,8 @@ class Journal:
     def accept(self, post: Post, photo: HeldPhoto) -> bool:
         """Commits a post, with its photo and vectors. Returns False when it was accepted before.
 
-        The post is on the disk when this returns. Raises OtherPostError for the id of a different post, and
-        FullJournalError when the file takes no more.
+        The post is on the disk when this returns. Raises OtherPostError for the id of a different post,
+        FullJournalError when the file takes no more, and BusyError while another process holds it.
         """
         tags, shown = json.dumps(post.tags), json.dumps(post.shown)
         row = (post.id, post.user, post.photo, post.name, tags, shown, int(time.time()))
@@ -138,6 +141,8 @@ class Journal:
                 raise OtherPostError(f"An earlier, different post has the id {post.id!r}.")
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+                raise BusyError from error
             raise FullJournalError(f"The journal takes no more posts ({one_line(error)}): free space.") from error
         finally:
             if self._connection.in_transaction:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import InputError
+from pipeline.recommend.service.batches import BusyError
 from pipeline.recommend.service.journal import FullJournalError, HeldPhoto, Journal, OtherPostError, Post
 
 
@@ -17,6 +18,17 @@ def photo(hash: str = "a", jpeg: bytes = b"jpeg") -> HeldPhoto:
 def journal(tmp_path):
     with Journal.open(tmp_path / "j.sqlite", "networks") as journal:
         yield journal
+
+
+def test_a_journal_that_another_process_holds_is_busy_and_not_full(journal, tmp_path):
+    other = sqlite3.connect(tmp_path / "j.sqlite", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    journal._connection.execute("PRAGMA busy_timeout = 1")
+    with pytest.raises(BusyError):
+        journal.accept(Post("1", "ann", "a", "a.jpg", ("sea",), ()), photo())
+    other.execute("ROLLBACK")
+    other.close()
+    assert journal.accept(Post("1", "ann", "a", "a.jpg", ("sea",), ()), photo())
 
 
 def test_a_post_is_read_back_with_its_photo(journal):
