@@ -5,7 +5,15 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field
 
-from pipeline.features.config import ImagenetWeights, NetworkConfig, Precision, SeededWeights, Sha256, WeightsFile
+from pipeline.features.config import (
+    ImagenetWeights,
+    NetworkConfig,
+    Precision,
+    SeededWeights,
+    Sha256,
+    WeightsFile,
+)
+from pipeline.features.networks.config import BackboneConfig
 
 if TYPE_CHECKING:
     import torch
@@ -13,7 +21,7 @@ if TYPE_CHECKING:
     from pipeline.features.extractor import Extractor
 
 
-class Darknet19Config(NetworkConfig):
+class Darknet19Config(BackboneConfig):
     """Darknet-19, the classifier that YOLOv2 grew from, up to its last feature map (the paper's Table 1)."""
 
     kind: Literal["darknet19"] = Field(description="Darknet-19, darknet's classifier.")
@@ -34,9 +42,6 @@ class Darknet19Config(NetworkConfig):
         from pipeline.features.networks.darknet.official import copy
 
         return copy(find(self.weights)[0], to)
-
-    def with_weights(self, path: Path, sha256: str) -> Self:
-        return self.model_copy(update={"weights": WeightsFile(kind="file", path=str(path), sha256=sha256)})
 
 
 class Yolov2Config(NetworkConfig):

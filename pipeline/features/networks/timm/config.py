@@ -1,11 +1,11 @@
 """The configuration of timm's models."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from pipeline.features.config import NetworkConfig, Precision, PublishedWeights, SeededWeights, WeightsFile
+from pipeline.features.config import Precision, PublishedWeights, SeededWeights, WeightsFile
+from pipeline.features.networks.config import BackboneConfig
 
 if TYPE_CHECKING:
     import torch
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pipeline.features.extractor import Extractor
 
 
-class TimmConfig(NetworkConfig):
+class TimmConfig(BackboneConfig):
     """A model of timm up to its classifier, pooled."""
 
     kind: Literal["timm"] = Field(description="A model of timm, an extra package.")
@@ -27,15 +27,3 @@ class TimmConfig(NetworkConfig):
         from pipeline.features.networks.timm.backbone import load_timm
 
         return load_timm(self, seed, device)
-
-    def copy_weights(self, to: Path) -> Path | None:
-        if isinstance(self.weights, SeededWeights):
-            return None
-        import torch
-
-        from pipeline.features.networks.weights import write_state
-
-        return write_state(self.load(0, torch.device("cpu")).network, to.with_name(f"{to.name}.safetensors"))
-
-    def with_weights(self, path: Path, sha256: str) -> Self:
-        return self.model_copy(update={"weights": WeightsFile(kind="file", path=str(path), sha256=sha256)})
