@@ -1,10 +1,10 @@
 """The interface of every source: from a configuration to posts and packed photos."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import polars as pl
 
@@ -40,6 +40,20 @@ class Crawled:
     """user, photo (null where unknown), reason, and detail where the source has it; sorted."""
 
 
+@dataclass(frozen=True)
+class Recognised:
+    """Data of someone's that a source can read: the place where they lie, and the settings to read them with."""
+
+    folder: Path
+    """The folder that holds all of them, which is the source's own from then on (`CrawlTask.data`)."""
+    settings: Mapping[str, Any]
+    """The settings that follow from the data, by field; all others stay as they are."""
+    sentences: Sequence[str]
+    """Sentences on what was seen: formats, encoding, columns, separators with examples, what cannot be read."""
+    files: Sequence[Path] = ()
+    """The files of the folder that count, where it holds much else; empty when all of it does."""
+
+
 class Source(Config, ABC):
     """A place where posts and photos come from: its settings, and the way to collect them."""
 
@@ -53,6 +67,23 @@ class Source(Config, ABC):
     """True when each photo has a status that outlives a run, to be shown, and to ask for failures again."""
     reads_files: ClassVar[bool] = False
     """True when its photos are image files on this machine, which other machines may prepare."""
+
+    @classmethod
+    def recognise(cls, path: Path, given: Mapping[str, Any]) -> Recognised | None:  # noqa: ARG003
+        """Recognises a file or folder of someone's by its form; returns None for data of another form.
+
+        given: settings that are known already, by field. They are among those returned, and what follows from them is
+        not guessed. Only so much is read as recognising takes. Raises InputError, with the remedy, for data of the
+        source's form that cannot be read.
+        """
+        return None
+
+    def read_posts(self, task: CrawlTask) -> Crawled:
+        """Reads the posts without their photos, for a look at data that `recognise` accepts.
+
+        Resumable like `collect`, which does not repeat what this has done. Raises InputError as it does.
+        """
+        raise InputError(f"{type(self).__name__} reads no posts without a crawl into {task.work}.")
 
     @abstractmethod
     def collect(self, task: CrawlTask) -> Crawled:
