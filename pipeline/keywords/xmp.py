@@ -1,7 +1,7 @@
 """Keywords in XMP, in the three fields that photo managers read; all other fields keep their values.
 
 Readers take the first field that is there, and not the union of all: so all three are written, and one that was absent
-begins with the keywords of another. The XML itself is read and written by exiv2, an optional package.
+begins with the keywords of another. The XML itself is read and written by exiv2, which a bundle's environment may lack.
 """
 
 import codecs
@@ -107,7 +107,7 @@ def load_exiv2() -> ModuleType:
     try:
         import exiv2
     except ModuleNotFoundError:
-        message = "Keywords are written with the package exiv2, which is not installed: pip install '.[sidecars]'."
+        message = "Keywords need the package exiv2, which is not installed: pip install exiv2."
         raise InputError(message) from None
     exiv2.LogMsg.setLevel(exiv2.LogMsg.Level.mute)
     return exiv2
