@@ -1,0 +1,38 @@
+"""One spelling for names of users and tags that look alike, for one name and for whole columns."""
+
+import re
+import unicodedata
+
+import polars as pl
+
+INVISIBLE = "\x00-\x08\x0e-\x1f\x7f\xad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufe0e\ufe0f\ufeff"
+"""Characters that leave no trace: controls, breaks of no width, marks of direction, choices of an emoji's style."""
+JOINERS = "\u200c\u200d"
+"""Joiners of no width: inside a word of Persian or an emoji they are part of it, at an end they are not."""
+
+_UNSEEN = re.compile(f"[{INVISIBLE}\ud800-\udfff]")
+
+
+def normalise(text: str) -> str:
+    """Returns a name as NFC, without invisible characters, with single blanks; empty when nothing is left.
+
+    Halves of surrogate pairs, which JSON can hold, count as invisible.
+    """
+    composed = unicodedata.normalize("NFC", _UNSEEN.sub("", text))
+    return " ".join(composed.split()).strip(f" {JOINERS}")
+
+
+def fold_case(tag: str) -> str:
+    """Returns a normalised tag in lower case, without the combining dot that `İ` would leave."""
+    return unicodedata.normalize("NFC", tag.replace("İ", "i").lower())
+
+
+def normalised(names: pl.Expr) -> pl.Expr:
+    """Normalises a column of text like `normalise`."""
+    composed = names.str.replace_all(f"[{INVISIBLE}]", "").str.normalize("NFC")
+    return composed.str.replace_all(r"\s+", " ").str.strip_chars(f" {JOINERS}")
+
+
+def case_folded(tags: pl.Expr) -> pl.Expr:
+    """Folds the case of a column of normalised tags like `fold_case`."""
+    return tags.str.replace_all("İ", "i", literal=True).str.to_lowercase().str.normalize("NFC")

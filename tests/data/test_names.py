@@ -1,0 +1,66 @@
+"""Names of users and tags: those that look alike are one, for a single name and for a column."""
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.data.names import case_folded, fold_case, normalise, normalised
+
+# Characters that this Python's tables know: polars' may be newer.
+TEXT = st.text(st.characters(exclude_categories=("Cs", "Cn", "Co")))
+
+
+def column(expression, text: str) -> str:
+    return pl.select(expression(pl.lit(text))).item()
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("  sea \r\n", "sea"),
+        ("cafe\u0301", "café"),
+        ("\ufeffsea", "sea"),
+        ("s\u200bea\u2060", "sea"),
+        ("new\u00a0york", "new york"),
+        ("new  york", "new york"),
+        ("❤\ufe0f", "❤"),
+        ("sea\0\0", "sea"),
+        ("e\u200b\u0301", "é"),
+        ("\u202bים\u202c", "ים"),
+        ("👩\u200d🚀", "👩\u200d🚀"),
+        ("می\u200cخواهم\u200c", "می\u200cخواهم"),
+        ("\u200b", ""),
+        ("\u200d", ""),
+        (" \t", ""),
+    ],
+)
+def test_names_that_look_alike_are_one(written, name):
+    """T8, T26: forms of composition, and what cannot be seen."""
+    assert normalise(written) == column(normalised, written) == name
+
+
+def test_half_a_surrogate_pair_is_dropped():
+    assert normalise("sea\ud83d") == "sea"
+
+
+@pytest.mark.parametrize(
+    ("tag", "folded"), [("İstanbul", "istanbul"), ("SEA", "sea"), ("Straße", "straße"), ("ΟΔΟΣ", "οδος"), ("J̌", "ǰ")]
+)
+def test_lower_case_leaves_no_dot(tag, folded):
+    """T26."""
+    assert fold_case(tag) == column(case_folded, tag) == folded
+
+
+@given(TEXT)
+def test_a_column_has_the_names_that_single_names_have(text):
+    name = normalise(text)
+    assert column(normalised, text) == name
+    assert column(case_folded, name) == fold_case(name)
+
+
+@given(TEXT)
+def test_a_normal_name_stays_as_it_is(text):
+    name = normalise(text)
+    assert normalise(name) == name
+    assert fold_case(fold_case(name)) == fold_case(name)
