@@ -20,7 +20,7 @@ ifdef PIP_FIND_LINKS
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 endif
 
-.PHONY: help repro try nus-wide-1 nus-wide-2 sample test test-all bench lint clean
+.PHONY: help repro own try nus-wide-1 nus-wide-2 sample test test-all bench lint clean
 .DEFAULT_GOAL := help
 
 help:  ## what can be made
@@ -31,6 +31,11 @@ repro: $(INSTALLED)  ## run the pipeline on params.yaml, show the results and wh
 	@tagrec check
 	@dvc repro report bundle
 	@tagrec results
+
+own: $(INSTALLED)  ## begin with photos or posts of your own, and run: make own DATA=path
+	@test -n "$(DATA)" || { echo "Error: name your photos or posts: make own DATA=path" >&2; exit 1; }
+	@tagrec begin "$(DATA)"
+	@$(MAKE) --no-print-directory repro
 
 try: $(INSTALLED)  ## serve the sample's bundle, with new photos at hand, and print the page's address
 	@python -m scripts.render_new_photos .work/try/photos

@@ -1,10 +1,24 @@
-"""Checks the whole of params.yaml before anything runs."""
+"""Checks params.yaml and the source's folder before anything runs."""
 
+import sys
+from pathlib import Path
+
+from commands.begin import drawn_extractors
 from project.command import command
-from project.params import Params
+from project.params import load, parse_yaml, read_text
+from project.watched import check_watched
 
 
-def main(params: Params) -> str:
+def main(file: Path) -> str:
+    params = load(file)
+    check_watched(params.paths.data)
+    untrained = drawn_extractors(parse_yaml(read_text(file), file))
+    if untrained and not params.active_source.labels:
+        print(
+            f"Warning: the photos are real, and the extractors {', '.join(untrained)} are the sample's, which know no "
+            "photographs: `tagrec begin PATH` sets trained ones.",
+            file=sys.stderr,
+        )
     return f"params.yaml is valid: source {params.source}, recipe {params.recipe}, {len(params.models)} models"
 
 

@@ -151,24 +151,35 @@ def load(file: Path) -> Params:
 
     Raises InputError with one sentence for the first fault: the key, its value, and the values it may have.
     """
-    raw = read_yaml(file)
+    return parse(read_text(file), file)
+
+
+def parse(text: str, file: Path) -> Params:
+    """Parses the text of a file of parameters. Raises InputError as `load` does."""
+    raw = parse_yaml(text, file)
     try:
         return Params.model_validate(raw)
     except ValidationError as error:
         raise InputError(f"{file}: {explain_invalid(error, raw, Params)}") from None
 
 
-def read_yaml(file: Path) -> dict[str, Any]:
-    """Reads the mapping in a YAML file. Raises InputError when there is none."""
+def read_text(file: Path) -> str:
+    """Reads the text of a file of parameters. Raises InputError when there is none."""
     try:
-        # YAML 1.2, as DVC reads it: 1e-2 is a number there, a string in YAML 1.1.
-        raw = YAML(typ="safe", pure=True).load(file.read_text(encoding="utf-8"))
+        return file.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise InputError(
             f"{file} does not exist: run from the project's folder, or name the file by --params."
         ) from None
     except UnicodeDecodeError:
         raise InputError(f"{file} is not in UTF-8: save it in that encoding.") from None
+
+
+def parse_yaml(text: str, file: Path) -> dict[str, Any]:
+    """Parses the mapping in the text of a YAML file. Raises InputError when there is none."""
+    try:
+        # YAML 1.2, as DVC reads it: 1e-2 is a number there, a string in YAML 1.1.
+        raw = YAML(typ="safe", pure=True).load(text)
     except YAMLError as error:
         raise InputError(f"{file} is not YAML; {explain_yaml(error)}.") from None
     except RecursionError:

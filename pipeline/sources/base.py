@@ -52,6 +52,8 @@ class Recognised:
     """Sentences on what was seen: formats, encoding, columns, separators with examples, what cannot be read."""
     files: Sequence[Path] = ()
     """The files of the folder that count, where it holds much else; empty when all of it does."""
+    photos: bool = True
+    """True when there are photos, and not posts alone."""
 
 
 class Source(Config, ABC):

@@ -63,6 +63,24 @@ def test_the_projects_own_parameters_are_valid():
     assert done.stdout.startswith("params.yaml is valid")
 
 
+def test_real_photos_with_the_samples_extractors_are_warned_of(tmp_path):
+    """T18: a detector of drawn scenes says nothing of photographs."""
+    params = (ROOT / "params.yaml").read_text().replace("\nsource: sample ", "\nsource: table ")
+    (tmp_path / "params.yaml").write_text(params)
+    (tmp_path / "data/table").mkdir(parents=True)
+    done = run("tagrec", "check", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("Warning: the photos are real, and the extractors image, objects are the sample's")
+
+
+def test_data_that_are_not_there_are_named_before_anything_runs(tmp_path):
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    done = run("tagrec", "check", folder=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr == "Error: data/sample does not exist: tagrec begin PATH puts data there (data/README.md).\n"
+
+
 def test_a_missing_input_is_named_with_its_remedy(tmp_path):
     (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
     done = run("stages.split", folder=tmp_path)

@@ -1,0 +1,68 @@
+"""Recognition of someone's data, and the link by which the pipeline reads and watches them where they are."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import InputError, SettingError
+from pipeline.files import atomic_folder
+from pipeline.sources.base import Recognised
+from pipeline.sources.registry import SOURCES
+
+
+def recognise(path: Path, asked: str | None, given: Mapping[str, Any]) -> tuple[str, Recognised]:
+    """Asks the sources, or the one named, to recognise a path; returns the source's name and its findings.
+
+    Raises InputError when there is nothing, when no source knows it, and when the source cannot read it.
+    """
+    if not path.exists():
+        raise InputError(f"{path} does not exist.")
+    if asked is not None and asked not in SOURCES:
+        raise InputError(f"--source is {asked!r}; it must be one of {', '.join(SOURCES)}.")
+    names = [asked] if asked else list(SOURCES)
+    for name in names:
+        try:
+            found = SOURCES[name].recognise(path.resolve(), given)
+        except SettingError as error:
+            raise InputError(f"{name}: {error} (--set {error.field}=…).") from None
+        if found is not None:
+            return name, found
+    raise InputError(
+        f"{path} has no form that {f'source {asked}' if asked else 'a source'} reads: it must be a folder of photos "
+        "with keywords, a table with a user, a photo and tags in each row, an export, or a corpus (docs/own-photos.md)."
+    )
+
+
+def link(found: Recognised, data: Path) -> str:
+    """Makes a source's folder a link to someone's folder, or a folder of links to their files.
+
+    Returns a sentence on it. An earlier link is replaced. Raises InputError when files lie there that are no links,
+    because they could be the only ones.
+    """
+    target = found.folder.resolve()
+    if data.resolve() == target or (found.files and data.resolve() == found.files[0].parent.resolve()):
+        return f"{data} holds the data."
+    if not data.is_symlink() and data.is_dir():
+        own = [path for path in data.iterdir() if not path.is_symlink()]
+        if own:
+            raise InputError(
+                f"{data} holds files already, such as {own[0].name}: move them away, or begin with {data} itself."
+            )
+        if not found.files:
+            for path in data.iterdir():
+                path.unlink()
+            data.rmdir()
+    data.parent.mkdir(parents=True, exist_ok=True)
+    if found.files:
+        if data.is_symlink():
+            data.unlink()
+        with atomic_folder(data) as folder:
+            for file in found.files:
+                (folder / file.name).symlink_to(file.resolve())
+        return f"{data} links to {', '.join(str(file) for file in found.files)}."
+    temporary = data.with_name(f".{data.name}.{os.getpid()}.tmp")
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(target)
+    temporary.replace(data)
+    return f"{data} is a link to {target}."

@@ -1,0 +1,76 @@
+"""Changes of values in the text of params.yaml, which leave every other line and all comments as they are."""
+
+import io
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.representer import RoundTripRepresenter
+
+from pipeline.errors import InputError
+
+
+class _Representer(RoundTripRepresenter):
+    """A writer of YAML that spells out null. A class of its own: representers are shared by a class's users."""
+
+
+_Representer.add_representer(type(None), lambda to, _: to.represent_scalar("tag:yaml.org,2002:null", "null"))
+
+
+def edit(
+    text: str, values: Mapping[str, Any], add: bool = False, drop: Collection[str] = ()
+) -> tuple[str, dict[str, Any]]:
+    """Returns the text with values at dotted keys, and the values that are new, by key.
+
+    drop: dotted keys that go. A value that is a mapping replaces the section. Comments stay, in their columns. Raises
+    InputError for a key whose section the text lacks and, unless they may be added, for a key that is not there.
+    """
+    yaml = YAML()
+    yaml.preserve_quotes, yaml.width = True, 4096
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    yaml.Representer = _Representer
+    params = yaml.load(text)
+    changed = {key: value for key, value in values.items() if _set(params, key, value, add)}
+    for key in drop:
+        section, name = _place(params, key, add=False)
+        del section[name]
+    if not changed and not drop:
+        return text, {}
+    stream = io.StringIO()
+    yaml.dump(params, stream)
+    return stream.getvalue(), changed
+
+
+def leaves(values: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yields the values in nested mappings by their dotted keys."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from leaves(value, f"{path}{name}.")
+        else:
+            yield f"{path}{name}", value
+
+
+def shown(values: Mapping[str, Any]) -> str:
+    """Writes values by their keys in a line, each as it stands in the file."""
+    return ", ".join(f"{key} {'null' if value is None else value}" for key, value in values.items())
+
+
+def _set(params: CommentedMap, key: str, value: Any, add: bool) -> bool:
+    """Sets the value at a dotted key. Returns False when it stands there already."""
+    section, name = _place(params, key, add)
+    if name in section and section[name] == value:
+        return False
+    section[name] = value
+    return True
+
+
+def _place(params: CommentedMap, key: str, add: bool) -> tuple[CommentedMap, str]:
+    """Finds the section of a dotted key, and the key's name in there."""
+    *sections, name = key.split(".")
+    section = params
+    for each in sections:
+        section = section.get(each) if isinstance(section, CommentedMap) else None
+    if not isinstance(section, CommentedMap) or (name not in section and not add):
+        raise InputError(f"params.yaml has no key {key}: restore it from git, or set it by hand.")
+    return section, name

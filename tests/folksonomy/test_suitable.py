@@ -1,0 +1,41 @@
+"""The core that is chosen for data without a recipe."""
+
+import polars as pl
+import pytest
+
+from pipeline.data.schema import PHOTO, TAGS, USER
+from pipeline.errors import InputError
+from pipeline.folksonomy.suitable import suitable_core
+
+
+def posts(rows: list[tuple[str, str, list[str]]]) -> pl.DataFrame:
+    return pl.DataFrame(rows, [USER, PHOTO, TAGS], orient="row")
+
+
+def test_the_strictest_core_that_keeps_most_assignments():
+    # Two users with 12 posts each, all with both tags: 24 posts a tag, 12 a user. 20 posts a user would leave nothing.
+    rows = [(user, f"{user}{number}", ["sea", "sky"]) for user in "ab" for number in range(12)]
+    core, counts = suitable_core(posts(rows))
+    assert (core.user, core.tag) == (10, 10)
+    assert counts == {"users": 2, "photos": 24, "tags": 2, "posts": 24, "assignments": 48}
+
+
+def test_tags_that_are_used_once_do_not_make_the_core_looser():
+    rows = [("a", f"a{number}", ["sea", f"once{number}"]) for number in range(30)]
+    rows += [("b", f"b{number}", ["sea", "sky"]) for number in range(30)]
+    core, counts = suitable_core(posts(rows))
+    # Of 120 assignments 90 are of busy tags, at every level: 75 %.
+    assert (core.user, core.tag) == (20, 20)
+    assert counts["assignments"] == 90
+
+
+def test_where_no_core_keeps_enough_the_one_that_keeps_most():
+    rows = [("a", f"a{number}", ["sea", f"x{number}", f"y{number}", f"z{number}"]) for number in range(25)]
+    core, counts = suitable_core(posts(rows))
+    assert (core.user, core.tag, counts["posts"]) == (20, 20, 25)
+
+
+def test_too_few_posts_to_learn_from():
+    rows = [("a", f"a{number}", ["sea"]) for number in range(19)]
+    with pytest.raises(InputError, match=r"Of 19 posts only 19 share .* at least 20 are needed"):
+        suitable_core(posts(rows))
