@@ -192,13 +192,6 @@ def columns_of(path: Path) -> list[str]:
         return pq.read_schema(path).names
 
 
-def list_folder(path: Path) -> list[Path]:
-    """Lists a folder, sorted. Raises ArtifactError when it is missing."""
-    if not path.is_dir():
-        raise ArtifactError(f"{path} does not exist.")
-    return sorted(path.iterdir())
-
-
 def write_json(value: Any, path: Path) -> None:
     """Writes indented JSON in the order given, ending in a newline. NaN and infinity are refused (ValueError)."""
     with atomic(path) as temporary:

@@ -133,8 +133,16 @@ class Paths:
         return self.models_folder / f"{name}.safetensors"
 
     def repeats(self, name: str) -> Path:
-        """Locates the folder of the same model trained from other seeds, empty when there is one seed."""
+        """Locates the folder of the same model trained from other seeds."""
         return self.models_folder / f"{name}.repeats"
+
+    def repeat_seeds(self, name: str) -> Path:
+        """Locates the list of those seeds, empty when there are none."""
+        return self.repeats(name) / "seeds.json"
+
+    def repeat(self, name: str, seed: int) -> Path:
+        """Locates the same model trained from another seed."""
+        return self.repeats(name) / f"seed-{seed}.safetensors"
 
     def training(self, name: str) -> Path:
         """Locates the training curve of a model."""

@@ -5,7 +5,7 @@ from pipeline.evaluation.curves import DEVIATION, mean_curve, metrics_over_seeds
 from pipeline.evaluation.metrics.measure import HEADLINE
 from pipeline.evaluation.ranking import find_hits, recommend
 from pipeline.features.store import read_store
-from pipeline.files import atomic, list_folder, read_parquet, write_json, write_parquet
+from pipeline.files import atomic, read_json, read_parquet, write_json, write_parquet
 from pipeline.models.registry import load
 from project.command import Model, command
 from project.params import Params
@@ -15,7 +15,8 @@ def main(params: Params, model: Model) -> str:
     paths, config = params.paths, params.model(model)
     posts = read_parquet(paths.test, TAGGED_POST)
     features = read_store(paths.store(config.features))
-    fitted = [load(path) for path in (paths.model(model), *list_folder(paths.repeats(model)))]
+    repeats = [paths.repeat(model, seed) for seed in read_json(paths.repeat_seeds(model))]
+    fitted = [load(path) for path in (paths.model(model), *repeats)]
     suggestions = [recommend(one, posts, features) for one in fitted]
     rankings = [find_hits(posts, one) for one in suggestions]
     figures = metrics_over_seeds(rankings)

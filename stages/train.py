@@ -6,7 +6,7 @@ import polars as pl
 
 from pipeline.data.schema import FOLD, TAGGED_POST
 from pipeline.features.store import read_store
-from pipeline.files import atomic, read_parquet
+from pipeline.files import atomic, read_parquet, write_json
 from pipeline.models.registry import save
 from pipeline.training.registry import trainer_of
 from pipeline.training.task import TrainingTask
@@ -27,12 +27,13 @@ def main(params: Params, model: Model) -> str:
         shutil.rmtree(repeats)
     repeats.mkdir(parents=True)
     seeds = params.seeds if trainer_of(chosen.config).draws else 1
+    write_json([*range(params.seed + 1, params.seed + seeds)], paths.repeat_seeds(model))
     for seed in range(params.seed, params.seed + seeds):
         task = TrainingTask(posts, None, features, seed, chosen.measure)
         with section(f"models.{model}"):
             fitted = fit_chosen(chosen, params.tuning.refit, task, validation, unfinished / f"seed-{seed}")
         if seed > params.seed:
-            save(fitted.model, repeats / f"seed-{seed}.safetensors")
+            save(fitted.model, paths.repeat(model, seed))
             continue
         first = fitted
         save(first.model, paths.model(model))

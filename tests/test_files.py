@@ -17,7 +17,6 @@ from safetensors import safe_open
 from pipeline.errors import ArtifactError, InputError
 from pipeline.files import (
     atomic_folder,
-    list_folder,
     read_parquet,
     replace_folder,
     write_json,
@@ -183,14 +182,6 @@ def test_a_damaged_parquet_file_is_an_artifact_error_that_names_it(tmp_path, dam
             path.unlink()
     with pytest.raises(ArtifactError, match=re.escape(str(path))):
         read_parquet(path)
-
-
-def test_a_missing_folder_is_an_artifact_error(tmp_path):
-    (tmp_path / "b").touch()
-    (tmp_path / "a").touch()
-    assert list_folder(tmp_path) == [tmp_path / "a", tmp_path / "b"]
-    with pytest.raises(ArtifactError, match="absent does not exist"):
-        list_folder(tmp_path / "absent")
 
 
 def test_a_folder_that_does_not_fit_on_another_file_system_leaves_nothing_there(tmp_path, small_disk):

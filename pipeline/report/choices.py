@@ -30,7 +30,7 @@ class Choice:
     """The number of combinations."""
 
     outcomes: tuple[float, ...]
-    """The measure of each combination with which training did not diverge."""
+    """The measure of each combination that has one."""
 
     edges: tuple[str, ...]
     """The settings whose value is the smallest or the largest number of several."""
@@ -87,11 +87,11 @@ def edges(choices: Sequence[Choice]) -> str | None:
     return f"Some chosen values lie at the edge of their grid, so that a wider grid might do better: {listed}."
 
 
-def diverged(choices: Sequence[Choice]) -> str | None:
-    """Counts the trainings that diverged; None where none did."""
+def unmeasured(choices: Sequence[Choice]) -> str | None:
+    """Counts the combinations without a measure; None where all have one."""
     lost = [
         f"{choice.tried - len(choice.outcomes)} of {choice.tried} combinations of {choice.model.label}"
         for choice in choices
         if len(choice.outcomes) < choice.tried
     ]
-    return f"Training diverged with {', '.join(lost)}: these have no mark." if lost else None
+    return f"Training diverged, or had too few posts, with {', '.join(lost)}: these have no mark." if lost else None

@@ -122,7 +122,7 @@ class ReportInputs:
     tuning: Mapping[str, pl.DataFrame]
     """A row for each combination of a model's grid: its settings, epoch, epochs, the measure, chosen (bool).
 
-    The measure is that on validation posts, null where training diverged.
+    The measure is that on validation posts, null where training failed.
     """
 
     settings: Mapping[str, Mapping[str, Any]]

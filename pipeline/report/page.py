@@ -104,7 +104,7 @@ def page_content(inputs: ReportInputs, bootstrap: Bootstrap) -> dict[str, Any]:
         # Choice of settings.
         "choices": chosen,
         "edges": choices.edges(chosen),
-        "diverged": choices.diverged(chosen),
+        "unmeasured": choices.unmeasured(chosen),
         "tested": {model.name: measured(inputs, model, inputs.measure) for model in models},
         # Looks.
         "looks": looks(models, inputs.feature_sets),

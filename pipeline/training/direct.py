@@ -5,6 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
+from pipeline.errors import SettingError
 from pipeline.evaluation.ranking import rank
 from pipeline.models.model import Model
 from pipeline.models.registry import MODELS
@@ -17,11 +18,17 @@ class DirectTrainer(Trainer):
     """A trainer that leaves the work to each model's own `fit`."""
 
     def fit(self, configs: Sequence[BaseModelConfig], task: TrainingTask, work: Path | None = None) -> list[Fitted]:  # noqa: ARG002 (done before anything could be kept)
-        fitted = []
-        for config in configs:
-            model = MODELS[config.kind].fit(config, task.posts, task.features)
-            fitted.append(Fitted(model, pl.DataFrame(schema=task.curve_schema), score=score(model, task)))
-        return fitted
+        return [fit_one(config, task) for config in configs]
+
+
+def fit_one(config: BaseModelConfig, task: TrainingTask) -> Fitted:
+    """Fits a model; a setting that does not suit the posts is its failure, so that other settings can be chosen."""
+    curve = pl.DataFrame(schema=task.curve_schema)
+    try:
+        model = MODELS[config.kind].fit(config, task.posts, task.features)
+    except SettingError as error:
+        return Fitted(None, curve, failure=error)
+    return Fitted(model, curve, score=score(model, task))
 
 
 def score(model: Model, task: TrainingTask) -> float | None:

@@ -17,7 +17,8 @@ def fit(config: BaseModelConfig, task: TrainingTask, work: Path | None = None) -
 
     A user who has only posts with every tag, which BPR skips, is not known. With validation posts, training stops when
     its patience ends, and the parameters that did best on them are kept. A run that was killed resumes from the folder
-    `work`. Raises InputError when no post is left to learn from, and SettingError when training diverges.
+    `work`. Raises InputError when no post is left to learn from, and SettingError when training diverges
+    or a setting does not suit the posts.
     """
     (fitted,) = trainer_of(config).fit([config], task, work)
     if fitted.failure is not None:

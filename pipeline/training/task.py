@@ -52,7 +52,7 @@ class Fitted:
     """A model that was fitted, and the course of its training."""
 
     model: Model | None
-    """The model, with the parameters that validated best, or the last without validation posts; None if it diverged."""
+    """The model, with the parameters that validated best, or the last without validation posts; None if it failed."""
     curve: pl.DataFrame
     """The training curve, without rows where nothing was trained."""
     epoch: int | None = None
@@ -60,10 +60,10 @@ class Fitted:
     epochs: int | None = None
     """The number of epochs that were run."""
     score: float | None = None
-    """The measure on the validation posts, smoothed as configured; None without them, or when it diverged."""
+    """The measure on the validation posts, smoothed as configured; None without them, or when it failed."""
     skipped: int = 0
     """The number of posts that have every tag, and so no negative to learn from."""
     device: str = "cpu"
     """The device that it was trained on: cpu or cuda."""
     failure: SettingError | None = None
-    """The reason why there is no model: training diverged."""
+    """The reason why there is no model: training diverged, or a setting does not suit the posts."""

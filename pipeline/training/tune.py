@@ -65,9 +65,9 @@ class TrialResult:
     epochs: int | None = None
     """The number of epochs that were run; rounded."""
     score: float | None = None
-    """The measure on the validation posts, None where training diverged, or where there was nothing to choose."""
+    """The measure on the validation posts, None where training failed, or where there was nothing to choose."""
     failure: SettingError | None = None
-    """The reason why there is no score: training diverged in some fold."""
+    """The reason why there is no score: training failed in some fold."""
 
 
 def tune(
@@ -84,7 +84,7 @@ def tune(
     folds counts. work: a folder for unfinished training. Returns the choice and a table: a column for each setting that
     was tried (JSON text where it is no number), epoch, epochs and the measure as in `TrialResult`, chosen (bool). With
     one combination and no patience there is nothing to choose, and nothing is trained. Raises InputError when there are
-    no validation posts, and SettingError when all combinations diverge.
+    no validation posts, and SettingError when training fails with all combinations.
     """
     trainer = trainer_of(config)
     tried = [
@@ -142,7 +142,7 @@ def combinations(grid: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
 
 
 def average(result: TrialResult, fitted: Sequence[Fitted]) -> TrialResult:
-    """Averages the results of a combination over the folds; when training diverged in one, it diverged."""
+    """Averages the results of a combination over the folds; when training failed in one, it failed."""
     failed = next((one for one in fitted if one.failure), None)
     if failed is not None:
         return replace(result, epoch=failed.epoch, epochs=failed.epochs, failure=failed.failure)

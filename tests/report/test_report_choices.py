@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from pipeline.report.choices import at_edge, build_choices, diverged, edges, in_words
+from pipeline.report.choices import at_edge, build_choices, edges, in_words, unmeasured
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,9 @@ def test_edges_are_told_by_setting(rows):
     assert edges([rows["fm-ic"], rows["pitf"]]) is None
 
 
-def test_diverged_combinations_are_counted(rows):
+def test_combinations_without_a_measure_are_counted(rows):
     assert rows["pitf"].tried - len(rows["pitf"].outcomes) == 2
-    assert diverged(list(rows.values())) == "Training diverged with 2 of 9 combinations of PITF: these have no mark."
-    assert diverged([rows["fm"]]) is None
+    assert unmeasured(list(rows.values())) == (
+        "Training diverged, or had too few posts, with 2 of 9 combinations of PITF: these have no mark."
+    )
+    assert unmeasured([rows["fm"]]) is None

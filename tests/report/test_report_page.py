@@ -118,7 +118,7 @@ def test_the_page_holds_each_part(page):
         "core of 5 posts a user",
         "missing file",
         "test posts had no part in the choice. Some chosen values lie at the edge of their grid",
-        "diverged with 2 of 9 combinations of PITF",
+        "or had too few posts, with 2 of 9 combinations of PITF",
         "{kind: adaptive, mean_rank: 0.05}",
         "35 of 100",
         "All 45 pairs with intervals",

@@ -112,6 +112,19 @@ def test_combinations_that_all_diverge_in_some_fold_are_refused(monkeypatch, los
     assert not remaining
 
 
+def test_a_combination_that_the_posts_are_too_few_for_loses_without_ending_the_search():
+    """T16: fewer training photos than the largest number of neighbours in the grid."""
+    model = {"kind": "neighbours", "features": "image", "neighbours": 3}
+    posts, new, features = checkerboard(model)
+    neighbours = with_keys(model, grid={"neighbours": [len(posts) + 1, 3, 5]})
+    choice, table = tune(neighbours, SHORT, tuning(), TrainingTask(posts, None, features, 0), [new])
+    assert choice.config.neighbours in (3, 5)
+    assert table["f1@5"].is_null().to_list() == [True, False, False]
+    neighbours = with_keys(model, grid={"neighbours": [1000, 2000]})
+    with pytest.raises(InputError, match=r"all would vote.* Training ended so with all 2 combinations\."):
+        tune(neighbours, SHORT, tuning(), TrainingTask(posts, None, features, 0), [new])
+
+
 def test_with_one_combination_and_no_patience_nothing_is_trained():
     posts, _, features = checkerboard()
     for model in (config(FM), config({"kind": "popular", "features": "none"})):
