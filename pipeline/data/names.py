@@ -6,9 +6,9 @@ import unicodedata
 import polars as pl
 
 INVISIBLE = "\x00-\x08\x0e-\x1f\x7f\xad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufe0e\ufe0f\ufeff"
-"""Characters that leave no trace: controls, breaks of no width, marks of direction, choices of an emoji's style."""
+"""Characters without a trace: controls, breaks of no width, marks of direction, styles of emoji."""
 JOINERS = "\u200c\u200d"
-"""Joiners of no width: inside a word of Persian or an emoji they are part of it, at an end they are not."""
+"""Joiners of no width, which belong to a name inside it (Persian, emoji) and not at its ends."""
 
 _UNSEEN = re.compile(f"[{INVISIBLE}\ud800-\udfff]")
 

@@ -22,7 +22,7 @@ class DirectTrainer(Trainer):
 
 
 def fit_one(config: BaseModelConfig, task: TrainingTask) -> Fitted:
-    """Fits a model; a setting that does not suit the posts is its failure, so that other settings can be chosen."""
+    """Fits a model; a setting that does not suit the posts is its failure, and other settings may still do."""
     curve = pl.DataFrame(schema=task.curve_schema)
     try:
         model = MODELS[config.kind].fit(config, task.posts, task.features)
