@@ -134,9 +134,15 @@ def prepare_process() -> None:
 
 @contextmanager
 def plain_errors(debug: bool) -> Iterator[None]:
-    """Turns an error that the user can mend into one sentence and exit code 1; `debug` shows the traceback first."""
+    """Turns an error that the user can mend into one sentence and exit code 1; `debug` shows the traceback first.
+
+    An interrupt (Ctrl-C) is one sentence, too, with the exit code that shells expect.
+    """
     try:
         yield
+    except KeyboardInterrupt:
+        print("Interrupted: what is finished is kept, and the same command resumes.", file=sys.stderr)
+        raise typer.Exit(130) from None
     except (InputError, OSError) as error:
         if debug:
             traceback.print_exc()

@@ -6,6 +6,7 @@ of them. pyarrow is imported by what reads and writes them: suggesting does with
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 SHARD = 500
 """Photos in a shard, at most: some 30 MB, and the most that a kill -9 loses."""
+UNFINISHED = "packing"
+"""The folder, in the one for resumable work, of shards that are not all finished."""
 ROW_GROUP = 50
 """Photos read at once."""
 
@@ -49,8 +52,8 @@ def pack(
     `load` returns the photo of an id, or raises PhotoError: then the photo is left out, and returned with the reason.
     It runs in `threads` threads; with `preparing`, it returns an image file's bytes and runs in the calling thread.
     Finished shards wait in a folder of `work` that is named after the ids, the preparation (its code, Pillow's version)
-    and `key`, which must hold all else that decides how photos look: after a kill -9, the same call resumes. Raises
-    ValueError when an id is listed twice.
+    and `key`, which must hold all else that decides how photos look: after a kill -9, the same call resumes, and
+    another call deletes what the first one left there. Raises ValueError when an id is listed twice.
     """
     import pyarrow.parquet as pq
 
@@ -58,7 +61,9 @@ def pack(
     if len(set(names)) < len(names):
         raise ValueError("a photo is listed twice")
     made_by = (PIL.__version__, *(sha256(Path(module.__file__)) for module in (photo, jpeg)))
-    shards = work / hashlib.sha256(repr((key, made_by, SHARD, ROW_GROUP, names)).encode()).hexdigest()[:16]
+    shards = work / UNFINISHED / hashlib.sha256(repr((key, made_by, SHARD, ROW_GROUP, names)).encode()).hexdigest()[:16]
+    for outdated in set(shards.parent.glob("*")) - {shards}:
+        shutil.rmtree(outdated)
     shards.mkdir(parents=True, exist_ok=True)
     for cut_short in shards.glob(".*.tmp"):
         cut_short.unlink()

@@ -100,6 +100,19 @@ def test_another_key_starts_anew(tmp_path):
     assert list(read_photos(tmp_path / "photos")) == [load(name) for name in GOOD]
 
 
+def test_half_done_work_on_other_photos_is_deleted_and_nothing_else(tmp_path):
+    """Packing was killed (C11), and the photos are others now: the shards that wait are of no more use."""
+
+    def interrupted(_name: str) -> Photo:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pack(["old"], interrupted, tmp_path / "photos", tmp_path / "work", "key")
+    (tmp_path / "work/journal.sqlite").touch()
+    pack(["new"], load, tmp_path / "photos", tmp_path / "work", "key")
+    assert {path.name for path in (tmp_path / "work").rglob("*")} == {"packing", "journal.sqlite"}
+
+
 @pytest.mark.parametrize("change", ["Pillow", "code", "shard"])
 def test_half_done_work_of_another_way_to_prepare_is_not_resumed(tmp_path, monkeypatch, change):
     def interrupted(_name: str) -> Photo:
@@ -108,7 +121,7 @@ def test_half_done_work_of_another_way_to_prepare_is_not_resumed(tmp_path, monke
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
             pack(["a"], interrupted, tmp_path / "photos", tmp_path / "work", "key")
-        assert len(list((tmp_path / "work").iterdir())) == 1
+        (begun,) = (tmp_path / "work/packing").iterdir()
     (tmp_path / "photo.py").write_text("another way")
     match change:
         case "Pillow":
@@ -119,7 +132,8 @@ def test_half_done_work_of_another_way_to_prepare_is_not_resumed(tmp_path, monke
             monkeypatch.setattr(shards, "SHARD", 3)
     with pytest.raises(KeyboardInterrupt):
         pack(["a"], interrupted, tmp_path / "photos", tmp_path / "work", "key")
-    assert len(list((tmp_path / "work").iterdir())) == 2
+    (another,) = (tmp_path / "work/packing").iterdir()
+    assert another != begun
 
 
 KILLED = """
@@ -141,14 +155,14 @@ shards.pack([f"{number:02}" for number in range(20)], load, folder / "photos", f
 def test_kill_9_loses_at_most_one_shard(tmp_path):
     command = [sys.executable, "-c", KILLED, str(tmp_path)]
     process = subprocess.Popen([*command, "0.02"], stdout=subprocess.PIPE)
-    while len(list(tmp_path.glob("work/*/*.parquet"))) < 2:
+    while len(list(tmp_path.glob("work/packing/*/*.parquet"))) < 2:
         assert process.poll() is None, "it ended before it could be killed"
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert not (tmp_path / "photos").exists()
-    finished = len(list(tmp_path.glob("work/*/*.parquet")))
-    (work,) = tmp_path.glob("work/*")
+    finished = len(list(tmp_path.glob("work/packing/*/*.parquet")))
+    (work,) = tmp_path.glob("work/packing/*")
     (work / ".00003.parquet.1.tmp").write_bytes(b"what a write leaves that was cut short")
     resumed = subprocess.run([*command, "0"], stdout=subprocess.PIPE, check=True, text=True)
     assert len(resumed.stdout.split()) == 20 - 4 * finished

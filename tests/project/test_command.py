@@ -18,3 +18,14 @@ def test_a_command_without_parameters_has_no_option_for_their_file_and_runs_wher
     shown = CliRunner().invoke(app, ["--help"]).output
     assert "--debug" in shown
     assert "--params" not in shown
+
+
+def test_an_interrupt_is_one_sentence():
+    """Ctrl-C (C13): no traceback, and not silence either."""
+
+    def interrupted() -> str:
+        raise KeyboardInterrupt
+
+    result = CliRunner().invoke(command(interrupted, stage=False), [])
+    assert result.exit_code == 130
+    assert result.stderr == "Interrupted: what is finished is kept, and the same command resumes.\n"

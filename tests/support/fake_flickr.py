@@ -59,6 +59,8 @@ class FakeFlickr:
     unavailable: bytes = b""
     down: set[str] = field(default_factory=set)
     """The hosts, "api" and "image", that answer 503 to whatever is asked."""
+    walls: dict[str, str] = field(default_factory=dict)
+    """The mood in which a wall before a host, "api" or "image", answers whatever is asked."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -73,6 +75,8 @@ class FakeFlickr:
         """Returns the mood of this request, which is counted."""
         if kind in self.down:
             return "503"
+        if kind in self.walls:
+            return self.walls[kind]
         with self.lock:
             turn = self.asked[kind, photo]
             self.asked[kind, photo] += 1
@@ -203,6 +207,8 @@ class _Handler(BaseHTTPRequestHandler):
                 return self._send(200, good, "text/html")
             case ["html"]:
                 return self._send(200, b"<html>no picture</html>", "image/jpeg")
+            case ["empty"]:
+                return self._send(200, b"", "image/jpeg")
             case ["cut"]:
                 return self._send(200, good[: len(good) // 2], "image/jpeg")
             case ["tiny"]:

@@ -29,6 +29,7 @@ def crawl(
 
         try:
             asyncio.run(run())
+            journal.reject_placeholders()
         finally:
             rows = {int(row["photo"]): row for row in journal.rows().iter_rows(named=True)}
     return rows

@@ -7,7 +7,7 @@ nothing else. It can be read while a crawl writes it (write-ahead log).
 import hashlib
 import sqlite3
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
@@ -21,27 +21,29 @@ from pipeline.data.schema import DETAIL, PHOTO
 from pipeline.errors import InputError
 from pipeline.sources.flickr.api import PhotoInfo
 from pipeline.sources.flickr.config import FlickrConfig
-from pipeline.sources.flickr.outcome import ASKED_AGAIN, FINAL_FAILURES, NEVER_ASKED, OK, PENDING, PENDING_RETRY
+from pipeline.sources.flickr.outcome import ASKED_AGAIN, NOT_FOUND, OK, PENDING, PRIVATE, UNAVAILABLE
+from pipeline.sources.flickr.statuses import COLUMNS, Statuses
 
-SCHEMA = """
+SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS photo (
-    id INTEGER PRIMARY KEY,
-    listed INTEGER NOT NULL,             -- 1 when the lists have it now
-    status TEXT NOT NULL,
-    attempts INTEGER NOT NULL DEFAULT 0, -- requests made for it
-    time INTEGER,                        -- of the last of them, seconds since 1970
-    reason TEXT NOT NULL DEFAULT '',
+    id INTEGER PRIMARY KEY,{COLUMNS},
     info TEXT                            -- PhotoInfo as JSON, once the API gave it
 );
 CREATE TABLE IF NOT EXISTS picture (
     id INTEGER PRIMARY KEY, jpeg BLOB NOT NULL, width INTEGER NOT NULL, height INTEGER NOT NULL
 );
+CREATE TABLE IF NOT EXISTS fingerprint (id INTEGER PRIMARY KEY, sha256 BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS placeholder (sha256 BLOB PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS journal (made INTEGER NOT NULL);
 """
 STATUS, ATTEMPTS, INFO = "status", "attempts", "info"
 """Columns of `Journal.rows`: a photo's status, the requests made for it, the API's answer about it."""
 BATCH = 10_000
 """Rows fetched at once where all are read."""
+ANSWERED = (OK, NOT_FOUND, PRIVATE)
+"""Statuses of photos that a host gave an answer about."""
+SEVERAL = 3
+"""Photos with the same picture, at least, that make it a placeholder: the same photo may be posted twice."""
 
 
 def journal_path(config: FlickrConfig, work: Path) -> Path:
@@ -60,11 +62,10 @@ def describe(path: Path) -> str:
     return "\n".join([*rows, f"{total:>11,}  photos, {pending:,} to go ({path})"])
 
 
-class Journal:
+class Journal(Statuses):
     """An open journal. Photos are Flickr's ids, which are whole numbers in the file and text everywhere else."""
 
-    def __init__(self, connection: sqlite3.Connection):
-        self._connection = connection
+    table = PHOTO
 
     @classmethod
     @contextmanager
@@ -98,6 +99,7 @@ class Journal:
             try:
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.executescript(SCHEMA)
+                connection.create_function("sha256", 1, _sha256, deterministic=True)
                 yield cls(connection)
             finally:
                 connection.close()
@@ -107,100 +109,75 @@ class Journal:
                 "broken file away, then run again. What was committed to the journal is kept."
             ) from None
 
-    def expect(self, photos: Iterable[str], never_asked: Mapping[str, str]) -> None:
-        """Lists photos: new ones as pending, those that are `never_asked` for with the reason as their status.
-
-        A photo that was never asked for and is wanted now becomes pending; other rows stay as they are. Photos that are
-        no longer listed keep their rows and pictures, but no longer count.
-        """
-        with self._transaction():
-            self._connection.execute("UPDATE photo SET listed = 0")
-            self._connection.executemany(
-                "INSERT INTO photo (id, listed, status) VALUES (?1, 1, ?2) ON CONFLICT (id) DO UPDATE SET listed = 1, "
-                f"status = CASE WHEN ?2 <> '{PENDING}' THEN ?2 WHEN status IN {NEVER_ASKED} THEN '{PENDING}' "
-                "ELSE status END",
-                ((int(photo), never_asked.get(photo, PENDING)) for photo in photos),
-            )
-
-    def ask_again(self, statuses: Collection[str]) -> int:
-        """Makes the photos of some final statuses pending, to ask for them once more. Returns their number.
-
-        Raises InputError for a status that is not final.
-        """
-        if unknown := sorted(set(statuses) - set(FINAL_FAILURES)):
-            raise InputError(
-                f"{unknown[0]!r} is no status to ask for again; it must be one of {', '.join(FINAL_FAILURES)}."
-            )
-        marks = ", ".join("?" * len(statuses))
-        return self._connection.execute(
-            f"UPDATE photo SET status = '{PENDING_RETRY}' WHERE listed AND status IN ({marks})", tuple(statuses)
-        ).rowcount
-
     def need_info(self) -> None:
         """Makes photos pending that are ok but lack the API's answer; their pictures stay."""
-        self._connection.execute(f"UPDATE photo SET status = '{PENDING}' WHERE status = '{OK}' AND info IS NULL")
+        self.connection.execute(f"UPDATE photo SET status = '{PENDING}' WHERE status = '{OK}' AND info IS NULL")
 
-    def waiting(self) -> dict[str, str]:
-        """Returns the listed photos that are pending, with their statuses: those never put off first, then by id."""
-        rows = self._connection.execute(
-            f"SELECT id, status FROM photo WHERE listed AND status IN {ASKED_AGAIN} ORDER BY status <> '{PENDING}', id"
-        )
-        return {str(photo): status for photo, status in rows}
-
-    def any_ok(self) -> str | None:
-        """Returns a listed photo that is ok, drawn at random; None when there is none."""
-        row = self._connection.execute(
-            f"SELECT id FROM photo WHERE listed AND status = '{OK}' ORDER BY RANDOM() LIMIT 1"
+    def witness(self) -> str | None:
+        """Returns a listed photo that a host answered for, drawn at random, one that is ok where there is any."""
+        row = self.connection.execute(
+            f"SELECT id FROM photo WHERE listed AND status IN {ANSWERED} ORDER BY status <> '{OK}', RANDOM() LIMIT 1"
         ).fetchone()
         return row and str(row[0])
 
     def info(self, photo: str) -> PhotoInfo | None:
         """Returns the API's answer about a photo, None when it gave none."""
-        ((info,),) = self._connection.execute("SELECT info FROM photo WHERE id = ?", (int(photo),))
+        ((info,),) = self.connection.execute("SELECT info FROM photo WHERE id = ?", (photo,))
         return PhotoInfo.model_validate_json(info) if info else None
 
     def keep_info(self, photo: str, info: PhotoInfo) -> None:
         """Saves the API's answer at once: queries are the scarcest resource of a crawl."""
-        self._connection.execute("UPDATE photo SET info = ? WHERE id = ?", (info.model_dump_json(), int(photo)))
+        self.connection.execute("UPDATE photo SET info = ? WHERE id = ?", (info.model_dump_json(), photo))
 
-    def record(self, photo: str, status: str, requests: int, reason: str = "", picture: Photo | None = None) -> None:
+    def record(self, item: str, status: str, requests: int, reason: str = "", picture: Photo | None = None) -> None:
         """Records the outcome of a visit, with the picture if there is one, in one transaction."""
-        with self._transaction():
+        with self.transaction():
             if picture is not None:
-                self._connection.execute(
+                self.connection.execute(
                     "INSERT OR REPLACE INTO picture VALUES (?, ?, ?, ?)",
-                    (int(photo), picture.jpeg, picture.width, picture.height),
+                    (item, picture.jpeg, picture.width, picture.height),
                 )
-            self._connection.execute(
-                "UPDATE photo SET status = ?, attempts = attempts + ?, time = ?, reason = ? WHERE id = ?",
-                (status, requests, int(time.time()), reason, int(photo)),
+            super().record(item, status, requests, reason)
+
+    def reject_placeholders(self) -> None:
+        """Gives up the pictures that several photos share, byte for byte: they only stand for missing ones.
+
+        To be called once nothing is pending. A picture that was rejected once is so for ever.
+        """
+        with self.transaction():
+            self.connection.execute(
+                "INSERT INTO fingerprint SELECT id, sha256(jpeg) FROM picture "
+                "WHERE id NOT IN (SELECT id FROM fingerprint)"
             )
+            self.connection.execute(
+                "INSERT OR IGNORE INTO placeholder SELECT sha256 FROM fingerprint GROUP BY sha256 HAVING COUNT(*) >= ?",
+                (SEVERAL,),
+            )
+            rejected = "(SELECT id FROM fingerprint WHERE sha256 IN (SELECT sha256 FROM placeholder))"
+            self.connection.execute(
+                f"UPDATE photo SET status = '{UNAVAILABLE}', reason = 'several photos have the same' "
+                f"WHERE id IN {rejected}"
+            )
+            self.connection.execute(f"DELETE FROM picture WHERE id IN {rejected}")
+            self.connection.execute("DELETE FROM fingerprint WHERE id NOT IN (SELECT id FROM picture)")
 
     def has_picture(self, photo: str) -> bool:
         """Checks for the photo's picture in the journal."""
-        row = self._connection.execute("SELECT 1 FROM picture WHERE id = ?", (int(photo),)).fetchone()
+        row = self.connection.execute("SELECT 1 FROM picture WHERE id = ?", (photo,)).fetchone()
         return row is not None
 
     def picture(self, photo: str) -> Photo:
         """Returns the picture of a photo that is ok, without the metadata that earlier code put into journals."""
-        row = self._connection.execute("SELECT jpeg, width, height FROM picture WHERE id = ?", (int(photo),)).fetchone()
+        row = self.connection.execute("SELECT jpeg, width, height FROM picture WHERE id = ?", (photo,)).fetchone()
         jpeg, *size = row
         try:
             return Photo(photo, strip_metadata(jpeg), *size)
         except ValueError:  # Not quite JPEG: encoded anew.
             return prepare(photo, jpeg)
 
-    def summary(self) -> dict[str, int]:
-        """Counts the listed photos of each status, the most frequent first."""
-        return dict(
-            self._connection.execute(
-                "SELECT status, COUNT(*) FROM photo WHERE listed GROUP BY status ORDER BY COUNT(*) DESC, status"
-            )
-        )
-
     def rows(self) -> pl.DataFrame:
         """Reads the listed photos, sorted: photo, STATUS, ATTEMPTS, detail, INFO (JSON, null where there is none)."""
-        cursor = self._connection.execute("SELECT id, status, attempts, reason, info FROM photo WHERE listed")
+        cursor = self.connection.execute("SELECT id, status, attempts, reason, info FROM photo WHERE listed")
         schema = {PHOTO: pl.Int64, STATUS: pl.String, ATTEMPTS: pl.Int64, DETAIL: pl.String, INFO: pl.String}
         frames = [pl.DataFrame(schema=schema)]
         while rows := cursor.fetchmany(BATCH):
@@ -210,11 +187,9 @@ class Journal:
     def key(self) -> str:
         """Returns a name that no other journal has; it stands for the pictures, which never change."""
         made = "INSERT INTO journal SELECT ? WHERE NOT EXISTS (SELECT * FROM journal)"
-        self._connection.execute(made, (time.time_ns(),))
-        return f"journal {self._connection.execute('SELECT made FROM journal').fetchone()[0]}"
+        self.connection.execute(made, (time.time_ns(),))
+        return f"journal {self.connection.execute('SELECT made FROM journal').fetchone()[0]}"
 
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        with self._connection:  # Commits, or rolls back.
-            self._connection.execute("BEGIN IMMEDIATE")
-            yield
+
+def _sha256(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()

@@ -11,6 +11,7 @@ UNAVAILABLE = "unavailable picture"
 HTTP_ERROR = "http error"
 REFUSED_ADDRESS = "refused address"
 TOO_LARGE = "too large"
+NOT_AN_IMAGE = "not an image"
 NO_OWNER = "no owner"
 NO_TAGS = "no tags"
 
@@ -25,7 +26,7 @@ FINAL_FAILURES = (
     HTTP_ERROR,
     REFUSED_ADDRESS,
     TOO_LARGE,
-    "not an image",
+    NOT_AN_IMAGE,
     "undecodable",
     "too small",
 )
@@ -46,14 +47,16 @@ class Failure(Exception):
 class Refusal(Exception):
     """No usable answer this time: the trouble can pass, and the photo is worth asking for again."""
 
-    def __init__(self, reason: str):
+    def __init__(self, reason: str, status: str = HTTP_ERROR):
         super().__init__(reason)
         self.reason = reason
         """Details, in words of our own."""
+        self.status = status
+        """The photo's status in the journal once nothing else can explain the answer."""
 
 
 class Oddity(Refusal):
-    """An answer that no photo's own state explains: not worth asking for again at once, but perhaps later."""
+    """An answer that no photo's own state need explain: not worth asking for again at once, but perhaps later."""
 
 
 class LongPause(Oddity):

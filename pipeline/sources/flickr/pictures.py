@@ -2,10 +2,19 @@
 
 import hashlib
 import re
+from functools import partial
 from urllib.parse import urljoin, urlsplit
 
 from pipeline.sources.flickr.host import Answer, Host, Visit, unexpected
-from pipeline.sources.flickr.outcome import HTTP_ERROR, NOT_FOUND, REFUSED_ADDRESS, UNAVAILABLE, Failure
+from pipeline.sources.flickr.outcome import (
+    HTTP_ERROR,
+    NOT_AN_IMAGE,
+    NOT_FOUND,
+    REFUSED_ADDRESS,
+    UNAVAILABLE,
+    Failure,
+    Oddity,
+)
 
 IMAGE_HOSTS = re.compile(r"(?:[a-z0-9-]+\.)?(?:static\.flickr\.com|staticflickr\.com)")
 """Flickr's image hosts, old (farm1.static.flickr.com) and new (live.staticflickr.com)."""
@@ -18,6 +27,8 @@ UNAVAILABLE_SHA256 = {
     "d21b89ec346673063dbc3f6906f1119d12fb0e45fd321b35a669813c983a07ac",  # JPEG, "no longer available"
 }
 """Hashes of the placeholders that Flickr sends, with HTTP 200, for pictures that it does not show."""
+SIGNATURES = (b"\xff\xd8\xff", b"GIF8", b"\x89PNG", b"RIFF")
+"""The first bytes of the kinds of file that Flickr gives for a picture."""
 REDIRECTS = 3
 
 
@@ -51,25 +62,31 @@ def picture_path(server: str, photo: str, secret: str) -> str:
 async def fetch(host: Host, path: str, photo: str, visit: Visit) -> bytes:
     """Fetches a photo's picture from a path of the image host. A few redirects are followed, on that host only.
 
-    Raises Failure (not found, unavailable picture, refused address, http error) and Refusal.
+    Raises Failure (not found, unavailable picture, http error) and Refusal. What a wall between us and the host can
+    answer for every photo (a page, a redirect to one) is a Refusal: the photo fails only once others are given again.
     """
     url = _on(host, path)
     for _ in range(1 + REDIRECTS):
-        answer = await host.get(url, _judge, visit)
-        if answer.status == 200:
-            if hashlib.sha256(answer.body).hexdigest() in UNAVAILABLE_SHA256:
-                raise Failure(UNAVAILABLE, "by its content")
-            return answer.body
-        url = _redirected(host, url, answer.headers.get("Location", ""), photo)
+        found = await host.get(url, partial(_judge, host, url, photo), visit)
+        if isinstance(found, bytes):
+            return found
+        url = found
     raise Failure(HTTP_ERROR, f"more than {REDIRECTS} redirects")
 
 
-def _judge(answer: Answer) -> Answer:
+def _judge(host: Host, url: str, photo: str, answer: Answer) -> bytes | str:
+    """Returns the picture in an answer, or the address that the answer redirects to."""
     if answer.status in (404, 410):
         raise Failure(NOT_FOUND, f"HTTP {answer.status} for the picture")
-    if answer.status not in (200, 301, 302, 303, 307, 308):
+    if answer.status in (301, 302, 303, 307, 308):
+        return _redirected(host, url, answer.headers.get("Location", ""), photo)
+    if answer.status != 200:
         raise unexpected(answer)
-    return answer
+    if hashlib.sha256(answer.body).hexdigest() in UNAVAILABLE_SHA256:
+        raise Failure(UNAVAILABLE, "by its content")
+    if not answer.body.startswith(SIGNATURES):
+        raise Oddity("another kind of file", NOT_AN_IMAGE)
+    return answer.body
 
 
 def _redirected(host: Host, url: str, location: str, photo: str) -> str:
@@ -78,15 +95,18 @@ def _redirected(host: Host, url: str, location: str, photo: str) -> str:
         target = urljoin(url, location)
         parts, own = urlsplit(target), urlsplit(host.url)
     except ValueError:
-        raise Failure(REFUSED_ADDRESS, "redirect to a broken address") from None
+        raise Oddity("redirect to a broken address", REFUSED_ADDRESS) from None
     if UNAVAILABLE_PATH in parts.path:
         raise Failure(UNAVAILABLE, "by its redirect")
     if (parts.scheme, parts.netloc) != (own.scheme, own.netloc):
-        return _on(host, listed_path(target, photo))
+        try:
+            return _on(host, listed_path(target, photo))
+        except Failure as failure:
+            raise Oddity(f"redirect: {failure.reason}", failure.status) from None
     if not PATH.fullmatch(parts.path):
-        raise Failure(REFUSED_ADDRESS, "redirect to a broken address")
+        raise Oddity("redirect to a broken address", REFUSED_ADDRESS)
     if not _is_of(photo, parts.path):
-        raise Failure(UNAVAILABLE, "by its redirect")
+        raise Oddity("by its redirect", UNAVAILABLE)
     return f"{own.scheme}://{own.netloc}{parts.path}"
 
 

@@ -53,6 +53,7 @@ def collect(config: NusWideConfig, task: CrawlTask, key: SecretStr | None) -> Cr
             logger.info("%s photos are asked for again", f"{journal.ask_again(task.retry):,}")
         if journal.waiting():
             asyncio.run(_crawl(config, journal, listed, key))
+        journal.reject_placeholders()
         rows = journal.rows()
         pictures = rows.filter(pl.col(STATUS) == OK)[PHOTO]
         # The journal's connection serves one thread.

@@ -169,3 +169,36 @@ def test_an_address_list_has_a_witness_too(tmp_path):
         retry(path)
         assert run(path, fake, **options) == expected(fake, "image")
         assert not fake.asked["api", 1]
+
+
+@pytest.mark.parametrize("wall", ["html", "redirect elsewhere", "redirect placeholder", "403", "empty"])
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_wall_before_the_image_host_fails_no_photo(tmp_path, wall, begun):
+    """A passing block (C6) answers for every photo alike: with a page, a redirect to one, or a refusal."""
+    path = tmp_path / "j.sqlite"
+    with serving({photo: FakePhoto() for photo in range(1, 12)}) as fake:
+        if begun:
+            fake.photos[9].image = ("404", "…")
+            run(path, fake)
+            with Journal.open(path) as journal:
+                journal.expect(map(str, fake.photos))
+                journal.connection.execute("DELETE FROM picture WHERE id > 3")
+                journal.connection.execute("UPDATE photo SET status = 'pending' WHERE id > 3")
+            fake.photos[9].image = ()
+        fake.walls = {"image": wall}
+        for _ in range(2):
+            with pytest.raises(Stopped):
+                run(path, fake)
+        with Journal.read(path) as journal:
+            assert journal.summary().keys() <= {"ok", "pending", "pending retry"}
+        fake.walls = {}
+        assert set(run(path, fake).values()) == {"ok"}
+
+
+def test_a_photo_that_has_gone_is_a_witness_too(tmp_path):
+    """Where no photo is ok, one that was not found proves that the host answers (C1)."""
+    path = tmp_path / "j.sqlite"
+    with serving({photo: FakePhoto(api=("fail 1", "…")) for photo in range(1, 4)}) as fake:
+        run(path, fake)
+        fake.photos[4] = FakePhoto(api=("503", "…"))
+        assert run_to_the_end(path, fake, 2)[4] == "http error"
