@@ -10,9 +10,10 @@ from typing import Annotated, Literal
 import typer
 
 from pipeline.errors import InputError
+from pipeline.keywords.embedded import load_exiv2
 from pipeline.keywords.journal import Journal, Run
+from pipeline.keywords.metadata import KeywordError
 from pipeline.keywords.targets import TARGETS, Target
-from pipeline.keywords.xmp import KeywordError, load_exiv2
 from project.command import Options
 from project.paths import KEYWORDS
 from project.terminal import counted, say

@@ -1,6 +1,7 @@
 """The segments of a JPEG file (ITU T.81, annex B), and the metadata among them."""
 
 import re
+from collections.abc import Iterator
 
 MARKER = re.compile(rb"\xff+([^\x00\xff])")
 """A marker in compressed data, where \\xff\\x00 stands for the byte \\xff."""
@@ -38,6 +39,23 @@ def strip_metadata(jpeg: bytes) -> bytes:
         if marker == SOS:  # Compressed data follow, up to a marker other than those that restart the decoder.
             place = _end_of_scan(jpeg, end)
             kept.append(jpeg[end:place])
+
+
+def segments(jpeg: bytes) -> Iterator[tuple[int, bytes, int, int]]:
+    """Yields marker, content, start and end of each segment before the picture.
+
+    Raises ValueError, after those before, where the file does not have the structure of a JPEG.
+    """
+    end = 2
+    while found := MARKER.match(jpeg, end):
+        if found[1][0] == SOS:
+            return
+        start, length = end, int.from_bytes(jpeg[found.end() : found.end() + 2], "big")
+        end = found.end() + length
+        if length < 2 or end > len(jpeg):
+            break
+        yield found[1][0], jpeg[found.end() + 2 : end], start, end
+    raise ValueError(f"no segment at byte {end}")
 
 
 def _is_needed(marker: int, content: bytes) -> bool:

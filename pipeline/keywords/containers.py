@@ -9,8 +9,8 @@ import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
-from pipeline.data.jpeg import APPLICATION, MARKER, SOS
-from pipeline.keywords.xmp import KeywordError
+from pipeline.data.jpeg import APPLICATION, segments
+from pipeline.keywords.metadata import KeywordError
 
 
 class Container(ABC):
@@ -57,14 +57,17 @@ class Jpeg(Container):
 
     def _locate(self, photo: bytes) -> tuple[int, int]:
         place, leading, pictures = 2, True, False
-        for marker, content, start, end in self._segments(photo):
-            if content.startswith(self.HEAD):
-                if pictures:
-                    raise KeywordError("holds more pictures, whose places would change: only a sidecar is safe")
-                return start, end
-            pictures |= content.startswith(self.PICTURES)
-            leading &= marker in APPLICATION[:2]  # JFIF, Exif
-            place = end if leading else place
+        try:
+            for marker, content, start, end in segments(photo):
+                if content.startswith(self.HEAD):
+                    if pictures:
+                        raise KeywordError("holds more pictures, whose places would change: only a sidecar is safe")
+                    return start, end
+                pictures |= content.startswith(self.PICTURES)
+                leading &= marker in APPLICATION[:2]  # JFIF, Exif
+                place = end if leading else place
+        except ValueError:
+            raise KeywordError("is not a regular JPEG file: only a sidecar is safe") from None
         return place, place
 
     def _wrap(self, packet: bytes) -> bytes:
@@ -74,19 +77,6 @@ class Jpeg(Container):
 
     def _unwrap(self, part: bytes) -> bytes:
         return part.partition(self.HEAD)[2]
-
-    def _segments(self, photo: bytes) -> Iterator[tuple[int, bytes, int, int]]:
-        """Yields marker, content, start and end of each segment before the picture."""
-        end = 2
-        while found := MARKER.match(photo, end):
-            if found[1][0] == SOS:
-                return
-            start, length = end, int.from_bytes(photo[found.end() : found.end() + 2], "big")
-            end = found.end() + length
-            if length < 2 or end > len(photo):
-                break
-            yield found[1][0], photo[found.end() + 2 : end], start, end
-        raise KeywordError("is not a regular JPEG file: only a sidecar is safe")
 
 
 class Png(Container):

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from pipeline.keywords import xmp
 from pipeline.keywords.containers import container_of
-from pipeline.keywords.xmp import KeywordError, is_keyword
+from pipeline.keywords.metadata import FLAT, KeywordError
+from pipeline.keywords.packet import read
+from pipeline.keywords.xmp import is_keyword
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class Embedded(Target):
 
 def _missing(tags: Sequence[str], packet: bytes | None) -> list[str]:
     """Returns the tags that are no keywords of a packet yet."""
-    known = xmp.read(packet)[xmp.FLAT] if packet else ()
+    known = read(packet).keywords.get(FLAT, ()) if packet else ()
     return [tag for tag in tags if tag not in known]
 
 

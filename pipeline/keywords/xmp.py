@@ -4,45 +4,18 @@ Readers take the first field that is there, and not the union of all: so all thr
 begins with the keywords of another. The XML itself is read and written by exiv2, which a bundle's environment may lack.
 """
 
-import codecs
 import unicodedata
-from collections.abc import Mapping, Sequence
-from types import ModuleType
+from collections.abc import Sequence
 from typing import Any
 
-from pipeline.errors import InputError
+from pipeline.keywords.embedded import load_exiv2, read_photo
+from pipeline.keywords.metadata import FLAT, LEVELS, PIPED, SLASHED, KeywordError, Keywords
+from pipeline.keywords.packet import decode, read
 
-SLASHED = "Xmp.digiKam.TagsList"
-"""The field of digiKam: a sequence, where a slash leads from a keyword to one below it."""
-PIPED = "Xmp.lr.hierarchicalSubject"
-"""The field of Lightroom: a bag, where a vertical bar leads from a keyword to one below it."""
-FLAT = "Xmp.dc.subject"
-"""The field of Dublin Core: a bag of keywords without levels."""
 FIELDS = (SLASHED, PIPED, FLAT)
-"""The fields, in the order in which they are asked for the keywords of one that is absent."""
-IPTC = "Iptc.Application2.Keywords"
-"""The older field of photos, which readers leave unread once XMP has keywords."""
-
-LEVELS = {SLASHED: "/", PIPED: "|"}
-"""The signs between the levels of a keyword."""
+"""The fields that are written; the first with keywords lends them to one that has none."""
 UNWRITABLE = ("Cc", "Cs", "Cn", "Zl", "Zp")
 """Unicode's categories of characters that XML, or a list with a keyword a line, cannot hold."""
-
-UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-
-Keywords = Mapping[str, Sequence[str]]
-"""The keywords of a file, by field."""
-
-
-class KeywordError(Exception):
-    """A file that keywords cannot be added to.
-
-    reason: the words that follow the file's name, such as "is not XMP".
-    """
-
-    def __init__(self, reason: str):
-        super().__init__(reason)
-        self.reason = reason
 
 
 def is_keyword(tag: str) -> bool:
@@ -69,8 +42,9 @@ def add(packet: bytes | None, tags: Sequence[str], photo: bytes = b"") -> bytes:
     """
     library = load_exiv2()
     data = library.XmpData() if packet is None else _decode(packet)
-    present, others = _keywords(data), _foreign(data)
-    known = present if any(present.values()) else read_photo(photo)
+    keywords = {} if packet is None else read(packet).keywords
+    present, others = {field: [*keywords.get(field, ())] for field in FIELDS}, _foreign(data)
+    known = present if any(present.values()) else _keywords_in(photo)
     wanted = {field: _with(_field(field, known), [_levelled(tag, field) for tag in tags]) for field in FIELDS}
     if packet is not None and wanted == present:
         return packet
@@ -83,39 +57,17 @@ def add(packet: bytes | None, tags: Sequence[str], photo: bytes = b"") -> bytes:
     return written
 
 
-def read(packet: bytes) -> Keywords:
-    """Returns the keywords of an XMP packet. Raises KeywordError for one that exiv2 cannot read."""
-    return _keywords(_decode(packet))
-
-
-def read_photo(photo: bytes) -> Keywords:
-    """Returns the keywords in an image file, as far as exiv2 can read it."""
-    library = load_exiv2()
-    if not photo:
-        return {}
+def _keywords_in(photo: bytes) -> Keywords:
+    """Returns the keywords in an image file, as far as it can be read."""
     try:
-        image = library.ImageFactory.open(photo)
-        image.readMetadata()
-        iptc = [_text(bytes(item.value().data())) for item in image.iptcData() if item.key() == IPTC]
-        return {**_keywords(image.xmpData()), IPTC: iptc}
-    except library.Exiv2Error:
+        return read_photo(photo).keywords if photo else {}
+    except KeywordError:
         return {}
-
-
-def load_exiv2() -> ModuleType:
-    """Imports exiv2, with its own warnings off. Raises InputError where it is not installed."""
-    try:
-        import exiv2
-    except ModuleNotFoundError:
-        message = "Keywords need the package exiv2, which is not installed: pip install exiv2."
-        raise InputError(message) from None
-    exiv2.LogMsg.setLevel(exiv2.LogMsg.Level.mute)
-    return exiv2
 
 
 def _field(field: str, known: Keywords) -> list[str]:
     """Returns a field's keywords: its own, or else those of the first field that has some, in its form."""
-    source = next((other for other in (field, *FIELDS, IPTC) if known.get(other)), field)
+    source = next((other for other in (field, *FIELDS, *known) if known.get(other)), field)
     keywords = [*known.get(source, ())]
     if source == field or source not in LEVELS:
         return keywords
@@ -141,8 +93,8 @@ def _decode(packet: bytes) -> Any:
     image = library.ImageFactory.create(library.ImageType.xmp)
     try:
         # As a packet, and not as a file: exiv2 converts fields between Exif and XMP when it opens a sidecar.
-        image.setXmpPacket(packet.decode("utf-16" if packet.startswith(UTF_16) else "utf-8-sig"))
-    except (library.Exiv2Error, UnicodeDecodeError):
+        image.setXmpPacket(decode(packet))
+    except library.Exiv2Error:
         raise KeywordError("is not XMP") from None
     return image.xmpData()
 
@@ -155,27 +107,7 @@ def _encode(data: Any) -> bytes:
     return packet.encode("utf-8")
 
 
-def _keywords(data: Any) -> dict[str, list[str]]:
-    """Returns the keywords in each field of exiv2's data, without empty ones."""
-    library = load_exiv2()
-    found = {field: [] for field in FIELDS}
-    for item in data:
-        if item.key() in found:
-            value = item.value()
-            items = list(value) if isinstance(value, library.XmpArrayValue) else [value.toString()]
-            found[item.key()] = [keyword for keyword in items if keyword]
-    return found
-
-
 def _foreign(data: Any) -> list[tuple[str, str, str]]:
     """Returns key, type and value of all other fields, without empty ones."""
     items = ((item.key(), item.typeName(), item.toString()) for item in data)
     return sorted((key, kind, value) for key, kind, value in items if key not in FIELDS and value)
-
-
-def _text(keyword: bytes) -> str:
-    """Decodes an IPTC keyword, whose encoding many programs do not declare."""
-    try:
-        return keyword.decode("utf-8")
-    except UnicodeDecodeError:
-        return keyword.decode("latin-1")

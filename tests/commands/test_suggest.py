@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 from commands import suggest, undo
 from pipeline.errors import InputError
 from pipeline.features.images import resize_to_square
-from pipeline.keywords.xmp import FLAT, read
+from pipeline.keywords.metadata import FLAT
+from pipeline.keywords.packet import read
 from pipeline.recommend.network import PhotoReader
 from project import recommending
 from project.formats import FORMATS
@@ -171,8 +172,8 @@ def test_sidecars_are_written_and_taken_back(folder):
     before = {path: path.read_bytes() for path in folder.iterdir()}
     done = run(folder, "--at-least", "0.45", "--write", "sidecar")
     assert "suggest: 3 photos, 1 that cannot be used; 3 files changed; `tagrec undo` takes that back" in done.stderr
-    assert read(darktable.read_bytes())[FLAT] == ["old", "red"]
-    assert read((folder / "blue.jpg.xmp").read_bytes())[FLAT] == ["blue"]
+    assert read(darktable.read_bytes()).keywords[FLAT] == ["old", "red"]
+    assert read((folder / "blue.jpg.xmp").read_bytes()).keywords[FLAT] == ["blue"]
     assert not (folder / "broken.jpg.xmp").exists()
     assert "0 files changed" in run(folder, "--at-least", "0.45", "--write", "sidecar").stderr
     assert run(app=undo.app).stdout == ("undo: 3 files restored; 0 earlier runs can be taken back\n")

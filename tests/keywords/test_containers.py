@@ -8,7 +8,9 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from pipeline.keywords.containers import CONTAINERS, Jpeg, container_of
-from pipeline.keywords.xmp import FLAT, KeywordError, add, read, sidecar
+from pipeline.keywords.metadata import FLAT, KeywordError
+from pipeline.keywords.packet import read
+from pipeline.keywords.xmp import add, sidecar
 from tests.support.exiftool import exiftool, foreign, needs_exiftool
 from tests.support.keywords import MADE_TAGS
 
@@ -76,7 +78,7 @@ def test_a_webp_file_counts_its_bytes():
 def test_a_compressed_packet_in_png_is_found():
     text = PngImagePlugin.PngInfo()
     text.add_itxt("XML:com.adobe.xmp", sidecar(["é"]).decode(), zip=True)
-    assert read(CONTAINERS["PNG"].find(image_file("PNG", pnginfo=text)))[FLAT] == ["é"]
+    assert read(CONTAINERS["PNG"].find(image_file("PNG", pnginfo=text))).keywords[FLAT] == ["é"]
 
 
 def test_jpeg_keeps_jfif_and_exif_first():

@@ -6,8 +6,10 @@ import pytest
 from PIL import Image
 
 from pipeline.keywords.journal import Journal
+from pipeline.keywords.metadata import FLAT, KeywordError
+from pipeline.keywords.packet import read
 from pipeline.keywords.targets import TARGETS
-from pipeline.keywords.xmp import FLAT, KeywordError, read, sidecar
+from pipeline.keywords.xmp import sidecar
 from tests.support.keywords import DARKTABLE
 
 
@@ -26,14 +28,14 @@ def test_a_sidecar_is_made_beside_the_photo(photo):
         ["cat", "night"],
         False,
     )
-    assert read(change.new)[FLAT] == ["cat", "night"]
+    assert read(change.new).keywords[FLAT] == ["cat", "night"]
 
 
 def test_a_sidecar_that_is_there_gets_what_it_lacks(photo):
     photo.with_name("photo.jpg.xmp").write_text(DARKTABLE)
     change = TARGETS["sidecar"].add(photo, ["old", "night"])
     assert (change.old, change.added) == (DARKTABLE.encode(), ["night"])
-    assert read(change.new)[FLAT] == ["old", "night"]
+    assert read(change.new).keywords[FLAT] == ["old", "night"]
 
 
 @pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
@@ -55,7 +57,7 @@ def test_a_photo_is_written_into_with_its_picture_as_it_was(photo):
     assert (change.path, change.keep_time) == (photo, True)
     with Image.open(photo) as before, Image.open(io.BytesIO(change.new)) as after:
         assert before.tobytes() == after.tobytes()
-        assert read(after.info["xmp"])[FLAT] == ["cat"]
+        assert read(after.info["xmp"]).keywords[FLAT] == ["cat"]
 
 
 def test_a_broken_sidecar_and_another_format_are_refused(photo, tmp_path):

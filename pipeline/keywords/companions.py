@@ -1,0 +1,214 @@
+"""Files that accompany a photo and hold its keywords: sidecars, and what programs export with it."""
+
+import json
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePath
+from typing import Any
+
+from pipeline.keywords import packet
+from pipeline.keywords.metadata import (
+    FLAT,
+    IPTC,
+    MICROSOFT,
+    PIPED,
+    SLASHED,
+    WINDOWS,
+    KeywordError,
+    Metadata,
+    milliseconds,
+)
+
+SCALAR = (str, int, float)
+"""Values of JSON that are one text."""
+LARGEST = 32 * 1024**2
+"""Bytes of a companion, at most: larger ones are none."""
+
+
+class Companion(ABC):
+    """A kind of file that accompanies a photo."""
+
+    title: str
+    """The kind, as people name it."""
+
+    @abstractmethod
+    def names(self, photo: str) -> Iterator[str]:
+        """Yields the names that such a file of a photo may have; the first holds."""
+
+    @abstractmethod
+    def read(self, data: bytes, photo: str) -> Metadata | None:
+        """Reads a file; returns None for one of another kind. Raises KeywordError for one that is broken."""
+
+
+class Sidecar(Companion):
+    """The XMP sidecar of digiKam, darktable and Immich (photo.jpg.xmp), or of Lightroom (photo.xmp)."""
+
+    title = "XMP sidecars"
+
+    def names(self, photo: str) -> Iterator[str]:
+        yield f"{photo}.xmp"
+        yield f"{PurePath(photo).stem}.xmp"
+
+    def read(self, data: bytes, photo: str) -> Metadata | None:  # noqa: ARG002
+        return packet.read(data)
+
+
+class ExifToolJson(Companion):
+    """The JSON of ExifTool, which osxphotos writes as well: fields with or without the names of their groups."""
+
+    title = "JSON of ExifTool"
+    FIELDS: Mapping[str, str] = {
+        "Subject": FLAT,
+        "HierarchicalSubject": PIPED,
+        "TagsList": SLASHED,
+        "Keywords": IPTC,
+        "LastKeywordXMP": MICROSOFT,
+        "XPKeywords": WINDOWS,
+    }
+    TIMES = (("DateTimeOriginal", "OffsetTimeOriginal"), ("CreateDate", "OffsetTimeDigitized"))
+
+    def names(self, photo: str) -> Iterator[str]:
+        yield f"{photo}.json"
+        yield f"{PurePath(photo).stem}.json"
+
+    def read(self, data: bytes, photo: str) -> Metadata | None:
+        rows = _json(data)
+        if not isinstance(rows, list) or not all(isinstance(row, dict) and "SourceFile" in row for row in rows):
+            return None
+        rows = [row for row in rows if PurePath(str(row["SourceFile"])).name == photo] or rows
+        if len(rows) != 1:
+            return None
+        values = {key.rpartition(":")[2]: _texts(value) for key, value in rows[0].items()}
+        keywords = {field: values[name] for name, field in self.FIELDS.items() if values.get(name)}
+        if FLAT in keywords:
+            keywords.pop(IPTC, None)
+        if WINDOWS in keywords:
+            keywords[WINDOWS] = [word for text in keywords[WINDOWS] for word in text.split(";")]
+        dates = (" ".join([*values.get(date, ()), *values.get(zone, ())]) for date, zone in self.TIMES)
+        times = (time for time in map(milliseconds, dates) if time is not None)
+        artists = (artist for name in ("Creator", "Artist", "By-line") for artist in values.get(name, ()))
+        return Metadata(keywords, next(artists, None), next(times, None))
+
+
+class TakeoutJson(Companion):
+    """The JSON of Google Takeout: it has the time, no keywords, and people, who are no tags."""
+
+    title = "JSON of Google Takeout"
+    SUFFIX = ".supplemental-metadata"
+    LONGEST = 46
+    """Characters of a name before .json, at most: Takeout cuts longer ones."""
+
+    def names(self, photo: str) -> Iterator[str]:
+        original = photo.replace("-edited.", ".")
+        # The number of a second photo of a name stands elsewhere: photo(1).jpg has photo.jpg(1).json.
+        numbered = re.fullmatch(r"(.*)(\(\d+\))(\.\w+)", original)
+        base, number = (numbered[1] + numbered[3], numbered[2]) if numbered else (original, "")
+        for length in (*range(len(self.SUFFIX), 0, -1), 0):
+            yield f"{base}{self.SUFFIX[:length]}{number}.json"
+        yield f"{base[: self.LONGEST]}{number}.json"
+
+    def read(self, data: bytes, photo: str) -> Metadata | None:  # noqa: ARG002
+        value = _json(data)
+        taken = value.get("photoTakenTime") if isinstance(value, dict) else None
+        if not isinstance(taken, dict):
+            return None
+        seconds = str(taken.get("timestamp", ""))
+        return Metadata(time=int(seconds) * 1000 if re.fullmatch(r"-?\d{1,11}", seconds) else None)
+
+
+class HydrusJson(Companion):
+    """The JSON of Hydrus."""
+
+    title = "JSON of Hydrus"
+
+    def names(self, photo: str) -> Iterator[str]:
+        yield f"{photo}.json"
+
+    def read(self, data: bytes, photo: str) -> Metadata | None:  # noqa: ARG002
+        value = _json(data)
+        metadata = value.get("metadata") if isinstance(value, dict) else None
+        return _flat(_texts(metadata.get("tags"))) if isinstance(metadata, dict) else None
+
+
+class HydrusText(Companion):
+    """The text of Hydrus and of many scripts: a keyword a line."""
+
+    title = "texts of a keyword a line"
+
+    def names(self, photo: str) -> Iterator[str]:
+        yield f"{photo}.txt"
+
+    def read(self, data: bytes, photo: str) -> Metadata | None:  # noqa: ARG002
+        return _flat(packet.decode(data).splitlines())
+
+
+class PhotoPrismYaml(Companion):
+    """The YAML of PhotoPrism, whose keywords count where people or the photo's own fields gave them."""
+
+    title = "YAML of PhotoPrism"
+    BY_PEOPLE = ("batch", "manual", "meta", "xmp")
+    """Sources of keywords that are not the program's own guesses."""
+
+    def names(self, photo: str) -> Iterator[str]:
+        yield f"{PurePath(photo).stem}.yml"
+
+    def read(self, data: bytes, photo: str) -> Metadata | None:  # noqa: ARG002
+        from ruamel.yaml import YAML
+        from ruamel.yaml.error import YAMLError
+
+        try:
+            value = YAML(typ="safe", pure=True).load(packet.decode(data))
+        except (YAMLError, RecursionError):
+            raise KeywordError("is not YAML") from None
+        details = value.get("Details") if isinstance(value, dict) else None
+        if not isinstance(details, dict) or "TakenAt" not in value:
+            return None
+        by_people = details.get("KeywordsSrc") in self.BY_PEOPLE
+        keywords = details.get("Keywords")
+        words = keywords.split(",") if by_people and isinstance(keywords, str) else []
+        return Metadata(_flat(words).keywords, time=milliseconds(str(value["TakenAt"])))
+
+
+COMPANIONS = (Sidecar(), ExifToolJson(), TakeoutJson(), HydrusJson(), HydrusText(), PhotoPrismYaml())
+"""The kinds, in the order in which they are asked for keywords: the first with some holds."""
+
+
+def read_companion(file: Path, photo: str) -> tuple[str, Metadata] | None:
+    """Reads a companion of a photo, which is given by its name, and returns its kind as well.
+
+    Returns None for a file of no known kind. Raises KeywordError for a broken one.
+    """
+    try:
+        if file.stat().st_size > LARGEST:
+            raise KeywordError("is larger than any companion of a photo")
+        data = file.read_bytes()
+    except OSError as error:
+        raise KeywordError(f"cannot be read ({error.strerror})") from None
+    if not data:
+        raise KeywordError("is empty")
+    for kind in COMPANIONS:
+        if file.name.lower() in {name.lower() for name in kind.names(photo)}:
+            metadata = kind.read(data, photo)
+            if metadata is not None:
+                return kind.title, metadata
+    return None
+
+
+def _flat(words: list[str]) -> Metadata:
+    words = [word.strip() for word in words if word.strip()]
+    return Metadata({FLAT: words} if words else {})
+
+
+def _json(data: bytes) -> Any:
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        raise KeywordError("is not JSON") from None
+
+
+def _texts(value: Any) -> list[str]:
+    """Returns the texts of a JSON value; a number is a text that a program took for one."""
+    values = value if isinstance(value, list) else [value]
+    texts = (str(each).lower() if isinstance(each, bool) else str(each) for each in values if isinstance(each, SCALAR))
+    return [*filter(None, texts)]

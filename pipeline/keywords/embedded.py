@@ -1,0 +1,154 @@
+"""Keywords, author and time inside a photo file, read by exiv2 from any format that it knows.
+
+exiv2 is a library in C++ that meets files of strangers, and is not safe in threads: for many files, see `isolation`.
+"""
+
+import hashlib
+import mmap
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from pipeline.data.jpeg import segments
+from pipeline.errors import InputError
+from pipeline.keywords import packet
+from pipeline.keywords.metadata import FLAT, IPTC, WINDOWS, KeywordError, Metadata, milliseconds
+
+CHARACTER_SET = "Iptc.Envelope.CharacterSet"
+LATIN_1 = (b"\x1b.A", b"\x1b-A")
+"""The escape sequences by which IPTC declares ISO 8859-1."""
+ARTISTS = ("Exif.Image.Artist", "Iptc.Application2.Byline", "Exif.Photo.CameraOwnerName")
+TIMES = ("Exif.Photo.DateTimeOriginal", "Exif.Photo.DateTimeDigitized")
+ZONES = ("Exif.Photo.OffsetTimeOriginal", "Exif.Photo.OffsetTimeDigitized")
+RESOURCES = "Exif.Image.ImageResources"
+"""Photoshop's resources in a TIFF; a JPEG has them in segments."""
+
+SCANNED = (b"GIF8", b"ftyp")
+"""Signatures of formats whose packets exiv2 does not find always, or never; they lie there in one piece."""
+PACKET = (b"<x:xmpmeta", b"</x:xmpmeta>")
+
+
+def read_photo(photo: Path | bytes) -> Metadata:
+    """Reads a photo file, or its bytes.
+
+    Of a file cut short counts what stands before the cut. Where IPTC and XMP both have flat keywords, those of XMP
+    hold, unless the file shows that IPTC was edited last (guidelines of the Metadata Working Group, 3.3). Raises
+    KeywordError for a file that exiv2 cannot read, InputError where it is not installed.
+    """
+    library, fault = load_exiv2(), None
+    try:
+        image = library.ImageFactory.open(photo if isinstance(photo, bytes) else str(photo))
+    except library.Exiv2Error as error:
+        raise KeywordError(_reason(error)) from None
+    try:
+        image.readMetadata()
+    except library.Exiv2Error as error:
+        fault = error
+    text = image.xmpPacket() or _scan(photo)
+    xmp = packet.read(text) if text else Metadata()
+    exif, iptc = image.exifData(), image.iptcData()
+    keywords = dict(xmp.keywords)
+    words = _iptc_texts(iptc, IPTC)
+    if words and (FLAT not in keywords or (keywords[FLAT] != words and _iptc_is_newer(photo, exif))):
+        keywords[IPTC] = words
+        keywords.pop(FLAT, None)
+    if words := [*filter(None, _bytes(exif, WINDOWS).decode("utf-16-le", "ignore").rstrip("\0").split(";"))]:
+        keywords[WINDOWS] = words
+    if fault and not keywords:
+        raise KeywordError(_reason(fault))
+    artists = (_text(_bytes(iptc if field.startswith("Iptc") else exif, field)).strip("\0 ") for field in ARTISTS)
+    times = (
+        milliseconds(_text(_bytes(exif, time)).strip("\0 ") + _text(_bytes(exif, zone)).strip("\0 "))
+        for time, zone in zip(TIMES, ZONES, strict=True)
+        if _bytes(exif, time)
+    )
+    time = next((time for time in times if time is not None), xmp.time)
+    return Metadata(keywords, xmp.artist or next(filter(None, artists), None), time)
+
+
+def load_exiv2() -> ModuleType:
+    """Imports exiv2, with its own warnings off. Raises InputError where it is not installed."""
+    try:
+        import exiv2
+    except ModuleNotFoundError:
+        message = "Keywords need the package exiv2, which is not installed: pip install exiv2."
+        raise InputError(message) from None
+    exiv2.LogMsg.setLevel(exiv2.LogMsg.Level.mute)
+    return exiv2
+
+
+def _reason(error: Exception) -> str:
+    return f"cannot be read by exiv2 ({error.args[-1]})"
+
+
+def _bytes(data: Any, field: str) -> bytes:
+    """Returns a field's value of exiv2's data as it stands in the file; empty where it is absent."""
+    return bytes(data[field].value().data()) if field in data else b""
+
+
+def _text(value: bytes, declared: bytes = b"") -> str:
+    """Decodes a text whose encoding many programs do not declare, or declare wrongly."""
+    for encoding in ("latin-1",) if declared in LATIN_1 else ("utf-8", "cp1252"):
+        try:
+            return value.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return value.decode("latin-1")
+
+
+def _iptc_texts(iptc: Any, field: str) -> list[str]:
+    declared = _bytes(iptc, CHARACTER_SET)
+    words = [_text(bytes(item.value().data()), declared) for item in iptc if item.key() == field]
+    return [*filter(None, words)]
+
+
+def _iptc_is_newer(photo: Path | bytes, exif: Any) -> bool:
+    """Compares the IPTC in a file with its digest, which programs note when they write XMP."""
+    resources = _bytes(exif, RESOURCES)
+    if not resources:
+        data = photo if isinstance(photo, bytes) else photo.read_bytes()
+        resources = _resources_of_jpeg(data) if data.startswith(b"\xff\xd8") else b""
+    found = _split_resources(resources)
+    return {0x404, 0x425} <= found.keys() and hashlib.md5(found[0x404]).digest() != found[0x425]
+
+
+def _resources_of_jpeg(jpeg: bytes) -> bytes:
+    head, parts = b"Photoshop 3.0\0", []
+    try:
+        for marker, content, _, _ in segments(jpeg):
+            if marker == 0xED and content.startswith(head):
+                parts.append(content.removeprefix(head))
+    except ValueError:  # Cut short: what stands before counts.
+        pass
+    return b"".join(parts)
+
+
+def _split_resources(block: bytes) -> dict[int, bytes]:
+    """Splits Photoshop's resources: "8BIM", number, name (padded to an even length), length, content (padded)."""
+    found, place = {}, 0
+    while block[place : place + 4] == b"8BIM" and place + 12 <= len(block):
+        number = int.from_bytes(block[place + 4 : place + 6], "big")
+        start = place + 6 + (block[place + 6] + 2) // 2 * 2
+        end = start + 4 + int.from_bytes(block[start : start + 4], "big")
+        found[number] = block[start + 4 : end]
+        place = end + end % 2
+    return found
+
+
+def _scan(photo: Path | bytes) -> str:
+    """Finds the packet of a file by its first and last tag, as XMP's specification allows; empty without one."""
+    if isinstance(photo, bytes):
+        return _cut_out(photo)
+    with photo.open("rb") as file:
+        head = file.read(12)
+        if not any(signature in head for signature in SCANNED):
+            return ""
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return _cut_out(data)
+
+
+def _cut_out(data: bytes | mmap.mmap) -> str:
+    head, tail = PACKET
+    start = data.find(head)
+    end = data.find(tail, start)
+    return packet.decode(data[start : end + len(tail)]) if 0 <= start < end else ""

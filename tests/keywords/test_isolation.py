@@ -1,0 +1,42 @@
+"""One item that crashes, hangs or raises costs that item alone, and the order stays."""
+
+import pytest
+
+from pipeline.errors import InputError
+from pipeline.keywords import isolation
+from pipeline.keywords.isolation import Failure, call_isolated
+from tests.support.fragile import fragile
+
+
+def test_results_come_in_order_whatever_single_items_do(monkeypatch):
+    monkeypatch.setattr(isolation, "CHUNK", 4)
+    items = [f"item {number}" for number in range(20)]
+    items[2], items[3], items[9], items[19] = "crash", "raise", "hang", "crash"
+    results = list(call_isolated(fragile, items, patience=1.5))
+    failures = {number: result for number, result in enumerate(results) if isinstance(result, Failure)}
+    assert failures == {
+        2: Failure("ends the process that reads it (exit code -6)"),
+        3: Failure("is bad"),
+        9: Failure("takes longer than 1.5 seconds"),
+        19: Failure("ends the process that reads it (exit code -6)"),
+    }
+    assert [result for result in results if isinstance(result, str)] == [
+        item.upper() for item in items if item.startswith("item")
+    ]
+
+
+def test_nothing_to_do_starts_nothing():
+    assert list(call_isolated(fragile, [])) == []
+
+
+def test_processes_end_when_results_are_no_longer_wanted():
+    results = call_isolated(fragile, ["a", "b"])
+    assert next(results) == "A"
+    results.close()
+
+
+def test_processes_that_cannot_run_are_one_sentence(monkeypatch):
+    monkeypatch.setattr(isolation.sys, "path", [])
+    monkeypatch.setattr(isolation.sys, "executable", "/bin/false")
+    with pytest.raises(InputError, match="cannot run"):
+        list(call_isolated(fragile, ["a"]))
