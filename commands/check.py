@@ -12,6 +12,13 @@ from project.watched import check_watched
 def main(file: Path) -> str:
     params = load(file)
     check_watched(params.paths.data)
+    seen = {name for model in params.models.values() for name in params.feature_set(model.features)}
+    if unused := [name for name in params.extractors if name not in seen]:
+        print(
+            f"Warning: no model sees the features of {', '.join(unused)}, which are computed nevertheless: take them out "
+            "of extractors and feature_sets.",
+            file=sys.stderr,
+        )
     untrained = drawn_extractors(parse_yaml(read_text(file), file))
     if untrained and not params.active_source.labels:
         print(

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from pipeline.data.schema import POST, TAG, TAGS
+from pipeline.data.schema import POST, TAG, TAGS, USER
+from pipeline.errors import InputError
 from pipeline.files import columns_of, read_parquet, write_json, write_parquet
 from pipeline.folksonomy.split import split, validation_posts
 from pipeline.folksonomy.stats import compare_with_paper, table_2
@@ -15,6 +16,8 @@ def main(params: Params) -> str:
     paths = params.paths
     assignments = read_parquet(paths.assignments, [*POST, TAG])
     posts = read_parquet(paths.posts, [name for name in columns_of(paths.posts) if name != TAGS])
+    if assignments[TAG].n_unique() == 1:
+        raise InputError(f"All posts of the recipe have one and the same tag, {assignments[TAG][0]!r}.")
     rng, rule = np.random.default_rng(params.seed), params.active_recipe.split
     train, test = split(assignments, posts, rule, rng)
     with section("tuning"):
@@ -26,7 +29,9 @@ def main(params: Params) -> str:
     paper = params.active_source.published.get(params.recipe)
     write_json(counts | (compare_with_paper(counts, paper) if paper else {}), paths.stats)
     chosen = f"{len(validation):,} of them for validation"
-    return f"split: {len(train):,} training posts, {chosen}, {len(test):,} test posts"
+    strangers = len(test.join(train, on=USER, how="anti"))
+    unknown = f", {strangers:,} of them by users without training posts" if strangers else ""
+    return f"split: {len(train):,} training posts, {chosen}, {len(test):,} test posts{unknown}"
 
 
 app = command(main)

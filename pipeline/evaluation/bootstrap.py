@@ -18,6 +18,9 @@ from pipeline.evaluation.ranking import Ranking
 BATCH = 1 << 22
 """Post weights held at a time: memory stays at some tens of megabytes for any number of posts and resamples."""
 
+FEWEST = 10
+"""Test posts with which a difference can be significant, at least: resamples of fewer hardly differ from each other."""
+
 ROUNDING = 1e-9
 """The difference below which models are equal: far above the sums' rounding, far below anything of interest."""
 
@@ -37,9 +40,9 @@ class Bootstrap:
     """metric, model, k, value, low, high; in the order of metrics, of models, and of K."""
 
     differences: pl.DataFrame
-    """metric, model, other, k, difference (model minus other), low, high, significant (the interval excludes zero).
+    """metric, model, other, k, difference (model minus other), low, high, significant; both orders of each pair.
 
-    Both orders of each pair.
+    Significant: the interval excludes zero, and there are at least `FEWEST` test posts.
     """
 
     def of(self, metric: str) -> Self:
@@ -85,11 +88,12 @@ def paired_bootstrap(
             low_high = np.quantile(sampled[:, a] - sampled[:, b], tails, axis=0)
             columns = zip(estimates[a] - estimates[b], *low_high, strict=True)
             differences += [(name, model, other, k, *row) for k, row in enumerate(columns, start=1)]
+    clear_of_zero = (pl.col("low") > ROUNDING) | (pl.col("high") < -ROUNDING)
     return Bootstrap(
         pl.DataFrame(intervals, schema=["metric", "model", K, "value", "low", "high"], orient="row"),
         pl.DataFrame(
             differences, schema=["metric", "model", "other", K, "difference", "low", "high"], orient="row"
-        ).with_columns(significant=(pl.col("low") > ROUNDING) | (pl.col("high") < -ROUNDING)),
+        ).with_columns(significant=clear_of_zero & (sizes.size >= FEWEST)),
     )
 
 

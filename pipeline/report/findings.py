@@ -7,7 +7,7 @@ from typing import Self
 import polars as pl
 
 from pipeline.data.schema import K
-from pipeline.evaluation.bootstrap import Bootstrap
+from pipeline.evaluation.bootstrap import FEWEST, Bootstrap
 from pipeline.evaluation.curves import DEVIATION
 from pipeline.evaluation.metrics.measure import HEADLINE, Measure
 from pipeline.features.record import UNTRAINED
@@ -113,11 +113,14 @@ def headline(inputs: ReportInputs, bootstrap: Bootstrap, measure: Measure) -> st
     if rival is not None:
         pair = compare(bootstrap, best, rival, k)
         side, sort = "above" if pair.difference >= 0 else "below", "does not see" if rivals.best_sees else "sees"
-        sentence += (
-            f" That is {abs(pair.difference):.3f} {side} {rival.label}, the best model that {sort} the photo: the "
-            f"interval of the difference, [{signed(pair.low)}, {signed(pair.high)}], "
-            f"{'is clear of' if pair.significant else 'includes'} zero."
-        )
+        sentence += f" That is {abs(pair.difference):.3f} {side} {rival.label}, the best model that {sort} the photo: "
+        if inputs.test.height < FEWEST:
+            sentence += "so few test posts show nothing."
+        else:
+            sentence += (
+                f"the interval of the difference, [{signed(pair.low)}, {signed(pair.high)}], "
+                f"{'is clear of' if pair.significant else 'includes'} zero."
+            )
     if inputs.seeds > 1 and f"{measure}{DEVIATION}" in inputs.metrics[best.name]:
         sentence += f" Its mean over {inputs.seeds} seeds is {measured(inputs, best, measure)}."
     return sentence

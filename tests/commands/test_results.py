@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from commands.results import main
+from pipeline.data.schema import USER
 from pipeline.errors import ArtifactError, InputError
-from pipeline.files import write_json
+from pipeline.files import write_json, write_parquet
 from project.params import load
 
 
@@ -46,3 +48,12 @@ def test_a_report_is_named_where_there_is_one(params):
     page.parent.mkdir(parents=True)
     page.touch()
     assert str(page.resolve()) in main(params)
+
+
+def test_with_a_bundle_the_command_for_new_photos_is_shown(params):
+    (params.paths.report / "index.html").parent.mkdir(parents=True)
+    (params.paths.report / "index.html").touch()
+    params.paths.bundle.mkdir(parents=True)
+    (params.paths.bundle / "bundle.json").touch()
+    write_parquet(pl.DataFrame({USER: ["zoe", "ann o'hara"]}), params.paths.train)
+    assert main(params).endswith("""For new photos: tagrec suggest PHOTO --user 'ann o'"'"'hara'""")

@@ -74,6 +74,12 @@ def test_a_difference_in_few_posts_is_not_significant():
     assert not run({"a": one, "b": other}, np.ones(10, int)).differences["significant"].any()
 
 
+def test_a_handful_of_posts_shows_nothing():
+    """T17: the interval of one post is a point, clear of zero."""
+    table = run({"a": np.ones((1, 1), bool), "b": np.zeros((1, 1), bool)}, np.ones(1, int)).differences
+    assert table.row(0) == ("f1", "a", "b", 1, 1.0, 1.0, 1.0, False)
+
+
 def test_batches_change_nothing(monkeypatch):
     hits, sizes = {"a": np.eye(7, 3)}, np.full(7, 2)
     whole = run(hits, sizes).intervals

@@ -6,11 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import polars as pl
 import pytest
 from ruamel.yaml import YAML
 
+from pipeline.data.schema import PHOTO, TAG, TAGS, USER
 from pipeline.errors import InputError
+from pipeline.files import write_parquet
 from project.params import load
+from project.paths import Paths
 
 ROOT = Path(__file__).parents[2]
 STAGES = sorted(
@@ -74,6 +78,18 @@ def test_real_photos_with_the_samples_extractors_are_warned_of(tmp_path):
     assert line.startswith("Warning: the photos are real, and the extractors image, objects are the sample's")
 
 
+def test_extractors_that_no_model_sees_are_warned_of(tmp_path):
+    """T15: they would run for nothing."""
+    yaml = YAML()
+    params = yaml.load(ROOT / "params.yaml")
+    params["models"] = {"fm": params["models"]["fm"], "fm-ic": params["models"]["fm-ic"]}
+    yaml.dump(params, tmp_path / "params.yaml")
+    (tmp_path / "data/sample").mkdir(parents=True)
+    done = run("tagrec", "check", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.startswith("Warning: no model sees the features of objects, which are computed nevertheless")
+
+
 def test_data_that_are_not_there_are_named_before_anything_runs(tmp_path):
     (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
     done = run("tagrec", "check", folder=tmp_path)
@@ -89,6 +105,19 @@ def test_a_missing_input_is_named_with_its_remedy(tmp_path):
     (line,) = done.stderr.splitlines()
     assert "assignments.parquet does not exist" in line
     assert "dvc repro" in line
+
+
+def test_posts_with_one_and_the_same_tag_are_refused_before_the_training(tmp_path):
+    """T17: nothing could be learned from them."""
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    photos = [f"{number}.jpg" for number in range(9)]
+    paths = Paths("sample", "sample")
+    assignments = pl.DataFrame({USER: ["u"] * 9, PHOTO: photos, TAG: ["sea"] * 9})
+    write_parquet(assignments, tmp_path / paths.assignments)
+    write_parquet(assignments.select(USER, PHOTO, pl.concat_list(TAG).alias(TAGS)), tmp_path / paths.posts)
+    done = run("stages.split", folder=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr == "Error: All posts of the recipe have one and the same tag, 'sea'.\n"
 
 
 def test_debug_shows_the_traceback(tmp_path):
