@@ -15,8 +15,8 @@ def main(file: Path) -> str:
     seen = {name for model in params.models.values() for name in params.feature_set(model.features)}
     if unused := [name for name in params.extractors if name not in seen]:
         print(
-            f"Warning: no model sees the features of {', '.join(unused)}, which are computed nevertheless: take them out "
-            "of extractors and feature_sets.",
+            f"Warning: no model sees the features of {', '.join(unused)}, which are computed nevertheless: take them "
+            "out of extractors and feature_sets.",
             file=sys.stderr,
         )
     untrained = drawn_extractors(parse_yaml(read_text(file), file))

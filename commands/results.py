@@ -10,6 +10,7 @@ from pipeline.errors import InputError
 from pipeline.evaluation.metrics.measure import HEADLINE
 from pipeline.evaluation.metrics.registry import METRICS
 from pipeline.files import read_json, read_parquet
+from pipeline.recommend.manifest import MANIFEST
 from pipeline.report.summary import summary_table
 from project.command import command
 from project.params import Params
@@ -33,7 +34,7 @@ def main(
 
 def invitation(params: Params) -> str:
     """Returns a line with the command for new photos, where there is a bundle."""
-    if not (params.paths.bundle / "bundle.json").is_file():
+    if not (params.paths.bundle / MANIFEST).is_file():
         return ""
     user = ""
     if params.bundle.users == "all":
