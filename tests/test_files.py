@@ -17,6 +17,7 @@ from safetensors import safe_open
 from pipeline.errors import ArtifactError, InputError
 from pipeline.files import (
     atomic_folder,
+    read_json,
     read_parquet,
     replace_folder,
     write_json,
@@ -193,3 +194,9 @@ def test_a_folder_that_does_not_fit_on_another_file_system_leaves_nothing_there(
     assert refused.value.errno == errno.ENOSPC
     assert list(small_disk.iterdir()) == []
     assert (new / "0.bin").stat().st_size == 200_000
+
+
+def test_json_that_is_nested_without_end_is_damaged(tmp_path):
+    (tmp_path / "deep.json").write_text("[" * 100_000)
+    with pytest.raises(ArtifactError, match=r"deep\.json is not JSON"):
+        read_json(tmp_path / "deep.json")

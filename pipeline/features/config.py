@@ -25,7 +25,11 @@ Load = Callable[["torch.device"], "Extractor"]
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
-InputSize = Annotated[int, Field(ge=32, description="Photos are scaled to this many pixels each way.")]
+LARGEST_INPUT = 4096
+"""Pixels each way that a network looks at, at most: a batch of more does not fit any memory."""
+InputSize = Annotated[
+    int, Field(ge=32, le=LARGEST_INPUT, description="Photos are scaled to this many pixels each way.")
+]
 
 # On real photos features in float16 stay within a cosine of 0.9999 to those in float32. Those in bfloat16 do not
 # (benchmarks/README.md), so it is not offered.

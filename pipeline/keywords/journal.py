@@ -195,17 +195,20 @@ def _restore(write: Write) -> bool:
 def _replace(path: Path, data: bytes, modified: int | None) -> None:
     """Replaces a file's bytes and keeps its mode and, where it is given, its time of modification."""
     temporary = _temporary(path)
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    if path.exists():
-        shutil.copystat(path, temporary)
-        if modified is None:
-            os.utime(temporary)
-        else:
-            os.utime(temporary, ns=(path.stat().st_atime_ns, modified))
-    temporary.replace(path)
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if path.exists():
+            shutil.copystat(path, temporary)
+            if modified is None:
+                os.utime(temporary)
+            else:
+                os.utime(temporary, ns=(path.stat().st_atime_ns, modified))
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _temporary(path: Path) -> Path:

@@ -43,6 +43,18 @@ def test_a_write_and_its_undoing(journal, photo, keep_time):
     assert (photo.stat().st_mtime_ns, photo.stat().st_mode & 0o777) == (LONG_AGO, 0o640)
 
 
+def test_a_write_that_the_disk_refuses_leaves_nothing_beside_the_photo(journal, photo, monkeypatch):
+    def refuse(number: int) -> None:
+        if Path(f"/proc/self/fd/{number}").readlink().suffix != ".jsonl":
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module.os, "fsync", refuse)
+    with pytest.raises(OSError, match="No space left"), journal.run() as run:
+        run.write(photo, OLD, NEW)
+    assert sorted(path.name for path in photo.parent.iterdir()) == ["journal", photo.name]
+    assert photo.read_bytes() == OLD
+
+
 def test_a_new_file_is_taken_away_again(journal, tmp_path):
     sidecar = tmp_path / "photo.jpg.xmp"
     with journal.run() as run:

@@ -48,6 +48,8 @@ def fault(raw: Any) -> str:
         ("recipes.sample.split", {"given": False}, "recipes.sample.split.given is false; it must be True."),
         ("extractors", {}, "feature_sets.image is 'image', but params.yaml lists none of that kind"),
         ("seed", 1.5, "seed is 1.5; it must be a whole number."),
+        ("extractors.image.input_size", 100_000, "extractors.image.input_size is 100000; it must be at most 4096."),
+        ("extractors.objects.input_size", 6400, "extractors.objects.input_size is 6400; it must be at most 4096."),
         ("training.sigma", 0, "training.sigma is 0; it must be above 0."),
         ("training.sigma", "0.1", "training.sigma is '0.1'; it must be a number."),
         ("training.negatives", "uniform", "it must be a section with kind: adaptive or uniform."),

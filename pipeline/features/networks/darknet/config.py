@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import Field
 
 from pipeline.features.config import (
+    LARGEST_INPUT,
     ImagenetWeights,
     NetworkConfig,
     Precision,
@@ -50,7 +51,9 @@ class Yolov2Config(NetworkConfig):
     kind: Literal["yolov2"] = Field(description="YOLOv2 from darknet's own files.")
     detector: str = Field(description="yolov2, yolov2-tiny, or a .weights file with its .cfg of the same name.")
     sha256: Sha256 | None = Field(description="The SHA-256 of the weights: needed for a file, null for a name.")
-    input_size: int = Field(ge=32, multiple_of=32, description="Photos are letterboxed to this many pixels each way.")
+    input_size: int = Field(
+        ge=32, le=LARGEST_INPUT, multiple_of=32, description="Photos are letterboxed to this many pixels each way."
+    )
     precision: Precision
 
     def load(self, seed: int, device: "torch.device") -> "Extractor":  # noqa: ARG002 (its weights are trained)

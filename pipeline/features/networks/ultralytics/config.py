@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field
 
-from pipeline.features.config import NetworkConfig, Precision, Sha256
+from pipeline.features.config import LARGEST_INPUT, NetworkConfig, Precision, Sha256
 
 if TYPE_CHECKING:
     import torch
@@ -19,7 +19,9 @@ class UltralyticsConfig(NetworkConfig):
     kind: Literal["ultralytics"] = Field(description="A detector in ultralytics' own format, .pt, or as safetensors.")
     detector: str = Field(description="A published name, such as yolo11n.pt, or a file of your own.")
     sha256: Sha256 | None = Field(description="The SHA-256 of the weights: needed for a file, null for a name.")
-    input_size: int = Field(ge=32, multiple_of=32, description="Photos are letterboxed to this many pixels each way.")
+    input_size: int = Field(
+        ge=32, le=LARGEST_INPUT, multiple_of=32, description="Photos are letterboxed to this many pixels each way."
+    )
     precision: Precision
 
     def load(self, seed: int, device: "torch.device") -> "Extractor":  # noqa: ARG002 (its weights are trained)
@@ -46,7 +48,9 @@ class UltralyticsExportConfig(NetworkConfig):
     kind: Literal["ultralytics-export"] = Field(description="A detector exported by ultralytics.")
     detector: str = Field(description="The file, or the folder, of the export.")
     sha256: Sha256 | None = Field(description="Its SHA-256, or for a folder that of the list of its files' hashes.")
-    input_size: int = Field(ge=32, multiple_of=32, description="Photos are letterboxed to this many pixels each way.")
+    input_size: int = Field(
+        ge=32, le=LARGEST_INPUT, multiple_of=32, description="Photos are letterboxed to this many pixels each way."
+    )
 
     def load(self, seed: int, device: "torch.device") -> "Extractor":  # noqa: ARG002 (its weights are trained)
         from pipeline.features.networks.ultralytics.runtimes import load_export
