@@ -4,9 +4,10 @@ import sys
 from functools import partial
 from typing import Annotated
 
+import polars as pl
 import typer
 
-from pipeline.data.schema import REASON, USER
+from pipeline.data.schema import DETAIL, REASON, USER
 from pipeline.errors import InputError
 from pipeline.files import write_parquet
 from pipeline.sources.base import CrawlTask
@@ -16,6 +17,9 @@ from project.explain import section
 from project.options import Engine, EngineOptions
 from project.params import Params
 from project.paths import WORK
+
+EXAMPLES = 3
+"""Examples of what was left out for a reason, at most."""
 
 Status = Annotated[bool, typer.Option("--status", help="Only show the journal of the crawl, also while it runs.")]
 Retry = Annotated[list[str] | None, typer.Option("--retry", help="A final status to ask for once more; repeatable.")]
@@ -37,10 +41,19 @@ def main(params: Params, options: EngineOptions, status: Status = False, retry: 
         crawled = source.collect(CrawlTask(paths.data, paths.photos, work, preparing, tuple(retry or ())))
     write_parquet(crawled.posts, paths.posts)
     write_parquet(crawled.left_out, paths.left_out)
+    show_examples(crawled.left_out)
     reasons = crawled.left_out[REASON].value_counts(sort=True).sort(REASON).iter_rows()
     why = ", ".join(f"{reason}: {number:,}" for reason, number in reasons)
     why = f", {len(crawled.left_out):,} left out ({why})" if why else ""
     return f"crawl {params.source}: {len(crawled.posts):,} posts of {crawled.posts[USER].n_unique():,} users{why}"
+
+
+def show_examples(left_out: pl.DataFrame) -> None:
+    """Shows some examples of each reason, where the source gives details."""
+    if DETAIL in left_out:
+        for (reason,), rows in left_out.group_by(REASON, maintain_order=True):
+            more = ", …" if len(rows) > EXAMPLES else ""
+            print(f"{reason}: {', '.join(rows[DETAIL].head(EXAMPLES))}{more}", file=sys.stderr)
 
 
 app = command(main)

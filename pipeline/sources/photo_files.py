@@ -1,7 +1,7 @@
 """Photos from a folder, by names that come from elsewhere and are not to be trusted."""
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 from pathlib import Path, PurePosixPath
 
@@ -13,21 +13,59 @@ LARGEST = 256 * 1024**2
 
 
 def pack_folder(
-    names: Collection[str], root: Path, photos: Path, work: Path, threads: int = 2, preparing: Preparing | None = None
+    names: Collection[str] | Mapping[str, str],
+    root: Path,
+    photos: Path,
+    work: Path,
+    threads: int = 2,
+    preparing: Preparing | None = None,
 ) -> dict[str, str]:
     """Packs the named files below `root` into `photos` (see `shards.pack`); returns the others, each with the reason.
 
     Reasons are those of `photo.prepare`, and "unsafe name" (it leads out of the folder: by `..`, as an absolute path,
-    by a link), "no such file", "unreadable file". Sub-folders are fine; a photo's id is the name as given.
+    through a link to a folder), "no such file", "unreadable file". Sub-folders are fine, and so are links to files. A
+    photo's id is the name of its file, or the key to it in a mapping.
     """
+    files = names if isinstance(names, Mapping) else {name: name for name in names}
     real = Path(os.path.realpath(root))
-    read = partial(_read, real)
-    load = read if preparing else lambda name: prepare(name, read(name))
-    return pack(names, load, photos, work, _state(real, names), threads, preparing)
+    read = partial(_read, real, files)
+    load = read if preparing else lambda photo: prepare(photo, read(photo))
+    return pack(files, load, photos, work, _state(real, files), threads, preparing)
 
 
-def _read(root: Path, name: str) -> bytes:
-    path = _locate(root, name)
+def list_files(root: Path) -> Iterator[str]:
+    """Yields the paths of the files below a folder, in no order: real files and links to some, by names in UTF-8.
+
+    Links to folders are not followed, and pipes, sockets and links that lead nowhere are no files.
+    """
+    folders = [""]
+    while folders:
+        folder = folders.pop()
+        with os.scandir(root / folder) as entries:
+            for entry in entries:
+                path = f"{folder}{entry.name}"
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(f"{path}/")
+                elif _is_utf8(path) and _is_file(entry):
+                    yield path
+
+
+def _is_utf8(path: str) -> bool:
+    try:
+        return bool(path.encode())
+    except UnicodeEncodeError:  # Bytes that are no UTF-8 are halves of surrogate pairs.
+        return False
+
+
+def _is_file(entry: os.DirEntry) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # A link to itself.
+        return False
+
+
+def _read(root: Path, files: Mapping[str, str], photo: str) -> bytes:
+    path = _locate(root, files[photo])
     try:
         if path.stat().st_size > LARGEST:
             raise PhotoError("too large")
@@ -37,28 +75,29 @@ def _read(root: Path, name: str) -> bytes:
 
 
 def _locate(root: Path, name: str) -> Path:
-    """Finds the file of that name strictly inside `root`, which is a real path."""
+    """Finds the file of that name strictly inside `root`, which is a real path; it may be a link to a file."""
     parts = PurePosixPath(name)
-    if parts.is_absolute() or ".." in parts.parts or "\0" in name:
+    if parts.is_absolute() or ".." in parts.parts or "\0" in name or not parts.name:
         raise PhotoError("unsafe name")
     try:
-        path = Path(os.path.realpath(root / parts, strict=True))
+        folder = Path(os.path.realpath(root / parts.parent, strict=True))
+        is_file = (root / parts).is_file()
     except OSError:
         raise PhotoError("no such file") from None
-    if not path.is_relative_to(root) or path == root:
+    if not folder.is_relative_to(root):
         raise PhotoError("unsafe name")
-    if not path.is_file():
+    if not is_file:
         raise PhotoError("no such file")
-    return path
+    return root / parts
 
 
-def _state(root: Path, names: Collection[str]) -> str:
+def _state(root: Path, files: Mapping[str, str]) -> str:
     """Returns all that decides how the photos look: each file's size and time of change, where it exists."""
     states = []
-    for name in sorted(names):
+    for photo in sorted(files):
         try:
-            stat = _locate(root, name).stat()
-            states.append((stat.st_size, stat.st_mtime_ns))
+            stat = _locate(root, files[photo]).stat()
+            states.append((files[photo], stat.st_size, stat.st_mtime_ns))
         except (PhotoError, OSError):
-            states.append(None)  # Reading it will fail as well, with the reason.
+            states.append((files[photo], None))  # Reading it will fail as well, with the reason.
     return repr(states)

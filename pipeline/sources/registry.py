@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pipeline.sources.base import Source
 from pipeline.sources.nus_wide.source import NusWideSource
 from pipeline.sources.sample.source import SampleSource
-from pipeline.sources.table import TableSource
+from pipeline.sources.table.source import TableSource
 
 SOURCES: Mapping[str, type[Source]] = {
     "sample": SampleSource,

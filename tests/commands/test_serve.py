@@ -13,7 +13,7 @@ from pipeline.data.shards import read_photos
 from pipeline.recommend.service.exports import safe_name
 from pipeline.recommend.service.journal import HeldPhoto, Journal, Post
 from pipeline.sources.base import CrawlTask
-from pipeline.sources.table import TableSource
+from pipeline.sources.table.source import TableSource
 from tests.support.fake_recommender import FakeRecommender, photo_of
 from tests.support.source_examples import TABLE
 

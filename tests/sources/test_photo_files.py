@@ -8,7 +8,7 @@ from PIL import Image
 
 from pipeline.data.shards import read_photos
 from pipeline.sources import photo_files as folder
-from pipeline.sources.photo_files import pack_folder
+from pipeline.sources.photo_files import list_files, pack_folder
 
 
 @pytest.fixture
@@ -22,8 +22,8 @@ def root(tmp_path):
     return tmp_path / "photos"
 
 
-def packed(root, *names):
-    failures = pack_folder(names, root, root.parent / "out", root.parent / "work")
+def packed(root, *listed, names=None):
+    failures = pack_folder(names or listed, root, root.parent / "out", root.parent / "work")
     return [photo.id for photo in read_photos(root.parent / "out")], failures
 
 
@@ -56,15 +56,32 @@ def test_an_absolute_name_into_the_folder_is_unsafe_too(root):
     assert packed(root, name) == ([], {name: "unsafe name"})
 
 
-def test_links_are_followed_inside_the_folder_only(root):
+def test_links_to_files_are_followed_and_links_to_folders_are_not(root):
+    """DVC watches where the former lead, and not the latter."""
     (root / "inside.jpg").symlink_to("a.jpg")
     (root / "outside.jpg").symlink_to("../secret.jpg")
     (root / "out").symlink_to("..")
     (root / "loop.jpg").symlink_to("loop.jpg")
-    assert packed(root, "inside.jpg", "outside.jpg", "out/secret.jpg", "loop.jpg") == (
-        ["inside.jpg"],
-        {"outside.jpg": "unsafe name", "out/secret.jpg": "unsafe name", "loop.jpg": "no such file"},
+    (root / "dangling.jpg").symlink_to("nowhere.jpg")
+    assert packed(root, "inside.jpg", "outside.jpg", "out/secret.jpg", "loop.jpg", "dangling.jpg") == (
+        ["inside.jpg", "outside.jpg"],
+        {"out/secret.jpg": "unsafe name", "loop.jpg": "no such file", "dangling.jpg": "no such file"},
     )
+
+
+def test_an_id_may_differ_from_the_name_of_its_file(root):
+    assert packed(root, names={"b": "sub folder/b.jpg", "c": "c.jpg"}) == (["b"], {"c": "no such file"})
+
+
+def test_files_are_listed_whatever_else_lies_there(root):
+    """T25: a pipe, a name that is no UTF-8, links that lead nowhere, to themselves and to folders."""
+    os.mkfifo(root / "pipe.jpg")
+    (root / "link.jpg").symlink_to("../secret.jpg")
+    (root / "dangling.jpg").symlink_to("nowhere.jpg")
+    (root / "loop.jpg").symlink_to("loop.jpg")
+    (root / "folder").symlink_to("..")
+    (root / os.fsdecode(b"caf\xe9.jpg")).write_bytes(b"")
+    assert sorted(list_files(root)) == ["..c.jpg", "a.jpg", "link.jpg", "sub folder/b.jpg"]
 
 
 def test_the_folder_itself_may_be_a_link(root):
@@ -90,7 +107,9 @@ def test_an_enormous_file_is_not_read(root, monkeypatch):
 
 
 def test_half_done_work_is_not_taken_for_a_changed_photo(root):
-    before = folder._state(root, ["a.jpg", "absent.jpg"])
-    assert folder._state(root, ["absent.jpg", "a.jpg"]) == before
+    files = {"a.jpg": "a.jpg", "absent.jpg": "absent.jpg"}
+    before = folder._state(root, files)
+    assert folder._state(root, dict(reversed(files.items()))) == before
+    assert folder._state(root, files | {"a.jpg": "..c.jpg"}) != before
     os.utime(root / "a.jpg", ns=(1, 1))
-    assert folder._state(root, ["a.jpg", "absent.jpg"]) != before
+    assert folder._state(root, files) != before

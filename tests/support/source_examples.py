@@ -10,7 +10,7 @@ from PIL import Image
 from pipeline.sources.base import Source
 from pipeline.sources.nus_wide.source import NusWideSource
 from pipeline.sources.sample.source import SampleSource
-from pipeline.sources.table import TableSource
+from pipeline.sources.table.source import TableSource
 from tests.support.fake_flickr import FakePhoto, jpeg, serving
 from tests.support.nus_wide_folder import configured, write_lists
 
@@ -18,9 +18,11 @@ TABLE = {
     "files": ["posts.csv"],
     "test_files": [],
     "columns": None,
+    "encoding": None,
     "delimiter": None,
     "quoted": True,
     "user": "user",
+    "user_name": "me",
     "photo": "photo",
     "tags": "tags",
     "separator": " ",

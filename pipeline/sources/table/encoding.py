@@ -1,0 +1,110 @@
+"""The bytes of a text file, compressed or not, and their encoding."""
+
+import codecs
+import gzip
+import logging
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from pipeline.errors import InputError
+
+MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+"""Byte order marks with their encodings; that of UTF-32 begins like that of UTF-16."""
+GZIP = b"\x1f\x8b"
+USUAL = "cp1252"
+"""The encoding that is chosen where several fit the bytes equally well: that of Windows in western Europe."""
+OTHERS = ("cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp932", "gb18030", "big5", "cp949", "koi8_r")
+"""Encodings that are considered, apart from the usual one."""
+BLOCK = 1 << 20
+"""Bytes that are read at once."""
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def open_bytes(path: Path) -> Iterator[BinaryIO]:
+    """Opens a file, decompressed if it is one of gzip. Raises InputError where its compression is broken."""
+    with path.open("rb") as file:
+        compressed = file.read(len(GZIP)) == GZIP
+        file.seek(0)
+        try:
+            yield gzip.GzipFile(fileobj=file) if compressed else file
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise InputError(f"{path} is compressed, and broken ({error}): get it once more.") from None
+
+
+def recognise_encoding(path: Path) -> str:
+    """Recognises the encoding of a text file: by its mark, else UTF-8 if all of it is, else by its letters.
+
+    A guess by letters is logged with an example. Raises InputError for a file of UTF-8 with broken places, and for
+    bytes that are text in no encoding.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    with open_bytes(path) as file:
+        block = file.read(BLOCK)
+        for mark, encoding in MARKS:
+            if block.startswith(mark):
+                return encoding
+        if block.count(0) > len(block) // 4:  # Every other byte of western text in UTF-16 is zero.
+            return "utf-16-le" if block[1:2] == b"\0" else "utf-16-be"
+        try:
+            while block:
+                decoder.decode(block)
+                block = file.read(BLOCK)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            return _guess(path)
+    return "utf-8"
+
+
+def _guess(path: Path) -> str:
+    """Guesses the encoding of a text that is not UTF-8."""
+    from charset_normalizer import from_bytes
+
+    with open_bytes(path) as file:
+        sample = b"\n".join([line for line in file.read().splitlines() if not line.isascii()][:2000])
+    as_utf8 = sample.decode("utf-8", "replace")
+    broken = as_utf8.count("\ufffd")
+    if sum(not letter.isascii() for letter in as_utf8) > 2 * broken:  # UTF-8, most of it.
+        raise bad_byte(path, "utf-8")
+    matches = from_bytes(sample, cp_isolation=[USUAL, *OTHERS], preemptive_behaviour=False)
+    best = matches.best()
+    if best is None:
+        raise bad_byte(path, "utf-8")
+    equal = [each for each in matches if (each.chaos, each.coherence) == (best.chaos, best.coherence)]
+    usual = any(USUAL in each.could_be_from_charset for each in equal) and _is_prose(sample.decode(USUAL, "replace"))
+    encoding = USUAL if usual else best.encoding
+    example = next(word for word in sample.decode(encoding, "replace").split() if not word.isascii())
+    log.warning("%s is not UTF-8; it is read as %s, which gives %r.", path, encoding, example[:60])
+    return encoding
+
+
+def _is_prose(text: str) -> bool:
+    """Decides whether all that is not ASCII is letters, or marks that stand in prose."""
+    return all(letter.isascii() or letter.isalpha() or letter in "«»“”„‘’–—…°€" for letter in text)
+
+
+def bad_byte(path: Path, encoding: str) -> InputError:
+    """Returns the error for the first place of a text that is not of its encoding, with its line."""
+    with open_bytes(path) as file:
+        whole = file.read()
+    try:
+        whole.decode(encoding)
+    except UnicodeDecodeError as error:
+        before = whole[: error.start].decode(encoding).splitlines() or [""]
+        after = whole[error.start : error.start + 10].decode("ascii", "backslashreplace")
+        quoted = f"{before[-1][-30:]}{after}".splitlines()[0]
+        return InputError(
+            f"{path}, line {len(before)} has a byte that is not {encoding}, in {quoted!r}: mend it, or state another "
+            "encoding."
+        )
+    return InputError(f"{path} is text in no known encoding: save it as UTF-8.")

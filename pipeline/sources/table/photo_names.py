@@ -1,0 +1,73 @@
+"""Photos' names in a table, and the files that they mean, however either is written."""
+
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+ABSOLUTE = re.compile(r"(?:file:)?/|[A-Za-z]:/")
+"""The beginning of a tidy path from the root of a file system, of Unix or of Windows."""
+UNSAFE, ABSENT, SEVERAL = "unsafe name", "no such file", "several such files"
+"""Reasons why a name means no photo: it leads out of the folder, no file fits, or more than one does."""
+
+
+@dataclass(frozen=True)
+class FoundPhotos:
+    """The photos that names mean."""
+
+    ids: Mapping[str, str]
+    """For each name that means a file, the photo's id: the file's path in the folder, NFC."""
+    files: Mapping[str, str]
+    """For each id, the path of the file as the file system spells it."""
+    reasons: Mapping[str, str]
+    """For each other name, the reason."""
+
+
+def tidy(name: str) -> str:
+    """Tidies a photo's name: NFC, stripped, with slashes, without `.` between them."""
+    name = unicodedata.normalize("NFC", name).strip("\ufeff \t\r\n\xa0").replace("\\", "/")
+    return ("/" if name.startswith("/") else "") + "/".join(part for part in name.split("/") if part not in ("", "."))
+
+
+def find_photos(names: Collection[str], files: Iterable[str]) -> FoundPhotos:
+    """Finds the file that each tidy name means, among the paths of a folder's files.
+
+    A name meets a file regardless of Unicode's form and of the slash's direction; regardless of the suffix's case, and
+    without a suffix, where only one file fits. Names from the root of a file system count from the folder of theirs
+    below which most are found. Names are never looked up in the file system itself, so that none leads out.
+    """
+    exact, folded, stems = defaultdict(list), defaultdict(list), defaultdict(list)
+    for file in sorted(files):
+        path = PurePosixPath(unicodedata.normalize("NFC", file))
+        exact[str(path)].append(file)
+        folded[_fold_suffix(path)].append(file)
+        stems[str(path.with_suffix(""))].append(file)
+    root = _common_root([name for name in names if ABSOLUTE.match(name)], exact)
+    ids, found, reasons = {}, {}, {}
+    for name in names:
+        inside = name.removeprefix(root) if root else name
+        if ABSOLUTE.match(inside) or ".." in inside.split("/") or not inside:
+            reasons[name] = UNSAFE
+            continue
+        matches = exact.get(inside) or folded.get(_fold_suffix(PurePosixPath(inside))) or stems.get(inside) or []
+        if len(matches) == 1:
+            ids[name] = unicodedata.normalize("NFC", matches[0])
+            found[ids[name]] = matches[0]
+        else:
+            reasons[name] = SEVERAL if matches else ABSENT
+    return FoundPhotos(ids, found, reasons)
+
+
+def _fold_suffix(path: PurePosixPath) -> str:
+    return str(path.with_suffix(path.suffix.lower()))
+
+
+def _common_root(names: Iterable[str], exact: Collection[str]) -> str | None:
+    """Finds the folder, with a slash at its end, below which most of the absolute names are files of the folder."""
+    roots = Counter()
+    for name in names:
+        parts = name.split("/")
+        roots.update("/".join(parts[:cut]) + "/" for cut in range(1, len(parts)) if "/".join(parts[cut:]) in exact)
+    return max(roots, key=lambda root: (roots[root], -len(root)), default=None)

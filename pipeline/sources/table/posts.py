@@ -1,0 +1,119 @@
+"""The posts of a table: the rows of all its files, merged, and what is left out with the reasons."""
+
+import os
+from pathlib import Path
+
+import polars as pl
+
+from pipeline.data.schema import (
+    DETAIL,
+    LEFT_OUT_TYPES,
+    PHOTO,
+    POST,
+    REASON,
+    SPLIT,
+    TAGGED_POST,
+    TAGS,
+    TEST,
+    TIME,
+    TRAIN,
+    USER,
+)
+from pipeline.errors import InputError, SettingError
+from pipeline.sources.base import Crawled
+from pipeline.sources.photo_files import list_files
+from pipeline.sources.table.config import TableSettings
+from pipeline.sources.table.photo_names import FoundPhotos, find_photos
+from pipeline.sources.table.rows import read_rows
+
+LEFT_OUT = (*LEFT_OUT_TYPES, DETAIL)
+
+
+def read_table(table: TableSettings, folder: Path) -> tuple[Crawled, FoundPhotos | None]:
+    """Reads a table's posts, what is left out, and the files of its photos: None for a table without.
+
+    Posts: user, photo, tags (list, sorted), then time (int64) and split ("train" or "test") where the table has them;
+    sorted by user and photo. A post in several rows has the tags of all of them, and the earliest time, null when no
+    row has one. Photos are those of `find_photos`.
+
+    Reasons: "no user", "no photo", "no tags", "doubtful tags", and those of `find_photos`; details name the first row
+    of the post, and the photo. Empty lines are not rows. Raises InputError for a file or column that is missing or
+    cannot be read, a time or split that cannot be right, a post in both halves, and a table without a usable post.
+    """
+    files = [(name, TRAIN) for name in table.files] + [(name, TEST) for name in table.test_files]
+    for field, names in (("files", table.files), ("test_files", table.test_files)):
+        for name in names:
+            _check_inside(field, name, folder, (folder / name).parent)
+    rows = pl.concat(read_rows(table, folder / name, name, half) for name, half in files)
+    if rows.is_empty():
+        raise InputError(f"There is no row in {', '.join(name for name, _ in files)} in {folder}: put some there.")
+    rows, found = _with_photos(rows, table, folder)
+    posts = _merged(rows.drop_nulls(POST))
+    columns = [*TAGGED_POST, *[TIME] * bool(table.time), *[SPLIT] * bool(table.split or table.test_files)]
+    missing = pl.when(pl.col(USER).is_null()).then(pl.lit("no user")).otherwise(pl.lit("no photo"))
+    nameless = rows.filter(pl.any_horizontal(pl.col(POST).is_null())).with_columns(missing.alias(REASON))
+    return leave_out(posts.select(*columns, REASON, DETAIL), nameless.select(LEFT_OUT)), found
+
+
+def leave_out(posts: pl.DataFrame, left_out: pl.DataFrame) -> Crawled:
+    """Divides posts into those without a reason and others, which join what was left out before.
+
+    Raises InputError when none is usable.
+    """
+    usable = posts.filter(pl.col(REASON).is_null()).drop(REASON, DETAIL)
+    left_out = pl.concat([left_out, posts.drop_nulls(REASON).select(LEFT_OUT)]).sort(LEFT_OUT)
+    if usable.is_empty():
+        counts = left_out[REASON].value_counts(name="posts").sort("posts", REASON, descending=[True, False])
+        why = ", ".join(f"{reason} ({number:,})" for reason, number in counts.iter_rows())
+        raise InputError(f"The table has no usable post: {why}, such as {left_out[DETAIL][0]}.")
+    return Crawled(usable, left_out)
+
+
+def _check_inside(field: str, name: str, data: Path, folder: Path) -> None:
+    """Raises SettingError for a folder outside the source's own, the only one that is watched for changes."""
+    if not Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(data)):
+        raise SettingError(
+            field,
+            f"is {name!r}, which leads out of {data}, and changes out there go unnoticed: put it inside, or make "
+            f"{data} itself a link to the folder of posts and photos.",
+        )
+
+
+def _with_photos(rows: pl.DataFrame, table: TableSettings, folder: Path) -> tuple[pl.DataFrame, FoundPhotos | None]:
+    """Replaces the names of photos by ids, and sets the reason where a name means none."""
+    if table.photos is None:
+        return rows, None
+    root = folder / table.photos
+    _check_inside("photos", table.photos, folder, root)
+    if not root.is_dir():
+        raise SettingError(
+            "photos", f"is {table.photos!r}, but {root} is no folder: put the photos there, or choose null."
+        )
+    found = find_photos(rows[PHOTO].drop_nulls().unique().to_list(), list_files(root))
+    name = pl.col(PHOTO)
+    reason = name.replace_strict(found.reasons, default=None, return_dtype=pl.String)
+    looked_for = pl.format("{}: {}/{}", DETAIL, pl.lit(table.photos), name)
+    return (
+        rows.with_columns(
+            name.replace(found.ids),
+            pl.coalesce(REASON, reason).alias(REASON),
+            pl.when(pl.col(REASON).is_null() & name.is_not_null()).then(looked_for).otherwise(DETAIL).alias(DETAIL),
+        ),
+        found,
+    )
+
+
+def _merged(rows: pl.DataFrame) -> pl.DataFrame:
+    """Merges rows into posts, sorted, with the first reason of any of its rows, else "no tags" where it has none."""
+    halves = pl.col(SPLIT).n_unique().alias("halves")
+    first = pl.col(DETAIL).sort_by(pl.col(REASON).is_null(), maintain_order=True).first()
+    tags = pl.col(TAGS).explode().drop_nulls().unique().sort()
+    reason = pl.col(REASON).drop_nulls().first()
+    posts = rows.group_by(POST, maintain_order=True).agg(
+        tags, pl.col(TIME).min(), pl.col(SPLIT).min(), halves, reason, first
+    )
+    if torn := posts.filter(pl.col("halves") > 1).select(POST).sort(POST).rows():
+        user, photo = torn[0]
+        raise InputError(f"The post of {photo!r} by {user!r} is in both halves of the given split: leave it in one.")
+    no_tags = pl.when(pl.col(TAGS).list.len() == 0).then(pl.lit("no tags"))
+    return posts.with_columns(pl.coalesce(REASON, no_tags).alias(REASON)).sort(POST)

@@ -1,0 +1,87 @@
+"""The rows of a table's file in the form of all tables: user, photo, tags, time and split."""
+
+from pathlib import Path
+
+import polars as pl
+
+from pipeline.data.names import normalised
+from pipeline.data.schema import DETAIL, PHOTO, REASON, SPLIT, TAGS, TEST, TIME, TRAIN, USER
+from pipeline.errors import InputError
+from pipeline.sources.table.cells import LINE, read_cells
+from pipeline.sources.table.config import TableSettings
+from pipeline.sources.table.photo_names import tidy
+from pipeline.sources.table.tags import clean_tags, split_tags
+from pipeline.sources.table.text import quote
+from pipeline.sources.table.times import to_milliseconds
+
+DOUBTFUL = "doubtful tags"
+"""The reason to leave out a row whose tags show another separator than the table's."""
+MISSING = ("", "nan")
+"""Texts, in lower case, that stand for a missing value; pandas writes the second."""
+
+
+def read_rows(table: TableSettings, path: Path, name: str, half: str) -> pl.DataFrame:
+    """Reads the rows of the file at `path`, which is called `name` and holds posts of one half of a given split.
+
+    Columns: user and photo (null where missing), tags (a list, null where there are none), time (int64), split; DETAIL
+    says where a row stands, and REASON is set to DOUBTFUL or null. Raises InputError, with the line, for a time, a
+    split or a separator that cannot be right, and as `read_cells` does.
+    """
+    tag_keys = [f"{TAGS}{number}" for number, _ in enumerate(table.tag_columns)]
+    wanted = {key: (key, getattr(table, key)) for key in (USER, PHOTO, TIME, SPLIT) if getattr(table, key)}
+    wanted |= {key: (TAGS, column) for key, column in zip(tag_keys, table.tag_columns, strict=True)}
+    cells = read_cells(path, wanted, table.encoding, table.delimiter, table.quoted, table.columns)
+    text = pl.col(pl.String)
+    cells = cells.with_columns(pl.when(~text.str.strip_chars().str.to_lowercase().is_in(MISSING)).then(text))
+    # A line without anything is no row: the files of some programs end in some.
+    cells = cells.filter(pl.any_horizontal(pl.exclude(LINE, TIME, SPLIT).is_not_null()))
+    lines = cells[LINE]
+    if table.user is None:
+        cells = cells.with_columns(pl.lit(table.user_name).alias(USER))
+    _check_line_breaks(cells, path)
+    _check_halves(cells, table.split, path)
+    split = [split_tags(cells[key], table.separator, lines, path) for key in tag_keys]
+    time = to_milliseconds(cells[TIME], lines, path) if table.time else pl.lit(None, pl.Int64)
+    where = pl.format("{}:{}", pl.lit(name), LINE)
+    doubt = pl.coalesce(doubtful for _, doubtful in split)
+    return cells.select(
+        _not_empty(normalised(pl.col(USER))).alias(USER),
+        _not_empty(pl.col(PHOTO).map_elements(tidy, pl.String)).alias(PHOTO),
+        _merged([lists for lists, _ in split], table.lowercase).alias(TAGS),
+        time.alias(TIME),
+        (pl.col(SPLIT).str.strip_chars() if table.split else pl.lit(half)).alias(SPLIT),
+        pl.when(doubt.is_null()).then(where).otherwise(pl.format("{}: {}", where, doubt)).alias(DETAIL),
+        pl.when(doubt.is_not_null()).then(pl.lit(DOUBTFUL)).alias(REASON),
+    )
+
+
+def _merged(tags: list[pl.Series], lowercase: bool) -> pl.Expr:
+    """Merges the tags of several columns, cleaned; null where none is left."""
+    together = pl.concat_list([each.fill_null([]) for each in tags])
+    clean = clean_tags(pl.element(), lowercase)
+    merged = together.list.eval(clean.filter(clean != ""))
+    return pl.when(merged.list.len() > 0).then(merged)
+
+
+def _not_empty(text: pl.Expr) -> pl.Expr:
+    return pl.when(text != "").then(text)
+
+
+def _check_line_breaks(cells: pl.DataFrame, path: Path) -> None:
+    for column in (USER, PHOTO):
+        broken = cells.filter(pl.col(column).str.contains(r"[\r\n]")).select(LINE, column)
+        for line, value in broken.head(1).iter_rows():
+            raise InputError(
+                f"{path}, line {line} has a {column} with a line break: {quote(value)}. Close the quotation mark that "
+                "is left open there."
+            )
+
+
+def _check_halves(cells: pl.DataFrame, column: str | None, path: Path) -> None:
+    if column:
+        half = pl.col(SPLIT).str.strip_chars()
+        odd = cells.filter(~half.is_in((TRAIN, TEST)).fill_null(value=False)).select(LINE, SPLIT)
+        for line, value in odd.head(1).iter_rows():
+            raise InputError(
+                f"{path}, line {line} has {value!r} in the column {column!r}: it must be {TRAIN!r} or {TEST!r}."
+            )

@@ -1,0 +1,126 @@
+"""The tags in a table's cells: split at a separator that can be right, or taken from lists."""
+
+import ast
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from pipeline.data.names import case_folded, normalised
+from pipeline.errors import InputError, SettingError
+from pipeline.sources.table.text import quote
+
+SEPARATORS = (";", "|", ",", "\t")
+"""Separators that may be meant instead of another, strongest first: few tags hold one of the first."""
+LONGEST = 100
+"""Characters of a tag, at most: a longer one is several, or a sentence."""
+TOLERATED = 0.01
+"""The share of rows with doubtful tags up to which these rows alone are left out."""
+
+LIST_MARKS = r"""^(["{]|\[["'])|["']\]$"""
+"""Marks of lists and quotations at the ends of a tag, where they were not understood as such."""
+ENTITY = r"&#?\w+;"
+"""A character as HTML spells it, whose semicolon separates nothing."""
+
+
+def split_tags(cells: pl.Series, separator: str | None, lines: pl.Series, path: Path) -> tuple[pl.Series, pl.Series]:
+    """Splits a column's cells into tags: a list for each row (null where the cell is), and a doubtful tag of each.
+
+    Lists, of Parquet or as JSON or Python spell them in all cells, need no separator; null stands for one tag a cell.
+    A tag is doubtful that shows another separator, or is longer than LONGEST. Raises SettingError when more rows than
+    TOLERATED have such a tag, or when no cell has the separator and most have another.
+    """
+    lists = cells if cells.dtype == pl.List else _parsed_lists(cells, lines, path)
+    if lists is not None:
+        none = pl.Series([None], dtype=pl.String)
+        return lists, none.new_from_index(0, len(lists))
+    _check_line_breaks(cells, separator, lines, path)
+    _check_presence(cells, separator, path)
+    tags = cells.str.split(separator) if separator else pl.select(pl.concat_list(cells)).to_series()
+    tags = tags.set(cells.is_null(), None) if separator is None else tags
+    doubtful = _doubtful(tags, separator)
+    if doubtful.count() > TOLERATED * cells.count():
+        row = doubtful.is_not_null().arg_max()
+        likely = _likely(cells, separator)
+        hint = f"; {likely!r} seems to separate the tags." if likely else ": mend the cell, or state another."
+        raise SettingError(
+            "separator",
+            f"is {separator!r}, which gives the tag {quote(doubtful[row])} in {path}, line {lines[row]}{hint}",
+        )
+    return tags, doubtful
+
+
+def clean_tags(tags: pl.Expr, lowercase: bool) -> pl.Expr:
+    """Cleans a column of single tags: normalised, without the `#` of a hashtag, in lower case where so wanted."""
+    clean = normalised(tags).str.replace(r"^#+(\p{L})", "$1")
+    return case_folded(clean) if lowercase else clean
+
+
+def _parsed_lists(cells: pl.Series, lines: pl.Series, path: Path) -> pl.Series | None:
+    """Parses cells that all are lists, as JSON or Python spell them; returns None when they are not."""
+    filled = cells.drop_nulls()
+    if filled.is_empty() or not filled.str.contains(r"(?s)^\s*\[.*\]\s*$").all():
+        return None
+    parsed = [None if cell is None else _parse(cell) for cell in cells]
+    if any(found is None and cell is not None for cell, found in zip(cells, parsed, strict=True)):
+        return None
+    for line, found in zip(lines, parsed, strict=True):
+        for element in found or ():
+            if not isinstance(element, str | int | float | None):
+                raise InputError(f"{path}, line {line} has {quote(str(element))} among its tags, which is no text.")
+    texts = [None if found is None else [str(each) for each in found if each is not None] for found in parsed]
+    return pl.Series(cells.name, texts, pl.List(pl.String))
+
+
+def _parse(cell: str) -> Sequence | None:
+    for parse in (json.loads, ast.literal_eval):
+        try:
+            found = parse(cell.strip())
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            continue
+        if isinstance(found, list):
+            return found
+    return None
+
+
+def _check_line_breaks(cells: pl.Series, separator: str | None, lines: pl.Series, path: Path) -> None:
+    if separator and set(separator) & set("\r\n"):
+        return
+    broken = cells.str.contains(r"[\r\n]").fill_null(value=False)
+    if broken.any():
+        place = broken.arg_max()
+        raise InputError(
+            f"{path}, line {lines[place]} has tags with a line break: {quote(cells[place])}. Close the quotation mark "
+            "that is left open there, or state the line break as the separator."
+        )
+
+
+def _check_presence(cells: pl.Series, separator: str | None, path: Path) -> None:
+    """Raises SettingError when no cell has the separator, and most have another."""
+    if separator is None or cells.str.contains(separator, literal=True).any():
+        return
+    likely = _likely(cells, separator)
+    if likely and cells.str.contains(likely, literal=True).sum() * 2 >= cells.count():
+        example = cells.filter(cells.str.contains(likely, literal=True))[0]
+        raise SettingError(
+            "separator", f"is {separator!r}, which is nowhere in {path}; {likely!r} seems to separate {quote(example)}."
+        )
+
+
+def _likely(cells: pl.Series, separator: str | None) -> str | None:
+    """Names the separator that most cells have, apart from the one that is set."""
+    counts = {each: cells.str.contains(each, literal=True).sum() for each in SEPARATORS if each != separator}
+    likely = max(counts, key=counts.__getitem__)
+    return likely if counts[likely] else None
+
+
+def _doubtful(tags: pl.Series, separator: str | None) -> pl.Series:
+    """Finds a tag of each row that cannot be one: null where all can."""
+    stronger = {",": ";", " ": ",;"}.get(separator or "", "")
+    tag = pl.element().str.strip_chars()
+    doubt = tag.str.contains(LIST_MARKS) | (tag.str.len_chars() > LONGEST)
+    if stronger:
+        ends = rf"\w[{stronger}](\s|$)|^[{stronger}]\w|[^\W\d][{stronger}][^\W\d]"
+        doubt |= tag.str.replace_all(ENTITY, "").str.contains(ends)
+    return pl.select(tags.list.eval(tag.filter(doubt)).list.first()).to_series()
