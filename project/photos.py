@@ -2,17 +2,16 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from pipeline.data.walk import SUFFIXES, is_photo, walk
 from pipeline.errors import InputError
 
 LIST = "-"
 """The argument that stands for a list on standard input."""
-SUFFIXES = (".avif", ".bmp", ".gif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-"""Suffixes of photos, in lower case: a folder's other files are left out."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +35,9 @@ def find_photos(arguments: Sequence[str], standard_input: BinaryIO) -> Found:
         if argument == LIST:
             photos.extend(_listed(standard_input.read()))
         elif path.is_dir():
-            files = list(_files(path))
-            photos.extend(file for file in files if file.suffix.lower() in SUFFIXES)
-            others.update(file.suffix.lower() for file in files if file.suffix.lower() not in SUFFIXES)
+            files = [folder / name for folder, names, _ in walk(path) for name in names]
+            photos.extend(file for file in files if is_photo(file.name))
+            others.update(file.suffix.lower() for file in files if not is_photo(file.name))
         elif path.exists():
             photos.append(path)
         else:
@@ -46,17 +45,6 @@ def find_photos(arguments: Sequence[str], standard_input: BinaryIO) -> Found:
     if not photos:
         raise InputError(f"There are no photos ({', '.join(SUFFIXES)}) in {' and '.join(arguments)}.")
     return Found(list(dict.fromkeys(photos)), others)
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    """Yields the files below a folder, sorted, without hidden ones; links to folders are not followed."""
-    for parent, folders, files in os.walk(folder):
-        folders[:] = sorted(_shown(folders))
-        yield from (Path(parent, name) for name in sorted(_shown(files)))
-
-
-def _shown(names: Iterable[str]) -> Iterator[str]:
-    return (name for name in names if not name.startswith((".", "@")))
 
 
 def _listed(text: bytes) -> list[Path]:

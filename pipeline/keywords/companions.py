@@ -3,7 +3,7 @@
 import json
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -172,6 +172,21 @@ class PhotoPrismYaml(Companion):
 
 COMPANIONS = (Sidecar(), ExifToolJson(), TakeoutJson(), HydrusJson(), HydrusText(), PhotoPrismYaml())
 """The kinds, in the order in which they are asked for keywords: the first with some holds."""
+
+
+def companions_of(owners: Sequence[str], names: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Finds the companions of a photo: names of files, each with its owner, whose name it has.
+
+    owners: the photo, and RAW files of its name. names: all files of the folder, by their names in lower case. The
+    companions come in the order in which they are asked for keywords.
+    """
+    found: dict[str, str] = {}
+    for kind in COMPANIONS:
+        for owner in owners:
+            for name in kind.names(owner):
+                if name.lower() in names:
+                    found.setdefault(names[name.lower()], owner)
+    return list(found.items())
 
 
 def read_companion(file: Path, photo: str) -> tuple[str, Metadata] | None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from pipeline.sources.base import Source
+from pipeline.sources.folder.source import FolderSource
 from pipeline.sources.nus_wide.source import NusWideSource
 from pipeline.sources.sample.source import SampleSource
 from pipeline.sources.table.source import TableSource
@@ -11,4 +12,5 @@ SOURCES: Mapping[str, type[Source]] = {
     "sample": SampleSource,
     "table": TableSource,
     "nus-wide": NusWideSource,
+    "folder": FolderSource,
 }

@@ -7,11 +7,14 @@ from pathlib import Path
 
 from PIL import Image
 
+from pipeline.keywords.metadata import FLAT
 from pipeline.sources.base import Source
+from pipeline.sources.folder.source import FolderSource
 from pipeline.sources.nus_wide.source import NusWideSource
 from pipeline.sources.sample.source import SampleSource
 from pipeline.sources.table.source import TableSource
 from tests.support.fake_flickr import FakePhoto, jpeg, serving
+from tests.support.keyword_files import subject, write_photo
 from tests.support.nus_wide_folder import configured, write_lists
 
 TABLE = {
@@ -32,6 +35,15 @@ TABLE = {
     "photos": None,
 }
 """The settings of a plain table."""
+
+FOLDER = {
+    "user": {"kind": "named", "name": "me"},
+    "levels": "leaf",
+    "leave_out": ["auto/*", "darktable/*", "People/*"],
+    "lowercase": False,
+    "time": True,
+}
+"""The settings of a folder."""
 
 
 @dataclass(frozen=True)
@@ -82,9 +94,28 @@ def nus_wide(data: Path) -> Iterator[Example]:
         yield Example(NusWideSource.model_validate(settings.model_dump()), spoil)
 
 
+@contextmanager
+def folder(data: Path) -> Iterator[Example]:
+    for number in range(6):
+        write_photo(data / f"u{number % 2}/{number}.jpg", {FLAT: ["sea", f"tag{number}"]})
+    write_photo(data / "u1/none.jpg")
+    write_photo(data / "nobody.jpg", {FLAT: ["sea"]})
+    (data / "u1/broken.png").write_bytes(b"")
+    (data / "u1/raw.CR2").write_bytes(b"raw")
+    (data / "u1/text.jpg").write_text("no picture")
+    (data / "u1/text.xmp").write_bytes(subject("sea"))
+
+    def spoil() -> None:
+        for photo in data.rglob("?.jpg"):
+            write_photo(photo)
+
+    yield Example(FolderSource.model_validate(FOLDER | {"user": {"kind": "first-folder"}}), spoil)
+
+
 EXAMPLES: Mapping[str, Callable[[Path], AbstractContextManager[Example]]] = {
     "sample": sample,
     "table": table,
     "nus-wide": nus_wide,
+    "folder": folder,
 }
 """An example of each source, by its name, in a folder of data."""

@@ -1,0 +1,44 @@
+"""Photos and other files below a folder, always in the same order."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+SUFFIXES = (
+    ".avif",
+    ".bmp",
+    ".gif",
+    ".heic",
+    ".heif",
+    ".jpe",
+    ".jpeg",
+    ".jpg",
+    ".png",
+    ".tif",
+    ".tiff",
+    ".webp",
+)
+"""Suffixes of photos, in lower case: a folder's other files are no photos."""
+
+
+def is_photo(name: str) -> bool:
+    """Recognises a photo by its file's name."""
+    return name.lower().endswith(SUFFIXES)
+
+
+def walk(
+    folder: Path, on_error: Callable[[OSError], None] | None = None
+) -> Iterator[tuple[Path, list[str], list[str]]]:
+    """Yields each folder with the names of its files and of its links to folders, sorted.
+
+    Hidden files and folders are left out, as are those that programs keep (`@eaDir`); links to folders are not
+    followed. on_error: is called for a folder that cannot be listed.
+    """
+    for parent, folders, files in os.walk(folder, onerror=on_error):
+        folders[:] = sorted(filter(_is_shown, folders))
+        links = [name for name in folders if os.path.islink(os.path.join(parent, name))]  # noqa: PTH114, PTH118
+        yield Path(parent), sorted(filter(_is_shown, files)), links
+
+
+def _is_shown(name: str) -> bool:
+    return not name.startswith((".", "@"))

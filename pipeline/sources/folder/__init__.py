@@ -1,0 +1,1 @@
+"""A folder of photos with keywords in them or beside them."""

@@ -1,0 +1,80 @@
+"""Readings of the keywords of many photos, kept between runs: what has not changed is not read again."""
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict
+from importlib.metadata import version
+from itertools import islice
+from pathlib import Path
+
+from pipeline.files import sha256
+from pipeline.keywords import companions, embedded, metadata, packet, reading
+from pipeline.keywords.isolation import Failure, call_isolated
+from pipeline.keywords.metadata import Metadata
+from pipeline.keywords.reading import Reading, read
+from pipeline.progress import track
+from pipeline.sources.folder.listing import Listed
+
+KEPT_AT_ONCE = 1000
+"""Readings that a kill loses, at most."""
+
+
+def read_keywords(photos: Sequence[Listed], work: Path) -> Iterator[tuple[Listed, Reading | Failure]]:
+    """Yields photos with their readings, in order; a failure, which is not kept, where a photo's files are unreadable.
+
+    work: the folder for the readings that are kept.
+    """
+    work.mkdir(parents=True, exist_ok=True)
+    with closing(_open(work)) as kept:
+        known = dict(kept.execute("SELECT photo, state FROM reading"))
+        changed = [listed for listed in photos if known.get(listed.photo) != listed.state]
+        results = call_isolated(read, [listed.task for listed in changed])
+        failures = {}
+        with closing(track(results, "Reading keywords", len(photos), "photos", len(photos) - len(changed))) as tracked:
+            pairs = zip(changed, tracked, strict=True)
+            while some := list(islice(pairs, KEPT_AT_ONCE)):
+                failures |= {listed.photo: result for listed, result in some if isinstance(result, Failure)}
+                rows = [
+                    (listed.photo, listed.state, json.dumps(asdict(result)))
+                    for listed, result in some
+                    if isinstance(result, Reading)
+                ]
+                with kept:
+                    kept.executemany("INSERT OR REPLACE INTO reading VALUES (?, ?, ?)", rows)
+        for listed in photos:
+            yield listed, failures.get(listed.photo) or _reading(kept, listed.photo)
+
+
+def _open(work: Path) -> sqlite3.Connection:
+    """Opens the readings of this code and this exiv2; those of others are deleted, and so is a damaged file."""
+    code = [sha256(Path(module.__file__)) for module in (companions, embedded, metadata, packet, reading)]
+    made_by = hashlib.sha256(repr((code, version("exiv2"))).encode()).hexdigest()[:16]
+    path = work / f"keywords-{made_by}.sqlite"
+    for other in work.glob("keywords-*.sqlite*"):
+        if not other.name.startswith(path.name):
+            other.unlink()
+    try:
+        return _connect(path)
+    except sqlite3.DatabaseError:
+        for damaged in work.glob(f"{path.name}*"):
+            damaged.unlink()
+        return _connect(path)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path)
+    if connection.execute("PRAGMA quick_check").fetchone() != ("ok",):
+        raise sqlite3.DatabaseError
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("CREATE TABLE IF NOT EXISTS reading (photo TEXT PRIMARY KEY, state TEXT, reading TEXT)")
+    return connection
+
+
+def _reading(kept: sqlite3.Connection, photo: str) -> Reading:
+    (text,) = kept.execute("SELECT reading FROM reading WHERE photo = ?", [photo]).fetchone()
+    fields = json.loads(text)
+    return Reading(Metadata(**fields["metadata"]), fields["place"])

@@ -1,0 +1,79 @@
+"""Recognition of a folder of photos, from the names of all and the keywords of some."""
+
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path, PurePath
+from typing import Any
+
+from pipeline.keywords.isolation import Failure
+from pipeline.keywords.metadata import TITLES
+from pipeline.keywords.reading import Reading
+from pipeline.sources.base import Recognised
+from pipeline.sources.folder.listing import Listing, list_photos
+from pipeline.sources.folder.readings import read_keywords
+from pipeline.sources.folder.users import Artist
+
+SAMPLE = 300
+"""Photos that are looked into, at most."""
+MOST = 0.9
+"""The share of photos that must name an artist for artists to be the users."""
+SHOWN = 4
+"""Names in a sentence, at most."""
+
+
+def recognise(folder: Path, given: Mapping[str, Any]) -> Recognised | None:
+    """Recognises a folder with photos in it or below it; None for one without any."""
+    listing = list_photos(folder)
+    if not listing.photos:
+        return None
+    step = -(-len(listing.photos) // SAMPLE)
+    with tempfile.TemporaryDirectory() as work:
+        readings = [reading for _, reading in read_keywords(listing.photos[::step], Path(work))]
+    read = [reading for reading in readings if isinstance(reading, Reading)]
+    user, why = _user(read)
+    settings = {"user": user, **given}
+    sentences = [_formats(listing), *_keywords(readings, read), *([] if "user" in given else [why])]
+    return Recognised(folder, settings, sentences)
+
+
+def _formats(listing: Listing) -> str:
+    suffixes = Counter(PurePath(listed.photo).suffix.lower() for listed in listing.photos)
+    left_out = Counter(each.reason for each in listing.left_out)
+    more = [f"{_counts(left_out)} left out"] * bool(left_out)
+    more += [f"other files ({_counts(listing.others)})"] * bool(listing.others)
+    return f"{len(listing.photos):,} photos ({_counts(suffixes)}){'; '.join(['', *more])}."
+
+
+def _keywords(readings: Sequence[Reading | Failure], read: Sequence[Reading]) -> Iterable[str]:
+    """Yields sentences on where the keywords stand, and on what cannot be read."""
+    having = [reading for reading in read if reading.metadata.keywords]
+    yield f"{len(having):,} of the {len(readings):,} that were looked into have keywords."
+    if having:
+        places = Counter(reading.place for reading in having)
+        fields = Counter(TITLES[field] for reading in having for field in reading.metadata.keywords)
+        yield f"They stand in {_counts(places)}, as {_counts(fields)}."
+    failures = [reading.reason for reading in readings if isinstance(reading, Failure)]
+    if failures:
+        yield f"{len(failures):,} cannot be read: {failures[0]}."
+    dated = sum(reading.metadata.time is not None for reading in read)
+    yield f"{dated:,} have the time when they were taken."
+
+
+def _user(read: Sequence[Reading]) -> tuple[dict[str, str], str]:
+    """Chooses the rule of users, and says why: artists where almost every photo names one, and they are several."""
+    artists = Counter(artist for reading in read if (artist := Artist(kind="artist").user_of("", reading.metadata)))
+    if len(artists) > 1 and artists.total() >= MOST * len(read):
+        return {"kind": "artist"}, f"Users are the artists that the photos name: {_counts(artists)}."
+    if len(artists) > 1:
+        return {
+            "kind": "named",
+            "name": "me",
+        }, f"All are photos of one user, me; few name an artist: {_counts(artists)}."
+    return {"kind": "named", "name": "me"}, "All are photos of one user, me."
+
+
+def _counts(counter: Counter[str]) -> str:
+    """Lists the most frequent names with their numbers."""
+    shown = [f"{name or 'without suffix'} {number:,}" for name, number in counter.most_common(SHOWN)]
+    return ", ".join(shown + ["…"] * (len(counter) > SHOWN))

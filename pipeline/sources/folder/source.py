@@ -1,0 +1,89 @@
+"""A folder of photos: their keywords are the tags, wherever photo programs put them."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import polars as pl
+from pydantic import Field
+
+from pipeline.data.schema import DETAIL, LEFT_OUT_TYPES, PHOTO, POST, POST_TYPES, REASON, TIME
+from pipeline.errors import InputError
+from pipeline.keywords.isolation import Failure
+from pipeline.keywords.tags import Levels, tags_of
+from pipeline.sources.base import Crawled, CrawlTask, Recognised, Source
+from pipeline.sources.folder.listing import list_photos
+from pipeline.sources.folder.users import UserRule
+from pipeline.sources.photo_files import pack_folder
+
+
+class FolderSource(Source):
+    """A folder of photos with keywords, in the files or in others that accompany them."""
+
+    reads_files: ClassVar[bool] = True
+
+    user: UserRule = Field(description="The rule by which photos have users.")
+    levels: Levels = Field(description="The tags of a keyword with levels: its leaf, every level, or its whole path.")
+    leave_out: list[str] = Field(
+        description="Patterns (`*`, `?`) of keywords that are no tags; levels are joined by slashes."
+    )
+    lowercase: bool = Field(description="True to make tags lower case, so that `Sea` and `sea` are one.")
+    time: bool = Field(description="True to date posts by the time when the photo was taken.")
+
+    @classmethod
+    def recognise(cls, path: Path, given: Mapping[str, Any]) -> Recognised | None:
+        from pipeline.sources.folder.recognise import recognise
+
+        return recognise(path, given) if path.is_dir() else None
+
+    def read_posts(self, task: CrawlTask) -> Crawled:
+        """Reads the keywords of all photos; what has not changed since an earlier call is not read again.
+
+        Reasons are "unreadable keywords", "no user", "no tags", "raw file", "unread format", "link to a folder",
+        "unreadable folder", "no such file", and "name is not UTF-8".
+        """
+        # Here, and not above: what reads many photos needs processes and a database.
+        from pipeline.sources.folder.readings import read_keywords
+
+        listing = list_photos(task.data)
+        if not listing.photos:
+            raise InputError(f"There are no photos in {task.data}: put some there.")
+        posts, left_out = [], [(None, each.name, each.reason, each.detail) for each in listing.left_out]
+        for listed, reading in read_keywords(listing.photos, task.work):
+            if isinstance(reading, Failure):
+                detail = f"{listed.photo}: {reading.reason}"
+                left_out.append((None, listed.photo, "unreadable keywords", detail))
+                continue
+            metadata = reading.metadata
+            user = self.user.user_of(listed.photo, metadata)
+            tags = tags_of(metadata.keywords, self.levels, self.leave_out, self.lowercase)
+            if user and tags:
+                posts.append((user, listed.photo, tags, metadata.time))
+            else:
+                left_out.append((user, listed.photo, "no tags" if user else "no user", listed.photo))
+        return self._crawled(pl.DataFrame(posts, POST_TYPES | {TIME: pl.Int64}, orient="row"), left_out)
+
+    def collect(self, task: CrawlTask) -> Crawled:
+        """Collects the posts of `read_posts` whose photos can be had, and leaves out the others.
+
+        More reasons are those of `pack_folder`.
+        """
+        crawled = self.read_posts(task)
+        photos = crawled.posts[PHOTO].to_list()
+        failures = pack_folder(photos, task.data, task.photos, task.work, preparing=task.preparing)
+        reasons = pl.col(PHOTO).replace_strict(failures, default=None, return_dtype=pl.String)
+        posts = crawled.posts.with_columns(reasons.alias(REASON))
+        unusable = posts.drop_nulls(REASON).select(*LEFT_OUT_TYPES, pl.col(PHOTO).alias(DETAIL))
+        left_out = [*crawled.left_out.iter_rows(), *unusable.iter_rows()]
+        return self._crawled(posts.filter(pl.col(REASON).is_null()).drop(REASON), left_out)
+
+    def _crawled(self, posts: pl.DataFrame, left_out: Iterable[tuple[str | None, str, str, str]]) -> Crawled:
+        """Returns sorted tables. Raises InputError when no post is usable, with the reasons."""
+        types = LEFT_OUT_TYPES | {DETAIL: pl.String}
+        table = pl.DataFrame(list(left_out), types, orient="row").sort(list(types))
+        if posts.is_empty():
+            counts = Counter(table[REASON].to_list()).most_common()
+            why = ", ".join(f"{reason} ({number:,})" for reason, number in counts)
+            raise InputError(f"No photo of the folder has a user and tags: {why}.")
+        return Crawled((posts if self.time else posts.drop(TIME, strict=False)).sort(POST), table)

@@ -1,0 +1,209 @@
+"""A folder of photos: which posts it gives, what is left out and why, and that nothing is read twice."""
+
+import errno
+import os
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from pipeline.data.schema import DETAIL, PHOTO, REASON, TAGS, TIME, USER
+from pipeline.errors import InputError
+from pipeline.keywords import isolation
+from pipeline.keywords.metadata import FLAT, PIPED
+from pipeline.sources.base import Crawled, CrawlTask
+from pipeline.sources.folder import readings
+from pipeline.sources.folder.source import FolderSource
+from tests.support.keyword_files import subject, write_photo
+from tests.support.source_examples import FOLDER
+
+
+@pytest.fixture
+def root(tmp_path) -> Path:
+    (tmp_path / "photos").mkdir()
+    return tmp_path / "photos"
+
+
+def read(root: Path, **changes) -> Crawled:
+    source = FolderSource.model_validate(FOLDER | changes)
+    return source.read_posts(CrawlTask(root, root.parent / "out", root.parent / "work"))
+
+
+def posts(root: Path, **changes) -> dict[str, tuple[str, list[str]]]:
+    """Reads the posts: user and tags by photo."""
+    rows = read(root, **changes).posts.select(PHOTO, USER, TAGS).rows()
+    return {photo: (user, tags) for photo, user, tags in rows}
+
+
+def left_out(crawled: Crawled) -> dict[str, tuple[str, str]]:
+    """Returns reason and detail by photo."""
+    return {photo: (reason, detail) for photo, reason, detail in crawled.left_out.select(PHOTO, REASON, DETAIL).rows()}
+
+
+def test_keywords_become_tags_by_the_settings(root):
+    write_photo(root / "sub folder/a.JPG", {FLAT: ["Sea", "animal"], PIPED: ["animal|Cat", "People|Ann"]})
+    assert posts(root) == {"sub folder/a.JPG": ("me", ["Cat", "Sea"])}
+    assert posts(root, levels="every", lowercase=True) == {"sub folder/a.JPG": ("me", ["animal", "cat", "sea"])}
+    assert posts(root, levels="path", leave_out=[]) == {"sub folder/a.JPG": ("me", ["People/Ann", "Sea", "animal/Cat"])}
+
+
+def test_users_are_named_or_the_first_folder_or_the_artist(root):
+    write_photo(root / "Zoe\u0308/x/a.jpg", {FLAT: ["sea"]}, Image_Artist=" Ann ")
+    write_photo(root / "b.jpg", {FLAT: ["sea"]})
+    assert {user for user, _ in posts(root, user={"kind": "named", "name": "Bo"}).values()} == {"Bo"}
+    for rule, user in (("first-folder", "Zoë"), ("artist", "Ann")):
+        crawled = read(root, user={"kind": rule})
+        assert crawled.posts[USER].to_list() == [user]
+        assert left_out(crawled) == {"b.jpg": ("no user", "b.jpg")}
+
+
+def test_posts_have_the_time_when_the_photo_was_taken_if_wanted(root):
+    write_photo(root / "a.jpg", {FLAT: ["sea"]}, Photo_DateTimeOriginal="1970:01:01 00:00:02")
+    write_photo(root / "b.jpg", {FLAT: ["sea"]})
+    assert read(root).posts[TIME].to_list() == [2000, None]
+    assert TIME not in read(root, time=False).posts.columns
+
+
+def test_hidden_files_and_those_of_programs_are_no_part_of_the_folder(root):
+    for name in ("a.jpg", ".b.jpg", ".thumbnails/c.jpg", "@eaDir/d.jpg"):
+        write_photo(root / name, {FLAT: ["sea"]})
+    crawled = read(root)
+    assert crawled.posts[PHOTO].to_list() == ["a.jpg"]
+    assert crawled.left_out.is_empty()
+
+
+def test_links_to_files_are_followed_and_links_to_folders_are_left_out(root):
+    write_photo(root / "sub/a.jpg", {FLAT: ["sea"]})
+    (root / "b.jpg").symlink_to("sub/a.jpg")
+    (root / "loop").symlink_to(root)
+    (root / "gone.jpg").symlink_to("nowhere.jpg")
+    os.mkfifo(root / "pipe.jpg")
+    crawled = read(root)
+    assert crawled.posts[PHOTO].to_list() == ["b.jpg", "sub/a.jpg"]
+    assert left_out(crawled) == {
+        "loop": ("link to a folder", f"loop: leads to {root}"),
+        "gone.jpg": ("no such file", "gone.jpg: No such file or directory"),
+        "pipe.jpg": ("no such file", "pipe.jpg: it is neither a file nor a link to one"),
+    }
+
+
+def test_a_name_that_is_not_utf_8_is_left_out(root):
+    """T25"""
+    write_photo(root / "a.jpg", {FLAT: ["sea"]})
+    (root / os.fsdecode(b"\xe4.jpg")).write_bytes((root / "a.jpg").read_bytes())
+    assert left_out(read(root)) == {"\ufffd.jpg": ("name is not UTF-8", "\ufffd.jpg")}
+
+
+def test_a_raw_file_is_left_out_unless_its_picture_is_there(root):
+    write_photo(root / "a.JPG", {FLAT: ["embedded"]})
+    (root / "a.CR2").write_bytes(b"raw")
+    (root / "a.CR2.xmp").write_bytes(subject("of the raw file"))
+    (root / "b.NEF").write_bytes(b"raw")
+    (root / "b.xmp").write_bytes(subject("sea"))
+    (root / "c.jxl").write_bytes(b"")
+    crawled = read(root)
+    assert crawled.posts[TAGS].to_list() == [["of the raw file"]]
+    assert left_out(crawled) == {"b.NEF": ("raw file", "b.NEF"), "c.jxl": ("unread format", "c.jxl")}
+    (root / "a.xmp").write_bytes(subject("of both"))
+    assert read(root).posts[TAGS].to_list() == [["of both"]]
+
+
+def test_broken_files_and_photos_without_tags_are_left_out_with_the_reason(root):
+    write_photo(root / "a.jpg", {FLAT: ["sea"]})
+    write_photo(root / "b.jpg")
+    write_photo(root / "c.jpg", {FLAT: ["sea"]})
+    (root / "c.jpg.xmp").write_bytes(b"")
+    (root / "d.png").write_bytes(b"")
+    write_photo(root / "e.jpg", {PIPED: ["People|Ann"]})
+    assert left_out(read(root)) == {
+        "b.jpg": ("no tags", "b.jpg"),
+        "c.jpg": ("unreadable keywords", "c.jpg: c.jpg.xmp is empty"),
+        "d.png": ("unreadable keywords", "d.png: d.png cannot be read by exiv2 (Failed to read input data)"),
+        "e.jpg": ("no tags", "e.jpg"),
+    }
+
+
+def test_a_folder_that_cannot_be_listed_is_left_out(root, monkeypatch):
+    write_photo(root / "a.jpg", {FLAT: ["sea"]})
+    (root / "closed").mkdir()
+    scandir = os.scandir
+
+    def refusing(folder):
+        if str(folder).endswith("closed"):
+            raise PermissionError(errno.EACCES, "Permission denied", folder)
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    assert left_out(read(root)) == {"closed": ("unreadable folder", "closed: Permission denied")}
+
+
+def test_a_folder_without_photos_or_tags_is_one_sentence(root):
+    with pytest.raises(InputError, match="no photos in"):
+        read(root)
+    write_photo(root / "a.jpg")
+    with pytest.raises(InputError, match=r"^No photo of the folder has a user and tags: no tags \(1\)\.$"):
+        read(root)
+
+
+@pytest.fixture
+def counted(monkeypatch) -> list[int]:
+    """The numbers of photos that were read, by call."""
+    numbers = []
+
+    def call(function, items):
+        numbers.append(len(items))
+        yield from isolation.call_isolated(function, items)
+
+    monkeypatch.setattr(readings, "call_isolated", call)
+    return numbers
+
+
+def test_only_what_changed_is_read_again(root, counted):
+    for name in "abc":
+        write_photo(root / f"{name}.jpg", {FLAT: [name]})
+    first = read(root)
+    assert read(root, levels="every").posts.equals(first.posts)
+    assert counted == [3, 0], "the same photos were read twice"
+    (root / "b.xmp").write_bytes(subject("new"))
+    assert read(root).posts[TAGS].to_list() == [["a"], ["new"], ["c"]]
+    os.utime(root / "c.jpg", ns=(1, 1))
+    (root / "b.xmp").write_bytes(subject("newer"))
+    assert read(root).posts[TAGS].to_list() == [["a"], ["newer"], ["c"]]
+    assert counted == [3, 0, 1, 2]
+
+
+def test_a_run_that_was_killed_resumes(root, counted, monkeypatch):
+    monkeypatch.setattr(readings, "KEPT_AT_ONCE", 2)
+    for number in range(6):
+        write_photo(root / f"{number}.jpg", {FLAT: ["sea"]})
+    asdict = readings.asdict
+    with monkeypatch.context() as patched:
+        kept = iter([None] * 4)
+
+        def interrupted(reading):
+            if next(kept, "end") == "end":
+                raise KeyboardInterrupt
+            return asdict(reading)
+
+        patched.setattr(readings, "asdict", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            read(root)
+    assert len(read(root).posts) == 6
+    assert counted == [6, 2]
+
+
+def test_damaged_readings_are_made_anew(root, counted):
+    write_photo(root / "a.jpg", {FLAT: ["sea"]})
+    read(root)
+    (kept,) = root.parent.glob("work/keywords-*.sqlite")
+    kept.write_bytes(b"no database" * 1000)
+    assert posts(root) == {"a.jpg": ("me", ["sea"])}
+    assert counted == [1, 1]
+
+
+def test_readings_of_other_code_are_deleted(root):
+    write_photo(root / "a.jpg", {FLAT: ["sea"]})
+    (root.parent / "work").mkdir()
+    sqlite3.connect(root.parent / "work/keywords-0123.sqlite").close()
+    read(root)
+    assert len(list(root.parent.glob("work/*"))) == 1
