@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from commands.choose import choices
+from pipeline.data.left_out import count_reasons
 from pipeline.data.schema import DETAIL, PHOTO, REASON, TAGS, USER
 from pipeline.errors import InputError, one_line
 from pipeline.files import atomic
@@ -102,8 +103,9 @@ def summary(crawled: Crawled) -> list[str]:
     tags = posts[TAGS].explode().n_unique()
     lines = [f"{len(posts):,} posts of {posts[USER].n_unique():,} users with {tags:,} tags."]
     example = pl.coalesce(DETAIL, PHOTO) if DETAIL in left_out.columns else pl.col(PHOTO)
-    reasons = left_out.group_by(REASON).agg(pl.len().alias("posts"), example.drop_nulls().unique().sort().head(SHOWN))
-    for reason, number, examples in reasons.sort("posts", REASON, descending=[True, False]).rows():
+    examples_of = dict(left_out.group_by(REASON).agg(example.drop_nulls().unique().sort().head(SHOWN)).iter_rows())
+    for reason, number in count_reasons(left_out).items():
+        examples = examples_of[reason]
         named = f": {'; '.join(examples)}{' …' if number > len(examples) else ''}" if examples else ""
         lines.append(f"Left out, {reason}: {number:,}{named}")
     return lines

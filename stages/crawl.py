@@ -7,6 +7,7 @@ from typing import Annotated
 import polars as pl
 import typer
 
+from pipeline.data.left_out import count_reasons
 from pipeline.data.schema import DETAIL, REASON, USER
 from pipeline.errors import InputError
 from pipeline.files import write_parquet
@@ -42,9 +43,9 @@ def main(params: Params, options: EngineOptions, status: Status = False, retry: 
     write_parquet(crawled.posts, paths.posts)
     write_parquet(crawled.left_out, paths.left_out)
     show_examples(crawled.left_out)
-    reasons = crawled.left_out[REASON].value_counts(sort=True).sort(REASON).iter_rows()
-    why = ", ".join(f"{reason}: {number:,}" for reason, number in reasons)
-    why = f", {len(crawled.left_out):,} left out ({why})" if why else ""
+    reasons = count_reasons(crawled.left_out)
+    why = ", ".join(f"{reason}: {number:,}" for reason, number in sorted(reasons.items()))
+    why = f", {sum(reasons.values()):,} left out ({why})" if why else ""
     return f"crawl {params.source}: {len(crawled.posts):,} posts of {crawled.posts[USER].n_unique():,} users{why}"
 
 

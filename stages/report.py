@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from pipeline.data.schema import PHOTO, REASON, SCORES, TAGGED_POST, VECTOR
+from pipeline.data.left_out import count_reasons
+from pipeline.data.schema import PHOTO, SCORES, TAGGED_POST, VECTOR
 from pipeline.data.shards import packed, read_photos
 from pipeline.evaluation.metrics.measure import Measure
 from pipeline.features.store import read_records, read_store
@@ -47,7 +48,6 @@ def main(params: Params) -> str:
     }
     examples = choose_examples(test, recommendations, params.report.examples, np.random.default_rng(params.report.seed))
     records, detections = extracted(params, examples[PHOTO])
-    left_out = read_parquet(paths.left_out, [REASON])[REASON].value_counts(sort=True, name="count")
     models = describe(params.models)
     feature_sets = {NONE: (), **{name: tuple(extractors) for name, extractors in params.feature_sets.items()}}
     metrics = {name: read_json(paths.metrics(name)) for name in params.models}
@@ -59,7 +59,7 @@ def main(params: Params) -> str:
         simulated=params.active_source.simulated,
         stats=read_json(paths.stats),
         refinement=pl.DataFrame(read_json(paths.refinement)),
-        left_out=dict(left_out.sort("count", REASON, descending=[True, False]).iter_rows()),
+        left_out=count_reasons(read_parquet(paths.left_out)),
         models=models,
         feature_sets=feature_sets,
         seeds=params.seeds,

@@ -37,7 +37,8 @@ class Crawled:
     """user, photo, tags (distinct, at least one), and time or split where the source has them; sorted by user
     and photo."""
     left_out: pl.DataFrame
-    """user, photo (null where unknown), reason, and detail where the source has it; sorted."""
+    """user, photo (null where unknown), reason, and detail and rows (1 where it is lacking) where the source has them;
+    sorted."""
 
 
 @dataclass(frozen=True)

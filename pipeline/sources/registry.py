@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from pipeline.sources.base import Source
+from pipeline.sources.corpus.source import CorpusSource
 from pipeline.sources.folder.source import FolderSource
 from pipeline.sources.nus_wide.source import NusWideSource
 from pipeline.sources.sample.source import SampleSource
@@ -10,7 +11,8 @@ from pipeline.sources.table.source import TableSource
 
 SOURCES: Mapping[str, type[Source]] = {
     "sample": SampleSource,
-    "table": TableSource,
     "nus-wide": NusWideSource,
+    "corpus": CorpusSource,
+    "table": TableSource,
     "folder": FolderSource,
 }

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from pipeline.data import shards
-from pipeline.data.schema import DETAIL, LEFT_OUT_TYPES, PHOTO, POST, POST_TYPES, SPLIT, TAGS, TIME, USER
+from pipeline.data.schema import DETAIL, LEFT_OUT_TYPES, PHOTO, POST, POST_TYPES, ROWS, SPLIT, TAGS, TIME, USER
 from pipeline.data.shards import packed
 from pipeline.errors import InputError
 from pipeline.files import write_parquet
@@ -62,6 +62,7 @@ def test_what_was_left_out_says_why(example, tmp_path):
     crawled = crawl(example, tmp_path)
     left_out, types = crawled.left_out, dict(crawled.left_out.schema)
     assert types.pop(DETAIL, pl.String) == pl.String
+    assert types.pop(ROWS, pl.Int64) == pl.Int64
     assert types == LEFT_OUT_TYPES
     assert left_out.equals(left_out.sort(left_out.columns))
     assert left_out.drop(USER, PHOTO).null_count().sum_horizontal().sum() == 0

@@ -9,13 +9,15 @@ from PIL import Image
 
 from pipeline.keywords.metadata import FLAT
 from pipeline.sources.base import Source
+from pipeline.sources.corpus.source import CorpusSource
 from pipeline.sources.folder.source import FolderSource
 from pipeline.sources.nus_wide.source import NusWideSource
 from pipeline.sources.sample.source import SampleSource
 from pipeline.sources.table.source import TableSource
+from tests.support.corpus_files import CORPUS, write_yfcc, yfcc_row
 from tests.support.fake_flickr import FakePhoto, jpeg, serving
 from tests.support.keyword_files import subject, write_photo
-from tests.support.nus_wide_folder import configured, write_lists
+from tests.support.nus_wide_folder import QUICK, configured, write_lists
 
 TABLE = {
     "files": ["posts.csv"],
@@ -112,10 +114,33 @@ def folder(data: Path) -> Iterator[Example]:
     yield Example(FolderSource.model_validate(FOLDER | {"user": {"kind": "first-folder"}}), spoil)
 
 
+@contextmanager
+def corpus(data: Path) -> Iterator[Example]:
+    photos = {number: FakePhoto(f"{number % 3}@N00", ("sea", f"tag{number}"), jpeg(number)) for number in range(7, 14)}
+    photos |= {5: FakePhoto("1@N00", ("gone",), image=("404", "…"))}
+
+    def write() -> None:
+        rows = [yfcc_row(photo, made.owner, ",".join(made.tags)) for photo, made in photos.items()]
+        write_yfcc(
+            data / "yfcc100m_dataset.sql", [*rows, yfcc_row(4, "1@N00", ""), yfcc_row(3, "1@N00", "x", marker=1)]
+        )
+
+    def spoil() -> None:
+        for photo in photos:
+            photos[photo] = FakePhoto("1@N00", (), image=("404", "…"))
+        write()
+
+    write()
+    with serving(photos) as fake:
+        hosts = {"api_url": fake.api_url, "photo_url": fake.photo_url}
+        yield Example(CorpusSource.model_validate(CORPUS | QUICK | hosts | {"photos": "flickr"}), spoil)
+
+
 EXAMPLES: Mapping[str, Callable[[Path], AbstractContextManager[Example]]] = {
     "sample": sample,
     "table": table,
     "nus-wide": nus_wide,
     "folder": folder,
+    "corpus": corpus,
 }
 """An example of each source, by its name, in a folder of data."""

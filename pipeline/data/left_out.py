@@ -1,0 +1,12 @@
+"""Counts of the rows that sources leave out."""
+
+import polars as pl
+
+from pipeline.data.schema import REASON, ROWS
+
+
+def count_reasons(left_out: pl.DataFrame) -> dict[str, int]:
+    """Counts what each reason left out, the most frequent first; a row may stand for many (ROWS)."""
+    number = pl.col(ROWS).sum() if ROWS in left_out.columns else pl.len()
+    counts = left_out.group_by(REASON).agg(number.alias(ROWS)).sort(ROWS, REASON, descending=[True, False])
+    return dict(counts.iter_rows())
