@@ -1,5 +1,6 @@
 """The cells of a table that matter: wanted columns found by their names, as text, lists of text, or dates."""
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
@@ -33,6 +34,8 @@ LINE = "line"
 CHUNK = 50_000
 """Rows that become columns at once."""
 
+log = logging.getLogger(__name__)
+
 Wanted = Mapping[str, tuple[str, str]]
 """For each column of the result: the setting that names the table's column, and that name."""
 
@@ -51,9 +54,9 @@ def read_cells(
         case Form.SPREADSHEET:
             names, rows = _with_header(path, read_spreadsheet(path), columns, wanted)
         case Form.JSON_LINES:
-            names, rows = read_json_lines(path, encoding or recognise_encoding(path))
+            names, rows = read_json_lines(path, encoding or _encoding(path))
         case Form.TEXT:
-            encoding = encoding or recognise_encoding(path)
+            encoding = encoding or _encoding(path)
             delimiter = delimiter or _fitting_delimiter(path, wanted, encoding, quoted, columns)
             names, rows = _with_header(path, read_rows(path, Dialect(encoding, delimiter, quoted)), columns, wanted)
             if len(names) == 1:
@@ -101,6 +104,13 @@ def _with_header(
             "columns", f"names {len(columns)} columns, but {path}, line {line} has {len(values)} values."
         )
     return columns, chain([first], rows)
+
+
+def _encoding(path: Path) -> str:
+    encoding, example = recognise_encoding(path)
+    if example is not None:
+        log.warning("%s is not UTF-8; it is read as %s, which gives %r.", path, encoding, example)
+    return encoding
 
 
 def _fitting_delimiter(path: Path, wanted: Wanted, encoding: str, quoted: bool, columns: list[str] | None) -> str:

@@ -2,7 +2,7 @@
 
 import codecs
 import gzip
-import logging
+import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,8 +27,6 @@ OTHERS = ("cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp932", "
 BLOCK = 1 << 20
 """Bytes that are read at once."""
 
-log = logging.getLogger(__name__)
-
 
 @contextmanager
 def open_bytes(path: Path) -> Iterator[BinaryIO]:
@@ -42,20 +40,20 @@ def open_bytes(path: Path) -> Iterator[BinaryIO]:
             raise InputError(f"{path} is compressed, and broken ({error}): get it once more.") from None
 
 
-def recognise_encoding(path: Path) -> str:
+def recognise_encoding(path: Path) -> tuple[str, str | None]:
     """Recognises the encoding of a text file: by its mark, else UTF-8 if all of it is, else by its letters.
 
-    A guess by letters is logged with an example. Raises InputError for a file of UTF-8 with broken places, and for
-    bytes that are text in no encoding.
+    Returns the encoding and, where it is a guess by letters, a word as it reads. Raises InputError for a file of UTF-8
+    with broken places, and for bytes that are text in no encoding.
     """
     decoder = codecs.getincrementaldecoder("utf-8")()
     with open_bytes(path) as file:
         block = file.read(BLOCK)
         for mark, encoding in MARKS:
             if block.startswith(mark):
-                return encoding
+                return encoding, None
         if block.count(0) > len(block) // 4:  # Every other byte of western text in UTF-16 is zero.
-            return "utf-16-le" if block[1:2] == b"\0" else "utf-16-be"
+            return ("utf-16-le" if block[1:2] == b"\0" else "utf-16-be"), None
         try:
             while block:
                 decoder.decode(block)
@@ -63,11 +61,11 @@ def recognise_encoding(path: Path) -> str:
             decoder.decode(b"", final=True)
         except UnicodeDecodeError:
             return _guess(path)
-    return "utf-8"
+    return "utf-8", None
 
 
-def _guess(path: Path) -> str:
-    """Guesses the encoding of a text that is not UTF-8."""
+def _guess(path: Path) -> tuple[str, str]:
+    """Guesses the encoding of a text that is not UTF-8; returns it, and a word as it reads."""
     from charset_normalizer import from_bytes
 
     with open_bytes(path) as file:
@@ -83,9 +81,8 @@ def _guess(path: Path) -> str:
     equal = [each for each in matches if (each.chaos, each.coherence) == (best.chaos, best.coherence)]
     usual = any(USUAL in each.could_be_from_charset for each in equal) and _is_prose(sample.decode(USUAL, "replace"))
     encoding = USUAL if usual else best.encoding
-    example = next(word for word in sample.decode(encoding, "replace").split() if not word.isascii())
-    log.warning("%s is not UTF-8; it is read as %s, which gives %r.", path, encoding, example[:60])
-    return encoding
+    words = re.findall(r"\w+", sample.decode(encoding, "replace"))
+    return encoding, next((word for word in words if not word.isascii()), "")[:60]
 
 
 def _is_prose(text: str) -> bool:

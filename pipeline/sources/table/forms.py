@@ -93,6 +93,12 @@ def read_parquet_columns(path: Path, columns: list[str], rows: int | None = None
         raise unreadable(path, error) from None
 
 
+def count_parquet_rows(path: Path) -> int:
+    """Counts the rows of a Parquet file."""
+    with path.open("rb") as file:
+        return pl.scan_parquet(file).select(pl.len()).collect().item()
+
+
 def unreadable(path: Path, error: Exception) -> InputError:
     """Returns the error for a file that is damaged, or of a form that its content only seems to have."""
     return InputError(f"{path} cannot be read ({one_line(error)[:200]}): mend it, or save it as CSV in UTF-8.")

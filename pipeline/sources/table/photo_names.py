@@ -60,6 +60,31 @@ def find_photos(names: Collection[str], files: Iterable[str]) -> FoundPhotos:
     return FoundPhotos(ids, found, reasons)
 
 
+def find_root(names: Collection[str], files: Iterable[str]) -> str | None:
+    """Finds the folder in which most of the tidy names are files, among the paths of files; None when there is none.
+
+    Only the ends of absolute names count, because they may be those of another machine.
+    """
+    wanted = set()
+    for name in names:
+        ends = _ends(name) if ABSOLUTE.match(name) else [name]
+        wanted.update(_fold_suffix(PurePosixPath(end)) for end in ends if end)
+    roots = Counter()
+    for file in files:
+        path = _fold_suffix(PurePosixPath(unicodedata.normalize("NFC", file)))
+        for end in _ends(path):
+            if end in wanted or end.rpartition(".")[0] in wanted:
+                # The folder is spelled as the file system does.
+                roots["/".join(file.split("/")[: -1 - end.count("/")]) or "."] += 1
+    return max(roots, key=lambda root: (roots[root], len(root)), default=None)
+
+
+def _ends(path: str) -> list[str]:
+    """Lists the ends of a path, the shortest first."""
+    parts = path.split("/")
+    return ["/".join(parts[start:]) for start in reversed(range(len(parts)))]
+
+
 def _fold_suffix(path: PurePosixPath) -> str:
     return str(path.with_suffix(path.suffix.lower()))
 
@@ -70,4 +95,4 @@ def _common_root(names: Iterable[str], exact: Collection[str]) -> str | None:
     for name in names:
         parts = name.split("/")
         roots.update("/".join(parts[:cut]) + "/" for cut in range(1, len(parts)) if "/".join(parts[cut:]) in exact)
-    return max(roots, key=lambda root: (roots[root], -len(root)), default=None)
+    return max(roots, key=lambda root: (roots[root], len(root)), default=None)

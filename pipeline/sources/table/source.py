@@ -1,20 +1,28 @@
 """A table of your own: files of posts, with users, photos and tags, and a folder of photos."""
 
-from typing import ClassVar
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
 
 import polars as pl
 
 from pipeline.data.schema import DETAIL, PHOTO, REASON
-from pipeline.sources.base import Crawled, CrawlTask, Source
+from pipeline.sources.base import Crawled, CrawlTask, Recognised, Source
 from pipeline.sources.photo_files import pack_folder
 from pipeline.sources.table.config import TableSettings
 from pipeline.sources.table.posts import leave_out, read_table
+from pipeline.sources.table.recognise import recognise_table
 
 
 class TableSource(TableSettings, Source):
     """A table of your own: files of posts, and a folder of photos."""
 
     reads_files: ClassVar[bool] = True
+
+    @classmethod
+    def recognise(cls, path: Path, given: Mapping[str, Any]) -> Recognised | None:
+        """Recognises a table, or a folder with one and perhaps photos, see `Source.recognise`."""
+        return recognise_table(path, given)
 
     def read_posts(self, task: CrawlTask) -> Crawled:
         """Reads the posts whose photos have a file, see `read_table`."""

@@ -20,6 +20,8 @@ TOLERATED = 0.01
 
 LIST_MARKS = r"""^(["{]|\[["'])|["']\]$"""
 """Marks of lists and quotations at the ends of a tag, where they were not understood as such."""
+OBJECT = r"""^(\{|\[['"\d\[{])"""
+"""The beginning of an object or list within a list."""
 ENTITY = r"&#?\w+;"
 """A character as HTML spells it, whose semicolon separates nothing."""
 
@@ -31,8 +33,9 @@ def split_tags(cells: pl.Series, separator: str | None, lines: pl.Series, path: 
     A tag is doubtful that shows another separator, or is longer than LONGEST. Raises SettingError when more rows than
     TOLERATED have such a tag, or when no cell has the separator and most have another.
     """
-    lists = cells if cells.dtype == pl.List else _parsed_lists(cells, lines, path)
+    lists = cells if cells.dtype == pl.List else parsed_lists(cells)
     if lists is not None:
+        _check_elements(lists, lines, path)
         none = pl.Series([None], dtype=pl.String)
         return lists, none.new_from_index(0, len(lists))
     _check_line_breaks(cells, separator, lines, path)
@@ -57,7 +60,18 @@ def clean_tags(tags: pl.Expr, lowercase: bool) -> pl.Expr:
     return case_folded(clean) if lowercase else clean
 
 
-def _parsed_lists(cells: pl.Series, lines: pl.Series, path: Path) -> pl.Series | None:
+def split_sample(cells: pl.Series, separator: str | None, count: int = 3) -> list[str]:
+    """Shows how some cells with several tags are split, in words."""
+    shown = []
+    for cell in cells.drop_nulls().unique(maintain_order=True):
+        tags = cell if isinstance(cell, list | pl.Series) else _parse(cell) or cell.split(separator or "\0")
+        tags = [str(tag).strip() for tag in tags if str(tag).strip()]
+        if len(tags) > 1 and len(shown) < count:
+            shown.append(f"{quote(str(cell))} gives {' | '.join(tags[:6])}{' | …' if len(tags) > 6 else ''}")
+    return shown
+
+
+def parsed_lists(cells: pl.Series) -> pl.Series | None:
     """Parses cells that all are lists, as JSON or Python spell them; returns None when they are not."""
     filled = cells.drop_nulls()
     if filled.is_empty() or not filled.str.contains(r"(?s)^\s*\[.*\]\s*$").all():
@@ -65,10 +79,6 @@ def _parsed_lists(cells: pl.Series, lines: pl.Series, path: Path) -> pl.Series |
     parsed = [None if cell is None else _parse(cell) for cell in cells]
     if any(found is None and cell is not None for cell, found in zip(cells, parsed, strict=True)):
         return None
-    for line, found in zip(lines, parsed, strict=True):
-        for element in found or ():
-            if not isinstance(element, str | int | float | None):
-                raise InputError(f"{path}, line {line} has {quote(str(element))} among its tags, which is no text.")
     texts = [None if found is None else [str(each) for each in found if each is not None] for found in parsed]
     return pl.Series(cells.name, texts, pl.List(pl.String))
 
@@ -82,6 +92,15 @@ def _parse(cell: str) -> Sequence | None:
         if isinstance(found, list):
             return found
     return None
+
+
+def _check_elements(lists: pl.Series, lines: pl.Series, path: Path) -> None:
+    """Raises InputError for lists that hold objects or lists, which by now are the text of those."""
+    element = pl.element()
+    objects = pl.select(lists.list.eval(element.filter(element.str.contains(OBJECT))).list.first()).to_series()
+    if objects.count():
+        row = objects.is_not_null().arg_max()
+        raise InputError(f"{path}, line {lines[row]} has {quote(objects[row])} among its tags, which is no text.")
 
 
 def _check_line_breaks(cells: pl.Series, separator: str | None, lines: pl.Series, path: Path) -> None:

@@ -1,0 +1,201 @@
+"""Guesses of what the columns of a table hold: by their usual names first, then by their values."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any
+
+import polars as pl
+
+from pipeline.data.schema import PHOTO, SPLIT, TAGS, TEST, TIME, TRAIN, USER
+from pipeline.errors import InputError, SettingError
+from pipeline.sources.table.columns import columns_of
+from pipeline.sources.table.preview import Preview
+from pipeline.sources.table.rows import MISSING
+from pipeline.sources.table.tags import parsed_lists
+from pipeline.sources.table.times import to_milliseconds
+
+STRONG = (";", "|", "\n", ",")
+"""Separators that are chosen where a tenth of the cells have them, the first of those with as many."""
+PHOTO_SUFFIXES = {".avif", ".bmp", ".gif", ".heic", ".heif", ".jfif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+"""Suffixes of image files."""
+FILES = 0.5
+"""The share of values that are files from which on a column names photos."""
+UNIQUE = 0.9
+"""The share of different values from which on a column may name photos."""
+REPEATED = 0.7
+"""The share of different tags up to which a column may hold tags: words come again."""
+
+Found = Callable[[Sequence[str]], float]
+"""A function that returns the share of names that are files of a folder."""
+
+
+@dataclass
+class Guess:
+    """What the columns of a table hold."""
+
+    preview: Preview
+    """The table."""
+    settings: dict[str, Any] = field(default_factory=dict)
+    """The columns and the separator, by the names of the settings."""
+    named_user: bool = False
+    """True when a column has a usual name of users."""
+    sentences: list[str] = field(default_factory=list)
+    """Sentences on what was guessed from values, and what is not read."""
+
+
+def guess(preview: Preview, given: Mapping[str, Any], found: Found) -> Guess:
+    """Guesses what the columns of a table hold; those in `given` are known.
+
+    Raises SettingError, which names the setting to state, where neither names nor values tell photos or tags.
+    """
+    result = Guess(preview)
+    left = {name: _text(preview.sample[name]) for name in preview.names if name in preview.sample.columns}
+
+    def take(role: str, choose: Callable[[], str | list[str] | None]) -> None:
+        chosen = given[role] if role in given else choose()
+        result.settings[role] = chosen
+        for name in [chosen] if isinstance(chosen, str) else chosen or []:
+            left.pop(name, None)
+
+    take(PHOTO, lambda: _photo(preview, left, found))
+    take(TAGS, lambda: _tags(preview, left))
+    result.named_user = bool(columns_of(USER, list(left)))
+    take(USER, lambda: _user(preview, left))
+    take(TIME, lambda: _time(left, result.sentences))
+    take(SPLIT, lambda: _split(left))
+    tags = result.settings[TAGS]
+    cells = preview.sample[tags if isinstance(tags, str) else tags[0]]
+    photos = preview.sample[result.settings[PHOTO]]
+    one_tag_rows = photos.n_unique() * 1.5 < photos.count()
+    separator = given["separator"] if "separator" in given else recognise_separator(cells, one_tag_rows)
+    result.settings["separator"] = separator
+    return result
+
+
+def recognise_separator(cells: pl.Series, one_tag_rows: bool) -> str | None:
+    """Recognises the text between the tags of a cell: None for lists, and where a cell has one tag.
+
+    one_tag_rows: True when photos stand in several rows each, so that a blank is part of a tag.
+    """
+    cells = _text(cells).drop_nulls()
+    if cells.is_empty() or cells.dtype != pl.String or parsed_lists(cells) is not None:
+        return None
+    counts = {each: cells.str.contains(each, literal=True).sum() for each in STRONG}
+    likely = max(STRONG, key=counts.__getitem__)
+    if counts[likely] * 10 >= len(cells):
+        return likely
+    return " " if not one_tag_rows and cells.str.contains(" ").any() else None
+
+
+def _text(values: pl.Series) -> pl.Series:
+    """Returns a column as text where it can be, with nulls where a value is missing."""
+    if values.dtype.is_nested() or values.dtype == pl.Binary:
+        return values
+    text = values.cast(pl.String)
+    return text.set(text.str.strip_chars().str.to_lowercase().is_in(MISSING), None)
+
+
+def _is_text(values: pl.Series) -> bool:
+    return values.dtype == pl.String and values.count() > 0
+
+
+def _photo(preview: Preview, left: Mapping[str, pl.Series], found: Found) -> str:
+    """Chooses the column whose values are files, else by name, else by suffixes, else the one without repetitions."""
+    named = [name for name in columns_of(PHOTO, list(left)) if not left[name].dtype.is_nested()]
+    texts = {name: values.drop_nulls() for name, values in left.items() if _is_text(values)}
+    for name in dict.fromkeys([*named, *texts]):
+        if name in texts and found(texts[name].unique(maintain_order=True).to_list()) >= FILES:
+            return name
+    if named:
+        return named[0]
+    with_suffix = [name for name, values in texts.items() if values.map_elements(_has_suffix, pl.Boolean).mean() > 0.5]
+    unique = [
+        name
+        for name, values in texts.items()
+        if values.n_unique() >= UNIQUE * len(values) and not _holds_tags(values) and _milliseconds(values) is None
+    ]
+    return _only(PHOTO, with_suffix or unique, preview)
+
+
+def _tags(preview: Preview, left: Mapping[str, pl.Series]) -> str | list[str]:
+    """Chooses all columns with usual names of tags, else the one that holds lists or words that come again."""
+    named = columns_of(TAGS, list(left))
+    if named:
+        whole = [name for name in preview.names if name in named]
+        return whole[0] if len(whole) == 1 else whole
+    lists = [name for name, values in left.items() if isinstance(values.dtype, pl.List | pl.Array)]
+    return _only(TAGS, lists or [name for name, values in left.items() if _holds_tags(values)], preview)
+
+
+def _holds_tags(values: pl.Series) -> bool:
+    """Decides whether most cells hold several words, of which many come again."""
+    if not _is_text(values) or _milliseconds(values) is not None:
+        return False
+    separator = recognise_separator(values, one_tag_rows=False)
+    lists = parsed_lists(values.drop_nulls())
+    tags = lists if lists is not None else values.drop_nulls().str.split(separator) if separator else None
+    if tags is None or (tags.list.len() > 1).sum() * 2 < len(tags):
+        return False
+    words = tags.explode().str.strip_chars()
+    return words.n_unique() <= REPEATED * len(words)
+
+
+def _user(preview: Preview, left: Mapping[str, pl.Series]) -> str | None:
+    """Chooses the column with a usual name, or in a table without a header the one whose values come again."""
+    named = [name for name in columns_of(USER, list(left)) if not left[name].dtype.is_nested()]
+    if named:
+        return named[0]
+    if not preview.settings.get("columns"):
+        return None
+    repeated = [
+        name
+        for name, values in left.items()
+        if 1 < values.n_unique() <= len(values) / 2 and set(values) - {TRAIN, TEST} and _milliseconds(values) is None
+    ]
+    return _only(USER, repeated, preview) if repeated else None
+
+
+def _time(left: Mapping[str, pl.Series], sentences: list[str]) -> str | None:
+    named = columns_of(TIME, list(left))
+    for name in named:
+        if (times := _milliseconds(left[name])) is not None and times.count():
+            return name
+    if named and left[named[0]].count():
+        example = left[named[0]].drop_nulls()[0]
+        sentences.append(f"Times are not read: {str(example)[:40]!r} in {named[0]!r} is none that is understood.")
+    return None
+
+
+def _split(left: Mapping[str, pl.Series]) -> str | None:
+    halves = (name for name in columns_of(SPLIT, list(left)) if set(left[name]) == {TRAIN, TEST})
+    return next(halves, None)
+
+
+def _milliseconds(values: pl.Series) -> pl.Series | None:
+    """Converts values to times; returns None where they are none."""
+    if values.dtype.is_nested():
+        return None
+    try:
+        return to_milliseconds(values, pl.Series(range(len(values))), PurePosixPath())
+    except InputError:
+        return None
+
+
+def _has_suffix(name: str) -> bool:
+    return PurePosixPath(name.strip().lower()).suffix in PHOTO_SUFFIXES
+
+
+def _only(role: str, candidates: Sequence[str], preview: Preview) -> str:
+    """Returns the only candidate, or raises SettingError."""
+    if len(candidates) == 1:
+        return candidates[0]
+    if preview.settings.get("columns"):
+        raise SettingError(
+            "columns",
+            f"must be stated, such as [{USER}, {PHOTO}, {TAGS}]: {preview.path} has no header, and its values do not "
+            "show which column is which.",
+        )
+    between = "several columns could be it" if candidates else "no column shows it"
+    listed = ", ".join(candidates or preview.names)
+    raise SettingError(role, f"must be stated: {between} in {preview.path} ({listed}).")

@@ -1,0 +1,140 @@
+"""Recognition of someone's table: the files, their form, what the columns hold, and where the photos are."""
+
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from pipeline.data.schema import PHOTO, SPLIT, TAGS, TEST, TIME, TRAIN, USER
+from pipeline.errors import InputError, SettingError
+from pipeline.sources.base import Recognised
+from pipeline.sources.photo_files import list_files
+from pipeline.sources.table.forms import is_table
+from pipeline.sources.table.guess import Guess, guess
+from pipeline.sources.table.photo_names import find_photos, find_root, tidy
+from pipeline.sources.table.preview import preview
+from pipeline.sources.table.tags import split_sample
+
+PLAIN = {"columns": None, "encoding": None, "delimiter": None, "quoted": True}
+"""How files are read, where their form does not say otherwise."""
+MOST_FILES = 500_000
+"""Files of a folder that are looked at, at most."""
+MANY = 1000
+"""Other files in a folder from which on they are worth a sentence: all are read to see whether one changed."""
+NAMES = 300
+"""Names of photos that are looked for."""
+IN_WORDS = {",": "a comma", ";": "a semicolon", "|": "a bar", " ": "a blank", "\t": "a tab", "\n": "a line break"}
+"""Separators in words."""
+
+
+class Photos:
+    """The files of a folder, among which names of photos are found."""
+
+    def __init__(self, folder: Path, stated: str | None):
+        self.folder, self.stated = folder, stated
+        self.files = list(islice(list_files(folder), MOST_FILES))
+
+    def find(self, names: Sequence[str]) -> tuple[str, float]:
+        """Finds the sub-folder in which most names are files; returns it, and their share."""
+        names = [tidy(name) for name in names[:NAMES]]
+        root = self.stated if self.stated is not None else find_root(names, self.files)
+        if root is None or not names:
+            return ".", 0.0
+        inside = "" if root == "." else f"{root}/"
+        files = [file.removeprefix(inside) for file in self.files if file.startswith(inside)]
+        return root, len(find_photos(names, files).ids) / len(set(names))
+
+
+def recognise_table(path: Path, given: Mapping[str, Any]) -> Recognised | None:
+    """Recognises a table, or a folder with one and perhaps photos; see `Source.recognise`."""
+    folder = path if path.is_dir() else path.parent
+    stated = [folder / name for name in given.get("files", ())]
+    paths = stated or ([path] if path.is_file() else sorted(folder.iterdir()))
+    tables = [each for each in paths if is_table(each) and not each.name.startswith(".")]
+    if not tables:
+        return None
+    photos = Photos(folder, given.get("photos"))
+    guesses = _posts(tables, given, photos, sure=path.is_file() or bool(stated))
+    if not guesses:
+        return None
+    chosen, halves = _chosen(guesses, path, given)
+    first = chosen[0]
+    names = first.preview.sample[first.settings[PHOTO]].drop_nulls().unique(maintain_order=True).to_list()
+    root, share = photos.find([str(name) for name in names])
+    has_photos = share > 0 and given.get("photos", root) is not None
+    settings = PLAIN | dict(first.preview.settings) | first.settings | halves
+    if len({each.preview.settings.get("encoding") for each in chosen}) > 1:
+        settings["encoding"] = None
+    settings |= {"photos": root if has_photos else None} | dict(given)
+    files = [] if has_photos else [folder / name for name in (*settings["files"], *settings["test_files"])]
+    others = len(photos.files) - len(chosen) - round(share * first.preview.count)
+    alone = {file.name for file in files} >= {each.name for each in folder.iterdir()}
+    sentences = [sentence for each in chosen for sentence in each.preview.sentences]
+    sentences += [_columns(settings), _separator(first, settings), *first.sentences, _photos(root, share, folder)]
+    if has_photos and others > MANY:
+        sentences.append(f"{folder} holds some {others:,} other files, which are watched for changes as well.")
+    return Recognised(folder, settings, sentences, () if alone else files, has_photos)
+
+
+def _posts(tables: Sequence[Path], given: Mapping[str, Any], photos: Photos, sure: bool) -> list[Guess]:
+    """Guesses the columns of each table; those that hold no posts are passed over, unless they surely are meant."""
+    guesses = []
+    for table in tables:
+        try:
+            if seen := preview(table, given):
+                guesses.append(guess(seen, given, lambda names: photos.find(names)[1]))
+            elif sure:
+                raise SettingError("delimiter", f"must be stated: nothing usual splits the rows of {table}.")
+        except InputError:
+            if sure:
+                raise
+    return guesses
+
+
+def _chosen(guesses: Sequence[Guess], path: Path, given: Mapping[str, Any]) -> tuple[list[Guess], dict[str, list[str]]]:
+    """Chooses the tables with posts: those that name users, if any do; alike, or halves of a given split.
+
+    Returns them with the settings of files. Raises SettingError where they differ.
+    """
+    chosen = [each for each in guesses if each.named_user] or list(guesses)
+    if any(_read_as(each) != _read_as(chosen[0]) for each in chosen):
+        listed = " and ".join(each.preview.path.name for each in chosen)
+        raise SettingError("files", f"must be stated: {listed} in {path} hold posts, in different forms.")
+    names = [each.preview.path.name for each in chosen]
+    halves = {half: [name for name in names if half in name.lower()] for half in (TRAIN, TEST)}
+    if (
+        len(names) > 1
+        and sorted(halves[TRAIN] + halves[TEST]) == names
+        and all(halves.values())
+        and "files" not in given
+    ):
+        return chosen, {"files": halves[TRAIN], "test_files": halves[TEST]}
+    return chosen, {"files": names, "test_files": []}
+
+
+def _read_as(table: Guess) -> dict[str, Any]:
+    """Returns the settings that files of one table share; an encoding can be recognised for each."""
+    return {**table.preview.settings, **table.settings, "encoding": None}
+
+
+def _columns(settings: Mapping[str, Any]) -> str:
+    tags = settings[TAGS] if isinstance(settings[TAGS], str) else ", ".join(settings[TAGS])
+    columns = {USER: settings[USER], PHOTO: settings[PHOTO], TAGS: tags, TIME: settings[TIME], SPLIT: settings[SPLIT]}
+    listed = ", ".join(f"{role} from {name!r}" for role, name in columns.items() if name)
+    return f"Columns: {listed}." + ("" if settings[USER] else " No column names users: all posts are of one.")
+
+
+def _separator(first: Guess, settings: Mapping[str, Any]) -> str:
+    """Says what separates tags, with examples."""
+    column = settings[TAGS] if isinstance(settings[TAGS], str) else settings[TAGS][0]
+    examples = split_sample(first.preview.sample[column], settings["separator"])
+    if settings["separator"] is None:
+        return "A cell has one tag, or a list of some" + (f": {'; '.join(examples)}." if examples else ".")
+    separator = IN_WORDS.get(settings["separator"], repr(settings["separator"]))
+    return f"Tags are separated by {separator}: {'; '.join(examples)}."
+
+
+def _photos(root: str, share: float, folder: Path) -> str:
+    if not share:
+        return f"None of the photos lies in {folder}: tags alone can be learned."
+    return f"{share:.0%} of the names looked for are photos in {folder / root}."

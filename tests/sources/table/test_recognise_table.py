@@ -1,0 +1,258 @@
+"""Recognising someone's table: form, columns, separator and photos, from the content; what cannot be told is asked."""
+
+import gzip
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+from PIL import Image
+
+from pipeline.errors import InputError, SettingError
+from pipeline.sources.base import CrawlTask, Recognised
+from pipeline.sources.table.source import TableSource
+from tests.support.source_examples import TABLE
+from tests.support.tables import write_spreadsheet
+
+TAGS = ["sea; new york", "sun", "sea; dog; sun", "", "dog; sea", "cat; sun", "sea; sky", "sky; sun"]
+USERS = ["ann", "ann", "bob", "bob", "cem", "cem", "ann", "bob"]
+PHOTOS = [f"{number}.jpg" for number in range(8)]
+
+
+def rows(*columns: list, delimiter: str = ",") -> str:
+    return "".join(delimiter.join(map(str, row)) + "\n" for row in zip(*columns, strict=True))
+
+
+def write_photos(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (40, 40)).save(folder / name, "JPEG")
+
+
+def recognised(path: Path, **given: object) -> Recognised:
+    found = TableSource.recognise(path, given)
+    assert found is not None
+    assert all(sentence.endswith(".") and "\n" not in sentence for sentence in found.sentences)
+    return found
+
+
+def posts_of(found: Recognised) -> list[tuple]:
+    """The posts that are read with the recognised settings."""
+    source = TableSource.model_validate(TABLE | found.settings)
+    return source.read_posts(CrawlTask(found.folder, Path(), Path())).posts.rows()
+
+
+def expect(found: Recognised, **settings: object) -> None:
+    assert {name: found.settings[name] for name in settings} == settings
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "user,photo,tags",
+        "owner_id,image,keywords",
+        "Fotograf,Datei,Schlagwörter",
+        "Auteur,Fichier,Mots-clés",
+        "用户,文件名,标签",
+    ],
+)
+def test_columns_are_found_by_their_usual_names(tmp_path, header):
+    user, photo, tags = header.split(",")
+    (tmp_path / "posts.csv").write_text(f"{photo},{tags},{user}\n" + rows(PHOTOS, TAGS, USERS))
+    found = recognised(tmp_path / "posts.csv")
+    expect(found, user=user, photo=photo, tags=tags, separator=";", photos=None, columns=None, time=None)
+    assert (found.folder, list(found.files), found.photos) == (tmp_path, [], False)
+    assert posts_of(found)[0] == ("ann", "0.jpg", ["new york", "sea"])
+    assert "posts.csv: 8 rows, UTF-8, columns separated by commas." in found.sentences
+    assert any("'sea; new york' gives sea | new york; 'sea; dog; sun' gives" in each for each in found.sentences)
+
+
+@pytest.mark.parametrize(
+    ("file", "delimiter", "encoding"),
+    [
+        ("posts.csv", ";", "cp1252"),
+        ("posts.TXT", "\t", "utf-16"),
+        ("posts.tsv", "|", "utf-8"),
+        ("p.csv.gz", ",", "utf-8"),
+    ],
+)
+def test_form_and_encoding_are_found_by_content(tmp_path, file, delimiter, encoding):
+    text = rows(["photo", *PHOTOS], ["tags", "café bar", *["sea sun"] * 7], delimiter=delimiter)
+    data = text.encode(encoding)
+    (tmp_path / file).write_bytes(gzip.compress(data) if file.endswith(".gz") else data)
+    found = recognised(tmp_path / file)
+    expect(found, delimiter=delimiter, encoding=encoding, user=None, separator=" ")
+    assert posts_of(found)[0] == ("me", "0.jpg", ["bar", "café"])
+    assert any("No column names users" in sentence for sentence in found.sentences)
+    assert encoding != "cp1252" or any("reads 'café'" in sentence for sentence in found.sentences)
+
+
+def test_columns_without_a_header_are_found_by_values(tmp_path):
+    times = [f"2017:08:2{number} 12:30:00" for number in range(8)]
+    (tmp_path / "posts.csv").write_text(rows(times, PHOTOS, USERS, TAGS))
+    found = recognised(tmp_path / "posts.csv")
+    columns = [f"column {number}" for number in range(1, 5)]
+    expect(found, columns=columns, photo="column 2", user="column 3", tags="column 4", separator=";")
+    assert posts_of(found)[0] == ("ann", "0.jpg", ["new york", "sea"])
+
+
+def test_columns_that_nothing_shows_are_asked_for(tmp_path):
+    """Numbers alone, as in public folksonomies."""
+    path = tmp_path / "posts.tsv"
+    path.write_text("".join(f"{number % 3}\t{number % 5}\t{number % 4}\n" for number in range(30)))
+    with pytest.raises(SettingError, match=r"such as .user, photo, tags.*no header") as caught:
+        recognised(path)
+    assert caught.value.field == "columns"
+    found = recognised(path, columns=["user", "photo", "tags"])
+    expect(found, columns=["user", "photo", "tags"], user="user", photo="photo", tags="tags", separator=None)
+    assert len(posts_of(found)) == 15
+
+
+@pytest.mark.parametrize(("header", "field"), [("a,b", "photo"), ("photo,b", "tags")])
+def test_a_column_that_cannot_be_told_is_asked_for(tmp_path, header, field):
+    (tmp_path / "posts.csv").write_text(f"{header}\nx,y\nx,z\nx,y\n")
+    with pytest.raises(SettingError, match=r"must be stated: .*posts.csv \(") as caught:
+        recognised(tmp_path / "posts.csv")
+    assert caught.value.field == field
+
+
+def test_what_is_stated_is_not_guessed(tmp_path):
+    (tmp_path / "posts.csv").write_text("user,photo,tags,labels,who\n" + rows(USERS, PHOTOS, TAGS, TAGS, USERS))
+    expect(recognised(tmp_path), tags=["tags", "labels"], user="user", separator=";")
+    expect(recognised(tmp_path, tags="labels", user="who", separator=" "), tags="labels", user="who", separator=" ")
+
+
+@pytest.mark.parametrize(
+    ("cells", "separator"),
+    [
+        (["a, b", "c", "a"], ","),
+        (["Washington, DC;sea", "sun;sky", "sea"], ";"),
+        (["a b", "c", "b a"], " "),
+        (["sea", "sun", "sea"], None),
+        (['["a","b"]', '["c"]', "[]"], None),
+        (["Places|Italy, sea", "sea, sun", "sun"], ","),
+        (["a|b", "b|c", "c"], "|"),
+    ],
+)
+def test_the_separator_is_found(tmp_path, cells, separator):
+    (tmp_path / "posts.tsv").write_text("photo\ttags\n" + rows(["p", "q", "r"], cells, delimiter="\t"))
+    expect(recognised(tmp_path, quoted=False), separator=separator)
+
+
+def test_one_tag_a_row_may_have_blanks(tmp_path):
+    text = "user,photo,tag\n" + "u,p,new york\nu,p,sea\nu,q,new york\nu,q,blue sky\n"
+    (tmp_path / "posts.csv").write_text(text)
+    found = recognised(tmp_path)
+    expect(found, separator=None)
+    assert posts_of(found) == [("u", "p", ["new york", "sea"]), ("u", "q", ["blue sky", "new york"])]
+
+
+@pytest.mark.parametrize("root", [".", "photos", "export/2019 pictures"])
+def test_photos_are_found_below_the_folder(tmp_path, root):
+    write_photos(tmp_path / root, *PHOTOS[:6])
+    write_photos(tmp_path / "thumbnails", PHOTOS[0])
+    (tmp_path / "posts.csv").write_text("user,photo,tags\n" + rows(USERS, [f"./{p[:-4]}.JPG" for p in PHOTOS], TAGS))
+    found = recognised(tmp_path)
+    expect(found, photos=root)
+    assert (found.folder, list(found.files), found.photos) == (tmp_path, [], True)
+    assert [photo for _, photo, _ in posts_of(found)] == ["0.jpg", "1.jpg", "2.jpg", "4.jpg", "5.jpg"]
+    assert f"75% of the names looked for are photos in {tmp_path / root}." in found.sentences
+
+
+@pytest.mark.parametrize("prefix", ["", "/home/ann/Pictures/", "C:\\Pictures\\"])
+def test_names_may_be_paths(tmp_path, prefix):
+    names = [f"{2019 + number % 2}/{photo}" for number, photo in enumerate(PHOTOS)]
+    write_photos(tmp_path / "Pictures", *names)
+    (tmp_path / "posts.csv").write_text("user,photo,tags\n" + rows(USERS, [prefix + name for name in names], TAGS))
+    found = recognised(tmp_path / "posts.csv")
+    expect(found, photos="Pictures")
+    assert posts_of(found)[0][1] == "2019/0.jpg"
+
+
+def test_the_column_of_names_that_are_files_is_the_photo(tmp_path):
+    write_photos(tmp_path, *PHOTOS)
+    ids = range(100, 108)
+    (tmp_path / "posts.csv").write_text("photo_id,where,tags\n" + rows(ids, PHOTOS, TAGS))
+    expect(recognised(tmp_path), photo="where", photos=".")
+
+
+def test_without_photos_the_table_alone_counts_where_other_things_lie(tmp_path):
+    (tmp_path / "posts.csv").write_text("user,photo,tags\n" + rows(USERS, PHOTOS, TAGS))
+    (tmp_path / "music").mkdir()
+    found = recognised(tmp_path / "posts.csv")
+    assert list(found.files) == [tmp_path / "posts.csv"]
+    assert not found.photos
+
+
+def test_several_files_alike_are_one_table_and_halves_a_split(tmp_path):
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / name).write_text("user,photo,tags\n" + rows(USERS, [name + p for p in PHOTOS], TAGS))
+    (tmp_path / "README.txt").write_text("Posts, by year.\nNothing else.\n")
+    (tmp_path / ".hidden.csv").write_text("user,photo,tags\n")
+    expect(recognised(tmp_path), files=["a.csv", "b.csv"], test_files=[])
+    (tmp_path / "a.csv").rename(tmp_path / "x.train.csv")
+    (tmp_path / "b.csv").rename(tmp_path / "x.test.csv")
+    expect(recognised(tmp_path), files=["x.train.csv"], test_files=["x.test.csv"])
+
+
+def test_of_tables_that_differ_the_one_with_users_is_meant_or_it_is_asked(tmp_path):
+    (tmp_path / "photos.csv").write_text("photo,labels\n" + rows(PHOTOS, TAGS))
+    (tmp_path / "posts.csv").write_text("user,photo,tags\n" + rows(USERS, PHOTOS, TAGS))
+    expect(recognised(tmp_path), files=["posts.csv"])
+    (tmp_path / "more.csv").write_text("user,photo,labels\n" + rows(USERS, PHOTOS, TAGS))
+    with pytest.raises(SettingError, match=r"must be stated: more.csv and posts.csv") as caught:
+        recognised(tmp_path)
+    assert caught.value.field == "files"
+    expect(recognised(tmp_path, files=["more.csv"]), files=["more.csv"], tags="labels")
+
+
+def test_other_forms_are_recognised(tmp_path):
+    posts = pl.DataFrame({"user": USERS, "photo": range(8), "tags": [["a b", "c"]] * 8, "when": [1.5e9] * 8})
+    (tmp_path / "parquet").mkdir()
+    posts.write_parquet(tmp_path / "parquet/posts.parquet")
+    expect(recognised(tmp_path / "parquet"), separator=None, photo="photo", tags="tags", delimiter=None)
+    (tmp_path / "posts.jsonl").write_text("\n".join(json.dumps(row) for row in posts.to_dicts()))
+    assert posts_of(recognised(tmp_path / "posts.jsonl"))[0] == ("ann", "0", ["a b", "c"])
+    write_spreadsheet(tmp_path / "posts.xlsx", [["Datei", "Stichworte"], *zip(PHOTOS, TAGS, strict=True)])
+    expect(recognised(tmp_path / "posts.xlsx"), photo="Datei", tags="Stichworte", separator=";", user=None)
+
+
+def test_quotation_marks_that_are_text_are_recognised(tmp_path):
+    names = ['"a', 'b"c', "d", "e"]
+    (tmp_path / "posts.tsv").write_text("user\tphoto\ttags\n" + rows(names, PHOTOS[:4], ["x y"] * 4, delimiter="\t"))
+    expect(recognised(tmp_path), quoted=False)
+    (tmp_path / "posts.tsv").write_text('user\tphoto\ttags\nu\tp\t"x y\nu\tq\n')
+    with pytest.raises(SettingError, match="never closed"):
+        recognised(tmp_path / "posts.tsv")
+
+
+def test_times_that_are_not_understood_are_named(tmp_path):
+    (tmp_path / "posts.csv").write_text("user,photo,tags,date\n" + rows(USERS, PHOTOS, TAGS, ["8/21/2017"] * 8))
+    found = recognised(tmp_path)
+    expect(found, time=None)
+    assert any("'8/21/2017' in 'date'" in sentence for sentence in found.sentences)
+
+
+@pytest.mark.parametrize("text", ["", "one column\nof prose\n", "a,b\nc,d\n"])
+def test_a_folder_without_posts_is_another_sources(tmp_path, text):
+    write_photos(tmp_path, *PHOTOS)
+    assert TableSource.recognise(tmp_path, {}) is None
+    (tmp_path / "notes.txt").write_text(text)
+    assert TableSource.recognise(tmp_path, {}) is None
+    assert TableSource.recognise(tmp_path / PHOTOS[0], {}) is None
+    with pytest.raises(InputError):
+        TableSource.recognise(tmp_path / "notes.txt", {})
+
+
+@pytest.mark.real
+def test_real_tables(real_data):
+    expect(recognised(real_data), files=["posts.csv"], photos="photos", separator=" ", user="user")
+    dresden = recognised(real_data / "folksonomies/flickr-dresden.csv")
+    expect(dresden, user="user_guid", photo="guid", tags="hashtags", time="post_create_date", separator=";")
+    movielens = recognised(
+        real_data / "folksonomies",
+        files=["movielens-core3.train.tsv"],
+        test_files=["movielens-core3.test.tsv"],
+        columns=["user", "photo", "tags", "time"],
+    )
+    expect(movielens, separator=None, time="time", delimiter="\t")
