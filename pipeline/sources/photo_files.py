@@ -34,7 +34,7 @@ def pack_folder(
 
 
 def list_files(root: Path) -> Iterator[str]:
-    """Yields the paths of the files below a folder, in no order: real files and links to some, by names in UTF-8.
+    """Yields the paths of files below a folder, in no order: real files and links to files, named in UTF-8.
 
     Links to folders are not followed, and pipes, sockets and links that lead nowhere are no files.
     """
@@ -75,7 +75,7 @@ def _read(root: Path, files: Mapping[str, str], photo: str) -> bytes:
 
 
 def _locate(root: Path, name: str) -> Path:
-    """Finds the file of that name strictly inside `root`, which is a real path; it may be a link to a file."""
+    """Finds the file of that name strictly inside `root`, a real path; it may be a link to a file."""
     parts = PurePosixPath(name)
     if parts.is_absolute() or ".." in parts.parts or "\0" in name or not parts.name:
         raise PhotoError("unsafe name")

@@ -149,7 +149,7 @@ def _parquet_cells(path: Path, wanted: Wanted) -> pl.DataFrame:
 
 
 def _typed(values: pl.Series, key: str, field: str, path: Path) -> pl.Series:
-    """Converts a typed column to text, to lists of text where tags are wanted, or leaves dates where a time is."""
+    """Converts a typed column to text, to lists of text for tags, or leaves dates for times."""
     kind = values.dtype
     if key == TIME and isinstance(kind, pl.Date | pl.Datetime):
         return values

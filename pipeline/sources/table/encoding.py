@@ -41,7 +41,7 @@ def open_bytes(path: Path) -> Iterator[BinaryIO]:
 
 
 def recognise_encoding(path: Path) -> tuple[str, str | None]:
-    """Recognises the encoding of a text file: by its mark, else UTF-8 if all of it is, else by its letters.
+    """Recognises the encoding of a text file: by its mark, else UTF-8 if it is, else by its letters.
 
     Returns the encoding and, where it is a guess by letters, a word as it reads. Raises InputError for a file of UTF-8
     with broken places, and for bytes that are text in no encoding.

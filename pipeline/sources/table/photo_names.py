@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 ABSOLUTE = re.compile(r"(?:file:)?/|[A-Za-z]:/")
 """The beginning of a tidy path from the root of a file system, of Unix or of Windows."""
 UNSAFE, ABSENT, SEVERAL = "unsafe name", "no such file", "several such files"
-"""Reasons why a name means no photo: it leads out of the folder, no file fits, or more than one does."""
+"""Reasons why a name means no photo: it leads out of the folder, no file fits, or several do."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def find_photos(names: Collection[str], files: Iterable[str]) -> FoundPhotos:
 
 
 def find_root(names: Collection[str], files: Iterable[str]) -> str | None:
-    """Finds the folder in which most of the tidy names are files, among the paths of files; None when there is none.
+    """Finds the folder in which most tidy names are files, among paths; None when there is none.
 
     Only the ends of absolute names count, because they may be those of another machine.
     """
@@ -90,7 +90,7 @@ def _fold_suffix(path: PurePosixPath) -> str:
 
 
 def _common_root(names: Iterable[str], exact: Collection[str]) -> str | None:
-    """Finds the folder, with a slash at its end, below which most of the absolute names are files of the folder."""
+    """Finds the folder, with a slash at its end, below which most of the absolute names are files."""
     roots = Counter()
     for name in names:
         parts = name.split("/")

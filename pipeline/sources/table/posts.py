@@ -104,7 +104,7 @@ def _with_photos(rows: pl.DataFrame, table: TableSettings, folder: Path) -> tupl
 
 
 def _merged(rows: pl.DataFrame) -> pl.DataFrame:
-    """Merges rows into posts, sorted, with the first reason of any of its rows, else "no tags" where it has none."""
+    """Merges rows into posts, sorted, with the first reason of any row, else "no tags" where there are none."""
     halves = pl.col(SPLIT).n_unique().alias("halves")
     first = pl.col(DETAIL).sort_by(pl.col(REASON).is_null(), maintain_order=True).first()
     tags = pl.col(TAGS).explode().drop_nulls().unique().sort()

@@ -20,7 +20,7 @@ PLAIN = {"columns": None, "encoding": None, "delimiter": None, "quoted": True}
 MOST_FILES = 500_000
 """Files of a folder that are looked at, at most."""
 MANY = 1000
-"""Other files in a folder from which on they are worth a sentence: all are read to see whether one changed."""
+"""Other files in a folder that are worth a sentence: all are read to see whether one changed."""
 NAMES = 300
 """Names of photos that are looked for."""
 IN_WORDS = {",": "a comma", ";": "a semicolon", "|": "a bar", " ": "a blank", "\t": "a tab", "\n": "a line break"}

@@ -21,7 +21,7 @@ MISSING = ("", "nan")
 
 
 def read_rows(table: TableSettings, path: Path, name: str, half: str) -> pl.DataFrame:
-    """Reads the rows of the file at `path`, which is called `name` and holds posts of one half of a given split.
+    """Reads the rows of the file at `path`, called `name`, with posts of one half of a split.
 
     Columns: user and photo (null where missing), tags (a list, null where there are none), time (int64), split; DETAIL
     says where a row stands, and REASON is set to DOUBTFUL or null. Raises InputError, with the line, for a time, a

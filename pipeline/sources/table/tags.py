@@ -27,7 +27,7 @@ ENTITY = r"&#?\w+;"
 
 
 def split_tags(cells: pl.Series, separator: str | None, lines: pl.Series, path: Path) -> tuple[pl.Series, pl.Series]:
-    """Splits a column's cells into tags: a list for each row (null where the cell is), and a doubtful tag of each.
+    """Splits cells into tags: a list for each (null where the cell is), and a doubtful tag of each.
 
     Lists, of Parquet or as JSON or Python spell them in all cells, need no separator; null stands for one tag a cell.
     A tag is doubtful that shows another separator, or is longer than LONGEST. Raises SettingError when more rows than

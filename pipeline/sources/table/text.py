@@ -45,7 +45,7 @@ def lines(path: Path, encoding: str) -> Iterator[str]:
 
 
 def read_rows(path: Path, dialect: Dialect) -> Iterator[Row]:
-    """Yields the rows of a text file that have any value, as they stand there: the header is one of them.
+    """Yields the rows of a text file that have any value, as they stand there, header included.
 
     Raises InputError, with the line, where quotation marks or the encoding are broken.
     """
@@ -109,7 +109,7 @@ def recognise_delimiter(path: Path, encoding: str, quoted: bool) -> str:
 
 
 def read_objects(path: Path, encoding: str) -> Iterator[tuple[int, dict[str, str | None]]]:
-    """Yields the objects of a file of JSON lines, with their lines; numbers and lists are the text that they have."""
+    """Yields the objects of JSON lines, with line numbers; numbers and lists are the text that they have."""
     for number, line in enumerate(lines(path, encoding), start=1):
         if not line.strip("\ufeff \t\r\n"):
             continue
