@@ -11,7 +11,7 @@ import struct
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,7 +20,12 @@ from urllib.parse import parse_qs, urlsplit
 
 from PIL import Image
 
+from tests.support import fake_lists
+from tests.support.fake_lists import FakeList
+
 KEY = "0123456789abcdef0123456789abcdef"
+EVERY_CALL = ("api_key", "format", "nojsoncallback", "extras")
+"""Arguments that say nothing of what is asked for."""
 SERVER, SECRET = "4123", "818406d0cd"
 
 
@@ -41,6 +46,11 @@ class FakePhoto:
     picture: bytes = b""
     api: tuple[str, ...] = ()
     image: tuple[str, ...] = ()
+    uploaded: int = 1278473496
+    """The time of its upload, in seconds since 1970."""
+    taken: str = "2010-07-06 20:31:36"
+    listed: Mapping[str, object] = field(default_factory=dict)
+    """Fields of it in a list, in place of the usual ones."""
 
 
 @dataclass
@@ -48,8 +58,15 @@ class FakeFlickr:
     """The server's state: photos by id, what it was asked (kind, photo), and when."""
 
     photos: Mapping[int, FakePhoto]
+    lists: dict[str, FakeList] = field(default_factory=dict)
+    """Users and groups by their ids."""
+    between_pages: Callable[[], None] = lambda: None
+    """Called after each page of a list, which the world need not wait for."""
     url: str = ""
     asked: Counter = field(default_factory=Counter)
+    calls: Counter = field(default_factory=Counter)
+    """The calls that asked for lists, each as its sorted arguments."""
+    turns: Counter = field(default_factory=Counter)
     times: list[tuple[str, float]] = field(default_factory=list)
     agents: set[str] = field(default_factory=set)
     headers: dict[str, str] = field(default_factory=dict)
@@ -81,11 +98,25 @@ class FakeFlickr:
             turn = self.asked[kind, photo]
             self.asked[kind, photo] += 1
             self.times.append((kind, time.monotonic()))
-        moods = getattr(self.photos[photo], kind)
-        if moods and moods[-1] == "…":
-            moods = moods[:-1]
-            turn = min(turn, len(moods) - 1)
-        return moods[turn] if turn < len(moods) else "good"
+        return _mood_at(getattr(self.photos[photo], kind), turn)
+
+    def list_mood(self, query: Mapping[str, str], moods: tuple[str, ...]) -> str:
+        """Returns the mood of a call that asks for a list, which is counted."""
+        if "api" in self.down:
+            return "503"
+        asked = tuple(sorted((name, value) for name, value in query.items() if name not in EVERY_CALL))
+        with self.lock:
+            self.calls[asked] += 1
+            turn = self.turns[moods]
+            self.turns[moods] += 1
+        return self.walls.get("api") or _mood_at(moods, turn)
+
+
+def _mood_at(moods: tuple[str, ...], turn: int) -> str:
+    if moods and moods[-1] == "…":
+        moods = moods[:-1]
+        turn = min(turn, len(moods) - 1)
+    return moods[turn] if turn < len(moods) else "good"
 
 
 def info_answer(photo: str, known: FakePhoto) -> dict[str, Any]:
@@ -105,9 +136,9 @@ def info_answer(photo: str, known: FakePhoto) -> dict[str, Any]:
 
 
 @contextmanager
-def serving(photos: Mapping[int, FakePhoto], url_of: str = "127.0.0.1"):
-    """A running server for these photos."""
-    fake = FakeFlickr(photos)
+def serving(photos: Mapping[int, FakePhoto], lists: Mapping[str, FakeList] | None = None, url_of: str = "127.0.0.1"):
+    """A running server for these photos, users and groups."""
+    fake = FakeFlickr(photos, dict(lists or {}))
     handler = type("Handler", (_Handler,), {"fake": fake})
     server = _Server((url_of, 0), handler)
     fake.url = f"http://{url_of}:{server.server_address[1]}"
@@ -148,7 +179,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(404, b"nothing here")
 
     def _api(self, query: dict[str, str]):
-        photo = int(query["photo_id"])
+        if "photo_id" not in query and query["api_key"] == KEY:
+            return self._list(query)
+        photo = int(query.get("photo_id", 0))
         expected = {"method": "flickr.photos.getInfo", "format": "json", "nojsoncallback": "1"}
         if query["api_key"] != KEY or expected.items() - query.items() or photo not in self.fake.photos:
             code = 100 if query["api_key"] != KEY else 1
@@ -190,6 +223,19 @@ class _Handler(BaseHTTPRequestHandler):
                 return self._send(200, b"<html>Bad, bad panda!</html>", "text/html")
             case _:
                 return self._common(mood, json.dumps(answer).encode())
+
+    def _list(self, query: dict[str, str]):
+        """Answers a method of lists. Each call is counted by all that it asks for."""
+        found = fake_lists.find(self.fake.lists, query)
+        mood = self.fake.list_mood(query, self.fake.lists[found].moods if found and "page" in query else ())
+        match mood.split():
+            case ["good"]:
+                self._json(fake_lists.answer(self.fake.photos, self.fake.lists, query))
+                self.fake.between_pages()
+            case ["html"]:
+                self._send(200, b"<html>Bad, bad panda!</html>", "text/html")
+            case _:
+                self._common(mood, b"{}")
 
     def _picture(self, path: str):
         name = path.rpartition("/")[2]

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from pipeline.keywords.metadata import FLAT
@@ -15,7 +16,9 @@ from pipeline.sources.nus_wide.source import NusWideSource
 from pipeline.sources.sample.source import SampleSource
 from pipeline.sources.table.source import TableSource
 from tests.support.corpus_files import CORPUS, write_yfcc, yfcc_row
-from tests.support.fake_flickr import FakePhoto, jpeg, serving
+from tests.support.fake_flickr import KEY, FakePhoto, jpeg, serving
+from tests.support.fake_lists import FakeList
+from tests.support.flickr_users import flickr_users
 from tests.support.keyword_files import subject, write_photo
 from tests.support.nus_wide_folder import QUICK, configured, write_lists
 
@@ -136,11 +139,30 @@ def corpus(data: Path) -> Iterator[Example]:
         yield Example(CorpusSource.model_validate(CORPUS | QUICK | hosts | {"photos": "flickr"}), spoil)
 
 
+@contextmanager
+def flickr(data: Path) -> Iterator[Example]:
+    photos = {n: FakePhoto(f"{n % 2 + 1}@N00", ("sea", f"tag{n}"), uploaded=1_300_000_000 + n) for n in range(7, 14)}
+    photos |= {5: FakePhoto("1@N00", ("gone",), image=("404", "…")), 6: FakePhoto("1@N00", ())}
+    lists = {
+        owner: FakeList([photo for photo in photos if photos[photo].owner == owner]) for owner in ("1@N00", "2@N00")
+    }
+    (data / "users.txt").write_text("1@N00\n2@N00\n3@N00\n")
+
+    def spoil() -> None:
+        for known in lists.values():
+            known.photos = []
+
+    with serving(photos, lists) as fake, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FLICKR_API_KEY", KEY)
+        yield Example(flickr_users(fake), spoil)
+
+
 EXAMPLES: Mapping[str, Callable[[Path], AbstractContextManager[Example]]] = {
     "sample": sample,
     "table": table,
     "nus-wide": nus_wide,
     "folder": folder,
     "corpus": corpus,
+    "flickr": flickr,
 }
 """An example of each source, by its name, in a folder of data."""

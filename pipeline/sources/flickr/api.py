@@ -7,8 +7,8 @@ from typing import Annotated, Any, Self, TypeVar
 from pydantic import BaseModel, BeforeValidator, Field, SecretStr, ValidationError
 
 from pipeline.errors import CredentialError
+from pipeline.sources.flickr.answers import Plain, Text, as_object, as_text
 from pipeline.sources.flickr.host import Answer, Host, Visit, unexpected
-from pipeline.sources.flickr.names import clean_name
 from pipeline.sources.flickr.outcome import NOT_FOUND, PRIVATE, Failure, Oddity, Refusal
 
 T = TypeVar("T")
@@ -23,25 +23,6 @@ PASSING = {"105": "service unavailable", "106": "operation failed", "201": "serv
 GET_INFO = {"1": NOT_FOUND, "2": PRIVATE}
 """Codes of `getInfo` that no later call changes, with the status that each gives the photo."""
 
-LARGEST_NUMBER = 2**63
-"""The bound below which all numbers in an answer lie: ids and times."""
-
-
-def _object(value: Any) -> dict[str, Any]:
-    """Returns a JSON object; an empty one in place of anything else."""
-    return value if isinstance(value, dict) else {}
-
-
-def _text(value: Any) -> str:
-    """Returns a JSON string or whole number as stripped text; empty when it cannot be a name."""
-    if isinstance(value, int) and abs(value) < LARGEST_NUMBER:
-        value = str(int(value))
-    return clean_name(value) if isinstance(value, str) else ""
-
-
-Text = Annotated[str, BeforeValidator(_text)]
-Plain = Annotated[str, Field(pattern=r"^[0-9A-Za-z]{1,64}$")]
-
 
 class _Owner(BaseModel):
     nsid: Text
@@ -55,7 +36,7 @@ class _Tag(BaseModel):
 
 class _Tags(BaseModel):
     # Anything but an object becomes a tag with neither author nor content.
-    tag: list[Annotated[_Tag, BeforeValidator(_object)]]
+    tag: list[Annotated[_Tag, BeforeValidator(as_object)]]
 
 
 class _Dates(BaseModel):
@@ -68,7 +49,7 @@ class _Photo(BaseModel):
     tags: _Tags
     server: Text
     secret: Text
-    dates: Annotated[_Dates, BeforeValidator(_object)] = _Dates()
+    dates: Annotated[_Dates, BeforeValidator(as_object)] = _Dates()
 
 
 class _InfoAnswer(BaseModel):
@@ -81,7 +62,7 @@ class PhotoInfo(BaseModel):
     owner: str
     """The owner's id."""
     tags: list[tuple[str, str]]
-    """Pairs of author's id and tag, without machine tags and what cannot be a name (see `clean_name`)."""
+    """Pairs of author's id and tag, without machine tags and what cannot be a name."""
     server: Plain
     """The part of the picture's address that names the server."""
     secret: Plain
@@ -168,7 +149,7 @@ def _parse(answer: Answer, final: Mapping[str, str]) -> dict[str, Any]:
         case {"stat": "ok"}:
             return value
         case {"stat": "fail", "code": given}:
-            code = _text(given)
+            code = as_text(given)
         case _:
             raise Oddity("unusable answer")
     if code == INVALID_KEY:

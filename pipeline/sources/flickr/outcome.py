@@ -14,12 +14,22 @@ TOO_LARGE = "too large"
 NOT_AN_IMAGE = "not an image"
 NO_OWNER = "no owner"
 NO_TAGS = "no tags"
+VIDEO = "video"
+OTHER_LICENCE = "other licence"
+NO_USER = "user not found"
+USER_DELETED = "user deleted"
+NO_GROUP = "group not found"
+PRIVATE_GROUP = "private group"
 
-NEVER_ASKED = (NO_OWNER, NO_TAGS)
+NEVER_ASKED = (NO_OWNER, NO_TAGS, VIDEO, OTHER_LICENCE)
 """Statuses of photos that could not become a post, whatever Flickr's answer."""
 ASKED_AGAIN = (PENDING, PENDING_RETRY)
 """Statuses that the next pass asks for; every other one is final."""
 FINAL_FAILURES = (
+    NO_USER,
+    USER_DELETED,
+    NO_GROUP,
+    PRIVATE_GROUP,
     NOT_FOUND,
     PRIVATE,
     UNAVAILABLE,

@@ -23,7 +23,7 @@ from pipeline.sources.flickr.statuses import Statuses
 
 
 class Passes(ABC):
-    """One run over items of a kind: photos, or lists of photos. A subclass knows how to ask for one of them."""
+    """One run over items of a kind, such as photos; a subclass knows how to ask for one of them."""
 
     title: ClassVar[str]
     """The work as progress names it."""
