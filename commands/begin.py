@@ -60,8 +60,9 @@ def main(
     print("\n".join(summary(crawled)))
     core, counts = suitable_core(crawled.posts)
     print(
-        f"Recipe {RECIPE}: the {core.label()}; it keeps {counts['posts']:,} posts of {counts['users']:,} users with "
-        f"{counts['tags']:,} tags, and leaves out a fifth of each user's for the test."
+        f"Recipe {RECIPE}: the {core.label()}; it keeps {numbered(counts['posts'], 'post')} of "
+        f"{numbered(counts['users'], 'user')} with {numbered(counts['tags'], 'tag')}, and leaves out a fifth of each "
+        "user's for the test."
     )
     values |= {"recipe": RECIPE, f"recipes.{RECIPE}": {"refine": [core.model_dump()], "split": {"test_share": 0.2}}}
     if counts["posts"] >= MANY_POSTS:
@@ -69,13 +70,14 @@ def main(
     networks, drop = for_photos(found, params, parse_yaml(text, file))
     edited, changed = edit(text, values | networks | others, add=True, drop=drop)
     parse(edited, file)
+    lines = "\n  ".join([f"{file}{':' if changed else ' stays as it is.'}", *shown(changed)])
     if dry_run:
-        return f"Nothing is written. It would be: {shown(changed) or 'as it is'}"
+        return f"{lines}\nNothing is written."
     print(link(found, params.paths.data))
     if edited != text:
         with atomic(file) as temporary:
             temporary.write_text(edited, encoding="utf-8")
-    return f"{file}: {shown(changed) or 'as it was'}\nNow run: make repro"
+    return f"{lines}\nNow run: make repro"
 
 
 def stated(settings: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -100,8 +102,8 @@ def stated(settings: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
 def summary(crawled: Crawled) -> list[str]:
     """Counts the posts, and what was left out by reason, with examples."""
     posts, left_out = crawled.posts, crawled.left_out
-    tags = posts[TAGS].explode().n_unique()
-    lines = [f"{len(posts):,} posts of {posts[USER].n_unique():,} users with {tags:,} tags."]
+    users, tags = posts[USER].n_unique(), posts[TAGS].explode().n_unique()
+    lines = [f"{numbered(len(posts), 'post')} of {numbered(users, 'user')} with {numbered(tags, 'tag')}."]
     example = pl.coalesce(DETAIL, PHOTO) if DETAIL in left_out.columns else pl.col(PHOTO)
     examples_of = dict(left_out.group_by(REASON).agg(example.drop_nulls().unique().sort().head(SHOWN)).iter_rows())
     for reason, number in count_reasons(left_out).items():
@@ -109,6 +111,11 @@ def summary(crawled: Crawled) -> list[str]:
         named = f": {'; '.join(examples)}{' …' if number > len(examples) else ''}" if examples else ""
         lines.append(f"Left out, {reason}: {number:,}{named}")
     return lines
+
+
+def numbered(number: int, noun: str) -> str:
+    """Writes a number with its noun, in the plural unless it is one."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def for_photos(found: Recognised, params: Params, raw: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:

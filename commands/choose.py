@@ -39,7 +39,7 @@ def main(choice: Annotated[str, typer.Argument(help="A name in commands/choices.
     if changed:
         with atomic(file) as temporary:
             temporary.write_text(text, encoding="utf-8")
-    return f"{file}: {shown(changed) or f'{choice} is chosen already'}"
+    return f"{file}: {', '.join(shown(changed)) or f'{choice} is chosen already'}"
 
 
 app = command(main, stage=False)

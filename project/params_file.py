@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.representer import RoundTripRepresenter
 
 from pipeline.errors import InputError
@@ -51,9 +51,18 @@ def leaves(values: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any
             yield f"{path}{name}", value
 
 
-def shown(values: Mapping[str, Any]) -> str:
-    """Writes values by their keys in a line, each as it stands in the file."""
-    return ", ".join(f"{key} {'null' if value is None else value}" for key, value in values.items())
+def shown(values: Mapping[str, Any]) -> list[str]:
+    """Writes values by their keys, each in a line and as YAML has it."""
+    return [f"{key}: {_in_line(value)}" for key, value in values.items()]
+
+
+def _in_line(value: Any) -> str:
+    yaml = YAML()
+    yaml.default_flow_style, yaml.width = True, 4096
+    yaml.Representer = _Representer
+    stream = io.StringIO()
+    yaml.dump(value, stream)
+    return stream.getvalue().removesuffix("...\n").strip()
 
 
 def _set(params: CommentedMap, key: str, value: Any, add: bool) -> bool:
@@ -61,8 +70,22 @@ def _set(params: CommentedMap, key: str, value: Any, add: bool) -> bool:
     section, name = _place(params, key, add)
     if name in section and section[name] == value:
         return False
-    section[name] = value
+    section[name] = _styled(value, block=isinstance(section.get(name), CommentedMap))
     return True
+
+
+def _styled(value: Any, block: bool = False) -> Any:
+    """Returns a value as the file writes it: a section of plain values in one line, unless it is to be a block."""
+    if isinstance(value, Mapping):
+        styled = CommentedMap({key: _styled(each) for key, each in value.items()})
+    elif isinstance(value, list):
+        styled = CommentedSeq(map(_styled, value))
+    else:
+        return value
+    parts = value.values() if isinstance(value, Mapping) else value
+    if not block and not any(isinstance(part, Mapping | list) for part in parts):
+        styled.fa.set_flow_style()
+    return styled
 
 
 def _place(params: CommentedMap, key: str, add: bool) -> tuple[CommentedMap, str]:

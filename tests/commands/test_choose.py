@@ -86,7 +86,7 @@ def test_the_command_says_what_it_changed_and_leaves_one_file(file):
     first, again = (run("nus-wide-2", "--params", file) for _ in range(2))
     assert first.returncode == again.returncode == 0
     assert first.stdout.startswith(
-        f"{file}: source nus-wide, recipe nus-wide-2, extractors.image.weights.kind imagenet, "
+        f"{file}: source: nus-wide, recipe: nus-wide-2, extractors.image.weights.kind: imagenet, "
     )
     assert again.stdout == f"{file}: nus-wide-2 is chosen already\n"
     back = run("sample", "--params", file)

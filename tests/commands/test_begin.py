@@ -1,0 +1,158 @@
+"""`tagrec begin` sets params.yaml for someone's data in one command, and leaves the rest of it and the data alone."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from ruamel.yaml import YAML
+
+from commands import begin
+from commands.choose import choose
+from pipeline.errors import InputError
+from pipeline.keywords.xmp import sidecar
+from project.params import load
+
+ROOT = Path(__file__).parents[2]
+TEXT, _ = choose((ROOT / "params.yaml").read_text(encoding="utf-8"), "sample")
+"""The sample's, also in a checkout where something else is chosen."""
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch) -> Path:
+    """A checkout of which only params.yaml is there."""
+    folder = tmp_path / "checkout"
+    folder.mkdir()
+    (folder / "params.yaml").write_text(TEXT, encoding="utf-8")
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def photos(tmp_path) -> Path:
+    """Forty photos with sidecars: half of sea and sky, half of cats, and one without keywords."""
+    folder = tmp_path / "my photos"
+    folder.mkdir()
+    for number in range(40):
+        Image.new("RGB", (40, 40), (number, 0, 0)).save(folder / f"{number}.jpg")
+        tags = ["sea", "sky"] if number % 2 else ["cat", f"once {number}"]
+        (folder / f"{number}.jpg.xmp").write_bytes(sidecar(tags))
+    Image.new("RGB", (40, 40)).save(folder / "bare.jpg")
+    return folder
+
+
+def run(path: Path, *settings: str, **options) -> str:
+    return begin.main(path, Path("params.yaml"), settings=[*settings], **options)
+
+
+def test_a_folder_of_photos_needs_no_edit(checkout, photos, capsys):
+    closing = run(photos)
+    printed = capsys.readouterr().out
+    params = load(checkout / "params.yaml")
+    assert (params.source, params.recipe) == ("folder", "own")
+    assert (checkout / "data/folder").readlink() == photos
+    (core,) = params.active_recipe.refine
+    assert (core.user, core.tag) == (20, 20)
+    assert params.active_recipe.split.test_share == 0.2
+    assert (params.extractors["image"].weights.kind, params.extractors["objects"].detector) == (
+        "imagenet",
+        "yolo11n.pt",
+    )
+    assert "40 posts of 1 user with 23 tags.\nLeft out, no tags: 1: bare.jpg\n" in printed
+    assert closing.startswith("params.yaml:\n  source: folder\n  recipe: own\n")
+    assert "\n  recipes.own: {refine: [{keep: core, user: 20, tag: 20}], split: {test_share: 0.2}}\n" in closing
+    assert closing.endswith("\nNow run: make repro")
+
+
+def test_other_lines_and_comments_stay(checkout, photos):
+    run(photos)
+    old, new = TEXT.splitlines(), (checkout / "params.yaml").read_text(encoding="utf-8").splitlines()
+    assert [
+        line for line in old if line not in new and "#" in line and line.partition("#")[2] not in "\n".join(new)
+    ] == []
+    assert len([line for line in old if line not in new]) == 5  # source, recipe, weights, detector, sha256
+    assert [line for line in new if line not in old and line.startswith("  own")] == ["  own:"]
+
+
+def test_twice_is_once(checkout, photos):
+    run(photos)
+    once = (checkout / "params.yaml").read_bytes()
+    assert run(photos).startswith("params.yaml stays as it is.")
+    assert (checkout / "params.yaml").read_bytes() == once
+
+
+def test_a_dry_run_writes_nothing(checkout, photos):
+    assert run(photos, dry_run=True).endswith("\nNothing is written.")
+    assert (checkout / "params.yaml").read_text(encoding="utf-8") == TEXT
+    assert not (checkout / "data").exists()
+
+
+def test_settings_replace_guesses(checkout, photos):
+    run(photos, "user={kind: named, name: ann}", "levels=every", "recipes.own.split={test_posts: 3}", "seeds=2")
+    params = load(checkout / "params.yaml")
+    assert (params.active_source.user.name, params.active_source.levels) == ("ann", "every")
+    assert params.active_recipe.split.test_posts == 3
+    assert params.seeds == 2
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ("levels", "--set 'levels' is not of the form KEY=VALUE"),
+        ("=leaf", "is not of the form KEY=VALUE"),
+        ("levels=[", "--set 'levels=\\[' has a value that is not YAML"),
+        ("levels=lef", "sources.folder.levels is 'lef'; it must be 'leaf', 'every' or 'path'; did you mean leaf?"),
+        ("colour=red", "sources.folder.colour is not a known key"),
+        ("training.batch=0", "training.batch is 0; it must be at least 1."),
+        ("training.depth.size=1", "params.yaml has no key training.depth.size"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_refused_before_anything_is_written(checkout, photos, setting, sentence):
+    with pytest.raises(InputError, match=sentence):
+        run(photos, setting)
+    assert (checkout / "params.yaml").read_text(encoding="utf-8") == TEXT
+    assert not (checkout / "data").exists()
+
+
+def test_extractors_of_ones_own_stay(checkout, photos):
+    yaml = YAML()
+    params = yaml.load(TEXT)
+    params["extractors"]["image"]["backbone"] = "resnet18"
+    yaml.dump(params, checkout / "params.yaml")
+    run(photos)
+    extractors = load(checkout / "params.yaml").extractors
+    assert (extractors["image"].backbone, extractors["image"].weights.kind) == ("resnet18", "seeded")
+    assert extractors["objects"].detector == "yolo11n.pt"
+
+
+def test_posts_without_photos_need_no_extractors(checkout, tmp_path):
+    table = tmp_path / "posts.csv"
+    rows = [f"u{number % 4},p{number},{'sea sky' if number % 2 else 'cat dog'}" for number in range(100)]
+    table.write_text("\n".join(["user,photo,tags", *rows]))
+    run(table)
+    params = load(checkout / "params.yaml")
+    assert (params.source, params.extractors, params.feature_sets) == ("table", {}, {})
+    assert {model.features for model in params.models.values()} == {"none"}
+    assert (checkout / "data/table/posts.csv").read_text() == table.read_text()
+
+
+def test_photos_after_posts_without_photos_are_refused_with_the_remedy(checkout, photos, tmp_path):
+    test_posts_without_photos_need_no_extractors(checkout, tmp_path)
+    with pytest.raises(InputError, match=r"lists no model that sees them: restore it from git"):
+        run(photos)
+
+
+@pytest.mark.usefixtures("checkout")
+def test_too_few_posts_are_refused(photos):
+    for number in range(25):
+        (photos / f"{number}.jpg").unlink()
+    with pytest.raises(InputError, match=r"Of 15 posts only 15 share their users and tags with others"):
+        run(photos)
+
+
+def test_data_that_moved_are_begun_again(checkout, photos):
+    run(photos)
+    moved = photos.with_name("moved")
+    shutil.move(photos, moved)
+    run(moved)
+    assert (checkout / "data/folder").readlink() == moved
