@@ -3,7 +3,7 @@
 import json
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -31,6 +31,8 @@ class Companion(ABC):
 
     title: str
     """The kind, as people name it."""
+    suffix: str
+    """The suffix of such files, in lower case."""
 
     @abstractmethod
     def names(self, photo: str) -> Iterator[str]:
@@ -44,7 +46,7 @@ class Companion(ABC):
 class Sidecar(Companion):
     """The XMP sidecar of digiKam, darktable and Immich (photo.jpg.xmp), or of Lightroom (photo.xmp)."""
 
-    title = "XMP sidecars"
+    title, suffix = "XMP sidecars", ".xmp"
 
     def names(self, photo: str) -> Iterator[str]:
         yield f"{photo}.xmp"
@@ -57,7 +59,7 @@ class Sidecar(Companion):
 class ExifToolJson(Companion):
     """The JSON of ExifTool, which osxphotos writes as well: fields with or without the names of their groups."""
 
-    title = "JSON of ExifTool"
+    title, suffix = "JSON of ExifTool", ".json"
     FIELDS: Mapping[str, str] = {
         "Subject": FLAT,
         "HierarchicalSubject": PIPED,
@@ -94,7 +96,7 @@ class ExifToolJson(Companion):
 class TakeoutJson(Companion):
     """The JSON of Google Takeout: it has the time, no keywords, and people, who are no tags."""
 
-    title = "JSON of Google Takeout"
+    title, suffix = "JSON of Google Takeout", ".json"
     SUFFIX = ".supplemental-metadata"
     LONGEST = 46
     """Characters of a name before .json, at most: Takeout cuts longer ones."""
@@ -120,7 +122,7 @@ class TakeoutJson(Companion):
 class HydrusJson(Companion):
     """The JSON of Hydrus."""
 
-    title = "JSON of Hydrus"
+    title, suffix = "JSON of Hydrus", ".json"
 
     def names(self, photo: str) -> Iterator[str]:
         yield f"{photo}.json"
@@ -134,7 +136,7 @@ class HydrusJson(Companion):
 class HydrusText(Companion):
     """The text of Hydrus and of many scripts: a keyword a line."""
 
-    title = "texts of a keyword a line"
+    title, suffix = "texts of a keyword a line", ".txt"
 
     def names(self, photo: str) -> Iterator[str]:
         yield f"{photo}.txt"
@@ -146,7 +148,7 @@ class HydrusText(Companion):
 class PhotoPrismYaml(Companion):
     """The YAML of PhotoPrism, whose keywords count where people or the photo's own fields gave them."""
 
-    title = "YAML of PhotoPrism"
+    title, suffix = "YAML of PhotoPrism", ".yml"
     BY_PEOPLE = ("batch", "manual", "meta", "xmp")
     """Sources of keywords that are not the program's own guesses."""
 
@@ -174,19 +176,26 @@ COMPANIONS = (Sidecar(), ExifToolJson(), TakeoutJson(), HydrusJson(), HydrusText
 """The kinds, in the order in which they are asked for keywords: the first with some holds."""
 
 
-def companions_of(owners: Sequence[str], names: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Finds the companions of a photo: names of files, each with its owner, whose name it has.
+class Companions:
+    """The files of a folder, among which each photo finds those that accompany it."""
 
-    owners: the photo, and RAW files of its name. names: all files of the folder, by their names in lower case. The
-    companions come in the order in which they are asked for keywords.
-    """
-    found: dict[str, str] = {}
-    for kind in COMPANIONS:
-        for owner in owners:
-            for name in kind.names(owner):
-                if name.lower() in names:
-                    found.setdefault(names[name.lower()], owner)
-    return list(found.items())
+    def __init__(self, names: Iterable[str]):
+        self._names = {name.lower(): name for name in names}
+        suffixes = {PurePath(name).suffix for name in self._names}
+        self._kinds = [kind for kind in COMPANIONS if kind.suffix in suffixes]
+
+    def of(self, owners: Sequence[str]) -> list[tuple[str, str]]:
+        """Finds a photo's companions, in the order in which they are asked for keywords, each with its owner.
+
+        owners: the names of the photo and of RAW files, which companions may have.
+        """
+        found: dict[str, str] = {}
+        for kind in self._kinds:
+            for owner in owners:
+                for name in kind.names(owner):
+                    if name.lower() in self._names:
+                        found.setdefault(self._names[name.lower()], owner)
+        return list(found.items())
 
 
 def read_companion(file: Path, photo: str) -> tuple[str, Metadata] | None:
@@ -200,8 +209,6 @@ def read_companion(file: Path, photo: str) -> tuple[str, Metadata] | None:
         data = file.read_bytes()
     except OSError as error:
         raise KeywordError(f"cannot be read ({error.strerror})") from None
-    if not data:
-        raise KeywordError("is empty")
     for kind in COMPANIONS:
         if file.name.lower() in {name.lower() for name in kind.names(photo)}:
             metadata = kind.read(data, photo)
@@ -216,6 +223,8 @@ def _flat(words: list[str]) -> Metadata:
 
 
 def _json(data: bytes) -> Any:
+    if not data.strip():
+        raise KeywordError("is empty")
     try:
         return json.loads(data)
     except (ValueError, RecursionError):

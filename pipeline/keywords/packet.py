@@ -54,6 +54,8 @@ def decode(data: bytes) -> str:
 def read(packet: bytes | str) -> Metadata:
     """Reads a packet. Raises KeywordError for one that is not XMP, not well-formed, or of another encoding."""
     text = packet if isinstance(packet, str) else decode(packet)
+    if not text.strip("\0 \t\r\n"):
+        raise KeywordError("is empty")
     if "<!DOCTYPE" in text:  # XMP has none, and it may define entities that grow without bound.
         raise KeywordError("is not XMP")
     try:

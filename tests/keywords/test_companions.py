@@ -74,6 +74,7 @@ def test_json_of_another_kind_says_nothing(tmp_path, text):
     [
         ("a.xmp", b"", "is empty"),
         ("a.xmp", b"<a>", "is not XMP"),
+        ("a.jpg.json", b"", "is empty"),
         ("a.jpg.json", b"{", "is not JSON"),
         ("a.jpg.json", b"[" * 100_000, "is not JSON"),
         ("a.jpg.txt", b"\xff", "is neither UTF-8 nor UTF-16"),
@@ -86,6 +87,10 @@ def test_a_broken_companion_is_a_reason_that_names_it(tmp_path, name, text, reas
     with pytest.raises(KeywordError) as caught:
         read(PhotoTask(str(photo), [(str(tmp_path / name), "a.jpg")]))
     assert caught.value.reason == f"{name} {reason}"
+
+
+def test_an_empty_text_has_no_keywords(tmp_path):
+    assert companion(tmp_path, "a.jpg.txt", "")[1] == Metadata()
 
 
 def test_an_enormous_companion_is_not_read(tmp_path):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
 from pipeline.data.walk import is_photo, walk
-from pipeline.keywords.companions import companions_of
+from pipeline.keywords.companions import Companions
 from pipeline.keywords.reading import PhotoTask
 
 RAW = (".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".iiq", ".kdc", ".mef", ".mos", ".mrw", ".nef")
@@ -82,12 +82,11 @@ class _Lister:
         for name in names:
             if _suffix(name) in RAW:
                 raw[_stem(name)].append(name)
-        photos, lower = [*filter(is_photo, names)], {name.lower(): name for name in names}
+        photos, companions = [*filter(is_photo, names)], Companions(names)
         for name in photos:
-            owners = [name, *raw.get(_stem(name), ())]
-            companions = companions_of(owners, lower) if len(photos) < len(names) else []
-            used.update(name for name, _ in companions)
-            self._add_photo(folder, name, companions)
+            own = companions.of([name, *raw.get(_stem(name), ())])
+            used.update(file for file, _ in own)
+            self._add_photo(folder, name, own)
         pictured = set(map(_stem, photos))
         for name in names:
             if _suffix(name) in UNDECODED:
