@@ -7,12 +7,12 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from pipeline.keywords.isolation import Failure
-from pipeline.keywords.metadata import TITLES
+from pipeline.keywords.metadata import TITLES, Metadata
 from pipeline.keywords.reading import Reading
 from pipeline.sources.base import Recognised
 from pipeline.sources.folder.listing import Listing, list_photos
 from pipeline.sources.folder.readings import read_keywords
-from pipeline.sources.folder.users import Artist
+from pipeline.sources.folder.users import Artist, FirstFolder
 
 SAMPLE = 300
 """Photos that are looked into, at most."""
@@ -31,18 +31,22 @@ def recognise(folder: Path, given: Mapping[str, Any]) -> Recognised | None:
     with tempfile.TemporaryDirectory() as work:
         readings = [reading for _, reading in read_keywords(listing.photos[::step], Path(work))]
     read = [reading for reading in readings if isinstance(reading, Reading)]
-    user, why = _user(read)
-    settings = {"user": user, **given}
-    sentences = [_formats(listing), *_keywords(readings, read), *([] if "user" in given else [why])]
-    return Recognised(folder, settings, sentences)
+    users, why = _users(listing, [reading for reading in read if reading.metadata.keywords])
+    dated = sum(reading.metadata.time is not None for reading in read)
+    settings = {"user": users, "time": dated > 0, **given}
+    sentences = [*_contents(listing), *_keywords(readings, read)]
+    sentences.append(f"{dated:,} say when they were taken." if dated else "None says when it was taken.")
+    return Recognised(folder, settings, [*sentences, *([] if "user" in given else [why])])
 
 
-def _formats(listing: Listing) -> str:
+def _contents(listing: Listing) -> Iterable[str]:
+    """Yields sentences on the files of a folder."""
     suffixes = Counter(PurePath(listed.photo).suffix.lower() for listed in listing.photos)
-    left_out = Counter(each.reason for each in listing.left_out)
-    more = [f"{_counts(left_out)} left out"] * bool(left_out)
-    more += [f"other files ({_counts(listing.others)})"] * bool(listing.others)
-    return f"{len(listing.photos):,} photos ({_counts(suffixes)}){'; '.join(['', *more])}."
+    yield f"{len(listing.photos):,} photos: {_counts(suffixes)}."
+    if listing.left_out:
+        yield f"Left out: {_counts(Counter(each.reason for each in listing.left_out))}."
+    if listing.others:
+        yield f"Other files: {_counts(listing.others)}."
 
 
 def _keywords(readings: Sequence[Reading | Failure], read: Sequence[Reading]) -> Iterable[str]:
@@ -56,24 +60,21 @@ def _keywords(readings: Sequence[Reading | Failure], read: Sequence[Reading]) ->
     failures = [reading.reason for reading in readings if isinstance(reading, Failure)]
     if failures:
         yield f"{len(failures):,} cannot be read: {failures[0]}."
-    dated = sum(reading.metadata.time is not None for reading in read)
-    yield f"{dated:,} have the time when they were taken."
 
 
-def _user(read: Sequence[Reading]) -> tuple[dict[str, str], str]:
+def _users(listing: Listing, having: Sequence[Reading]) -> tuple[dict[str, str], str]:
     """Chooses the rule of users, and says why: artists where almost every photo names one, and they are several."""
-    artists = Counter(artist for reading in read if (artist := Artist(kind="artist").user_of("", reading.metadata)))
-    if len(artists) > 1 and artists.total() >= MOST * len(read):
+    artists = Counter(artist for reading in having if (artist := Artist(kind="artist").user_of("", reading.metadata)))
+    if len(artists) > 1 and artists.total() >= MOST * len(having):
         return {"kind": "artist"}, f"Users are the artists that the photos name: {_counts(artists)}."
-    if len(artists) > 1:
-        return {
-            "kind": "named",
-            "name": "me",
-        }, f"All are photos of one user, me; few name an artist: {_counts(artists)}."
-    return {"kind": "named", "name": "me"}, "All are photos of one user, me."
+    folders = {FirstFolder(kind="first-folder").user_of(listed.photo, Metadata()) for listed in listing.photos}
+    others = [f"artist would make users of {_counts(artists)}"] * (len(artists) > 1)
+    others += [f"first-folder would make {len(folders):,} users"] * (len(folders) > 1 and None not in folders)
+    rules = f"; the rule {', the rule '.join(others)}" if others else ""
+    return {"kind": "named", "name": "me"}, f"All are photos of one user, me{rules}."
 
 
 def _counts(counter: Counter[str]) -> str:
     """Lists the most frequent names with their numbers."""
-    shown = [f"{name or 'without suffix'} {number:,}" for name, number in counter.most_common(SHOWN)]
+    shown = [f"{name or 'no suffix'} ({number:,})" for name, number in counter.most_common(SHOWN)]
     return ", ".join(shown + ["…"] * (len(counter) > SHOWN))

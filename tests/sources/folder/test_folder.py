@@ -3,6 +3,10 @@
 import errno
 import os
 import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -190,6 +194,43 @@ def test_a_run_that_was_killed_resumes(root, counted, monkeypatch):
             read(root)
     assert len(read(root).posts) == 6
     assert counted == [6, 2]
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from pipeline.sources.folder import readings
+from pipeline.sources.folder.listing import list_photos
+readings.KEPT_AT_ONCE = 8
+for _ in readings.read_keywords(list_photos(Path(sys.argv[1])).photos, Path(sys.argv[2])):
+    pass
+"""
+
+
+@pytest.mark.slow
+def test_kill_9_at_any_moment_loses_little(root):
+    photo = write_photo(root / "0000.jpg", {FLAT: ["sea"]})
+    for number in range(1, 2000):
+        os.link(photo, root / f"{number:04}.jpg")
+    work = root.parent / "work"
+    for attempt in range(20):
+        process = subprocess.Popen([sys.executable, "-c", KILLED, str(root), str(work)], cwd=Path(__file__).parents[3])
+        wanted = min(kept(work) + 10, 2000)
+        while kept(work) < wanted:
+            time.sleep(0.01)
+        time.sleep(attempt % 5 / 100)
+        process.kill()
+        process.wait()
+        assert kept(work) >= wanted, "what was kept before the kill is lost"
+    assert len(read(root).posts) == 2000
+
+
+def kept(work: Path) -> int:
+    """Counts the readings that are kept, also while another process writes."""
+    for file in work.glob("keywords-*.sqlite"):
+        with closing(sqlite3.connect(file)) as connection, suppress(sqlite3.OperationalError):
+            return connection.execute("SELECT count(*) FROM reading").fetchone()[0]
+    return 0
 
 
 def test_damaged_readings_are_made_anew(root, counted):

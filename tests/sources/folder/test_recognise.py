@@ -24,13 +24,15 @@ def album(tmp_path):
 def test_a_folder_says_what_is_in_it(album):
     found = FolderSource.recognise(album, {})
     assert found.folder == album
-    assert found.settings == {"user": {"kind": "named", "name": "me"}}
+    assert found.settings == {"user": {"kind": "named", "name": "me"}, "time": True}
     assert list(found.sentences) == [
-        "6 photos (.jpg 3, .png 3); raw file 1 left out; other files (without suffix 1).",
+        "6 photos: .jpg (3), .png (3).",
+        "Left out: raw file (1).",
+        "Other files: no suffix (1).",
         "4 of the 6 that were looked into have keywords.",
-        "They stand in the photos 3, XMP sidecars 1, as dc:subject 3, IPTC 1.",
+        "They stand in the photos (3), XMP sidecars (1), as dc:subject (3), IPTC (1).",
         "1 cannot be read: b.png cannot be read by exiv2 (Failed to read input data).",
-        "3 have the time when they were taken.",
+        "3 say when they were taken.",
         "All are photos of one user, me.",
     ]
     FolderSource.model_validate(FOLDER | found.settings)
@@ -40,18 +42,32 @@ def test_several_artists_are_users(tmp_path):
     for number in range(4):
         write_photo(tmp_path / f"{number}.jpg", {FLAT: ["sea"]}, Image_Artist=f"Artist {number % 2}")
     found = FolderSource.recognise(tmp_path, {})
-    assert found.settings == {"user": {"kind": "artist"}}
-    assert found.sentences[-1] == "Users are the artists that the photos name: Artist 0 2, Artist 1 2."
-    write_photo(tmp_path / "5.jpg", {FLAT: ["sea"]})
+    assert found.settings == {"user": {"kind": "artist"}, "time": False}
+    assert found.sentences[-2:] == [
+        "None says when it was taken.",
+        "Users are the artists that the photos name: Artist 0 (2), Artist 1 (2).",
+    ]
+
+
+def test_other_rules_for_users_are_named_where_they_would_make_several(tmp_path):
+    for number in range(4):
+        write_photo(tmp_path / f"u{number % 2}/{number}.jpg", {FLAT: ["sea"]}, **artist(number))
     found = FolderSource.recognise(tmp_path, {})
-    assert found.settings == {"user": {"kind": "named", "name": "me"}}
-    assert "few name an artist" in found.sentences[-1]
+    assert found.settings["user"] == {"kind": "named", "name": "me"}
+    assert found.sentences[-1] == (
+        "All are photos of one user, me; the rule artist would make users of Artist 0 (1), Artist 1 (1), "
+        "the rule first-folder would make 2 users."
+    )
+
+
+def artist(number: int) -> dict[str, str]:
+    return {"Image_Artist": f"Artist {number}"} if number < 2 else {}
 
 
 def test_what_is_given_is_not_guessed(album):
     user = {"kind": "first-folder"}
     found = FolderSource.recognise(album, {"user": user, "levels": "path"})
-    assert found.settings == {"user": user, "levels": "path"}
+    assert found.settings == {"user": user, "levels": "path", "time": True}
     assert not any("user" in sentence for sentence in found.sentences)
 
 
