@@ -75,7 +75,7 @@ def _set(params: CommentedMap, key: str, value: Any, add: bool) -> bool:
 
 
 def _styled(value: Any, block: bool = False) -> Any:
-    """Returns a value as the file writes it: a section of plain values in one line, unless it is to be a block."""
+    """Returns a value as the file writes it: plain values in one line, unless they are to be a block."""
     if isinstance(value, Mapping):
         styled = CommentedMap({key: _styled(each) for key, each in value.items()})
     elif isinstance(value, list):

@@ -52,7 +52,7 @@ def test_a_folder_of_photos_needs_no_edit(checkout, photos, capsys):
     assert (params.source, params.recipe) == ("folder", "own")
     assert (checkout / "data/folder").readlink() == photos
     (core,) = params.active_recipe.refine
-    assert (core.user, core.tag) == (20, 20)
+    assert (core.user, core.tag) == (10, 10)
     assert params.active_recipe.split.test_share == 0.2
     assert (params.extractors["image"].weights.kind, params.extractors["objects"].detector) == (
         "imagenet",
@@ -60,7 +60,7 @@ def test_a_folder_of_photos_needs_no_edit(checkout, photos, capsys):
     )
     assert "40 posts of 1 user with 23 tags.\nLeft out, no tags: 1: bare.jpg\n" in printed
     assert closing.startswith("params.yaml:\n  source: folder\n  recipe: own\n")
-    assert "\n  recipes.own: {refine: [{keep: core, user: 20, tag: 20}], split: {test_share: 0.2}}\n" in closing
+    assert "\n  recipes.own: {refine: [{keep: core, user: 10, tag: 10}], split: {test_share: 0.2}}\n" in closing
     assert closing.endswith("\nNow run: make repro")
 
 

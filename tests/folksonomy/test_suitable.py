@@ -13,11 +13,19 @@ def posts(rows: list[tuple[str, str, list[str]]]) -> pl.DataFrame:
 
 
 def test_the_strictest_core_that_keeps_most_assignments():
-    # Two users with 12 posts each, all with both tags: 24 posts a tag, 12 a user. 20 posts a user would leave nothing.
-    rows = [(user, f"{user}{number}", ["sea", "sky"]) for user in "ab" for number in range(12)]
+    # Three users with 8 posts each, all with both tags: 10 posts a user would leave nothing.
+    rows = [(user, f"{user}{number}", ["sea", "sky"]) for user in "abc" for number in range(8)]
     core, counts = suitable_core(posts(rows))
-    assert (core.user, core.tag) == (10, 10)
-    assert counts == {"users": 2, "photos": 24, "tags": 2, "posts": 24, "assignments": 48}
+    assert (core.user, core.tag) == (8, 5)
+    assert counts == {"users": 3, "photos": 24, "tags": 2, "posts": 24, "assignments": 48}
+
+
+def test_a_core_that_loses_most_users_is_too_strict():
+    # One user has 90 of 110 posts, but is one of five.
+    rows = [("busy", f"busy{number}", ["sea"]) for number in range(90)]
+    rows += [(user, f"{user}{number}", ["sea"]) for user in "abcd" for number in range(5)]
+    core, counts = suitable_core(posts(rows))
+    assert (core.user, core.tag, counts["users"]) == (5, 5, 5)
 
 
 def test_tags_that_are_used_once_do_not_make_the_core_looser():
@@ -25,14 +33,14 @@ def test_tags_that_are_used_once_do_not_make_the_core_looser():
     rows += [("b", f"b{number}", ["sea", "sky"]) for number in range(30)]
     core, counts = suitable_core(posts(rows))
     # Of 120 assignments 90 are of busy tags, at every level: 75 %.
-    assert (core.user, core.tag) == (20, 20)
+    assert (core.user, core.tag) == (10, 10)
     assert counts["assignments"] == 90
 
 
 def test_where_no_core_keeps_enough_the_one_that_keeps_most():
     rows = [("a", f"a{number}", ["sea", f"x{number}", f"y{number}", f"z{number}"]) for number in range(25)]
     core, counts = suitable_core(posts(rows))
-    assert (core.user, core.tag, counts["posts"]) == (20, 20, 25)
+    assert (core.user, core.tag, counts["posts"]) == (10, 10, 25)
 
 
 def test_too_few_posts_to_learn_from():
