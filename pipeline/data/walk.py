@@ -10,6 +10,7 @@ SUFFIXES = (
     ".gif",
     ".heic",
     ".heif",
+    ".hif",
     ".jpe",
     ".jpeg",
     ".jpg",

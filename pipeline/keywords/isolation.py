@@ -58,6 +58,8 @@ def call_isolated(
         for results in threads.map(call, chunks):
             yield from results
     finally:
+        for process in processes:
+            process.stop()
         threads.shutdown(cancel_futures=True)
         for process in processes:
             process.end()
@@ -70,7 +72,7 @@ class _Process(Generic[T, R]):
     """
 
     def __init__(self, function: Callable[[T], R], patience: float):
-        self._function, self._patience = function, patience
+        self._function, self._patience, self._stopped = function, patience, False
         self._start()
 
     def _start(self) -> None:
@@ -87,7 +89,7 @@ class _Process(Generic[T, R]):
 
     def __call__(self, items: Sequence[T]) -> list[R | Failure]:
         results: list[R | Failure] = []
-        while len(results) < len(items):
+        while len(results) < len(items) and not self._stopped:
             try:
                 self._pipe.send((self._function, items[len(results) :]))
                 while len(results) < len(items):
@@ -101,7 +103,7 @@ class _Process(Generic[T, R]):
                 with suppress(subprocess.TimeoutExpired):
                     self._process.wait(GRACE)  # It closes its end a moment before it has its exit code.
                 code = self._restart()
-                if code > 0:
+                if code > 0 and not self._stopped:
                     message = f"A process that reads keywords cannot run (exit code {code}, see above)."
                     raise InputError(message) from None
                 results.append(Failure(f"ends the process that reads it (exit code {code})"))
@@ -111,6 +113,11 @@ class _Process(Generic[T, R]):
         code = self.end()
         self._start()
         return code
+
+    def stop(self) -> None:
+        """Kills the process, so that a call in another thread returns at once, even from an item that hangs."""
+        self._stopped = True
+        self._process.kill()
 
     def end(self) -> int:
         """Ends the process and returns its exit code."""

@@ -72,12 +72,10 @@ def milliseconds(date: str) -> int | None:
     if found is None:
         return None
     *numbers, fraction, sign, hours, minutes = found.groups()
+    zone = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
     try:
-        time = datetime(*(int(number or 0) for number in numbers), tzinfo=UTC)
-    except ValueError:  # Such as month 00, which cameras write that do not know the time.
+        time = datetime(*(int(number or 0) for number in numbers), tzinfo=UTC) + (zone if sign == "-" else -zone)
+    except (ValueError, OverflowError):  # Such as month 00, which cameras write that do not know the time.
         return None
     time += timedelta(microseconds=int((fraction or "0").ljust(6, "0")))
-    if sign:
-        zone = timedelta(hours=int(hours), minutes=int(minutes))
-        time += zone if sign == "-" else -zone
     return (time - EPOCH) // timedelta(milliseconds=1)

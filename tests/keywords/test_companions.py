@@ -1,15 +1,19 @@
 """Files that accompany a photo: which belong to it, which holds, and what a broken one costs."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.keywords.companions import COMPANIONS, read_companion
 from pipeline.keywords.metadata import FLAT, IPTC, PIPED, WINDOWS, KeywordError, Metadata
 from pipeline.keywords.reading import INSIDE, PhotoTask, read
 from tests.support.keyword_files import subject, write_photo
 
+NAMES = ("SourceFile", "Keywords", "XPKeywords", "DateTimeOriginal", "photoTakenTime", "timestamp", "metadata", "tags")
 TAKEOUT = {"title": "a.jpg", "photoTakenTime": {"timestamp": "1696573800"}, "people": [{"name": "Katie"}]}
 
 
@@ -128,3 +132,26 @@ def test_a_photo_that_cannot_be_read_has_the_keywords_of_its_sidecar(tmp_path):
 
 def test_every_kind_has_a_title():
     assert len({kind.title for kind in COMPANIONS}) == len(COMPANIONS)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda values: st.lists(values, max_size=3) | st.dictionaries(st.sampled_from(NAMES) | st.text(), values),
+    max_leaves=8,
+)
+
+
+@given(JSON | st.lists(st.dictionaries(st.sampled_from(NAMES), JSON).map({"SourceFile": "a.jpg"}.__or__), max_size=2))
+def test_no_json_whatever_it_holds_is_more_than_keywords_or_nothing(value):
+    data = json.dumps(value).encode()
+    for kind in COMPANIONS:
+        if kind.suffix == ".json":
+            found = kind.read(data, "a.jpg")
+            assert found is None or all(map(str, found.keywords.values()))
+
+
+@given(st.binary(max_size=40) | st.text(max_size=40).map(str.encode))
+def test_no_bytes_are_more_than_keywords_or_a_reason(data):
+    for kind in COMPANIONS:
+        with suppress(KeywordError):
+            kind.read(data, "a.jpg")

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from pipeline.keywords.embedded import read_photo
-from pipeline.keywords.metadata import FLAT, IPTC, MICROSOFT, PIPED, SLASHED, WINDOWS, KeywordError
+from pipeline.keywords.metadata import FLAT, IPTC, MICROSOFT, PIPED, SLASHED, WINDOWS, KeywordError, milliseconds
 from tests.support.keyword_files import subject, write_photo
 
 
@@ -54,6 +54,22 @@ def test_artist_and_time_with_its_zone(tmp_path):
     assert read_photo(write_photo(tmp_path / "a.jpg", **fields)).time == 1000
     fields["Photo_DateTimeOriginal"] = "0000:00:00 00:00:00"
     assert read_photo(write_photo(tmp_path / "a.jpg", **fields)).time is None
+
+
+@pytest.mark.parametrize(
+    ("date", "expected"),
+    [
+        ("1970:01:01 00:00:01.5", 1500),
+        ("1970-01-01T02:00:00+02:00", 0),
+        ("1970-01-02", 86_400_000),
+        ("9999-12-31T23:59:59-23:59", None),
+        ("2020:13:01 00:00:00", None),
+        ("    :  :     :  :  ", None),
+        ("", None),
+    ],
+)
+def test_dates_of_any_form_are_milliseconds_and_impossible_ones_are_none(date, expected):
+    assert milliseconds(date) == expected
 
 
 def iptc_block(*words: bytes, declared: bytes = b"") -> bytes:

@@ -1,5 +1,7 @@
 """One item that crashes, hangs or raises costs that item alone, and the order stays."""
 
+import time
+
 import pytest
 
 from pipeline.errors import InputError
@@ -29,10 +31,13 @@ def test_nothing_to_do_starts_nothing():
     assert list(call_isolated(fragile, [])) == []
 
 
-def test_processes_end_when_results_are_no_longer_wanted():
-    results = call_isolated(fragile, ["a", "b"])
+def test_processes_end_when_results_are_no_longer_wanted_even_those_that_hang(monkeypatch):
+    monkeypatch.setattr(isolation, "CHUNK", 1)
+    results = call_isolated(fragile, ["a", "hang", "hang", "b"])
     assert next(results) == "A"
+    start = time.monotonic()
     results.close()
+    assert time.monotonic() - start < 5
 
 
 def test_processes_that_cannot_run_are_one_sentence(monkeypatch):

@@ -12,11 +12,11 @@ from PIL import Image
 from pipeline.errors import InputError
 from pipeline.keywords import xmp
 from pipeline.keywords.embedded import read_photo
-from pipeline.keywords.metadata import FLAT, IPTC, PIPED, SLASHED, KeywordError
+from pipeline.keywords.metadata import FLAT, IPTC, PIPED, SLASHED, WINDOWS, KeywordError
 from pipeline.keywords.packet import read
 from pipeline.keywords.xmp import add, is_keyword, sidecar
 from tests.support.exiftool import exiftool, foreign, needs_exiftool
-from tests.support.keyword_files import packet
+from tests.support.keyword_files import packet, write_photo
 from tests.support.keywords import DARKTABLE, MADE_TAGS
 
 
@@ -110,6 +110,11 @@ def photo_with_keywords(tmp_path):
     file = tmp_path / "photo.jpg"
     Image.new("RGB", (8, 8)).save(file, xmp=sidecar(["own"]))
     return file.read_bytes()
+
+
+def test_a_new_sidecar_begins_with_the_keywords_of_windows_where_there_are_no_others(tmp_path):
+    photo = write_photo(tmp_path / "photo.jpg", {WINDOWS: ["own"]}).read_bytes()
+    assert read(add(None, ["night"], photo)).keywords[PIPED] == ["own", "night"]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])

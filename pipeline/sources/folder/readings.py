@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pipeline.files import sha256
 from pipeline.keywords import companions, embedded, metadata, packet, reading
+from pipeline.keywords.embedded import load_exiv2
 from pipeline.keywords.isolation import Failure, call_isolated
 from pipeline.keywords.metadata import Metadata
 from pipeline.keywords.reading import Reading, read
@@ -27,6 +28,7 @@ def read_keywords(photos: Sequence[Listed], work: Path) -> Iterator[tuple[Listed
 
     work: the folder for the readings that are kept.
     """
+    load_exiv2()  # Or all photos would fail for want of it.
     work.mkdir(parents=True, exist_ok=True)
     with closing(_open(work)) as kept:
         known = dict(kept.execute("SELECT photo, state FROM reading"))

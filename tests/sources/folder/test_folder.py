@@ -18,6 +18,7 @@ from pipeline.keywords.metadata import FLAT, PIPED
 from pipeline.sources.base import Crawled, CrawlTask
 from pipeline.sources.folder import readings
 from pipeline.sources.folder.source import FolderSource
+from tests.support.fragile import crashes_at_one
 from tests.support.keyword_files import subject, write_photo
 from tests.support.source_examples import FOLDER
 
@@ -146,6 +147,23 @@ def test_a_folder_without_photos_or_tags_is_one_sentence(root):
         read(root)
     write_photo(root / "a.jpg")
     with pytest.raises(InputError, match=r"^No photo of the folder has a user and tags: no tags \(1\)\.$"):
+        read(root)
+
+
+def test_a_photo_at_which_exiv2_crashes_costs_itself_alone(root, monkeypatch):
+    for name in ("a", "crash", "z"):
+        write_photo(root / f"{name}.jpg", {FLAT: ["sea"]})
+    monkeypatch.setattr(readings, "read", crashes_at_one)
+    crawled = read(root)
+    assert crawled.posts[PHOTO].to_list() == ["a.jpg", "z.jpg"]
+    detail = "crash.jpg: ends the process that reads it (exit code -6)"
+    assert left_out(crawled) == {"crash.jpg": ("unreadable keywords", detail)}
+
+
+def test_without_exiv2_there_is_one_sentence(root, monkeypatch):
+    write_photo(root / "a.jpg", {FLAT: ["sea"]})
+    monkeypatch.setitem(sys.modules, "exiv2", None)
+    with pytest.raises(InputError, match="pip install exiv2"):
         read(root)
 
 
