@@ -104,11 +104,13 @@ class NetworkConfig(ExtractorConfig):
         """
 
     @abstractmethod
-    def copy_weights(self, to: Path) -> Path | None:
+    def copy_weights(self, extractor: "Extractor", to: Path) -> Path | None:
         """Copies the weights to a file, or folder, that holds no code: `to` with a suffix. Returns it.
 
-        None where there is nothing to copy, because they are drawn from a seed. Raises as `load` does, and SettingError
-        for weights that cannot be written without code.
+        extractor: the network as it was loaded on the CPU.
+
+        None where nothing is copied, because they are drawn from a seed and no file holds them. Raises as `load` does,
+        and SettingError for weights that cannot be written without code.
         """
 
     @abstractmethod

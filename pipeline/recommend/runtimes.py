@@ -23,7 +23,7 @@ class Runtime(ABC):
     def pack(self, config: NetworkConfig, extractor: "Extractor", to: Path, copied: bool) -> Path | None:
         """Writes a network to `to` with a suffix. Returns that path; None where `config` alone loads it.
 
-        extractor: the network, loaded on the CPU. copied: weights that `config` names are copied.
+        extractor: the network, loaded on the CPU. copied: weights that `config` names or draws are copied.
         """
 
     @abstractmethod
@@ -43,8 +43,8 @@ class Runtime(ABC):
 class Torch(Runtime):
     """torch, with the library that each network comes from."""
 
-    def pack(self, config: NetworkConfig, extractor: "Extractor", to: Path, copied: bool) -> Path | None:  # noqa: ARG002 (the weights come from the settings)
-        return config.copy_weights(to) if copied else None
+    def pack(self, config: NetworkConfig, extractor: "Extractor", to: Path, copied: bool) -> Path | None:
+        return config.copy_weights(extractor, to) if copied else None
 
     def load(
         self, packed: Mapping[str, PackedExtractor], folder: Path, seed: int, device: str

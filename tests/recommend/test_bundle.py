@@ -17,7 +17,7 @@ from pipeline.recommend import probe
 from pipeline.recommend.bundle import NUMBERS, Bundle
 from pipeline.recommend.habits import Habits
 from pipeline.recommend.recommender import Recommender
-from tests.support.bundles import CONFIGS, world, write_bundle
+from tests.support.bundles import CONFIGS, SEED, world, write_bundle
 
 
 @pytest.fixture
@@ -55,6 +55,7 @@ def test_its_files_are_all_that_is_needed_and_hold_no_pickle(bundle):
         "model.safetensors",
         "probe.safetensors",
         "requirements.txt",
+        "weights/image.safetensors",
         "weights/objects.safetensors",
     ]
 
@@ -140,7 +141,7 @@ def test_a_flipped_bit_is_seen(copy, file):
         ({"extractors__image__record__precision": "float16"}, "precision is .*float32.*, and was .*float16"),
         ({"extractors__objects__record__kind": "yolov2"}, "'objects' is not .* kind is .*ultralytics.*yolov2"),
         ({"extractors__objects__record__preprocessing": "squashed"}, "preprocessing"),
-        ({"seed": 4}, "'image' is not .* (sha256|seed)"),
+        ({"extractors__image__weights__sha256": "0" * 64}, "sha256 is 0000.* is another file"),
         ({"extractors__objects__weights__sha256": "0" * 64}, "sha256 is 0000.* is another file"),
     ],
 )
@@ -169,6 +170,10 @@ def test_weights_that_are_named_are_found_where_the_settings_say(tmp_path):
     folder = write_bundle(tmp_path / "named", world(), copied=False)
     assert not (folder / "weights").exists()
     assert len(suggestions(folder)) == 3
+    change(folder, seed=4)
+    with pytest.raises(InputError, match=r"'image' is not .* (sha256|seed)"):
+        suggestions(folder)
+    change(folder, seed=SEED)
     change(folder, extractors__objects__config__detector="nowhere.pt")
     with pytest.raises(InputError, match=r"nowhere\.pt"):
         suggestions(folder)

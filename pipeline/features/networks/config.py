@@ -1,9 +1,12 @@
 """The base of the configurations of backbones."""
 
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from pipeline.features.config import ImagenetWeights, NetworkConfig, PublishedWeights, SeededWeights, WeightsFile
+
+if TYPE_CHECKING:
+    from pipeline.features.extractor import Extractor
 
 
 class BackboneConfig(NetworkConfig):
@@ -11,14 +14,10 @@ class BackboneConfig(NetworkConfig):
 
     weights: SeededWeights | ImagenetWeights | PublishedWeights | WeightsFile
 
-    def copy_weights(self, to: Path) -> Path | None:
-        if isinstance(self.weights, SeededWeights):
-            return None
-        import torch
-
+    def copy_weights(self, extractor: "Extractor", to: Path) -> Path | None:
         from pipeline.features.networks.weights import write_state
 
-        return write_state(self.load(0, torch.device("cpu")).network, to.with_name(f"{to.name}.safetensors"))
+        return write_state(extractor.network, to.with_name(f"{to.name}.safetensors"))
 
     def with_weights(self, path: Path, sha256: str) -> Self:
         return self.model_copy(update={"weights": WeightsFile(kind="file", path=str(path), sha256=sha256)})

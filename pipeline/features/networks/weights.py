@@ -3,14 +3,15 @@
 import hashlib
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
-import requests
 import torch.hub
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from pipeline.errors import InputError, SettingError, one_line
 from pipeline.features.config import WeightsFile
@@ -28,6 +29,25 @@ PATIENCE = 60
 MEBIBYTE = 2**20
 
 
+class Undrawn(TorchFunctionMode):
+    """A block in which layers are made of zeros, not drawn, because a file will replace their weights.
+
+    VGG16 draws 138 million, of which an extractor keeps 15.
+    """
+
+    DRAWING = frozenset((Tensor.normal_, Tensor.uniform_, nn.init.normal_, nn.init.uniform_, nn.init.kaiming_uniform_))
+
+    def __torch_function__(
+        self, func: Callable, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        given = kwargs or {}
+        if func not in self.DRAWING:
+            return func(*args, **given)
+        weights = args[0] if args else given["tensor"]
+        weights.detach().zero_()
+        return weights
+
+
 def downloaded(url: str, expected: str | None) -> tuple[Path, str]:
     """Returns a published file, kept where torch keeps such files, and its SHA-256; downloads it once.
 
@@ -41,27 +61,29 @@ def downloaded(url: str, expected: str | None) -> tuple[Path, str]:
     else:
         log.info("Downloading %s to %s.", url, file)
         with atomic(file) as temporary:
-            try:
-                _fetch(url, temporary)
-            except requests.RequestException as error:
-                raise InputError(
-                    f"{file.name} cannot be downloaded ({one_line(error)}): run again, fetch {url} where there is a "
-                    f"network and put it at {file}, or choose other weights."
-                ) from None
+            _fetch(url, file, temporary)
             found = _published_sha256(temporary, expected, url)
     if expected is None:
         log.warning("No hash is published for %s; its SHA-256 is %s.", file.name, found)
     return file, found
 
 
-def _fetch(url: str, to: Path) -> None:
-    """Downloads a file. Raises requests.RequestException, even when the connection ends before the file does."""
-    # requests compares with Content-Length, which torch.hub does not: it would keep a file that was cut short.
-    with requests.get(url, stream=True, timeout=PATIENCE) as answer, to.open("wb") as file:
-        answer.raise_for_status()
-        pieces = math.ceil(int(answer.headers.get("Content-Length", 0)) / MEBIBYTE)
-        for piece in track(answer.iter_content(MEBIBYTE), "Downloading", pieces, "MiB"):
-            file.write(piece)
+def _fetch(url: str, file: Path, to: Path) -> None:
+    """Downloads what will be `file`. Raises InputError, even when the connection ends before the file does."""
+    import requests
+
+    try:
+        # requests compares with Content-Length, which torch.hub does not: it would keep a file that was cut short.
+        with requests.get(url, stream=True, timeout=PATIENCE) as answer, to.open("wb") as pieces:
+            answer.raise_for_status()
+            count = math.ceil(int(answer.headers.get("Content-Length", 0)) / MEBIBYTE)
+            for piece in track(answer.iter_content(MEBIBYTE), "Downloading", count, "MiB"):
+                pieces.write(piece)
+    except requests.RequestException as error:
+        raise InputError(
+            f"{file.name} cannot be downloaded ({one_line(error)}): run again, fetch {url} where there is a network "
+            f"and put it at {file}, or choose other weights."
+        ) from None
 
 
 def _published_sha256(path: Path, expected: str | None, url: str, remedy: str = "") -> str:

@@ -17,6 +17,7 @@ from pipeline.features.images import decode
 from pipeline.features.networks.torchvision import backbone as backbones
 from pipeline.features.networks.torchvision.backbone import TorchvisionBackbone
 from pipeline.features.networks.torchvision.config import TorchvisionConfig
+from pipeline.features.networks.weights import Undrawn
 from pipeline.files import sha256
 
 CHANNELS = {
@@ -171,6 +172,32 @@ def test_a_file_holds_the_model_or_its_features(part: str, tmp_path: Path, photo
     assert (loaded.compute(seen) == seeded.compute(seen)).all()
     assert loaded.record["weights"] == "file"
     assert loaded.record["sha256"] == sha256(tmp_path / "w.safetensors")
+
+
+@pytest.mark.parametrize("name", ["inception_v3", "mobilenet_v3_small", "regnet_y_400mf", "swin_t", "vgg11_bn"])
+def test_nothing_is_drawn_where_a_file_replaces_it(name: str):
+    with Undrawn():
+        model = backbones.build(name, 0)
+    assert all(values.min() == values.max() for values in model.parameters())
+
+
+def test_a_file_is_not_loaded_over_drawn_weights(tmp_path: Path, monkeypatch, cpu):
+    save_file(direct("squeezenet1_1", 7).state_dict(), tmp_path / "w.safetensors")
+    build, built = backbones.build, []
+    monkeypatch.setattr(backbones, "build", lambda *given: built.append(build(*given)) or built[-1])
+    from_file("squeezenet1_1", tmp_path / "w.safetensors").load(0, cpu)
+    assert not built[0].classifier[1].weight.any()
+
+
+@pytest.mark.parametrize("name", ["densenet121", "swin_t"])
+def test_a_file_fills_every_weight_and_counter(name: str, tmp_path: Path, cpu):
+    seeded = config(name).load(7, cpu)
+    save_file(direct(name, 7).half().state_dict(), tmp_path / "w.safetensors")
+    loaded = from_file(name, tmp_path / "w.safetensors").load(0, cpu)
+    for key, values in seeded.network.state_dict().items():
+        given = loaded.network.state_dict()[key]
+        assert given.dtype == values.dtype
+        torch.testing.assert_close(given, values, rtol=1e-3, atol=1e-6)
 
 
 def test_a_file_of_features_may_be_older_than_the_counters_of_batches(tmp_path: Path, cpu):

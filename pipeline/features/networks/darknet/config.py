@@ -36,7 +36,7 @@ class Darknet19Config(BackboneConfig):
 
         return load_darknet19(self, seed, device)
 
-    def copy_weights(self, to: Path) -> Path | None:
+    def copy_weights(self, extractor: "Extractor", to: Path) -> Path | None:  # noqa: ARG002 (darknet's file is copied)
         if isinstance(self.weights, SeededWeights):
             return None
         from pipeline.features.networks.darknet.backbone import find
@@ -61,7 +61,7 @@ class Yolov2Config(NetworkConfig):
 
         return load_yolov2(self, device)
 
-    def copy_weights(self, to: Path) -> Path:
+    def copy_weights(self, extractor: "Extractor", to: Path) -> Path:  # noqa: ARG002 (darknet's files are copied)
         from pipeline.features.networks.darknet.detector import find
         from pipeline.features.networks.darknet.official import copy
 

@@ -3,6 +3,7 @@
 import difflib
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from pipeline.features.config import ImagenetWeights, Precision, SeededWeights, 
 from pipeline.features.extractor import Extractor, fitted_to
 from pipeline.features.images import resize_to_square
 from pipeline.features.networks.torchvision.library import import_torchvision
-from pipeline.features.networks.weights import checked_file, digest, downloaded, read_safetensors
+from pipeline.features.networks.weights import Undrawn, checked_file, digest, downloaded, read_safetensors
 
 if TYPE_CHECKING:
     from pipeline.features.networks.torchvision.config import TorchvisionConfig
@@ -71,7 +72,8 @@ def load_torchvision(config: "TorchvisionConfig", seed: int, device: torch.devic
     Raises SettingError for an unknown name, a model without a feature map, a file of weights that is absent or does not
     have its hash, and an input size that the model refuses; InputError for weights that do not fit.
     """
-    model = build(config.backbone, seed)
+    with nullcontext() if isinstance(config.weights, SeededWeights) else Undrawn():
+        model = build(config.backbone, seed)
     network = up_to_last_map(model)
     record = {"kind": config.kind, "name": config.backbone, "weights": config.weights.kind}
     match config.weights:

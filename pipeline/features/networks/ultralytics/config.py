@@ -29,7 +29,7 @@ class UltralyticsConfig(NetworkConfig):
 
         return load_ultralytics(self, device)
 
-    def copy_weights(self, to: Path) -> Path:
+    def copy_weights(self, extractor: "Extractor", to: Path) -> Path:  # noqa: ARG002 (its layers are folded)
         from pipeline.features.networks.ultralytics.checkpoints import read_checkpoint, write_plain
         from pipeline.features.networks.ultralytics.detector import find
 
@@ -57,7 +57,7 @@ class UltralyticsExportConfig(NetworkConfig):
 
         return load_export(self, device)
 
-    def copy_weights(self, to: Path) -> Path:
+    def copy_weights(self, extractor: "Extractor", to: Path) -> Path:  # noqa: ARG002 (the export is copied)
         from pipeline.features.networks.ultralytics.runtimes import copy_export
 
         return copy_export(Path(self.detector), to)
