@@ -5,7 +5,8 @@ VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
-UV := uv pip install --quiet --python $(VENV)/bin/python --constraint constraints.txt
+# Packages are compiled once, here: where PYTHONDONTWRITEBYTECODE is set, each import of torch would take seconds more.
+UV := uv pip install --quiet --compile-bytecode --python $(VENV)/bin/python --constraint constraints.txt
 PEERS := .venv-peers
 PARALLEL := --numprocesses 2 --dist loadscope --no-loadscope-reorder
 

@@ -45,10 +45,8 @@ class Clone:
         return clone
 
     def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        binaries = Path(sys.executable).parent
-        environment = os.environ | {"PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": ""}
         return subprocess.run(
-            command, cwd=self.folder, check=check, capture_output=True, text=True, env=environment, timeout=500
+            command, cwd=self.folder, check=check, capture_output=True, text=True, env=environment(), timeout=500
         )
 
     def repro(self, *targets: str) -> set[str]:
@@ -74,6 +72,7 @@ class Clone:
         process = subprocess.Popen(
             [sys.executable, "-m", *module.split()],
             cwd=self.folder,
+            env=environment(),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -104,6 +103,12 @@ class Clone:
             node[last] = value
         with (self.folder / "params.yaml").open("w") as file:
             yaml.dump(params, file)
+
+
+def environment() -> dict[str, str]:
+    """Returns the environment of a clone's processes: the code that they run is its own, and compiled once for all."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return os.environ | {"PATH": path, "PYTHONPATH": "", "PYTHONDONTWRITEBYTECODE": ""}
 
 
 def build_clone(folder: Path) -> None:
