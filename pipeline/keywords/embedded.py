@@ -39,7 +39,7 @@ def read_photo(photo: Path | bytes) -> Metadata:
     try:
         image = library.ImageFactory.open(photo if isinstance(photo, bytes) else str(photo))
     except library.Exiv2Error as error:
-        raise KeywordError(_reason(error)) from None
+        raise KeywordError(_reason(error, photo)) from None
     try:
         image.readMetadata()
     except library.Exiv2Error as error:
@@ -55,7 +55,7 @@ def read_photo(photo: Path | bytes) -> Metadata:
     if words := [*filter(None, _bytes(exif, WINDOWS).decode("utf-16-le", "ignore").rstrip("\0").split(";"))]:
         keywords[WINDOWS] = words
     if fault and not keywords:
-        raise KeywordError(_reason(fault))
+        raise KeywordError(_reason(fault, photo))
     artists = (_text(_bytes(iptc if field.startswith("Iptc") else exif, field)).strip("\0 ") for field in ARTISTS)
     times = (
         milliseconds(_text(_bytes(exif, time)).strip("\0 ") + _text(_bytes(exif, zone)).strip("\0 "))
@@ -77,8 +77,9 @@ def load_exiv2() -> ModuleType:
     return exiv2
 
 
-def _reason(error: Exception) -> str:
-    return f"cannot be read by exiv2 ({error.args[-1]})"
+def _reason(error: Exception, photo: Path | bytes) -> str:
+    message = str(error.args[-1]) if isinstance(photo, bytes) else str(error.args[-1]).removeprefix(f"{photo}: ")
+    return f"cannot be read by exiv2 ({message})"
 
 
 def _bytes(data: Any, field: str) -> bytes:

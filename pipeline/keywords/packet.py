@@ -44,7 +44,7 @@ UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def decode(data: bytes) -> str:
-    """Returns the text of a packet, or of another companion. Raises KeywordError when it has another encoding."""
+    """Returns the text of a packet or another sidecar. Raises KeywordError when it has another encoding."""
     try:
         return data.decode("utf-16" if data.startswith(UTF_16) else "utf-8-sig")
     except UnicodeDecodeError:

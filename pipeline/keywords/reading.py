@@ -1,12 +1,12 @@
-"""Keywords of one photo from all files that hold some: the photo itself, and those that accompany it."""
+"""Keywords of one photo from all files that hold some: the photo itself, and its sidecars."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.keywords.companions import read_companion
 from pipeline.keywords.embedded import read_photo
 from pipeline.keywords.metadata import KeywordError, Metadata
+from pipeline.keywords.sidecars import read_sidecar
 
 INSIDE = "the photos"
 """The place of keywords that stand in the photo itself."""
@@ -18,8 +18,8 @@ class PhotoTask:
 
     file: str
     """The path of the photo."""
-    companions: Sequence[tuple[str, str]]
-    """The path of each file that accompanies it, and the photo that it is named after, maybe a RAW file."""
+    sidecars: Sequence[tuple[str, str]]
+    """The path of each sidecar, and the photo that it is named after, maybe a RAW file."""
 
 
 @dataclass(frozen=True)
@@ -35,25 +35,25 @@ class Reading:
 def read(task: PhotoTask) -> Reading:
     """Reads the files of a photo.
 
-    A companion with keywords holds in place of the photo's own, as in digiKam and Immich: programs that write
-    companions leave the photo as it is. Raises KeywordError, which names the file, for a broken companion, and for a
-    photo that cannot be read, unless a companion has keywords.
+    A sidecar with keywords holds in place of the photo's own, as in digiKam and Immich: programs that write sidecars
+    leave the photo as it is. Raises KeywordError for a broken sidecar, with its name, and for a photo that cannot be
+    read, unless a sidecar has keywords.
     """
-    found, fault = [], None
-    for file, owner in task.companions:
+    sidecars, own, fault = [], Metadata(), None
+    for file, owner in task.sidecars:
         try:
-            if companion := read_companion(Path(file), owner):
-                found.append(companion)
+            if found := read_sidecar(Path(file), owner):
+                sidecars.append(found)
         except KeywordError as error:
             raise KeywordError(f"{Path(file).name} {error.reason}") from None
     try:
         own = read_photo(Path(task.file))
     except KeywordError as error:
-        own, fault = Metadata(), KeywordError(f"{Path(task.file).name} {error.reason}")
-    place, holds = next((each for each in found if each[1].keywords), (INSIDE, own))
-    if fault and holds is own:
+        fault = error
+    place, holds = next((sidecar for sidecar in sidecars if sidecar[1].keywords), (INSIDE, own))
+    if fault and not holds.keywords:
         raise fault
-    everything = [own, *(metadata for _, metadata in found)]
-    artist = next((each.artist for each in everything if each.artist), None)
-    time = next((each.time for each in everything if each.time is not None), None)
+    files = [own, *(metadata for _, metadata in sidecars)]
+    artist = next((each.artist for each in files if each.artist), None)
+    time = next((each.time for each in files if each.time is not None), None)
     return Reading(Metadata(holds.keywords, artist, time), place)

@@ -15,7 +15,7 @@ OTHERS = {
     "pipeline/folksonomy/folksonomy.py": {"tags"},  # How many there are.
     "pipeline/folksonomy/refine.py": {"tags"},  # As above.
     "pipeline/folksonomy/stats.py": {"tags"},  # As above, in Table 2.
-    "pipeline/keywords/companions.py": {"tags"},  # A key of Hydrus' JSON.
+    "pipeline/keywords/sidecars.py": {"tags"},  # A key of Hydrus' JSON.
     "pipeline/sources/folder/recognise.py": {"time", "user"},  # Settings.
     "pipeline/sources/flickr/listing.py": {"photo", "user"},  # Objects in Flickr's answers.
     "pipeline/sources/nus_wide/published.py": {"tags"},  # How many there are.

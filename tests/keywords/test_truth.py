@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.data.names import normalise
-from pipeline.keywords.companions import COMPANIONS, read_companion
 from pipeline.keywords.embedded import read_photo
 from pipeline.keywords.metadata import KeywordError
+from pipeline.keywords.sidecars import SIDECARS, read_sidecar
 from pipeline.keywords.tags import tags_of
 
 EVERY_LEVEL = ("hierarchy/lightroom-root.jpg", "hierarchy/museum.jpg", "hierarchy/mwg-kw.xmp")
@@ -30,11 +30,11 @@ OTHERS = ("exports/flickr/", "exports/google-takeout/album/")
 
 
 def keywords(file: Path) -> dict:
-    """Reads a photo, or a companion of any photo that it may belong to."""
+    """Reads a photo, or a sidecar of any photo that it may belong to."""
     owners = (file.stem, f"{file.stem}.jpg", file.name.partition(".supplemental")[0], "DSC_0238(1).JPG")
     for owner in owners:
-        if any(file.name.lower() == name.lower() for kind in COMPANIONS for name in kind.names(owner)):
-            return read_companion(file, owner)[1].keywords
+        if any(file.name.lower() == name.lower() for kind in SIDECARS for name in kind.names(owner)):
+            return read_sidecar(file, owner)[1].keywords
     return read_photo(file).keywords
 
 

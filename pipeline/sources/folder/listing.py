@@ -1,4 +1,4 @@
-"""The photos below a folder, each with the files that accompany it."""
+"""The photos below a folder, each with its sidecars."""
 
 import os
 from collections import Counter, defaultdict
@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
 from pipeline.data.walk import is_photo, walk
-from pipeline.keywords.companions import Companions
 from pipeline.keywords.reading import PhotoTask
+from pipeline.keywords.sidecars import FolderSidecars
 
 RAW = (".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".iiq", ".kdc", ".mef", ".mos", ".mrw", ".nef")
 RAW += (".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f")
@@ -50,7 +50,7 @@ class Listing:
     left_out: Sequence[LeftOut]
     """Files and folders that look like photos, or could hold some, and are none."""
     others: Counter[str]
-    """The numbers of files that neither are photos nor accompany one, by suffix."""
+    """The numbers of files that are neither photos nor sidecars, by suffix."""
 
 
 def list_photos(root: Path) -> Listing:
@@ -82,9 +82,9 @@ class _Lister:
         for name in names:
             if _suffix(name) in RAW:
                 raw[_stem(name)].append(name)
-        photos, companions = [*filter(is_photo, names)], Companions(names)
+        photos, sidecars = [*filter(is_photo, names)], FolderSidecars(names)
         for name in photos:
-            own = companions.of([name, *raw.get(_stem(name), ())])
+            own = sidecars.of([name, *raw.get(_stem(name), ())])
             used.update(file for file, _ in own)
             self._add_photo(folder, name, own)
         pictured = set(map(_stem, photos))
@@ -96,11 +96,11 @@ class _Lister:
             elif _suffix(name) in RAW and _stem(name) not in pictured:
                 self.skip(folder / name, "raw file")
 
-    def _add_photo(self, folder: Path, name: str, companions: Sequence[tuple[str, str]]) -> None:
+    def _add_photo(self, folder: Path, name: str, sidecars: Sequence[tuple[str, str]]) -> None:
         path = folder / name
         try:
             name.encode()
-            state = _state([path, *(folder / file for file, _ in companions)])
+            state = _state([path, *(folder / file for file, _ in sidecars)])
         except UnicodeEncodeError:
             self.skip(path, "name is not UTF-8")
         except OSError as error:
@@ -109,7 +109,7 @@ class _Lister:
             if not path.is_file():
                 self.skip(path, "no such file", "it is neither a file nor a link to one")
                 return
-            task = PhotoTask(str(path), [(str(folder / file), owner) for file, owner in companions])
+            task = PhotoTask(str(path), [(str(folder / file), owner) for file, owner in sidecars])
             self.photos.append(Listed(path.relative_to(self.root).as_posix(), task, state))
 
     def skip(self, path: Path, reason: str, detail: str | None = None) -> None:

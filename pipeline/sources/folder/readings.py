@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 from pipeline.files import sha256
-from pipeline.keywords import companions, embedded, metadata, packet, reading
+from pipeline.keywords import embedded, metadata, packet, reading, sidecars
 from pipeline.keywords.embedded import load_exiv2
 from pipeline.keywords.isolation import Failure, call_isolated
 from pipeline.keywords.metadata import Metadata
@@ -52,7 +52,7 @@ def read_keywords(photos: Sequence[Listed], work: Path) -> Iterator[tuple[Listed
 
 def _open(work: Path) -> sqlite3.Connection:
     """Opens the readings of this code and this exiv2; those of others are deleted, and so is a damaged file."""
-    code = [sha256(Path(module.__file__)) for module in (companions, embedded, metadata, packet, reading)]
+    code = [sha256(Path(module.__file__)) for module in (sidecars, embedded, metadata, packet, reading)]
     made_by = hashlib.sha256(repr((code, version("exiv2"))).encode()).hexdigest()[:16]
     path = work / f"keywords-{made_by}.sqlite"
     for other in work.glob("keywords-*.sqlite*"):

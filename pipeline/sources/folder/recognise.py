@@ -10,7 +10,7 @@ from pipeline.keywords.isolation import Failure
 from pipeline.keywords.metadata import TITLES, Metadata
 from pipeline.keywords.reading import Reading
 from pipeline.sources.base import Recognised
-from pipeline.sources.folder.listing import Listing, list_photos
+from pipeline.sources.folder.listing import Listed, Listing, list_photos
 from pipeline.sources.folder.readings import read_keywords
 from pipeline.sources.folder.users import Artist, FirstFolder
 
@@ -29,8 +29,8 @@ def recognise(folder: Path, given: Mapping[str, Any]) -> Recognised | None:
         return None
     step = -(-len(listing.photos) // SAMPLE)
     with tempfile.TemporaryDirectory() as work:
-        readings = [reading for _, reading in read_keywords(listing.photos[::step], Path(work))]
-    read = [reading for reading in readings if isinstance(reading, Reading)]
+        readings = list(read_keywords(listing.photos[::step], Path(work)))
+    read = [reading for _, reading in readings if isinstance(reading, Reading)]
     users, why = _users(listing, [reading for reading in read if reading.metadata.keywords])
     dated = sum(reading.metadata.time is not None for reading in read)
     settings = {"user": users, "time": dated > 0, **given}
@@ -49,7 +49,7 @@ def _contents(listing: Listing) -> Iterable[str]:
         yield f"Other files: {_counts(listing.others)}."
 
 
-def _keywords(readings: Sequence[Reading | Failure], read: Sequence[Reading]) -> Iterable[str]:
+def _keywords(readings: Sequence[tuple[Listed, Reading | Failure]], read: Sequence[Reading]) -> Iterable[str]:
     """Yields sentences on where the keywords stand, and on what cannot be read."""
     having = [reading for reading in read if reading.metadata.keywords]
     yield f"{len(having):,} of the {len(readings):,} that were looked into have keywords."
@@ -57,7 +57,7 @@ def _keywords(readings: Sequence[Reading | Failure], read: Sequence[Reading]) ->
         places = Counter(reading.place for reading in having)
         fields = Counter(TITLES[field] for reading in having for field in reading.metadata.keywords)
         yield f"They stand in {_counts(places)}, as {_counts(fields)}."
-    failures = [reading.reason for reading in readings if isinstance(reading, Failure)]
+    failures = [f"{listed.photo} {reading.reason}" for listed, reading in readings if isinstance(reading, Failure)]
     if failures:
         yield f"{len(failures):,} cannot be read: {failures[0]}."
 

@@ -19,7 +19,7 @@ from pipeline.sources.photo_files import pack_folder
 
 
 class FolderSource(Source):
-    """A folder of photos with keywords, in the files or in others that accompany them."""
+    """A folder of photos with keywords, in the files or in sidecars."""
 
     reads_files: ClassVar[bool] = True
 

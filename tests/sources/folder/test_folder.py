@@ -123,7 +123,7 @@ def test_broken_files_and_photos_without_tags_are_left_out_with_the_reason(root)
     assert left_out(read(root)) == {
         "b.jpg": ("no tags", "b.jpg"),
         "c.jpg": ("unreadable keywords", "c.jpg: c.jpg.xmp is empty"),
-        "d.png": ("unreadable keywords", "d.png: d.png cannot be read by exiv2 (Failed to read input data)"),
+        "d.png": ("unreadable keywords", "d.png: cannot be read by exiv2 (Failed to read input data)"),
         "e.jpg": ("no tags", "e.jpg"),
     }
 

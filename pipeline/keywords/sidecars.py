@@ -1,4 +1,4 @@
-"""Files that accompany a photo and hold its keywords: sidecars, and what programs export with it."""
+"""Sidecars: files beside a photo that hold its keywords, and what programs export with it."""
 
 import json
 import re
@@ -23,11 +23,11 @@ from pipeline.keywords.metadata import (
 SCALAR = (str, int, float)
 """Values of JSON that are one text."""
 LARGEST = 32 * 1024**2
-"""Bytes of a companion, at most: larger ones are none."""
+"""Bytes of a sidecar, at most: larger ones are none."""
 
 
-class Companion(ABC):
-    """A kind of file that accompanies a photo."""
+class SidecarKind(ABC):
+    """A kind of file that stands beside a photo and holds metadata of it."""
 
     title: str
     """The kind, as people name it."""
@@ -43,7 +43,7 @@ class Companion(ABC):
         """Reads a file; returns None for one of another kind. Raises KeywordError for one that is broken."""
 
 
-class Sidecar(Companion):
+class XmpSidecar(SidecarKind):
     """The XMP sidecar of digiKam, darktable and Immich (photo.jpg.xmp), or of Lightroom (photo.xmp)."""
 
     title, suffix = "XMP sidecars", ".xmp"
@@ -56,7 +56,7 @@ class Sidecar(Companion):
         return packet.read(data)
 
 
-class ExifToolJson(Companion):
+class ExifToolJson(SidecarKind):
     """The JSON of ExifTool, which osxphotos writes as well: fields with or without the names of their groups."""
 
     title, suffix = "JSON of ExifTool", ".json"
@@ -93,7 +93,7 @@ class ExifToolJson(Companion):
         return Metadata(keywords, next(artists, None), next(times, None))
 
 
-class TakeoutJson(Companion):
+class TakeoutJson(SidecarKind):
     """The JSON of Google Takeout: it has the time, no keywords, and people, who are no tags."""
 
     title, suffix = "JSON of Google Takeout", ".json"
@@ -119,7 +119,7 @@ class TakeoutJson(Companion):
         return Metadata(time=int(seconds) * 1000 if re.fullmatch(r"-?\d{1,11}", seconds) else None)
 
 
-class HydrusJson(Companion):
+class HydrusJson(SidecarKind):
     """The JSON of Hydrus."""
 
     title, suffix = "JSON of Hydrus", ".json"
@@ -133,7 +133,7 @@ class HydrusJson(Companion):
         return _flat(_texts(metadata.get("tags"))) if isinstance(metadata, dict) else None
 
 
-class HydrusText(Companion):
+class HydrusText(SidecarKind):
     """The text of Hydrus and of many scripts: a keyword a line."""
 
     title, suffix = "texts of a keyword a line", ".txt"
@@ -145,7 +145,7 @@ class HydrusText(Companion):
         return _flat(packet.decode(data).splitlines())
 
 
-class PhotoPrismYaml(Companion):
+class PhotoPrismYaml(SidecarKind):
     """The YAML of PhotoPrism, whose keywords count where people or the photo's own fields gave them."""
 
     title, suffix = "YAML of PhotoPrism", ".yml"
@@ -172,22 +172,22 @@ class PhotoPrismYaml(Companion):
         return Metadata(_flat(words).keywords, time=milliseconds(str(value["TakenAt"])))
 
 
-COMPANIONS = (Sidecar(), ExifToolJson(), TakeoutJson(), HydrusJson(), HydrusText(), PhotoPrismYaml())
+SIDECARS = (XmpSidecar(), ExifToolJson(), TakeoutJson(), HydrusJson(), HydrusText(), PhotoPrismYaml())
 """The kinds, in the order in which they are asked for keywords: the first with some holds."""
 
 
-class Companions:
-    """The files of a folder, among which each photo finds those that accompany it."""
+class FolderSidecars:
+    """The files of a folder, among which each photo finds its sidecars."""
 
     def __init__(self, names: Iterable[str]):
         self._names = {name.lower(): name for name in names}
         suffixes = {PurePath(name).suffix for name in self._names}
-        self._kinds = [kind for kind in COMPANIONS if kind.suffix in suffixes]
+        self._kinds = [kind for kind in SIDECARS if kind.suffix in suffixes]
 
     def of(self, owners: Sequence[str]) -> list[tuple[str, str]]:
-        """Finds a photo's companions, in the order in which they are asked for keywords, each with its owner.
+        """Finds a photo's sidecars, in the order in which they are asked for keywords, each with its owner.
 
-        owners: the names of the photo and of RAW files, which companions may have.
+        owners: the names of the photo and of RAW files, which sidecars may have.
         """
         found: dict[str, str] = {}
         for kind in self._kinds:
@@ -198,18 +198,18 @@ class Companions:
         return list(found.items())
 
 
-def read_companion(file: Path, photo: str) -> tuple[str, Metadata] | None:
-    """Reads a companion of a photo, which is given by its name, and returns its kind as well.
+def read_sidecar(file: Path, photo: str) -> tuple[str, Metadata] | None:
+    """Reads a sidecar of a photo, which is given by its name, and returns its kind as well.
 
     Returns None for a file of no known kind. Raises KeywordError for a broken one.
     """
     try:
         if file.stat().st_size > LARGEST:
-            raise KeywordError("is larger than any companion of a photo")
+            raise KeywordError("is larger than any sidecar")
         data = file.read_bytes()
     except OSError as error:
         raise KeywordError(f"cannot be read ({error.strerror})") from None
-    for kind in COMPANIONS:
+    for kind in SIDECARS:
         if file.name.lower() in {name.lower() for name in kind.names(photo)}:
             metadata = kind.read(data, photo)
             if metadata is not None:

@@ -1,4 +1,4 @@
-"""Files that accompany a photo: which belong to it, which holds, and what a broken one costs."""
+"""Files beside a photo: which belong to it, which holds, and what a broken one costs."""
 
 import json
 from contextlib import suppress
@@ -8,34 +8,34 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.keywords.companions import COMPANIONS, read_companion
 from pipeline.keywords.metadata import FLAT, IPTC, PIPED, WINDOWS, KeywordError, Metadata
 from pipeline.keywords.reading import INSIDE, PhotoTask, read
+from pipeline.keywords.sidecars import SIDECARS, read_sidecar
 from tests.support.keyword_files import subject, write_photo
 
 NAMES = ("SourceFile", "Keywords", "XPKeywords", "DateTimeOriginal", "photoTakenTime", "timestamp", "metadata", "tags")
 TAKEOUT = {"title": "a.jpg", "photoTakenTime": {"timestamp": "1696573800"}, "people": [{"name": "Katie"}]}
 
 
-def companion(tmp_path: Path, name: str, text: str | bytes, photo: str = "a.jpg") -> tuple[str, Metadata] | None:
+def sidecar(tmp_path: Path, name: str, text: str | bytes, photo: str = "a.jpg") -> tuple[str, Metadata] | None:
     (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
-    return read_companion(tmp_path / name, photo)
+    return read_sidecar(tmp_path / name, photo)
 
 
 @pytest.mark.parametrize("name", ["a.jpg.xmp", "a.xmp", "A.XMP"])
 def test_sidecars_of_both_names_in_any_case(tmp_path, name):
-    assert companion(tmp_path, name, subject("sea")) == ("XMP sidecars", Metadata({FLAT: ["sea"]}))
+    assert sidecar(tmp_path, name, subject("sea")) == ("XMP sidecars", Metadata({FLAT: ["sea"]}))
 
 
 def test_json_of_exiftool_has_fields_with_or_without_their_groups(tmp_path):
     row = {"SourceFile": "x/a.jpg", "IPTC:Keywords": ["old"], "XMP:Subject": [2021, True, "sea"], "EXIF:Artist": "Ann"}
     row |= {"EXIF:DateTimeOriginal": "1970:01:01 01:00:01", "EXIF:OffsetTimeOriginal": "+01:00"}
     expected = Metadata({FLAT: ["2021", "true", "sea"]}, "Ann", 1000)
-    assert companion(tmp_path, "a.jpg.json", json.dumps([row])) == ("JSON of ExifTool", expected)
+    assert sidecar(tmp_path, "a.jpg.json", json.dumps([row])) == ("JSON of ExifTool", expected)
     row = {"SourceFile": "a.jpg", "Keywords": "sea", "HierarchicalSubject": ["x|y"], "XPKeywords": "a;b"}
     expected = Metadata({IPTC: ["sea"], PIPED: ["x|y"], WINDOWS: ["a", "b"]})
     others = [{"SourceFile": "b.jpg", "Keywords": "other"}, row]
-    assert companion(tmp_path, "a.json", json.dumps(others)) == ("JSON of ExifTool", expected)
+    assert sidecar(tmp_path, "a.json", json.dumps(others)) == ("JSON of ExifTool", expected)
 
 
 @pytest.mark.parametrize(
@@ -51,26 +51,26 @@ def test_json_of_exiftool_has_fields_with_or_without_their_groups(tmp_path):
     ],
 )
 def test_takeouts_json_has_the_time_and_no_keywords(tmp_path, photo, name):
-    found = companion(tmp_path, name, json.dumps(TAKEOUT), photo)
+    found = sidecar(tmp_path, name, json.dumps(TAKEOUT), photo)
     assert found == ("JSON of Google Takeout", Metadata(time=1_696_573_800_000))
 
 
 def test_hydrus_json_and_a_keyword_a_line(tmp_path):
-    assert companion(tmp_path, "a.jpg.json", '{"metadata": {"tags": ["blue sky", " "]}}')[1].keywords == {
+    assert sidecar(tmp_path, "a.jpg.json", '{"metadata": {"tags": ["blue sky", " "]}}')[1].keywords == {
         FLAT: ["blue sky"]
     }
-    assert companion(tmp_path, "a.jpg.txt", "blue sky\r\n\r\nsea\n")[1].keywords == {FLAT: ["blue sky", "sea"]}
+    assert sidecar(tmp_path, "a.jpg.txt", "blue sky\r\n\r\nsea\n")[1].keywords == {FLAT: ["blue sky", "sea"]}
 
 
 @pytest.mark.parametrize(("source", "expected"), [("meta", {FLAT: ["boat", "sea"]}), ('""', {})])
 def test_keywords_of_photoprism_count_where_they_are_not_its_own_guesses(tmp_path, source, expected):
     text = f"TakenAt: 1970-01-01T00:00:01Z\nDetails:\n  Keywords: boat, sea\n  KeywordsSrc: {source}\n"
-    assert companion(tmp_path, "a.yml", text)[1] == Metadata(expected, time=1000)
+    assert sidecar(tmp_path, "a.yml", text)[1] == Metadata(expected, time=1000)
 
 
 @pytest.mark.parametrize("text", ["[]", "{}", '{"a": 1}', "[1]", '[{"a": 1}]', "null", '{"metadata": []}'])
 def test_json_of_another_kind_says_nothing(tmp_path, text):
-    assert companion(tmp_path, "a.jpg.json", text) is None
+    assert sidecar(tmp_path, "a.jpg.json", text) is None
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_json_of_another_kind_says_nothing(tmp_path, text):
         ("a.yml", b"a: [", "is not YAML"),
     ],
 )
-def test_a_broken_companion_is_a_reason_that_names_it(tmp_path, name, text, reason):
+def test_a_broken_sidecar_is_a_reason_that_names_it(tmp_path, name, text, reason):
     (tmp_path / name).write_bytes(text)
     photo = write_photo(tmp_path / "a.jpg", {FLAT: ["sea"]})
     with pytest.raises(KeywordError) as caught:
@@ -94,24 +94,24 @@ def test_a_broken_companion_is_a_reason_that_names_it(tmp_path, name, text, reas
 
 
 def test_an_empty_text_has_no_keywords(tmp_path):
-    assert companion(tmp_path, "a.jpg.txt", "")[1] == Metadata()
+    assert sidecar(tmp_path, "a.jpg.txt", "")[1] == Metadata()
 
 
-def test_an_enormous_companion_is_not_read(tmp_path):
+def test_an_enormous_sidecar_is_not_read(tmp_path):
     with (tmp_path / "a.xmp").open("wb") as file:
         file.truncate(100 * 1024**2)
     with pytest.raises(KeywordError, match="larger"):
-        read_companion(tmp_path / "a.xmp", "a.jpg")
+        read_sidecar(tmp_path / "a.xmp", "a.jpg")
 
 
-def test_a_companion_with_keywords_holds_in_place_of_the_photos_own(tmp_path):
+def test_a_sidecar_with_keywords_holds_in_place_of_the_photos_own(tmp_path):
     photo = write_photo(tmp_path / "a.jpg", {FLAT: ["embedded"]}, Image_Artist="Ann")
     files = [(str(tmp_path / name), "a.jpg") for name in ("a.jpg.xmp", "a.xmp", "a.jpg.json")]
     for (file, _), data in zip(files, (subject("long"), subject("short"), json.dumps(TAKEOUT).encode()), strict=True):
         Path(file).write_bytes(data)
 
-    def reading(*companions):
-        found = read(PhotoTask(str(photo), companions))
+    def reading(*sidecars):
+        found = read(PhotoTask(str(photo), sidecars))
         return found.metadata.keywords[FLAT], found.place, found.metadata.artist, found.metadata.time
 
     assert reading() == (["embedded"], INSIDE, "Ann", None)
@@ -126,12 +126,12 @@ def test_a_photo_that_cannot_be_read_has_the_keywords_of_its_sidecar(tmp_path):
     (tmp_path / "a.jpg").write_bytes(b"")
     (tmp_path / "a.xmp").write_bytes(subject("sea"))
     assert read(PhotoTask(str(tmp_path / "a.jpg"), [(str(tmp_path / "a.xmp"), "a.jpg")])).metadata.keywords
-    with pytest.raises(KeywordError, match=r"a\.jpg cannot be read"):
+    with pytest.raises(KeywordError, match="cannot be read"):
         read(PhotoTask(str(tmp_path / "a.jpg"), []))
 
 
 def test_every_kind_has_a_title():
-    assert len({kind.title for kind in COMPANIONS}) == len(COMPANIONS)
+    assert len({kind.title for kind in SIDECARS}) == len(SIDECARS)
 
 
 JSON = st.recursive(
@@ -144,7 +144,7 @@ JSON = st.recursive(
 @given(JSON | st.lists(st.dictionaries(st.sampled_from(NAMES), JSON).map({"SourceFile": "a.jpg"}.__or__), max_size=2))
 def test_no_json_whatever_it_holds_is_more_than_keywords_or_nothing(value):
     data = json.dumps(value).encode()
-    for kind in COMPANIONS:
+    for kind in SIDECARS:
         if kind.suffix == ".json":
             found = kind.read(data, "a.jpg")
             assert found is None or all(map(str, found.keywords.values()))
@@ -152,6 +152,6 @@ def test_no_json_whatever_it_holds_is_more_than_keywords_or_nothing(value):
 
 @given(st.binary(max_size=40) | st.text(max_size=40).map(str.encode))
 def test_no_bytes_are_more_than_keywords_or_a_reason(data):
-    for kind in COMPANIONS:
+    for kind in SIDECARS:
         with suppress(KeywordError):
             kind.read(data, "a.jpg")
