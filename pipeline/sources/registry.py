@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from pipeline.sources.base import Source
 from pipeline.sources.corpus.source import CorpusSource
+from pipeline.sources.flickr_export.source import FlickrExportSource
 from pipeline.sources.flickr_users.source import FlickrUsersSource
 from pipeline.sources.folder.source import FolderSource
 from pipeline.sources.nus_wide.source import NusWideSource
@@ -14,6 +15,7 @@ SOURCES: Mapping[str, type[Source]] = {
     "sample": SampleSource,
     "nus-wide": NusWideSource,
     "flickr": FlickrUsersSource,
+    "flickr-export": FlickrExportSource,
     "corpus": CorpusSource,
     "table": TableSource,
     "folder": FolderSource,

@@ -11,6 +11,7 @@ from PIL import Image
 from pipeline.keywords.metadata import FLAT
 from pipeline.sources.base import Source
 from pipeline.sources.corpus.source import CorpusSource
+from pipeline.sources.flickr_export.source import FlickrExportSource
 from pipeline.sources.folder.source import FolderSource
 from pipeline.sources.nus_wide.source import NusWideSource
 from pipeline.sources.sample.source import SampleSource
@@ -18,6 +19,7 @@ from pipeline.sources.table.source import TableSource
 from tests.support.corpus_files import CORPUS, write_yfcc, yfcc_row
 from tests.support.fake_flickr import KEY, FakePhoto, jpeg, serving
 from tests.support.fake_lists import FakeList
+from tests.support.flickr_export import document, write_export
 from tests.support.flickr_users import flickr_users
 from tests.support.keyword_files import subject, write_photo
 from tests.support.nus_wide_folder import QUICK, configured, write_lists
@@ -157,6 +159,18 @@ def flickr(data: Path) -> Iterator[Example]:
         yield Example(flickr_users(fake), spoil)
 
 
+@contextmanager
+def flickr_export(data: Path) -> Iterator[Example]:
+    photos = {str(number): document(number, ["Sea", f"tag{number}"]) for number in range(11, 17)}
+    photos |= {"17": document(17, []), "18": document(18, ["no picture"])}
+    write_export(data, photos, range(11, 18))
+
+    def spoil() -> None:
+        write_export(data, photos, [])
+
+    yield Example(FlickrExportSource(lowercase=True), spoil)
+
+
 EXAMPLES: Mapping[str, Callable[[Path], AbstractContextManager[Example]]] = {
     "sample": sample,
     "table": table,
@@ -164,5 +178,6 @@ EXAMPLES: Mapping[str, Callable[[Path], AbstractContextManager[Example]]] = {
     "folder": folder,
     "corpus": corpus,
     "flickr": flickr,
+    "flickr-export": flickr_export,
 }
 """An example of each source, by its name, in a folder of data."""
