@@ -31,9 +31,10 @@ VERSIONS = ("dvc", "numpy", "pillow", "polars", "pyarrow", "torch", "torchvision
 COMMANDS = {
     "tagrec suggest PHOTO… --user NAME": "tags for photos and folders: as a table, or as keywords of the photos",
     "tagrec serve": "a page in the browser that learns from the tags that you accept",
-    "make try": "the same page with new photos of the sample, to try it at once",
 }
 """The commands that give tags to photos, each with its use."""
+TRY = {"make try": "the same page with new photos of the sample, to try it at once"}
+"""The command for photos that nobody has: those of a simulated source."""
 
 
 def main(params: Params) -> str:
@@ -55,7 +56,7 @@ def main(params: Params) -> str:
         title="Personalised, image-aware tag recommendation",
         source=params.source,
         recipe=params.recipe,
-        commands=COMMANDS,
+        commands=COMMANDS | TRY if params.active_source.simulated else COMMANDS,
         simulated=params.active_source.simulated,
         stats=read_json(paths.stats),
         refinement=pl.DataFrame(read_json(paths.refinement)),
