@@ -32,7 +32,7 @@ Found = Callable[[Sequence[str]], float]
 
 @dataclass
 class Guess:
-    """What the columns of a table hold."""
+    """The roles of a table's columns, as guessed."""
 
     preview: Preview
     """The table."""

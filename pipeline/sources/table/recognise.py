@@ -16,7 +16,7 @@ from pipeline.sources.table.preview import preview
 from pipeline.sources.table.tags import split_sample
 
 PLAIN = {"columns": None, "encoding": None, "delimiter": None, "quoted": True}
-"""How files are read, where their form does not say otherwise."""
+"""The settings by which files are read where their form does not say otherwise."""
 MOST_FILES = 500_000
 """Files of a folder that are looked at, at most."""
 MANY = 1000
