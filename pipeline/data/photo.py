@@ -1,11 +1,16 @@
 """Photos made uniform: fully decoded, upright, RGB, of bounded size."""
 
 import io
+import warnings
 from dataclasses import dataclass
+from functools import cache
 
+import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL.JpegImagePlugin import JpegImageFile
 
 from pipeline.data.jpeg import strip_metadata
+from pipeline.data.png import SIGNATURE, strip_large_chunks
 
 SIDE = 500
 """Pixels of a packed photo's longer side, at most: Flickr's medium size, more than any extractor looks at."""
@@ -14,8 +19,15 @@ SMALLEST = 32
 LARGEST = 512 * 1024
 """The number of bytes above which a JPEG is encoded anew: at `SIDE` pixels, most of them are no picture."""
 QUALITY = 92
-FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
-"""Accepted formats. Pillow opens more, PostScript by running a program, which is unsafe for a stranger's file."""
+FORMATS = ("BMP", "GIF", "PNG", "TIFF", "WEBP")
+"""Formats that Pillow opens by itself.
+
+It knows more, and opens PostScript by running a program, which is unsafe for a stranger's file.
+"""
+VIDEO_FORMATS = ("AVIF", "HEIF")
+"""Formats that are pictures in a video's container, HEIF by a library of its own."""
+WHITES = (1, 255, 65_535)
+"""The usual values of white in grey pictures of 32 bits."""
 
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -62,14 +74,15 @@ def prepare(photo: str, data: bytes, side: int = SIDE) -> Photo:
 
     A JPEG that is so already keeps the bytes of its picture. No metadata is kept: neither where a photo was taken, nor
     by whom. Transparent parts become white; an animation gives its first picture. Raises PhotoError: "not an image",
-    "undecodable" (cut short, broken), "too small" (its shorter side, once reduced, below `SMALLEST`), "too large" (a
-    decompression bomb).
+    "undecodable" (cut short, broken), "too small" (its shorter side below `SMALLEST`), "too narrow" (its shorter side
+    falls below it where the longer one is reduced), "too large" (a decompression bomb).
     """
+    # Pillow's warnings name a line of its own instead of the photo, and a photo is none the worse for them.
+    warnings.filterwarnings("ignore", module=r"PIL\b")
     try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
-        # A JPEG can be decoded at a fraction of its size; at twice the size needed, the reduction keeps its quality.
-        image.draft(None, (2 * side, 2 * side))
+        image = _open(data, side)
         image.load()
+        shorter = min(image.size)
         orientation = _orientation(image)  # Not before: Pillow turns a TIFF upright when it is loaded.
         fits = image.format == "JPEG" and image.mode == "RGB" and orientation == 1 and max(image.size) <= side
         image = _rgb(image)
@@ -83,8 +96,40 @@ def prepare(photo: str, data: bytes, side: int = SIDE) -> Photo:
     except Exception as error:  # Pillow's decoders raise whatever a broken file makes them stumble over.
         raise PhotoError("undecodable") from error
     if min(image.size) < SMALLEST:
-        raise PhotoError("too small")
+        raise PhotoError("too small" if shorter < SMALLEST else "too narrow")
     return Photo(photo, (_stripped(data) if fits else None) or _encode(image), *image.size)
+
+
+def _open(data: bytes, side: int) -> Image.Image:
+    """Opens an image file: a JPEG to be decoded at the fraction of its size that leaves twice `side`.
+
+    The reduction to `side` then keeps its quality. Raises DecompressionBombError for more pixels than Pillow accepts:
+    of a JPEG, those that are decoded, unless it is progressive and decoded as a whole first.
+    """
+    if not data.startswith(b"\xff\xd8"):
+        if data.startswith(SIGNATURE):
+            data = strip_large_chunks(data)
+        if data[4:8] == b"ftyp":
+            _register_heif()
+            return Image.open(io.BytesIO(data), formats=VIDEO_FORMATS)
+        return Image.open(io.BytesIO(data), formats=FORMATS)
+    try:
+        image = JpegImageFile(io.BytesIO(data))  # By itself: Image.open judges a file by its full size.
+    except SyntaxError:
+        raise UnidentifiedImageError from None
+    size = image.size
+    image.draft(None, (2 * side, 2 * side))
+    width, height = size if "progressive" in image.info else image.size
+    if Image.MAX_IMAGE_PIXELS and width * height > 2 * Image.MAX_IMAGE_PIXELS:
+        raise Image.DecompressionBombError
+    return image
+
+
+@cache
+def _register_heif() -> None:
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
 
 
 def _stripped(jpeg: bytes) -> bytes | None:
@@ -105,12 +150,29 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith(("I", "F")):
+        return _grey(image).convert("RGB")
     if image.has_transparency_data:
         image = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-    if image.mode.startswith("I"):  # 16 bits of grey, which Pillow would clip at 255.
-        image = image.convert("I").point(lambda value: value * (1 / 256)).convert("L")
     return image.convert("RGB")
+
+
+def _grey(image: Image.Image) -> Image.Image:
+    """Scales grey of 16 or 32 bits to 8, on white where it is transparent; Pillow would clip it.
+
+    Nothing says which of 32 bits is white: the least of `WHITES` that no value exceeds, else the greatest value.
+    """
+    values = np.nan_to_num(np.asarray(image, dtype=np.float64), posinf=0, neginf=0)
+    white = 65_535
+    if image.mode in ("I", "F"):
+        greatest = values.max()
+        whites = WHITES if image.mode == "F" else WHITES[1:]
+        white = next((white for white in whites if greatest <= white), greatest)
+    shades = (values.clip(0, white) * (255 / white)).round().astype(np.uint8)
+    if "transparency" in image.info:
+        shades[values == image.info["transparency"]] = 255
+    return Image.fromarray(shades)
 
 
 def _encode(image: Image.Image) -> bytes:

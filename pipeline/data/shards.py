@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import PIL
 import polars as pl
 
-from pipeline.data import jpeg, photo
+from pipeline.data import jpeg, photo, png
 from pipeline.data.photo import Photo, PhotoError
 from pipeline.data.schema import HEIGHT, JPEG, PHOTO, WIDTH
 from pipeline.errors import ArtifactError
@@ -60,7 +60,7 @@ def pack(
     names = sorted(photos)
     if len(set(names)) < len(names):
         raise ValueError("a photo is listed twice")
-    made_by = (PIL.__version__, *(sha256(Path(module.__file__)) for module in (photo, jpeg)))
+    made_by = (PIL.__version__, *(sha256(Path(module.__file__)) for module in (photo, jpeg, png)))
     shards = work / UNFINISHED / hashlib.sha256(repr((key, made_by, SHARD, ROW_GROUP, names)).encode()).hexdigest()[:16]
     for outdated in set(shards.parent.glob("*")) - {shards}:
         shutil.rmtree(outdated)

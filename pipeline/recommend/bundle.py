@@ -38,7 +38,7 @@ The probe is its photo, PHOTO, and the vector of each network.
 NUMBERS = (MODEL, HABITS, COMPANIONS, PROBE)
 """Files of which the manifest has the SHA-256: a flipped bit would give other suggestions without a word."""
 
-PACKAGES = ("numpy", "pillow", "polars", "psutil", "pydantic", "safetensors")
+PACKAGES = ("numpy", "pillow", "pillow-heif", "polars", "psutil", "pydantic", "safetensors")
 """The packages that suggesting needs, whatever runs the networks."""
 TOOLS = ("aiohttp", "jinja2", "rich", "ruamel.yaml", "typer")
 """The packages that the commands and the service need."""

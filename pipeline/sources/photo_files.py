@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from pipeline.data.photo import PhotoError, prepare
 from pipeline.data.shards import Preparing, pack
+from pipeline.data.walk import walk
 
 LARGEST = 256 * 1024**2
 """Bytes of a file that is read into memory, at most: a larger one is no photo."""
@@ -34,33 +35,21 @@ def pack_folder(
 
 
 def list_files(root: Path) -> Iterator[str]:
-    """Yields the paths of files below a folder, in no order: real files and links to files, named in UTF-8.
+    """Yields the paths of the files that `walk` finds: real files and links to files, named in UTF-8.
 
-    Links to folders are not followed, and pipes, sockets and links that lead nowhere are no files.
+    Pipes, sockets and links that lead nowhere are no files.
     """
-    folders = [""]
-    while folders:
-        folder = folders.pop()
-        with os.scandir(root / folder) as entries:
-            for entry in entries:
-                path = f"{folder}{entry.name}"
-                if entry.is_dir(follow_symlinks=False):
-                    folders.append(f"{path}/")
-                elif _is_utf8(path) and _is_file(entry):
-                    yield path
+    for parent, names, _ in walk(root):
+        folder = parent.relative_to(root)
+        for name in names:
+            if _is_utf8(name) and (parent / name).is_file():
+                yield str(folder / name)
 
 
-def _is_utf8(path: str) -> bool:
+def _is_utf8(name: str) -> bool:
     try:
-        return bool(path.encode())
+        return bool(name.encode())
     except UnicodeEncodeError:  # Bytes that are no UTF-8 are halves of surrogate pairs.
-        return False
-
-
-def _is_file(entry: os.DirEntry) -> bool:
-    try:
-        return entry.is_file()
-    except OSError:  # A link to itself.
         return False
 
 

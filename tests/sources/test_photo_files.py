@@ -4,7 +4,7 @@ import io
 import os
 
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from pipeline.data.shards import read_photos
 from pipeline.sources import photo_files as folder
@@ -81,7 +81,7 @@ def test_files_are_listed_whatever_else_lies_there(root):
     (root / "loop.jpg").symlink_to("loop.jpg")
     (root / "folder").symlink_to("..")
     (root / os.fsdecode(b"caf\xe9.jpg")).write_bytes(b"")
-    assert sorted(list_files(root)) == ["..c.jpg", "a.jpg", "link.jpg", "sub folder/b.jpg"]
+    assert sorted(list_files(root)) == ["a.jpg", "link.jpg", "sub folder/b.jpg"]  # Without hidden ones.
 
 
 def test_the_folder_itself_may_be_a_link(root):
@@ -99,6 +99,21 @@ def test_a_broken_photo_says_why(root):
     (root / "cut.jpg").write_bytes((root / "a.jpg").read_bytes()[:-100])
     (root / "text.jpg").write_text("no picture")
     assert packed(root, "cut.jpg", "text.jpg") == ([], {"cut.jpg": "undecodable", "text.jpg": "not an image"})
+
+
+@pytest.mark.parametrize("side", [40, 900])
+def test_shards_and_so_the_reports_pictures_say_neither_where_nor_by_whom(root, side):
+    """T14: a small JPEG was packed byte for byte."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.Artist] = "Ann Secret"
+    exif.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSAreaInformation] = b"secret place"
+    Image.new("RGB", (side, side)).save(root / "gps.jpg", exif=exif, comment=b"secret", quality=90)
+    assert packed(root, "gps.jpg") == (["gps.jpg"], {})
+    (shard,) = (root.parent / "out").iterdir()
+    assert b"ecret" in (root / "gps.jpg").read_bytes()
+    assert b"ecret" not in shard.read_bytes()
+    (photo,) = read_photos(root.parent / "out")
+    assert Image.open(io.BytesIO(photo.jpeg)).getexif() == {}
 
 
 def test_an_enormous_file_is_not_read(root, monkeypatch):

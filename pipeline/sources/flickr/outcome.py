@@ -39,8 +39,9 @@ FINAL_FAILURES = (
     NOT_AN_IMAGE,
     "undecodable",
     "too small",
+    "too narrow",
 )
-"""Final statuses that can be asked for once more; the last four are those of `photo.prepare`."""
+"""Final statuses that can be asked for once more; the last five are those of `photo.prepare`."""
 
 
 class Failure(Exception):

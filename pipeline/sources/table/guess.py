@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from pipeline.data.schema import PHOTO, SPLIT, TAGS, TEST, TIME, TRAIN, USER
+from pipeline.data.walk import is_photo
 from pipeline.errors import InputError, SettingError
 from pipeline.sources.table.columns import columns_of
 from pipeline.sources.table.preview import Preview
@@ -17,8 +18,6 @@ from pipeline.sources.table.times import to_milliseconds
 
 STRONG = (";", "|", "\n", ",")
 """Separators that are chosen where a tenth of the cells have them, the first of those with as many."""
-PHOTO_SUFFIXES = {".avif", ".bmp", ".gif", ".heic", ".heif", ".jfif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
-"""Suffixes of image files."""
 FILES = 0.5
 """The share of values that are files from which on a column names photos."""
 UNIQUE = 0.9
@@ -109,7 +108,11 @@ def _photo(preview: Preview, left: Mapping[str, pl.Series], found: Found) -> str
             return name
     if named:
         return named[0]
-    with_suffix = [name for name, values in texts.items() if values.map_elements(_has_suffix, pl.Boolean).mean() > 0.5]
+    with_suffix = [
+        name
+        for name, values in texts.items()
+        if values.str.strip_chars().map_elements(is_photo, pl.Boolean).mean() > 0.5
+    ]
     unique = [
         name
         for name, values in texts.items()
@@ -180,10 +183,6 @@ def _milliseconds(values: pl.Series) -> pl.Series | None:
         return to_milliseconds(values, pl.Series(range(len(values))), PurePosixPath())
     except InputError:
         return None
-
-
-def _has_suffix(name: str) -> bool:
-    return PurePosixPath(name.strip().lower()).suffix in PHOTO_SUFFIXES
 
 
 def _only(role: str, candidates: Sequence[str], preview: Preview) -> str:
