@@ -31,10 +31,11 @@ class VectorsConfig(ExtractorConfig):
 
     kind: Literal["vectors"] = Field(description="Vectors that were computed elsewhere.")
     path: str = Field(
-        description="A Parquet file with columns photo and vector, or an .npy file with a row for each photo."
+        description="A Parquet file with columns photo and vector; or an .npy file, or a .bin file of float32 with its "
+        "shape.txt, with a row for each photo."
     )
     sha256: Sha256 | None = Field(description="The file's SHA-256; null is refused with the one that it has.")
-    photos: PhotoList | None = Field(description="The photos of the rows of an .npy file; null for a Parquet file.")
+    photos: PhotoList | None = Field(description="The photos of the rows of an .npy or .bin file; null for Parquet.")
 
     def features(
         self,
@@ -44,16 +45,19 @@ class VectorsConfig(ExtractorConfig):
     ) -> "pa.Table":
         path = Path(self.path)
         record = {"kind": self.kind, "name": path.name, "sha256": _checked(path, self.sha256)}
-        if path.suffix.lower() == ".npy":
+        if path.suffix.lower() in MATRICES:
+            read_ids, read_matrix = MATRICES[path.suffix.lower()]
             if self.photos is None:
                 raise SettingError("photos", f"is null; {path} has no ids of photos: name a file that lists them.")
             listed = Path(self.photos.path)
             record["photos_sha256"] = _checked(listed, self.photos.sha256, "photos.")
-            ids, vectors = _read_ids(listed), _read_matrix(path)
+            ids, vectors = read_ids(_read_text(listed)), read_matrix(path)
             if len(ids) != len(vectors):
                 raise InputError(f"{path} has {len(vectors):,} rows, and {listed} lists {len(ids):,} photos.")
         elif self.photos is not None:
-            raise SettingError("photos", f"names a file, but {path} is no .npy file: a Parquet file has its own ids.")
+            raise SettingError(
+                "photos", f"names a file, but {path} is neither .npy nor .bin: a Parquet file has its own ids."
+            )
         else:
             ids, vectors = _read_table(path)
         record["dimension"] = vectors.shape[1]
@@ -114,13 +118,39 @@ def _read_matrix(path: Path) -> np.ndarray:
     return matrix
 
 
-def _read_ids(path: Path) -> pl.Series:
-    """Reads the ids of photos in a text file, one a line."""
+def _map_matrix(path: Path) -> np.ndarray:
+    """Maps the matrix (photos, numbers) in a file of float32 into memory; its shape is in shape.txt."""
+    shape = path.with_name("shape.txt")
+    if not shape.is_file():
+        raise InputError(f"{shape} does not exist: it has the numbers of rows and columns of {path}.")
+    sizes = _read_text(shape).split()
+    if len(sizes) != 2 or not all(size.isdecimal() for size in sizes):
+        raise InputError(f"{shape} has {' '.join(sizes)[:50]!r}; it must be the numbers of rows and columns.")
+    rows, columns = map(int, sizes)
+    if (size := path.stat().st_size) != 4 * rows * columns:
+        raise InputError(f"{path} has {size:,} bytes; {rows:,} rows of {columns:,} float32 are {4 * rows * columns:,}.")
+    if not size:
+        return np.empty((rows, columns), np.float32)
+    return np.memmap(path, "<f4", "r", shape=(rows, columns))
+
+
+def _read_text(path: Path) -> str:
     try:
-        lines = path.read_text(encoding="utf-8-sig").removesuffix("\n").split("\n")
+        return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise InputError(f"{path} is not a text file in UTF-8.") from None
-    return pl.Series(lines, dtype=pl.String)
+
+
+def _ids_in_lines(text: str) -> pl.Series:
+    return pl.Series(text.removesuffix("\n").split("\n"), dtype=pl.String)
+
+
+def _ids_between_blanks(text: str) -> pl.Series:
+    return pl.Series(text.split(), dtype=pl.String)
+
+
+MATRICES = {".npy": (_ids_in_lines, _read_matrix), ".bin": (_ids_between_blanks, _map_matrix)}
+"""The readers of ids and of vectors, by the suffix of a file of vectors without ids."""
 
 
 def _rows(path: Path, ids: pl.Series, vectors: np.ndarray, wanted: pl.Series) -> np.ndarray:

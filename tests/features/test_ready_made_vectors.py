@@ -44,6 +44,43 @@ def npy(folder: Path, matrix: np.ndarray, ids: str = "c\na\nb\n") -> VectorsConf
     return of(folder / "mine.npy", folder / "ids.txt")
 
 
+def binary(folder: Path, matrix: Any = VECTORS, ids: str = "c a b", shape: str = "3 2\n") -> VectorsConfig:
+    """A file of float32 with its shape and ids, as Jingwei's features are published, and their configuration."""
+    np.array(matrix, "<f4").tofile(folder / "feature.bin")
+    (folder / "shape.txt").write_text(shape)
+    (folder / "id.txt").write_text(ids)
+    return of(folder / "feature.bin", folder / "id.txt")
+
+
+@pytest.mark.parametrize("ids", ["c a b", "c a b \n", "c\r\na\r\nb\r\n"])
+def test_a_binary_file_gives_the_vectors_of_the_photos_that_are_wanted(ids: str, tmp_path: Path):
+    found = features(binary(tmp_path, ids=ids), "b", "c").to_pylist()
+    assert [(row["photo"], row["vector"]) for row in found] == [("b", [2.0, 20.0]), ("c", [3.0, 30.0])]
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"shape": "3 3"}, r"has 24 bytes; 3 rows of 3 float32 are 36"),
+        ({"shape": "3"}, r"has '3'; it must be the numbers of rows and columns"),
+        ({"shape": "-3 -2"}, r"has '-3 -2'; it must be"),
+        ({"ids": "c a"}, r"has 3 rows, and .* lists 2 photos"),
+        ({"ids": "c a c"}, r"has several vectors for photo 'c'"),
+        ({"matrix": [[1, 2], [3, float("nan")], [5, 6]]}, r"not finite for photo 'a'"),
+    ],
+)
+def test_a_binary_file_that_does_not_fit_is_one_sentence(changes: dict, sentence: str, tmp_path: Path):
+    with pytest.raises(InputError, match=sentence):
+        features(binary(tmp_path, **changes), "a", "c")
+
+
+def test_a_binary_file_without_its_shape_is_one_sentence(tmp_path: Path):
+    config = binary(tmp_path)
+    (tmp_path / "shape.txt").unlink()
+    with pytest.raises(InputError, match=r"shape\.txt does not exist: it has the numbers of rows and columns"):
+        features(config, "a")
+
+
 @pytest.mark.parametrize(
     "type_",
     [

@@ -74,20 +74,24 @@ class _Names:
 
     def __init__(self) -> None:
         self._categories = pl.Categories.random()
+        self._kind = pl.Categorical(self._categories)
         # polars forgets categories that no series has.
-        self._all = pl.Series([], dtype=pl.Categorical(self._categories))
+        self._kept = pl.Series([], dtype=self._kind)
+        self._number = 0
 
     def codes(self, names: pl.Series) -> pl.Series:
         """Returns the numbers of names, or of the names in lists: uint32."""
-        category = pl.Categorical(self._categories)
-        return names.cast(pl.List(category) if names.dtype == pl.List else category).to_physical()
+        codes = names.cast(pl.List(self._kind) if names.dtype == pl.List else self._kind).to_physical()
+        last = codes.explode().max() if names.dtype == pl.List else codes.max()
+        self._number = max(self._number, 0 if last is None else last + 1)
+        return codes
 
     def sorted(self, decode: Callable[[pl.Series], pl.Series] = lambda names: names) -> tuple[pl.Series, np.ndarray]:
         """Decodes and normalises the names, and sorts the distinct ones.
 
         Returns them and, for the number of each name as it came, its place among them: int32, -1 for an empty name.
         """
-        came = self._categories.to_series()
+        came = pl.int_range(self._number, dtype=pl.UInt32, eager=True).cat.to(self._kind).cast(pl.String)
         clean = pl.select(normalised(pl.lit(decode(came)))).to_series()
         names = clean.unique().sort()
         names = names.filter(names != "")

@@ -4,6 +4,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -11,7 +12,7 @@ import polars as pl
 from pydantic import Field, field_validator
 
 from pipeline.data.left_out import count_reasons
-from pipeline.data.schema import DETAIL, PHOTO, POST, REASON, ROWS, USER
+from pipeline.data.schema import DETAIL, PHOTO, POST, REASON, ROWS, TIME, USER
 from pipeline.errors import InputError, SettingError
 from pipeline.sources.base import Crawled, CrawlTask, Recognised, Source
 from pipeline.sources.corpus.coded_posts import CodedPosts
@@ -93,11 +94,13 @@ class CorpusSource(FlickrConfig, Source):
         asks_addresses = self.photos is not None and corpus.form.has_addresses
         if self.photos == "flickr" and not corpus.form.has_addresses:
             raise SettingError("photos", f"is 'flickr', but {self.corpus} has no addresses of photos: choose null.")
-        for batch in _logged(corpus.form.read(corpus.form.find(data, self.files), asks_addresses)):
+        for batch in _ahead(corpus.form.read(corpus.form.find(data, self.files), asks_addresses)):
             gathered.add(batch)
             if asks_addresses:
                 addresses.append(batch.rows.select(PHOTO, ADDRESS))
         posts = gathered.finish(lambda tags: corpus.form.decode(tags, data))
+        if TIME in posts.columns and (timeless := posts[TIME].null_count()):
+            logger.info("%s of %s posts have no time, or none that can be read", f"{timeless:,}", f"{len(posts):,}")
         left_out = gathered.left_out
         if corpus.rows is not None and gathered.rows != corpus.rows:
             logger.warning("%s has %s rows; %s are published", self.corpus, f"{gathered.rows:,}", f"{corpus.rows:,}")
@@ -144,12 +147,15 @@ def _check_archive(corpus: Corpus, folder: Path) -> None:
         raise InputError(f"{archive} has the MD5 {found}; {corpus.archive.md5} is published: fetch it again.")
 
 
-def _logged(batches: Iterable[Batch]) -> Iterator[Batch]:
-    """Yields batches, and logs the number of rows now and then."""
+def _ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """Yields batches, the next of which is read meanwhile, and logs the number of rows now and then."""
     rows, last = 0, time.monotonic()
-    for batch in batches:
-        yield batch
-        rows += len(batch.rows)
-        if time.monotonic() - last > LOG_EVERY:
-            logger.info("%s rows read", f"{rows:,}")
-            last = time.monotonic()
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(next, batches, None)
+        while batch := reading.result():
+            reading = pool.submit(next, batches, None)
+            yield batch
+            rows += len(batch.rows)
+            if time.monotonic() - last > LOG_EVERY:
+                logger.info("%s rows read", f"{rows:,}")
+                last = time.monotonic()
