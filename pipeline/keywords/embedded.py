@@ -18,8 +18,12 @@ CHARACTER_SET = "Iptc.Envelope.CharacterSet"
 LATIN_1 = (b"\x1b.A", b"\x1b-A")
 """The escape sequences by which IPTC declares ISO 8859-1."""
 ARTISTS = ("Exif.Image.Artist", "Iptc.Application2.Byline", "Exif.Photo.CameraOwnerName")
-TIMES = ("Exif.Photo.DateTimeOriginal", "Exif.Photo.DateTimeDigitized")
-ZONES = ("Exif.Photo.OffsetTimeOriginal", "Exif.Photo.OffsetTimeDigitized")
+"""Fields with the author or owner, in the order in which they are asked once XMP has none."""
+TIMES = (
+    ("Exif.Photo.DateTimeOriginal", "Exif.Photo.OffsetTimeOriginal"),
+    ("Exif.Photo.DateTimeDigitized", "Exif.Photo.OffsetTimeDigitized"),
+)
+"""Fields with the time of a photo, and its zone, in the order in which they are asked."""
 RESOURCES = "Exif.Image.ImageResources"
 """Photoshop's resources in a TIFF; a JPEG has them in segments."""
 
@@ -48,22 +52,16 @@ def read_photo(photo: Path | bytes) -> Metadata:
     xmp = packet.read(text) if text else Metadata()
     exif, iptc = image.exifData(), image.iptcData()
     keywords = dict(xmp.keywords)
-    words = _iptc_texts(iptc, IPTC)
+    words = _iptc_keywords(iptc)
     if words and (FLAT not in keywords or (keywords[FLAT] != words and _iptc_is_newer(photo, exif))):
-        keywords[IPTC] = words
         keywords.pop(FLAT, None)
-    if words := [*filter(None, _bytes(exif, WINDOWS).decode("utf-16-le", "ignore").rstrip("\0").split(";"))]:
+        keywords[IPTC] = words
+    if words := _windows_keywords(exif):
         keywords[WINDOWS] = words
     if fault and not keywords:
         raise KeywordError(_reason(fault, photo))
-    artists = (_text(_bytes(iptc if field.startswith("Iptc") else exif, field)).strip("\0 ") for field in ARTISTS)
-    times = (
-        milliseconds(_text(_bytes(exif, time)).strip("\0 ") + _text(_bytes(exif, zone)).strip("\0 "))
-        for time, zone in zip(TIMES, ZONES, strict=True)
-        if _bytes(exif, time)
-    )
-    time = next((time for time in times if time is not None), xmp.time)
-    return Metadata(keywords, xmp.artist or next(filter(None, artists), None), time)
+    time = _time(exif)
+    return Metadata(keywords, xmp.artist or _artist(exif, iptc), xmp.time if time is None else time)
 
 
 def load_exiv2() -> ModuleType:
@@ -97,10 +95,30 @@ def _text(value: bytes, declared: bytes = b"") -> str:
     return value.decode("latin-1")
 
 
-def _iptc_texts(iptc: Any, field: str) -> list[str]:
+def _field(data: Any, field: str) -> str:
+    """Returns a field's text, without the blanks that cameras fill it with."""
+    return _text(_bytes(data, field)).strip("\0 ")
+
+
+def _iptc_keywords(iptc: Any) -> list[str]:
     declared = _bytes(iptc, CHARACTER_SET)
-    words = [_text(bytes(item.value().data()), declared) for item in iptc if item.key() == field]
+    words = (_text(bytes(item.value().data()), declared) for item in iptc if item.key() == IPTC)
     return [*filter(None, words)]
+
+
+def _windows_keywords(exif: Any) -> list[str]:
+    text = _bytes(exif, WINDOWS).decode("utf-16-le", "ignore")
+    return [*filter(None, text.rstrip("\0").split(";"))]
+
+
+def _artist(exif: Any, iptc: Any) -> str | None:
+    artists = (_field(iptc if field.startswith("Iptc") else exif, field) for field in ARTISTS)
+    return next(filter(None, artists), None)
+
+
+def _time(exif: Any) -> int | None:
+    times = (milliseconds(_field(exif, time) + _field(exif, zone)) for time, zone in TIMES)
+    return next((time for time in times if time is not None), None)
 
 
 def _iptc_is_newer(photo: Path | bytes, exif: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from itertools import chain
 from typing import Literal
 
@@ -14,6 +15,8 @@ Levels = Literal["leaf", "every", "path"]
 NESTED, PLAIN = (PIPED, SLASHED, TREE), (FLAT, IPTC)
 LATER = (MICROSOFT, WINDOWS)
 """Fields that count where all others are empty: copies that Windows keeps, which other programs leave as they are."""
+_normalise = lru_cache(1 << 16)(normalise)  # The photos of a folder share their words.
+
 JOINTS = "/|."
 """Signs by which programs join a path in a field without levels."""
 
@@ -43,7 +46,7 @@ def _paths(keywords: Keywords, fields: Sequence[str]) -> list[tuple[str, ...]]:
     for field in fields:
         for keyword in keywords.get(field, ()):
             nodes = keyword.split(LEVELS[field]) if field in LEVELS else [keyword]
-            found.append(tuple(filter(None, map(normalise, nodes))))
+            found.append(tuple(filter(None, map(_normalise, nodes))))
     return list(dict.fromkeys(filter(None, found)))
 
 

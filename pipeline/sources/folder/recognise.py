@@ -1,5 +1,6 @@
 """Recognition of a folder of photos, from the names of all and the keywords of some."""
 
+import re
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,6 +19,8 @@ SAMPLE = 300
 """Photos that are looked into, at most."""
 MOST = 0.9
 """The share of photos that must name an artist for artists to be the users."""
+LIST = 3
+"""Commas or semicolons in a keyword that looks like a list."""
 SHOWN = 4
 """Names in a sentence, at most."""
 
@@ -57,6 +60,10 @@ def _keywords(readings: Sequence[tuple[Listed, Reading | Failure]], read: Sequen
         places = Counter(reading.place for reading in having)
         fields = Counter(TITLES[field] for reading in having for field in reading.metadata.keywords)
         yield f"They stand in {_counts(places)}, as {_counts(fields)}."
+    lists = [word for reading in having for words in reading.metadata.keywords.values() for word in words]
+    lists = [word for word in lists if len(re.findall("[,;]", word)) >= LIST]
+    if lists:
+        yield f"Keywords such as {lists[0]!r} look like lists, and stay one tag each ({len(lists):,})."
     failures = [f"{listed.photo} {reading.reason}" for listed, reading in readings if isinstance(reading, Failure)]
     if failures:
         yield f"{len(failures):,} cannot be read: {failures[0]}."

@@ -60,8 +60,11 @@ class FolderSource(Source):
             tags = tags_of(metadata.keywords, self.levels, self.leave_out, self.lowercase)
             if user and tags:
                 posts.append((user, listed.photo, tags, metadata.time))
+            elif user:
+                more = ": all its keywords are left out" if metadata.keywords else ""
+                left_out.append((user, listed.photo, "no tags", f"{listed.photo}{more}"))
             else:
-                left_out.append((user, listed.photo, "no tags" if user else "no user", listed.photo))
+                left_out.append((None, listed.photo, "no user", listed.photo))
         return self._crawled(pl.DataFrame(posts, POST_TYPES | {TIME: pl.Int64}, orient="row"), left_out)
 
     def collect(self, task: CrawlTask) -> Crawled:

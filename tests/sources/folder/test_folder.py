@@ -124,7 +124,7 @@ def test_broken_files_and_photos_without_tags_are_left_out_with_the_reason(root)
         "b.jpg": ("no tags", "b.jpg"),
         "c.jpg": ("unreadable keywords", "c.jpg: c.jpg.xmp is empty"),
         "d.png": ("unreadable keywords", "d.png: cannot be read by exiv2 (Failed to read input data)"),
-        "e.jpg": ("no tags", "e.jpg"),
+        "e.jpg": ("no tags", "e.jpg: all its keywords are left out"),
     }
 
 

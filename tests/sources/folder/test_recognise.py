@@ -49,6 +49,12 @@ def test_several_artists_are_users(tmp_path):
     ]
 
 
+def test_a_keyword_that_looks_like_a_list_is_shown(tmp_path):
+    write_photo(tmp_path / "a.jpg", {FLAT: ["sea, sky; beach, dog", "Paris, France"]})
+    sentences = FolderSource.recognise(tmp_path, {}).sentences
+    assert "Keywords such as 'sea, sky; beach, dog' look like lists, and stay one tag each (1)." in sentences
+
+
 def test_other_rules_for_users_are_named_where_they_would_make_several(tmp_path):
     for number in range(4):
         write_photo(tmp_path / f"u{number % 2}/{number}.jpg", {FLAT: ["sea"]}, **artist(number))
