@@ -1,1 +1,1 @@
-"""Keywords where photo managers read them: in sidecars and in photos, each write noted so that it can be undone."""
+"""Keywords in photos and their sidecars: read in every form, and written so that each write can be undone."""

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 
+from pipeline.errors import InputError
 from pipeline.files import sha256
 from pipeline.keywords import embedded, metadata, packet, reading, sidecars
 from pipeline.keywords.embedded import load_exiv2
@@ -26,28 +27,39 @@ KEPT_AT_ONCE = 1000
 def read_keywords(photos: Sequence[Listed], work: Path) -> Iterator[tuple[Listed, Reading | Failure]]:
     """Yields photos with their readings, in order; a failure, which is not kept, where a photo's files are unreadable.
 
-    work: the folder for the readings that are kept.
+    work: the folder for the readings that are kept. Raises InputError when they cannot be kept there.
     """
     load_exiv2()  # Or all photos would fail for want of it.
     work.mkdir(parents=True, exist_ok=True)
-    with closing(_open(work)) as kept:
-        known = dict(kept.execute("SELECT photo, state FROM reading"))
-        changed = [listed for listed in photos if known.get(listed.photo) != listed.state]
-        results = call_isolated(read, [listed.task for listed in changed])
-        failures = {}
-        with closing(track(results, "Reading keywords", len(photos), "photos", len(photos) - len(changed))) as tracked:
-            pairs = zip(changed, tracked, strict=True)
-            while some := list(islice(pairs, KEPT_AT_ONCE)):
-                failures |= {listed.photo: result for listed, result in some if isinstance(result, Failure)}
-                rows = [
-                    (listed.photo, listed.state, json.dumps(asdict(result)))
-                    for listed, result in some
-                    if isinstance(result, Reading)
-                ]
-                with kept:
-                    kept.executemany("INSERT OR REPLACE INTO reading VALUES (?, ?, ?)", rows)
-        for listed in photos:
-            yield listed, failures.get(listed.photo) or _reading(kept, listed.photo)
+    try:
+        with closing(_open(work)) as kept:
+            failures = _read_changed(photos, kept)
+            for listed in photos:
+                yield listed, failures.get(listed.photo) or _reading(kept, listed.photo)
+    except sqlite3.OperationalError as error:  # A full disk, a folder that may not be written, another run.
+        raise InputError(
+            f"Keywords that are read cannot be kept in {work} ({error}): mend that, and run it again."
+        ) from None
+
+
+def _read_changed(photos: Sequence[Listed], kept: sqlite3.Connection) -> dict[str, Failure]:
+    """Reads the photos that are new or have changed, and keeps their readings; returns failures by photo."""
+    known = dict(kept.execute("SELECT photo, state FROM reading"))
+    changed = [listed for listed in photos if known.get(listed.photo) != listed.state]
+    results = call_isolated(read, [listed.task for listed in changed])
+    failures = {}
+    with closing(track(results, "Reading keywords", len(photos), "photos", len(photos) - len(changed))) as tracked:
+        pairs = zip(changed, tracked, strict=True)
+        while some := list(islice(pairs, KEPT_AT_ONCE)):
+            failures |= {listed.photo: result for listed, result in some if isinstance(result, Failure)}
+            rows = [
+                (listed.photo, listed.state, json.dumps(asdict(result)))
+                for listed, result in some
+                if isinstance(result, Reading)
+            ]
+            with kept:
+                kept.executemany("INSERT OR REPLACE INTO reading VALUES (?, ?, ?)", rows)
+    return failures
 
 
 def _open(work: Path) -> sqlite3.Connection:
@@ -60,6 +72,8 @@ def _open(work: Path) -> sqlite3.Connection:
             other.unlink()
     try:
         return _connect(path)
+    except sqlite3.OperationalError:
+        raise  # The file may be good.
     except sqlite3.DatabaseError:
         for damaged in work.glob(f"{path.name}*"):
             damaged.unlink()

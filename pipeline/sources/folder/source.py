@@ -88,5 +88,5 @@ class FolderSource(Source):
         if posts.is_empty():
             counts = Counter(table[REASON].to_list()).most_common()
             why = ", ".join(f"{reason} ({number:,})" for reason, number in counts)
-            raise InputError(f"No photo of the folder has a user and tags: {why}.")
+            raise InputError(f"No photo has a user and tags ({why}): give photos keywords, or choose another user.")
         return Crawled((posts if self.time else posts.drop(TIME, strict=False)).sort(POST), table)

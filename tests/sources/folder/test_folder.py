@@ -146,7 +146,7 @@ def test_a_folder_without_photos_or_tags_is_one_sentence(root):
     with pytest.raises(InputError, match="no photos in"):
         read(root)
     write_photo(root / "a.jpg")
-    with pytest.raises(InputError, match=r"^No photo of the folder has a user and tags: no tags \(1\)\.$"):
+    with pytest.raises(InputError, match=r"^No photo has a user and tags \(no tags \(1\)\): give photos"):
         read(root)
 
 
@@ -258,6 +258,19 @@ def test_damaged_readings_are_made_anew(root, counted):
     kept.write_bytes(b"no database" * 1000)
     assert posts(root) == {"a.jpg": ("me", ["sea"])}
     assert counted == [1, 1]
+
+
+def test_readings_that_cannot_be_kept_are_one_sentence(root):
+    for number in range(3):
+        write_photo(root / f"{number}.jpg", {FLAT: ["sea"]})
+    read(root)
+    (file,) = root.parent.glob("work/*.sqlite")
+    with closing(sqlite3.connect(file, timeout=0)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        write_photo(root / "4.jpg", {FLAT: ["sea"]})
+        with pytest.raises(InputError, match=r"cannot be kept in .* \(database is locked\)"):
+            read(root)
+    assert len(read(root).posts) == 4, "the readings are whole"
 
 
 def test_readings_of_other_code_are_deleted(root):
