@@ -38,6 +38,7 @@ def streams(*lengths: int, same_second: int = 1) -> tuple[dict[int, FakePhoto], 
         for place in range(length):
             number += 1
             uploaded = 1_300_000_000 + place // same_second
-            photos[number] = FakePhoto(owner, ("sea", f"tag{place % 3}"), jpeg(number), uploaded=uploaded)
+            picture = jpeg(number, 64 + number % 100, 48 + number // 100)
+            photos[number] = FakePhoto(owner, ("sea", f"tag{place % 3}"), picture, uploaded=uploaded)
             lists[owner].photos.append(number)
     return photos, lists

@@ -5,7 +5,6 @@ import copy
 import gzip
 import json
 import zlib
-from collections.abc import Iterator
 from socketserver import BaseRequestHandler, ThreadingTCPServer
 
 import pytest
@@ -14,39 +13,26 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from pipeline.errors import CredentialError, InputError
-from pipeline.sources.flickr import host
+from pipeline.sources.flickr import host, pictures
 from pipeline.sources.flickr.api import FlickrApi, PhotoInfo
-from pipeline.sources.flickr.host import Answer, Host, Manners, Visit, session
+from pipeline.sources.flickr.host import Host, Manners, Visit, session
 from pipeline.sources.flickr.outcome import TOO_LARGE, Failure, Oddity, Refusal
 from tests.support.fake_flickr import KEY, FakePhoto, info_answer
+from tests.support.hostile import JSON, Answering, places, replaced
 from tests.support.serving import serving
 
 PHOTO = "4769690133"
 ANSWER = info_answer(PHOTO, FakePhoto())
-
-JSON = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.sampled_from([2**63, -(2**63), 10**4000, 0, 1])
-    | st.floats()
-    | st.text(st.characters())
-    | st.sampled_from(["\ud800", "\x00", "1e999", "٣", "9" * 5000, "ok", "fail"]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-    max_leaves=5,
-)
-
-
-class Answering:
-    """A host that gives one answer."""
-
-    url = "https://flickr.example/services/rest/"
-
-    def __init__(self, body: bytes):
-        self._body = body
-
-    async def get(self, _url, judge, *_):
-        return judge(Answer(200, {}, self._body))
+LOCATIONS = [
+    f"/1/{PHOTO}_b.jpg",
+    f"https://live.staticflickr.com/1/{PHOTO}_b.jpg",
+    "http://[",
+    "//",
+    "http://live.staticflickr.com:99999/",
+    "\ud800",
+    "..//" * 50,
+]
+"""Addresses that a picture's request may be redirected to."""
 
 
 def called(answer: object, method: str, final: dict[str, str]) -> object:
@@ -66,23 +52,6 @@ def outcome(answer: object) -> PhotoInfo | Exception:
     except (Failure, Refusal, InputError) as error:
         assert len(str(error)) < 200
         return error
-
-
-def places(value: object, path: tuple = ()) -> Iterator[tuple]:
-    """Yields the path of every value in a JSON value."""
-    yield path
-    children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, child in children:
-        yield from places(child, (*path, key))
-
-
-def replaced(value: object, path: tuple, new: object) -> object:
-    """Returns a JSON value with another one at a path."""
-    if not path:
-        return new
-    value = copy.copy(value)
-    value[path[0]] = replaced(value[path[0]], path[1:], new)
-    return value
 
 
 def check(answer: object) -> None:
@@ -172,6 +141,20 @@ def test_a_long_code_is_not_repeated():
     error = outcome({"stat": "fail", "code": 10**4000})
     assert isinstance(error, Oddity)
     assert str(error) == "unusable answer"
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(
+    status=st.sampled_from([200, 204, 206, 301, 302, 304, 307, 400, 404, 418, 429, 503]),
+    location=st.text(max_size=40) | st.sampled_from(LOCATIONS),
+    body=st.binary(max_size=20) | st.just(b"\xff\xd8\xff"),
+)
+def test_any_answer_to_a_request_for_a_picture_is_an_outcome(status, location, body):
+    host = Answering(body, status, {"Location": location})
+    try:
+        assert asyncio.run(pictures.fetch(host, f"/1/{PHOTO}_a.jpg", PHOTO, Visit())) == body
+    except (Failure, Refusal) as error:
+        assert len(str(error)) < 200
 
 
 @given(value=st.text() | st.integers(0).map(str) | st.integers(0, 500).map(lambda digits: "9" * digits))
