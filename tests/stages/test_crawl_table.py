@@ -5,9 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import polars as pl
 import pytest
 from PIL import Image
 from ruamel.yaml import YAML
+
+from stages.crawl import show_examples
 
 ROOT = Path(__file__).parents[2]
 
@@ -41,6 +44,18 @@ class Project:
     def crawls(self) -> bool:
         """Runs `dvc repro`, and tells whether the crawl ran."""
         return "Running stage 'crawl'" in self.run("dvc", "repro", "crawl")
+
+
+def test_what_is_left_out_is_shown_with_examples(capsys):
+    details = [f"posts.csv:{line}: photos/{line}.jpg" for line in range(2, 7)]
+    reasons = ["no such file"] * 4 + ["no tags"]
+    show_examples(pl.DataFrame({"reason": reasons, "detail": details}))
+    assert capsys.readouterr().err.splitlines() == [
+        "no such file: posts.csv:2: photos/2.jpg, posts.csv:3: photos/3.jpg, posts.csv:4: photos/4.jpg, …",
+        "no tags: posts.csv:6: photos/6.jpg",
+    ]
+    show_examples(pl.DataFrame({"reason": reasons}))
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize("linked", [False, True])

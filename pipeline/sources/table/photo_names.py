@@ -5,7 +5,6 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 ABSOLUTE = re.compile(r"(?:file:)?/|[A-Za-z]:/")
 """The beginning of a tidy path from the root of a file system, of Unix or of Windows."""
@@ -40,10 +39,10 @@ def find_photos(names: Collection[str], files: Iterable[str]) -> FoundPhotos:
     """
     exact, folded, stems = defaultdict(list), defaultdict(list), defaultdict(list)
     for file in sorted(files):
-        path = PurePosixPath(unicodedata.normalize("NFC", file))
-        exact[str(path)].append(file)
+        path = unicodedata.normalize("NFC", file)
+        exact[path].append(file)
         folded[_fold_suffix(path)].append(file)
-        stems[str(path.with_suffix(""))].append(file)
+        stems[_split_suffix(path)[0]].append(file)
     root = _common_root([name for name in names if ABSOLUTE.match(name)], exact)
     ids, found, reasons = {}, {}, {}
     for name in names:
@@ -51,7 +50,7 @@ def find_photos(names: Collection[str], files: Iterable[str]) -> FoundPhotos:
         if ABSOLUTE.match(inside) or ".." in inside.split("/") or not inside:
             reasons[name] = UNSAFE
             continue
-        matches = exact.get(inside) or folded.get(_fold_suffix(PurePosixPath(inside))) or stems.get(inside) or []
+        matches = exact.get(inside) or folded.get(_fold_suffix(inside)) or stems.get(inside) or []
         if len(matches) == 1:
             ids[name] = unicodedata.normalize("NFC", matches[0])
             found[ids[name]] = matches[0]
@@ -68,12 +67,12 @@ def find_root(names: Collection[str], files: Iterable[str]) -> str | None:
     wanted = set()
     for name in names:
         ends = _ends(name) if ABSOLUTE.match(name) else [name]
-        wanted.update(_fold_suffix(PurePosixPath(end)) for end in ends if end)
+        wanted.update(map(_fold_suffix, ends))
     roots = Counter()
     for file in files:
-        path = _fold_suffix(PurePosixPath(unicodedata.normalize("NFC", file)))
+        path = _fold_suffix(unicodedata.normalize("NFC", file))
         for end in _ends(path):
-            if end in wanted or end.rpartition(".")[0] in wanted:
+            if end in wanted or _split_suffix(end)[0] in wanted:
                 # The folder is spelled as the file system does.
                 roots["/".join(file.split("/")[: -1 - end.count("/")]) or "."] += 1
     return max(roots, key=lambda root: (roots[root], len(root)), default=None)
@@ -85,8 +84,15 @@ def _ends(path: str) -> list[str]:
     return ["/".join(parts[start:]) for start in reversed(range(len(parts)))]
 
 
-def _fold_suffix(path: PurePosixPath) -> str:
-    return str(path.with_suffix(path.suffix.lower()))
+def _split_suffix(path: str) -> tuple[str, str]:
+    """Splits the suffix with its point, which may be empty, from a path."""
+    stem, point, suffix = path.rpartition(".")
+    return (stem, point + suffix) if stem and "/" not in suffix else (path, "")
+
+
+def _fold_suffix(path: str) -> str:
+    stem, suffix = _split_suffix(path)
+    return stem + suffix.lower()
 
 
 def _common_root(names: Iterable[str], exact: Collection[str]) -> str | None:

@@ -12,6 +12,7 @@ from pipeline.data.schema import (
     POST,
     REASON,
     SPLIT,
+    TAG,
     TAGGED_POST,
     TAGS,
     TEST,
@@ -25,6 +26,7 @@ from pipeline.sources.photo_files import list_files
 from pipeline.sources.table.config import TableSettings
 from pipeline.sources.table.photo_names import FoundPhotos, find_photos
 from pipeline.sources.table.rows import read_rows
+from pipeline.sources.table.tags import clean_tags
 
 LEFT_OUT = (*LEFT_OUT_TYPES, DETAIL)
 
@@ -48,7 +50,7 @@ def read_table(table: TableSettings, folder: Path) -> tuple[Crawled, FoundPhotos
     if rows.is_empty():
         raise InputError(f"There is no row in {', '.join(name for name, _ in files)} in {folder}: put some there.")
     rows, found = _with_photos(rows, table, folder)
-    posts = _merged(rows.drop_nulls(POST))
+    posts = _merged(rows.drop_nulls(POST), table.lowercase)
     columns = [*TAGGED_POST, *[TIME] * bool(table.time), *[SPLIT] * bool(table.split or table.test_files)]
     missing = pl.when(pl.col(USER).is_null()).then(pl.lit("no user")).otherwise(pl.lit("no photo"))
     nameless = rows.filter(pl.any_horizontal(pl.col(POST).is_null())).with_columns(missing.alias(REASON))
@@ -103,17 +105,26 @@ def _with_photos(rows: pl.DataFrame, table: TableSettings, folder: Path) -> tupl
     )
 
 
-def _merged(rows: pl.DataFrame) -> pl.DataFrame:
+def _merged(rows: pl.DataFrame, lowercase: bool) -> pl.DataFrame:
     """Merges rows into posts, sorted, with the first reason of any row, else "no tags" where there are none."""
     halves = pl.col(SPLIT).n_unique().alias("halves")
-    first = pl.col(DETAIL).sort_by(pl.col(REASON).is_null(), maintain_order=True).first()
-    tags = pl.col(TAGS).explode().drop_nulls().unique().sort()
-    reason = pl.col(REASON).drop_nulls().first()
-    posts = rows.group_by(POST, maintain_order=True).agg(
-        tags, pl.col(TIME).min(), pl.col(SPLIT).min(), halves, reason, first
-    )
-    if torn := posts.filter(pl.col("halves") > 1).select(POST).sort(POST).rows():
+    posts = rows.group_by(POST).agg(pl.col(TIME).min(), pl.col(SPLIT).min(), halves).sort(POST)
+    if torn := posts.filter(pl.col("halves") > 1).select(POST).rows():
         user, photo = torn[0]
         raise InputError(f"The post of {photo!r} by {user!r} is in both halves of the given split: leave it in one.")
-    no_tags = pl.when(pl.col(TAGS).list.len() == 0).then(pl.lit("no tags"))
-    return posts.with_columns(pl.coalesce(REASON, no_tags).alias(REASON)).sort(POST)
+    # The first row of each post, or the first of those with a reason.
+    first = rows.select(*POST, REASON, DETAIL).sort(REASON, nulls_last=True, maintain_order=True)
+    first = first.unique(POST, keep="first", maintain_order=True)
+    no_tags = pl.when(pl.col(TAGS).is_null()).then(pl.lit("no tags"))
+    posts = posts.join(first, on=POST, how="left", maintain_order="left")
+    posts = posts.join(_tags_of_posts(rows, lowercase), on=POST, how="left", maintain_order="left")
+    return posts.with_columns(pl.coalesce(REASON, no_tags).alias(REASON))
+
+
+def _tags_of_posts(rows: pl.DataFrame, lowercase: bool) -> pl.DataFrame:
+    """Collects the tags of each post that has any, cleaned, distinct and sorted."""
+    tags = rows.select(TAGGED_POST).explode(TAGS).drop_nulls().unique()
+    # A tag is cleaned once, however often it stands there.
+    spelled = tags.select(TAGS).unique().with_columns(clean_tags(pl.col(TAGS), lowercase).alias(TAG))
+    tags = tags.join(spelled, on=TAGS).filter(pl.col(TAG) != "").select(*POST, TAG).unique().sort(*POST, TAG)
+    return tags.group_by(POST, maintain_order=True).agg(pl.col(TAG).alias(TAGS))

@@ -10,7 +10,7 @@ from pipeline.errors import InputError
 from pipeline.sources.table.cells import LINE, read_cells
 from pipeline.sources.table.config import TableSettings
 from pipeline.sources.table.photo_names import tidy
-from pipeline.sources.table.tags import clean_tags, split_tags
+from pipeline.sources.table.tags import split_tags
 from pipeline.sources.table.text import quote
 from pipeline.sources.table.times import to_milliseconds
 
@@ -23,7 +23,7 @@ MISSING = ("", "nan")
 def read_rows(table: TableSettings, path: Path, name: str, half: str) -> pl.DataFrame:
     """Reads the rows of the file at `path`, called `name`, with posts of one half of a split.
 
-    Columns: user and photo (null where missing), tags (a list, null where there are none), time (int64), split; DETAIL
+    Columns: user and photo (null where missing), tags (a list, as they stand there), time (int64), split; DETAIL
     says where a row stands, and REASON is set to DOUBTFUL or null. Raises InputError, with the line, for a time, a
     split or a separator that cannot be right, and as `read_cells` does.
     """
@@ -47,20 +47,12 @@ def read_rows(table: TableSettings, path: Path, name: str, half: str) -> pl.Data
     return cells.select(
         _not_empty(normalised(pl.col(USER))).alias(USER),
         _not_empty(pl.col(PHOTO).map_elements(tidy, pl.String)).alias(PHOTO),
-        _merged([lists for lists, _ in split], table.lowercase).alias(TAGS),
+        pl.concat_list([lists.fill_null([]) for lists, _ in split]).alias(TAGS),
         time.alias(TIME),
         (pl.col(SPLIT).str.strip_chars() if table.split else pl.lit(half)).alias(SPLIT),
         pl.when(doubt.is_null()).then(where).otherwise(pl.format("{}: {}", where, doubt)).alias(DETAIL),
         pl.when(doubt.is_not_null()).then(pl.lit(DOUBTFUL)).alias(REASON),
     )
-
-
-def _merged(tags: list[pl.Series], lowercase: bool) -> pl.Expr:
-    """Merges the tags of several columns, cleaned; null where none is left."""
-    together = pl.concat_list([each.fill_null([]) for each in tags])
-    clean = clean_tags(pl.element(), lowercase)
-    merged = together.list.eval(clean.filter(clean != ""))
-    return pl.when(merged.list.len() > 0).then(merged)
 
 
 def _not_empty(text: pl.Expr) -> pl.Expr:

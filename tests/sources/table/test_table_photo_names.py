@@ -39,6 +39,7 @@ def found(*names: str, files=FILES) -> list[str]:
         ("sub/../a.jpg", "unsafe name"),
         ("/a.jpg/x", "unsafe name"),
         (".", "unsafe name"),
+        ("/", "unsafe name"),
     ],
 )
 def test_a_name_means_the_one_file_that_fits(name, photo):
