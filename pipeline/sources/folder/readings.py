@@ -22,6 +22,8 @@ from pipeline.sources.folder.listing import Listed
 
 KEPT_AT_ONCE = 1000
 """Readings that a kill loses, at most."""
+LOCKED_FOR = 5.0
+"""Seconds that another run may take to keep some."""
 
 
 def read_keywords(photos: Sequence[Listed], work: Path) -> Iterator[tuple[Listed, Reading | Failure]]:
@@ -38,7 +40,7 @@ def read_keywords(photos: Sequence[Listed], work: Path) -> Iterator[tuple[Listed
                 yield listed, failures.get(listed.photo) or _reading(kept, listed.photo)
     except sqlite3.OperationalError as error:  # A full disk, a folder that may not be written, another run.
         raise InputError(
-            f"Keywords that are read cannot be kept in {work} ({error}): mend that, and run it again."
+            f"Keywords that were read cannot be kept in {work} ({error}): mend that, and run it again."
         ) from None
 
 
@@ -81,7 +83,7 @@ def _open(work: Path) -> sqlite3.Connection:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path)
+    connection = sqlite3.connect(path, timeout=LOCKED_FOR)
     if connection.execute("PRAGMA quick_check").fetchone() != ("ok",):
         raise sqlite3.DatabaseError
     connection.execute("PRAGMA journal_mode = WAL")

@@ -10,8 +10,11 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
+from PIL import Image
+from pillow_heif import from_pillow
 
 from pipeline.data.schema import DETAIL, PHOTO, REASON, TAGS, TIME, USER
+from pipeline.data.shards import packed
 from pipeline.errors import InputError
 from pipeline.keywords import isolation
 from pipeline.keywords.metadata import FLAT, PIPED
@@ -67,6 +70,15 @@ def test_posts_have_the_time_when_the_photo_was_taken_if_wanted(root):
     write_photo(root / "b.jpg", {FLAT: ["sea"]})
     assert read(root).posts[TIME].to_list() == [2000, None]
     assert TIME not in read(root, time=False).posts.columns
+
+
+def test_heic_photos_are_read_and_packed(root):
+    """T12"""
+    from_pillow(Image.new("RGB", (64, 64))).save(root / "a.HEIC", xmp=subject("sea"))
+    source = FolderSource.model_validate(FOLDER)
+    crawled = source.collect(CrawlTask(root, root.parent / "out", root.parent / "work"))
+    assert crawled.posts.select(PHOTO, TAGS).rows() == [("a.HEIC", ["sea"])]
+    assert packed(root.parent / "out")[PHOTO].to_list() == ["a.HEIC"]
 
 
 def test_hidden_files_and_those_of_programs_are_no_part_of_the_folder(root):
@@ -260,7 +272,8 @@ def test_damaged_readings_are_made_anew(root, counted):
     assert counted == [1, 1]
 
 
-def test_readings_that_cannot_be_kept_are_one_sentence(root):
+def test_readings_that_cannot_be_kept_are_one_sentence(root, monkeypatch):
+    monkeypatch.setattr(readings, "LOCKED_FOR", 0.0)
     for number in range(3):
         write_photo(root / f"{number}.jpg", {FLAT: ["sea"]})
     read(root)
