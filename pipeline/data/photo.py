@@ -10,6 +10,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile
 
 from pipeline.data.jpeg import strip_metadata
+from pipeline.data.pixels import PixelBudget
 from pipeline.data.png import SIGNATURE, strip_large_chunks
 
 SIDE = 500
@@ -18,6 +19,8 @@ SMALLEST = 32
 """Pixels of a packed photo's shorter side, at least."""
 LARGEST = 512 * 1024
 """The number of bytes above which a JPEG is encoded anew: at `SIDE` pixels, most of them are no picture."""
+DECODED_AT_ONCE = PixelBudget(64_000_000)
+"""Pixels decoded at once, whatever the number of threads; each takes 4 bytes, and as many for each copy."""
 QUALITY = 92
 FORMATS = ("BMP", "GIF", "PNG", "TIFF", "WEBP")
 """Formats that Pillow opens by itself.
@@ -81,14 +84,15 @@ def prepare(photo: str, data: bytes, side: int = SIDE) -> Photo:
     warnings.filterwarnings("ignore", module=r"PIL\b")
     try:
         image = _open(data, side)
-        image.load()
-        shorter = min(image.size)
-        orientation = _orientation(image)  # Not before: Pillow turns a TIFF upright when it is loaded.
-        fits = image.format == "JPEG" and image.mode == "RGB" and orientation == 1 and max(image.size) <= side
-        image = _rgb(image)
-        if orientation in UPRIGHT:
-            image = image.transpose(UPRIGHT[orientation])
-        image.thumbnail((side, side), Image.Resampling.LANCZOS)
+        with DECODED_AT_ONCE.spend(image.width * image.height):
+            image.load()
+            shorter = min(image.size)
+            orientation = _orientation(image)  # Not before: Pillow turns a TIFF upright when it is loaded.
+            fits = image.format == "JPEG" and image.mode == "RGB" and orientation == 1 and max(image.size) <= side
+            image = _rgb(image)
+            if orientation in UPRIGHT:
+                image = image.transpose(UPRIGHT[orientation])
+            image.thumbnail((side, side), Image.Resampling.LANCZOS)
     except UnidentifiedImageError:
         raise PhotoError("not an image") from None
     except Image.DecompressionBombError:
