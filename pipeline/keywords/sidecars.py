@@ -204,6 +204,8 @@ def read_sidecar(file: Path, photo: str) -> tuple[str, Metadata] | None:
     Returns None for a file of no known kind. Raises KeywordError for a broken one.
     """
     try:
+        if not file.is_file():
+            raise KeywordError("is not a file")
         if file.stat().st_size > LARGEST:
             raise KeywordError("is larger than any sidecar")
         data = file.read_bytes()

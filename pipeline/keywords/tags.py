@@ -15,10 +15,10 @@ Levels = Literal["leaf", "every", "path"]
 NESTED, PLAIN = (PIPED, SLASHED, TREE), (FLAT, IPTC)
 LATER = (MICROSOFT, WINDOWS)
 """Fields that count where all others are empty: copies that Windows keeps, which other programs leave as they are."""
-_normalise = lru_cache(1 << 16)(normalise)  # The photos of a folder share their words.
-
 JOINTS = "/|."
 """Signs by which programs join a path in a field without levels."""
+
+_normalise = lru_cache(1 << 16)(normalise)  # The photos of a folder share their words.
 
 
 def tags_of(keywords: Keywords, levels: Levels, leave_out: Sequence[str], lowercase: bool) -> list[str]:

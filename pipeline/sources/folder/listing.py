@@ -98,19 +98,20 @@ class _Lister:
 
     def _add_photo(self, folder: Path, name: str, sidecars: Sequence[tuple[str, str]]) -> None:
         path = folder / name
+        photo = path.relative_to(self.root).as_posix()
         try:
-            name.encode()
+            photo.encode()
             state = _state([path, *(folder / file for file, _ in sidecars)])
         except UnicodeEncodeError:
             self.skip(path, "name is not UTF-8")
         except OSError as error:
-            self.skip(path, "no such file", error.strerror)
+            self.skip(path, "no such file", f"{error.strerror} ({Path(error.filename).name})")
         else:
             if not path.is_file():
                 self.skip(path, "no such file", "it is neither a file nor a link to one")
                 return
             task = PhotoTask(str(path), [(str(folder / file), owner) for file, owner in sidecars])
-            self.photos.append(Listed(path.relative_to(self.root).as_posix(), task, state))
+            self.photos.append(Listed(photo, task, state))
 
     def skip(self, path: Path, reason: str, detail: str | None = None) -> None:
         """Leaves a file or folder out."""

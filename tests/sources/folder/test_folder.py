@@ -99,7 +99,7 @@ def test_links_to_files_are_followed_and_links_to_folders_are_left_out(root):
     assert crawled.posts[PHOTO].to_list() == ["b.jpg", "sub/a.jpg"]
     assert left_out(crawled) == {
         "loop": ("link to a folder", f"loop: leads to {root}"),
-        "gone.jpg": ("no such file", "gone.jpg: No such file or directory"),
+        "gone.jpg": ("no such file", "gone.jpg: No such file or directory (gone.jpg)"),
         "pipe.jpg": ("no such file", "pipe.jpg: it is neither a file nor a link to one"),
     }
 
@@ -109,6 +109,20 @@ def test_a_name_that_is_not_utf_8_is_left_out(root):
     write_photo(root / "a.jpg", {FLAT: ["sea"]})
     (root / os.fsdecode(b"\xe4.jpg")).write_bytes((root / "a.jpg").read_bytes())
     assert left_out(read(root)) == {"\ufffd.jpg": ("name is not UTF-8", "\ufffd.jpg")}
+    (root / os.fsdecode(b"\xe4")).mkdir()
+    (root / os.fsdecode(b"\xe4.jpg")).rename(root / os.fsdecode(b"\xe4") / "b.jpg")
+    assert left_out(read(root)) == {"\ufffd/b.jpg": ("name is not UTF-8", "\ufffd/b.jpg")}
+
+
+def test_a_sidecar_that_leads_nowhere_or_is_no_file_is_a_reason(root):
+    for name in "abc":
+        write_photo(root / f"{name}.jpg", {FLAT: ["sea"]})
+    (root / "a.xmp").symlink_to("nowhere.xmp")
+    os.mkfifo(root / "b.xmp")
+    assert left_out(read(root)) == {
+        "a.jpg": ("no such file", "a.jpg: No such file or directory (a.xmp)"),
+        "b.jpg": ("unreadable keywords", "b.jpg: b.xmp is not a file"),
+    }
 
 
 def test_a_raw_file_is_left_out_unless_its_picture_is_there(root):
