@@ -79,7 +79,7 @@ def read(folder: Path, corpus: str, **settings) -> tuple[Posts, dict[str, int]]:
     """Reads a corpus without pictures; returns its posts, and the rows left out by reason but those that are absent."""
     crawled = crawl(folder, corpus, **settings)
     reasons = {reason: rows for reason, rows in count_reasons(crawled.left_out).items() if reason != MISSING}
-    return {(user, photo): tags for user, photo, tags in crawled.posts.select(TAGGED_POST).iter_rows()}, reasons
+    return {(user, photo): sorted(tags) for user, photo, tags in crawled.posts.select(TAGGED_POST).iter_rows()}, reasons
 
 
 def crawl(folder: Path, corpus: str, **settings) -> Crawled:

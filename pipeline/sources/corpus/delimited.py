@@ -89,6 +89,10 @@ class Delimited(Form):
             pl.when(~is_whole).then(pl.lit(DAMAGED)).alias(REASON),
         ]
 
+    @property
+    def encoded(self) -> str:
+        return super().encoded if self.tag_names is None else ""
+
     def decode(self, tags: pl.Series, folder: Path) -> pl.Series:
         if self.tag_names is None:
             return tags

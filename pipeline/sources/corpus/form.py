@@ -35,6 +35,11 @@ class Form(Config, ABC):
     has_addresses: ClassVar[bool] = False
     """True when rows have the URLs of photos at Flickr."""
 
+    @property
+    def encoded(self) -> str:
+        """A regular expression that is found in each tag that `decode` may change."""
+        return "^$"
+
     @abstractmethod
     def find(self, folder: Path, names: Sequence[str] | None) -> list[Path]:
         """Finds the files of posts in the corpus's folder; `names` replaces the published names.

@@ -15,9 +15,9 @@ from pipeline.data.left_out import count_reasons
 from pipeline.data.schema import DETAIL, PHOTO, POST, REASON, ROWS, TIME, USER
 from pipeline.errors import InputError, SettingError
 from pipeline.sources.base import Crawled, CrawlTask, Recognised, Source
-from pipeline.sources.corpus.coded_posts import CodedPosts
 from pipeline.sources.corpus.description import Corpus, load, names
 from pipeline.sources.corpus.form import ADDRESS, Batch
+from pipeline.sources.corpus.gathered_posts import GatheredPosts
 from pipeline.sources.corpus.left_out import TYPES
 from pipeline.sources.flickr.config import FlickrConfig, Text
 from pipeline.sources.photo_files import pack_folder
@@ -89,7 +89,8 @@ class CorpusSource(FlickrConfig, Source):
 
     def _read(self, data: Path) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame | None]:
         """Reads posts, what is left out, and photos with their ADDRESS where pictures are asked for by it."""
-        corpus, gathered, addresses = load(self.corpus), CodedPosts(), []
+        corpus, addresses = load(self.corpus), []
+        gathered = GatheredPosts(lambda tags: corpus.form.decode(tags, data), corpus.form.encoded)
         _check_archive(corpus, data)
         asks_addresses = self.photos is not None and corpus.form.has_addresses
         if self.photos == "flickr" and not corpus.form.has_addresses:
@@ -98,7 +99,7 @@ class CorpusSource(FlickrConfig, Source):
             gathered.add(batch)
             if asks_addresses:
                 addresses.append(batch.rows.select(PHOTO, ADDRESS))
-        posts = gathered.finish(lambda tags: corpus.form.decode(tags, data))
+        posts = gathered.finish()
         if TIME in posts.columns and (timeless := posts[TIME].null_count()):
             logger.info("%s of %s posts have no time, or none that can be read", f"{timeless:,}", f"{len(posts):,}")
         left_out = gathered.left_out

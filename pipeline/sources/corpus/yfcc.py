@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import ClassVar, Literal
-from urllib.parse import quote, unquote_plus
+from urllib.parse import quote, unquote_to_bytes
 
 import polars as pl
 from pydantic import Field
@@ -38,9 +38,12 @@ class Yfcc(Form):
     def find(self, folder: Path, names: Sequence[str] | None) -> list[Path]:
         return find_named(folder, names or self.files)
 
+    @property
+    def encoded(self) -> str:
+        return "[%+]"
+
     def decode(self, tags: pl.Series, folder: Path) -> pl.Series:  # noqa: ARG002 (all is in the tags)
-        encoded = tags.filter(tags.str.contains("[%+]"))
-        return tags.replace(encoded, pl.Series([_decoded(tag) for tag in encoded], dtype=pl.String))
+        return pl.Series([_decoded(tag) for tag in tags], dtype=pl.String)
 
     def pictures(self, photos: pl.DataFrame, folder: Path) -> list[str]:  # noqa: ARG002 (all is in the addresses)
         keys = [key(address or "") for address in photos[ADDRESS]]
@@ -55,7 +58,7 @@ def key(address: str) -> str:
 def _decoded(tag: str) -> str:
     """Decodes a tag as in a URL; one that is not UTF-8 becomes empty."""
     try:
-        return unquote_plus(tag, errors="strict")
+        return unquote_to_bytes(tag.replace("+", " ")).decode()
     except UnicodeDecodeError:
         return ""
 
