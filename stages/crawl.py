@@ -8,7 +8,7 @@ import polars as pl
 import typer
 
 from pipeline.data.left_out import count_reasons
-from pipeline.data.schema import DETAIL, REASON, USER
+from pipeline.data.schema import DETAIL, PHOTO, REASON, USER
 from pipeline.errors import InputError
 from pipeline.files import write_parquet
 from pipeline.sources.base import CrawlTask
@@ -50,11 +50,12 @@ def main(params: Params, options: EngineOptions, status: Status = False, retry: 
 
 
 def show_examples(left_out: pl.DataFrame) -> None:
-    """Shows some examples of each reason, where the source gives details."""
+    """Shows some examples of each reason, where the source gives details: these, or else the photo."""
     if DETAIL in left_out:
-        for (reason,), rows in left_out.group_by(REASON, maintain_order=True):
+        detail = pl.when(pl.col(DETAIL) == "").then(PHOTO).otherwise(DETAIL).alias(DETAIL)
+        for (reason,), rows in left_out.with_columns(detail).group_by(REASON, maintain_order=True):
             more = ", …" if len(rows) > EXAMPLES else ""
-            print(f"{reason}: {', '.join(rows[DETAIL].head(EXAMPLES))}{more}", file=sys.stderr)
+            print(f"{reason}: {', '.join(rows[DETAIL].drop_nulls().head(EXAMPLES))}{more}", file=sys.stderr)
 
 
 app = command(main)

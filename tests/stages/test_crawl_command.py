@@ -27,8 +27,9 @@ MOODS = [
     {"image": ("truncated",)},
     {"image": ("redirect unavailable", "…")},
     {"api": ("fail 2", "…")},
-    {"image": ("html", "…")},
+    {"image": ("tiny", "…")},
 ]
+"""Moods that end: a photo refused for ever costs a request for another one, which proves that the host answers."""
 
 
 def photos(number: int) -> dict[int, FakePhoto]:

@@ -128,18 +128,19 @@ def _outcomes(lists: Lists) -> pl.DataFrame:
     for item, status, reason, length, unusable in lists.outcomes():
         _, _, name = item.partition(" ")
         if status != OK:
-            rows.append((name, None, status, f"{reason}, after {length:,} photos" if length else reason))
+            rows.append((name, None, status, f"{name}: {reason}" + f", after {length:,} photos" * bool(length)))
         elif not length:
-            rows.append((name, None, NO_PHOTOS, ""))
+            rows.append((name, None, NO_PHOTOS, name))
         if unusable:
-            rows.append((name, None, UNUSABLE, f"{unusable:,} photos"))
+            rows.append((name, None, UNUSABLE, f"{name}: {unusable:,} photos"))
     return pl.DataFrame(rows, {**LEFT_OUT_TYPES, DETAIL: pl.String}, orient="row")
 
 
 def _crawled(photos: pl.DataFrame, rows: pl.DataFrame, outcomes: pl.DataFrame) -> Crawled:
     photos = photos.drop(REASON).join(rows, on=PHOTO)
     posts = photos.filter(pl.col(STATUS) == OK).select(USER, PHOTO, TAGS, TIME).sort(USER, PHOTO)
-    absent = photos.filter(pl.col(STATUS) != OK).select(USER, PHOTO, pl.col(STATUS).alias(REASON), DETAIL)
+    why = pl.when(pl.col(DETAIL) != "").then(pl.format("{}: {}", PHOTO, DETAIL)).otherwise(pl.col(PHOTO)).alias(DETAIL)
+    absent = photos.filter(pl.col(STATUS) != OK).select(USER, PHOTO, pl.col(STATUS).alias(REASON), why)
     left_out = pl.concat([absent, outcomes]).sort(USER, PHOTO, REASON, DETAIL)
     if posts.is_empty():
         counts = left_out[REASON].value_counts(name="number").sort("number", REASON, descending=[True, False])

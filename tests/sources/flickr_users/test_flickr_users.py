@@ -56,13 +56,13 @@ def test_whoever_has_nothing_is_a_line_and_no_end(tmp_path, fake):
     crawled = crawl_users(tmp_path, fake, names)
     assert crawled.posts["photo"].to_list() == ["1", "2", "3"]
     assert crawled.left_out.select("user", "photo", "reason", "detail").rows() == [
-        ("4@N00", None, "user deleted", "Flickr's code 5"),
-        ("5@N00", None, "no public photos", ""),
-        ("6@N00", None, "user not found", "Flickr's code 2"),
-        ("Nobody at all", None, "user not found", "Flickr's code 1"),
-        (f"{group}8@N01/", None, "private group", "Flickr's code 2"),
-        (f"{group}none", None, "group not found", "Flickr's code 1"),
-        ("nobody", None, "user not found", "Flickr's code 1"),
+        ("4@N00", None, "user deleted", "4@N00: Flickr's code 5"),
+        ("5@N00", None, "no public photos", "5@N00"),
+        ("6@N00", None, "user not found", "6@N00: Flickr's code 2"),
+        ("Nobody at all", None, "user not found", "Nobody at all: Flickr's code 1"),
+        (f"{group}8@N01/", None, "private group", f"{group}8@N01/: Flickr's code 2"),
+        (f"{group}none", None, "group not found", f"{group}none: Flickr's code 1"),
+        ("nobody", None, "user not found", "nobody: Flickr's code 1"),
     ]
     fake.lists["6@N00"] = FakeList([6])
     assert len(crawl_users(tmp_path, fake, names, retry=["user not found"]).posts) == 4
@@ -80,12 +80,12 @@ def test_photos_that_are_no_post_are_left_out_with_the_reason(tmp_path, fake):
     crawled = crawl_users(tmp_path, fake, ["1@N00", "2@N00", "3@N00"], licences=[4])
     assert crawled.posts["photo"].to_list() == ["7"]
     assert crawled.left_out.select("user", "photo", "reason", "detail").rows() == [
-        ("1@N00", "1", "no tags", ""),
-        ("1@N00", "2", "video", ""),
-        ("1@N00", "3", "not found", "HTTP 404 for the picture"),
-        ("2@N00", "4", "other licence", ""),
-        ("2@N00", "5", "refused address", "not on Flickr's image hosts"),
-        ("3@N00", None, "unusable answer", "1 photos"),
+        ("1@N00", "1", "no tags", "1"),
+        ("1@N00", "2", "video", "2"),
+        ("1@N00", "3", "not found", "3: HTTP 404 for the picture"),
+        ("2@N00", "4", "other licence", "4"),
+        ("2@N00", "5", "refused address", "5: not on Flickr's image hosts"),
+        ("3@N00", None, "unusable answer", "3@N00: 1 photos"),
     ]
     assert {photo for kind, photo in fake.asked if kind == "image"} == {3, 7}
 
