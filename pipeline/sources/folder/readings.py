@@ -5,7 +5,6 @@ import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
@@ -37,7 +36,11 @@ def read_keywords(photos: Sequence[Listed], work: Path) -> Iterator[tuple[Listed
         with closing(_open(work)) as kept:
             failures = _read_changed(photos, kept)
             for listed in photos:
-                yield listed, failures.get(listed.photo) or _reading(kept, listed.photo)
+                if listed.photo in failures:
+                    yield listed, failures[listed.photo]
+                else:
+                    query = kept.execute("SELECT reading FROM reading WHERE photo = ?", [listed.photo])
+                    yield listed, _decode(*query.fetchone())
     except sqlite3.OperationalError as error:  # A full disk, a folder that may not be written, another run.
         raise InputError(
             f"Keywords that were read cannot be kept in {work} ({error}): mend that, and run it again."
@@ -54,11 +57,8 @@ def _read_changed(photos: Sequence[Listed], kept: sqlite3.Connection) -> dict[st
         pairs = zip(changed, tracked, strict=True)
         while some := list(islice(pairs, KEPT_AT_ONCE)):
             failures |= {listed.photo: result for listed, result in some if isinstance(result, Failure)}
-            rows = [
-                (listed.photo, listed.state, json.dumps(asdict(result)))
-                for listed, result in some
-                if isinstance(result, Reading)
-            ]
+            read_now = [(listed, result) for listed, result in some if isinstance(result, Reading)]
+            rows = [(listed.photo, listed.state, _encode(result)) for listed, result in read_now]
             with kept:
                 kept.executemany("INSERT OR REPLACE INTO reading VALUES (?, ?, ?)", rows)
     return failures
@@ -92,7 +92,10 @@ def _connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _reading(kept: sqlite3.Connection, photo: str) -> Reading:
-    (text,) = kept.execute("SELECT reading FROM reading WHERE photo = ?", [photo]).fetchone()
-    fields = json.loads(text)
-    return Reading(Metadata(**fields["metadata"]), fields["place"])
+def _encode(reading: Reading) -> str:
+    return json.dumps([vars(reading.metadata), reading.place])
+
+
+def _decode(text: str) -> Reading:
+    fields, place = json.loads(text)
+    return Reading(Metadata(**fields), place)

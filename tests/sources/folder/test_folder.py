@@ -224,16 +224,16 @@ def test_a_run_that_was_killed_resumes(root, counted, monkeypatch):
     monkeypatch.setattr(readings, "KEPT_AT_ONCE", 2)
     for number in range(6):
         write_photo(root / f"{number}.jpg", {FLAT: ["sea"]})
-    asdict = readings.asdict
+    encode = readings._encode
     with monkeypatch.context() as patched:
         kept = iter([None] * 4)
 
         def interrupted(reading):
             if next(kept, "end") == "end":
                 raise KeyboardInterrupt
-            return asdict(reading)
+            return encode(reading)
 
-        patched.setattr(readings, "asdict", interrupted)
+        patched.setattr(readings, "_encode", interrupted)
         with pytest.raises(KeyboardInterrupt):
             read(root)
     assert len(read(root).posts) == 6
