@@ -51,6 +51,7 @@ def test_the_copies_that_windows_keeps_count_where_nothing_else_does():
 
 
 def test_words_that_look_alike_are_one():
+    """T8, T26"""
     assert tags({FLAT: ["é", "é ", "e\u0301", "\u200bé", " "], PIPED: ["x| é", "|"]}) == ["é"]
     assert tags({FLAT: ["Sea", "sea", "İz"]}, lowercase=True) == ["iz", "sea"]
 
