@@ -10,6 +10,7 @@ import polars as pl
 from pipeline.data.schema import PHOTO, SPLIT, TAGS, TEST, TIME, TRAIN, USER
 from pipeline.data.walk import is_photo
 from pipeline.errors import InputError, SettingError
+from pipeline.sources.table.cells import find_columns
 from pipeline.sources.table.columns import columns_of
 from pipeline.sources.table.preview import Preview
 from pipeline.sources.table.rows import MISSING
@@ -23,7 +24,7 @@ FILES = 0.5
 UNIQUE = 0.9
 """The share of different values from which on a column may name photos."""
 REPEATED = 0.7
-"""The share of different tags up to which a column may hold tags: words come again."""
+"""The share of different tags up to which a column may hold tags: words repeat."""
 
 Found = Callable[[Sequence[str]], float]
 """A function that returns the share of names that are files of a folder."""
@@ -53,7 +54,7 @@ def guess(preview: Preview, given: Mapping[str, Any], found: Found) -> Guess:
 
     def take(role: str, choose: Callable[[], str | list[str] | None]) -> None:
         chosen = given[role] if role in given else choose()
-        result.settings[role] = chosen
+        result.settings[role] = chosen = _as_spelled(preview, role, chosen) if chosen else None
         for name in [chosen] if isinstance(chosen, str) else chosen or []:
             left.pop(name, None)
 
@@ -70,6 +71,13 @@ def guess(preview: Preview, given: Mapping[str, Any], found: Found) -> Guess:
     separator = given["separator"] if "separator" in given else recognise_separator(cells, one_tag_rows)
     result.settings["separator"] = separator
     return result
+
+
+def _as_spelled(preview: Preview, role: str, chosen: str | list[str]) -> str | list[str]:
+    """Returns columns by their names in the table. Raises SettingError for one that it does not have."""
+    if isinstance(chosen, list):
+        return [_as_spelled(preview, role, name) for name in chosen]
+    return preview.names[find_columns(preview.path, preview.names, {role: (role, chosen)})[role]]
 
 
 def recognise_separator(cells: pl.Series, one_tag_rows: bool) -> str | None:
@@ -122,7 +130,7 @@ def _photo(preview: Preview, left: Mapping[str, pl.Series], found: Found) -> str
 
 
 def _tags(preview: Preview, left: Mapping[str, pl.Series]) -> str | list[str]:
-    """Chooses all columns with usual names of tags, else the one that holds lists or words that come again."""
+    """Chooses all columns with usual names of tags, else the one that holds lists or words that repeat."""
     named = columns_of(TAGS, list(left))
     if named:
         whole = [name for name in preview.names if name in named]
@@ -132,7 +140,7 @@ def _tags(preview: Preview, left: Mapping[str, pl.Series]) -> str | list[str]:
 
 
 def _holds_tags(values: pl.Series) -> bool:
-    """Decides whether most cells hold several words, of which many come again."""
+    """Decides whether most cells hold several words, of which many repeat."""
     if not _is_text(values) or _milliseconds(values) is not None:
         return False
     separator = recognise_separator(values, one_tag_rows=False)
@@ -145,7 +153,7 @@ def _holds_tags(values: pl.Series) -> bool:
 
 
 def _user(preview: Preview, left: Mapping[str, pl.Series]) -> str | None:
-    """Chooses the column with a usual name, or in a table without a header the one whose values come again."""
+    """Chooses the column with a usual name, or in a table without a header the one whose values repeat."""
     named = [name for name in columns_of(USER, list(left)) if not left[name].dtype.is_nested()]
     if named:
         return named[0]

@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
+
+from pydantic import ValidationError
 
 from pipeline.data.schema import PHOTO, SPLIT, TAGS, TEST, TIME, TRAIN, USER
 from pipeline.errors import InputError, SettingError
 from pipeline.sources.base import Recognised
 from pipeline.sources.photo_files import list_files
+from pipeline.sources.table.config import TableSettings
 from pipeline.sources.table.forms import is_table
 from pipeline.sources.table.guess import Guess, guess
 from pipeline.sources.table.photo_names import find_photos, find_root, tidy
@@ -17,6 +20,8 @@ from pipeline.sources.table.tags import split_sample
 
 PLAIN = {"columns": None, "encoding": None, "delimiter": None, "quoted": True}
 """The settings by which files are read where their form does not say otherwise."""
+OWN = frozenset(TableSettings.model_fields) - {USER, TIME, "lowercase"}
+"""Settings that only a table has: who states one means a table."""
 MOST_FILES = 500_000
 """Files of a folder that are looked at, at most."""
 MANY = 1000
@@ -31,7 +36,7 @@ class Photos:
     """The files of a folder, among which names of photos are found."""
 
     def __init__(self, folder: Path, stated: str | None):
-        self.folder, self.stated = folder, stated
+        self.stated = None if stated is None else str(PurePosixPath(stated))
         self.files = list(islice(list_files(folder), MOST_FILES))
 
     def find(self, names: Sequence[str]) -> tuple[str, float]:
@@ -47,14 +52,23 @@ class Photos:
 
 def recognise_table(path: Path, given: Mapping[str, Any]) -> Recognised | None:
     """Recognises a table, or a folder with one and perhaps photos; see `Source.recognise`."""
+    meant = path.is_file() or not OWN.isdisjoint(given)
+    try:
+        _check(given)
+    except SettingError:
+        if meant:
+            raise
+        return None
     folder = path if path.is_dir() else path.parent
     stated = [folder / name for name in given.get("files", ())]
-    paths = stated or ([path] if path.is_file() else sorted(folder.iterdir()))
-    tables = [each for each in paths if is_table(each) and not each.name.startswith(".")]
+    paths = [path] if path.is_file() else sorted(folder.iterdir())
+    tables = stated or [each for each in paths if is_table(each) and not each.name.startswith(".")]
     if not tables:
         return None
     photos = Photos(folder, given.get("photos"))
-    guesses = _posts(tables, given, photos, sure=path.is_file() or bool(stated))
+    guesses, errors = _posts(tables, given, photos)
+    if not guesses and meant and errors:
+        raise errors[0]
     if not guesses:
         return None
     chosen, halves = _chosen(guesses, path, given)
@@ -76,19 +90,32 @@ def recognise_table(path: Path, given: Mapping[str, Any]) -> Recognised | None:
     return Recognised(folder, settings, sentences, () if alone else files, has_photos)
 
 
-def _posts(tables: Sequence[Path], given: Mapping[str, Any], photos: Photos, sure: bool) -> list[Guess]:
-    """Guesses the columns of each table; those that hold no posts are passed over, unless they surely are meant."""
-    guesses = []
+def _check(given: Mapping[str, Any]) -> None:
+    """Raises SettingError for a setting that cannot be used, whatever the table."""
+    others = {"user_name": "me", "lowercase": True, "separator": None, "test_files": []}
+    columns = dict.fromkeys((USER, TIME, SPLIT, "photos"))
+    try:
+        TableSettings.model_validate({"files": ["-"], PHOTO: "-", TAGS: "-"} | PLAIN | others | columns | dict(given))
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        if name not in TableSettings.model_fields:
+            raise SettingError(name, "is no setting of a table.") from None
+        raise SettingError(name, f"is {first['input']!r}: {first['msg'].lower()}.") from None
+
+
+def _posts(tables: Sequence[Path], given: Mapping[str, Any], photos: Photos) -> tuple[list[Guess], list[InputError]]:
+    """Guesses the columns of each table that holds posts; returns the errors of others as well."""
+    guesses, errors = [], []
     for table in tables:
         try:
-            if seen := preview(table, given):
-                guesses.append(guess(seen, given, lambda names: photos.find(names)[1]))
-            elif sure:
+            seen = preview(table, given)
+            if seen is None:
                 raise SettingError("delimiter", f"must be stated: nothing usual splits the rows of {table}.")
-        except InputError:
-            if sure:
-                raise
-    return guesses
+            guesses.append(guess(seen, given, lambda names: photos.find(names)[1]))
+        except InputError as error:
+            errors.append(error)
+    return guesses, errors
 
 
 def _chosen(guesses: Sequence[Guess], path: Path, given: Mapping[str, Any]) -> tuple[list[Guess], dict[str, list[str]]]:
@@ -131,7 +158,7 @@ def _separator(first: Guess, settings: Mapping[str, Any]) -> str:
     if settings["separator"] is None:
         return "A cell has one tag, or a list of some" + (f": {'; '.join(examples)}." if examples else ".")
     separator = IN_WORDS.get(settings["separator"], repr(settings["separator"]))
-    return f"Tags are separated by {separator}: {'; '.join(examples)}."
+    return f"Tags are separated by {separator}{': ' if examples else ''}{'; '.join(examples)}."
 
 
 def _photos(root: str, share: float, folder: Path) -> str:

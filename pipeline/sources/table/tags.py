@@ -27,7 +27,7 @@ ENTITY = r"&#?\w+;"
 
 
 def split_tags(cells: pl.Series, separator: str | None, lines: pl.Series, path: Path) -> tuple[pl.Series, pl.Series]:
-    """Splits cells into tags: a list for each (null where the cell is), and a doubtful tag of each.
+    """Splits cells into tags: a list for each, which may hold nulls, and a doubtful tag of each.
 
     Lists, of Parquet or as JSON or Python spell them in all cells, need no separator; null stands for one tag a cell.
     A tag is doubtful that shows another separator, or is longer than LONGEST. Raises SettingError when more rows than
@@ -41,7 +41,6 @@ def split_tags(cells: pl.Series, separator: str | None, lines: pl.Series, path: 
     _check_line_breaks(cells, separator, lines, path)
     _check_presence(cells, separator, path)
     tags = cells.str.split(separator) if separator else pl.select(pl.concat_list(cells)).to_series()
-    tags = tags.set(cells.is_null(), None) if separator is None else tags
     doubtful = _doubtful(tags, separator)
     if doubtful.count() > TOLERATED * cells.count():
         row = doubtful.is_not_null().arg_max()

@@ -11,8 +11,8 @@ from pipeline.errors import InputError
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LAST = (datetime(2200, 1, 1, tzinfo=UTC) - EPOCH) // timedelta(milliseconds=1)
 """The time from which on a time is none of a photo."""
-UNKNOWN = ("", "nan", "nat", "none", "null", "0000-00-00 00:00:00", "0000:00:00 00:00:00", "    :  :     :  :  ")
-"""Texts, in lower case, that stand for no time; the last two are those of cameras without a clock."""
+UNKNOWN = ("", "nan", "nat", "none", "null", "0000-00-00 00:00:00", "0000:00:00 00:00:00", ":  :     :  :")
+"""Stripped texts in lower case that stand for no time; cameras without a clock write the last two."""
 UNITS = ((1e11, 1000.0), (1e14, 1.0), (1e17, 1e-3), (float("inf"), 1e-6))
 """Milliseconds in the unit of numbers up to a bound: seconds (to the year 5138), then milli-, micro-, nanoseconds."""
 COMPACT = r"^(19|20)\d\d(0[1-9]|1[0-2])([0-2]\d|3[01])(\d{6})?$"

@@ -123,6 +123,33 @@ def test_what_is_stated_is_not_guessed(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"photo": "image"}, "has no such column, but user, photo, tags"),
+        ({"photo": None}, "is None: input should be a valid string"),
+        ({"separator": 5}, "is 5: input should be"),
+        ({"encoding": "utf-9"}, "no encoding has this name"),
+        ({"files": ["gone.csv"]}, r"gone.csv does not exist"),
+        ({"seperator": ";", "separator": ";"}, "is no setting of a table"),
+    ],
+)
+def test_what_is_stated_wrongly_is_one_sentence(tmp_path, given, words):
+    (tmp_path / "posts.csv").write_text("user,photo,tags\n" + rows(USERS, PHOTOS, TAGS))
+    with pytest.raises(InputError, match=words) as caught:
+        recognised(tmp_path, **given)
+    assert next(iter(given)) in str(caught.value) or "files" in given
+
+
+@pytest.mark.parametrize("root", ["photos/", "./photos"])
+def test_a_stated_folder_may_be_spelled_in_other_ways(tmp_path, root):
+    write_photos(tmp_path / "photos", *PHOTOS)
+    (tmp_path / "posts.csv").write_text("User,photo,tags\n" + rows(USERS, PHOTOS, TAGS))
+    found = recognised(tmp_path, photos=root, user="user")
+    assert found.photos
+    assert len(posts_of(found)) == 7
+
+
+@pytest.mark.parametrize(
     ("cells", "separator"),
     [
         (["a, b", "c", "a"], ","),
@@ -242,6 +269,12 @@ def test_a_folder_without_posts_is_another_sources(tmp_path, text):
     assert TableSource.recognise(tmp_path / PHOTOS[0], {}) is None
     with pytest.raises(InputError):
         TableSource.recognise(tmp_path / "notes.txt", {})
+
+
+def test_settings_of_another_source_mean_no_table(tmp_path):
+    (tmp_path / "posts.csv").write_text("user,photo,tags\n" + rows(USERS, PHOTOS, TAGS))
+    assert TableSource.recognise(tmp_path, {"levels": "leaf"}) is None
+    assert TableSource.recognise(tmp_path, {"user": {"kind": "artist"}}) is None
 
 
 @pytest.mark.real

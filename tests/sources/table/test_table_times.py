@@ -45,7 +45,9 @@ def test_a_moment_is_one_number_in_every_form(tmp_path, time):
     assert times_of(tmp_path, time) == [MOMENT]
 
 
-@pytest.mark.parametrize("missing", ["", " ", "NaN", "nan", "NaT", "None", "null", "0000:00:00 00:00:00"])
+@pytest.mark.parametrize(
+    "missing", ["", " ", "NaN", "nan", "NaT", "None", "null", "0000:00:00 00:00:00", "    :  :     :  :  "]
+)
 def test_a_time_may_be_missing(tmp_path, missing):
     """T9: numbers with one NaN."""
     assert times_of(tmp_path, "1503318600", missing) == [MOMENT, None]
