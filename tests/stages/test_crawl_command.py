@@ -1,6 +1,7 @@
 """`python -m stages.crawl` on NUS-WIDE: killed again and again, watched while it runs, without a key in any file."""
 
 import hashlib
+import io
 import os
 import random
 import signal
@@ -11,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from ruamel.yaml import YAML
 
 from tests.support.fake_flickr import KEY, FakePhoto, jpeg, serving
@@ -39,7 +41,7 @@ def photos(number: int) -> dict[int, FakePhoto]:
     for turn in range(number):
         mood = MOODS[rng.randrange(len(MOODS))] if turn % 2 else {}
         tags = tuple(f"tag{rng.randrange(20)}" for _ in range(3))
-        picture = jpeg(turn, 200, 150)
+        picture = jpeg(turn, 200 + turn // 256, 150)  # Several photos with the same one would have none.
         found[10_000 + 37 * turn] = FakePhoto(f"{turn % 10}@N00", tags, picture, **mood)
     return found
 
@@ -81,6 +83,12 @@ class Project:
             return {photo for (photo,) in connection.execute("SELECT id FROM photo WHERE status = 'ok'")}
         finally:
             connection.close()
+
+
+def encoded_anew(picture: bytes) -> bytes:
+    buffer = io.BytesIO()
+    Image.open(io.BytesIO(picture)).convert("RGB").save(buffer, "JPEG", quality=70)
+    return buffer.getvalue()
 
 
 def undisturbed(folder: Path, known: dict[int, FakePhoto], **changes) -> dict[str, str]:
@@ -141,8 +149,10 @@ def test_a_crawl_of_real_ids_and_photos_killed_twenty_times(tmp_path, real_data)
     pictures = [path.read_bytes() for path in sorted((real_data / "photos").glob("*.jpg"))]
     rows = [line.split() for line in (real_data / "nus-wide/All_Tags.txt").read_text(encoding="utf-8").splitlines()]
     owners = dict(line.split("\t") for line in (real_data / "nus-wide/owners.tsv").read_text().splitlines())
+    # The same picture for two photos, and no more: several photos with the same one would have none.
+    pictures += [*pictures, *map(encoded_anew, pictures)]
     known = {
-        int(photo): FakePhoto(owners[photo], tuple(tags), pictures[place % len(pictures)], **MOODS[place % len(MOODS)])
+        int(photo): FakePhoto(owners[photo], tuple(tags), pictures[place], **MOODS[place % len(MOODS)])
         for place, (photo, *tags) in enumerate(rows)
     }
     assert len(known) == 1880
