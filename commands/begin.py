@@ -19,12 +19,13 @@ from pipeline.data.left_out import count_reasons
 from pipeline.data.schema import DETAIL, PHOTO, REASON, TAGS, USER
 from pipeline.errors import InputError, one_line
 from pipeline.files import atomic
+from pipeline.folksonomy.split_rules import LeaveShare
 from pipeline.folksonomy.suitable import suitable_core
 from pipeline.sources.base import Crawled, CrawlTask, Recognised
 from project.beginning import link, recognise
 from project.command import command
 from project.explain import section
-from project.params import NONE, Params, parse, parse_yaml, read_text
+from project.params import NONE, Params, Recipe, parse, parse_yaml, read_text
 from project.params_file import edit, leaves, shown
 from project.paths import WORK
 
@@ -32,6 +33,8 @@ TRAINED = Path(__file__).with_name("begin.yaml")
 """The extractors for photographs, by name."""
 RECIPE = "own"
 """The name of the recipe that is written."""
+KEEPS = "keeps {posts:,} posts (users: {users:,}, tags: {tags:,}); a fifth of each user's is left out for the test."
+"""The closing words on a recipe, with the counts of its folksonomy."""
 MANY_POSTS, LARGE_BATCH = 25_000, 1024
 """Posts from which batches of training are large: half again to twice as many quadruples a second (benchmarks/)."""
 SHOWN = 3
@@ -59,12 +62,9 @@ def main(
         crawled = params.active_source.read_posts(CrawlTask(found.folder, params.paths.photos, WORK / name))
     print("\n".join(summary(crawled)))
     core, counts = suitable_core(crawled.posts)
-    print(
-        f"Recipe {RECIPE}: the {core.label()}; it keeps {numbered(counts['posts'], 'post')} of "
-        f"{numbered(counts['users'], 'user')} with {numbered(counts['tags'], 'tag')}, and leaves out a fifth of each "
-        "user's for the test."
-    )
-    values |= {"recipe": RECIPE, f"recipes.{RECIPE}": {"refine": [core.model_dump()], "split": {"test_share": 0.2}}}
+    print(f"Recipe {RECIPE}: the {core.label()}, {KEEPS.format_map(counts)}")
+    recipe = Recipe(refine=[core], split=LeaveShare(test_share=0.2))
+    values |= {"recipe": RECIPE, f"recipes.{RECIPE}": recipe.model_dump()}
     if counts["posts"] >= MANY_POSTS:
         values["training.batch"] = LARGE_BATCH
     networks, drop = for_photos(found, params, parse_yaml(text, file))
@@ -103,7 +103,7 @@ def summary(crawled: Crawled) -> list[str]:
     """Counts the posts, and what was left out by reason, with examples."""
     posts, left_out = crawled.posts, crawled.left_out
     users, tags = posts[USER].n_unique(), posts[TAGS].explode().n_unique()
-    lines = [f"{numbered(len(posts), 'post')} of {numbered(users, 'user')} with {numbered(tags, 'tag')}."]
+    lines = [f"Posts: {len(posts):,}. Users: {users:,}. Tags: {tags:,}."]
     example = pl.coalesce(DETAIL, PHOTO) if DETAIL in left_out.columns else pl.col(PHOTO)
     examples_of = dict(left_out.group_by(REASON).agg(example.drop_nulls().unique().sort().head(SHOWN)).iter_rows())
     for reason, number in count_reasons(left_out).items():
@@ -111,11 +111,6 @@ def summary(crawled: Crawled) -> list[str]:
         named = f": {'; '.join(examples)}{' …' if number > len(examples) else ''}" if examples else ""
         lines.append(f"Left out, {reason}: {number:,}{named}")
     return lines
-
-
-def numbered(number: int, noun: str) -> str:
-    """Writes a number with its noun, in the plural unless it is one."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def for_photos(found: Recognised, params: Params, raw: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:

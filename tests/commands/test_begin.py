@@ -58,8 +58,8 @@ def test_a_folder_of_photos_needs_no_edit(checkout, photos, capsys):
         "imagenet",
         "yolo11n.pt",
     )
-    assert "40 posts of 1 user with 23 tags.\nLeft out, no tags: 1: bare.jpg\n" in printed
-    assert closing.startswith("params.yaml:\n  source: folder\n  recipe: own\n")
+    assert "Posts: 40. Users: 1. Tags: 23.\nLeft out, no tags: 1: bare.jpg\n" in printed
+    assert closing.startswith("params.yaml:\n  source: folder\n  sources.folder.time: false\n  recipe: own\n")
     assert "\n  recipes.own: {refine: [{keep: core, user: 10, tag: 10}], split: {test_share: 0.2}}\n" in closing
     assert closing.endswith("\nNow run: make repro")
 
@@ -70,7 +70,7 @@ def test_other_lines_and_comments_stay(checkout, photos):
     assert [
         line for line in old if line not in new and "#" in line and line.partition("#")[2] not in "\n".join(new)
     ] == []
-    assert len([line for line in old if line not in new]) == 5  # source, recipe, weights, detector, sha256
+    assert len([line for line in old if line not in new]) == 6  # source, time, recipe, weights, detector, sha256
     assert [line for line in new if line not in old and line.startswith("  own")] == ["  own:"]
 
 
