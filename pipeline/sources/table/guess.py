@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -15,7 +16,7 @@ from pipeline.sources.table.columns import columns_of
 from pipeline.sources.table.preview import Preview
 from pipeline.sources.table.rows import MISSING
 from pipeline.sources.table.tags import parsed_lists
-from pipeline.sources.table.times import to_milliseconds
+from pipeline.sources.table.times import EPOCH, to_milliseconds
 
 STRONG = (";", "|", "\n", ",")
 """Separators that are chosen where a tenth of the cells have them, the first of those with as many."""
@@ -97,7 +98,7 @@ def recognise_separator(cells: pl.Series, one_tag_rows: bool) -> str | None:
 
 def _text(values: pl.Series) -> pl.Series:
     """Returns a column as text where it can be, with nulls where a value is missing."""
-    if values.dtype.is_nested() or values.dtype == pl.Binary:
+    if values.dtype.is_nested() or values.dtype.is_temporal() or values.dtype == pl.Binary:
         return values
     text = values.cast(pl.String)
     return text.set(text.str.strip_chars().str.to_lowercase().is_in(MISSING), None)
@@ -168,9 +169,14 @@ def _user(preview: Preview, left: Mapping[str, pl.Series]) -> str | None:
 
 
 def _time(left: Mapping[str, pl.Series], sentences: list[str]) -> str | None:
+    """Chooses the first column with a usual name whose values are times, and adds a sentence with an example."""
     named = columns_of(TIME, list(left))
     for name in named:
-        if (times := _milliseconds(left[name])) is not None and times.count():
+        times = _milliseconds(left[name])
+        if times is not None and times.count():
+            row = times.is_not_null().arg_max()
+            moment = EPOCH + timedelta(milliseconds=times[row])
+            sentences.append(f"Times such as {str(left[name][row])!r} are read as {moment:%Y-%m-%d %H:%M} UTC.")
             return name
     if named and left[named[0]].count():
         example = left[named[0]].drop_nulls()[0]
@@ -185,7 +191,7 @@ def _split(left: Mapping[str, pl.Series]) -> str | None:
 
 def _milliseconds(values: pl.Series) -> pl.Series | None:
     """Converts values to times; returns None where they are none."""
-    if values.dtype.is_nested():
+    if values.dtype not in (pl.String, pl.Date, pl.Datetime):
         return None
     try:
         return to_milliseconds(values, pl.Series(range(len(values))), PurePosixPath())

@@ -61,7 +61,7 @@ def preview(path: Path, given: Mapping[str, Any]) -> Preview | None:
     if form is Form.SPREADSHEET:
         return _with_header(path, read_spreadsheet(path), given, {}, "a spreadsheet")
     encoding, example = (given["encoding"], None) if given.get("encoding") else recognise_encoding(path)
-    reads = encoding.upper() + (f", by which a word reads {example!r}" if example else "")
+    reads = encoding.upper() + (f" (it gives {example!r})" if example else "")
     if form is Form.JSON_LINES:
         names, rows = read_json_lines(path, encoding)
         return _of_rows(path, names, rows, {"encoding": encoding}, f"JSON lines, {reads}")

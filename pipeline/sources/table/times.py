@@ -9,8 +9,8 @@ import polars as pl
 from pipeline.errors import InputError
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-LAST = (datetime(2200, 1, 1, tzinfo=UTC) - EPOCH) // timedelta(milliseconds=1)
-"""The time from which on a time is none of a photo."""
+FIRST, LAST = ((datetime(year, 1, 1, tzinfo=UTC) - EPOCH) // timedelta(milliseconds=1) for year in (1800, 2200))
+"""The bounds outside which a time is none of a photo."""
 UNKNOWN = ("", "nan", "nat", "none", "null", "0000-00-00 00:00:00", "0000:00:00 00:00:00", ":  :     :  :")
 """Stripped texts in lower case that stand for no time; cameras without a clock write the last two."""
 UNITS = ((1e11, 1000.0), (1e14, 1.0), (1e17, 1e-3), (float("inf"), 1e-6))
@@ -26,7 +26,7 @@ def to_milliseconds(times: pl.Series, lines: pl.Series, path: Path) -> pl.Series
 
     Numbers count seconds, or milli-, micro- or nanoseconds where they are as large as those are today. Dates are ISO,
     EXIF's, or with points as in 21.8.2017; without a zone they are of UTC. Raises InputError, with the line, for any
-    other text, for a time after 2200, and for numbers in two units.
+    other text, a time before 1800 or after 2200, and numbers in two units.
     """
     if times.dtype in (pl.Date, pl.Datetime):
         return times.dt.epoch("ms")
@@ -34,40 +34,39 @@ def to_milliseconds(times: pl.Series, lines: pl.Series, path: Path) -> pl.Series
     text = text.set(text.str.to_lowercase().is_in(UNKNOWN), None)
     numbers = text.cast(pl.Float64, strict=False)
     numbers = numbers.set(text.str.contains(COMPACT) if _are_compact(text, numbers) else numbers.is_infinite(), None)
-    dates = text.filter(text.is_not_null() & numbers.is_null()).unique().sort()
 
     def place(value: str) -> str:
-        return f"{path}, line {lines.filter(text == value).min()}"
+        return f"line {lines.filter(text == value).min()} has the time {value!r}"
 
     parsed = {}
-    for date in dates:
+    for date in text.filter(text.is_not_null() & numbers.is_null()).unique().sort():
         try:
             parsed[date] = _parse(date)
         except ValueError:
             raise InputError(
-                f"{place(date)} has the time {date!r}: it must be a number or a date, such as 2017-08-21T12:30."
+                f"{path}, {place(date)}: it must be a number or a date, such as 2017-08-21T12:30."
             ) from None
     scale = next(scale for bound, scale in UNITS if (numbers.abs().max() or 0) < bound)
-    if scale < 1000:
-        odd = text.filter((numbers.abs() > 1e8) & (numbers.abs() < 1e11))
-        if len(odd):
-            large = text.filter(numbers.abs() == numbers.abs().max())
-            raise InputError(
-                f"{place(odd[0])} has the time {odd[0]!r}, which counts seconds, and line "
-                f"{lines.filter(text == large[0]).min()} has {large[0]!r}, which does not: give all in one unit."
-            )
-    # Whole numbers are scaled as such: a float cannot hold all milliseconds of nanoseconds.
+    seconds = text.filter((numbers.abs() > 1e8) & (numbers.abs() < UNITS[0][0]))
+    if scale != UNITS[0][1] and len(seconds):
+        largest = text.filter(numbers.abs() == numbers.abs().max())[0]
+        raise InputError(
+            f"{path}, {place(seconds[0])}, which counts seconds, and {place(largest)}, which does not: give all in "
+            "one unit."
+        )
+    dates = text.replace_strict(parsed, default=None, return_dtype=pl.Int64)
+    result = pl.select(pl.coalesce(_scaled(text, numbers, scale), dates).alias(times.name)).to_series()
+    odd = text.filter((result < FIRST) | (result >= LAST) | (result.is_null() & text.is_not_null()))
+    if len(odd):
+        raise InputError(f"{path}, {place(odd[0])}, which is no time of a photo: mend it.")
+    return result
+
+
+def _scaled(text: pl.Series, numbers: pl.Series, scale: float) -> pl.Expr:
+    """Scales numbers to int64, whole ones as such: a float cannot hold all milliseconds of nanoseconds."""
     whole = text.cast(pl.Int64, strict=False)
     exact = whole * int(scale) if scale >= 1 else whole // round(1 / scale)
-    counted = pl.select(
-        pl.when(numbers.is_not_null()).then(pl.coalesce(exact, (numbers * scale).cast(pl.Int64, strict=False)))
-    ).to_series()
-    known = text.replace_strict(parsed, default=None, return_dtype=pl.Int64) if parsed else counted.clear(len(counted))
-    result = pl.select(pl.coalesce(counted, known).alias(times.name)).to_series()
-    late = text.filter((result >= LAST) | (result.is_null() & text.is_not_null()))
-    if len(late):
-        raise InputError(f"{place(late[0])} has the time {late[0]!r}, which is no time of a photo: mend it.")
-    return result
+    return pl.when(numbers.is_not_null()).then(pl.coalesce(exact, (numbers * scale).cast(pl.Int64, strict=False)))
 
 
 def _are_compact(text: pl.Series, numbers: pl.Series) -> bool:

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -84,7 +85,7 @@ def test_form_and_encoding_are_found_by_content(tmp_path, file, delimiter, encod
     expect(found, delimiter=delimiter, encoding=encoding, user=None, separator=" ")
     assert posts_of(found)[0] == ("me", "0.jpg", ["bar", "café"])
     assert any("No column names users" in sentence for sentence in found.sentences)
-    assert encoding != "cp1252" or any("reads 'café'" in sentence for sentence in found.sentences)
+    assert encoding != "cp1252" or any("(it gives 'café')" in sentence for sentence in found.sentences)
 
 
 def test_columns_without_a_header_are_found_by_values(tmp_path):
@@ -236,8 +237,11 @@ def test_of_tables_that_differ_the_one_with_users_is_meant_or_it_is_asked(tmp_pa
 def test_other_forms_are_recognised(tmp_path):
     posts = pl.DataFrame({"user": USERS, "photo": range(8), "tags": [["a b", "c"]] * 8, "when": [1.5e9] * 8})
     (tmp_path / "parquet").mkdir()
-    posts.write_parquet(tmp_path / "parquet/posts.parquet")
-    expect(recognised(tmp_path / "parquet"), separator=None, photo="photo", tags="tags", delimiter=None)
+    moments = pl.Series([datetime(2017, 8, 21, 14, 30)] * 8).dt.replace_time_zone("Europe/Berlin")
+    posts.with_columns(date=moments, created=pl.lit(timedelta(1))).write_parquet(tmp_path / "parquet/posts.parquet")
+    found = recognised(tmp_path / "parquet")
+    expect(found, separator=None, photo="photo", tags="tags", delimiter=None, time="date")
+    assert any("are read as 2017-08-21 12:30 UTC" in sentence for sentence in found.sentences)
     (tmp_path / "posts.jsonl").write_text("\n".join(json.dumps(row) for row in posts.to_dicts()))
     assert posts_of(recognised(tmp_path / "posts.jsonl"))[0] == ("ann", "0", ["a b", "c"])
     write_spreadsheet(tmp_path / "posts.xlsx", [["Datei", "Stichworte"], *zip(PHOTOS, TAGS, strict=True)])
@@ -251,6 +255,13 @@ def test_quotation_marks_that_are_text_are_recognised(tmp_path):
     (tmp_path / "posts.tsv").write_text('user\tphoto\ttags\nu\tp\t"x y\nu\tq\n')
     with pytest.raises(SettingError, match="never closed"):
         recognised(tmp_path / "posts.tsv")
+
+
+def test_times_are_shown_as_they_are_read(tmp_path):
+    (tmp_path / "posts.csv").write_text("user,photo,tags,date\n" + rows(USERS, PHOTOS, TAGS, ["1503318600"] * 8))
+    found = recognised(tmp_path)
+    expect(found, time="date")
+    assert "Times such as '1503318600' are read as 2017-08-21 12:30 UTC." in found.sentences
 
 
 def test_times_that_are_not_understood_are_named(tmp_path):

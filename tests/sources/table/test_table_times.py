@@ -73,9 +73,14 @@ def test_seconds_in_one_file_and_dates_in_another_compare(tmp_path):
         (["1503318600", "yesterday"], "line 3 has the time 'yesterday': it must be a number or a date"),
         (["8/21/2017"], "line 2 has the time '8/21/2017'"),
         (["1503318600", "inf"], "line 3 has the time 'inf'"),
-        (["1503318600000", "1503318600"], "line 3 has the time '1503318600', which counts seconds, and line 2"),
+        (
+            ["1503318600000", "1503318600"],
+            "line 3 has the time '1503318600', which counts seconds, and line 2 has the time '1503318600000', which",
+        ),
         (["99999999999"], "line 2 has the time '99999999999', which is no time of a photo"),
         (["18446744073709551615"], "line 2 has the time '18446744073709551615', which is no time"),
+        (["-99999999999"], "line 2 has the time '-99999999999', which is no time of a photo"),
+        (["0001-01-01T00:00:00"], "line 2 has the time '0001-01-01T00:00:00', which is no time of a photo"),
         (["2017-13-01"], "line 2 has the time '2017-13-01'"),
     ],
 )

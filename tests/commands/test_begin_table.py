@@ -1,0 +1,57 @@
+"""`tagrec begin` with a table as a spreadsheet writes it: nothing is stated, and all posts are read."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from commands import begin
+from commands.choose import choose
+from pipeline.data.shards import packed
+from pipeline.sources.base import CrawlTask
+from project.params import load
+
+ROOT = Path(__file__).parents[2]
+POSTS = 40
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch) -> Path:
+    """A checkout of which only params.yaml is there."""
+    folder = tmp_path / "checkout"
+    folder.mkdir()
+    text, _ = choose((ROOT / "params.yaml").read_text(encoding="utf-8"), "sample")
+    (folder / "params.yaml").write_text(text, encoding="utf-8")
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def table(tmp_path) -> Path:
+    """A German table: semicolons, Windows' encoding, other suffixes than the files', EXIF dates; with photos."""
+    photos = tmp_path / "Fotos/2019 Küste"
+    photos.mkdir(parents=True)
+    lines = ["Datei;Fotograf;Schlagwörter;Aufnahmedatum"]
+    for number in range(POSTS):
+        Image.new("RGB", (40, 40), (number, 0, 0)).save(photos / f"{number}.JPG")
+        tags = "Dünen, Meer" if number % 2 else "Dünen, Möwe"
+        lines.append(f"{number}.jpg;{('Ann', 'Jörg ')[number // 20]};{tags};2019:08:{1 + number % 28:02} 12:00:00")
+    path = tmp_path / "Fotos/Meine Fotos.csv"
+    path.write_bytes("\r\n".join(lines).encode("cp1252"))
+    return path
+
+
+@pytest.mark.parametrize("whole_folder", [False, True])
+def test_a_table_needs_no_edit(checkout, table, whole_folder, capsys):
+    begin.main(table.parent if whole_folder else table, Path("params.yaml"))
+    printed = capsys.readouterr().out
+    assert (
+        f"Meine Fotos.csv: {POSTS} rows, CP1252 (it gives 'Schlagwörter'), columns separated by semicolons." in printed
+    )
+    assert "'Dünen, Möwe' gives Dünen | Möwe" in printed
+    source = load(checkout / "params.yaml").active_source
+    crawled = source.collect(CrawlTask(checkout / "data/table", checkout / "photos", checkout / "work"))
+    assert (len(crawled.posts), len(crawled.left_out)) == (POSTS, 0)
+    assert set(crawled.posts["user"]) == {"Ann", "Jörg"}
+    assert set(crawled.posts["tags"].explode()) == {"dünen", "meer", "möwe"}
+    assert len(packed(checkout / "photos")) == POSTS
