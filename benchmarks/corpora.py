@@ -149,7 +149,8 @@ def made_rows(rows: int) -> Iterator[tuple]:
         videos = (rng.random(number) < VIDEOS).tolist()
         for place in range(number):
             photo, user = 4_000_000 + 70 * (start + place), f"{10_000_000 + 37 * owners[place]}@N0{owners[place] % 9}"
-            tags = ",".join(word(next(drawn)) for _ in range(lengths[place]))
+            # Flickr keeps a tag of a photo once.
+            tags = ",".join(dict.fromkeys(word(next(drawn)) for _ in range(lengths[place])))
             yield (
                 *(photo, user, "some+one", f"2010-05-{1 + place % 28:02} 12:24:{place % 60:02}.0", "1308170403"),
                 *("Canon+EOS+5D", "A+title%2C+such+as+it+is", "Words+on+it+" * (place % 12), tags, "", "", "", ""),

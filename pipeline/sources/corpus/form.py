@@ -10,7 +10,7 @@ import polars as pl
 
 from pipeline.config import Config
 from pipeline.data.schema import PHOTO, REASON, TAGS, TIME, USER
-from pipeline.errors import InputError
+from pipeline.errors import InputError, SettingError
 
 ADDRESS = "address"
 """The column of a photo's URL."""
@@ -86,6 +86,8 @@ def find_named(folder: Path, names: Sequence[str]) -> list[Path]:
     """Finds files by their names or patterns such as `part-*.tsv`, sorted within each. Raises InputError."""
     found = []
     for name in names:
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise SettingError("files", f"has {name!r}, which leads out of {folder}: put the file inside.")
         # A name that exists is meant as it is, whatever characters it has.
         matching = [folder / name] if (folder / name).is_file() else sorted(folder.glob(name))
         files = [path for path in matching if path.is_file()]

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from pipeline.data.names import normalised
-from pipeline.data.schema import PHOTO, POST, REASON, TAGGED_POST, TAGS, TIME, USER
+from pipeline.data.schema import PHOTO, POST, POST_TYPES, REASON, TAGGED_POST, TAGS, TIME, USER
 from pipeline.sources.corpus.form import Batch
 from pipeline.sources.corpus.left_out import LeftOut
 
@@ -49,12 +49,13 @@ class GatheredPosts:
         Rows of one user and photo are one post, with the tags of all and the earliest time. The rows gathered so far
         are gone then.
         """
-        posts = pl.concat(self._batches)
+        nothing = pl.DataFrame(schema={**POST_TYPES, TIME: pl.Int64})
+        # In one piece before they are sorted: sorting would put them together by itself, and hold them three times.
+        posts = pl.concat([nothing, *self._batches], rechunk=True)
         self._batches.clear()
         posts = posts.sort(POST)
         user, photo = pl.col(USER), pl.col(PHOTO)
-        again = posts.select(((user == user.shift()) & (photo == photo.shift())).any()).item()
-        if again:
+        if posts.select(((user == user.shift()) & (photo == photo.shift())).any()).item():
             tags = pl.col(TAGS).explode().unique().sort()
             posts = posts.group_by(POST).agg(tags, pl.col(TIME).min()).sort(POST)
         return posts if posts[TIME].is_not_null().any() else posts.drop(TIME)

@@ -2,6 +2,7 @@
 
 import bz2
 import gzip
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -13,6 +14,8 @@ from pipeline.errors import InputError, one_line
 BLOCK = 16 * 1024**2
 """Bytes read at once."""
 OPENERS = {".bz2": bz2.open, ".gz": gzip.open}
+UNREADABLE = (EOFError, OSError, zlib.error)
+"""What reading a file that is cut short or damaged raises."""
 
 Block = tuple[int, pl.Series]
 """The number of a block's first line, and its lines without their ends; null for what is not text."""
@@ -29,7 +32,7 @@ def read_lines(path: Path, encoding: str = "utf-8") -> Iterator[Block]:
                     lines = _decode(whole, encoding)
                     yield number, lines
                     number += len(lines)
-    except (EOFError, OSError) as error:
+    except UNREADABLE as error:
         raise InputError(f"{path} cannot be read ({one_line(error)}): fetch it again.") from None
     if rest:
         yield number, _decode(rest, encoding)
@@ -45,7 +48,7 @@ def first_line(path: Path) -> str:
     with open_bytes(path) as file:
         try:
             start = file.readline(BLOCK)
-        except (EOFError, OSError):
+        except UNREADABLE:
             return ""
     return _decode(start.removesuffix(b"\n"), "utf-8")[0] or ""
 

@@ -22,7 +22,7 @@ def recognise(path: Path, given: Mapping[str, Any]) -> Recognised | None:
         files = _files(corpus, path, given.get("files")) if given.get("corpus", name) == name else []
         if files:
             folder = path if path.is_dir() else path.parent
-            first = next(iter(corpus.form.read(files, corpus.form.has_addresses))).rows
+            first = _first_rows(corpus.form, files)
             has_pictures = path.is_dir() and _has_pictures(corpus.form, first, folder)
             own_names = None if files == corpus.form.published(folder) else [file.name for file in files]
             found = {"corpus": name, "files": own_names, "photos": "folder" if has_pictures else None}
@@ -42,6 +42,12 @@ def _files(corpus: Corpus, path: Path, names: Sequence[str] | None) -> list[Path
         return [path] if form.fits(path) else []
     files = form.find(path, names) if names else form.candidates(path)
     return files if files and form.fits(files[0]) else []
+
+
+def _first_rows(form: Form, files: Sequence[Path]) -> pl.DataFrame:
+    for batch in form.read(files, form.has_addresses):
+        return batch.rows
+    raise InputError(f"{files[0]} has no rows: fetch it again.")
 
 
 def _has_pictures(form: Form, rows: pl.DataFrame, folder: Path) -> bool:

@@ -143,7 +143,7 @@ class YfccText(Yfcc):
         # The user's field, from which all others are counted.
         user = pl.when(field(1).str.contains(NSID)).then(1).when(field(3).str.contains(NSID)).then(3)
         photo = field(pl.when(user == 1).then(0).otherwise(1))
-        is_whole = (pl.col(FIELDS).list.len() == user + 22) & photo.str.contains("^[0-9]+$")
+        is_whole = (pl.col(FIELDS).list.len() == user + 22) & photo.str.contains("^[0-9]{1,18}$")
         reason = (
             pl.when(~is_whole.fill_null(False)).then(pl.lit(DAMAGED))
             .when(field(user + 21) == "1").then(pl.lit(VIDEO))

@@ -111,6 +111,13 @@ def test_another_header_is_one_sentence_that_quotes_both(tmp_path):
         crawl(tmp_path, "movielens")
 
 
+@pytest.mark.parametrize("text", ["", "\n\n", "userId,movieId,tag,timestamp\n"])
+def test_an_empty_file_is_one_sentence(text, tmp_path):
+    write(tmp_path, {"tags.csv": text})
+    with pytest.raises(InputError, match="no usable post: its files are empty"):
+        crawl(tmp_path, "movielens")
+
+
 def test_an_archive_that_is_not_the_published_one_is_refused(tmp_path, monkeypatch):
     write(tmp_path, {"tags.csv": "userId,movieId,tag,timestamp\n1,7,sea,1\n", "ml-25m.zip": "cut short"})
     with pytest.raises(InputError, match="6b51fb2759a8657d3bfcbfc42b592ada is published"):

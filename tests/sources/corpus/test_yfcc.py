@@ -1,5 +1,6 @@
 """YFCC100M in its two forms: each row is read, or counted with the reason."""
 
+import gzip
 import sqlite3
 from collections import Counter
 from urllib.parse import unquote_to_bytes
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 
 from pipeline.data.left_out import count_reasons
 from pipeline.data.names import normalise
-from pipeline.errors import InputError
+from pipeline.errors import InputError, SettingError
+from pipeline.sources.corpus.source import CorpusSource
 from pipeline.sources.corpus.yfcc import key
 from tests.support.corpus_files import YFCC_COLUMNS, crawl, read, write_yfcc, write_yfcc_text, yfcc_row
 
@@ -138,6 +140,28 @@ def test_a_database_that_cannot_be_read_is_one_sentence_with_its_name(damage, tm
         crawl(tmp_path, "yfcc100m")
     assert str(file) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_database_without_rows_is_one_sentence(tmp_path):
+    write_yfcc(tmp_path / SQLITE, [])
+    with pytest.raises(InputError, match="no usable post: missing"):
+        crawl(tmp_path, "yfcc100m")
+    with pytest.raises(InputError, match=f"{SQLITE} has no rows"):
+        CorpusSource.recognise(tmp_path / SQLITE, {})
+
+
+@pytest.mark.parametrize("damage", [slice(0, 300), slice(0, 0), slice(8, None)])
+def test_a_gzip_file_that_is_damaged_is_one_sentence(damage, tmp_path):
+    write_yfcc_text(tmp_path / "plain", [yfcc_row(number, "1@N00", f"sea{number}") for number in range(100)])
+    data = gzip.compress((tmp_path / "plain").read_bytes())
+    (tmp_path / "part.gz").write_bytes(data[damage] if damage.stop != 300 else data[:200] + b"x" * 50 + data[250:])
+    with pytest.raises(InputError, match=r"part\.gz cannot be read|no usable post"):
+        crawl(tmp_path, "yfcc100m-text", files=["part.gz"])
+
+
+def test_files_outside_the_corpus_are_refused(tmp_path):
+    with pytest.raises(SettingError, match=r"files has '\.\./other\.tsv', which leads out of"):
+        crawl(tmp_path, "yfcc100m-text", files=["../other.tsv"])
 
 
 def test_a_compressed_file_that_is_cut_short_is_one_sentence_with_its_name(tmp_path):
