@@ -74,12 +74,12 @@ class Form(Config, ABC):
         """Decodes distinct tags, for a form that encodes them; `folder` is the corpus's."""
         return tags
 
-    def pictures(self, photos: pl.DataFrame, folder: Path) -> list[str]:
+    def pictures(self, photos: pl.DataFrame, folder: Path) -> list[str]:  # noqa: ARG002
         """Returns the file of each photo's picture, below the corpus's folder.
 
-        photos: photo, and ADDRESS where the form has addresses. Raises InputError for a form without pictures.
+        photos: photo, and ADDRESS where the form has addresses. Raises SettingError for a form without pictures.
         """
-        raise InputError(f"This corpus comes without pictures ({len(photos):,} photos, {folder}).")
+        raise SettingError("photos", "is 'folder', but this corpus comes without pictures: choose null.")
 
 
 def find_named(folder: Path, names: Sequence[str]) -> list[Path]:

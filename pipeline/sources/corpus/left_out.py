@@ -16,6 +16,7 @@ class LeftOut:
     def __init__(self) -> None:
         self._rows: dict[str, int] = {}
         self._first: dict[str, str] = {}
+        self._noted: list[tuple[None, None, str, str, int]] = []
 
     def count(self, reasons: pl.Series, place: Callable[[int], str]) -> None:
         """Counts the rows that have a reason; `place` returns the place of the row with a number."""
@@ -28,9 +29,13 @@ class LeftOut:
         self._rows[reason] = self._rows.get(reason, 0) + rows
         self._first.setdefault(reason, place)
 
+    def note(self, reason: str, rows: int, detail: str) -> None:
+        """Notes rows that have no place in the files."""
+        self._noted.append((None, None, reason, detail, rows))
+
     def frame(self) -> pl.DataFrame:
         """Lists the reasons, in the columns of TYPES."""
-        rows = []
+        rows = [*self._noted]
         for reason, number in self._rows.items():
             first = self._first[reason]
             rows.append((None, None, reason, first if number == 1 else f"{number:,} rows, the first: {first}", number))

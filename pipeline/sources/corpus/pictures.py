@@ -31,9 +31,12 @@ def pack_from_flickr(config: FlickrConfig, photos: pl.DataFrame, task: CrawlTask
         rows = journal.rows()
         pictures = rows.filter(pl.col(STATUS) == OK)[PHOTO]
         # The journal's connection serves one thread.
-        pack(pictures, journal.picture, task.photos, task.work, journal.key(), threads=1)
+        broken = pack(pictures, journal.picture, task.photos, task.work, journal.key(), threads=1)
     failed = rows.filter(pl.col(STATUS) != OK)
-    return {photo: (status, detail) for photo, status, detail in failed.select(PHOTO, STATUS, DETAIL).iter_rows()}
+    reasons = {photo: (reason, "") for photo, reason in broken.items()}
+    return reasons | {
+        photo: (status, detail) for photo, status, detail in failed.select(PHOTO, STATUS, DETAIL).iter_rows()
+    }
 
 
 async def _crawl(config: FlickrConfig, journal: Journal, addresses: Mapping[str, str | None]) -> None:

@@ -107,14 +107,18 @@ class CorpusSource(FlickrConfig, Source):
             logger.warning("%s has %s rows; %s are published", self.corpus, f"{gathered.rows:,}", f"{corpus.rows:,}")
             if gathered.rows < corpus.rows:
                 missing = corpus.rows - gathered.rows
-                left_out.add(MISSING, missing, f"{gathered.rows:,} of the {corpus.rows:,} published rows are here")
+                left_out.note(MISSING, missing, f"{gathered.rows:,} of the {corpus.rows:,} published rows are here")
         if self.users_at_least > 1:
             few = posts.filter(pl.len().over(USER) < self.users_at_least)
             if len(few):
                 left_out.add(FEW_POSTS, len(few), f"user {few[USER][0]}")
             posts = posts.filter(pl.len().over(USER) >= self.users_at_least)
         crawled = _usable(self.corpus, posts, [left_out.frame()])
-        return crawled.posts, crawled.left_out, pl.concat(addresses).unique(PHOTO) if asks_addresses else None
+        return (
+            crawled.posts,
+            crawled.left_out,
+            pl.concat(addresses).unique(PHOTO, keep="first") if asks_addresses else None,
+        )
 
     def _pack(self, photos: pl.DataFrame, task: CrawlTask) -> Mapping[str, tuple[str, str]]:
         """Packs the pictures of photos; returns reason and detail of those that cannot be had."""

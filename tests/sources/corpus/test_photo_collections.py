@@ -146,3 +146,5 @@ def test_pictures_from_flickr_need_addresses(tmp_path):
     write(tmp_path / "tags.csv", "userId,movieId,tag,timestamp\n1,7,sea,1\n")
     with pytest.raises(SettingError, match="movielens has no addresses of photos"):
         crawl(tmp_path, "movielens", photos="flickr")
+    with pytest.raises(SettingError, match="comes without pictures: choose null"):
+        collect(tmp_path, tmp_path / "place", "movielens")
