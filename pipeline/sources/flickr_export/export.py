@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pipeline.progress import track
 from pipeline.sources.flickr_export.archive import Archive, Member, UnreadableError
 from pipeline.sources.flickr_export.documents import (
     ACCOUNT_NAME,
@@ -61,7 +62,7 @@ def open_export(folder: Path) -> Iterator[Export]:
             elif member.name == ACCOUNT_NAME:
                 _read_account(export, member)
         names = set().union(*(account.names for account in export.accounts))
-        for photo in sorted(documents):
+        for photo in track(sorted(documents), "Reading", len(documents), "photos"):
             _read_photo(export, photo, documents[photo], names)
         yield export
 
