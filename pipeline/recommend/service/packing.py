@@ -9,7 +9,6 @@ import os
 import resource
 import struct
 import sys
-import warnings
 from contextlib import suppress
 from typing import BinaryIO, Self
 
@@ -122,8 +121,7 @@ def serve(pixels: int) -> None:
     """Runs a process: prepares the photos that come in on standard input until it is closed."""
     source, target = sys.stdin.buffer, sys.stdout.buffer
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    Image.MAX_IMAGE_PIXELS = pixels // 2  # Pillow warns above it, and refuses above twice as many.
-    warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+    Image.MAX_IMAGE_PIXELS = pixels // 2  # Photos of more than twice as many are refused.
     while (data := _read(source)) is not None:
         try:
             is_photo, answer = True, prepare("", data).jpeg

@@ -6,6 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
+from pipeline.data.walk import is_photo
+
 ABSOLUTE = re.compile(r"(?:file:)?/|[A-Za-z]:/")
 """The beginning of a tidy path from the root of a file system, of Unix or of Windows."""
 UNSAFE, ABSENT, SEVERAL = "unsafe name", "no such file", "several such files"
@@ -42,7 +44,8 @@ def find_photos(names: Collection[str], files: Iterable[str]) -> FoundPhotos:
         path = unicodedata.normalize("NFC", file)
         exact[path].append(file)
         folded[_fold_suffix(path)].append(file)
-        stems[_split_suffix(path)[0]].append(file)
+        if is_photo(path):  # A sidecar has the same stem.
+            stems[_split_suffix(path)[0]].append(file)
     root = _common_root([name for name in names if ABSOLUTE.match(name)], exact)
     ids, found, reasons = {}, {}, {}
     for name in names:
@@ -72,7 +75,7 @@ def find_root(names: Collection[str], files: Iterable[str]) -> str | None:
     for file in files:
         path = _fold_suffix(unicodedata.normalize("NFC", file))
         for end in _ends(path):
-            if end in wanted or _split_suffix(end)[0] in wanted:
+            if end in wanted or (is_photo(end) and _split_suffix(end)[0] in wanted):
                 # The folder is spelled as the file system does.
                 roots["/".join(file.split("/")[: -1 - end.count("/")]) or "."] += 1
     return max(roots, key=lambda root: (roots[root], len(root)), default=None)

@@ -60,5 +60,9 @@ def test_two_files_whose_names_look_alike_are_not_taken_for_each_other():
     assert found("é.jpg", files=twins) == ["several such files"]
 
 
+def test_a_sidecar_does_not_make_two_files_of_a_photo():
+    assert found("a", "b.jpg", files=["a.HEIC", "a.xmp", "a.HEIC.json", "b.jpg", "b.jpg.xmp"]) == ["a.HEIC", "b.jpg"]
+
+
 def test_ids_that_end_in_a_point_and_digits_are_no_suffixes():
     assert found("v1.2", files=["v1.2.jpg"]) == ["v1.2.jpg"]
