@@ -4,6 +4,7 @@ import io
 import warnings
 from dataclasses import dataclass
 from functools import cache
+from math import inf
 
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
@@ -72,18 +73,21 @@ class PhotoError(Exception):
         self.reason = reason
 
 
-def prepare(photo: str, data: bytes, side: int = SIDE) -> Photo:
+def prepare(photo: str, data: bytes, side: int = SIDE, pixels: float = inf) -> Photo:
     """Makes a photo from an image file's bytes: an upright RGB JPEG of at most `side` pixels a side.
 
     A JPEG that is so already keeps the bytes of its picture. No metadata is kept: neither where a photo was taken, nor
     by whom. Transparent parts become white; an animation gives its first picture. Raises PhotoError: "not an image",
     "undecodable" (cut short, broken), "too small" (its shorter side below `SMALLEST`), "too narrow" (its shorter side
-    falls below it where the longer one is reduced), "too large" (a decompression bomb).
+    falls below it where the longer one is reduced), "too large" (a decompression bomb, or more than
+    `pixels`, for a caller who expects fewer than Pillow accepts).
     """
     # Pillow's warnings name a line of its own instead of the photo, and a photo is none the worse for them.
     warnings.filterwarnings("ignore", module=r"PIL\b")
     try:
         image = _open(data, side)
+        if image.width * image.height > pixels:
+            raise Image.DecompressionBombError
         with DECODED_AT_ONCE.spend(image.width * image.height):
             image.load()
             shorter = min(image.size)

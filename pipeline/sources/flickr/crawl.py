@@ -5,13 +5,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pipeline.data.photo import Photo, PhotoError, prepare
+from pipeline.data.photo import SIDE, Photo, PhotoError, prepare
 from pipeline.sources.flickr.api import FlickrApi, PhotoInfo
 from pipeline.sources.flickr.host import Host, Visit
 from pipeline.sources.flickr.journal import Journal
 from pipeline.sources.flickr.outcome import NOT_FOUND, OK, Failure
 from pipeline.sources.flickr.passes import Passes
 from pipeline.sources.flickr.pictures import fetch, listed_path, picture_path
+
+LARGEST_PICTURE = 50_000_000
+"""Pixels of a picture, at most: the pictures that are asked for have few, so that one with many is a trap."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ class Crawl(Passes):
     async def _picture(self, photo: str, info: PhotoInfo | None, visit: Visit) -> Photo:
         data = await fetch(self.photos, self._path(photo, info), photo, visit)
         try:
-            return await asyncio.to_thread(prepare, photo, data)
+            return await asyncio.to_thread(prepare, photo, data, SIDE, LARGEST_PICTURE)
         except PhotoError as error:
             raise Failure(error.reason, "") from None
 

@@ -2,12 +2,14 @@
 
 import asyncio
 import hashlib
+import io
 import json
 import logging
 import time
 from email.utils import formatdate
 
 import pytest
+from PIL import Image
 
 from pipeline.errors import CredentialError, InputError
 from pipeline.sources.flickr import host, pictures
@@ -98,6 +100,16 @@ def test_each_mood_of_the_image_host(tmp_path, monkeypatch, mood, status, reques
         addresses = {photo: listed(photo) for photo in fake.photos}
         row = crawl(tmp_path / "j.sqlite", fake, api=False, addresses=addresses)[2]
     check(row, status, requests)
+
+
+def test_a_small_file_of_very_many_pixels_is_not_decoded(tmp_path):
+    """A picture of some kilobytes would take gigabytes (C7)."""
+    buffer = io.BytesIO()
+    Image.new("1", (8000, 6400)).save(buffer, "PNG")
+    assert len(buffer.getvalue()) < 100_000
+    with serving({1: FakePhoto(picture=buffer.getvalue()), 2: FakePhoto()}) as fake:
+        rows = crawl(tmp_path / "j.sqlite", fake)
+    assert (rows[1]["status"], rows[2]["status"]) == ("too large", "ok")
 
 
 def test_a_picture_that_several_photos_share_is_none(tmp_path):
