@@ -67,10 +67,11 @@ class Delimited(Form):
 
     def read(self, files: Sequence[Path], addresses: bool) -> Iterator[Batch]:  # noqa: ARG002 (there are none)
         for file in files:
+            if self.header is not None:
+                _check_header(file, first_line(file), self.header)
             for frame in read_fields(file, self.delimiter, self.quoted):
-                if self.header is not None and frame[LINE].first() == 1:
-                    _check_header(file, first_line(file), self.header)
-                    frame = frame[1:]
+                if self.header is not None:
+                    frame = frame.filter(pl.col(LINE) > 1)
                 yield Batch(frame.select(self._values()), places(file, frame))
 
     def _values(self) -> list[pl.Expr]:

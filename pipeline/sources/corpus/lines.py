@@ -45,11 +45,11 @@ def open_bytes(path: Path) -> BinaryIO:
 
 def first_line(path: Path) -> str:
     """Returns the first line of a file; empty when it is not text."""
-    with open_bytes(path) as file:
-        try:
+    try:
+        with open_bytes(path) as file:
             start = file.readline(BLOCK)
-        except UNREADABLE:
-            return ""
+    except UNREADABLE:
+        return ""
     return _decode(start.removesuffix(b"\n"), "utf-8")[0] or ""
 
 

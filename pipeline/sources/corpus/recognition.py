@@ -25,11 +25,11 @@ def recognise(path: Path, given: Mapping[str, Any]) -> Recognised | None:
             first = _first_rows(corpus.form, files)
             has_pictures = path.is_dir() and _has_pictures(corpus.form, first, folder)
             own_names = None if files == corpus.form.published(folder) else [file.name for file in files]
-            found = {"corpus": name, "files": own_names, "photos": "folder" if has_pictures else None}
+            found = {"corpus": name, "files": own_names, "photos": "folder" if has_pictures else None, **given}
             sentences = _sentences(corpus, folder, files, first, found["photos"])
             # Where a file is given, its folder may hold much else.
             single = [] if path.is_dir() else [*files, *corpus.form.companions(folder)]
-            return Recognised(folder, {**found, **given}, sentences, single, photos=found["photos"] is not None)
+            return Recognised(folder, found, sentences, single, photos=found["photos"] is not None)
     return None
 
 

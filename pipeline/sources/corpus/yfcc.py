@@ -77,13 +77,13 @@ class YfccSqlite(Yfcc):
     table: str = Field(pattern=r"^\w+$", description="The table's name.")
 
     def fits(self, path: Path) -> bool:
-        with path.open("rb") as file:
-            if file.read(len(SQLITE)) != SQLITE:
-                return False
         try:
+            with path.open("rb") as file:
+                if file.read(len(SQLITE)) != SQLITE:
+                    return False
             with closing(_connect(path)) as connection:
                 return bool(connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (self.table,)).fetchall())
-        except sqlite3.Error:
+        except (OSError, sqlite3.Error):
             return False
 
     def read(self, files: Sequence[Path], addresses: bool) -> Iterator[Batch]:

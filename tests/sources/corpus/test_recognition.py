@@ -69,6 +69,13 @@ def test_what_is_given_is_kept(tmp_path):
     assert recognised(tmp_path, users_at_least=3).settings["users_at_least"] == 3
 
 
+def test_pictures_that_are_asked_for_by_url_are_photos(tmp_path):
+    write_yfcc(tmp_path / "yfcc100m_dataset.sql", [yfcc_row(1, "7@N00", "sea")])
+    assert not recognised(tmp_path).photos
+    found = recognised(tmp_path, photos="flickr")
+    assert (found.settings["photos"], found.photos) == ("flickr", True)
+
+
 @pytest.mark.parametrize(
     "text", ["", "user,photo,tags\nann,1.jpg,sea\n", "user\tphoto\ttags\n", '"user";"photo";"tags"\n']
 )
@@ -76,6 +83,13 @@ def test_a_table_of_ones_own_is_no_corpus(text, tmp_path):
     (tmp_path / "posts.csv").write_text(text)
     assert recognised(tmp_path) is None
     assert recognised(tmp_path / "posts.csv") is None
+
+
+def test_notes_in_a_folder_of_photos_are_no_corpus(tmp_path):
+    for file in ("images/2010/trip/notes.txt", "tags/1/x/notes.txt", "meta/tags/tags.txt", "TextData/notes.txt"):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_text("sea\n")
+    assert recognised(tmp_path) is None
 
 
 def test_files_of_other_kinds_are_no_corpus(tmp_path):
