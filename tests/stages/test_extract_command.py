@@ -11,11 +11,13 @@ import polars as pl
 import pytest
 from PIL import Image
 from ruamel.yaml import YAML
+from typer.testing import CliRunner
 
 from pipeline.data.photo import prepare
 from pipeline.data.shards import pack
 from pipeline.features.record import read_record
 from pipeline.files import write_parquet
+from stages.extract import app
 
 ROOT = Path(__file__).parents[2]
 
@@ -77,18 +79,20 @@ def test_one_pass_leaves_the_stages_nothing_to_compute(project: Path):
         ),
     ],
 )
-def test_an_option_without_effect_is_refused(project: Path, arguments: tuple[str, ...], sentence: str):
-    done = run(project, "stages.extract", "image", *arguments, check=False)
-    assert (done.returncode, done.stderr) == (1, f"Error: {sentence}\n")
+def test_an_option_without_effect_is_refused(project: Path, arguments: tuple[str, ...], sentence: str, monkeypatch):
+    monkeypatch.chdir(project)
+    done = CliRunner().invoke(app, ["image", *arguments])
+    assert (done.exit_code, done.stderr) == (1, f"Error: {sentence}\n")
 
 
-def test_a_setting_that_cannot_be_used_is_named_by_its_key(project: Path):
+def test_a_setting_that_cannot_be_used_is_named_by_its_key(project: Path, monkeypatch):
     yaml = YAML()
     params = yaml.load((project / "params.yaml").read_text())
     params["extractors"]["image"]["backbone"] = "vgg61"
     yaml.dump(params, project / "params.yaml")
-    done = run(project, "stages.extract", "image", check=False)
-    assert done.returncode == 1
+    monkeypatch.chdir(project)
+    done = CliRunner().invoke(app, ["image", "--device", "cpu"])
+    assert done.exit_code == 1
     assert done.stderr.splitlines()[-1].startswith("Error: extractors.image.backbone is 'vgg61'")
     assert "Traceback" not in done.stderr
 
@@ -100,5 +104,8 @@ def test_a_gpu_that_is_not_there_is_a_sentence_with_the_option(project: Path):
     assert done.stderr.endswith(" Choose another --device.\n")
 
 
-def test_but_in_the_environment_it_may_stand_for_others(project: Path):
-    assert "Computed 5 photos" in run(project, "stages.extract", "image", RAY_ADDRESS="head:6379").stderr
+def test_but_in_the_environment_it_may_stand_for_others(project: Path, monkeypatch, caplog):
+    monkeypatch.chdir(project)
+    done = CliRunner().invoke(app, ["image", "--device", "cpu"], env={"RAY_ADDRESS": "head:6379"})
+    assert done.exit_code == 0
+    assert "Computed 5 photos" in caplog.text
