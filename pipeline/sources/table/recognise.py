@@ -71,23 +71,35 @@ def recognise_table(path: Path, given: Mapping[str, Any]) -> Recognised | None:
         raise errors[0]
     if not guesses:
         return None
-    chosen, halves = _chosen(guesses, path, given)
-    first = chosen[0]
-    names = first.preview.sample[first.settings[PHOTO]].drop_nulls().unique(maintain_order=True).to_list()
-    root, share = photos.find([str(name) for name in names])
+    chosen, files = _chosen(guesses, path, given)
+    root, share = photos.find(_names(chosen[0]))
     has_photos = share > 0 and given.get("photos", root) is not None
-    settings = PLAIN | dict(first.preview.settings) | first.settings | halves
+    settings = _settings(chosen) | files | {"photos": root if has_photos else None} | dict(given)
+    sentences = [sentence for each in chosen for sentence in each.preview.sentences]
+    sentences += [_columns(settings), _separator(chosen[0], settings), *chosen[0].sentences]
+    sentences += [_photos(root, share, folder)]
+    if has_photos:
+        others = len(photos.files) - len(chosen) - round(share * chosen[0].preview.count)
+        if others > MANY:
+            sentences.append(f"{folder} holds some {others:,} other files, which are watched for changes as well.")
+        return Recognised(folder, settings, sentences)
+    alone = [folder / name for name in (*settings["files"], *settings["test_files"])]
+    counts = () if {file.name for file in alone} >= {each.name for each in folder.iterdir()} else alone
+    return Recognised(folder, settings, sentences, counts, photos=False)
+
+
+def _names(table: Guess) -> list[str]:
+    """Lists the different names of photos in the first rows of a table."""
+    names = table.preview.sample[table.settings[PHOTO]].drop_nulls()
+    return [str(name) for name in names.unique(maintain_order=True)]
+
+
+def _settings(chosen: Sequence[Guess]) -> dict[str, Any]:
+    """Returns the settings by which all files of a table are read."""
+    settings = PLAIN | dict(chosen[0].preview.settings) | chosen[0].settings
     if len({each.preview.settings.get("encoding") for each in chosen}) > 1:
         settings["encoding"] = None
-    settings |= {"photos": root if has_photos else None} | dict(given)
-    files = [] if has_photos else [folder / name for name in (*settings["files"], *settings["test_files"])]
-    others = len(photos.files) - len(chosen) - round(share * first.preview.count)
-    alone = {file.name for file in files} >= {each.name for each in folder.iterdir()}
-    sentences = [sentence for each in chosen for sentence in each.preview.sentences]
-    sentences += [_columns(settings), _separator(first, settings), *first.sentences, _photos(root, share, folder)]
-    if has_photos and others > MANY:
-        sentences.append(f"{folder} holds some {others:,} other files, which are watched for changes as well.")
-    return Recognised(folder, settings, sentences, () if alone else files, has_photos)
+    return settings
 
 
 def _check(given: Mapping[str, Any]) -> None:
