@@ -49,12 +49,13 @@ class Project:
 def test_what_is_left_out_is_shown_with_examples(capsys):
     details = [f"posts.csv:{line}: photos/{line}.jpg" for line in range(2, 7)]
     reasons = ["no such file"] * 4 + ["no tags"]
-    show_examples(pl.DataFrame({"reason": reasons, "detail": details}))
+    photos = [f"{line}.jpg" for line in range(2, 7)]
+    show_examples(pl.DataFrame({"photo": photos, "reason": reasons, "detail": details}))
     assert capsys.readouterr().err.splitlines() == [
         "no such file: posts.csv:2: photos/2.jpg, posts.csv:3: photos/3.jpg, posts.csv:4: photos/4.jpg, …",
         "no tags: posts.csv:6: photos/6.jpg",
     ]
-    show_examples(pl.DataFrame({"reason": reasons}))
+    show_examples(pl.DataFrame({"photo": photos, "reason": reasons}))
     assert capsys.readouterr().err == ""
 
 
