@@ -29,6 +29,8 @@ from pipeline.sources.table.rows import read_rows
 from pipeline.sources.table.tags import clean_tags
 
 LEFT_OUT = (*LEFT_OUT_TYPES, DETAIL)
+NUMBER = "number"
+"""The column of a post's number, which takes less memory than its user and photo."""
 
 
 def read_table(table: TableSettings, folder: Path) -> tuple[Crawled, FoundPhotos | None]:
@@ -112,19 +114,21 @@ def _merged(rows: pl.DataFrame, lowercase: bool) -> pl.DataFrame:
     if torn := posts.filter(pl.col("halves") > 1).select(POST).rows():
         user, photo = torn[0]
         raise InputError(f"The post of {photo!r} by {user!r} is in both halves of the given split: leave it in one.")
+    posts = posts.with_row_index(NUMBER)
+    rows = rows.select(*POST, TAGS, REASON, DETAIL).join(posts.select(*POST, NUMBER), on=POST, maintain_order="left")
     # The first row of each post, or the first of those with a reason.
-    first = rows.select(*POST, REASON, DETAIL).sort(REASON, nulls_last=True, maintain_order=True)
-    first = first.unique(POST, keep="first", maintain_order=True)
+    first = rows.select(NUMBER, REASON, DETAIL).sort(NUMBER, REASON, nulls_last=True, maintain_order=True)
+    first = first.unique(NUMBER, keep="first", maintain_order=True)
+    posts = posts.join(first, on=NUMBER, how="left", maintain_order="left")
+    posts = posts.join(_tags_of_posts(rows, lowercase), on=NUMBER, how="left", maintain_order="left")
     no_tags = pl.when(pl.col(TAGS).is_null()).then(pl.lit("no tags"))
-    posts = posts.join(first, on=POST, how="left", maintain_order="left")
-    posts = posts.join(_tags_of_posts(rows, lowercase), on=POST, how="left", maintain_order="left")
     return posts.with_columns(pl.coalesce(REASON, no_tags).alias(REASON))
 
 
 def _tags_of_posts(rows: pl.DataFrame, lowercase: bool) -> pl.DataFrame:
-    """Collects the tags of each post that has any, cleaned, distinct and sorted."""
-    tags = rows.select(TAGGED_POST).explode(TAGS).drop_nulls().unique()
+    """Collects the tags of each post that has any, by its NUMBER: cleaned, distinct and sorted."""
+    tags = rows.select(NUMBER, TAGS).explode(TAGS).drop_nulls().unique()
     # A tag is cleaned once, however often it stands there.
     spelled = tags.select(TAGS).unique().with_columns(clean_tags(pl.col(TAGS), lowercase).alias(TAG))
-    tags = tags.join(spelled, on=TAGS).filter(pl.col(TAG) != "").select(*POST, TAG).unique().sort(*POST, TAG)
-    return tags.group_by(POST, maintain_order=True).agg(pl.col(TAG).alias(TAGS))
+    tags = tags.join(spelled, on=TAGS).filter(pl.col(TAG) != "").select(NUMBER, TAG).unique().sort(NUMBER, TAG)
+    return tags.group_by(NUMBER, maintain_order=True).agg(pl.col(TAG).alias(TAGS))
