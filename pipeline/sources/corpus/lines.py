@@ -15,7 +15,7 @@ BLOCK = 16 * 1024**2
 """Bytes read at once."""
 OPENERS = {".bz2": bz2.open, ".gz": gzip.open}
 UNREADABLE = (EOFError, OSError, zlib.error)
-"""What reading a file that is cut short or damaged raises."""
+"""The errors that reading a file raises when it is cut short or damaged."""
 
 Block = tuple[int, pl.Series]
 """The number of a block's first line, and its lines without their ends; null for what is not text."""
