@@ -79,7 +79,7 @@ def read_photo(data: bytes, accounts: set[str]) -> PhotoDocument:
     """
     photo = _Photo.model_validate(_object(data))
     owner = owner_of(photo.photopage)
-    owners = accounts | {owner}
+    owners = (accounts | {owner}) - {""}  # No address names the owner, nor do many of the authors' own.
     own = {
         normalise(tag.tag)
         for tag in photo.tags

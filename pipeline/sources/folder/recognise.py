@@ -14,6 +14,7 @@ from pipeline.sources.base import Recognised
 from pipeline.sources.folder.listing import Listed, Listing, list_photos
 from pipeline.sources.folder.readings import read_keywords
 from pipeline.sources.folder.users import Artist, FirstFolder
+from pipeline.sources.table.text import quote
 
 SAMPLE = 300
 """Photos that are looked into, at most."""
@@ -63,7 +64,7 @@ def _keywords(readings: Sequence[tuple[Listed, Reading | Failure]], read: Sequen
     lists = [word for reading in having for words in reading.metadata.keywords.values() for word in words]
     lists = [word for word in lists if len(re.findall("[,;]", word)) >= LIST]
     if lists:
-        yield f"Keywords such as {lists[0]!r} look like lists, and stay one tag each ({len(lists):,})."
+        yield f"Keywords such as {quote(lists[0])} look like lists, and stay one tag each ({len(lists):,})."
     failures = [f"{listed.photo} {reading.reason}" for listed, reading in readings if isinstance(reading, Failure)]
     if failures:
         yield f"{len(failures):,} cannot be read: {failures[0]}."

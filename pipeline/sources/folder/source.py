@@ -1,7 +1,7 @@
 """A folder of photos: their keywords are the tags, wherever photo programs put them."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,6 +16,12 @@ from pipeline.sources.base import Crawled, CrawlTask, Recognised, Source
 from pipeline.sources.folder.listing import list_photos
 from pipeline.sources.folder.users import UserRule
 from pipeline.sources.photo_files import pack_folder
+from pipeline.sources.table.rows import DOUBTFUL
+from pipeline.sources.table.tags import LONGEST
+from pipeline.sources.table.text import quote
+
+MOST_TAGS = 500
+"""Tags of a photo, at most: nobody gives more."""
 
 
 class FolderSource(Source):
@@ -40,8 +46,8 @@ class FolderSource(Source):
     def read_posts(self, task: CrawlTask) -> Crawled:
         """Reads the keywords of all photos; what has not changed since an earlier call is not read again.
 
-        Reasons are "unreadable keywords", "no user", "no tags", "raw file", "unread format", "link to a folder",
-        "unreadable folder", "no such file", and "name is not UTF-8".
+        Reasons are "unreadable keywords", "no user", "no tags", "doubtful tags", "raw file", "unread format",
+        "link to a folder", "unreadable folder", "no such file", and "name is not UTF-8".
         """
         # Here, and not above: what reads many photos needs processes and a database.
         from pipeline.sources.folder.readings import read_keywords
@@ -58,7 +64,9 @@ class FolderSource(Source):
             metadata = reading.metadata
             user = self.user.user_of(listed.photo, metadata)
             tags = tags_of(metadata.keywords, self.levels, self.leave_out, self.lowercase)
-            if user and tags:
+            if doubt := _doubt(tags):
+                left_out.append((user, listed.photo, DOUBTFUL, f"{listed.photo}: {doubt}"))
+            elif user and tags:
                 posts.append((user, listed.photo, tags, metadata.time))
             elif user:
                 more = ": all its keywords are left out" if metadata.keywords else ""
@@ -90,3 +98,11 @@ class FolderSource(Source):
             why = ", ".join(f"{reason} ({number:,})" for reason, number in counts)
             raise InputError(f"No photo has a user and tags ({why}): give photos keywords, or choose another user.")
         return Crawled((posts if self.time else posts.drop(TIME, strict=False)).sort(POST), table)
+
+
+def _doubt(tags: Sequence[str]) -> str | None:
+    """Says why the tags of a photo cannot be those of a person; None when they can."""
+    longest = max(tags, key=len, default="")
+    if len(longest) > LONGEST:
+        return f"{quote(longest)} has {len(longest):,} characters, a tag at most {LONGEST}"
+    return f"has {len(tags):,} tags, more than {MOST_TAGS}" if len(tags) > MOST_TAGS else None

@@ -147,6 +147,13 @@ def test_without_an_account_the_user_is_the_owner_of_the_page(folder):
     assert crawled.left_out.select("photo", "reason").rows() == [("23", "no owner")]
 
 
+def test_without_an_owner_nobody_elses_tags_are_the_owners(folder):
+    """An author who is named by an id has no address, and neither has the photo a page: that is not the same one."""
+    tags = [{"tag": "sea", "user": "12@N00"}, {"tag": "other person", "user": "99@N01"}, {"tag": "sky"}]
+    write_export(folder, {"21": document(21, [], photopage=None) | {"tags": tags}}, [21])
+    assert collected(folder).posts["tags"].to_list() == [["sea", "sky"]]
+
+
 def test_an_export_is_recognised_by_its_documents(folder):
     write_export(folder, {"21": document(21, ["sea"]), "22": document(22, ["sea"])}, [21])
     (folder / "holiday.zip").write_bytes(b"")

@@ -154,6 +154,24 @@ def test_broken_files_and_photos_without_tags_are_left_out_with_the_reason(root)
     }
 
 
+def test_tags_that_nobody_gives_cost_their_photo(root):
+    """A keyword that is a text, and a sidecar with a dictionary."""
+    for name, words in {
+        "a": ["x" * 100],
+        "b": ["sea", "y" * 101],
+        "c": [f"word {number}" for number in range(501)],
+    }.items():
+        write_photo(root / f"{name}.jpg")
+        (root / f"{name}.jpg.txt").write_text("\n".join(words))
+    crawled = read(root)
+    assert crawled.posts[PHOTO].to_list() == ["a.jpg"]
+    assert left_out(crawled) == {
+        "b.jpg": ("doubtful tags", f"b.jpg: '{'y' * 57}…' has 101 characters, a tag at most 100"),
+        "c.jpg": ("doubtful tags", "c.jpg: has 501 tags, more than 500"),
+    }
+    assert posts(root, leave_out=["yy*", "word*"])["b.jpg"] == ("me", ["sea"])
+
+
 def test_a_folder_that_cannot_be_listed_is_left_out(root, monkeypatch):
     write_photo(root / "a.jpg", {FLAT: ["sea"]})
     (root / "closed").mkdir()
