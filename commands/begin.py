@@ -4,8 +4,9 @@ They stay where they are: data/ gets a link, through which DVC notices when they
 `--set` replaces any of them.
 """
 
-from collections.abc import Mapping, Sequence
-from itertools import chain
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,10 +17,11 @@ from ruamel.yaml.error import YAMLError
 
 from commands.choose import choices
 from pipeline.data.left_out import count_reasons
-from pipeline.data.schema import DETAIL, PHOTO, REASON, TAGS, USER
-from pipeline.errors import InputError, one_line
+from pipeline.data.schema import DETAIL, PHOTO, REASON, SPLIT, TAGS, USER
+from pipeline.errors import InputError
 from pipeline.files import atomic
-from pipeline.folksonomy.split_rules import LeaveShare
+from pipeline.folksonomy.split_rules import GivenSplit, LeaveShare
+from pipeline.folksonomy.steps.core import Core
 from pipeline.folksonomy.suitable import suitable_core
 from pipeline.sources.base import Crawled, CrawlTask, Recognised
 from project.beginning import link, recognise
@@ -28,17 +30,18 @@ from project.explain import section
 from project.params import NONE, Params, Recipe, parse, parse_yaml, read_text
 from project.params_file import edit, leaves, shown
 from project.paths import WORK
+from project.watched import unwatchable
 
 TRAINED = Path(__file__).with_name("begin.yaml")
 """The extractors for photographs, by name."""
 RECIPE = "own"
 """The name of the recipe that is written."""
-KEEPS = "keeps {posts:,} posts (users: {users:,}, tags: {tags:,}); a fifth of each user's is left out for the test."
+KEEPS = "keeps {posts:,} posts (users: {users:,}, tags: {tags:,}); a part of them is left out for the test."
 """The closing words on a recipe, with the counts of its folksonomy."""
 MANY_POSTS, LARGE_BATCH = 25_000, 1024
 """Posts from which batches of training are large: half again to twice as many quadruples a second (benchmarks/)."""
-SHOWN = 3
-"""Examples of each reason to leave posts out."""
+SHOWN, FAULTS = 3, 10
+"""Examples of each reason to leave posts out, and files named that stand in the way, at most."""
 
 PathArgument = Annotated[Path, typer.Argument(help="A folder of photos, a table, an export, or a corpus.")]
 SourceOption = Annotated[str | None, typer.Option(help="The source that reads it; recognised by itself.")]
@@ -53,31 +56,79 @@ def main(
     path: PathArgument, file: Path, source: SourceOption = None, settings: SetOption = None, dry_run: DryRun = False
 ) -> str:
     text = read_text(file)
+    raw = parse_yaml(text, file)
     given, others = stated(settings or ())
-    name, found = recognise(path, source, given)
-    print("\n  ".join([f"{path}, read by source {name}:", *found.sentences]))
-    values = {"source": name} | {f"sources.{name}.{field}": value for field, value in (found.settings | given).items()}
-    params = parse(edit(text, values, add=True)[0], file)
-    with section(f"sources.{name}"):
-        crawled = params.active_source.read_posts(CrawlTask(found.folder, params.paths.photos, WORK / name))
-    print("\n".join(summary(crawled)))
-    core, counts = suitable_core(crawled.posts)
-    print(f"Recipe {RECIPE}: the {core.label()}, {KEEPS.format_map(counts)}")
-    recipe = Recipe(refine=[core], split=LeaveShare(test_share=0.2))
-    values |= {"recipe": RECIPE, f"recipes.{RECIPE}": recipe.model_dump()}
-    if counts["posts"] >= MANY_POSTS:
+    beginning, *rest = sorted(candidates(path, source, given, text, file), key=lambda each: -each.kept)
+    found, core = beginning.found, beginning.core
+    print("\n  ".join([f"{path}, read by source {beginning.source}:", *found.sentences]))
+    for other in rest:
+        print(f"  Source {other.source} reads it as well, with less to learn from: --source {other.source}.")
+    print("\n".join(summary(beginning.crawled)))
+    print(f"Recipe {RECIPE}: the {core.label()}, {KEEPS.format_map(beginning.counts)}")
+    is_split = SPLIT in beginning.crawled.posts.columns
+    recipe = Recipe(refine=[core], split=GivenSplit(given=True) if is_split else LeaveShare(test_share=0.2))
+    values = beginning.values | {"recipe": RECIPE, f"recipes.{RECIPE}": recipe.model_dump()}
+    if beginning.counts["posts"] >= MANY_POSTS:
         values["training.batch"] = LARGE_BATCH
-    networks, drop = for_photos(found, params, parse_yaml(text, file))
+    elif raw["training"]["batch"] == LARGE_BATCH:  # From an earlier beginning with more posts.
+        values["training.batch"] = choices()["sample"]["training"]["batch"]
+    networks, drop = for_photos(found, beginning.params, raw)
     edited, changed = edit(text, values | networks | others, add=True, drop=drop)
     parse(edited, file)
     lines = "\n  ".join([f"{file}{':' if changed else ' stays as it is.'}", *shown(changed)])
+    for fault in islice(unwatchable(found.folder), 0 if found.files else FAULTS):
+        print(f"Before it can run: {fault}.")
     if dry_run:
         return f"{lines}\nNothing is written."
-    print(link(found, params.paths.data))
-    if edited != text:
-        with atomic(file) as temporary:
-            temporary.write_text(edited, encoding="utf-8")
+    with atomic(file) as temporary:
+        temporary.write_text(edited, encoding="utf-8")
+        print(link(found, beginning.params.paths.data))
     return f"{lines}\nNow run: make repro"
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """One source's way to read the data."""
+
+    source: str
+    """The source's name."""
+    found: Recognised
+    """Its findings."""
+    values: Mapping[str, Any]
+    """The source and its settings, by their keys in params.yaml."""
+    params: Params
+    """The parameters with these."""
+    crawled: Crawled
+    """The posts that it reads."""
+    core: Core
+    """The core that suits them."""
+    counts: Mapping[str, int]
+    """The counts of that core."""
+
+    @property
+    def kept(self) -> int:
+        """The tag assignments to learn from."""
+        return self.counts["assignments"]
+
+
+def candidates(path: Path, source: str | None, given: Mapping[str, Any], text: str, file: Path) -> Iterator[Beginning]:
+    """Yields each source's way to read the data. Raises InputError, with the first one's reason, where none can."""
+    faults, ways = [], 0
+    for name, found in recognise(path, source, given).items():
+        settings = {f"sources.{name}.{field}": value for field, value in (found.settings | given).items()}
+        values = {"source": name} | settings
+        try:
+            params = parse(edit(text, values, add=True)[0], file)
+            with section(f"sources.{name}"):
+                crawled = params.active_source.read_posts(CrawlTask(found.folder, params.paths.photos, WORK / name))
+            core, counts = suitable_core(crawled.posts)
+        except InputError as error:
+            faults.append(error)
+        else:
+            ways += 1
+            yield Beginning(name, found, values, params, crawled, core, counts)
+    if not ways:
+        raise faults[0]
 
 
 def stated(settings: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -91,12 +142,21 @@ def stated(settings: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
         key, sign, text = setting.partition("=")
         if not sign or not key:
             raise InputError(f"--set {setting!r} is not of the form KEY=VALUE, such as user=owner or seeds=3.")
-        try:
-            value = YAML(typ="safe", pure=True).load(text)
-        except YAMLError as error:
-            raise InputError(f"--set {setting!r} has a value that is not YAML ({one_line(error)}).") from None
-        (others if key.partition(".")[0] in Params.model_fields else source)[key] = value
+        first, _, rest = key.partition(".")
+        if key == "source" or first == "sources":
+            hint = f"--set {rest.partition('.')[2]}=…" if rest else "--source"
+            raise InputError(f"--set {setting!r} names the source: write {hint} instead.")
+        (others if first in Params.model_fields else source)[key] = value_of(text)
     return source, others
+
+
+def value_of(text: str) -> Any:
+    """Parses a value as YAML; text that is not, such as a comma, stands for itself."""
+    try:
+        value = YAML(typ="safe", pure=True).load(text)
+    except YAMLError:
+        return text
+    return text if value == "" and text not in ("''", '""') else value
 
 
 def summary(crawled: Crawled) -> list[str]:
@@ -123,7 +183,9 @@ def for_photos(found: Recognised, params: Params, raw: Mapping[str, Any]) -> tup
     if not found.photos:
         return {"extractors": {}, "feature_sets": {}}, sees
     if not sees:
-        raise InputError("There are photos, but params.yaml lists no model that sees them: restore it from git.")
+        raise InputError(
+            "There are photos, but params.yaml lists no model that sees them: git checkout params.yaml restores it."
+        )
     trained, drawn = YAML(typ="safe").load(TRAINED), drawn_extractors(raw)
     values = (leaves(trained[name], f"extractors.{name}.") for name in drawn)
     return dict(chain.from_iterable(values)), []

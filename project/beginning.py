@@ -11,27 +11,35 @@ from pipeline.sources.base import Recognised
 from pipeline.sources.registry import SOURCES
 
 
-def recognise(path: Path, asked: str | None, given: Mapping[str, Any]) -> tuple[str, Recognised]:
-    """Asks the sources, or the one named, to recognise a path; returns the source's name and its findings.
+def recognise(path: Path, asked: str | None, given: Mapping[str, Any]) -> dict[str, Recognised]:
+    """Asks the sources, or the one named, to recognise a path; returns the findings by source, at least one.
 
-    Raises InputError when there is nothing, when no source knows it, and when the source cannot read it.
+    Raises InputError when there is nothing, when no source knows it, and when a source that is named cannot read it.
     """
     if not path.exists():
         raise InputError(f"{path} does not exist.")
     if asked is not None and asked not in SOURCES:
         raise InputError(f"--source is {asked!r}; it must be one of {', '.join(SOURCES)}.")
-    names = [asked] if asked else list(SOURCES)
-    for name in names:
+    found, faults = {}, []
+    for name in [asked] if asked else SOURCES:
         try:
-            found = SOURCES[name].recognise(path.resolve(), given)
+            findings = SOURCES[name].recognise(path.resolve(), given)
         except SettingError as error:
-            raise InputError(f"{name}: {error} (--set {error.field}=…).") from None
-        if found is not None:
-            return name, found
-    raise InputError(
-        f"{path} has no form that {f'source {asked}' if asked else 'a source'} reads: it must be a folder of photos "
-        "with keywords, a table with a user, a photo and tags in each row, an export, or a corpus (docs/own-photos.md)."
-    )
+            faults.append(f"{name}: {error} (--set {error.field}=…).")
+        except InputError as error:
+            faults.append(str(error))
+        else:
+            if findings is not None:
+                found[name] = findings
+    if not found and faults:
+        raise InputError(faults[0])
+    if not found:
+        raise InputError(
+            f"{path} has no form that {f'source {asked}' if asked else 'a source'} reads, or is damaged: it must be a "
+            "folder of photos with keywords, a table with a user, a photo and tags in each row, an export, or a corpus "
+            "(docs/own-photos.md)."
+        )
+    return found
 
 
 def link(found: Recognised, data: Path) -> str:

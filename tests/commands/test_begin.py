@@ -1,5 +1,6 @@
 """`tagrec begin` sets params.yaml for someone's data in one command, and leaves the rest of it and the data alone."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -100,7 +101,8 @@ def test_settings_replace_guesses(checkout, photos):
     [
         ("levels", "--set 'levels' is not of the form KEY=VALUE"),
         ("=leaf", "is not of the form KEY=VALUE"),
-        ("levels=[", "--set 'levels=\\[' has a value that is not YAML"),
+        ("sources.folder.levels=leaf", "names the source: write --set levels=… instead"),
+        ("source=table", "names the source: write --source instead"),
         ("levels=lef", "sources.folder.levels is 'lef'; it must be 'leaf', 'every' or 'path'; did you mean leaf?"),
         ("colour=red", "sources.folder.colour is not a known key"),
         ("training.batch=0", "training.batch is 0; it must be at least 1."),
@@ -138,7 +140,60 @@ def test_posts_without_photos_need_no_extractors(checkout, tmp_path):
 
 def test_photos_after_posts_without_photos_are_refused_with_the_remedy(checkout, photos, tmp_path):
     test_posts_without_photos_need_no_extractors(checkout, tmp_path)
-    with pytest.raises(InputError, match=r"lists no model that sees them: restore it from git"):
+    with pytest.raises(InputError, match=r"lists no model that sees them: git checkout"):
+        run(photos)
+
+
+@pytest.mark.usefixtures("checkout")
+def test_a_stray_table_does_not_hide_the_photos(photos, capsys):
+    rows = [f"u,{number}.jpg,sea" for number in range(3)]
+    (photos / "notes.csv").write_text("\n".join(["user,photo,tags", *rows]))
+    run(photos, dry_run=True)
+    assert "read by source folder:" in capsys.readouterr().out
+    (photos / "notes.csv").write_text("\n".join(["user,photo,tags", *(f"u,{n}.jpg,sea sky dog" for n in range(40))]))
+    run(photos, dry_run=True)
+    printed = capsys.readouterr().out
+    assert "read by source table:" in printed
+    assert "Source folder reads it as well, with less to learn from: --source folder.\n" in printed
+
+
+def test_a_given_split_is_kept(checkout, tmp_path):
+    table = tmp_path / "posts.csv"
+    rows = [f"u{number % 4},p{number},sea sky,{'test' if number % 5 == 0 else 'train'}" for number in range(100)]
+    table.write_text("\n".join(["user,photo,tags,split", *rows]))
+    run(table)
+    params = load(checkout / "params.yaml")
+    assert (params.active_source.split, params.active_recipe.split.given) == ("split", True)
+
+
+def test_the_batch_of_many_posts_does_not_outlive_them(checkout, photos):
+    text = (checkout / "params.yaml").read_text(encoding="utf-8")
+    (checkout / "params.yaml").write_text(text.replace("  batch: 256 ", "  batch: 1024"), encoding="utf-8")
+    assert load(checkout / "params.yaml").training.batch == 1024
+    run(photos)
+    assert load(checkout / "params.yaml").training.batch == 256
+
+
+@pytest.mark.usefixtures("checkout")
+def test_files_that_dvc_cannot_watch_are_named_at_once(photos, capsys):
+    os.mkfifo(photos / "pipe.jpg")
+    (photos / "gone.jpg").symlink_to("nowhere.jpg")
+    run(photos, dry_run=True)
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Before it can run: ")]
+    assert ["gone.jpg is a link to nowhere.jpg" in lines[0], "pipe.jpg is neither" in lines[1]] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [(",", ","), ("|", "|"), ("''", ""), ("3", 3), ("[a]", ["a"]), ("null", None)]
+)
+def test_values_are_yaml_or_themselves(text, value):
+    assert begin.value_of(text) == value
+
+
+@pytest.mark.parametrize("text", ["a: 1\na: 2", "\tx: 1", "a: 1\n---\nb: 2", "[" * 3000], ids=len)
+def test_a_file_of_parameters_that_is_no_yaml_is_one_sentence(checkout, photos, text):
+    (checkout / "params.yaml").write_text(text)
+    with pytest.raises(InputError, match=r"params\.yaml is not YAML|nested too deeply"):
         run(photos)
 
 
