@@ -15,10 +15,10 @@ from pipeline.sources.table.cells import find_columns
 from pipeline.sources.table.columns import columns_of
 from pipeline.sources.table.preview import Preview
 from pipeline.sources.table.rows import MISSING
-from pipeline.sources.table.tags import parsed_lists
+from pipeline.sources.table.tags import parsed_lists, without_entities
 from pipeline.sources.table.times import EPOCH, to_milliseconds
 
-STRONG = (";", "|", "\n", ",")
+STRONG = (";", "、", "；", "，", "|", "\n", ",")
 """Separators that are chosen where a tenth of the cells have them, the first of those with as many."""
 FILES = 0.5
 """The share of values that are files from which on a column names photos."""
@@ -89,7 +89,8 @@ def recognise_separator(cells: pl.Series, one_tag_rows: bool) -> str | None:
     cells = _text(cells).drop_nulls()
     if cells.is_empty() or cells.dtype != pl.String or parsed_lists(cells) is not None:
         return None
-    counts = {each: cells.str.contains(each, literal=True).sum() for each in STRONG}
+    plain = without_entities(cells)
+    counts = {each: plain.str.contains(each, literal=True).sum() for each in STRONG}
     likely = max(STRONG, key=counts.__getitem__)
     if counts[likely] * 10 >= len(cells):
         return likely

@@ -36,16 +36,19 @@ def find_photos(names: Collection[str], files: Iterable[str]) -> FoundPhotos:
     """Finds the file that each tidy name means, among the paths of a folder's files.
 
     A name meets a file regardless of Unicode's form and of the slash's direction; regardless of the suffix's case, and
-    without a suffix, where only one file fits. Names from the root of a file system count from the folder of theirs
-    below which most are found. Names are never looked up in the file system itself, so that none leads out.
+    without a suffix, where only one file fits; and in any sub-folder, where none fits in the folder itself and only one
+    there. Names from the root of a file system count from the folder of theirs below which most are found. Names are
+    never looked up in the file system itself, so that none leads out.
     """
-    exact, folded, stems = defaultdict(list), defaultdict(list), defaultdict(list)
+    exact, folded, stems, deep = defaultdict(list), defaultdict(list), defaultdict(list), defaultdict(list)
     for file in sorted(files):
         path = unicodedata.normalize("NFC", file)
         exact[path].append(file)
         folded[_fold_suffix(path)].append(file)
         if is_photo(path):  # A sidecar has the same stem.
             stems[_split_suffix(path)[0]].append(file)
+            for end in {_fold_suffix(path), _split_suffix(path)[0]}:
+                deep[end.rpartition("/")[2]].append((f"/{end}", file))
     root = _common_root([name for name in names if ABSOLUTE.match(name)], exact)
     ids, found, reasons = {}, {}, {}
     for name in names:
@@ -53,7 +56,11 @@ def find_photos(names: Collection[str], files: Iterable[str]) -> FoundPhotos:
         if ABSOLUTE.match(inside) or ".." in inside.split("/") or not inside:
             reasons[name] = UNSAFE
             continue
-        matches = exact.get(inside) or folded.get(_fold_suffix(inside)) or stems.get(inside) or []
+        wanted = _fold_suffix(inside)
+        matches = exact.get(inside) or folded.get(wanted) or stems.get(inside)
+        if not matches:
+            ends = deep.get(wanted.rpartition("/")[2], ())
+            matches = [file for end, file in ends if end.endswith(f"/{wanted}")]
         if len(matches) == 1:
             ids[name] = unicodedata.normalize("NFC", matches[0])
             found[ids[name]] = matches[0]
@@ -65,7 +72,8 @@ def find_photos(names: Collection[str], files: Iterable[str]) -> FoundPhotos:
 def find_root(names: Collection[str], files: Iterable[str]) -> str | None:
     """Finds the folder in which most tidy names are files, among paths; None when there is none.
 
-    Only the ends of absolute names count, because they may be those of another machine.
+    It is `.` where another folder has half as many: the names are spread over both, or the same in both. Only the
+    ends of absolute names count, because they may be those of another machine.
     """
     wanted = set()
     for name in names:
@@ -78,7 +86,13 @@ def find_root(names: Collection[str], files: Iterable[str]) -> str | None:
             if end in wanted or (is_photo(end) and _split_suffix(end)[0] in wanted):
                 # The folder is spelled as the file system does.
                 roots["/".join(file.split("/")[: -1 - end.count("/")]) or "."] += 1
-    return max(roots, key=lambda root: (roots[root], len(root)), default=None)
+    best = max(roots, key=lambda root: (roots[root], len(root)), default=None)
+    rivals = [root for root, count in roots.items() if count * 2 >= roots[best] and not _are_nested(root, best)]
+    return "." if rivals else best
+
+
+def _are_nested(one: str, other: str) -> bool:
+    return "." in (one, other) or f"{one}/".startswith(f"{other}/") or f"{other}/".startswith(f"{one}/")
 
 
 def _ends(path: str) -> list[str]:

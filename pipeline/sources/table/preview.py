@@ -80,7 +80,8 @@ def _says(path: Path, count: int, form: str) -> str:
 def _quoted(path: Path, encoding: str, given: Mapping[str, Any]) -> tuple[bool, str | None]:
     """Recognises whether values stand in quotation marks, and the delimiter: None where there is none.
 
-    Quotation marks that are not closed are part of the text where all rows then have the same number of values.
+    Quotation marks that are not closed are part of the text where all rows then have the same number of values, and
+    tabs or bars between them: programs that write commas or semicolons close them.
     """
 
     def delimiter(quoted: bool) -> str | None:
@@ -96,7 +97,8 @@ def _quoted(path: Path, encoding: str, given: Mapping[str, Any]) -> tuple[bool, 
     try:
         deque(read_rows(path, Dialect(encoding, found, quoted=True)), maxlen=0)
     except SettingError:
-        if len({len(row) for _, row in read_rows(path, Dialect(encoding, found, quoted=False))}) > 1:
+        widths = {len(row) for _, row in read_rows(path, Dialect(encoding, found, quoted=False))}
+        if found in ",;" or len(widths) > 1:
             raise
         return False, found
     return True, found

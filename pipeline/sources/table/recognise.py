@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from pipeline.data.schema import PHOTO, SPLIT, TAGS, TEST, TIME, TRAIN, USER
+from pipeline.data.walk import is_photo
 from pipeline.errors import InputError, SettingError
 from pipeline.sources.base import Recognised
 from pipeline.sources.photo_files import list_files
@@ -17,6 +18,7 @@ from pipeline.sources.table.guess import Guess, guess
 from pipeline.sources.table.photo_names import find_photos, find_root, tidy
 from pipeline.sources.table.preview import preview
 from pipeline.sources.table.tags import split_sample
+from pipeline.sources.table.text import quote
 
 PLAIN = {"columns": None, "encoding": None, "delimiter": None, "quoted": True}
 """The settings by which files are read where their form does not say otherwise."""
@@ -45,9 +47,13 @@ class Photos:
         root = self.stated if self.stated is not None else find_root(names, self.files)
         if root is None or not names:
             return ".", 0.0
+        roots = [root] if self.stated is not None else [root, "."]
+        return max(((root, self._share(names, root)) for root in roots), key=lambda found: found[1])
+
+    def _share(self, names: Sequence[str], root: str) -> float:
         inside = "" if root == "." else f"{root}/"
         files = [file.removeprefix(inside) for file in self.files if file.startswith(inside)]
-        return root, len(find_photos(names, files).ids) / len(set(names))
+        return len(find_photos(names, files).ids) / len(set(names))
 
 
 def recognise_table(path: Path, given: Mapping[str, Any]) -> Recognised | None:
@@ -72,7 +78,10 @@ def recognise_table(path: Path, given: Mapping[str, Any]) -> Recognised | None:
     if not guesses:
         return None
     chosen, files = _chosen(guesses, path, given)
-    root, share = photos.find(_names(chosen[0]))
+    names = _names(chosen[0])
+    root, share = photos.find(names)
+    if not share and "photos" not in given:
+        _check_photos(names, photos.files, folder)
     has_photos = share > 0 and given.get("photos", root) is not None
     settings = _settings(chosen) | files | {"photos": root if has_photos else None} | dict(given)
     sentences = [sentence for each in chosen for sentence in each.preview.sentences]
@@ -86,6 +95,18 @@ def recognise_table(path: Path, given: Mapping[str, Any]) -> Recognised | None:
     alone = [folder / name for name in (*settings["files"], *settings["test_files"])]
     counts = () if {file.name for file in alone} >= {each.name for each in folder.iterdir()} else alone
     return Recognised(folder, settings, sentences, counts, photos=False)
+
+
+def _check_photos(names: Sequence[str], files: Sequence[str], folder: Path) -> None:
+    """Raises SettingError where photos lie in the folder, though the names mean none."""
+    there = [file for file in files if is_photo(file)]
+    if there and names:
+        (reason,) = find_photos([tidy(names[0])], files).reasons.values()
+        raise SettingError(
+            "photos",
+            f"must be stated, or null for none: names such as {quote(names[0])} mean no photo ({reason}), but "
+            f"{len(there):,} photos lie in {folder}, such as {quote(there[0])}.",
+        )
 
 
 def _names(table: Guess) -> list[str]:

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,15 +12,17 @@ from pipeline.data.names import case_folded, normalised
 from pipeline.errors import InputError, SettingError
 from pipeline.sources.table.text import quote
 
-SEPARATORS = (";", "|", ",", "\t")
+SEPARATORS = (";", "|", "、", "；", "，", ",", "\t")
 """Separators that may be meant instead of another, strongest first: few tags hold one of the first."""
+LONE = r"^[·•/、+&,;:|_–—-]$"
+"""A tag that is a mark alone, which separates others."""
 LONGEST = 100
 """Characters of a tag, at most: a longer one is several, or a sentence."""
 TOLERATED = 0.01
 """The share of rows with doubtful tags up to which these rows alone are left out."""
 
-LIST_MARKS = r"""^(["{]|\[["'])|["']\]$"""
-"""Marks of lists and quotations at the ends of a tag, where they were not understood as such."""
+LIST_MARKS = r"""^(["{]|\[["'])|["']\]$|[^\W\d]"$"""
+"""Marks of lists and quotations at the ends of a tag, where they were not understood as such; not 7"."""
 OBJECT = r"""^(\{|\[['"\d\[{])"""
 """The beginning of an object or list within a list."""
 ENTITY = r"&#?\w+;"
@@ -30,8 +33,8 @@ def split_tags(cells: pl.Series, separator: str | None, lines: pl.Series, path: 
     """Splits cells into tags: a list for each, which may hold nulls, and a doubtful tag of each.
 
     Lists, of Parquet or as JSON or Python spell them in all cells, need no separator; null stands for one tag a cell.
-    A tag is doubtful that shows another separator, or is longer than LONGEST. Raises SettingError when more rows than
-    TOLERATED have such a tag, or when no cell has the separator and most have another.
+    A tag is doubtful that shows another separator, or is one, or is longer than LONGEST. Raises SettingError when more
+    rows than TOLERATED have such a tag, or when no cell has the separator and most have another.
     """
     lists = cells if cells.dtype == pl.List else parsed_lists(cells)
     if lists is not None:
@@ -44,7 +47,7 @@ def split_tags(cells: pl.Series, separator: str | None, lines: pl.Series, path: 
     doubtful = _doubtful(tags, separator)
     if doubtful.count() > TOLERATED * cells.count():
         row = doubtful.is_not_null().arg_max()
-        likely = _likely(cells, separator)
+        likely = doubtful[row] if re.search(LONE, doubtful[row]) else _likely(cells, separator)
         hint = f"; {likely!r} seems to separate the tags." if likely else ": mend the cell, or state another."
         raise SettingError(
             "separator",
@@ -128,16 +131,30 @@ def _check_presence(cells: pl.Series, separator: str | None, path: Path) -> None
 
 def _likely(cells: pl.Series, separator: str | None) -> str | None:
     """Names the separator that most cells have, apart from the one that is set."""
+    cells = without_entities(cells)
     counts = {each: cells.str.contains(each, literal=True).sum() for each in SEPARATORS if each != separator}
     likely = max(counts, key=counts.__getitem__)
     return likely if counts[likely] else None
+
+
+def without_entities(cells: pl.Series) -> pl.Series:
+    """Removes characters as HTML spells them, whose semicolons separate nothing."""
+    return cells.str.replace_all(ENTITY, "")
+
+
+def _joins(tags: pl.Series, tag: pl.Expr) -> pl.Expr:
+    """Decides whether a tag is several, of which each is a tag elsewhere, joined by commas."""
+    known = tags.explode().str.strip_chars().unique().implode()
+    return tag.str.contains(",") & tag.str.split(",").list.eval(pl.element().str.strip_chars().is_in(known)).list.all()
 
 
 def _doubtful(tags: pl.Series, separator: str | None) -> pl.Series:
     """Finds a tag of each row that cannot be one: null where all can."""
     stronger = {",": ";", " ": ",;"}.get(separator or "", "")
     tag = pl.element().str.strip_chars()
-    doubt = tag.str.contains(LIST_MARKS) | (tag.str.len_chars() > LONGEST)
+    doubt = tag.str.contains(LIST_MARKS) | tag.str.contains(LONE) | (tag.str.len_chars() > LONGEST)
+    if separator in (";", "|"):
+        doubt |= tag.str.contains(r"[^\W\d],[^\W\d]") | _joins(tags, tag)
     if stronger:
         ends = rf"\w[{stronger}](\s|$)|^[{stronger}]\w|[^\W\d][{stronger}][^\W\d]"
         doubt |= tag.str.replace_all(ENTITY, "").str.contains(ends)

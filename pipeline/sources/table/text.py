@@ -13,6 +13,8 @@ from pipeline.sources.table.encoding import bad_byte, open_bytes
 
 DELIMITERS = (",", ";", "\t", "|")
 """The usual delimiters."""
+LONGEST_LINE = 1 << 24
+"""Characters of a line, at most."""
 
 Row = tuple[int, Sequence[str | None]]
 """The line where a row begins, and its values."""
@@ -36,10 +38,19 @@ def quote(value: str) -> str:
 
 
 def lines(path: Path, encoding: str) -> Iterator[str]:
-    """Yields the lines of a text with their ends: of Unix, of Windows or of the old Macintosh."""
+    """Yields the lines of a text with their ends: of Unix, of Windows or of the old Macintosh.
+
+    A byte order mark is no part of the first. Raises InputError for a line of more than LONGEST_LINE characters.
+    """
     try:
         with open_bytes(path) as file, io.TextIOWrapper(file, encoding, newline="") as text:
-            yield from text
+            for number, line in enumerate(iter(lambda: text.readline(LONGEST_LINE), ""), start=1):
+                if len(line) == LONGEST_LINE:
+                    raise InputError(
+                        f"{path}, line {number} has more than {LONGEST_LINE:,} characters: save it as a table with one "
+                        "row a line."
+                    )
+                yield line.removeprefix("\ufeff") if number == 1 else line
     except UnicodeError:
         raise bad_byte(path, encoding) from None
 

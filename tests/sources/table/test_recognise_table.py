@@ -160,6 +160,8 @@ def test_a_stated_folder_may_be_spelled_in_other_ways(tmp_path, root):
         (['["a","b"]', '["c"]', "[]"], None),
         (["Places|Italy, sea", "sea, sun", "sun"], ","),
         (["a|b", "b|c", "c"], "|"),
+        (["r&amp;b dog", "r&amp;b sport", "dog"], " "),
+        (["海、山", "山", "海、空"], "、"),
     ],
 )
 def test_the_separator_is_found(tmp_path, cells, separator):
@@ -195,6 +197,39 @@ def test_names_may_be_paths(tmp_path, prefix):
     found = recognised(tmp_path / "posts.csv")
     expect(found, photos="Pictures")
     assert posts_of(found)[0][1] == "2019/0.jpg"
+
+
+def test_names_spread_over_sub_folders_are_found_in_all(tmp_path):
+    write_photos(tmp_path / "a", *PHOTOS[:5])
+    write_photos(tmp_path / "b", *PHOTOS[5:])
+    (tmp_path / "posts.csv").write_text("user,photo,tags\n" + rows(USERS, PHOTOS, TAGS))
+    found = recognised(tmp_path)
+    expect(found, photos=".")
+    assert {photo for _, photo, _ in posts_of(found)} == {
+        *(f"a/{name}" for name in PHOTOS[:3]),
+        "a/4.jpg",
+        *(f"b/{name}" for name in PHOTOS[5:]),
+    }
+
+
+@pytest.mark.parametrize(
+    ("names", "files", "words"),
+    [
+        (PHOTOS, [f"{folder}/{photo}" for folder in "abc" for photo in PHOTOS], r"'0.jpg' .*\(several such files\)"),
+        (range(400, 408), [f"p/000000000{number}.jpg" for number in range(400, 408)], r"'400' .*'p/000000000400.jpg'"),
+        ([f"{number}.jpeg" for number in range(8)], PHOTOS, r"'0.jpeg' mean no photo \(no such file\), but 8 photos"),
+        ([f"https://host/{photo}?w=100" for photo in PHOTOS], PHOTOS, r"'https://host/0.jpg\?w=100'"),
+        ([f"my%20{photo}" for photo in PHOTOS], [f"my {photo}" for photo in PHOTOS], r"'my%200.jpg' .*'my 0.jpg'"),
+    ],
+)
+def test_photos_that_no_name_means_are_asked_for(tmp_path, names, files, words):
+    """Neither is one of several folders taken for the right one, nor are photos left out in silence."""
+    write_photos(tmp_path, *files)
+    (tmp_path / "posts.csv").write_text("user,photo,tags\n" + rows(USERS, names, TAGS))
+    with pytest.raises(SettingError, match=f"must be stated, or null for none: names such as {words}") as caught:
+        recognised(tmp_path)
+    assert caught.value.field == "photos"
+    assert not recognised(tmp_path, photos=None).photos
 
 
 def test_the_column_of_names_that_are_files_is_the_photo(tmp_path):
@@ -252,6 +287,11 @@ def test_quotation_marks_that_are_text_are_recognised(tmp_path):
     names = ['"a', 'b"c', "d", "e"]
     (tmp_path / "posts.tsv").write_text("user\tphoto\ttags\n" + rows(names, PHOTOS[:4], ["x y"] * 4, delimiter="\t"))
     expect(recognised(tmp_path), quoted=False)
+    text = "user,photo,tags\n" + "".join(f"u,p{row},sea sun\n" for row in range(20))
+    (tmp_path / "posts.csv").write_text(text.replace("p5,sea", 'p5,"sea').replace("p14,sea", 'p14,sea"'))
+    with pytest.raises(SettingError, match="line 7 is followed by more text") as caught:
+        recognised(tmp_path / "posts.csv")
+    assert caught.value.field == "quoted"
     (tmp_path / "posts.tsv").write_text('user\tphoto\ttags\nu\tp\t"x y\nu\tq\n')
     with pytest.raises(SettingError, match="never closed"):
         recognised(tmp_path / "posts.tsv")

@@ -96,8 +96,9 @@ def test_parquet_with_lists_numbers_and_dates(tmp_path):
 
 
 def test_another_delimiter_and_a_byte_order_mark(tmp_path):
-    text = b"\xef\xbb\xbfuser;photo;tags\r\nu;p;a b\r\n"
-    assert read(tmp_path, text, "posts.txt", delimiter=";") == ([("u", "p", ["a", "b"])], [])
+    for header in (b"user;photo;tags", b'"user";"photo";"tags"'):
+        text = b"\xef\xbb\xbf" + header + b"\r\nu;p;a b\r\n"
+        assert read(tmp_path, text, "posts.txt", delimiter=";") == ([("u", "p", ["a", "b"])], [])
 
 
 @pytest.mark.parametrize(

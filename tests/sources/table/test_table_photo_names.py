@@ -33,7 +33,9 @@ def found(*names: str, files=FILES) -> list[str]:
         ("e\u0301.jpg", "é.jpg"),
         ("d", "several such files"),
         ("f.Jpg", "several such files"),
-        ("c.jpg", "no such file"),
+        ("c.jpg", "sub/c.jpg"),
+        ("c", "sub/c.jpg"),
+        ("ub/c.jpg", "no such file"),
         ("gone.jpg", "no such file"),
         ("../a.jpg", "unsafe name"),
         ("sub/../a.jpg", "unsafe name"),
@@ -62,6 +64,17 @@ def test_two_files_whose_names_look_alike_are_not_taken_for_each_other():
 
 def test_a_sidecar_does_not_make_two_files_of_a_photo():
     assert found("a", "b.jpg", files=["a.HEIC", "a.xmp", "a.HEIC.json", "b.jpg", "b.jpg.xmp"]) == ["a.HEIC", "b.jpg"]
+
+
+def test_a_bare_name_is_found_in_a_sub_folder_where_it_is_the_only_one():
+    """In the folder itself it needs not be."""
+    files = ["a/0.jpg", "b/1.jpg", "a/2.jpg", "b/2.jpg", "3.jpg", "b/3.jpg", "b/3.jpg.xmp"]
+    assert found("0.jpg", "1.JPG", "2.jpg", "3.jpg", files=files) == [
+        "a/0.jpg",
+        "b/1.jpg",
+        "several such files",
+        "3.jpg",
+    ]
 
 
 def test_ids_that_end_in_a_point_and_digits_are_no_suffixes():

@@ -23,6 +23,13 @@ def table(*cells: str) -> str:
         (["a|b", "c|d"], " ", r"is nowhere in .*; '\|' seems"),
         (["x" * 101], " ", "gives the tag 'xxx.*…'"),
         (["['sea'", "sun"], " ", r"gives the tag \"\['sea'\""),
+        (["a;b;c", "a,b,c"], ";", "gives the tag 'a,b,c' in .*line 3; ',' seems"),
+        (["sea; sun; sky", "sea, sky"], ";", "gives the tag 'sea, sky' in .*line 3"),
+        (["Things|dog,Things|grey"], "|", "gives the tag 'dog,Things' .*; ',' seems"),
+        (["dog · grey", "dog"], " ", "gives the tag '·' in .*line 2; '·' seems"),
+        (["dog / grey", "dog"], " ", "gives the tag '/' in .*line 2; '/' seems"),
+        (["sea", 'closed"'], " ", "gives the tag 'closed\"' in .*line 3: mend"),
+        (["海、山", "空"], " ", "is nowhere in .*; '、' seems"),
     ],
 )
 def test_a_separator_that_cannot_be_right_is_noticed(tmp_path, cells, separator, words):
@@ -36,6 +43,8 @@ def test_a_separator_that_cannot_be_right_is_noticed(tmp_path, cells, separator,
     ("cells", "separator", "tags"),
     [
         (["Washington, DC;sea", "sun"], ";", [["Washington, DC", "sea"], ["sun"]]),
+        (["Washington, DC;sea", "Washington"], ";", [["Washington, DC", "sea"], ["Washington"]]),
+        (["1,000;❤;c#", "…"], ";", [["1,000", "c#", "❤"], ["…"]]),
         (["Places|Italy,sea"], ",", [["Places|Italy", "sea"]]),
         (["AT&amp;T,sea"], ",", [["AT&amp;T", "sea"]]),
         (["1,000 ;-)"], " ", [["1,000", ";-)"]]),
