@@ -42,7 +42,7 @@ def read_photo(photo: Path | bytes) -> Metadata:
     """
     library, fault = load_exiv2(), None
     try:
-        image = library.ImageFactory.open(photo if isinstance(photo, bytes) else str(photo))
+        image = library.ImageFactory.open(_openable(photo))
     except library.Exiv2Error as error:
         raise KeywordError(_reason(error, photo)) from None
     try:
@@ -74,6 +74,16 @@ def load_exiv2() -> ModuleType:
         raise InputError(message) from None
     exiv2.LogMsg.setLevel(exiv2.LogMsg.Level.mute)
     return exiv2
+
+
+def _openable(photo: Path | bytes) -> str | bytes:
+    """Returns the photo's path, or its bytes where the path is not UTF-8: exiv2 takes no other."""
+    if isinstance(photo, bytes):
+        return photo
+    try:
+        return str(photo).encode().decode()
+    except UnicodeEncodeError:
+        return photo.read_bytes()
 
 
 def _reason(error: Exception, photo: Path | bytes) -> str:

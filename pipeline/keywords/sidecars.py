@@ -4,9 +4,10 @@ import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path, PurePath
+from pathlib import Path, PurePath, PureWindowsPath
 from typing import Any
 
+from pipeline.data.names import normalise
 from pipeline.keywords import packet
 from pipeline.keywords.metadata import (
     FLAT,
@@ -24,6 +25,8 @@ SCALAR = (str, int, float)
 """Values of JSON that are one text."""
 LARGEST = 32 * 1024**2
 """Bytes of a sidecar, at most: larger ones are none."""
+NAME_SHOWN = 100
+"""Characters of a name in a message, at most."""
 
 
 class SidecarKind(ABC):
@@ -76,12 +79,10 @@ class ExifToolJson(SidecarKind):
 
     def read(self, data: bytes, photo: str) -> Metadata | None:
         rows = _json(data)
-        if not isinstance(rows, list) or not all(isinstance(row, dict) and "SourceFile" in row for row in rows):
+        is_list = isinstance(rows, list) and bool(rows)
+        if not is_list or not all(isinstance(row, dict) and "SourceFile" in row for row in rows):
             return None
-        rows = [row for row in rows if PurePath(str(row["SourceFile"])).name == photo] or rows
-        if len(rows) != 1:
-            return None
-        values = {key.rpartition(":")[2]: _texts(value) for key, value in rows[0].items()}
+        values = {key.rpartition(":")[2]: _texts(value) for key, value in _row_of(photo, rows).items()}
         keywords = {field: values[name] for name, field in self.FIELDS.items() if values.get(name)}
         if FLAT in keywords:
             keywords.pop(IPTC, None)
@@ -217,6 +218,19 @@ def read_sidecar(file: Path, photo: str) -> tuple[str, Metadata] | None:
             if metadata is not None:
                 return kind.title, metadata
     return None
+
+
+def _row_of(photo: str, rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Returns ExifTool's row of a photo, or of the file that it was made from, such as a.heic for a.jpg."""
+    name = normalise(photo).lower()
+    files = [(normalise(PureWindowsPath(str(row["SourceFile"])).name).lower(), row) for row in rows]
+    own = [row for file, row in files if file == name]
+    own = own or [row for file, row in files if PurePath(file).stem == PurePath(name).stem]
+    if not own:
+        raise KeywordError(f"is of other files, such as {str(rows[0]['SourceFile'])[:NAME_SHOWN]!r}")
+    if len(own) > 1:
+        raise KeywordError(f"has {len(own):,} rows of this photo")
+    return own[0]
 
 
 def _flat(words: list[str]) -> Metadata:

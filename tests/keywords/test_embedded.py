@@ -1,6 +1,7 @@
 """Keywords inside photo files: every field and format, and the encodings that are declared, or are not."""
 
 import hashlib
+import os
 import struct
 
 import pytest
@@ -23,6 +24,14 @@ def test_every_field_is_read_from_a_format(tmp_path, name):
     photo = write_photo(tmp_path / name, written)
     assert read_photo(photo).keywords == written
     assert read_photo(photo.read_bytes()).keywords == written
+
+
+def test_a_photo_in_a_folder_whose_name_is_not_utf_8_is_read(tmp_path):
+    """T25"""
+    photo = write_photo(tmp_path / "a.jpg", {FLAT: ["sea"]})
+    folder = tmp_path / os.fsdecode(b"\xff")
+    folder.mkdir()
+    assert read_photo(photo.rename(folder / "a.jpg")).keywords == {FLAT: ["sea"]}
 
 
 def test_the_packet_of_avif_is_found(tmp_path):

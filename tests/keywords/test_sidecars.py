@@ -38,6 +38,30 @@ def test_json_of_exiftool_has_fields_with_or_without_their_groups(tmp_path):
     assert sidecar(tmp_path, "a.json", json.dumps(others)) == ("JSON of ExifTool", expected)
 
 
+@pytest.mark.parametrize("file", ["a.jpg", "A.HEIC", "./x/a.CR2", "C:\\x\\a.jpg"])
+def test_json_of_exiftool_names_the_photo_or_the_file_that_it_was_made_from(tmp_path, file):
+    rows = [{"SourceFile": file, "Subject": "sea"}, {"SourceFile": "b.jpg", "Subject": "other"}]
+    assert sidecar(tmp_path, "a.json", json.dumps(rows))[1].keywords == {FLAT: ["sea"]}
+    if file != "a.jpg":
+        rows.append({"SourceFile": "a.png", "Subject": "other"})
+        assert sidecar(tmp_path, "a.json", json.dumps(rows), "a.png")[1].keywords == {FLAT: ["other"]}
+
+
+@pytest.mark.parametrize(
+    ("files", "reason"),
+    [
+        (["x/b.jpg"], "is of other files, such as 'x/b.jpg'"),
+        (["x" * 200, "b.jpg"], f"is of other files, such as '{'x' * 100}'"),
+        (["x/a.jpg", "y/a.jpg"], "has 2 rows of this photo"),
+    ],
+)
+def test_json_of_exiftool_on_another_photo_is_refused(tmp_path, files, reason):
+    rows = [{"SourceFile": file, "Subject": "other"} for file in files]
+    with pytest.raises(KeywordError) as caught:
+        sidecar(tmp_path, "a.jpg.json", json.dumps(rows))
+    assert caught.value.reason == reason
+
+
 @pytest.mark.parametrize(
     ("photo", "name"),
     [
@@ -142,12 +166,13 @@ JSON = st.recursive(
 
 
 @given(JSON | st.lists(st.dictionaries(st.sampled_from(NAMES), JSON).map({"SourceFile": "a.jpg"}.__or__), max_size=2))
-def test_no_json_whatever_it_holds_is_more_than_keywords_or_nothing(value):
+def test_no_json_whatever_it_holds_is_more_than_keywords_or_nothing_or_a_reason(value):
     data = json.dumps(value).encode()
     for kind in SIDECARS:
         if kind.suffix == ".json":
-            found = kind.read(data, "a.jpg")
-            assert found is None or all(map(str, found.keywords.values()))
+            with suppress(KeywordError):
+                found = kind.read(data, "a.jpg")
+                assert found is None or all(map(str, found.keywords.values()))
 
 
 @given(st.binary(max_size=40) | st.text(max_size=40).map(str.encode))

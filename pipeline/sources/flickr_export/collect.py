@@ -14,11 +14,18 @@ from pipeline.errors import InputError
 from pipeline.sources.base import Crawled, CrawlTask
 from pipeline.sources.flickr.outcome import NO_OWNER, NO_TAGS, VIDEO
 from pipeline.sources.flickr_export.archive import UnreadableError
+from pipeline.sources.flickr_export.documents import ACCOUNT_NAME
 from pipeline.sources.flickr_export.export import Export, open_export
 from pipeline.sources.photo_files import LARGEST
 
 NO_PICTURE, UNREADABLE = "no picture", "unreadable file"
 """Reasons for which a photo is left out, besides those of `photo.prepare`."""
+MORE_FILES = "put its zip files there, those of descriptions (photo_….json) and those of pictures"
+REMEDIES = {
+    NO_OWNER: f"put {ACCOUNT_NAME} there, the file of the export that names the owner",
+    NO_TAGS: "give photos tags at Flickr, then ask it for another export",
+}
+"""The remedies when no photo can be used, by the most frequent reason; MORE_FILES for every other."""
 
 
 def read_posts(folder: Path, lowercase: bool) -> Crawled:
@@ -68,9 +75,8 @@ def _crawled(export: Export, lowercase: bool, failures: Mapping[str, str]) -> Cr
     types = {**LEFT_OUT_TYPES, DETAIL: pl.String}
     table = pl.DataFrame(left_out, types, orient="row").sort(list(types))
     if not posts:
-        why = ", ".join(f"{reason}: {number:,}" for reason, number in count_reasons(table).items())
-        raise InputError(
-            f"No photo of the export in {export.archive.folder} has tags and a picture ({why or 'it describes none'}): "
-            "put its zip files there, those of descriptions (photo_….json) and those of pictures."
-        )
+        counts = count_reasons(table)
+        why = ", ".join(f"{reason}: {number:,}" for reason, number in counts.items()) or "it describes none"
+        remedy = REMEDIES.get(next(iter(counts), ""), MORE_FILES)
+        raise InputError(f"No photo of the export in {export.archive.folder} can be used ({why}): {remedy}.")
     return Crawled(pl.DataFrame(posts, POST_TYPES | {TIME: pl.Int64}, orient="row").sort(POST), table)

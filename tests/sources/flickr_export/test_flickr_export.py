@@ -182,6 +182,16 @@ def test_without_pictures_there_is_one_sentence(folder):
         collected(folder)
 
 
+def test_without_an_owner_or_tags_the_remedy_is_no_zip_file(folder):
+    (folder / "photo_21.json").write_text(json.dumps(document(21, ["sea"], photopage=None)))
+    (folder / "21_o.jpg").write_bytes(jpeg(21))
+    with pytest.raises(InputError, match=r"\(no owner: 1\): put account_profile.json there"):
+        collected(folder)
+    (folder / "photo_21.json").write_text(json.dumps(document(21, [])))
+    with pytest.raises(InputError, match=r"\(no tags: 1\): give photos tags at Flickr"):
+        collected(folder)
+
+
 def test_a_changed_zip_file_is_packed_anew(folder):
     write_export(folder, {"21": document(21, ["sea"])}, [21])
     collected(folder)

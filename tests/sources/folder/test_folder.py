@@ -318,6 +318,18 @@ def test_readings_that_cannot_be_kept_are_one_sentence(root, monkeypatch):
     assert len(read(root).posts) == 4, "the readings are whole"
 
 
+def test_a_full_disk_is_one_sentence(root, monkeypatch):
+    """Before the first reading is kept, as on a disk of 32 kB."""
+
+    def fails(_path):
+        raise sqlite3.OperationalError("database or disk is full")
+
+    write_photo(root / "a.jpg", {FLAT: ["sea"]})
+    monkeypatch.setattr(readings, "_connect", fails)
+    with pytest.raises(InputError, match=r"cannot be kept in .* \(database or disk is full\): mend that"):
+        read(root)
+
+
 def test_readings_of_other_code_are_deleted(root):
     write_photo(root / "a.jpg", {FLAT: ["sea"]})
     (root.parent / "work").mkdir()
