@@ -5,12 +5,14 @@ import unicodedata
 
 import polars as pl
 
-INVISIBLE = "\x00-\x08\x0e-\x1f\x7f\xad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufe0e\ufe0f\ufeff"
+INVISIBLE = "\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufe0e\ufe0f\ufeff"
 """Characters without a trace: controls, breaks of no width, marks of direction, styles of emoji."""
+ESCAPES = "\x1b\\[[0-?]*[ -/]*[@-~]"
+"""Commands to a terminal, such as those for colours."""
 JOINERS = "\u200c\u200d"
 """Joiners of no width, which belong to a name inside it (Persian, emoji) and not at its ends."""
 
-_UNSEEN = re.compile(f"[{INVISIBLE}\ud800-\udfff]")
+_UNSEEN = re.compile(f"{ESCAPES}|[{INVISIBLE}\ud800-\udfff]")
 
 
 def normalise(text: str) -> str:
@@ -29,7 +31,7 @@ def fold_case(tag: str) -> str:
 
 def normalised(names: pl.Expr) -> pl.Expr:
     """Normalises a column of text like `normalise`."""
-    composed = names.str.replace_all(f"[{INVISIBLE}]", "").str.normalize("NFC")
+    composed = names.str.replace_all(f"{ESCAPES}|[{INVISIBLE}]", "").str.normalize("NFC")
     return composed.str.replace_all(r"\s+", " ").str.strip_chars(f" {JOINERS}")
 
 

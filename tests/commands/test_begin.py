@@ -128,7 +128,8 @@ def test_extractors_of_ones_own_stay(checkout, photos):
 
 
 def test_posts_without_photos_need_no_extractors(checkout, tmp_path):
-    table = tmp_path / "posts.csv"
+    table = tmp_path / "elsewhere/posts.csv"
+    table.parent.mkdir()
     rows = [f"u{number % 4},p{number},{'sea sky' if number % 2 else 'cat dog'}" for number in range(100)]
     table.write_text("\n".join(["user,photo,tags", *rows]))
     run(table)

@@ -46,7 +46,8 @@ def test_a_table_needs_no_edit(checkout, table, whole_folder, capsys):
     begin.main(table.parent if whole_folder else table, Path("params.yaml"))
     printed = capsys.readouterr().out
     assert (
-        f"Meine Fotos.csv: {POSTS} rows, CP1252 (it gives 'Schlagwörter'), columns separated by semicolons." in printed
+        f"Meine Fotos.csv: {POSTS} rows, CP1252 (a guess, which gives 'Schlagwörter': state another encoding if that "
+        "is wrong), columns separated by semicolons." in printed
     )
     assert "'Dünen, Möwe' gives Dünen | Möwe" in printed
     source = load(checkout / "params.yaml").active_source

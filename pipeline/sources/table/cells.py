@@ -144,12 +144,15 @@ def _parquet_cells(path: Path, wanted: Wanted) -> pl.DataFrame:
     names = parquet_columns(path)
     places = find_columns(path, names, wanted)
     table = read_parquet_columns(path, sorted({names[place] for place in places.values()}))
-    columns = [_typed(table[names[place]], key, wanted[key][0], path).alias(key) for key, place in places.items()]
+    columns = [as_text(table[names[place]], key, wanted[key][0], path).alias(key) for key, place in places.items()]
     return pl.DataFrame([pl.Series(LINE, range(1, table.height + 1), pl.Int64), *columns])
 
 
-def _typed(values: pl.Series, key: str, field: str, path: Path) -> pl.Series:
-    """Converts a typed column to text, to lists of text for tags, or leaves dates for times."""
+def as_text(values: pl.Series, key: str, field: str, path: Path) -> pl.Series:
+    """Converts a typed column to text, to lists of text for tags, or leaves dates for times.
+
+    Raises SettingError, with the field that names the column, for values that are no text.
+    """
     kind = values.dtype
     if key == TIME and isinstance(kind, pl.Date | pl.Datetime):
         return values
@@ -157,7 +160,11 @@ def _typed(values: pl.Series, key: str, field: str, path: Path) -> pl.Series:
         lists = values.arr.to_list() if isinstance(kind, pl.Array) else values
         return lists.cast(pl.List(pl.String))
     if not _is_plain(kind):
-        raise SettingError(field, f"is {values.name!r}, whose values in {path} are no text, but {str(kind)[:60]}.")
+        raise SettingError(
+            field,
+            f"is {values.name!r}, whose values in {path} are no text, but {str(kind)[:60]}: save them as text, or name "
+            "another column.",
+        )
     if kind.is_float():
         # Identifiers become decimals where some are missing: 12.0, which is 12.
         whole = values.is_finite() & (values == values.round())

@@ -4,12 +4,20 @@ import io
 from collections.abc import Sequence
 from typing import Annotated
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
 
 from pipeline.config import Config
 
 Text = Annotated[str, StringConstraints(min_length=1)]
-Character = Annotated[str, StringConstraints(pattern=r"^[\x01-\x7f]$")]
+
+
+def _is_character(text: str) -> str:
+    if len(text) != 1 or not "\x01" <= text <= "\x7f":
+        raise ValueError("it must be one character, such as a semicolon or a tab, and no accented letter")
+    return text
+
+
+Character = Annotated[str, AfterValidator(_is_character)]
 
 
 class TableSettings(Config):

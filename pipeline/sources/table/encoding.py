@@ -81,7 +81,7 @@ def _guess(path: Path) -> tuple[str, str]:
     equal = [each for each in matches if (each.chaos, each.coherence) == (best.chaos, best.coherence)]
     usual = any(USUAL in each.could_be_from_charset for each in equal) and _is_prose(sample.decode(USUAL, "replace"))
     encoding = USUAL if usual else best.encoding
-    words = re.findall(r"\w+", sample.decode(encoding, "replace"))
+    words = re.findall(r"[^\s,;|\"]+", sample.decode(encoding, "replace"))
     return encoding, next((word for word in words if not word.isascii()), "")[:60]
 
 
@@ -104,4 +104,6 @@ def bad_byte(path: Path, encoding: str) -> InputError:
             f"{path}, line {len(before)} has a byte that is not {encoding}, in {quoted!r}: mend it, or state another "
             "encoding."
         )
+    except UnicodeError as error:  # A whole that cannot be: UTF-16 without a mark of its order.
+        return InputError(f"{path} is not {encoding} ({error}): state another encoding.")
     return InputError(f"{path} is text in no known encoding: save it as UTF-8.")

@@ -11,7 +11,7 @@ import polars as pl
 from pipeline.data.schema import PHOTO, SPLIT, TAGS, TEST, TIME, TRAIN, USER
 from pipeline.data.walk import is_photo
 from pipeline.errors import InputError, SettingError
-from pipeline.sources.table.cells import find_columns
+from pipeline.sources.table.cells import as_text, find_columns
 from pipeline.sources.table.columns import columns_of
 from pipeline.sources.table.preview import Preview
 from pipeline.sources.table.rows import MISSING
@@ -39,6 +39,8 @@ class Guess:
     """The table."""
     settings: dict[str, Any] = field(default_factory=dict)
     """The columns and the separator, by the names of the settings."""
+    cells: pl.Series = field(default_factory=pl.Series)
+    """The first cells with tags: text, or lists of it."""
     named_user: bool = False
     """True when a column has a usual name of users."""
     sentences: list[str] = field(default_factory=list)
@@ -66,7 +68,11 @@ def guess(preview: Preview, given: Mapping[str, Any], found: Found) -> Guess:
     take(TIME, lambda: _time(left, result.sentences))
     take(SPLIT, lambda: _split(left))
     tags = result.settings[TAGS]
-    cells = preview.sample[tags if isinstance(tags, str) else tags[0]]
+    for role in (PHOTO, USER):
+        if name := result.settings[role]:
+            as_text(preview.sample[name], role, role, preview.path)
+    cells = as_text(preview.sample[tags if isinstance(tags, str) else tags[0]], TAGS, TAGS, preview.path)
+    result.cells = cells
     photos = preview.sample[result.settings[PHOTO]]
     one_tag_rows = photos.n_unique() * 1.5 < photos.count()
     separator = given["separator"] if "separator" in given else recognise_separator(cells, one_tag_rows)
@@ -111,7 +117,7 @@ def _is_text(values: pl.Series) -> bool:
 
 def _photo(preview: Preview, left: Mapping[str, pl.Series], found: Found) -> str:
     """Chooses the column whose values are files, else by name, else by suffixes, else the one without repetitions."""
-    named = [name for name in columns_of(PHOTO, list(left)) if not left[name].dtype.is_nested()]
+    named = columns_of(PHOTO, list(left))
     texts = {name: values.drop_nulls() for name, values in left.items() if _is_text(values)}
     for name in dict.fromkeys([*named, *texts]):
         if name in texts and found(texts[name].unique(maintain_order=True).to_list()) >= FILES:
@@ -156,7 +162,7 @@ def _holds_tags(values: pl.Series) -> bool:
 
 def _user(preview: Preview, left: Mapping[str, pl.Series]) -> str | None:
     """Chooses the column with a usual name, or in a table without a header the one whose values repeat."""
-    named = [name for name in columns_of(USER, list(left)) if not left[name].dtype.is_nested()]
+    named = columns_of(USER, list(left))
     if named:
         return named[0]
     if not preview.settings.get("columns"):

@@ -66,6 +66,7 @@ def leave_out(posts: pl.DataFrame, left_out: pl.DataFrame) -> Crawled:
     """
     usable = posts.filter(pl.col(REASON).is_null()).drop(REASON, DETAIL)
     left_out = pl.concat([left_out, posts.drop_nulls(REASON).select(LEFT_OUT)]).sort(LEFT_OUT)
+    left_out = left_out.with_columns(pl.col(DETAIL).str.replace_all(r"\p{Cc}", "\ufffd"))  # A terminal obeys some.
     if usable.is_empty():
         counts = left_out[REASON].value_counts(name="posts").sort("posts", REASON, descending=[True, False])
         why = ", ".join(f"{reason} ({number:,})" for reason, number in counts.iter_rows())

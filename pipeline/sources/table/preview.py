@@ -61,12 +61,15 @@ def preview(path: Path, given: Mapping[str, Any]) -> Preview | None:
     if form is Form.SPREADSHEET:
         return _with_header(path, read_spreadsheet(path), given, {}, "a spreadsheet")
     encoding, example = (given["encoding"], None) if given.get("encoding") else recognise_encoding(path)
-    reads = encoding.upper() + (f" (it gives {example!r})" if example else "")
+    guessed = f" (a guess, which gives {example!r}: state another encoding if that is wrong)"
+    reads = encoding.upper() + (guessed if example is not None else "")
     if form is Form.JSON_LINES:
         names, rows = read_json_lines(path, encoding)
         return _of_rows(path, names, rows, {"encoding": encoding}, f"JSON lines, {reads}")
     quoted, delimiter = _quoted(path, encoding, given)
     if not delimiter:
+        if next(read_rows(path, Dialect(encoding, ",", quoted)), None) is None:
+            raise InputError(f"There is no row in {path}: put some there.")
         return None
     settings = {"encoding": encoding, "delimiter": delimiter, "quoted": quoted}
     reads += f", columns separated by {IN_WORDS.get(delimiter, repr(delimiter))}"

@@ -5,6 +5,7 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import polars as pl
 from pydantic import ValidationError
 
 from pipeline.data.schema import PHOTO, SPLIT, TAGS, TEST, TIME, TRAIN, USER
@@ -134,7 +135,9 @@ def _check(given: Mapping[str, Any]) -> None:
         name = str(first["loc"][0])
         if name not in TableSettings.model_fields:
             raise SettingError(name, "is no setting of a table.") from None
-        raise SettingError(name, f"is {first['input']!r}: {first['msg'].lower()}.") from None
+        raise SettingError(
+            name, f"is {first['input']!r}: {first['msg'].removeprefix('Value error, ').lower()}."
+        ) from None
 
 
 def _posts(tables: Sequence[Path], given: Mapping[str, Any], photos: Photos) -> tuple[list[Guess], list[InputError]]:
@@ -144,7 +147,8 @@ def _posts(tables: Sequence[Path], given: Mapping[str, Any], photos: Photos) -> 
         try:
             seen = preview(table, given)
             if seen is None:
-                raise SettingError("delimiter", f"must be stated: nothing usual splits the rows of {table}.")
+                state = f"is {given['delimiter']!r}" if given.get("delimiter") else "must be stated"
+                raise SettingError("delimiter", f"{state}: nothing usual splits the rows of {table}.")
             guesses.append(guess(seen, given, lambda names: photos.find(names)[1]))
         except InputError as error:
             errors.append(error)
@@ -186,10 +190,12 @@ def _columns(settings: Mapping[str, Any]) -> str:
 
 def _separator(first: Guess, settings: Mapping[str, Any]) -> str:
     """Says what separates tags, with examples."""
-    column = settings[TAGS] if isinstance(settings[TAGS], str) else settings[TAGS][0]
-    examples = split_sample(first.preview.sample[column], settings["separator"])
+    examples = split_sample(first.cells, settings["separator"])
     if settings["separator"] is None:
-        return "A cell has one tag, or a list of some" + (f": {'; '.join(examples)}." if examples else ".")
+        cells = first.cells.drop_nulls()
+        if examples or cells.dtype == pl.List or cells.is_empty():
+            return f"A cell has a list of tags{': ' if examples else ''}{'; '.join(examples)}."
+        return f"A cell has one tag, such as {quote(cells[0])}: state the separator if that is several."
     separator = IN_WORDS.get(settings["separator"], repr(settings["separator"]))
     return f"Tags are separated by {separator}{': ' if examples else ''}{'; '.join(examples)}."
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from pipeline.data.names import case_folded, normalised
+from pipeline.data.names import case_folded, normalise, normalised
 from pipeline.errors import InputError, SettingError
 from pipeline.sources.table.text import quote
 
@@ -67,9 +67,10 @@ def split_sample(cells: pl.Series, separator: str | None, count: int = 3) -> lis
     shown = []
     for cell in cells.drop_nulls().unique(maintain_order=True):
         tags = cell if isinstance(cell, list | pl.Series) else _parse(cell) or cell.split(separator or "\0")
-        tags = [str(tag).strip() for tag in tags if str(tag).strip()]
+        tags = [tag for tag in (normalise(str(each)) for each in tags if each is not None) if tag]
         if len(tags) > 1 and len(shown) < count:
-            shown.append(f"{quote(str(cell))} gives {' | '.join(tags[:6])}{' | …' if len(tags) > 6 else ''}")
+            written = cell if isinstance(cell, str) else str(list(cell))
+            shown.append(f"{quote(written)} gives {' | '.join(tags[:6])}{' | …' if len(tags) > 6 else ''}")
     return shown
 
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -13,6 +14,8 @@ from pipeline.sources.table.encoding import bad_byte, open_bytes
 
 DELIMITERS = (",", ";", "\t", "|")
 """The usual delimiters."""
+STATED = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
+"""A first line that states the delimiter, as spreadsheet programs write and read it."""
 LONGEST_LINE = 1 << 24
 """Characters of a line, at most."""
 
@@ -70,7 +73,7 @@ def read_rows(path: Path, dialect: Dialect) -> Iterator[Row]:
     start = 1
     try:
         for row in reader:
-            if any(row):
+            if any(row) and not (start == 1 and STATED.fullmatch(dialect.delimiter.join(row))):
                 yield start, row
             start = reader.line_num + 1
     except csv.Error as error:
@@ -106,7 +109,9 @@ def split_rows(path: Path, rows: Iterator[Row], columns: Sequence[str]) -> Itera
 
 
 def recognise_delimiter(path: Path, encoding: str, quoted: bool) -> str:
-    """Recognises the delimiter of a text file: the one that splits its first rows into most values, all alike."""
+    """Recognises the delimiter of a text file: as stated, or splitting its first rows into most values, all alike."""
+    if stated := STATED.fullmatch(next(lines(path, encoding), "")):
+        return stated[1]
 
     def fitness(delimiter: str) -> tuple[int, int]:
         try:

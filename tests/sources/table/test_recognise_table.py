@@ -85,7 +85,9 @@ def test_form_and_encoding_are_found_by_content(tmp_path, file, delimiter, encod
     expect(found, delimiter=delimiter, encoding=encoding, user=None, separator=" ")
     assert posts_of(found)[0] == ("me", "0.jpg", ["bar", "café"])
     assert any("No column names users" in sentence for sentence in found.sentences)
-    assert encoding != "cp1252" or any("(it gives 'café')" in sentence for sentence in found.sentences)
+    assert encoding != "cp1252" or any(
+        "(a guess, which gives 'café': state another" in sentence for sentence in found.sentences
+    )
 
 
 def test_columns_without_a_header_are_found_by_values(tmp_path):
@@ -129,7 +131,15 @@ def test_what_is_stated_is_not_guessed(tmp_path):
         ({"photo": "image"}, "has no such column, but user, photo, tags"),
         ({"photo": None}, "is None: input should be a valid string"),
         ({"separator": 5}, "is 5: input should be"),
-        ({"encoding": "utf-9"}, "no encoding has this name"),
+        ({"encoding": "utf-9"}, "is 'utf-9': no encoding has this name"),
+        ({"encoding": "hex"}, "is 'hex': no encoding has this name"),
+        ({"encoding": "undefined"}, r"posts.csv is not undefined \(.*state another encoding"),
+        ({"encoding": "utf-16"}, r"posts.csv.* state another encoding"),
+        ({"delimiter": "\\t"}, r"is '\\\\t': it must be one character"),
+        ({"delimiter": "\n"}, "nothing usual splits the rows"),
+        ({"separator": [" ", ";"]}, "is .* input should be a valid string"),
+        ({"files": 5}, "is 5: input should be a valid list"),
+        ({"tags": "tag"}, "is 'tag'; .* has no such column"),
         ({"files": ["gone.csv"]}, r"gone.csv does not exist"),
         ({"seperator": ";", "separator": ";"}, "is no setting of a table"),
     ],
@@ -137,7 +147,7 @@ def test_what_is_stated_is_not_guessed(tmp_path):
 def test_what_is_stated_wrongly_is_one_sentence(tmp_path, given, words):
     (tmp_path / "posts.csv").write_text("user,photo,tags\n" + rows(USERS, PHOTOS, TAGS))
     with pytest.raises(InputError, match=words) as caught:
-        recognised(tmp_path, **given)
+        recognised(tmp_path / "posts.csv", **given)
     assert next(iter(given)) in str(caught.value) or "files" in given
 
 
@@ -281,6 +291,50 @@ def test_other_forms_are_recognised(tmp_path):
     assert posts_of(recognised(tmp_path / "posts.jsonl"))[0] == ("ann", "0", ["a b", "c"])
     write_spreadsheet(tmp_path / "posts.xlsx", [["Datei", "Stichworte"], *zip(PHOTOS, TAGS, strict=True)])
     expect(recognised(tmp_path / "posts.xlsx"), photo="Datei", tags="Stichworte", separator=";", user=None)
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [(timedelta(1), "Duration"), (b"sea", "Binary"), ({"a": 1}, "Struct"), ([{"a": 1}], "List.Struct")],
+)
+@pytest.mark.parametrize("role", ["user", "photo", "tags"])
+def test_columns_that_are_no_text_are_refused(tmp_path, role, value, kind):
+    """T5, T9: a traceback before, or shown as if they were tags."""
+    frame = pl.DataFrame({"user": USERS, "photo": PHOTOS, "tags": TAGS} | {role: [value] * 8})
+    frame.write_parquet(tmp_path / "posts.parquet")
+    with pytest.raises(
+        SettingError, match=f"'{role}', whose values .* are no text, but {kind}.*name another"
+    ) as caught:
+        recognised(tmp_path / "posts.parquet")
+    assert caught.value.field == role
+
+
+def test_tags_are_shown_as_they_are_read(tmp_path):
+    """Lists of Parquet are shown as lists; what a terminal obeys is shown nowhere."""
+    frame = pl.DataFrame({"user": USERS, "photo": PHOTOS, "tags": [["sea", "sun"]] * 8})
+    frame.write_parquet(tmp_path / "posts.parquet")
+    assert """A cell has a list of tags: "['sea', 'sun']" gives sea | sun.""" in recognised(tmp_path).sentences
+    (tmp_path / "posts.csv").write_text("user,photo,tags\n" + rows(USERS, PHOTOS, ["sea gr\x1b[31mey"] * 8))
+    found = recognised(tmp_path / "posts.csv")
+    assert r"Tags are separated by a blank: 'sea gr\x1b[31mey' gives sea | grey." in found.sentences
+    (tmp_path / "posts.csv").write_text("user,photo,tags\n" + rows(USERS, PHOTOS, ["sea/sun"] * 8))
+    found = recognised(tmp_path / "posts.csv")
+    assert "A cell has one tag, such as 'sea/sun': state the separator if that is several." in found.sentences
+
+
+@pytest.mark.parametrize("text", ["", "\n\n"])
+def test_an_empty_file_has_no_row(tmp_path, text):
+    (tmp_path / "posts.csv").write_text(text)
+    with pytest.raises(InputError, match="There is no row in"):
+        recognised(tmp_path / "posts.csv")
+
+
+def test_a_first_line_may_state_the_delimiter(tmp_path):
+    """`sep=;`, as spreadsheet programs write it."""
+    (tmp_path / "posts.csv").write_text("sep=|\nuser|photo|tags\n" + rows(USERS, PHOTOS, TAGS, delimiter="|"))
+    found = recognised(tmp_path)
+    expect(found, delimiter="|", separator=";")
+    assert len(posts_of(found)) == 7
 
 
 def test_quotation_marks_that_are_text_are_recognised(tmp_path):

@@ -172,6 +172,14 @@ def test_a_table_without_photos_packs_none(tmp_path):
     assert packed(tmp_path / "out").is_empty()
 
 
+def test_what_a_terminal_obeys_is_in_no_detail(tmp_path):
+    (tmp_path / "photos").mkdir()
+    write_photo(tmp_path / "photos/a.jpg")
+    (tmp_path / "posts.csv").write_text("user,photo,tags\nu,a.jpg,x\nu,b\x1b[31m.jpg,x\n")
+    _, left_out = read_posts(configured(photos="photos"), tmp_path)
+    assert left_out["detail"].to_list() == ["posts.csv:3: photos/b\ufffd[31m.jpg"]
+
+
 def test_no_folder_of_photos_and_no_photo_at_all_are_said(tmp_path):
     (tmp_path / "posts.csv").write_text("user,photo,tags\nu,p,x\n")
     with pytest.raises(InputError, match="is no folder"):
