@@ -20,6 +20,8 @@ class FakeList:
     is_group: bool = False
     code: int | None = None
     """The code with which its photos are refused, such as 5 for a user who was deleted."""
+    odd: Any = None
+    """An answer in place of each of its pages."""
     moods: tuple[str, ...] = ()
     """Moods of the API, one for each page that is asked for."""
 
@@ -48,6 +50,8 @@ def answer(photos: Mapping[int, Any], lists: Mapping[str, FakeList], query: Mapp
     if query["method"] not in PHOTOS:
         kind, name = ("group", "groupname") if known.is_group else ("user", "username")
         return {"stat": "ok", kind: {"id": identity, name: {"_content": known.name}}}
+    if known.odd is not None:
+        return known.odd
     if known.code is not None:
         return {"stat": "fail", "code": known.code, "message": "refused"}
     chosen, each, page = known.photos, int(query["per_page"]), int(query["page"])

@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, Field, SecretStr, ValidationErr
 from pipeline.errors import CredentialError
 from pipeline.sources.flickr.answers import Plain, Text, as_object, as_text
 from pipeline.sources.flickr.host import Answer, Host, Visit, unexpected
-from pipeline.sources.flickr.outcome import NOT_FOUND, PRIVATE, Failure, Oddity, Refusal
+from pipeline.sources.flickr.outcome import NOT_FOUND, PRIVATE, Failure, Oddity, Refusal, Unusable
 
 T = TypeVar("T")
 
@@ -72,16 +72,16 @@ class PhotoInfo(BaseModel):
 
     @classmethod
     def from_answer(cls, answer: Mapping[str, Any], asked: str) -> Self:
-        """Reads an answer about the photo asked for, whatever JSON it holds. Raises Oddity when it is unusable.
+        """Reads an answer about the photo asked for, whatever JSON it holds. Raises Unusable when it is none.
 
         A malformed tag does not cost the photo its other tags.
         """
         try:
             photo = _InfoAnswer.model_validate(answer).photo
             if photo.id != asked:
-                raise Oddity("answer for another photo")
+                raise Unusable("answer for another photo")
             if not photo.owner.nsid:
-                raise Oddity("answer without an owner")
+                raise Unusable("answer without an owner")
             posted = photo.dates.posted
             return cls(
                 owner=photo.owner.nsid,
@@ -95,7 +95,7 @@ class PhotoInfo(BaseModel):
                 posted=int(posted) if posted.isascii() and posted.isdigit() and len(posted) < 12 else None,
             )
         except ValidationError:
-            raise Oddity("unusable answer") from None
+            raise Unusable("unusable answer") from None
 
 
 class FlickrApi:
@@ -126,7 +126,7 @@ class FlickrApi:
         visit: Visit,
         final: Mapping[str, str],
     ) -> T:
-        """Calls a method of the API, and returns the result of `read`, which raises Oddity for an unusable answer.
+        """Calls a method of the API, and returns the result of `read`, which raises Unusable for an unusable answer.
 
         final: the codes of the method that no later call changes, with the status that each stands for. Raises Failure
         for those, Refusal for no usable answer (see `Host.get`), CredentialError for a key that Flickr does not know.
@@ -151,11 +151,13 @@ def _parse(answer: Answer, final: Mapping[str, str]) -> dict[str, Any]:
         case {"stat": "fail", "code": given}:
             code = as_text(given)
         case _:
-            raise Oddity("unusable answer")
+            raise Unusable("no answer of the API")
     if code == INVALID_KEY:
         raise CredentialError(f"Flickr does not know the API key in use; it gives others at {KEYS_PAGE}.", KEY_VARIABLE)
     if code in final:
         raise Failure(final[code], f"Flickr's code {code}")
     if code in PASSING:
         raise Refusal(f"Flickr's code {code}, {PASSING[code]}")
-    raise Oddity(f"Flickr's code {code}" if 0 < len(code) < 6 else "unusable answer")
+    if not 0 < len(code) < 6:
+        raise Unusable("failure without a code")
+    raise Oddity(f"Flickr's code {code}")

@@ -155,7 +155,7 @@ class Host:
         self._in_a_row += 1
         if not self.has_answered and self._in_a_row >= min(FIRST_REFUSALS, self._manners.refusals):
             raise Stopped(
-                f"{self.name} has not answered once (last: {refusal.reason}): check the network and the address "
+                f"{self.name} has given no usable answer (last: {refusal.reason}): check the network and the address "
                 f"{self.url}, then run again."
             )
         if self._in_a_row >= self._manners.refusals:

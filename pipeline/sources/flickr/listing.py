@@ -3,15 +3,15 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ValidationError
+from pydantic import BaseModel, ValidationError
 
-from pipeline.sources.flickr.answers import Number, Object, Text, Words, as_list, as_object, milliseconds
+from pipeline.sources.flickr.answers import Number, Object, Text, Words, as_object, milliseconds
 from pipeline.sources.flickr.api import FlickrApi
 from pipeline.sources.flickr.host import Visit
 from pipeline.sources.flickr.names import is_machine_tag
-from pipeline.sources.flickr.outcome import NO_GROUP, NO_USER, PRIVATE_GROUP, USER_DELETED, Failure, Oddity
+from pipeline.sources.flickr.outcome import NO_GROUP, NO_USER, PRIVATE_GROUP, USER_DELETED, Failure, Unusable
 
 Kind = Literal["people", "groups"]
 """The kinds of lists, as addresses of Flickr's pages have them: photos of a user, or in a group's pool."""
@@ -133,7 +133,7 @@ class Page(BaseModel):
     photos: list[ListedPhoto]
     """Its photos, in Flickr's order."""
     unusable: int
-    """Photos that lack an id or an owner."""
+    """Photos that lack an owner, or an id of their own."""
     pages: int
     """The pages of the list, counted like the one that was asked for."""
     total: int
@@ -157,7 +157,7 @@ class _Photo(BaseModel):
 
 
 class _Photos(BaseModel):
-    photo: Annotated[list[Object], BeforeValidator(as_list)]
+    photo: list[Object]
     pages: Number = None
     total: Number = None
 
@@ -216,12 +216,12 @@ def next_cursor(kind: Kind, cursor: Cursor, page: Page) -> Cursor | None:
     if kind == "groups" and cursor.total is not None and page.total < cursor.total and cursor.page > 1:
         moved = -(-(cursor.total - page.total) // PER_PAGE)
         return Cursor(page=max(1, cursor.page - moved), total=page.total)
-    if cursor.page >= min(page.pages, LAST_PAGE) or not page.photos:
+    if cursor.page >= min(page.pages, LAST_PAGE) or not (page.photos or page.unusable):
         return None
     if kind == "groups":
         return Cursor(page=cursor.page + 1, total=page.total if cursor.total is None else min(cursor.total, page.total))
     dates = [photo.uploaded for photo in page.photos]
-    is_sorted = None not in dates and dates == sorted(dates, reverse=True)
+    is_sorted = bool(dates) and None not in dates and dates == sorted(dates, reverse=True)
     if is_sorted and (cursor.until is None or dates[-1] < cursor.until):
         return Cursor(until=dates[-1])
     return Cursor(page=cursor.page + 1, until=cursor.until)
@@ -233,7 +233,7 @@ async def _look_up(api: FlickrApi, kind: Kind, method: str, arguments: Mapping[s
     def read(answer: dict[str, Any]) -> str:
         identity = as_object(answer.get(methods.named)).get("id")
         if not isinstance(identity, str) or not NSID.fullmatch(identity):
-            raise Oddity("answer without an id")
+            raise Unusable("answer without an id")
         return identity
 
     return await api.call(method, arguments, read, visit, {"1": methods.missing})
@@ -243,11 +243,11 @@ def _read_page(answer: Mapping[str, Any], cursor: Cursor) -> Page:
     try:
         given = _Listed.model_validate(answer).photos
     except ValidationError:
-        raise Oddity("unusable answer") from None
+        raise Unusable("answer without a list of photos") from None
     if given.pages is None or given.total is None:
-        raise Oddity("answer without the number of pages")
+        raise Unusable("answer without the number of pages")
     read = [ListedPhoto.from_answer(photo) for photo in given.photo]
-    photos = [photo for photo in read if photo is not None]
+    photos = list({photo.photo: photo for photo in read if photo is not None}.values())
     if cursor.until is not None and any((photo.uploaded or 0) > cursor.until for photo in photos):
-        raise Oddity("newer photos than were asked for")
+        raise Unusable("newer photos than were asked for")
     return Page(photos=photos, unusable=len(read) - len(photos), pages=given.pages, total=given.total)

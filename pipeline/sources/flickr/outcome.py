@@ -9,6 +9,7 @@ NOT_FOUND = "not found"
 PRIVATE = "private"
 UNAVAILABLE = "unavailable picture"
 HTTP_ERROR = "http error"
+UNUSABLE = "unusable answer"
 REFUSED_ADDRESS = "refused address"
 TOO_LARGE = "too large"
 NOT_AN_IMAGE = "not an image"
@@ -34,6 +35,7 @@ FINAL_FAILURES = (
     PRIVATE,
     UNAVAILABLE,
     HTTP_ERROR,
+    UNUSABLE,
     REFUSED_ADDRESS,
     TOO_LARGE,
     NOT_AN_IMAGE,
@@ -68,6 +70,13 @@ class Refusal(Exception):
 
 class Oddity(Refusal):
     """An answer that no photo's own state need explain: not worth asking for again at once, but perhaps later."""
+
+
+class Unusable(Oddity):
+    """An answer in the form of the API, or nearly so, that holds nothing usable: the host is at work."""
+
+    def __init__(self, reason: str):
+        super().__init__(reason, UNUSABLE)
 
 
 class LongPause(Oddity):

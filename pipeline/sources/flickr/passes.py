@@ -18,6 +18,7 @@ from pipeline.sources.flickr.outcome import (
     Refusal,
     Stopped,
     Unreachable,
+    Unusable,
 )
 from pipeline.sources.flickr.statuses import Statuses
 
@@ -48,7 +49,7 @@ class Passes(ABC):
     async def run(self) -> None:
         """Visits the items that wait, then those that were put off.
 
-        Raises Stopped when a host must be left alone, or when items remain for which no host answered.
+        Raises Stopped when a host must be left alone, or when items remain for which no host gave a usable answer.
         """
         waiting, tally = self.statuses.waiting(), _Tally.of(self.statuses.summary())
         with meter(self.title, tally.done + tally.pending, self.unit, tally.done) as progress:
@@ -63,8 +64,8 @@ class Passes(ABC):
                 if not waiting:
                     return
         raise Stopped(
-            f"{len(waiting):,} {self.unit} are pending, because no host answered while they were asked for: check the "
-            "network, then run again; all that was done is kept."
+            f"{len(waiting):,} {self.unit} are pending, because no host gave a usable answer: check the network, "
+            "then run again; all that was done is kept."
         )
 
     async def _visit_all(self, waiting: dict[str, str], last: bool, settled: Callable[[str], None]) -> None:
@@ -105,23 +106,25 @@ class Passes(ABC):
 
         An item that was never put off before is evidence against a host that had answered until then. For any other
         item the question is open, and the host is asked for one that it gave before. If it answers, the item is to
-        blame: in the last pass its failure becomes final, and nothing is counted against the host.
+        blame: in the last pass its failure becomes final, and nothing is counted against the host. Where it gave none
+        before, an unusable answer becomes final as well: the host is not down.
         """
         is_evidence = before == PENDING and visit.host.has_answered and not last
-        item_is_to_blame = not is_evidence and await self._answers(visit.host)
+        answers = False if is_evidence else await self._answers(visit.host)
+        item_is_to_blame = isinstance(refusal, Unusable) if answers is None else answers
         final = item_is_to_blame and last and not isinstance(refusal, Unreachable)
         status = refusal.status if final else PENDING_RETRY
         # Before the refusal is counted: that may end the run, and the next one should ask for other items first.
         self.statuses.record(item, status, visit.requests, refusal.reason)
-        if not item_is_to_blame:
+        if not answers:
             visit.host.refused(refusal)
         return status
 
-    async def _answers(self, host: Host) -> bool:
-        """Checks that a host still answers, by an item that it gave before; false while there is none."""
+    async def _answers(self, host: Host) -> bool | None:
+        """Checks that a host still answers, by an item that it gave before; None while there is none."""
         visit = Visit()
         try:
-            return await self.ask_for_witness(host, visit)
+            return await self.ask_for_witness(host, visit) or None
         except Refusal:
             return False
         except Failure:  # An answer as well: the item has since gone. But a refused address is never asked for.

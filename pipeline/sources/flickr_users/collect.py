@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 from pydantic import SecretStr
 
+from pipeline.data.left_out import count_reasons
 from pipeline.data.schema import DETAIL, LEFT_OUT_TYPES, PHOTO, REASON, TAGS, TIME, USER
 from pipeline.data.shards import pack
 from pipeline.errors import CredentialError, InputError, SettingError
@@ -15,7 +16,7 @@ from pipeline.sources.flickr.api import KEY_VARIABLE, KEYS_PAGE
 from pipeline.sources.flickr.client import connect
 from pipeline.sources.flickr.crawl import Crawl
 from pipeline.sources.flickr.journal import STATUS, Journal, journal_path
-from pipeline.sources.flickr.outcome import NO_TAGS, OK, OTHER_LICENCE, VIDEO
+from pipeline.sources.flickr.outcome import NO_TAGS, OK, OTHER_LICENCE, UNUSABLE, VIDEO
 from pipeline.sources.flickr_users.config import FlickrUsersConfig
 from pipeline.sources.flickr_users.lists import LISTED, ListCrawl, Lists, list_id
 from pipeline.sources.flickr_users.names_file import read_names
@@ -35,8 +36,8 @@ FIELDS = {
     MEDIA: pl.String,
 }
 """The fields of ListedPhoto, as columns."""
-NO_PHOTOS, UNUSABLE = "no public photos", "unusable answer"
-"""Reasons for which a list, or some of its photos, are left out."""
+NO_PHOTOS = "no public photos"
+"""The reason for which a list without photos is left out."""
 
 
 def collect(config: FlickrUsersConfig, task: CrawlTask, key: SecretStr | None, pictures: bool = True) -> Crawled:
@@ -143,7 +144,8 @@ def _crawled(photos: pl.DataFrame, rows: pl.DataFrame, outcomes: pl.DataFrame) -
     absent = photos.filter(pl.col(STATUS) != OK).select(USER, PHOTO, pl.col(STATUS).alias(REASON), why)
     left_out = pl.concat([absent, outcomes]).sort(USER, PHOTO, REASON, DETAIL)
     if posts.is_empty():
-        counts = left_out[REASON].value_counts(name="number").sort("number", REASON, descending=[True, False])
-        why = ", ".join(f"{reason}: {number:,}" for reason, number in counts.iter_rows())
-        raise InputError(f"No listed photo has tags and a picture ({why}).")
+        counts = count_reasons(left_out)
+        why = ", ".join(f"{reason}: {number:,}" for reason, number in counts.items())
+        example = left_out.filter(pl.col(REASON) == next(iter(counts)))[DETAIL][0]
+        raise InputError(f"No listed photo has tags and a picture ({why}; for example {example}).")
     return Crawled(posts, left_out)

@@ -22,7 +22,7 @@ CREATE TABLE IF NOT EXISTS list (
     found TEXT,                          -- the id of the user or group, once Flickr gave it
     cursor TEXT,                         -- the place of the next page (Cursor as JSON), null before the first
     whole INTEGER NOT NULL DEFAULT 0,    -- 1 once there is no next page
-    unusable INTEGER NOT NULL DEFAULT 0  -- photos of its pages that lack an id or an owner
+    unusable INTEGER NOT NULL DEFAULT 0  -- photos of its pages that lack an owner, or an id of their own
 );
 CREATE TABLE IF NOT EXISTS entry (
     list TEXT NOT NULL,

@@ -47,14 +47,14 @@ def check(row, status, requests):
         (("fail 999", "…"), "http error", 2),
         (("403", "…"), "http error", 2),
         (("301", "…"), "http error", 2),
-        (("traversal", "…"), "http error", 2),
-        (("another", "…"), "http error", 2),
-        (("ownerless", "…"), "http error", 2),
-        (("array", "…"), "http error", 2),
+        (("traversal", "…"), "unusable answer", 2),
+        (("another", "…"), "unusable answer", 2),
+        (("ownerless", "…"), "unusable answer", 2),
+        (("array", "…"), "unusable answer", 2),
         (("redirect loopback", "…"), "http error", 2),
         (("hostile",), "ok", 2),
         (("infinite",), "ok", 2),
-        (("fail " + "9" * 4000, "…"), "http error", 2),
+        (("fail " + "9" * 4000, "…"), "unusable answer", 2),
         (("429 Fri, 31 Dec 99999999999999999 23:59:59 GMT",), "ok", 3),
     ],
 )
@@ -254,7 +254,7 @@ def test_an_invalid_key_stops_at_once(tmp_path):
 def test_no_network_stops_the_crawl_soon_and_nothing_becomes_final(tmp_path):
     with serving({photo: FakePhoto() for photo in range(1, 50)}) as fake:
         pass
-    with pytest.raises(Stopped, match="has not answered once"):
+    with pytest.raises(Stopped, match="has given no usable answer"):
         crawl(tmp_path / "j.sqlite", fake)
     with Journal.read(tmp_path / "j.sqlite") as journal:
         assert set(journal.summary()) <= {"pending", "pending retry"}
@@ -319,7 +319,8 @@ def test_the_key_is_in_no_log_journal_or_error(tmp_path, caplog):
     photos |= {photo - 1: FakePhoto() for photo in photos} | {100: FakePhoto()}
     with caplog.at_level(logging.DEBUG), serving(photos) as fake:
         rows = crawl(tmp_path / "j.sqlite", fake, timeout=0.5, in_flight=1)
-        assert [rows[2 * number]["status"] for number in range(1, len(moods) + 1)] == ["http error"] * len(moods)
+        expected = ["unusable answer" if mood == "array" else "http error" for mood in moods]
+        assert [rows[2 * number]["status"] for number in range(1, len(moods) + 1)] == expected
         fake.photos[100].api = ("fail 100", "…")
         with Journal.open(tmp_path / "j.sqlite") as journal:
             journal.connection.execute("UPDATE photo SET status = 'pending', info = NULL WHERE id = 100")

@@ -16,7 +16,7 @@ from pipeline.errors import CredentialError, InputError
 from pipeline.sources.flickr import host, pictures
 from pipeline.sources.flickr.api import FlickrApi, PhotoInfo
 from pipeline.sources.flickr.host import Host, Manners, Visit, session
-from pipeline.sources.flickr.outcome import TOO_LARGE, Failure, Oddity, Refusal
+from pipeline.sources.flickr.outcome import TOO_LARGE, Failure, Oddity, Refusal, Unusable
 from tests.support.fake_flickr import KEY, FakePhoto, info_answer
 from tests.support.hostile import JSON, Answering, places, replaced
 from tests.support.serving import serving
@@ -139,8 +139,8 @@ def test_what_is_no_tag_at_all_costs_the_photo_no_other(odd):
 
 def test_a_long_code_is_not_repeated():
     error = outcome({"stat": "fail", "code": 10**4000})
-    assert isinstance(error, Oddity)
-    assert str(error) == "unusable answer"
+    assert isinstance(error, Unusable)
+    assert str(error) == "failure without a code"
 
 
 @settings(max_examples=200, deadline=None, derandomize=True)

@@ -146,7 +146,7 @@ def test_without_a_key_nothing_is_asked_and_a_key_is_in_no_file(tmp_path, fake, 
 
 
 def test_without_a_usable_photo_the_reasons_say_why(tmp_path, fake):
-    with pytest.raises(InputError, match=r"No listed photo .* \(user not found: 2\)"):
+    with pytest.raises(InputError, match=r"\(user not found: 2; for example 6@N00: Flickr's code 2\)"):
         crawl_users(tmp_path, fake, ["nobody", "6@N00"])
 
 

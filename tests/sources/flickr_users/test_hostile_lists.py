@@ -2,21 +2,24 @@
 
 import asyncio
 import json
+import re
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from pipeline.errors import InputError
+from pipeline.sources.flickr import listing
 from pipeline.sources.flickr.api import FlickrApi
 from pipeline.sources.flickr.host import Visit
 from pipeline.sources.flickr.listing import Cursor, Page, find, list_page, next_cursor
 from pipeline.sources.flickr.names import is_name
-from pipeline.sources.flickr.outcome import Failure, Refusal
+from pipeline.sources.flickr.outcome import Failure, Refusal, Stopped
 from pipeline.sources.flickr_users.collect import FIELDS
 from tests.support import fake_lists
-from tests.support.fake_flickr import KEY
-from tests.support.flickr_users import streams
+from tests.support.fake_flickr import KEY, serving
+from tests.support.flickr_users import crawl_users, streams
 from tests.support.hostile import JSON, Answering, places, replaced
 
 PHOTOS, LISTS = streams(3)
@@ -86,9 +89,63 @@ def test_any_json_in_the_place_of_any_value_of_an_id_is_an_outcome(kind, name, p
         ("people", 105, "http error"),
         ("groups", 1, "group not found"),
         ("groups", 2, "private group"),
-        ("groups", 10**4000, "http error"),
+        ("groups", 10**4000, "unusable answer"),
     ],
 )
 def test_each_method_has_its_own_final_codes(kind, code, status):
     error = outcome(list_page, {"stat": "fail", "code": code, "message": KEY}, kind, "1@N00", Cursor(), Visit())
-    assert (error.status, isinstance(error, Failure)) == (status, status != "http error")
+    assert (error.status, isinstance(error, Failure)) == (status, status not in ("http error", "unusable answer"))
+
+
+@pytest.mark.parametrize(
+    ("odd", "reason"),
+    [
+        ([1], "no answer of the API"),
+        ({"stat": "ok"}, "answer without a list of photos"),
+        ({"stat": "ok", "photos": {"photo": "x", "pages": 1, "total": 1}}, "answer without a list of photos"),
+        ({"stat": "ok", "photos": {"photo": [], "pages": 1, "total": "1e9"}}, "answer without the number of pages"),
+    ],
+)
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_user_whose_answers_are_never_usable_ends_with_a_sentence_on_the_answer(tmp_path, odd, reason, alone):
+    photos, lists = streams(2, 1)
+    lists["1@N00"].odd = odd
+    with serving(photos, lists) as fake:
+        if alone:
+            expected = f"(unusable answer: 1; for example 1@N00: {reason})"
+            with pytest.raises(InputError, match=re.escape(expected)):
+                crawl_users(tmp_path, fake, ["1@N00"], pictures=False, backoff=0.0001)
+        else:
+            crawled = crawl_users(tmp_path, fake, ["1@N00", "2@N00"], pictures=False, backoff=0.0001)
+            assert crawled.posts["photo"].to_list() == ["3"]
+            assert crawled.left_out.select("user", "reason", "detail").rows() == [
+                ("1@N00", "unusable answer", f"1@N00: {reason}")
+            ]
+        lists["1@N00"].odd = None
+        again = crawl_users(tmp_path, fake, ["1@N00"], pictures=False, retry=["unusable answer"])
+        assert again.posts["photo"].to_list() == ["1", "2"]
+
+
+def test_an_api_that_answers_nothing_usable_to_many_is_to_blame_itself(tmp_path):
+    photos, lists = streams(*[1] * 6)
+    for known in lists.values():
+        known.odd = {}
+    with (
+        serving(photos, lists) as fake,
+        pytest.raises(Stopped, match=r"no usable answer \(last: no answer of the API\)"),
+    ):
+        crawl_users(tmp_path, fake, list(lists), pictures=False, backoff=0.0001)
+
+
+def test_every_photo_of_a_list_is_a_post_or_counted_as_unusable(tmp_path, monkeypatch):
+    """An id that two photos share, and a page without a single usable photo, which is not the last."""
+    monkeypatch.setattr(listing, "PER_PAGE", 4)
+    photos, lists = streams(14)
+    photos[13].listed = {"id": "12"}
+    for photo in range(4, 11):
+        photos[photo].listed = {"owner": ""}
+    with serving(photos, lists) as fake:
+        crawled = crawl_users(tmp_path, fake, ["1@N00"], pictures=False)
+    assert crawled.posts["photo"].to_list() == ["1", "11", "12", "14", "2", "3"]
+    (row,) = crawled.left_out.select("user", "reason", "detail").rows()
+    assert row == ("1@N00", "unusable answer", "1@N00: 8 photos")
