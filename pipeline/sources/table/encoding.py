@@ -2,6 +2,7 @@
 
 import codecs
 import gzip
+import io
 import re
 import zlib
 from collections.abc import Iterator
@@ -26,6 +27,33 @@ OTHERS = ("cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp932", "
 """Encodings that are considered, apart from the usual one."""
 BLOCK = 1 << 20
 """Bytes that are read at once."""
+PLENTY, RATIO = 1 << 26, 100
+"""Bytes that any file may hold, and the times that a larger one may be larger than it is compressed."""
+
+
+class Decompressed(io.RawIOBase):
+    """The bytes of a file of gzip. Raises InputError where they are far more than text is."""
+
+    def __init__(self, path: Path, file: BinaryIO):
+        self.path, self.archive, self.count = path, gzip.GzipFile(fileobj=file), 0
+        self.most = max(PLENTY, RATIO * path.stat().st_size)
+
+    def readable(self) -> bool:
+        """Returns True."""
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Reads some bytes into a buffer; returns their number."""
+        count = self.archive.readinto(buffer)
+        self.count += count
+        if self.count > self.most:
+            raise too_large(self.path)
+        return count
+
+
+def too_large(path: Path) -> InputError:
+    """Returns the error for a file that holds far more than a table of its size does."""
+    return InputError(f"{path} is compressed to less than 1/{RATIO} of its size, as no table is: check what it holds.")
 
 
 @contextmanager
@@ -35,7 +63,7 @@ def open_bytes(path: Path) -> Iterator[BinaryIO]:
         compressed = file.read(len(GZIP)) == GZIP
         file.seek(0)
         try:
-            yield gzip.GzipFile(fileobj=file) if compressed else file
+            yield io.BufferedReader(Decompressed(path, file), BLOCK) if compressed else file
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise InputError(f"{path} is compressed, and broken ({error}): get it once more.") from None
 

@@ -1,14 +1,19 @@
 """The forms of tables, told apart by content rather than by suffix, each as rows or as typed columns."""
 
+import re
+import zipfile
+import zlib
 from collections.abc import Iterator
 from enum import StrEnum
+from functools import reduce
 from itertools import islice
 from pathlib import Path
+from typing import IO
 
 import polars as pl
 
 from pipeline.errors import InputError, one_line
-from pipeline.sources.table.encoding import open_bytes
+from pipeline.sources.table.encoding import BLOCK, PLENTY, RATIO, open_bytes, too_large
 from pipeline.sources.table.text import Row, read_objects
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl", ".parquet", ".xlsx")
@@ -27,6 +32,10 @@ class Form(StrEnum):
 
 BEGINNINGS = ((b"PAR1", Form.PARQUET), (b"PK\x03\x04", Form.SPREADSHEET), (b"\xd0\xcf\x11\xe0", Form.SPREADSHEET))
 """First bytes of files by their form."""
+CELL = re.compile(rb"""<(?:\w+:)?(?:c|row)\s[^<>]*?\br=["']([A-Z]{0,3})(\d{1,9})["']""")
+"""A cell or row of an XLSX file, with its column and its number."""
+MANY_CELLS, SPARSE = 2_000_000, 20
+"""Cells that any sheet may span, and the times that a larger one may span those that it has."""
 NAMED = 1000
 """Objects of a file of JSON lines whose keys are its columns."""
 
@@ -56,6 +65,7 @@ def read_spreadsheet(path: Path) -> Iterator[Row]:
     """Yields the rows of a spreadsheet's first sheet that has any, as text, with their numbers in the sheet."""
     import fastexcel
 
+    _check_extent(path)
     try:
         book = fastexcel.read_excel(path)
         for number, _ in enumerate(book.sheet_names):
@@ -67,6 +77,41 @@ def read_spreadsheet(path: Path) -> Iterator[Row]:
                 return
     except (fastexcel.FastExcelError, pl.exceptions.PolarsError) as error:
         raise unreadable(path, error) from None
+
+
+def _check_extent(path: Path) -> None:
+    """Raises InputError for an XLSX file whose cells would take far more memory than it has cells.
+
+    A sheet is read as a whole, from its first cell to its last.
+    """
+    if not zipfile.is_zipfile(path):
+        return
+    try:
+        with zipfile.ZipFile(path) as book:
+            for part in book.infolist():
+                if part.file_size > max(PLENTY, RATIO * part.compress_size):
+                    raise too_large(path)
+                if part.filename.startswith("xl/worksheets/"):
+                    with book.open(part) as sheet:
+                        _check_sheet(path, sheet)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise unreadable(path, error) from None
+
+
+def _check_sheet(path: Path, sheet: IO[bytes]) -> None:
+    cells, last_row, last_column, rest = 0, 0, 0, b""
+    while block := sheet.read(BLOCK):
+        block = rest + block
+        for column, row in CELL.findall(block):
+            cells += 1
+            last_row = max(last_row, int(row))
+            last_column = max(last_column, reduce(lambda number, letter: number * 26 + letter - 64, column, 0))
+        rest = block[block.rfind(b"<") :][:BLOCK]
+    if last_row * last_column > max(MANY_CELLS, SPARSE * cells):
+        raise InputError(
+            f"{path} has a cell in row {last_row:,} or column {last_column:,}, far from the others: delete it, or save "
+            "the table as CSV in UTF-8."
+        )
 
 
 def read_json_lines(path: Path, encoding: str) -> tuple[list[str], Iterator[Row]]:

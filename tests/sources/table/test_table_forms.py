@@ -1,11 +1,13 @@
 """Tables that are no text: spreadsheets, Parquet, JSON lines; told apart by content."""
 
 import json
+import zipfile
 
 import polars as pl
 import pytest
 
 from pipeline.errors import InputError, SettingError
+from pipeline.sources.table import forms
 from tests.support.tables import configured, read, read_posts, tags_of, write_spreadsheet
 
 HEADER = ["user", "photo", "tags"]
@@ -27,6 +29,25 @@ def test_a_renamed_spreadsheet_is_one(tmp_path):
     """T1: XLSX renamed."""
     write_spreadsheet(tmp_path / "posts.csv", [HEADER, ["u", "p", "sea"]])
     assert len(read_posts(configured(), tmp_path)[0]) == 1
+
+
+@pytest.mark.parametrize("place", ["XFD1048576", "Z1048576"])
+def test_a_cell_far_from_the_others_is_found(tmp_path, place):
+    """A sheet is read up to its last cell: memory ran out for a file of a few kB."""
+    stray = f'sea</t></is></c></row><row r="1048576"><c r="{place}" t="inlineStr"><is><t>x'
+    write_spreadsheet(tmp_path / "posts.csv", [HEADER, ["u", "p", stray]])
+    with pytest.raises(InputError, match=r"posts.csv has a cell in row 1,048,576 .* far from the others: delete it"):
+        read_posts(configured(), tmp_path)
+
+
+def test_a_spreadsheet_that_holds_far_more_than_its_size_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(forms, "PLENTY", 100_000)
+    write_spreadsheet(tmp_path / "plain.xlsx", [HEADER, ["u", "p", "sea" * 100_000]])
+    with zipfile.ZipFile(tmp_path / "plain.xlsx") as plain, zipfile.ZipFile(tmp_path / "posts.csv", "w") as small:
+        for name in plain.namelist():
+            small.writestr(name, plain.read(name), zipfile.ZIP_DEFLATED)
+    with pytest.raises(InputError, match=r"posts.csv is compressed to less than 1/100 of its size"):
+        read_posts(configured(), tmp_path)
 
 
 @pytest.mark.parametrize("start", [b"PK\x03\x04", b"PAR1", b"\xd0\xcf\x11\xe0"])

@@ -5,6 +5,7 @@ import gzip
 import pytest
 
 from pipeline.errors import InputError, SettingError
+from pipeline.sources.table import encoding, text
 from tests.support.tables import read, tags_of
 
 POSTS = "user,photo,tags\nu,p,café\n"
@@ -79,6 +80,20 @@ def test_the_suffix_says_nothing(tmp_path, file):
 def test_a_broken_archive_is_one_sentence(tmp_path):
     with pytest.raises(InputError, match="compressed, and broken"):
         read(tmp_path, gzip.compress(POSTS.encode() * 1000)[:-20])
+
+
+@pytest.mark.parametrize("blank", [b" ", b"\n"])
+def test_an_archive_that_holds_far_more_than_its_size_is_refused(tmp_path, monkeypatch, blank):
+    monkeypatch.setattr(encoding, "PLENTY", 100_000)
+    with pytest.raises(InputError, match=r"posts.csv is compressed to less than 1/100 of its size"):
+        read(tmp_path, gzip.compress(POSTS.encode() + blank * 200_000))
+
+
+def test_a_line_without_end_is_found(tmp_path, monkeypatch):
+    """Blanks count for no value, and so for no limit of one."""
+    monkeypatch.setattr(text, "LONGEST_LINE", 1000)
+    with pytest.raises(InputError, match=r"posts.csv, line 2 has more than 1,000 characters"):
+        read(tmp_path, f"user,photo,tags\nu,p,{' ' * 2000}sea\n")
 
 
 def test_names_of_columns_meet_regardless_of_case_where_one_fits(tmp_path):
