@@ -21,7 +21,7 @@ LONGEST = 100
 TOLERATED = 0.01
 """The share of rows with doubtful tags up to which these rows alone are left out."""
 
-LIST_MARKS = r"""^(["{]|\[["'])|["']\]$|[^\W\d]"$"""
+LIST_MARKS = r"""^(["{]|\[["'])|["']\]$|^[^"]*[^\W\d]"$"""
 """Marks of lists and quotations at the ends of a tag, where they were not understood as such; not 7"."""
 OBJECT = r"""^(\{|\[['"\d\[{])"""
 """The beginning of an object or list within a list."""
