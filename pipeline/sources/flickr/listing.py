@@ -26,6 +26,8 @@ PHOTO_ID = re.compile(r"[1-9][0-9]{0,17}")
 
 PER_PAGE = 500
 """Photos in a page: the most that Flickr gives."""
+LATEST = 2**33
+"""The time (s since 1970) before which all uploads lie: the year 2242."""
 LAST_PAGE = 20_000
 """The last page that is asked for: ten million photos."""
 EXTRAS = "tags,machine_tags,owner_name,date_taken,date_upload,url_m,license,media"
@@ -85,7 +87,7 @@ class ListedPhoto(BaseModel):
     taken: int | None
     """The time when it was taken (ms since 1970), None where Flickr does not know it."""
     uploaded: int | None
-    """The time of its upload (s since 1970)."""
+    """The time of its upload (s since 1970), None where that is no possible one."""
     address: str
     """The URL of its picture, whose longer side is 500 pixels; empty where there is none."""
     licence: int | None
@@ -109,7 +111,7 @@ class ListedPhoto(BaseModel):
             name=given.ownername,
             words=[word for word in given.tags if word not in machines and not is_machine_tag(word)],
             taken=None if given.datetakenunknown == "1" else milliseconds(given.datetaken),
-            uploaded=given.dateupload,
+            uploaded=given.dateupload if given.dateupload is not None and given.dateupload < LATEST else None,
             address=address,
             licence=given.license,
             media=given.media,

@@ -20,8 +20,8 @@ SAMPLE = 300
 """Photos that are looked into, at most."""
 MOST = 0.9
 """The share of photos that must name an artist for artists to be the users."""
-LIST = 3
-"""Commas or semicolons in a keyword that looks like a list."""
+LOOKS = {"lists": ("[,;]", 3), "sentences": (r"\w\s+(?=\w)", 7)}
+"""Looks of keywords that may be no tags: a pattern, and its occurrences in them, at least."""
 SHOWN = 4
 """Names in a sentence, at most."""
 
@@ -61,10 +61,10 @@ def _keywords(readings: Sequence[tuple[Listed, Reading | Failure]], read: Sequen
         places = Counter(reading.place for reading in having)
         fields = Counter(TITLES[field] for reading in having for field in reading.metadata.keywords)
         yield f"They stand in {_counts(places)}, as {_counts(fields)}."
-    lists = [word for reading in having for words in reading.metadata.keywords.values() for word in words]
-    lists = [word for word in lists if len(re.findall("[,;]", word)) >= LIST]
-    if lists:
-        yield f"Keywords such as {quote(lists[0])} look like lists, and stay one tag each ({len(lists):,})."
+    words = [word for reading in having for words in reading.metadata.keywords.values() for word in words]
+    for look, (pattern, times) in LOOKS.items():
+        if found := [word for word in words if len(re.findall(pattern, word)) >= times]:
+            yield f"Keywords such as {quote(found[0])} look like {look}, and stay one tag each ({len(found):,})."
     failures = [f"{listed.photo} {reading.reason}" for listed, reading in readings if isinstance(reading, Failure)]
     if failures:
         yield f"{len(failures):,} cannot be read: {failures[0]}."

@@ -1,7 +1,9 @@
 """Pages of lists that change while they are walked, break off, or are killed: none twice, none missed."""
 
+import polars as pl
 import pytest
 
+from pipeline.data.schema import PHOTO, TIME
 from pipeline.files import write_parquet
 from pipeline.sources.flickr import listing
 from pipeline.sources.flickr.outcome import Stopped
@@ -26,6 +28,16 @@ def test_all_photos_are_listed_however_many_were_uploaded_in_one_second(tmp_path
     with serving(photos, lists) as fake:
         assert photos_of(crawl_users(tmp_path, fake, ["1@N00", "2@N00"], pictures=False)) == list(photos)
         assert set(fake.calls.values()) == {1}
+
+
+@pytest.mark.parametrize("odd", [2**33, 2**62, "9" * 30, -1, None, "yesterday"])
+def test_a_photo_with_an_impossible_time_costs_no_other(tmp_path, odd):
+    photos, lists = streams(25)
+    photos[12].listed = {"dateupload": odd}
+    with serving(photos, lists) as fake:
+        crawled = crawl_users(tmp_path, fake, ["1@N00"], pictures=False)
+    assert photos_of(crawled) == list(photos)
+    assert crawled.posts.filter(pl.col(TIME).is_null())[PHOTO].to_list() == ["12"]
 
 
 def test_photos_that_come_and_go_between_pages_move_no_others(tmp_path):

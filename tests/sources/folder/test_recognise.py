@@ -49,9 +49,13 @@ def test_several_artists_are_users(tmp_path):
     ]
 
 
-def test_a_keyword_that_looks_like_a_list_is_shown(tmp_path):
-    write_photo(tmp_path / "a.jpg", {FLAT: ["sea, sky; beach, dog", "Paris, France"]})
+def test_keywords_that_look_like_a_list_or_a_sentence_are_shown(tmp_path):
+    sentence = "On this day we all went to a beach"
+    write_photo(
+        tmp_path / "a.jpg", {FLAT: ["sea, sky; beach, dog", "Paris, France", sentence, "Isle of Man in the sun"]}
+    )
     sentences = FolderSource.recognise(tmp_path, {}).sentences
+    assert f"Keywords such as {sentence!r} look like sentences, and stay one tag each (1)." in sentences
     assert "Keywords such as 'sea, sky; beach, dog' look like lists, and stay one tag each (1)." in sentences
 
 
