@@ -36,19 +36,20 @@ def find_photos(names: Collection[str], files: Iterable[str]) -> FoundPhotos:
     """Finds the file that each tidy name means, among the paths of a folder's files.
 
     A name meets a file regardless of Unicode's form and of the slash's direction; regardless of the suffix's case, and
-    without a suffix, where only one file fits; and in any sub-folder, where none fits in the folder itself and only one
-    there. Names from the root of a file system count from the folder of theirs below which most are found. Names are
-    never looked up in the file system itself, so that none leads out.
+    without a suffix, where only one file fits. A name without a slash that fits no file of the folder itself means the
+    only file of that name in its sub-folders. Names from the root of a file system count from the folder of theirs
+    below which most are found. Names are never looked up in the file system itself, so that none leads out.
     """
-    exact, folded, stems, deep = defaultdict(list), defaultdict(list), defaultdict(list), defaultdict(list)
+    exact, folded, stems, bare = defaultdict(list), defaultdict(list), defaultdict(list), defaultdict(list)
     for file in sorted(files):
         path = unicodedata.normalize("NFC", file)
         exact[path].append(file)
         folded[_fold_suffix(path)].append(file)
         if is_photo(path):  # A sidecar has the same stem.
             stems[_split_suffix(path)[0]].append(file)
-            for end in {_fold_suffix(path), _split_suffix(path)[0]}:
-                deep[end.rpartition("/")[2]].append((f"/{end}", file))
+            last = path.rpartition("/")[2]
+            for key in (_fold_suffix(last), _split_suffix(last)[0]):
+                bare[key].append(file)
     root = _common_root([name for name in names if ABSOLUTE.match(name)], exact)
     ids, found, reasons = {}, {}, {}
     for name in names:
@@ -57,10 +58,7 @@ def find_photos(names: Collection[str], files: Iterable[str]) -> FoundPhotos:
             reasons[name] = UNSAFE
             continue
         wanted = _fold_suffix(inside)
-        matches = exact.get(inside) or folded.get(wanted) or stems.get(inside)
-        if not matches:
-            ends = deep.get(wanted.rpartition("/")[2], ())
-            matches = [file for end, file in ends if end.endswith(f"/{wanted}")]
+        matches = exact.get(inside) or folded.get(wanted) or stems.get(inside) or bare.get(wanted, ())
         if len(matches) == 1:
             ids[name] = unicodedata.normalize("NFC", matches[0])
             found[ids[name]] = matches[0]
