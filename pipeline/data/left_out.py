@@ -1,8 +1,11 @@
-"""Counts of the rows that sources leave out."""
+"""Rows that sources leave out: reasons that several share, and counts."""
 
 import polars as pl
 
 from pipeline.data.schema import REASON, ROWS
+
+DOUBTFUL = "doubtful tags"
+"""The reason to leave out a post whose tags cannot be meant so."""
 
 
 def count_reasons(left_out: pl.DataFrame) -> dict[str, int]:

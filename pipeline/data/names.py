@@ -9,6 +9,8 @@ INVISIBLE = "\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u200b\u200e\u200f\u202a-\u
 """Characters without a trace: controls, breaks of no width, marks of direction, styles of emoji."""
 ESCAPES = "\x1b\\[[0-?]*[ -/]*[@-~]"
 """Commands to a terminal, such as those for colours."""
+LONGEST = 100
+"""Characters of a tag, at most: a longer one is several, or a sentence."""
 JOINERS = "\u200c\u200d"
 """Joiners of no width, which belong to a name inside it (Persian, emoji) and not at its ends."""
 
@@ -38,3 +40,8 @@ def normalised(names: pl.Expr) -> pl.Expr:
 def case_folded(tags: pl.Expr) -> pl.Expr:
     """Folds the case of a column of normalised tags like `fold_case`."""
     return tags.str.replace_all("İ", "i", literal=True).str.to_lowercase().str.normalize("NFC")
+
+
+def quote(value: str) -> str:
+    """Quotes a value for a message, on one line and cut short."""
+    return repr(value if len(value) <= 60 else f"{value[:57]}…")

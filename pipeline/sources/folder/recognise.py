@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
+from pipeline.data.names import quote
 from pipeline.keywords.isolation import Failure
 from pipeline.keywords.metadata import TITLES, Metadata
 from pipeline.keywords.reading import Reading
@@ -14,7 +15,6 @@ from pipeline.sources.base import Recognised
 from pipeline.sources.folder.listing import Listed, Listing, list_photos
 from pipeline.sources.folder.readings import read_keywords
 from pipeline.sources.folder.users import Artist, FirstFolder
-from pipeline.sources.table.text import quote
 
 SAMPLE = 300
 """Photos that are looked into, at most."""

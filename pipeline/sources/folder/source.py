@@ -8,6 +8,8 @@ from typing import Any, ClassVar
 import polars as pl
 from pydantic import Field
 
+from pipeline.data.left_out import DOUBTFUL
+from pipeline.data.names import LONGEST, quote
 from pipeline.data.schema import DETAIL, LEFT_OUT_TYPES, PHOTO, POST, POST_TYPES, REASON, TIME
 from pipeline.errors import InputError
 from pipeline.keywords.isolation import Failure
@@ -16,9 +18,6 @@ from pipeline.sources.base import Crawled, CrawlTask, Recognised, Source
 from pipeline.sources.folder.listing import list_photos
 from pipeline.sources.folder.users import UserRule
 from pipeline.sources.photo_files import pack_folder
-from pipeline.sources.table.rows import DOUBTFUL
-from pipeline.sources.table.tags import LONGEST
-from pipeline.sources.table.text import quote
 
 MOST_TAGS = 500
 """Tags of a photo, at most: nobody gives more."""

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 from pydantic import ValidationError
 
+from pipeline.data.names import quote
 from pipeline.data.schema import PHOTO, SPLIT, TAGS, TEST, TIME, TRAIN, USER
 from pipeline.data.walk import is_photo
 from pipeline.errors import InputError, SettingError
@@ -19,7 +20,6 @@ from pipeline.sources.table.guess import Guess, guess
 from pipeline.sources.table.photo_names import find_photos, find_root, tidy
 from pipeline.sources.table.preview import preview
 from pipeline.sources.table.tags import split_sample
-from pipeline.sources.table.text import quote
 
 PLAIN = {"columns": None, "encoding": None, "delimiter": None, "quoted": True}
 """The settings by which files are read where their form does not say otherwise."""

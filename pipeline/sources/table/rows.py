@@ -4,18 +4,16 @@ from pathlib import Path
 
 import polars as pl
 
-from pipeline.data.names import normalised
+from pipeline.data.left_out import DOUBTFUL
+from pipeline.data.names import normalised, quote
 from pipeline.data.schema import DETAIL, PHOTO, REASON, SPLIT, TAGS, TEST, TIME, TRAIN, USER
 from pipeline.errors import InputError
 from pipeline.sources.table.cells import LINE, read_cells
 from pipeline.sources.table.config import TableSettings
 from pipeline.sources.table.photo_names import tidy
 from pipeline.sources.table.tags import split_tags
-from pipeline.sources.table.text import quote
 from pipeline.sources.table.times import to_milliseconds
 
-DOUBTFUL = "doubtful tags"
-"""The reason to leave out a row whose tags show another separator than the table's."""
 MISSING = ("", "nan")
 """Texts, in lower case, that stand for a missing value; pandas writes the second."""
 

@@ -8,16 +8,13 @@ from pathlib import Path
 
 import polars as pl
 
-from pipeline.data.names import case_folded, normalise, normalised
+from pipeline.data.names import LONGEST, case_folded, normalise, normalised, quote
 from pipeline.errors import InputError, SettingError
-from pipeline.sources.table.text import quote
 
 SEPARATORS = (";", "|", "、", "；", "，", ",", "\t")
 """Separators that may be meant instead of another, strongest first: few tags hold one of the first."""
 LONE = r"^[·•/、+&,;:|_–—-]$"
 """A tag that is a mark alone, which separates others."""
-LONGEST = 100
-"""Characters of a tag, at most: a longer one is several, or a sentence."""
 TOLERATED = 0.01
 """The share of rows with doubtful tags up to which these rows alone are left out."""
 

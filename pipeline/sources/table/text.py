@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from pipeline.data.names import quote
 from pipeline.errors import InputError, SettingError
 from pipeline.sources.table.encoding import bad_byte, open_bytes
 
@@ -33,11 +34,6 @@ class Dialect:
     """The character between values."""
     quoted: bool
     """True when values may stand in double quotation marks."""
-
-
-def quote(value: str) -> str:
-    """Quotes a value for a message, on one line and cut short."""
-    return repr(value if len(value) <= 60 else f"{value[:57]}…")
 
 
 def lines(path: Path, encoding: str) -> Iterator[str]:
