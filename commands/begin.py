@@ -4,8 +4,7 @@ They stay where they are: data/ gets a link, through which DVC notices when they
 `--set` replaces any of them.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,15 +20,11 @@ from pipeline.data.schema import DETAIL, PHOTO, REASON, SPLIT, TAGS, USER
 from pipeline.errors import InputError
 from pipeline.files import atomic
 from pipeline.folksonomy.split_rules import GivenSplit, LeaveShare
-from pipeline.folksonomy.steps.core import Core
-from pipeline.folksonomy.suitable import suitable_core
-from pipeline.sources.base import Crawled, CrawlTask, Recognised
-from project.beginning import link, recognise
+from pipeline.sources.base import Crawled, Recognised
+from project.beginning import beginnings, link
 from project.command import command
-from project.explain import section
 from project.params import NONE, Params, Recipe, parse, parse_yaml, read_text
 from project.params_file import edit, leaves, shown
-from project.paths import WORK
 from project.watched import unwatchable
 
 TRAINED = Path(__file__).with_name("begin.yaml")
@@ -58,7 +53,7 @@ def main(
     text = read_text(file)
     raw = parse_yaml(text, file)
     given, others = stated(settings or ())
-    beginning, *rest = sorted(candidates(path, source, given, text, file), key=lambda each: -each.kept)
+    beginning, *rest = sorted(beginnings(path, source, given, text, file), key=lambda each: -each.kept)
     found, core = beginning.found, beginning.core
     print("\n  ".join([f"{path}, read by source {beginning.source}:", *found.sentences]))
     for other in rest:
@@ -84,51 +79,6 @@ def main(
         temporary.write_text(edited, encoding="utf-8")
         print(link(found, beginning.params.paths.data))
     return f"{lines}\nNow run: make repro"
-
-
-@dataclass(frozen=True)
-class Beginning:
-    """One source's way to read the data."""
-
-    source: str
-    """The source's name."""
-    found: Recognised
-    """Its findings."""
-    values: Mapping[str, Any]
-    """The source and its settings, by their keys in params.yaml."""
-    params: Params
-    """The parameters with these."""
-    crawled: Crawled
-    """The posts that it reads."""
-    core: Core
-    """The core that suits them."""
-    counts: Mapping[str, int]
-    """The counts of that core."""
-
-    @property
-    def kept(self) -> int:
-        """The tag assignments to learn from."""
-        return self.counts["assignments"]
-
-
-def candidates(path: Path, source: str | None, given: Mapping[str, Any], text: str, file: Path) -> Iterator[Beginning]:
-    """Yields each source's way to read the data. Raises InputError, with the first one's reason, where none can."""
-    faults, ways = [], 0
-    for name, found in recognise(path, source, given).items():
-        settings = {f"sources.{name}.{field}": value for field, value in (found.settings | given).items()}
-        values = {"source": name} | settings
-        try:
-            params = parse(edit(text, values, add=True)[0], file)
-            with section(f"sources.{name}"):
-                crawled = params.active_source.read_posts(CrawlTask(found.folder, params.paths.photos, WORK / name))
-            core, counts = suitable_core(crawled.posts)
-        except InputError as error:
-            faults.append(error)
-        else:
-            ways += 1
-            yield Beginning(name, found, values, params, crawled, core, counts)
-    if not ways:
-        raise faults[0]
 
 
 def stated(settings: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -5,12 +5,13 @@ from pathlib import Path
 
 from commands.begin import drawn_extractors
 from project.command import command
-from project.params import load, parse_yaml, read_text
+from project.params import parse, parse_yaml, read_text
 from project.watched import check_watched
 
 
 def main(file: Path) -> str:
-    params = load(file)
+    text = read_text(file)
+    params = parse(text, file)
     check_watched(params.paths.data)
     seen = {name for model in params.models.values() for name in params.feature_set(model.features)}
     if unused := [name for name in params.extractors if name not in seen]:
@@ -19,7 +20,7 @@ def main(file: Path) -> str:
             "out of extractors and feature_sets.",
             file=sys.stderr,
         )
-    untrained = drawn_extractors(parse_yaml(read_text(file), file))
+    untrained = drawn_extractors(parse_yaml(text, file))
     if untrained and not params.active_source.labels:
         print(
             f"Warning: the photos are real, and the extractors {', '.join(untrained)} are the sample's, which know no "

@@ -1,14 +1,66 @@
 """Recognition of someone's data, and the link by which the pipeline reads and watches them where they are."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import InputError, SettingError
 from pipeline.files import atomic_folder
-from pipeline.sources.base import Recognised
+from pipeline.folksonomy.steps.core import Core
+from pipeline.folksonomy.suitable import suitable_core
+from pipeline.sources.base import Crawled, CrawlTask, Recognised
 from pipeline.sources.registry import SOURCES
+from project.explain import section
+from project.params import Params, parse
+from project.params_file import edit
+from project.paths import WORK
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """One source's way to read the data."""
+
+    source: str
+    """The source's name."""
+    found: Recognised
+    """Its findings."""
+    values: Mapping[str, Any]
+    """The source and its settings, by their keys in params.yaml."""
+    params: Params
+    """The parameters with these."""
+    crawled: Crawled
+    """The posts that it reads."""
+    core: Core
+    """The core that suits them."""
+    counts: Mapping[str, int]
+    """The counts of that core."""
+
+    @property
+    def kept(self) -> int:
+        """The tag assignments to learn from."""
+        return self.counts["assignments"]
+
+
+def beginnings(path: Path, source: str | None, given: Mapping[str, Any], text: str, file: Path) -> Iterator[Beginning]:
+    """Yields each source's way to read the data. Raises InputError, with the first one's reason, where none can."""
+    faults, ways = [], 0
+    for name, found in recognise(path, source, given).items():
+        settings = {f"sources.{name}.{field}": value for field, value in (found.settings | given).items()}
+        values = {"source": name} | settings
+        try:
+            params = parse(edit(text, values, add=True)[0], file)
+            with section(f"sources.{name}"):
+                crawled = params.active_source.read_posts(CrawlTask(found.folder, params.paths.photos, WORK / name))
+            core, counts = suitable_core(crawled.posts)
+        except InputError as error:
+            faults.append(error)
+        else:
+            ways += 1
+            yield Beginning(name, found, values, params, crawled, core, counts)
+    if not ways:
+        raise faults[0]
 
 
 def recognise(path: Path, asked: str | None, given: Mapping[str, Any]) -> dict[str, Recognised]:

@@ -9,24 +9,10 @@ from PIL import Image
 from ruamel.yaml import YAML
 
 from commands import begin
-from commands.choose import choose
 from pipeline.errors import InputError
 from pipeline.keywords.xmp import sidecar
 from project.params import load
-
-ROOT = Path(__file__).parents[2]
-TEXT, _ = choose((ROOT / "params.yaml").read_text(encoding="utf-8"), "sample")
-"""The sample's, also in a checkout where something else is chosen."""
-
-
-@pytest.fixture
-def checkout(tmp_path, monkeypatch) -> Path:
-    """A checkout of which only params.yaml is there."""
-    folder = tmp_path / "checkout"
-    folder.mkdir()
-    (folder / "params.yaml").write_text(TEXT, encoding="utf-8")
-    monkeypatch.chdir(folder)
-    return folder
+from tests.support.sample_params import SAMPLE_PARAMS as TEXT
 
 
 @pytest.fixture

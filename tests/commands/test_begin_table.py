@@ -6,24 +6,11 @@ import pytest
 from PIL import Image
 
 from commands import begin
-from commands.choose import choose
 from pipeline.data.shards import packed
 from pipeline.sources.base import CrawlTask
 from project.params import load
 
-ROOT = Path(__file__).parents[2]
 POSTS = 40
-
-
-@pytest.fixture
-def checkout(tmp_path, monkeypatch) -> Path:
-    """A checkout of which only params.yaml is there."""
-    folder = tmp_path / "checkout"
-    folder.mkdir()
-    text, _ = choose((ROOT / "params.yaml").read_text(encoding="utf-8"), "sample")
-    (folder / "params.yaml").write_text(text, encoding="utf-8")
-    monkeypatch.chdir(folder)
-    return folder
 
 
 @pytest.fixture

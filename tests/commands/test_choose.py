@@ -11,10 +11,9 @@ from commands.choose import choices, choose
 from pipeline.errors import InputError
 from pipeline.files import sha256
 from project.params import load
+from tests.support.sample_params import SAMPLE_PARAMS as TEXT
 
 ROOT = Path(__file__).parents[2]
-TEXT, _ = choose((ROOT / "params.yaml").read_text(encoding="utf-8"), "sample")
-"""The sample's, also in a checkout where something else is chosen."""
 PAPERS = ["nus-wide-1", "nus-wide-2"]
 
 
