@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from pipeline.data.schema import TAGGED_POST, K
+from pipeline.data.schema import DATED_POST, K
 from pipeline.errors import InputError
 from pipeline.evaluation.bootstrap import paired_bootstrap
 from pipeline.evaluation.metrics.measure import HEADLINE, Measure
@@ -43,7 +43,7 @@ def main(params: Params) -> str:
     name = calibrated.model
     chosen, tested = ChosenSettings.read(paths.settings(name)), load(paths.model(name))
     features = read_store(paths.store(chosen.config.features))
-    train, test = (read_parquet(path, TAGGED_POST) for path in (paths.train, paths.test))
+    train, test = (read_parquet(path, DATED_POST) for path in (paths.train, paths.test))
     posts = pl.concat([train, test]) if config.fit == "all" else train
     model = tested
     if config.fit == "all":

@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from pipeline.data.schema import FOLD, POST, TAGGED_POST, USER
+from pipeline.data.schema import DATED_POST, FOLD, POST, USER
 from pipeline.evaluation.metrics.measure import DEPTH
 from pipeline.features.config import NetworkConfig
 from pipeline.features.store import read_store
@@ -29,11 +29,11 @@ def main(params: Params) -> str:
     sweep([paths.settings_folder], params.models)
     sweep([paths.store_folder], [NONE, *params.feature_sets])
     name = best(params) if params.bundle.model == BEST else params.bundle.model
-    left_out = read_parquet(paths.validation, [*TAGGED_POST, FOLD]).filter(pl.col(FOLD) == 0)
+    left_out = read_parquet(paths.validation, [*DATED_POST, FOLD]).filter(pl.col(FOLD) == 0)
     if name is None or left_out.is_empty():
         write_json(None, paths.calibration)
         return "calibrate: no model was measured on validation posts"
-    chosen, train = ChosenSettings.read(paths.settings(name)), read_parquet(paths.train, TAGGED_POST)
+    chosen, train = ChosenSettings.read(paths.settings(name)), read_parquet(paths.train, DATED_POST)
     features = read_store(paths.store(chosen.config.features))
     rest = train.join(left_out, on=POST, how="anti", maintain_order="left")
     with section(f"models.{name}"):

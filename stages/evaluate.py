@@ -1,6 +1,6 @@
 """Suggests tags for the test posts with one model, and measures the suggestions."""
 
-from pipeline.data.schema import TAGGED_POST
+from pipeline.data.schema import DATED_POST
 from pipeline.evaluation.curves import DEVIATION, mean_curve, metrics_over_seeds
 from pipeline.evaluation.metrics.measure import HEADLINE
 from pipeline.evaluation.ranking import find_hits, recommend
@@ -13,7 +13,7 @@ from project.params import Params
 
 def main(params: Params, model: Model) -> str:
     paths, config = params.paths, params.model(model)
-    posts = read_parquet(paths.test, TAGGED_POST)
+    posts = read_parquet(paths.test, DATED_POST)
     features = read_store(paths.store(config.features))
     repeats = [paths.repeat(model, seed) for seed in read_json(paths.repeat_seeds(model))]
     fitted = [load(path) for path in (paths.model(model), *repeats)]

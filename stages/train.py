@@ -4,7 +4,7 @@ import shutil
 
 import polars as pl
 
-from pipeline.data.schema import FOLD, TAGGED_POST
+from pipeline.data.schema import DATED_POST, FOLD
 from pipeline.features.store import read_store
 from pipeline.files import atomic, read_parquet, write_json
 from pipeline.models.registry import save
@@ -19,8 +19,8 @@ from project.params import Params
 def main(params: Params, model: Model) -> str:
     paths = params.paths
     chosen = ChosenSettings.read(paths.settings(model))
-    posts = read_parquet(paths.train, TAGGED_POST)
-    validation = read_parquet(paths.validation, [*TAGGED_POST, FOLD]).filter(pl.col(FOLD) == 0).select(TAGGED_POST)
+    posts = read_parquet(paths.train, DATED_POST)
+    validation = read_parquet(paths.validation, [*DATED_POST, FOLD]).filter(pl.col(FOLD) == 0).select(DATED_POST)
     features = read_store(paths.store(chosen.config.features))
     unfinished, repeats = paths.unfinished("train", model), paths.repeats(model)
     if repeats.exists():

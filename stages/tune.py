@@ -2,7 +2,7 @@
 
 import shutil
 
-from pipeline.data.schema import FOLD, TAGGED_POST
+from pipeline.data.schema import DATED_POST, FOLD
 from pipeline.evaluation.metrics.measure import Measure
 from pipeline.features.store import read_store
 from pipeline.files import atomic, read_parquet
@@ -15,7 +15,7 @@ from project.params import Params
 
 def main(params: Params, model: Model) -> str:
     paths, config, measure = params.paths, params.model(model), Measure.parse(params.tuning.measure)
-    posts, validation = read_parquet(paths.train, TAGGED_POST), read_parquet(paths.validation, [*TAGGED_POST, FOLD])
+    posts, validation = read_parquet(paths.train, DATED_POST), read_parquet(paths.validation, [*DATED_POST, FOLD])
     folds = validation.partition_by(FOLD, maintain_order=True, include_key=False)
     task = TrainingTask(posts, None, read_store(paths.store(config.features)), params.seed, measure)
     unfinished = paths.unfinished("tune", model)

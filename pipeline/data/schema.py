@@ -11,7 +11,7 @@ TAGS = "tags"
 TAG = "tag"
 """One tag (str): a row for each tag assignment."""
 TIME = "time"
-"""The time of a post (int64), null where it is unknown."""
+"""The time of a post (int64), in milliseconds since 1970 UTC, null where it is unknown."""
 SPLIT = "split"
 """The half of a given split that a post belongs to: TRAIN or TEST."""
 FOLD = "fold"
@@ -40,6 +40,8 @@ TRAIN, TEST = "train", "test"
 POST = (USER, PHOTO)
 """The columns that identify a post."""
 TAGGED_POST = (*POST, TAGS)
+DATED_POST = (*TAGGED_POST, TIME)
+"""The columns of the posts that models learn from, and of those they are tested on."""
 
 POST_TYPES = {USER: pl.String, PHOTO: pl.String, TAGS: pl.List(pl.String)}
 """The types of TAGGED_POST."""

@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from pipeline.data.schema import FOLD, POST, TAG, TAGS
+from pipeline.data.schema import DATED_POST, FOLD, POST, TAG, TAGS, TIME
 from pipeline.errors import InputError, SettingError
 from pipeline.folksonomy.split_rules import SplitRule
 
@@ -11,15 +11,17 @@ from pipeline.folksonomy.split_rules import SplitRule
 def split(
     assignments: pl.DataFrame, source: pl.DataFrame, rule: SplitRule, rng: np.random.Generator
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Splits posts into training and test posts: user, photo, tags (sorted), sorted by user and photo.
+    """Splits posts into training and test posts: user, photo, tags (sorted) and time, sorted by user and photo.
 
     assignments: user, photo, tag, in any order; each of its posts is in exactly one half. source: the source's posts:
-    user, photo and, where the rule asks for it, time (among equal times, the first by photo counts as the newest; a
-    missing time counts as the oldest) or split ("train" or "test"). Of a user's n posts, min(rule, n - 1) or
-    floor(share · n) are left out, so that one is left to learn from; a given split is taken as it is. Raises InputError
-    when `source` lacks what the rule asks for, and when a half is empty.
+    user, photo, time where it knows any (among equal times, the first by photo counts as the newest; a missing time
+    counts as the oldest) and, where the rule asks for it, split ("train" or "test"). Of a user's n posts,
+    min(rule, n - 1) or floor(share · n) are left out, so that one is left to learn from; a given split is taken as it
+    is. Raises InputError when `source` lacks what the rule asks for, and when a half is empty.
     """
-    posts = assignments.group_by(POST).agg(pl.col(TAG).sort().alias(TAGS)).sort(POST)
+    times = source.select(*POST, TIME if TIME in source.columns else pl.lit(None, pl.Int64).alias(TIME))
+    posts = assignments.group_by(POST).agg(pl.col(TAG).sort().alias(TAGS)).join(times, on=POST, how="left")
+    posts = posts.select(DATED_POST).sort(POST)
     (left_out,) = rule.leave_out(posts, source, rng, folds=1)
     train, test = posts.filter(~left_out), posts.filter(left_out)
     for half, name in ((train, "training"), (test, "test")):
@@ -33,13 +35,14 @@ def validation_posts(
 ) -> pl.DataFrame:
     """Chooses the training posts for validation, by the rule that left out the test posts (Section 5.2).
 
-    train: user, photo, tags, sorted by user and photo, as `split` gives them; source: as for `split`. Returns those
-    columns and fold (int32, from 0), sorted by fold, user and photo: each fold is left out by itself, and no post is in
-    two; after a fold of the newest posts comes one of the next newest. A given split names no validation posts: there,
-    a fold is one post of each user, drawn at random. The result is empty when there is no post to spare. Raises
-    SettingError when there is one for the first fold, but none for a later one.
+    train: user, photo, tags, time, sorted by user and photo, as `split` gives them; source: as for `split`. Returns
+    those columns and fold (int32, from 0), sorted by fold, user and photo: each fold is left out by itself, and no post
+    is in two; after a fold of the newest posts comes one of the next newest. A given split names no validation posts:
+    there, a fold is one post of each user, the newest where its test posts are the newest, otherwise drawn at random.
+    The result is empty when there is no post to spare. Raises SettingError when there is one for the first fold, but
+    none for a later one.
     """
-    rule = rule.for_validation()
+    rule = rule.for_validation(source)
     parts = [train.filter(left_out) for left_out in rule.leave_out(train, source, rng, folds)]
     for fold, part in enumerate(parts[1:], start=1):
         if part.is_empty():

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 import polars as pl
@@ -11,6 +11,14 @@ from pydantic import Field
 from pipeline.config import Config, union_of
 from pipeline.data.schema import POST, SPLIT, TEST, TIME, USER
 from pipeline.errors import InputError
+
+Number = TypeVar("Number", int, pl.Expr)
+
+DAY = 24 * 60 * 60 * 1000
+"""A day in milliseconds."""
+
+FOLLOWS = 0.9
+"""The share of users whose test posts are their newest that makes a given split one by time."""
 
 
 class SplitRule(Config, ABC):
@@ -26,7 +34,7 @@ class SplitRule(Config, ABC):
         Raises InputError when the source lacks what the rule needs.
         """
 
-    def for_validation(self) -> "SplitRule":
+    def for_validation(self, source: pl.DataFrame) -> "SplitRule":
         """Returns the rule by which validation posts are left out of the training posts (Section 5.2)."""
         return self
 
@@ -50,8 +58,7 @@ class LeaveShare(SplitRule):
     def leave_out(
         self, posts: pl.DataFrame, source: pl.DataFrame, rng: np.random.Generator, folds: int
     ) -> list[pl.Series]:
-        # 0.29 · 100 is a little less than 29 in floating point.
-        return _folds(posts, _shuffled(posts, rng), (self.test_share * pl.len() + 1e-9).floor(), folds)
+        return _folds(posts, _shuffled(posts, rng), _share(self.test_share, pl.len()), folds)
 
 
 class LeaveNewest(SplitRule):
@@ -62,8 +69,48 @@ class LeaveNewest(SplitRule):
     def leave_out(
         self, posts: pl.DataFrame, source: pl.DataFrame, rng: np.random.Generator, folds: int
     ) -> list[pl.Series]:
-        times = _source_column(posts, source, TIME)
-        return _folds(posts, -times.fill_null(times.min() - 1), _all_but_one(self.newest_posts), folds)
+        return _folds(posts, _newest_first(posts, source), _all_but_one(self.newest_posts), folds)
+
+
+class LeaveNewestShare(SplitRule):
+    """The rule that leaves out the newest share of each user's posts."""
+
+    newest_share: float = Field(gt=0, lt=1, description="The share of each user's posts left out, rounded down.")
+
+    def leave_out(
+        self, posts: pl.DataFrame, source: pl.DataFrame, rng: np.random.Generator, folds: int
+    ) -> list[pl.Series]:
+        return _folds(posts, _newest_first(posts, source), _share(self.newest_share, pl.len()), folds)
+
+
+class LeaveDays(SplitRule):
+    """The rule that leaves out whole days of each user, so that no occasion has posts in both halves."""
+
+    days_share: float = Field(
+        gt=0,
+        lt=1,
+        description="The share of each user's posts left out, at most: days (UTC) are drawn at random, and each is "
+        "left out with all its posts unless they are too many. A post without a time is a day of its own.",
+    )
+
+    def leave_out(
+        self, posts: pl.DataFrame, source: pl.DataFrame, rng: np.random.Generator, folds: int
+    ) -> list[pl.Series]:
+        days = _source_column(posts, source, TIME) // DAY
+        alone = pl.Series(range(len(posts))) + (days.max() + 1)
+        fold = np.full(len(posts), folds)
+        places = posts.select(USER, days.fill_null(alone).alias(TIME)).with_row_index("place")
+        for _, own in places.group_by(USER, maintain_order=True):
+            limit = int(_share(self.days_share, len(own)))
+            sizes = [0] * folds
+            groups = own.partition_by(TIME, maintain_order=True)
+            for number in rng.permutation(len(groups)):
+                day = groups[number]["place"].to_numpy()
+                fitting = [place for place, size in enumerate(sizes) if size + len(day) <= limit]
+                if fitting:
+                    fold[day] = fitting[0]
+                    sizes[fitting[0]] += len(day)
+        return [pl.Series(fold == number) for number in range(folds)]
 
 
 class GivenSplit(SplitRule):
@@ -76,8 +123,19 @@ class GivenSplit(SplitRule):
     ) -> list[pl.Series]:
         return [_source_column(posts, source, SPLIT).eq_missing(TEST)]
 
-    def for_validation(self) -> SplitRule:
-        """Returns a rule that draws one post of each user: the source gives no validation posts."""
+    def for_validation(self, source: pl.DataFrame) -> SplitRule:
+        """Returns a rule that leaves out one post of each user: the source names no validation posts.
+
+        It is the newest where, of nearly all users who have both, no test post is older than a training post;
+        otherwise it is drawn at random.
+        """
+        if {TIME, SPLIT} <= {*source.columns}:
+            dated = source.filter(pl.col(TIME).is_not_null())
+            test = dated.filter(pl.col(SPLIT) == TEST).group_by(USER).agg(pl.col(TIME).min().alias("oldest"))
+            train = dated.filter(pl.col(SPLIT) != TEST).group_by(USER).agg(pl.col(TIME).max().alias("newest"))
+            follows = train.join(test, on=USER).select((pl.col("oldest") >= pl.col("newest")).mean()).item()
+            if follows is not None and follows >= FOLLOWS:
+                return LeaveNewest(newest_posts=1)
         return LeavePosts(test_posts=1)
 
 
@@ -85,13 +143,16 @@ SPLIT_RULES: Mapping[str, type[SplitRule]] = {
     "test_posts": LeavePosts,
     "test_share": LeaveShare,
     "newest_posts": LeaveNewest,
+    "newest_share": LeaveNewestShare,
+    "days_share": LeaveDays,
     "given": GivenSplit,
 }
 
 AnySplitRule = union_of(
     SPLIT_RULES.values(),
     lambda rule, value: not rule.model_fields.keys().isdisjoint(value),
-    "A split is {'test_posts': number}, {'test_share': share}, {'newest_posts': number} or {'given': true}",
+    "A split is {'test_posts': number}, {'test_share': share}, {'newest_posts': number}, {'newest_share': share}, "
+    "{'days_share': share} or {'given': true}",
 )
 """The split rule of a recipe."""
 
@@ -99,6 +160,18 @@ AnySplitRule = union_of(
 def _all_but_one(number: int) -> pl.Expr:
     """Limits a number of posts so that each user keeps one to learn from."""
     return pl.min_horizontal(number, pl.len() - 1)
+
+
+def _share(share: float, number: Number) -> Number:
+    """Takes a share of a number, rounded down."""
+    # 0.29 · 100 is a little less than 29 in floating point.
+    return (share * number + 1e-9) // 1
+
+
+def _newest_first(posts: pl.DataFrame, source: pl.DataFrame) -> pl.Series:
+    """Returns numbers that rise from the newest post to the oldest; a post without a time comes last."""
+    times = _source_column(posts, source, TIME)
+    return -times.fill_null(times.min() - 1)
 
 
 def _shuffled(posts: pl.DataFrame, rng: np.random.Generator) -> pl.Series:
@@ -116,7 +189,9 @@ def _folds(posts: pl.DataFrame, order: pl.Series, number: pl.Expr, folds: int) -
 def _source_column(posts: pl.DataFrame, source: pl.DataFrame, column: str) -> pl.Series:
     """Looks up a column of the source, time or split, for each post."""
     if column in source.columns:
-        values = posts.join(source.select(*POST, column), on=POST, how="left", maintain_order="left")[column]
+        values = posts.select(POST).join(source.select(*POST, column), on=POST, how="left", maintain_order="left")[
+            column
+        ]
         if not values.is_null().all():
             return values
     raise InputError(

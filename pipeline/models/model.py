@@ -76,7 +76,7 @@ class Model(ABC):
 
     @abstractmethod
     def parts(self, posts: pl.DataFrame, features: Features) -> dict[str, np.ndarray]:
-        """Splits the scores of posts (columns user, photo) into addends by their grounds, (posts, tags) each.
+        """Splits the scores of posts (columns user, photo, perhaps time) into addends by grounds, (posts, tags) each.
 
         A ground is USER, PHOTO, an extractor, BIAS, or a name of the model's own. A user or photo that the model does
         not know adds nothing. Raises InputError for a photo without the features that the model needs.
@@ -126,7 +126,7 @@ class Baseline(Model):
     @classmethod
     @abstractmethod
     def fit(cls, config: BaseModelConfig, posts: pl.DataFrame, features: Features) -> Self:
-        """Fits to training posts (columns user, photo, tags).
+        """Fits to training posts (columns user, photo, tags and, where they are known, time).
 
         Raises InputError for a photo without the features that the model needs.
         """

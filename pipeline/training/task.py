@@ -20,7 +20,7 @@ class TrainingTask:
     """Posts to learn from, and all else that decides a model apart from its settings."""
 
     posts: pl.DataFrame
-    """The training posts: columns user, photo, tags."""
+    """The training posts: columns user, photo, tags and, where they are known, time."""
     validation: pl.DataFrame | None
     """Other posts, on which training is measured, where there are any: the same columns."""
     features: Features

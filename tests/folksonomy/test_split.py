@@ -163,6 +163,8 @@ RULES = st.one_of(
     st.fixed_dictionaries({"test_posts": st.integers(1, 4)}),
     st.fixed_dictionaries({"test_share": st.floats(0.01, 0.99)}),
     st.fixed_dictionaries({"newest_posts": st.integers(1, 4)}),
+    st.fixed_dictionaries({"newest_share": st.floats(0.05, 0.95)}),
+    st.fixed_dictionaries({"days_share": st.floats(0.05, 0.95)}),
     st.just({"given": True}),
 )
 
@@ -182,7 +184,7 @@ def test_nothing_is_lost_and_nothing_is_in_both_halves(rows, rule, seed):
     assume(splits(rows, rule, seed))
     train, test = halves(frame(rows), rule, described(rows), seed)
     assert not set(posted(train)) & set(posted(test))
-    both = pl.concat([train, test]).explode("tags").rows()
+    both = pl.concat([train, test]).explode("tags").select("user", "photo", "tags").rows()
     assert sorted(both) == rows
     for half in (train, test):
         assert posted(half) == sorted(posted(half))
@@ -223,3 +225,65 @@ def test_every_post_is_drawn_alike():
     drawn = [posted(halves(rows, {"test_posts": 1}, seed=seed)[1])[0][1] for seed in range(400)]
     # Four standard deviations of a binomial of 400 draws with chance 1/4 are 35.
     assert all(abs(drawn.count(f"p{number}") - 100) < 35 for number in range(4))
+
+
+def dated(times: dict[str, int | None]) -> pl.DataFrame:
+    return pl.DataFrame(
+        {"user": "u", "photo": times.keys(), "time": times.values()}, schema_overrides={"time": pl.Int64}
+    )
+
+
+def test_the_newest_share_is_rounded_down():
+    posts = dated({"p1": 30, "p2": None, "p3": 10, "p4": 40, "p5": 20})
+    rows = frame([("u", photo, "a") for photo in posts["photo"]])
+    assert posted(halves(rows, {"newest_share": 0.5}, posts)[1]) == [("u", "p1"), ("u", "p4")]
+    assert posted(halves(rows, {"newest_share": 0.8}, posts)[0]) == [("u", "p2")]
+
+
+def test_halves_carry_the_times_of_the_source():
+    posts = dated({"p1": 30, "p2": None, "p3": 10})
+    train, test = halves(frame([("u", photo, "a") for photo in posts["photo"]]), {"newest_posts": 1}, posts)
+    assert train["time"].to_list() == [None, 10]
+    assert test["time"].to_list() == [30]
+    train, _ = halves(frame([("u", photo, "a") for photo in posts["photo"]]), {"test_posts": 1})
+    assert train.schema["time"] == pl.Int64
+    assert train["time"].null_count() == len(train)
+
+
+@given(
+    st.lists(st.one_of(st.none(), st.integers(0, 6)), min_size=2, max_size=30), st.floats(0.1, 0.9), st.integers(0, 5)
+)
+def test_days_are_never_cut(days, share, seed):
+    assume(any(day is not None for day in days))
+    hour = 60 * 60 * 1000
+    times = {f"p{n:02}": None if day is None else day * 24 * hour + n % 24 * hour for n, day in enumerate(days)}
+    posts = dated(times)
+    source = posts.with_columns(posts["time"].alias("time"))
+    rule = RULE.validate_python({"days_share": share})
+    first, second = rule.leave_out(posts, source, np.random.default_rng(seed), folds=2)
+    assert not (first & second).any()
+    for fold in (first, second):
+        assert fold.sum() <= share * len(days) + 1e-9
+        dates = posts["time"] // (24 * hour)
+        assert not set(dates.filter(fold).drop_nulls()) & set(dates.filter(~fold).drop_nulls())
+    if share * len(days) >= max(days.count(day) for day in days if day is not None):
+        assert first.any()
+
+
+def validated(posts: pl.DataFrame) -> list[tuple[str, str]]:
+    train, _ = halves(frame([(*post, "a") for post in posted(posts)]), {"given": True}, posts)
+    rule = RULE.validate_python({"given": True})
+    return posted(validation_posts(train, posts, rule, 1, np.random.default_rng(0)))
+
+
+def test_a_given_split_by_time_validates_on_the_newest_posts():
+    posts = [
+        (f"u{user}", f"p{number}", number, "test" if number == 9 else "train")
+        for user in range(9)
+        for number in range(10)
+    ]
+    posts = pl.DataFrame(posts, ["user", "photo", "time", "split"], orient="row")
+    assert {photo for _, photo in validated(posts)} == {"p8"}
+    at_random = posts.with_columns((pl.col("time") * 7 % 10).alias("time"))
+    assert len({photo for _, photo in validated(at_random)}) > 1
+    assert len({photo for _, photo in validated(posts.drop("time"))}) > 1
