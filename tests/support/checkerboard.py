@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 from pydantic import TypeAdapter
 
-from pipeline.data.schema import PHOTO, TAGGED_POST
+from pipeline.data.schema import DATED_POST, PHOTO
 from pipeline.features.store import Features
 from pipeline.models.registry import ModelConfig
 from pipeline.models.settings import AdaptiveNegatives, TrainingConfig, UniformNegatives
@@ -16,6 +16,7 @@ FACTORISATIONS = [{"kind": kind, "features": features} for kind in ("fm", "pitf"
 
 TAGS = [f"t{number:02}" for number in range(12)]
 POSTS = 10
+DAY = 24 * 60 * 60 * 1000
 TRAINING = TrainingConfig(
     factors=16,
     sigma=0.1,
@@ -57,11 +58,16 @@ def checkerboard(model: dict | None = None) -> tuple[pl.DataFrame, pl.DataFrame,
     """Six users of even tags, six of odd tags, three of six in a post; a new photo of each; a model's features."""
     rng = np.random.default_rng(0)
     rows = [
-        (f"u{user:02}", f"p{user:02}-{number}", sorted(rng.choice(TAGS[user % 2 :: 2], 3, replace=False).tolist()))
+        (
+            f"u{user:02}",
+            f"p{user:02}-{number}",
+            sorted(rng.choice(TAGS[user % 2 :: 2], 3, replace=False).tolist()),
+            number * DAY,
+        )
         for user in range(12)
         for number in range(POSTS + 1)
     ]
-    posts = pl.DataFrame(rows, schema=list(TAGGED_POST), orient="row")
+    posts = pl.DataFrame(rows, schema=list(DATED_POST), orient="row")
     new = posts[PHOTO].str.ends_with(f"-{POSTS}")
     extractors = FEATURE_SETS[model["features"]] if model else ()
     return posts.filter(~new), posts.filter(new), noise(posts[PHOTO].to_list(), extractors)
