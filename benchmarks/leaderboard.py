@@ -1,0 +1,287 @@
+"""F1@5 of all models of params.yaml, with its defaults, on real folksonomies.
+
+    python -m benchmarks.leaderboard REAL RESULTS [--sets NAME …] [--models NAME …]
+
+REAL holds folksonomies/ and galleries/. Settings are chosen on validation posts, as `tune` does; test posts are looked
+at once. Each figure is kept in RESULTS as soon as it is known, so that the command resumes: delete a file of RESULTS to
+measure it anew. Prints a line for each model as it is measured, and in the end a table for each data set: F1@5 on the
+validation and the test posts (mean and deviation over seeds), seconds of CPU, and what separates the best model from
+others. The best is the one that is best on validation posts.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+import numpy as np
+import polars as pl
+from pydantic import TypeAdapter
+
+from pipeline.data.schema import FOLD, PHOTO, TAGGED_POST
+from pipeline.errors import InputError, SettingError
+from pipeline.evaluation.bootstrap import BootstrapConfig, paired_bootstrap
+from pipeline.evaluation.metrics.measure import HEADLINE
+from pipeline.evaluation.ranking import Ranking, rank
+from pipeline.features.coco import COCO_CLASSES
+from pipeline.features.store import Features, build_store, read_store
+from pipeline.files import atomic, read_parquet, write_parquet
+from pipeline.folksonomy.refine import refine
+from pipeline.folksonomy.split import split, validation_posts
+from pipeline.folksonomy.split_rules import AnySplitRule
+from pipeline.folksonomy.steps.core import Core
+from pipeline.models.settings import BaseModelConfig
+from pipeline.sources.table.config import TableSettings
+from pipeline.sources.table.posts import read_table
+from pipeline.training.registry import trainer_of
+from pipeline.training.task import TrainingTask
+from pipeline.training.tune import fit_chosen, tune
+from project.params import Params, load
+
+EIGHT = ("fm", "fm-ic", "fm-od", "fm-ic-od", "pitf", "pitf-ic", "pitf-od", "pitf-ic-od")
+"""The paper's models."""
+HABITS = "user-popular"
+"""The model that every other one has to be better than."""
+INTERVALS = BootstrapConfig(resamples=2000, level=0.95)
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A folksonomy, and its division into training and test posts."""
+
+    folder: str
+    """Its folder in REAL."""
+    table: Mapping[str, Any]
+    """The settings of its table that are not those of params.yaml."""
+    split: Mapping[str, Any]
+    """The split rule."""
+    core: tuple[int, int] = (1, 1)
+    """The posts that each user and each tag has, at least."""
+    splits: int = 1
+    """The number of seeds that draw a split."""
+    trainings: int = 1
+    """The number of seeds that models are trained from, in each split."""
+    vectors: tuple[str, ...] = ()
+    """The extractors whose vectors lie in its folder."""
+
+
+MOVIELENS = {
+    "files": ["movielens-core3.train.tsv"],
+    "test_files": ["movielens-core3.test.tsv"],
+    "columns": ["user", "photo", "tags", "time"],
+    "time": "time",
+    "separator": None,
+}
+DRESDEN = {
+    "files": ["flickr-dresden.csv"],
+    "user": "user_guid",
+    "photo": "guid",
+    "tags": "hashtags",
+    "separator": ";",
+    "time": "post_create_date",
+}
+GALLERIES = {"files": ["posts.csv"], "time": "time"}
+FEATURES = ("image", "objects")
+NEWEST, RANDOM = {"newest_share": 0.2}, {"test_share": 0.2}
+
+DATA_SETS = {
+    "movielens": DataSet("folksonomies", MOVIELENS, {"given": True}, trainings=3),
+    "dresden-newest": DataSet("folksonomies", DRESDEN, NEWEST, core=(8, 5)),
+    "dresden-random": DataSet("folksonomies", DRESDEN, RANDOM, core=(8, 5)),
+    "galleries-newest": DataSet("galleries", GALLERIES, NEWEST, core=(10, 3), vectors=FEATURES),
+    "galleries-random": DataSet("galleries", GALLERIES, RANDOM, core=(10, 3), splits=4, vectors=FEATURES),
+}
+
+
+@dataclass(frozen=True)
+class Halves:
+    """Posts of a data set, and the features of their photos by feature set."""
+
+    train: pl.DataFrame
+    validation: pl.DataFrame
+    test: pl.DataFrame
+    features: Mapping[str, Features]
+
+
+@dataclass(frozen=True)
+class Result:
+    """The figures of one model on one split."""
+
+    hits: np.ndarray
+    """Hits of the model from each seed, bool (trainings, posts, 10)."""
+    sizes: np.ndarray
+    """The number of each test post's tags, (posts,)."""
+    validation: float
+    """The measure on validation posts; not a number where nothing was chosen."""
+    seconds: float
+    """Seconds of CPU of the search and all trainings."""
+    chosen: str
+    """The settings chosen."""
+
+    @property
+    def figures(self) -> list[float]:
+        """F1@5 of each training."""
+        return [float(HEADLINE.of(hits, self.sizes)) for hits in self.hits]
+
+    def write(self, path: Path) -> None:
+        """Writes the result, whole or not at all."""
+        with atomic(path) as temporary, temporary.open("wb") as file:
+            np.savez_compressed(file, **vars(self))
+
+    @classmethod
+    def read(cls, path: Path) -> "Result":
+        """Reads what `write` wrote."""
+        with np.load(path) as file:
+            return cls(
+                file["hits"], file["sizes"], *(file[name].item() for name in ("validation", "seconds", "chosen"))
+            )
+
+
+def main(real: Path, results: Path, names: Sequence[str], models: Sequence[str]) -> None:
+    """Measures what RESULTS does not hold yet, and prints the tables."""
+    params = load(Path("params.yaml"))
+    configs = {name: params.models[name] for name in models or params.models}
+    for name in names or DATA_SETS:
+        data = DATA_SETS[name]
+        suited = {model: config for model, config in configs.items() if set(seen(params, config)) <= set(data.vectors)}
+        for seed in range(data.splits):
+            measure(data, real / data.folder, seed, suited, params, results / name / f"split-{seed}")
+        print(f"\n{name}", *table(results / name, data.splits, suited), sep="\n", flush=True)
+
+
+def seen(params: Params, config: BaseModelConfig) -> Sequence[str]:
+    """Lists the extractors that a model sees."""
+    return params.feature_set(config.features)
+
+
+def measure(
+    data: DataSet, folder: Path, seed: int, configs: Mapping[str, BaseModelConfig], params: Params, results: Path
+) -> None:
+    """Measures the models that have no result yet on one split."""
+    missing = {name: config for name, config in configs.items() if not (results / f"{name}.npz").exists()}
+    if not missing:
+        return
+    halves = divide(data, folder, seed, params)
+    print(
+        f"\n{results}: {len(halves.train):,} training posts, {len(halves.validation):,} of them for validation, "
+        f"{len(halves.test):,} test posts",
+        flush=True,
+    )
+    for name, config in missing.items():
+        try:
+            result = fit_and_rank(config, halves, range(seed, seed + data.trainings), params)
+        except (InputError, SettingError) as error:
+            print(f"{name:24} {error}", flush=True)
+            continue
+        result.write(results / f"{name}.npz")
+        print(f"{name:24} {row([result])}  {result.chosen}", flush=True)
+
+
+def divide(data: DataSet, folder: Path, seed: int, params: Params) -> Halves:
+    """Reads, refines and splits the posts as the stages do."""
+    settings = params.sources.table.model_dump() | {"photos": None} | data.table
+    crawled, _ = read_table(TableSettings.model_validate(settings), folder)
+    user, tag = data.core
+    rng, rule = np.random.default_rng(seed), TypeAdapter(AnySplitRule).validate_python(data.split)
+    assignments, _ = refine(crawled.posts.select(TAGGED_POST), [Core(keep="core", user=user, tag=tag)], rng)
+    rng = np.random.default_rng(seed)
+    train, test = split(assignments, crawled.posts, rule, rng)
+    validation = validation_posts(train, crawled.posts, rule, params.tuning.folds, rng)
+    photos = pl.concat([train[PHOTO], test[PHOTO]])
+    vectors = {name: read_parquet(folder / f"{name}.parquet") for name in data.vectors}
+    sets = {"none": [], **params.feature_sets}
+    features = {
+        name: stored({each: vectors[each] for each in extractors}, photos, train[PHOTO], params)
+        for name, extractors in sets.items()
+        if set(extractors) <= vectors.keys()
+    }
+    return Halves(train, validation, test, features)
+
+
+def stored(vectors: Mapping[str, pl.DataFrame], photos: pl.Series, training: pl.Series, params: Params) -> Features:
+    """Scales vectors as the store stage does."""
+    records = {name: {"classes": COCO_CLASSES} if name == "objects" else {} for name in vectors}
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "store.parquet"
+        write_parquet(build_store(vectors, records, photos, training, params.store), file)
+        return read_store(file)
+
+
+def fit_and_rank(config: BaseModelConfig, halves: Halves, seeds: Sequence[int], params: Params) -> Result:
+    """Chooses a model's settings on validation posts, fits it from each seed, and ranks tags for the test posts."""
+    start = time.process_time()
+    features = halves.features[config.features]
+    folds = halves.validation.partition_by(FOLD, maintain_order=True, include_key=False)
+    task = TrainingTask(halves.train, None, features, seeds[0])
+    choice, tried = tune(config, params.training, params.tuning, task, folds)
+    rankings = [
+        rank(fit_chosen(choice, params.tuning.refit, replace(task, seed=seed), folds[0]).model, halves.test, features)
+        for seed in (seeds if trainer_of(config).draws else seeds[:1])
+    ]
+    chosen = tried.row(by_predicate=pl.col("chosen"), named=True)
+    return Result(
+        np.stack([ranking.hits for ranking in rankings]),
+        rankings[0].sizes,
+        np.nan if choice.score is None else choice.score,
+        time.process_time() - start,
+        ", ".join(f"{key} {value}" for key, value in chosen.items() if key != "chosen" and value is not None),
+    )
+
+
+def table(results: Path, splits: int, models: Sequence[str]) -> Iterator[str]:
+    """Writes a row for each model, best first on the test posts, and the best model's differences from others."""
+    found = {
+        model: [Result.read(results / f"split-{seed}" / f"{model}.npz") for seed in range(splits)]
+        for model in models
+        if all((results / f"split-{seed}" / f"{model}.npz").exists() for seed in range(splits))
+    }
+    for model in sorted(found, key=lambda model: -fmean(tested(found[model]))):
+        yield f"{model:24} {row(found[model])}"
+    validated = {model: fmean(each.validation for each in found[model]) for model in found}
+    ranked = sorted((model for model in found if validated[model] == validated[model]), key=lambda m: -validated[m])
+    if not ranked:
+        return
+    best = ranked[0]
+    rivals = {next((model for model in ranked if model in EIGHT), None): "the best of the eight"} | {HABITS: "habits"}
+    pooled = {model: pool(found[model]) for model in found}
+    bootstrap = paired_bootstrap(pooled, INTERVALS, np.random.default_rng(0), {HEADLINE.metric: HEADLINE.definition})
+    for rival, role in rivals.items():
+        if rival in pooled and rival != best:
+            wanted = (pl.col("model") == best) & (pl.col("other") == rival) & (pl.col("k") == HEADLINE.k)
+            pair = bootstrap.differences.row(by_predicate=wanted, named=True)
+            yield (
+                f"{best}, best on validation posts, minus {rival}, {role}: {pair['difference']:+.4f} "
+                f"[{pair['low']:+.4f}, {pair['high']:+.4f}]"
+            )
+
+
+def row(results: Sequence[Result]) -> str:
+    """Writes the figures of one model over its splits and seeds."""
+    found = tested(results)
+    spread = f" ± {stdev(found):.4f}" if len(found) > 1 else ""
+    validation, seconds = fmean(each.validation for each in results), sum(each.seconds for each in results)
+    return f"validation {validation:.4f}  test {fmean(found):.4f}{spread:9}  {seconds:7.1f} s of CPU"
+
+
+def tested(results: Sequence[Result]) -> list[float]:
+    """Lists F1@5 on the test posts of all splits and seeds."""
+    return [figure for result in results for figure in result.figures]
+
+
+def pool(results: Sequence[Result]) -> Ranking:
+    """Joins the test posts of all splits, as ranked by the model from the first seed."""
+    return Ranking(np.concatenate([each.hits[0] for each in results]), np.concatenate([each.sizes for each in results]))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("real", type=Path, metavar="REAL")
+    parser.add_argument("results", type=Path, metavar="RESULTS")
+    parser.add_argument("--sets", nargs="*", default=[], choices=[*DATA_SETS], help="all when none are named")
+    parser.add_argument("--models", nargs="*", default=[], help="all when none are named")
+    arguments = parser.parse_args()
+    main(arguments.real, arguments.results, arguments.sets, arguments.models)
