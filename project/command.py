@@ -19,6 +19,8 @@ from typer.models import ArgumentInfo
 from pipeline.errors import InputError
 from pipeline.files import write_json
 from project.explain import explain
+from project.interrupt import INTERRUPT, INTERRUPTED
+from project.terminal import reader_left
 
 if TYPE_CHECKING:
     from project.params import Params
@@ -74,8 +76,8 @@ def command(main: Callable[..., str | None], stage: bool = True) -> typer.Typer:
                 names = [str(arguments[name]) for name, parameter in wanted.items() if is_argument(parameter)]
                 record_seconds(given["params"], "@".join([name_of(main), *names]), seconds)
                 line = f"{line} ({seconds:.1f} s)"
-        if line is not None:
-            print(line)
+            if line is not None:
+                print(line)
 
     own = [parameter for parameter in expanded(wanted, groups) if parameter.name not in READERS]
     shared = SHARED if READERS.keys() & wanted.keys() else SHARED[1:]
@@ -136,14 +138,18 @@ def prepare_process() -> None:
 def plain_errors(debug: bool) -> Iterator[None]:
     """Turns an error that the user can mend into one sentence and exit code 1; `debug` shows the traceback first.
 
-    An interrupt (Ctrl-C) is one sentence, too, with the exit code that shells expect.
+    An interrupt (Ctrl-C) is one sentence, too, with the exit code that shells expect. A reader of the output who leaves
+    early, such as `head`, is no error.
     """
     try:
         yield
+        sys.stdout.flush()
     except KeyboardInterrupt:
-        print("Interrupted: what is finished is kept, and the same command resumes.", file=sys.stderr)
-        raise typer.Exit(130) from None
+        print(INTERRUPTED, file=sys.stderr)
+        raise typer.Exit(INTERRUPT) from None
     except (InputError, OSError) as error:
+        if isinstance(error, BrokenPipeError) and reader_left():
+            raise typer.Exit() from None
         if debug:
             traceback.print_exc()
         print(f"Error: {explain(error)}", file=sys.stderr)

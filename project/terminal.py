@@ -1,12 +1,11 @@
 """Text for the terminal: results on standard output, notes on standard error, no control characters in either."""
 
 import os
+import select
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-import typer
 
 from pipeline.files import atomic
 
@@ -47,8 +46,14 @@ def results(file: Path | None) -> Iterator[Write]:
             yield stream.write
         return
     sys.stdout.reconfigure(errors="backslashreplace")
-    try:
-        yield lambda text: print(text, end="", flush=True)
-    except BrokenPipeError:  # A reader such as head has had enough.
+    yield lambda text: print(text, end="", flush=True)
+
+
+def reader_left() -> bool:
+    """Recognises that the reader of standard output, such as `head`, has left; the rest of the output is dropped."""
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)
+    left = any(event & select.POLLERR for _, event in poll.poll(0))
+    if left:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit() from None
+    return left

@@ -1,8 +1,14 @@
 """The frame around commands, apart from what every stage shows of it."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 from typer.testing import CliRunner
 
 from project.command import command
+
+ROOT = Path(__file__).parents[2]
 
 
 def greet(name: str) -> str:
@@ -29,3 +35,23 @@ def test_an_interrupt_is_one_sentence():
     result = CliRunner().invoke(command(interrupted, stage=False), [])
     assert result.exit_code == 130
     assert result.stderr == "Interrupted: what is finished is kept, and the same command resumes.\n"
+
+
+def test_an_interrupt_while_modules_are_imported_is_the_same_sentence():
+    code = "import stages\nraise KeyboardInterrupt"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 130
+    assert done.stderr == "Interrupted: what is finished is kept, and the same command resumes.\n"
+
+
+def test_a_reader_who_leaves_is_no_error():
+    code = (
+        "from project.command import command\n"
+        "def main():\n    for number in range(100_000):\n        print(number)\n"
+        "command(main, stage=False)()"
+    )
+    piped = f"{sys.executable} -c '{code}' | head -1"
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {piped}"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("0\n", "", 0)
