@@ -59,7 +59,7 @@ def ours(kind: str, posts: pl.DataFrame, test: pl.DataFrame, seeds: int) -> None
     features = Features(pl.concat([posts["photo"], test["photo"]]).unique().sort(), {})
     training = load(Path("params.yaml")).training.model_copy(update={"curve_every": 10})
     config = FactorisationConfig(kind=kind, features="none")
-    choice, table = tune(
+    choice, table, _ = tune(
         config,
         training,
         TuningConfig(measure="f1@5", grid=GRID, folds=1, refit=True),

@@ -106,7 +106,7 @@ def best(copy: Path, params: Params, name: str) -> tuple[float, str]:
     tried = []
     for store in STORES if config.features != "none" else STORES[:1]:
         features = scaled(copy, params, config.features, store, posts, test)
-        choice, table = tune(
+        choice, table, _ = tune(
             config, params.training, params.tuning, TrainingTask(posts, None, features, params.seed), folds
         )
         tried.append((choice.score or 0.0, choice, store, features, table))

@@ -103,7 +103,7 @@ def real_photos(real: Path, seeds: Sequence[int], work: Path) -> Iterator[Case]:
         validation = read_parquet(work / params.paths.validation, TAGGED_POST)
         features = scaled(work, params, config.features, STORES[0], posts, test)
         task = TrainingTask(posts, None, features, seed)
-        chosen, _ = tune(config, params.training, params.tuning, task, [validation])
+        chosen, _, _ = tune(config, params.training, params.tuning, task, [validation])
         config = trainer_of(chosen.config).with_epochs(chosen.config, chosen.epoch)
         yield Case(config, posts, validation, test, features, seed)
 
@@ -129,7 +129,7 @@ def galleries(real: Path, newest: bool) -> Case:
         features = read_store(Path(folder) / "store")
     params = load(Path("params.yaml"))
     config, task = FactorisationConfig(kind="pitf", features="image+objects"), TrainingTask(rest, None, features, 0)
-    chosen, _ = tune(config, params.training, params.tuning, task, [validation])
+    chosen, _, _ = tune(config, params.training, params.tuning, task, [validation])
     return Case(trainer_of(config).with_epochs(chosen.config, chosen.epoch), rest, validation, test, features, 0)
 
 

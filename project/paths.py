@@ -124,6 +124,19 @@ class Paths:
         return self.settings_folder / f"{name}.json"
 
     @property
+    def held_out_folder(self) -> Path:
+        """The folder of the models by which settings were chosen."""
+        return self.folder / "held_out"
+
+    def held_out(self, name: str) -> Path:
+        """Locates a model's folder of held-out models: one for each fold, none without validation posts."""
+        return self.held_out_folder / name
+
+    def held_out_model(self, name: str, fold: int) -> Path:
+        """Locates a model with the chosen settings that has not learnt from a fold's validation posts."""
+        return self.held_out(name) / f"fold-{fold}.safetensors"
+
+    @property
     def models_folder(self) -> Path:
         """The folder of trained models."""
         return self.folder / "models"

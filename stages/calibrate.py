@@ -10,13 +10,12 @@ from pipeline.features.store import read_store
 from pipeline.files import read_parquet, write_json
 from pipeline.models.counts import mark_tags
 from pipeline.models.ranking import top_tags
+from pipeline.models.registry import load
 from pipeline.recommend.calibration import Calibrated, Calibration
 from pipeline.recommend.companions import Companions
 from pipeline.recommend.config import BEST
-from pipeline.training.task import TrainingTask
-from pipeline.training.tune import ChosenSettings, fit_chosen
+from pipeline.training.tune import ChosenSettings
 from project.command import command
-from project.explain import section
 from project.params import NONE, Params
 from project.stale import sweep
 
@@ -26,19 +25,16 @@ POSTS = 1000
 
 def main(params: Params) -> str:
     paths = params.paths
-    sweep([paths.settings_folder], params.models)
+    sweep([paths.settings_folder, paths.held_out_folder], params.models)
     sweep([paths.store_folder], [NONE, *params.feature_sets])
     name = best(params) if params.bundle.model == BEST else params.bundle.model
     left_out = read_parquet(paths.validation, [*DATED_POST, FOLD]).filter(pl.col(FOLD) == 0)
     if name is None or left_out.is_empty():
         write_json(None, paths.calibration)
         return "calibrate: no model was measured on validation posts"
-    chosen, train = ChosenSettings.read(paths.settings(name)), read_parquet(paths.train, DATED_POST)
-    features = read_store(paths.store(chosen.config.features))
+    train, model = read_parquet(paths.train, DATED_POST), load(paths.held_out_model(name, 0))
+    features = read_store(paths.store(params.model(name).features))
     rest = train.join(left_out, on=POST, how="anti", maintain_order="left")
-    with section(f"models.{name}"):
-        task = TrainingTask(rest, None, features, params.seed, chosen.measure)
-        model = fit_chosen(chosen, True, task, rest.clear()).model
     asked = left_out.sample(min(len(left_out), POSTS), seed=params.seed, shuffle=True)
     # Each post twice, with its user and as of an unknown one: scores of all tags, and the right ones, (2 · posts, T).
     both = pl.concat([asked, asked.with_columns(pl.lit(None, pl.String).alias(USER))])

@@ -6,6 +6,7 @@ from pipeline.data.schema import DATED_POST, FOLD
 from pipeline.evaluation.metrics.measure import Measure
 from pipeline.features.store import read_store
 from pipeline.files import atomic, read_parquet
+from pipeline.models.registry import save
 from pipeline.training.task import TrainingTask
 from pipeline.training.tune import tune
 from project.command import Model, command
@@ -20,13 +21,17 @@ def main(params: Params, model: Model) -> str:
     task = TrainingTask(posts, None, read_store(paths.store(config.features)), params.seed, measure)
     unfinished = paths.unfinished("tune", model)
     with section(f"models.{model}"):
-        chosen, table = tune(config, params.training, params.tuning, task, folds, unfinished)
+        chosen, table, held_out = tune(config, params.training, params.tuning, task, folds, unfinished)
     with atomic(paths.tuning(model)) as file:
         table.write_csv(file)
     chosen.write(paths.settings(model))
+    shutil.rmtree(paths.held_out(model), ignore_errors=True)
+    paths.held_out(model).mkdir(parents=True)
+    for fold, one in enumerate(held_out):
+        save(one, paths.held_out_model(model, fold))
     shutil.rmtree(unfinished, ignore_errors=True)
     if chosen.score is None:
-        return f"tune {model}: nothing to choose"
+        return f"tune {model}: nothing to choose, and no validation posts"
     found = f"{measure.label} {chosen.score:.4f} on {len(validation):,} validation posts"
     return f"tune {model}: {found}, best of {len(table)}"
 

@@ -14,7 +14,7 @@ OUTCOME = {"epoch", "epochs", "chosen"}
 
 @dataclass(frozen=True)
 class Choice:
-    """The settings chosen for a model that had something to choose."""
+    """The settings of a model that was measured on validation posts."""
 
     model: ModelInfo
     values: dict[str, str]
@@ -37,7 +37,7 @@ class Choice:
 
 
 def build_choices(inputs: ReportInputs) -> list[Choice]:
-    """Builds a row for each model that had something to choose."""
+    """Builds a row for each model that was measured on validation posts."""
     measure = str(inputs.measure)
     return [
         build_choice(model, inputs.tuning[model.name], inputs.settings[model.name], measure)

@@ -128,7 +128,7 @@ class ReportInputs:
     settings: Mapping[str, Mapping[str, Any]]
     """The choice: `model` (with its training, where it is trained), `epoch`, and the measure on validation posts.
 
-    The last is None where there was nothing to choose.
+    The last is None where there are no validation posts.
     """
 
     training: Mapping[str, pl.DataFrame]

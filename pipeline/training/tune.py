@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 from pipeline.errors import ArtifactError, InputError, SettingError
 from pipeline.evaluation.metrics.measure import Measure
 from pipeline.files import read_json, write_json
+from pipeline.models.model import Model
 from pipeline.models.registry import ModelConfig
 from pipeline.models.settings import BaseModelConfig, TrainingConfig
 from pipeline.training.config import TuningConfig
@@ -29,9 +30,9 @@ class ChosenSettings:
     config: BaseModelConfig
     """The model with all of them."""
     epoch: int | None
-    """The number of epochs after which they did best, None where nothing was trained."""
+    """The number of epochs after which they did best, None where there are none to count."""
     score: float | None
-    """Their measure on the validation posts, None where there was nothing to choose."""
+    """Their measure on the validation posts, None where there are none."""
     measure: Measure
     """The measure by which they were chosen."""
 
@@ -65,7 +66,9 @@ class TrialResult:
     epochs: int | None = None
     """The number of epochs that were run; rounded."""
     score: float | None = None
-    """The measure on the validation posts, None where training failed, or where there was nothing to choose."""
+    """The measure on the validation posts, None where training failed, or where there are none."""
+    models: Sequence[Model] = ()
+    """The models that were measured, one for each fold."""
     failure: SettingError | None = None
     """The reason why there is no score: training failed in some fold."""
 
@@ -77,38 +80,37 @@ def tune(
     task: TrainingTask,
     folds: Sequence[pl.DataFrame],
     work: Path | None = None,
-) -> tuple[ChosenSettings, pl.DataFrame]:
+) -> tuple[ChosenSettings, pl.DataFrame, Sequence[Model]]:
     """Fits a model with all combinations of its grid, and chooses the first of the best.
 
     folds: parts of the task's posts for validation; for each, the other posts are learnt from, and the mean over the
-    folds counts. work: a folder for unfinished training. Returns the choice and a table: a column for each setting that
-    was tried (JSON text where it is no number), epoch, epochs and the measure as in `TrialResult`, chosen (bool). With
-    one combination and no patience there is nothing to choose, and nothing is trained. Raises InputError when there are
-    no validation posts, and SettingError when training fails with all combinations.
+    folds counts. work: a folder for unfinished training. Returns the choice, a table and the held-out models: those
+    with the chosen settings, one for each fold, which have not learnt from its posts. The table has a column for each
+    setting that was tried (JSON text where it is no number), epoch, epochs and the measure as in `TrialResult`, chosen
+    (bool). Where there are no validation posts, a single combination without patience is taken unmeasured. Raises
+    InputError where there are none and something to choose, SettingError when training fails with all combinations.
     """
     trainer = trainer_of(config)
     tried = [
         TrialResult(values, complete(config.with_settings(values), shared))
         for values in combinations(trainer.grid(config, tuning.grid))
     ]
-    if len(tried) > 1 or trainer.finds_epochs(tried[0].config):
-        tried = measured(tried, task, folds, work)
-    best = max(tried, key=lambda result: -1 if result.score is None else result.score)
-    rows = [row(result, str(task.measure)) | {"chosen": result is best} for result in tried]
-    chosen = ChosenSettings(best.config, best.epoch, best.score, task.measure)
-    return chosen, pl.DataFrame(rows, infer_schema_length=None)
-
-
-def measured(
-    tried: Sequence[TrialResult], task: TrainingTask, folds: Sequence[pl.DataFrame], work: Path | None
-) -> list[TrialResult]:
-    """Measures all combinations on all folds."""
     parts = [task.leaving_out(fold) for fold in folds]
-    if not parts or any(part.posts.is_empty() for part in parts):
+    if parts and not any(part.posts.is_empty() for part in parts):
+        tried = measured(tried, parts, work)
+    elif len(tried) > 1 or trainer.finds_epochs(tried[0].config):
         raise InputError(
             "There is no training post to spare for validation, so that no setting can be chosen: try no more than one "
             "value of each setting, without patience, or keep users with more posts."
         )
+    best = max(tried, key=lambda result: -1 if result.score is None else result.score)
+    rows = [row(result, str(task.measure)) | {"chosen": result is best} for result in tried]
+    chosen = ChosenSettings(best.config, best.epoch, best.score, task.measure)
+    return chosen, pl.DataFrame(rows, infer_schema_length=None), best.models
+
+
+def measured(tried: Sequence[TrialResult], parts: Sequence[TrainingTask], work: Path | None) -> list[TrialResult]:
+    """Measures all combinations on the validation posts of all folds."""
     configs = [result.config for result in tried]
     trainer = trainer_of(configs[0])
     fitted = [trainer.fit(configs, part, work and work / f"fold-{number}") for number, part in enumerate(parts)]
@@ -125,8 +127,8 @@ def fit_chosen(
 ) -> Fitted:
     """Fits a model with the settings that were chosen for it.
 
-    validation: some of the task's posts. With `refit`, or where there was nothing to choose, the model learns from all
-    posts, for as many epochs as did best. Otherwise it learns from those that are not for validation, and keeps the
+    validation: some of the task's posts. With `refit`, or where no number of epochs was chosen, the model learns from
+    all posts, for as many epochs as did best. Otherwise it learns from those that are not for validation, and keeps the
     parameters that do best on these. work, and errors: as in `fit`.
     """
     if chosen.epoch is None:
@@ -152,6 +154,7 @@ def average(result: TrialResult, fitted: Sequence[Fitted]) -> TrialResult:
         epoch=None if None in epoch else round(fmean(epoch)),
         epochs=None if None in epochs else round(fmean(epochs)),
         score=fmean(one.score for one in fitted),
+        models=[one.model for one in fitted],
     )
 
 

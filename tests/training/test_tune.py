@@ -39,7 +39,7 @@ def with_keys(model: dict, **keys) -> ModelConfig:
 @pytest.mark.parametrize("model", [FM, BOTH], ids=name)
 def test_the_best_of_all_combinations_on_validation_posts_is_chosen(model):
     posts, new, features = checkerboard(model)
-    choice, table = tune(config(model), SHORT, tuning(), TrainingTask(posts, None, features, 0), [new])
+    choice, table, _ = tune(config(model), SHORT, tuning(), TrainingTask(posts, None, features, 0), [new])
     assert table.select("learning_rate", "l2").rows() == [(1e-5, 0.0), (1e-5, 1e-4), (0.1, 0.0), (0.1, 1e-4)]
     for rate, l2, epoch, epochs, f1, _ in table.iter_rows():
         alone = SHORT.model_copy(update={"learning_rate": rate, "l2": l2})
@@ -58,7 +58,7 @@ def test_the_best_of_all_combinations_on_validation_posts_is_chosen(model):
 def test_a_models_own_grid_and_settings_come_first():
     posts, new, features = checkerboard()
     model = with_keys(FM, grid={"factors": [4, 8]}, training={"l2": 0.01, "learning_rate": 0.1})
-    choice, table = tune(model, SHORT, tuning(), TrainingTask(posts, None, features, 0), [new])
+    choice, table, _ = tune(model, SHORT, tuning(), TrainingTask(posts, None, features, 0), [new])
     assert table.columns == ["factors", "epoch", "epochs", "f1@5", "chosen"]
     assert choice.config.training.l2 == 0.01
     assert choice.config.training.factors == table.filter("chosen")["factors"].item()
@@ -69,7 +69,7 @@ def test_what_cannot_be_trained_side_by_side_is_tried_too():
     posts, new, features = checkerboard()
     negatives = [{"kind": "uniform"}, {"kind": "adaptive", "mean_rank": 0.2}]
     grid = {"batch": [4, 64], "negatives": negatives, "l2": [0.0, 0.1]}
-    choice, table = tune(config(FM), SHORT, tuning(grid), TrainingTask(posts, None, features, 0), [new])
+    choice, table, _ = tune(config(FM), SHORT, tuning(grid), TrainingTask(posts, None, features, 0), [new])
     assert len(table) == 8
     assert table["negatives"][2] == '{"kind": "adaptive", "mean_rank": 0.2}'
     row = table.row(by_predicate=pl.col("chosen"), named=True)
@@ -80,7 +80,7 @@ def test_the_first_of_equals_is_chosen(monkeypatch):
     posts, new, features = checkerboard()
     monkeypatch.setattr(direct, "score", lambda *_: 0.5)
     model = with_keys({"kind": "co-occurrence", "features": "none", "personal": 0.5}, grid={"personal": [0.7, 0.2]})
-    choice, table = tune(model, SHORT, tuning(), TrainingTask(posts, None, features, 0), [new])
+    choice, table, _ = tune(model, SHORT, tuning(), TrainingTask(posts, None, features, 0), [new])
     assert table.rows() == [(0.7, None, None, 0.5, True), (0.2, None, None, 0.5, False)]
     assert choice.config.personal == 0.7
 
@@ -117,7 +117,7 @@ def test_a_combination_that_the_posts_are_too_few_for_loses_without_ending_the_s
     model = {"kind": "neighbours", "features": "image", "neighbours": 3}
     posts, new, features = checkerboard(model)
     neighbours = with_keys(model, grid={"neighbours": [len(posts) + 1, 3, 5]})
-    choice, table = tune(neighbours, SHORT, tuning(), TrainingTask(posts, None, features, 0), [new])
+    choice, table, _ = tune(neighbours, SHORT, tuning(), TrainingTask(posts, None, features, 0), [new])
     assert choice.config.neighbours in (3, 5)
     assert table["f1@5"].is_null().to_list() == [True, False, False]
     neighbours = with_keys(model, grid={"neighbours": [1000, 2000]})
@@ -125,18 +125,50 @@ def test_a_combination_that_the_posts_are_too_few_for_loses_without_ending_the_s
         tune(neighbours, SHORT, tuning(), TrainingTask(posts, None, features, 0), [new])
 
 
-def test_with_one_combination_and_no_patience_nothing_is_trained():
+UNCHOSEN = pytest.mark.parametrize("model", [FM, {"kind": "popular", "features": "none"}], ids=name)
+"""Models with one combination and no patience."""
+
+
+@UNCHOSEN
+def test_a_single_combination_is_measured_where_there_are_validation_posts(model):
+    posts, new, features = checkerboard()
+    choice, table, (held_out,) = tune(config(model), SHORT, tuning({}), TrainingTask(posts, None, features, 0), [new])
+    ranking = rank(held_out, new, features)
+    assert choice.score == pytest.approx(Measure("f1", 5).of(ranking.hits, ranking.sizes))
+    assert table["f1@5"].item() == pytest.approx(choice.score, abs=1e-6)
+
+
+@UNCHOSEN
+def test_a_single_combination_needs_no_validation_posts(model):
     posts, _, features = checkerboard()
-    for model in (config(FM), config({"kind": "popular", "features": "none"})):
-        choice, table = tune(model, SHORT, tuning({}), TrainingTask(posts, None, features, 0), [])
-        assert (choice.epoch, choice.score) == (None, None)
-        assert table.rows() == [(None, None, None, True)]
+    task = TrainingTask(posts, None, features, 0)
+    choice, table, held_out = tune(config(model), SHORT, tuning({}), task, [])
+    assert (choice.epoch, choice.score, list(held_out)) == (None, None, [])
+    assert table.rows() == [(None, None, None, True)]
+    alike, everything = fit_chosen(choice, False, task, posts.clear()), fit(choice.config, task)
+    for key, tensor in everything.model.tensors.items():
+        np.testing.assert_array_equal(alike.model.tensors[key], tensor)
+
+
+def test_the_held_out_models_have_the_chosen_settings_and_have_not_learnt_from_their_fold():
+    """Each equals a model that is fitted to the other posts alone."""
+    posts, new, features = checkerboard()
+    everything = pl.concat([posts, new]).sort("user", "photo")
+    model = with_keys({"kind": "co-occurrence", "features": "none", "personal": 0.5}, grid={"personal": [0.7, 0.2]})
+    folds = [new, posts.head(8)]
+    choice, _, held_out = tune(model, SHORT, tuning(), TrainingTask(everything, None, features, 0), folds)
+    for fold, one in zip(folds, held_out, strict=True):
+        rest = everything.join(fold, on=["user", "photo"], how="anti", maintain_order="left")
+        expected = fit(choice.config, TrainingTask(rest, None, features, 0)).model
+        assert one.config == choice.config
+        for key, tensor in expected.tensors.items():
+            np.testing.assert_array_equal(one.tensors[key], tensor)
 
 
 def test_patience_alone_finds_the_epochs():
     posts, new, features = checkerboard()
     patient = TRAINING.model_copy(update={"epochs": 200, "curve_every": 1, "patience": 3})
-    choice, table = tune(config(FM), patient, tuning({}), TrainingTask(posts, None, features, 0), [new])
+    choice, table, _ = tune(config(FM), patient, tuning({}), TrainingTask(posts, None, features, 0), [new])
     assert choice.epoch is not None
     assert table["epochs"].item() == choice.epoch + 3 < 200
 
@@ -144,7 +176,7 @@ def test_patience_alone_finds_the_epochs():
 def test_a_combination_that_diverges_is_shown_and_not_chosen():
     posts, new, features = checkerboard(BOTH)
     wild = SHORT.model_copy(update={"optimizer": "sgd"})
-    choice, table = tune(
+    choice, table, _ = tune(
         config(BOTH), wild, tuning({"learning_rate": [1e9, 0.05]}), TrainingTask(posts, None, features, 0), [new]
     )
     assert table["f1@5"][0] is None
@@ -165,7 +197,7 @@ def test_no_post_to_spare_is_an_error_with_its_remedy():
 def test_the_chosen_model_is_fitted_again_to_all_posts(model):
     posts, new, features = checkerboard(model)
     everything = pl.concat([posts, new]).sort("user", "photo")
-    choice, _ = tune(config(model), SHORT, tuning(), TrainingTask(posts, None, features, 0), [new])
+    choice, _, _ = tune(config(model), SHORT, tuning(), TrainingTask(posts, None, features, 0), [new])
     fitted = fit_chosen(choice, True, TrainingTask(everything, None, features, 1), new)
     chosen = choice.config.training.model_dump() | {"epochs": choice.epoch}
     expected = fit(
@@ -177,12 +209,8 @@ def test_the_chosen_model_is_fitted_again_to_all_posts(model):
 def test_without_refit_the_best_parameters_of_the_other_posts_are_kept():
     posts, new, features = checkerboard(BOTH)
     everything = pl.concat([posts, new]).sort("user", "photo")
-    choice, _ = tune(
-        config(BOTH), SHORT, tuning({"l2": [1e-4]}, refit=False), TrainingTask(posts, None, features, 0), [new]
-    )
-    assert choice.epoch is None  # One combination, no patience: nothing is chosen, and all posts are learnt from.
     patient = SHORT.model_copy(update={"patience": 50})
-    choice, _ = tune(config(BOTH), patient, tuning({"l2": [1e-4]}), TrainingTask(posts, None, features, 0), [new])
+    choice, _, _ = tune(config(BOTH), patient, tuning({"l2": [1e-4]}), TrainingTask(posts, None, features, 0), [new])
     fitted = fit_chosen(choice, False, TrainingTask(everything, None, features, 0), new)
     (expected,) = train(
         config(BOTH),
@@ -262,7 +290,7 @@ def test_settings_are_chosen_by_any_metric(tmp_path, model):
     posts, new, features = checkerboard(model)
     task = TrainingTask(posts, None, features, 0, Measure("recall", 3))
     given = with_keys(model, grid={"personal": [0.0, 1.0]} if "personal" in model else {"learning_rate": [1e-5, 0.1]})
-    chosen, table = tune(given, SHORT, tuning(), task, [new])
+    chosen, table, _ = tune(given, SHORT, tuning(), task, [new])
     assert table.columns[1:] == ["epoch", "epochs", "recall@3", "chosen"]
     fitted = fit_chosen(chosen, False, task, new)
     ranking = rank(fitted.model, new, features)
@@ -287,7 +315,7 @@ def test_of_several_folds_the_mean_counts(monkeypatch):
     scores = iter([0.6, 0.8, 0.5, 0.1])
     monkeypatch.setattr(direct, "score", lambda *_: next(scores))
     model = with_keys({"kind": "co-occurrence", "features": "none", "personal": 0.5}, grid={"personal": [0.7, 0.2]})
-    choice, table = tune(model, SHORT, tuning(), TrainingTask(everything, None, features, 0), [new, other])
+    choice, table, _ = tune(model, SHORT, tuning(), TrainingTask(everything, None, features, 0), [new, other])
     assert table["f1@5"].to_list() == pytest.approx([0.55, 0.45])
     assert (choice.config.personal, choice.score) == (0.7, pytest.approx(0.55))
 
@@ -301,5 +329,5 @@ def test_of_several_folds_the_mean_number_of_epochs_is_trained():
         tune(config(FM), patient, tuning({}), TrainingTask(everything, None, features, 0), [fold])[0].epoch
         for fold in (new, other)
     ]
-    choice, _ = tune(config(FM), patient, tuning({}), TrainingTask(everything, None, features, 0), [new, other])
+    choice, _, _ = tune(config(FM), patient, tuning({}), TrainingTask(everything, None, features, 0), [new, other])
     assert choice.epoch == round(sum(alone) / 2)
