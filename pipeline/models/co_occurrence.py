@@ -10,18 +10,12 @@ from pydantic import Field
 from pipeline.data.schema import PHOTO, TAG, TAGS, USER
 from pipeline.data.vocabulary import codes, vocabulary
 from pipeline.features.store import Features
-from pipeline.models.counts import count_more, count_only, count_tags_by, counts_for
+from pipeline.models.counts import TIES, count_more, count_only, count_tags_by, counts_for, shares
 from pipeline.models.model import BIAS, Baseline
 from pipeline.models.settings import BaseModelConfig, NoFeatures
 
 CHUNK = 4096
 """Posts whose pairs of tags are counted at a time, which keeps memory flat."""
-
-TIES = 1e-9
-"""The weight of a tag's popularity, which orders tags that are otherwise equal.
-
-Such are the tags that occur with none of the known ones.
-"""
 
 
 class CoOccurrenceConfig(BaseModelConfig):
@@ -96,8 +90,3 @@ def together(posts: pl.DataFrame, tags: list[str]) -> np.ndarray:
         pairs = assignments.join(assignments, on="post", suffix="_of_other")
         np.add.at(counts, (pairs["column"].to_numpy(), pairs["column_of_other"].to_numpy()), 1)
     return counts
-
-
-def shares(counts: np.ndarray) -> np.ndarray:
-    """Divides each row by its sum; a row of zeros stays so."""
-    return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)

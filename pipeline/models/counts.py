@@ -9,6 +9,9 @@ from pipeline.data.schema import TAG, TAGS
 from pipeline.data.vocabulary import codes, vocabulary
 from pipeline.models.model import Model
 
+TIES = 1e-9
+"""The weight of a tag's popularity, which orders tags whose shares are equal."""
+
 
 def count_tags(posts: pl.DataFrame, tags: Sequence[str]) -> np.ndarray:
     """Counts the posts of each tag, int64 (T,)."""
@@ -67,3 +70,9 @@ def counts_for(model: Model, column: str, posts: pl.DataFrame) -> np.ndarray:
     counts = np.zeros((len(posts), len(model.tags)))
     counts[found["row"].to_numpy(), found[f"{column}_tag"].to_numpy()] = found[f"{column}_posts"].to_numpy()
     return counts
+
+
+def shares(counts: np.ndarray) -> np.ndarray:
+    """Divides each row by its sum; a row of zeros stays so."""
+    sums = counts.sum(axis=1, keepdims=True)
+    return counts / np.where(sums > 0, sums, 1)

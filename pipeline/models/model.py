@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import polars as pl
 
-from pipeline.data.schema import PHOTO, TAG, TAGS, USER
+from pipeline.data.schema import TAG, TAGS, USER
 from pipeline.features.scaling import Scaling
 from pipeline.features.store import Features
 from pipeline.models.settings import BaseModelConfig
@@ -94,19 +94,19 @@ class Model(ABC):
         raise NotImplementedError(f"{type(self).__name__} has no part that is linear in {extractor}.")
 
     def fold_in(self, user: str, posts: pl.DataFrame, features: Features) -> Self:
-        """Returns this model with a user learnt from tagged posts (columns photo, tags) that are new to it.
+        """Returns this model with a user learnt from posts (columns photo, tags, perhaps time) that are new to it.
 
         A user whom it knows is learnt on, from where they are. Tags that the model does not have are left out. It is
         the model itself where it knows no users, or where no tag is left. Raises InputError for a photo without the
         features that the model needs.
         """
         known = pl.element().filter(pl.element().is_in(self.tags)).unique().sort()
-        learnt = posts.select(pl.lit(user).alias(USER), PHOTO, pl.col(TAGS).list.eval(known))
+        learnt = posts.with_columns(pl.lit(user).alias(USER), pl.col(TAGS).list.eval(known))
         learnt = learnt.filter(pl.col(TAGS).list.len() > 0)
         return self if learnt.is_empty() or USER not in self.names else self._fold_in(user, learnt, features)
 
     def _fold_in(self, user: str, posts: pl.DataFrame, features: Features) -> Self:
-        """Returns this model with a user learnt from posts (columns user, photo, tags) of known tags, at least one."""
+        """Returns this model with a user learnt from posts (columns user, photo, tags, perhaps time) of known tags."""
         raise NotImplementedError(f"{type(self).__name__} knows users, but not how to learn one.")
 
     def keep_users(self, users: Collection[str]) -> Self:

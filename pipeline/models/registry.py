@@ -13,17 +13,23 @@ from pipeline.errors import ArtifactError, one_line
 from pipeline.files import write_safetensors
 from pipeline.models.co_occurrence import CoOccurrence
 from pipeline.models.factorisation import Factorisation
+from pipeline.models.mixed_popular import MixedPopular
 from pipeline.models.model import ExtractorNote, Model
 from pipeline.models.neighbours import Neighbours
 from pipeline.models.object_names import ObjectNames
+from pipeline.models.own_photos import OwnPhotos
 from pipeline.models.popular import Popular
+from pipeline.models.recency import Recency
 from pipeline.models.user_popular import UserPopular
 
 CLASSES: tuple[type[Model], ...] = (
     Popular,
     UserPopular,
+    MixedPopular,
+    Recency,
     CoOccurrence,
     Neighbours,
+    OwnPhotos,
     ObjectNames,
     Factorisation,
 )

@@ -1,0 +1,113 @@
+"""The baseline of the user's own photos: those that look like a photo, and were posted near to it, vote."""
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import ClassVar, Literal, Self
+
+import numpy as np
+import polars as pl
+from pydantic import Field
+
+from pipeline.data.schema import PHOTO, TAG, TAGS, USER
+from pipeline.data.vocabulary import codes, vocabulary
+from pipeline.features.store import Features
+from pipeline.models.counts import TIES, count_tags
+from pipeline.models.model import BIAS, Baseline, ExtractorNote
+from pipeline.models.neighbours import concatenated
+from pipeline.models.own_posts import OwnPosts
+from pipeline.models.settings import BaseModelConfig, SomeFeatures
+
+OWN, EVERYONE = "own photos", "all photos"
+"""The parts of scores that come from the user's own photos, and from everyone's."""
+
+
+class OwnPhotosConfig(BaseModelConfig):
+    """The settings of the user's own photos."""
+
+    kind: Literal["own-photos"] = Field(description="The user's own photos nearest in look and time vote.")
+    features: SomeFeatures = Field(description="The feature set by which photos are near.")
+    decay: float = Field(
+        ge=0, le=10, description="The power of time by which a post fades; 0 leaves times out.", examples=[0.5]
+    )
+    sharpness: float = Field(
+        ge=0,
+        le=100,
+        description="The factor of the cosine of two photos: 0 leaves their look out, with 50 the nearest decides.",
+        examples=[4.0],
+    )
+    personal: float = Field(
+        ge=0, le=1, description="Weight of the user's own photos; everyone's have the rest.", examples=[0.9]
+    )
+
+
+class OwnPhotos(Baseline):
+    """The tags of the user's own photos that are nearest in look and in time, mixed with everyone's.
+
+    Scores: the share of t in personal · A(t, x | u) + (1 − personal) · A(t, x). A(t, x | u) sums r_j e^(sharpness ·
+    (x·y_j − 1)) over the user's posts j with t: attention over a memory, times r_j, the share of the post in the
+    activation of `Recency`. A(t, x) is n_t / N · e^(sharpness · (x·c_t − 1)), where c_t is the mean vector of the n_t
+    of N posts with t: the same over everyone's posts, their geometric mean in place of the arithmetic one, so that
+    nobody's vectors have to be kept. It decides where none of the user's own photos is alike, and for new users. The
+    vectors x and y are those of the feature set, scaled, side by side, divided by their length.
+
+    The memory of a user's own posts: Zhang, Wang, Huang, Huang & Gong, Hashtag recommendation for photo sharing
+    services, AAAI 2019 (MACON), without its network.
+
+    Tensors: those of `OwnPosts`; "mean" float32 (T, numbers), c_t; "share" float64 (T,), n_t / N.
+    """
+
+    Config = OwnPhotosConfig
+    label = "Tags of the user's similar photos"
+    goes_by = "the user’s own photos most like it, the nearest in time most"
+    grounds: ClassVar = {OWN: "your photos most like it have it", EVERYONE: "photos of its look have it"}
+
+    @classmethod
+    def fit(cls, config: OwnPhotosConfig, posts: pl.DataFrame, features: Features) -> Self:
+        names = {USER: vocabulary(posts[USER]), TAG: vocabulary(posts[TAGS].explode())}
+        extractors = ExtractorNote.of(features)
+        photos, share = directions(extractors, posts, features), count_tags(posts, names[TAG]) / len(posts)
+        own = OwnPosts.of(posts, names[USER], names[TAG], photos)
+        tensors = {"share": share, "mean": means(posts, names[TAG], photos)} | own.tensors
+        return cls(config, names, tensors, extractors)
+
+    def parts(self, posts: pl.DataFrame, features: Features) -> dict[str, np.ndarray]:
+        share, config = self.tensors["share"], self.config
+        photos = directions(self.extractors, posts, features)
+        own = config.personal * OwnPosts.from_tensors(self.tensors).votes(
+            posts, self.names[USER], len(share), photos, config.decay, config.sharpness
+        )
+        # x·c_t, (posts, T), at most 1, as ‖x‖ = 1 and ‖c_t‖ ≤ 1.
+        alike = photos @ self.tensors["mean"].T
+        everyone = (1 - config.personal) * share * np.exp(config.sharpness * (alike - 1.0))
+        total = (own + everyone).sum(axis=1, keepdims=True)
+        total[total == 0] = 1
+        return {
+            OWN: own / total,
+            EVERYONE: everyone / total,
+            BIAS: np.broadcast_to(TIES * share / share.max(), own.shape),
+        }
+
+    def _fold_in(self, user: str, posts: pl.DataFrame, features: Features) -> Self:
+        users = vocabulary(pl.Series([*self.names[USER], user]))
+        own = OwnPosts.from_tensors(self.tensors).keep(self.names[USER], users)
+        own = own.with_posts(posts, users, self.tags, directions(self.extractors, posts, features))
+        return type(self)(self.config, {**self.names, USER: users}, {**self.tensors, **own.tensors}, self.extractors)
+
+    def _keep_users(self, users: Sequence[str]) -> Self:
+        own = OwnPosts.from_tensors(self.tensors).keep(self.names[USER], users)
+        return type(self)(self.config, {**self.names, USER: users}, {**self.tensors, **own.tensors}, self.extractors)
+
+
+def directions(extractors: Iterable[str], posts: pl.DataFrame, features: Features) -> np.ndarray:
+    """Returns the features of the photos of posts, side by side, at length 1 unless all are zero, (posts, numbers)."""
+    vectors = concatenated(extractors, posts[PHOTO], features)
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / np.where(length > 0, length, 1)
+
+
+def means(posts: pl.DataFrame, tags: Sequence[str], vectors: np.ndarray) -> np.ndarray:
+    """Returns the mean vector of the posts with each tag, float32 (T, numbers)."""
+    pairs = posts.select(TAGS).with_row_index("post").explode(TAGS).sort(TAGS, "post")
+    of, tag = pairs["post"].to_numpy(), codes(pairs[TAGS], tags)
+    starts = np.searchsorted(tag, np.arange(len(tags) + 1))
+    return np.stack([vectors[of[low:high]].mean(axis=0) for low, high in pairwise(starts)])

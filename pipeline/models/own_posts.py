@@ -1,0 +1,153 @@
+"""The training posts of each user, kept with their times: they vote for the user's later posts."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Self
+
+import numpy as np
+import polars as pl
+
+from pipeline.data.schema import PHOTO, TAGS, TIME, USER
+from pipeline.data.vocabulary import codes
+from pipeline.models.counts import shares
+
+MOMENT = 60_000
+"""Milliseconds that count as one moment: the posts of a burst are about equally near."""
+
+CHUNK = 4096
+"""Posts of a user that vote at a time, which keeps memory flat."""
+
+UNWEIGHTED = 1e-3
+"""The share of the votes that goes by plain counts, which order tags that only distant posts have."""
+
+
+@dataclass(frozen=True)
+class OwnPosts:
+    """Posts with at least one tag, the posts of each user side by side. The fields are a model's tensors."""
+
+    post_user: np.ndarray
+    """The user of each post, a position in a vocabulary, int64 (N,), ascending."""
+    post_time: np.ndarray
+    """Its time in milliseconds, int64 (N,)."""
+    post_photo: np.ndarray
+    """The vector of its photo, of length 1, float32 (N, numbers); without numbers where the model sees no photo."""
+    post_tags: np.ndarray
+    """The number of its tags, int64 (N,)."""
+    post_tag: np.ndarray
+    """The tags of all posts, one post after another, int64."""
+
+    @classmethod
+    def of(cls, posts: pl.DataFrame, users: Sequence[str], tags: Sequence[str], photos: np.ndarray) -> Self:
+        """Keeps posts (columns user, photo, tags, perhaps time) and their vectors, (posts, numbers).
+
+        An unknown time counts as that of the user's oldest post; where none is known, all are alike.
+        """
+        order = posts.select(pl.arg_sort_by(USER, PHOTO)).to_series()
+        posts = posts.with_columns(times(posts))[order]
+        time = pl.coalesce(TIME, pl.col(TIME).min().over(USER), 0)
+        return cls(
+            codes(posts[USER], users),
+            posts.select(time).to_series().to_numpy(),
+            photos[order.to_numpy()],
+            posts[TAGS].list.len().cast(pl.Int64).to_numpy(),
+            codes(posts[TAGS].explode(), tags),
+        )
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, np.ndarray]) -> Self:
+        """Takes the fields from among the tensors of a model."""
+        return cls(*(tensors[field.name] for field in fields(cls)))
+
+    @property
+    def tensors(self) -> dict[str, np.ndarray]:
+        """The fields by their names."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def keep(self, before: Sequence[str], users: Sequence[str]) -> Self:
+        """Returns the posts of some users alone. before: the vocabulary of users so far; users: the one from now on."""
+        user = codes(pl.Series(before, dtype=pl.String), users)[self.post_user]
+        kept = user >= 0
+        return type(self)(
+            user[kept],
+            self.post_time[kept],
+            self.post_photo[kept],
+            self.post_tags[kept],
+            self.post_tag[np.repeat(kept, self.post_tags)],
+        )
+
+    def of_user(self, user: int) -> Self:
+        """Returns the posts of one user, given by the position in the vocabulary; perhaps none."""
+        first, last = np.searchsorted(self.post_user, [user, user + 1])
+        start, end = self.post_tags[:first].sum(), self.post_tags[:last].sum()
+        return type(self)(
+            self.post_user[first:last],
+            self.post_time[first:last],
+            self.post_photo[first:last],
+            self.post_tags[first:last],
+            self.post_tag[start:end],
+        )
+
+    def with_posts(self, posts: pl.DataFrame, users: Sequence[str], tags: Sequence[str], photos: np.ndarray) -> Self:
+        """Returns these posts and further ones of one user, which are new: an unknown time counts as the newest."""
+        user = codes(posts[USER], users)[0]
+        known = np.concatenate([self.of_user(user).post_time, times(posts).drop_nulls().to_numpy()])
+        newest = int(known.max()) if known.size else 0
+        more = self.of(posts.with_columns(times(posts).fill_null(newest)), users, tags, photos).tensors
+        after = np.searchsorted(self.post_user, user, side="right")
+        place = dict.fromkeys(more, after) | {"post_tag": self.post_tags[:after].sum()}
+        return type(self)(
+            *(
+                np.concatenate([kept[: place[name]], more[name], kept[place[name] :]])
+                for name, kept in self.tensors.items()
+            )
+        )
+
+    def votes(
+        self, posts: pl.DataFrame, users: Sequence[str], tags: int, photos: np.ndarray, decay: float, sharpness: float
+    ) -> np.ndarray:
+        """Returns the votes of a user's posts for each of `posts`, (posts, tags), at most about 1; 0 without any.
+
+        photos: the vectors of `posts`, of length 1, (posts, numbers). A kept post votes for its tags by r e^(sharpness
+        · (x·y − 1)): y is the vector of its photo, r its share in the sum of (1 + Δ)^−decay over the user's posts, Δ
+        being the distance in moments. Later posts vote as earlier ones do: there are some where test posts are drawn at
+        random. A post of unknown time counts as posted when the user's newest was.
+        """
+        user, time = codes(posts[USER], users), times(posts)
+        known, time = time.is_not_null().to_numpy(), time.fill_null(0).to_numpy()
+        found = np.zeros((len(posts), tags))
+        for each in np.unique(user[user >= 0]):
+            own, (rows,) = self.of_user(each), np.nonzero(user == each)
+            if len(own.post_time):
+                now = np.where(known[rows], time[rows], own.post_time.max())
+                found[rows] = own._votes(now, photos[rows], tags, decay, sharpness)
+        return found
+
+    def _votes(self, now: np.ndarray, photos: np.ndarray, tags: int, decay: float, sharpness: float) -> np.ndarray:
+        """Returns the votes of all these posts for those at times `now`, (posts,), with vectors, (posts, tags)."""
+        used, column = np.unique(self.post_tag, return_inverse=True)
+        ends = np.cumsum(self.post_tags)
+        weighted, counted = np.zeros((len(now), len(used))), np.zeros((1, len(used)))
+        total = np.zeros((len(now), 1))
+        for low in range(0, len(ends), CHUNK):
+            some = slice(low, low + CHUNK)
+            size = self.post_tags[some]
+            # The tags of the posts, (voters, used).
+            marks = np.zeros((len(size), len(used)))
+            first, last = ends[some][0] - size[0], ends[some][-1]
+            marks[np.repeat(np.arange(len(size)), size), column[first:last]] = 1
+            # Their weights, (posts, voters).
+            distance = np.abs(now[:, None] - self.post_time[some]) / MOMENT
+            recency = (1 + distance) ** -decay
+            weighted += (recency * np.exp(sharpness * (photos @ self.post_photo[some].T - 1.0))) @ marks
+            total += recency.sum(axis=1, keepdims=True)
+            counted += marks.sum(axis=0)
+        weighted /= total
+        weighted += UNWEIGHTED * weighted.sum(axis=1, keepdims=True) * shares(counted)
+        votes = np.zeros((len(now), tags))
+        votes[:, used] = weighted
+        return votes
+
+
+def times(posts: pl.DataFrame) -> pl.Series:
+    """Returns the times of posts in milliseconds, null where they are unknown, as all are without a column."""
+    return posts[TIME] if TIME in posts.columns else pl.Series(TIME, [None] * len(posts), pl.Int64)

@@ -1,0 +1,94 @@
+"""The baseline of fading habits: the user's own tags, the latest most, and those that others gave the photo."""
+
+from collections.abc import Sequence
+from typing import ClassVar, Literal, Self
+
+import numpy as np
+import polars as pl
+from pydantic import Field
+
+from pipeline.data.schema import PHOTO, TAG, TAGS, USER
+from pipeline.data.vocabulary import vocabulary
+from pipeline.features.store import Features
+from pipeline.models.counts import TIES, count_more, count_only, count_tags, count_tags_by, counts_for, shares
+from pipeline.models.model import BIAS, Baseline
+from pipeline.models.own_posts import OwnPosts
+from pipeline.models.settings import BaseModelConfig, NoFeatures
+
+LATELY = "lately"
+"""The part of scores that comes from the user's own posts, by their times."""
+
+
+class RecencyConfig(BaseModelConfig):
+    """The settings of fading habits."""
+
+    kind: Literal["recency"] = Field(description="The user's latest tags most, mixed with the photo's.")
+    features: NoFeatures = Field(description="This baseline sees no photo.")
+    decay: float = Field(
+        ge=0,
+        le=10,
+        description="d, the power of time by which a post fades: 0 counts all alike, with 2 the nearest decide.",
+        examples=[0.5],
+    )
+    personal: float = Field(
+        ge=0, le=1, description="Weight of the user's tags; the photo's have the rest.", examples=[0.5]
+    )
+
+
+class Recency(Baseline):
+    """The tags that the user used often and lately, and those that others gave the photo, mixed.
+
+    Scores: personal · A(t, u) + (1 − personal) · P(t | i). A is the base-level activation of Anderson's theory of
+    memory, ln Σ_j (1 + |now − t_j|)^−d over the user's posts j with t, by softmax over tags, which is that sum's share
+    in all tags' sums; the unit of time is a minute. P(t | i) is the share of t in the photo's tag assignments. A user
+    or photo that is not known adds nothing, and ties are broken by popularity. Where no time is known, each post counts
+    alike.
+
+    BLL+C's form by Kowald, Seitlinger, Trattner & Ley, Long time no see: the probability of reusing tags as a function
+    of frequency and recency, WWW 2014, with d = 0.5. With a greater d the posts nearest in time decide.
+
+    Tensors: those of `OwnPosts`, without vectors; the photo's counts; "counts" (T,), the posts of each tag.
+    """
+
+    Config = RecencyConfig
+    label = "The user's latest tags"
+    goes_by = "the user’s own tags, the latest most, and the photo’s by others"
+    grounds: ClassVar = {LATELY: "you used it lately"}
+
+    @classmethod
+    def fit(cls, config: RecencyConfig, posts: pl.DataFrame, features: Features) -> Self:  # noqa: ARG003 (a baseline that sees nothing)
+        names = {
+            USER: vocabulary(posts[USER]),
+            PHOTO: vocabulary(posts[PHOTO]),
+            TAG: vocabulary(posts[TAGS].explode()),
+        }
+        own = OwnPosts.of(posts, names[USER], names[TAG], unseen(posts))
+        tensors = {"counts": count_tags(posts, names[TAG])} | count_tags_by(PHOTO, posts, names) | own.tensors
+        return cls(config, names, tensors)
+
+    def parts(self, posts: pl.DataFrame, features: Features) -> dict[str, np.ndarray]:  # noqa: ARG002 (a baseline that sees nothing)
+        counts, personal, decay = self.tensors["counts"], self.config.personal, self.config.decay
+        own = OwnPosts.from_tensors(self.tensors).votes(posts, self.names[USER], len(counts), unseen(posts), decay, 0)
+        return {
+            LATELY: personal * shares(own),
+            PHOTO: (1 - personal) * shares(counts_for(self, PHOTO, posts)),
+            BIAS: np.broadcast_to(TIES * counts / counts.max(), own.shape),
+        }
+
+    def _fold_in(self, user: str, posts: pl.DataFrame, features: Features) -> Self:  # noqa: ARG002 (a baseline that sees nothing)
+        users = vocabulary(pl.Series([*self.names[USER], user]))
+        own = OwnPosts.from_tensors(self.tensors).keep(self.names[USER], users)
+        own = own.with_posts(posts, users, self.tags, unseen(posts))
+        photos, by_photo = count_more(self, PHOTO, posts)
+        tensors = {"counts": self.tensors["counts"] + count_tags(posts, self.tags)} | by_photo | own.tensors
+        return type(self)(self.config, {**self.names, USER: users, PHOTO: photos}, tensors)
+
+    def _keep_users(self, users: Sequence[str]) -> Self:
+        own = OwnPosts.from_tensors(self.tensors).keep(self.names[USER], users)
+        tensors = {**self.tensors, **count_only(self, PHOTO, []), **own.tensors}
+        return type(self)(self.config, {**self.names, USER: users, PHOTO: []}, tensors)
+
+
+def unseen(posts: pl.DataFrame) -> np.ndarray:
+    """Returns vectors without numbers, (posts, 0)."""
+    return np.zeros((len(posts), 0), np.float32)

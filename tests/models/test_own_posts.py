@@ -1,0 +1,67 @@
+"""The kept posts of users: their votes against sums over single posts, and their order."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from pipeline.models import own_posts
+from pipeline.models.own_posts import MOMENT, UNWEIGHTED, OwnPosts
+
+TAGS = ["a", "b", "c", "d", "e"]
+USERS = ["u0", "u1", "u2"]
+
+
+def some(posts: int, seed: int = 0) -> tuple[pl.DataFrame, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    frame = pl.DataFrame(
+        {
+            "user": rng.choice(USERS, posts).tolist(),
+            "photo": [f"p{seed}-{number:02}" for number in range(posts)],
+            "tags": [sorted(rng.choice(TAGS, rng.integers(1, 4), replace=False).tolist()) for _ in range(posts)],
+            "time": rng.integers(0, 10 * MOMENT, posts),
+        }
+    )
+    vectors = rng.normal(size=(posts, 3)).astype(np.float32)
+    return frame, vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def votes_post_by_post(
+    kept: pl.DataFrame, seen: np.ndarray, post: dict, vector: np.ndarray, decay: float, sharpness: float
+) -> np.ndarray:
+    votes, counts, total = np.zeros(len(TAGS)), np.zeros(len(TAGS)), 0.0
+    for own, other in zip(kept.iter_rows(named=True), seen, strict=True):
+        if own["user"] == post["user"]:
+            recency = (1 + abs(own["time"] - post["time"]) / MOMENT) ** -decay
+            total += recency
+            for tag in own["tags"]:
+                votes[TAGS.index(tag)] += recency * np.exp(sharpness * (float(vector @ other) - 1))
+                counts[TAGS.index(tag)] += 1
+    votes /= total
+    return votes + UNWEIGHTED * votes.sum() * counts / counts.sum()
+
+
+@pytest.mark.parametrize("chunk", [2, 4096])
+def test_votes_are_sums_over_the_users_posts(monkeypatch, chunk):
+    monkeypatch.setattr(own_posts, "CHUNK", chunk)
+    (kept, seen), (asked, vectors) = some(20), some(6, seed=1)
+    found = OwnPosts.of(kept, USERS, TAGS, seen).votes(asked, USERS, len(TAGS), vectors, 1.5, 3.0)
+    for votes, post, vector in zip(found, asked.iter_rows(named=True), vectors, strict=True):
+        np.testing.assert_allclose(votes, votes_post_by_post(kept, seen, post, vector, 1.5, 3.0), rtol=1e-5)
+
+
+def test_posts_learnt_later_are_kept_as_if_they_had_been_there():
+    posts, vectors = some(20)
+    (more,) = np.nonzero((posts["user"] == "u1").to_numpy())
+    later = np.isin(np.arange(20), more[-2:])
+    first = OwnPosts.of(posts.filter(~later), USERS, TAGS, vectors[~later])
+    together = first.with_posts(posts.filter(later), USERS, TAGS, vectors[later])
+    for name, tensor in OwnPosts.of(posts, USERS, TAGS, vectors).tensors.items():
+        np.testing.assert_array_equal(together.tensors[name], tensor)
+
+
+def test_posts_of_other_users_are_dropped_with_times_and_vectors():
+    posts, vectors = some(20)
+    own = (posts["user"] == "u2").to_numpy()
+    kept = OwnPosts.of(posts, USERS, TAGS, vectors).keep(USERS, ["u2"])
+    for name, tensor in OwnPosts.of(posts.filter(own), ["u2"], TAGS, vectors[own]).tensors.items():
+        np.testing.assert_array_equal(kept.tensors[name], tensor)
