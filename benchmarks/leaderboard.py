@@ -217,7 +217,7 @@ def fit_and_rank(config: BaseModelConfig, halves: Halves, seeds: Sequence[int], 
     features = halves.features[config.features]
     folds = halves.validation.partition_by(FOLD, maintain_order=True, include_key=False)
     task = TrainingTask(halves.train, None, features, seeds[0])
-    choice, tried = tune(config, params.training, params.tuning, task, folds)
+    choice, tried, _ = tune(config, params.training, params.tuning, task, folds)
     rankings = [
         rank(fit_chosen(choice, params.tuning.refit, replace(task, seed=seed), folds[0]).model, halves.test, features)
         for seed in (seeds if trainer_of(config).draws else seeds[:1])
