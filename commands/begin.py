@@ -16,10 +16,10 @@ from ruamel.yaml.error import YAMLError
 
 from commands.choose import choices
 from pipeline.data.left_out import count_reasons
-from pipeline.data.schema import DETAIL, PHOTO, REASON, SPLIT, TAGS, USER
+from pipeline.data.schema import DETAIL, PHOTO, REASON, TAGS, USER
 from pipeline.errors import InputError
 from pipeline.files import atomic
-from pipeline.folksonomy.split_rules import GivenSplit, LeaveShare
+from pipeline.folksonomy.suitable import suitable_split
 from pipeline.sources.base import Crawled, Recognised
 from project.beginning import beginnings, link
 from project.command import command
@@ -60,8 +60,7 @@ def main(
         print(f"  Source {other.source} reads it as well, with less to learn from: --source {other.source}.")
     print("\n".join(summary(beginning.crawled)))
     print(f"Recipe {RECIPE}: the {core.label()}, {KEEPS.format_map(beginning.counts)}")
-    is_split = SPLIT in beginning.crawled.posts.columns
-    recipe = Recipe(refine=[core], split=GivenSplit(given=True) if is_split else LeaveShare(test_share=0.2))
+    recipe = Recipe(refine=[core], split=suitable_split(beginning.crawled.posts))
     values = beginning.values | {"recipe": RECIPE, f"recipes.{RECIPE}": recipe.model_dump()}
     if beginning.counts["posts"] >= MANY_POSTS:
         values["training.batch"] = LARGE_BATCH

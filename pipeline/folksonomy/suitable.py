@@ -1,18 +1,22 @@
-"""The core that suits a folksonomy's size, for data that nobody has a recipe for."""
+"""The core and the split that suit a folksonomy, for data that nobody has a recipe for."""
 
 from collections.abc import Mapping
 
 import numpy as np
 import polars as pl
 
+from pipeline.data.schema import SPLIT, TIME
 from pipeline.errors import InputError
 from pipeline.folksonomy.folksonomy import Folksonomy
+from pipeline.folksonomy.split_rules import GivenSplit, LeaveNewestShare, LeaveShare, SplitRule
 from pipeline.folksonomy.steps.core import Core
 
 LEVELS = ((10, 10), (8, 5), (5, 5), (5, 3), (3, 2), (2, 2))
 """Posts of each user and with each tag, the strictest core first."""
 KEPT, KEPT_USERS = 0.6, 0.5
 """The shares of tag assignments and of users that a suitable core leaves: a stricter core would be other data."""
+SHARE, DATED = 0.2, 0.9
+"""The share of posts for the test, and the share with known times that makes them the newest."""
 FEWEST = 20
 """Posts that a core must leave: with fewer, nothing can be learned and measured."""
 
@@ -45,3 +49,16 @@ def suitable_core(posts: pl.DataFrame) -> tuple[Core, Mapping[str, int]]:
             f"{FEWEST} are needed to learn from."
         )
     return core, counts
+
+
+def suitable_split(posts: pl.DataFrame) -> SplitRule:
+    """Chooses the split of posts (perhaps with columns time and split): the given one, or a fifth of each user's.
+
+    It is the newest fifth where times are known: a model in use meets newer photos, and among photos of one occasion, a
+    random half gives the other half away.
+    """
+    if SPLIT in posts.columns:
+        return GivenSplit(given=True)
+    if TIME in posts.columns and posts[TIME].is_not_null().mean() >= DATED:
+        return LeaveNewestShare(newest_share=SHARE)
+    return LeaveShare(test_share=SHARE)

@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.data.schema import PHOTO, TAGS, USER
 from pipeline.errors import InputError
-from pipeline.folksonomy.suitable import suitable_core
+from pipeline.folksonomy.suitable import suitable_core, suitable_split
 
 
 def posts(rows: list[tuple[str, str, list[str]]]) -> pl.DataFrame:
@@ -47,3 +47,18 @@ def test_too_few_posts_to_learn_from():
     rows = [("a", f"a{number}", ["sea"]) for number in range(19)]
     with pytest.raises(InputError, match=r"Of 19 posts only 19 share .* at least 20 are needed"):
         suitable_core(posts(rows))
+
+
+@pytest.mark.parametrize(
+    ("columns", "rule"),
+    [
+        ({}, {"test_share": 0.2}),
+        ({"time": [*range(10)]}, {"newest_share": 0.2}),
+        ({"time": [None, *range(9)]}, {"newest_share": 0.2}),
+        ({"time": [None, None, *range(8)]}, {"test_share": 0.2}),
+        ({"time": [*range(10)], "split": ["test"] * 10}, {"given": True}),
+    ],
+)
+def test_the_newest_posts_are_left_out_where_times_are_known(columns, rule):
+    posts = pl.DataFrame({"user": ["u"] * 10, "photo": [f"p{number}" for number in range(10)]} | columns)
+    assert suitable_split(posts).model_dump() == rule
