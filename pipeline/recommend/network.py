@@ -19,6 +19,7 @@ from pipeline.features.config import BATCH
 from pipeline.features.extraction.decoding import NICE, DecoderKilled, Decoders
 from pipeline.features.extraction.vector_files import VectorFiles
 from pipeline.features.record import canonical
+from pipeline.keywords.taken import time_taken
 
 SLOTS = 3
 """Batches in memory: one at the networks, one that waits for them, one that is decoded."""
@@ -56,6 +57,8 @@ class PhotoVectors:
     """The SHA-256 of the file's bytes, in hexadecimal."""
     vectors: Mapping[str, np.ndarray]
     """A vector, float32, by the name of each extractor."""
+    time: int | None = None
+    """The time at which the photo was taken, in milliseconds since 1970; None where it is unknown."""
 
 
 class PhotoReader:
@@ -122,7 +125,8 @@ class PhotoReader:
             None if found else self._decoders.submit([(file, [(number, row) for number in range(len(self.networks))])])
             for row, (file, found) in enumerate(zip(chunk, known, strict=True), start=first)
         ]
-        return _Batch(hashes, known, decoded, self._computing.submit(self._compute, first, decoded, exact))
+        times = [time_taken(file.data) for file in chunk]
+        return _Batch(hashes, times, known, decoded, self._computing.submit(self._compute, first, decoded, exact))
 
     def _compute(
         self, first: int, decoded: Sequence["Future[None] | None"], exact: bool
@@ -151,9 +155,9 @@ class PhotoReader:
         computed = batch.computed.result()
         if kept:
             kept.add({photo: new for photo, new in zip(batch.hashes, computed, strict=True) if isinstance(new, dict)})
-        for photo, known, new in zip(batch.hashes, batch.known, computed, strict=True):
+        for photo, time, known, new in zip(batch.hashes, batch.times, batch.known, computed, strict=True):
             found = known or new
-            yield found if isinstance(found, PhotoError) else PhotoVectors(photo, found)
+            yield found if isinstance(found, PhotoError) else PhotoVectors(photo, found, time)
 
 
 @dataclass(frozen=True)
@@ -162,6 +166,8 @@ class _Batch:
 
     hashes: Sequence[str]
     """Of the files."""
+    times: Sequence[int | None]
+    """The times at which they were taken."""
     known: Sequence[Mapping[str, np.ndarray] | None]
     """Vectors that an earlier run kept."""
     decoded: "Sequence[Future[None] | None]"

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from pipeline.data.photo import PhotoError, PhotoFile
-from pipeline.data.schema import PHOTO, TAGS, USER
+from pipeline.data.schema import PHOTO, TAGS, TIME, USER
 from pipeline.features.record import canonical
 from pipeline.features.store import Features
 from pipeline.models.ranking import top_tags
@@ -174,9 +174,14 @@ class Recommender:
         self.close()
 
     def _seen(self, vectors: Sequence[PhotoVectors]) -> tuple[pl.DataFrame, Features]:
-        """Returns photos as a frame and with their features. Their names are unique, and those of no known photo."""
+        """Returns photos and their times as a frame, and their features.
+
+        The names of the photos are unique, and those of no known photo.
+        """
         photos = pl.Series(PHOTO, [f"{number} {photo.hash}" for number, photo in enumerate(vectors)], pl.String)
         notes = self._bundle.model.extractors
         raw = {name: np.stack([photo.vectors[name] for photo in vectors]) for name in notes}
         scalings = {name: note.scaling for name, note in notes.items() if note.scaling is not None}
-        return photos.to_frame(), Features(photos, raw, scalings, {name: note.record for name, note in notes.items()})
+        times = pl.Series(TIME, [photo.time for photo in vectors], pl.Int64)
+        records = {name: note.record for name, note in notes.items()}
+        return pl.DataFrame([photos, times]), Features(photos, raw, scalings, records)

@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from pipeline.data.photo import PhotoError, PhotoFile
 from pipeline.errors import InputError
@@ -59,6 +59,16 @@ def test_vectors_come_in_order_and_broken_files_in_their_place(count: int, worke
         assert result.hash == hashlib.sha256(file.data).hexdigest()
         for name in ("a", "b"):
             np.testing.assert_allclose(result.vectors[name][:3], colour_of(file), rtol=1e-5)
+
+
+def test_photos_have_their_times_also_where_vectors_were_kept(tmp_path):
+    exif, buffer = Image.Exif(), io.BytesIO()
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.DateTimeOriginal] = "1970:01:01 00:00:07"
+    Image.new("RGB", (64, 64)).save(buffer, "JPEG", exif=exif)
+    given = [PhotoFile("dated", buffer.getvalue()), *files(1)]
+    for _ in range(2):
+        with PhotoReader({"a": MeanColour()}) as reader:
+            assert [found.time for found in reader.read(given, tmp_path)] == [7000, None]
 
 
 def test_a_few_photos_are_computed_as_they_are_and_a_stream_in_full_batches():

@@ -5,6 +5,7 @@ import pytest
 
 from pipeline.data.photo import PhotoError, PhotoFile
 from pipeline.evaluation.ranking import recommend
+from pipeline.recommend.network import PhotoVectors
 from pipeline.recommend.recommender import Recommender
 from tests.support.bundles import world, write_bundle
 
@@ -100,6 +101,14 @@ def test_what_is_accepted_is_known_at_once_and_only_to_the_copy(recommender, see
     before, after = (each.rank(seen[9:10], "new", count=100)[0] for each in (recommender, learnt))
     assert tags(after).index("of zoë") < tags(before).index("of zoë")
     assert learnt.vocabulary_of("new")[:2] == [("tag 1", 8), ("of zoë", 8)]
+
+
+def test_the_time_of_a_photo_and_of_those_accepted_counts(tmp_path):
+    with Recommender.load(write_bundle(tmp_path, world("recency", "none"))) as recommender:
+        posts = [(PhotoVectors("a", {}, 0), ["tag 0"]), (PhotoVectors("b", {}, 10**9), ["tag 1"])]
+        learnt = recommender.with_posts("new", posts)
+        early, late, unknown = learnt.rank([PhotoVectors("c", {}, time) for time in (1, 10**9, None)], "new")
+    assert [tags(each)[0] for each in (early, late, unknown)] == ["tag 0", "tag 1", "tag 1"]
 
 
 def test_posts_accepted_one_after_the_other_are_as_those_accepted_at_once(recommender, seen):

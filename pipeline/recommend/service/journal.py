@@ -38,6 +38,10 @@ CREATE TABLE IF NOT EXISTS post (
 );
 CREATE INDEX IF NOT EXISTS post_of_user ON post (user, photo, number);
 CREATE TABLE IF NOT EXISTS photo (hash TEXT PRIMARY KEY, jpeg BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS taken (
+    photo TEXT PRIMARY KEY,      -- one whose file tells when it was taken
+    milliseconds INTEGER NOT NULL
+);
 CREATE TABLE IF NOT EXISTS vectors (
     photo TEXT NOT NULL,
     networks TEXT NOT NULL,      -- what computed them
@@ -80,6 +84,8 @@ class HeldPhoto:
     """The prepared photo."""
     vectors: Mapping[str, np.ndarray] | None
     """A vector by the name of each extractor; None where the present networks have not seen it."""
+    time: int | None = None
+    """The time at which it was taken, in milliseconds since 1970; None where it is unknown."""
 
 
 class FullJournalError(InputError):
@@ -151,6 +157,8 @@ class Journal:
 
     def _keep(self, photo: HeldPhoto) -> None:
         self._connection.execute("INSERT OR IGNORE INTO photo VALUES (?, ?)", [photo.hash, photo.jpeg])
+        if photo.time is not None:
+            self._connection.execute("INSERT OR IGNORE INTO taken VALUES (?, ?)", [photo.hash, photo.time])
         self.add_vectors(photo)
 
     def add_vectors(self, photo: HeldPhoto) -> None:
@@ -163,13 +171,14 @@ class Journal:
     def photo(self, hash: str) -> HeldPhoto | None:
         """Returns an accepted photo, None where there is none of that hash."""
         query = (
-            "SELECT jpeg, numbers FROM photo LEFT JOIN vectors ON vectors.photo = hash AND networks = ? WHERE hash = ?"
+            "SELECT jpeg, milliseconds, numbers FROM photo LEFT JOIN taken ON taken.photo = hash "
+            "LEFT JOIN vectors ON vectors.photo = hash AND networks = ? WHERE hash = ?"
         )
         found = self._connection.execute(query, [self._networks, hash]).fetchone()
         if found is None:
             return None
-        jpeg, numbers = found
-        return HeldPhoto(hash, jpeg, None if numbers is None else safetensors.numpy.load(numbers))
+        jpeg, time, numbers = found
+        return HeldPhoto(hash, jpeg, None if numbers is None else safetensors.numpy.load(numbers), time)
 
     def state(self, user: str) -> tuple[int, int]:
         """Returns the number of a user's last post, and of those with vectors: it changes with what can be learned."""
@@ -213,13 +222,14 @@ class Journal:
     def learned(self, user: str) -> list[tuple[PhotoVectors, tuple[str, ...]]]:
         """Returns what the present networks saw of a user's posts that count, and the tags."""
         rows = self._connection.execute(
-            "SELECT post.photo, numbers, tags FROM post JOIN vectors ON vectors.photo = post.photo AND networks = ? "
+            "SELECT post.photo, numbers, milliseconds, tags FROM post LEFT JOIN taken ON taken.photo = post.photo "
+            "JOIN vectors ON vectors.photo = post.photo AND networks = ? "
             f"WHERE user = ? AND {LATEST} AND tags != '[]' ORDER BY number",
             [self._networks, user],
         )
         return [
-            (PhotoVectors(photo, safetensors.numpy.load(numbers)), tuple(json.loads(tags)))
-            for photo, numbers, tags in rows
+            (PhotoVectors(photo, safetensors.numpy.load(numbers), time), tuple(json.loads(tags)))
+            for photo, numbers, time, tags in rows
         ]
 
     def users(self) -> dict[str, int]:
@@ -230,9 +240,13 @@ class Journal:
         return dict(rows)
 
     def table(self) -> pl.DataFrame:
-        """Returns the posts that count, a row for each tag: user, photo (hash and .jpg), tags (one), time (seconds)."""
+        """Returns the posts that count, a row for each tag: user, photo (hash and .jpg), tags (one), time (seconds).
+
+        The time is that at which the photo was taken or, where that is unknown, the post accepted.
+        """
         rows = self._connection.execute(
-            f"SELECT user, photo || '.jpg', value, time FROM post, json_each(post.tags) WHERE {LATEST} "
+            "SELECT user, post.photo || '.jpg', value, ifnull(milliseconds / 1000, time) FROM post "
+            f"LEFT JOIN taken ON taken.photo = post.photo, json_each(post.tags) WHERE {LATEST} "
             "ORDER BY user, number, json_each.key"
         )
         types = {USER: pl.String, PHOTO: pl.String, TAGS: pl.String, TIME: pl.Int64}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from pipeline.data.photo import PhotoError, PhotoFile
 from pipeline.errors import InputError
+from pipeline.keywords.taken import time_taken
 from pipeline.recommend.network import PhotoVectors
 from pipeline.recommend.service.batches import Batches
 from pipeline.recommend.service.exports import to_csv, to_zip
@@ -91,13 +92,13 @@ class Service:
         photo = self.photos.get(hash)
         if photo is None:
             self.batches.check_room()
-            photo = await self._see(hash, await self._packers.pack(data))
+            photo = await self._see(hash, await self._packers.pack(data), time_taken(data))
         return photo
 
     async def suggest(self, hashes: Sequence[str], query: Query) -> list[SuggestedPhoto]:
         """Ranks tags for photos that are held. Those that are not have an error in their place."""
         photos = [self.photos.get(hash) or await self._accepted(hash) for hash in hashes]
-        vectors = [PhotoVectors(photo.hash, photo.vectors) for photo in photos if photo]
+        vectors = [PhotoVectors(photo.hash, photo.vectors, photo.time) for photo in photos if photo]
         ranked = iter(await self._run(self._rank, vectors, query) if vectors else [])
         return [
             SuggestedPhoto(hash=hash, suggestions=[_message(each) for each in next(ranked)])
@@ -143,17 +144,17 @@ class Service:
             posts = [post for post in posts if post.photo in wanted]
         return await asyncio.to_thread(to_csv if wish.format == "csv" else to_zip, posts)
 
-    async def _see(self, hash: str, jpeg: bytes) -> HeldPhoto:
+    async def _see(self, hash: str, jpeg: bytes, time: int | None) -> HeldPhoto:
         """Computes the vectors of a prepared photo, and holds it."""
         vectors = await self.batches.compute(PhotoFile(hash, jpeg))
-        photo = HeldPhoto(hash, jpeg, vectors.vectors)
+        photo = HeldPhoto(hash, jpeg, vectors.vectors, time)
         self.photos.add(photo)
         return photo
 
     async def _accepted(self, hash: str) -> HeldPhoto | None:
         """Returns a photo of the journal, with vectors of the present networks."""
         photo = await self._run(self._journal.photo, hash)
-        return photo if photo is None or photo.vectors is not None else await self._see(hash, photo.jpeg)
+        return photo if photo is None or photo.vectors is not None else await self._see(hash, photo.jpeg, photo.time)
 
     def _rank(self, photos: Sequence[PhotoVectors], query: Query) -> "list[list[Suggestion]]":
         recommender = self._users.recommender_for(query.user)

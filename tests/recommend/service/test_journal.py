@@ -1,6 +1,8 @@
 """The journal: what is accepted stays, once."""
 
 import sqlite3
+import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -90,6 +92,29 @@ def test_a_model_without_networks_has_seen_every_photo(journal):
     journal.accept(Post("1", "ann", "a", "", ("sea",)), HeldPhoto("a", b"jpeg", {}))
     assert journal.photo("a").vectors == {}
     assert journal.without_vectors() == []
+
+
+def test_the_time_of_a_photo_is_kept_and_null_where_it_is_unknown(journal):
+    journal.accept(Post("1", "ann", "a", "", ("sea",)), replace(photo("a"), time=7))
+    journal.accept(Post("2", "ann", "b", "", ("sun",)), photo("b"))
+    assert [seen.time for seen, _ in journal.learned("ann")] == [7, None]
+    assert [journal.photo(hash).time for hash in "ab"] == [7, None]
+
+
+def test_the_table_has_the_time_of_the_photo_or_else_of_acceptance(journal):
+    journal.accept(Post("1", "ann", "a", "", ("sea",)), replace(photo("a"), time=7000))
+    journal.accept(Post("2", "ann", "b", "", ("sun",)), photo("b"))
+    taken, accepted = journal.table()["time"]
+    assert taken == 7
+    assert accepted == pytest.approx(time.time(), abs=600)
+
+
+def test_a_journal_from_before_photos_had_times_is_read_on(journal, tmp_path):
+    journal.accept(Post("1", "ann", "a", "", ("sea",)), photo("a"))
+    journal._connection.execute("DROP TABLE taken")
+    with Journal.open(tmp_path / "j.sqlite", "networks") as again:
+        again.accept(Post("2", "ann", "b", "", ("sun",)), replace(photo("b"), time=7))
+        assert [seen.time for seen, _ in again.learned("ann")] == [None, 7]
 
 
 def test_the_table_has_a_row_for_each_tag(journal):

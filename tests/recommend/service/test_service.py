@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 
 import polars as pl
 import pytest
+from PIL import ExifTags, Image
 
 from pipeline.data.photo import prepare
 from pipeline.recommend.service.journal import Journal
@@ -45,6 +46,25 @@ def test_suggestions_are_those_of_the_recommender(client):
     found = client.suggest(photo, user="bob", count=12).json()["photos"][0]["suggestions"]
     assert [each["tag"] for each in found] == [each.tag for each in expected]
     assert [each["score"] for each in found] == pytest.approx([each.score for each in expected], abs=1e-5)
+
+
+def test_the_time_of_a_photo_leads_to_the_ranking_and_to_what_is_learned(tmp_path):
+    ranked = []
+
+    class Dated(FakeRecommender):
+        def rank(self, vectors, *arguments, **options):
+            ranked.extend(photo.time for photo in vectors)
+            return super().rank(vectors, *arguments, **options)
+
+    exif, buffer = Image.Exif(), io.BytesIO()
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.DateTimeOriginal] = "1970:01:01 00:00:07"
+    Image.new("RGB", (64, 64)).save(buffer, "JPEG", exif=exif)
+    with running_service(Dated(), tmp_path) as client:
+        client.suggest(buffer.getvalue(), RED)
+        client.accept(buffer.getvalue(), ["sea"])
+    assert ranked == [7000, None]
+    with Journal.open(client.journal, FakeRecommender().fingerprint) as journal:
+        assert [photo.time for photo, _ in journal.learned("ann")] == [7000]
 
 
 def _file(photo: bytes):
