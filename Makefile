@@ -6,7 +6,8 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 # Packages are compiled once, here: where PYTHONDONTWRITEBYTECODE is set, each import of torch would take seconds more.
-UV := uv pip install --quiet --compile-bytecode --python $(VENV)/bin/python --constraint constraints.txt
+UV := uv pip install --quiet --compile-bytecode --python $(VENV)/bin/python
+LOCK := uv pip compile --quiet --constraint constraints.txt --universal --generate-hashes --no-header --no-annotate --no-emit-index-url
 PEERS := .venv-peers
 PARALLEL := --numprocesses 2 --dist loadscope --no-loadscope-reorder
 
@@ -21,7 +22,7 @@ ifdef PIP_FIND_LINKS
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 endif
 
-.PHONY: help repro own try nus-wide-1 nus-wide-2 sample test test-all bench lint clean
+.PHONY: help repro own try nus-wide-1 nus-wide-2 sample test test-all bench lint lock sbom audit clean
 .DEFAULT_GOAL := help
 
 help:  ## what can be made
@@ -59,20 +60,32 @@ lint: $(INSTALLED_DEV)  ## check the style
 	ruff check .
 	ruff format --check .
 
+lock: $(INSTALLED)  ## pin the files of all packages by their SHA-256, in requirements/, as constraints.txt pins versions
+	$(LOCK) --output-file requirements/run.txt pyproject.toml
+	$(LOCK) --output-file requirements/dev.txt --extra dev pyproject.toml
+	echo uv | $(LOCK) --output-file requirements/uv.txt -
+
+sbom: $(INSTALLED)  ## write sbom.json, a software bill of materials (CycloneDX)
+	uv tool run --from cyclonedx-bom==7.5.0 cyclonedx-py environment $(VENV)/bin/python --output-reproducible --of JSON -o sbom.json
+
+audit: $(INSTALLED)  ## ask a public database for known vulnerabilities of the pinned packages (needs a network)
+	uv tool run --from pip-audit==2.10.1 pip-audit --require-hashes --disable-pip --requirement requirements/run.txt
+
 clean:  ## delete the environment and what can be computed again; not the artifacts, not journals (.work/nus-wide, .work/keywords)
 	rm -rf $(VENV) $(PEERS) .work/training .work/sample .work/table .work/features .work/suggest .work/seconds
 
-$(INSTALLED): pyproject.toml constraints.txt
+$(INSTALLED): pyproject.toml requirements/uv.txt requirements/run.txt
 	@echo "Making $(VENV) and installing the pinned dependencies (about 6 GB, some minutes)."
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 …")'
 	$(PYTHON) -m venv $(VENV)
-	python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
-	$(UV) --editable .
+	python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/uv.txt
+	$(UV) --require-hashes --requirement requirements/run.txt
+	$(UV) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(INSTALLED_DEV): $(INSTALLED)
+$(INSTALLED_DEV): $(INSTALLED) requirements/dev.txt
 	@echo "Installing what the tests need (about 1 GB)."
-	$(UV) --editable '.[dev]'
+	$(UV) --require-hashes --requirement requirements/dev.txt
 	@touch $@
 
 $(PEERS)/.installed: benchmarks/peers/build.txt benchmarks/peers/requirements.txt
