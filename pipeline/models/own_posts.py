@@ -103,30 +103,45 @@ class OwnPosts:
         )
 
     def votes(
-        self, posts: pl.DataFrame, users: Sequence[str], tags: int, photos: np.ndarray, decay: float, sharpness: float
+        self,
+        posts: pl.DataFrame,
+        users: Sequence[str],
+        tags: int,
+        photos: np.ndarray,
+        decay: float,
+        sharpness: float,
+        left_out: np.ndarray | None = None,
     ) -> np.ndarray:
         """Returns the votes of a user's posts for each of `posts`, (posts, tags), at most about 1; 0 without any.
 
         photos: the vectors of `posts`, of length 1, (posts, numbers). A kept post votes for its tags by r e^(sharpness
         · (x·y − 1)): y is the vector of its photo, r its share in the sum of (1 + Δ)^−decay over the user's posts, Δ
         being the distance in moments. Later posts vote as earlier ones do: there are some where test posts are drawn at
-        random. A post of unknown time counts as posted when the user's newest was.
+        random. A post of unknown time counts as posted when the user's newest was. left_out: for each of `posts`, the
+        position of a kept post that does not vote for it, int64; -1, as without any, leaves out none.
         """
         user, time = codes(posts[USER], users), times(posts)
+        left_out = np.full(len(posts), -1) if left_out is None else left_out
         known, time = time.is_not_null().to_numpy(), time.fill_null(0).to_numpy()
         found = np.zeros((len(posts), tags))
         for each in np.unique(user[user >= 0]):
             own, (rows,) = self.of_user(each), np.nonzero(user == each)
             if len(own.post_time):
                 now = np.where(known[rows], time[rows], own.post_time.max())
-                found[rows] = own._votes(now, photos[rows], tags, decay, sharpness)
+                silent = left_out[rows] - np.searchsorted(self.post_user, each)
+                found[rows] = own._votes(now, photos[rows], tags, decay, sharpness, silent)
         return found
 
-    def _votes(self, now: np.ndarray, photos: np.ndarray, tags: int, decay: float, sharpness: float) -> np.ndarray:
-        """Returns the votes of all these posts for those at times `now`, (posts,), with vectors, (posts, tags)."""
+    def _votes(
+        self, now: np.ndarray, photos: np.ndarray, tags: int, decay: float, sharpness: float, silent: np.ndarray
+    ) -> np.ndarray:
+        """Returns the votes of these posts for those at times `now`, (posts,), with vectors, (posts, tags).
+
+        silent: for each of the latter, the position among these posts of one without a vote; negative for none.
+        """
         used, column = np.unique(self.post_tag, return_inverse=True)
         ends = np.cumsum(self.post_tags)
-        weighted, counted = np.zeros((len(now), len(used))), np.zeros((1, len(used)))
+        weighted, counted = np.zeros((len(now), len(used))), np.zeros((len(now), len(used)))
         total = np.zeros((len(now), 1))
         for low in range(0, len(ends), CHUNK):
             some = slice(low, low + CHUNK)
@@ -138,10 +153,13 @@ class OwnPosts:
             # Their weights, (posts, voters).
             distance = np.abs(now[:, None] - self.post_time[some]) / MOMENT
             recency = (1 + distance) ** -decay
+            (here,) = np.nonzero((silent >= low) & (silent < low + len(size)))
+            recency[here, silent[here] - low] = 0
             weighted += (recency * np.exp(sharpness * (photos @ self.post_photo[some].T - 1.0))) @ marks
             total += recency.sum(axis=1, keepdims=True)
             counted += marks.sum(axis=0)
-        weighted /= total
+            counted[here] -= marks[silent[here] - low]
+        weighted /= np.where(total > 0, total, 1)
         weighted += UNWEIGHTED * weighted.sum(axis=1, keepdims=True) * shares(counted)
         votes = np.zeros((len(now), tags))
         votes[:, used] = weighted
@@ -151,3 +169,8 @@ class OwnPosts:
 def times(posts: pl.DataFrame) -> pl.Series:
     """Returns the times of posts in milliseconds, null where they are unknown, as all are without a column."""
     return posts[TIME] if TIME in posts.columns else pl.Series(TIME, [None] * len(posts), pl.Int64)
+
+
+def unseen(posts: pl.DataFrame) -> np.ndarray:
+    """Returns vectors without numbers, (posts, 0)."""
+    return np.zeros((len(posts), 0), np.float32)

@@ -12,7 +12,7 @@ from pipeline.data.vocabulary import vocabulary
 from pipeline.features.store import Features
 from pipeline.models.counts import TIES, count_more, count_only, count_tags, count_tags_by, counts_for, shares
 from pipeline.models.model import BIAS, Baseline
-from pipeline.models.own_posts import OwnPosts
+from pipeline.models.own_posts import OwnPosts, unseen
 from pipeline.models.settings import BaseModelConfig, NoFeatures
 
 LATELY = "lately"
@@ -87,8 +87,3 @@ class Recency(Baseline):
         own = OwnPosts.from_tensors(self.tensors).keep(self.names[USER], users)
         tensors = {**self.tensors, **count_only(self, PHOTO, []), **own.tensors}
         return type(self)(self.config, {**self.names, USER: users, PHOTO: []}, tensors)
-
-
-def unseen(posts: pl.DataFrame) -> np.ndarray:
-    """Returns vectors without numbers, (posts, 0)."""
-    return np.zeros((len(posts), 0), np.float32)

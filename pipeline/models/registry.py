@@ -20,6 +20,7 @@ from pipeline.models.object_names import ObjectNames
 from pipeline.models.own_photos import OwnPhotos
 from pipeline.models.popular import Popular
 from pipeline.models.recency import Recency
+from pipeline.models.ridge import Ridge
 from pipeline.models.user_popular import UserPopular
 
 CLASSES: tuple[type[Model], ...] = (
@@ -31,6 +32,7 @@ CLASSES: tuple[type[Model], ...] = (
     Neighbours,
     OwnPhotos,
     ObjectNames,
+    Ridge,
     Factorisation,
 )
 """All models: a new one is a file and a line here."""

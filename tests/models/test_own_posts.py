@@ -65,3 +65,17 @@ def test_posts_of_other_users_are_dropped_with_times_and_vectors():
     kept = OwnPosts.of(posts, USERS, TAGS, vectors).keep(USERS, ["u2"])
     for name, tensor in OwnPosts.of(posts.filter(own), ["u2"], TAGS, vectors[own]).tensors.items():
         np.testing.assert_array_equal(kept.tensors[name], tensor)
+
+
+@pytest.mark.parametrize("chunk", [3, 4096])
+def test_a_post_that_is_left_out_votes_as_if_it_was_not_there(monkeypatch, chunk):
+    monkeypatch.setattr(own_posts, "CHUNK", chunk)
+    kept, seen = some(12)
+    order = kept.select(pl.arg_sort_by("user", "photo")).to_series()
+    kept, seen = kept[order], seen[order.to_numpy()]
+    found = OwnPosts.of(kept, USERS, TAGS, seen).votes(kept, USERS, len(TAGS), seen, 1.5, 3.0, np.arange(12))
+    for row, votes in enumerate(found):
+        others = np.arange(12) != row
+        without = OwnPosts.of(kept.filter(others), USERS, TAGS, seen[others])
+        alone = without.votes(kept[row], USERS, len(TAGS), seen[[row]], 1.5, 3.0)[0]
+        np.testing.assert_allclose(votes, alone, rtol=1e-6)

@@ -1,0 +1,204 @@
+"""Ridge regression from a user's and a photo's other tags, and from features, to tags: a closed form."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal, Self
+
+import numpy as np
+import polars as pl
+from pydantic import Field
+
+from pipeline.data.schema import PHOTO, TAG, TAGS, USER
+from pipeline.data.vocabulary import vocabulary
+from pipeline.errors import InputError, SettingError
+from pipeline.features.store import Features
+from pipeline.models.counts import (
+    count_more,
+    count_only,
+    count_tags,
+    count_tags_by,
+    counts_for,
+    mark_tags,
+    shares,
+)
+from pipeline.models.model import BIAS, Baseline, ExtractorNote
+from pipeline.models.own_posts import OwnPosts, unseen
+from pipeline.models.settings import BaseModelConfig
+
+MOST_TAGS = 5000
+"""Tags whose weights are solved for, at most: memory grows with their square, time with their cube."""
+
+CHUNK = 1024
+"""Posts whose inputs are held at a time, which keeps memory flat."""
+
+Inputs = dict[str, np.ndarray]
+"""The inputs of posts by their grounds: USER and PHOTO, (posts, T); an extractor, (posts, numbers)."""
+
+
+class RidgeConfig(BaseModelConfig):
+    """The settings of ridge regression."""
+
+    kind: Literal["ridge"] = Field(description="Ridge regression from the user's and the photo's tags, and features.")
+    l2: float = Field(
+        gt=0,
+        description="λ, the weight of the squared distance from plain counting: with much of it, tags speak for "
+        "themselves alone.",
+        examples=[10.0],
+    )
+    decay: float = Field(
+        ge=0,
+        le=10,
+        description="The power of time by which a post of the user fades; 0 counts all alike.",
+        examples=[0.5],
+    )
+
+
+class Ridge(Baseline):
+    """A linear map from what is known of a post to its tags, by regularised least squares.
+
+    Inputs x of a post: the tags of the user's other posts, those near in time most (the shares of `Recency`); the tags
+    that other users gave the photo, in shares; and features. The root of shares has length 1 for every user and photo.
+    The post itself is left out of both when fitting, as EASE's diagonal of zeros keeps a tag from explaining itself.
+    All are less their means over the posts that have them, so that a user or photo that is not known adds nothing.
+
+    Scores: x W + b, where W = P + argmin_D ‖Y − b − X (P + D)‖² + λ ‖D‖² = (XᵀX + λ I)⁻¹ (XᵀY + λ P). P is plain
+    counting: c_u for a tag of the user itself, c_i for one of the photo, zero elsewhere; c minimises ‖Y − b − X P‖².
+    So little data leave the user's and the photo's own tags, and much data teach what goes with what.
+
+    Steck, Embarrassingly shallow autoencoders for sparse data, WWW 2019, whose regression of users on items meets here
+    posts, features, and a prior other than zero.
+
+    Tensors: those of `OwnPosts`, without vectors; the photo's counts, where a photo was posted twice; for each ground
+    "<ground>_weights", float32 (inputs, T), and "<ground>_mean", float32 (inputs,); "intercept", float32 (T,).
+    """
+
+    Config = RidgeConfig
+
+    @classmethod
+    def fit(cls, config: RidgeConfig, posts: pl.DataFrame, features: Features) -> Self:
+        """Solves for the weights. Raises SettingError where there are more tags than memory is taken for."""
+        posts = posts.sort(USER, PHOTO)
+        names = {USER: vocabulary(posts[USER]), TAG: vocabulary(posts[TAGS].explode())}
+        if posts[PHOTO].n_unique() < len(posts):
+            names[PHOTO] = vocabulary(posts[PHOTO])
+        extractors = ExtractorNote.of(features)
+        if taken := {USER, PHOTO, BIAS} & extractors.keys():
+            raise InputError(f"An extractor cannot be called {min(taken)!r}: that is another part of the model.")
+        widths = {ground: len(names[TAG]) for ground in (USER, PHOTO) if ground in names}
+        widths |= {name: features.matrices[name].shape[1] for name in extractors}
+        _check_size(len(names[TAG]), sum(widths.values()))
+        known = OwnPosts.of(posts, names[USER], names[TAG], unseen(posts)).tensors
+        if PHOTO in names:
+            known |= count_tags_by(PHOTO, posts, names)
+        known["intercept"] = np.float32(count_tags(posts, names[TAG]) / len(posts))
+        solved = cls(config, names, known, extractors)._solve(posts, features, widths)
+        return cls(config, names, known | solved, extractors)
+
+    def parts(self, posts: pl.DataFrame, features: Features) -> dict[str, np.ndarray]:
+        parts = {
+            ground: np.float32(x) @ self.tensors[f"{ground}_weights"]
+            for ground, x in self._centred(self._inputs(posts, features), self.tensors).items()
+        }
+        bias = self.tensors["intercept"].copy()
+        # A photo's features are always there: what their means take away is the same for every post.
+        for name in self.extractors:
+            taken = self.tensors[f"{name}_mean"] @ self.tensors[f"{name}_weights"]
+            parts[name] += taken
+            bias -= taken
+        return parts | {BIAS: np.broadcast_to(bias, (len(posts), len(bias)))}
+
+    def feature_weights(self, extractor: str) -> np.ndarray:
+        return self.tensors[f"{extractor}_weights"]
+
+    def _inputs(self, posts: pl.DataFrame, features: Features, first: int | None = None) -> Inputs:
+        """Returns the inputs of posts. first: the position in training of the first, where each is left out itself."""
+        own, tags = OwnPosts.from_tensors(self.tensors), len(self.tags)
+        left_out = None if first is None else np.arange(first, first + len(posts))
+        votes = own.votes(posts, self.names[USER], tags, unseen(posts), self.config.decay, 0, left_out)
+        inputs = {USER: np.sqrt(shares(votes))}
+        if PHOTO in self.names:
+            counts = counts_for(self, PHOTO, posts)
+            inputs[PHOTO] = np.sqrt(shares(counts if first is None else counts - mark_tags(posts, self.tags)))
+        return inputs | {name: features.matrices[name][features.rows(posts[PHOTO])] for name in self.extractors}
+
+    def _centred(self, inputs: Inputs, means: Mapping[str, np.ndarray]) -> Inputs:
+        """Subtracts means from inputs, but from those of a user or photo that is not known: zero stays zero."""
+        centred = {}
+        for ground, x in inputs.items():
+            known = True if ground in self.extractors else x.any(axis=1, keepdims=True)
+            centred[ground] = np.where(known, x - means[f"{ground}_mean"], 0)
+        return centred
+
+    def _solve(self, posts: pl.DataFrame, features: Features, widths: Mapping[str, int]) -> dict[str, np.ndarray]:
+        """Returns the means of the inputs, and the weights, W."""
+        sums = {ground: np.zeros(width) for ground, width in widths.items()}
+        having = dict.fromkeys(widths, 0)
+        for inputs, _ in self._chunks(posts, features):
+            for ground, x in inputs.items():
+                sums[ground] += x.sum(axis=0, dtype=np.float64)
+                having[ground] += len(x) if ground in self.extractors else np.count_nonzero(x.any(axis=1))
+        means = {f"{ground}_mean": np.float32(sums[ground] / max(having[ground], 1)) for ground in widths}
+        # XᵀX, (inputs, inputs), and XᵀY, (inputs, T).
+        size, tags = sum(widths.values()), len(self.tags)
+        gram, target = np.zeros((size, size)), np.zeros((size, tags))
+        for inputs, marks in self._chunks(posts, features):
+            x = np.concatenate(list(self._centred(inputs, means).values()), axis=1, dtype=np.float64)
+            gram += x.T @ x
+            target += x.T @ marks
+        prior = _counting(gram, target, [ground for ground in widths if ground not in self.extractors])
+        gram[np.diag_indices(size)] += self.config.l2
+        target += self.config.l2 * prior
+        solved = np.float32(np.linalg.solve(gram, target))
+        starts = np.cumsum([0, *widths.values()])
+        weights = {
+            f"{ground}_weights": solved[start : start + width]
+            for (ground, width), start in zip(widths.items(), starts[:-1], strict=True)
+        }
+        return means | weights
+
+    def _chunks(self, posts: pl.DataFrame, features: Features) -> Iterator[tuple[Inputs, np.ndarray]]:
+        """Gives the inputs of training posts, each left out of its own, and their tags, float64 (posts, T)."""
+        for first in range(0, len(posts), CHUNK):
+            some = posts[first : first + CHUNK]
+            yield self._inputs(some, features, first), mark_tags(some, self.tags).astype(np.float64)
+
+    def _fold_in(self, user: str, posts: pl.DataFrame, features: Features) -> Self:  # noqa: ARG002 (the weights stay)
+        users = vocabulary(pl.Series([*self.names[USER], user]))
+        own = OwnPosts.from_tensors(self.tensors).keep(self.names[USER], users)
+        names, tensors = {**self.names, USER: users}, {**self.tensors}
+        tensors |= own.with_posts(posts, users, self.tags, unseen(posts)).tensors
+        if PHOTO in names:
+            names[PHOTO], counted = count_more(self, PHOTO, posts)
+            tensors |= counted
+        return type(self)(self.config, names, tensors, self.extractors)
+
+    def _keep_users(self, users: Sequence[str]) -> Self:
+        names, tensors = {**self.names, USER: users}, {**self.tensors}
+        tensors |= OwnPosts.from_tensors(self.tensors).keep(self.names[USER], users).tensors
+        if PHOTO in names:
+            names[PHOTO] = []
+            tensors |= count_only(self, PHOTO, [])
+        return type(self)(self.config, names, tensors, self.extractors)
+
+
+def _counting(gram: np.ndarray, target: np.ndarray, grounds: Sequence[str]) -> np.ndarray:
+    """Returns P, (inputs, T): for each ground, the first inputs, the identity times what fits all tags best."""
+    tags = target.shape[1]
+    blocks = [slice(tags * place, tags * (place + 1)) for place in range(len(grounds))]
+    # Least squares of as many unknowns as there are grounds, over all posts and tags at once.
+    products = np.array([[np.trace(gram[one, other]) for other in blocks] for one in blocks])
+    factors = np.linalg.lstsq(products, np.array([np.trace(target[block]) for block in blocks]))[0]
+    prior = np.zeros_like(target)
+    for block, factor in zip(blocks, factors, strict=True):
+        prior[block] = factor * np.eye(tags)
+    return prior
+
+
+def _check_size(tags: int, inputs: int) -> None:
+    """Raises SettingError for too many tags."""
+    if tags > MOST_TAGS:
+        # XᵀX and its factors, XᵀY, P and W, in float64.
+        gigabytes = 8 * (2 * inputs**2 + 3 * inputs * tags) / 1e9
+        raise SettingError(
+            "kind",
+            f"is 'ridge', which takes at most {MOST_TAGS:,} tags: {tags:,} would need {gigabytes:,.1f} GB of memory.",
+        )
