@@ -42,7 +42,9 @@ def main(params: Params, model: Model) -> str:
     shutil.rmtree(unfinished, ignore_errors=True)
     skipped = f", {first.skipped} posts skipped because they have every tag" if first.skipped else ""
     several = f", {seeds} seeds" if seeds > 1 else ""
-    return f"train {model}: {len(posts):,} posts, {len(first.model.tags):,} tags{several}, on {first.device}{skipped}"
+    undated = "; no post has a time, so that all count alike" if first.model.misses_times(posts) else ""
+    learnt = f"{len(posts):,} posts, {len(first.model.tags):,} tags{several}, on {first.device}{skipped}"
+    return f"train {model}: {learnt}{undated}"
 
 
 app = command(main)

@@ -6,7 +6,7 @@ from pipeline.data.schema import DATED_POST, FOLD
 from pipeline.evaluation.metrics.measure import Measure
 from pipeline.features.store import read_store
 from pipeline.files import atomic, read_parquet
-from pipeline.models.registry import save
+from pipeline.models.registry import MODELS, save
 from pipeline.training.task import TrainingTask
 from pipeline.training.tune import tune
 from project.command import Model, command
@@ -33,7 +33,8 @@ def main(params: Params, model: Model) -> str:
     if chosen.score is None:
         return f"tune {model}: nothing to choose, and no validation posts"
     found = f"{measure.label} {chosen.score:.4f} on {len(validation):,} validation posts"
-    return f"tune {model}: {found}, best of {len(table)}"
+    undated = "; no post has a time, so that all count alike" if MODELS[config.kind].misses_times(posts) else ""
+    return f"tune {model}: {found}, best of {len(table)}{undated}"
 
 
 app = command(main)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import polars as pl
 
-from pipeline.data.schema import TAG, TAGS, USER
+from pipeline.data.schema import TAG, TAGS, TIME, USER
 from pipeline.features.scaling import Scaling
 from pipeline.features.store import Features
 from pipeline.models.settings import BaseModelConfig
@@ -52,6 +52,9 @@ class Model(ABC):
     grounds: ClassVar[Mapping[str, str]] = {}
     """Its parts with names of its own, in words; {:.0f} stands for the addend."""
 
+    sees_times: ClassVar[bool] = False
+    """True where the times of posts count."""
+
     config: BaseModelConfig
     names: Mapping[str, Sequence[str]]
     """The sorted vocabularies behind rows of tensors: TAG in every model, USER and PHOTO where it knows them."""
@@ -68,6 +71,11 @@ class Model(ABC):
         extractors: Mapping[str, ExtractorNote] | None = None,
     ):
         self.config, self.names, self.tensors, self.extractors = config, names, tensors, extractors or {}
+
+    @classmethod
+    def misses_times(cls, posts: pl.DataFrame) -> bool:
+        """Tests if it sees times, but none of the posts has one: each then counts alike."""
+        return cls.sees_times and (TIME not in posts.columns or posts[TIME].is_null().all())
 
     @property
     def tags(self) -> Sequence[str]:

@@ -26,7 +26,7 @@ class OwnPhotosConfig(BaseModelConfig):
 
     kind: Literal["own-photos"] = Field(description="The user's own photos nearest in look and time vote.")
     features: SomeFeatures = Field(description="The feature set by which photos are near.")
-    decay: float = Field(
+    fading: float = Field(
         ge=0, le=10, description="The power of time by which a post fades; 0 leaves times out.", examples=[0.5]
     )
     sharpness: float = Field(
@@ -59,6 +59,7 @@ class OwnPhotos(Baseline):
     Config = OwnPhotosConfig
     label = "Tags of the user's similar photos"
     goes_by = "the user’s own photos most like it, the nearest in time most"
+    sees_times = True
     grounds: ClassVar = {OWN: "your photos most like it have it", EVERYONE: "photos of its look have it"}
 
     @classmethod
@@ -74,7 +75,7 @@ class OwnPhotos(Baseline):
         share, config = self.tensors["share"], self.config
         photos = directions(self.extractors, posts, features)
         own = config.personal * OwnPosts.from_tensors(self.tensors).votes(
-            posts, self.names[USER], len(share), photos, config.decay, config.sharpness
+            posts, self.names[USER], len(share), photos, config.fading, config.sharpness
         )
         # x·c_t, (posts, T), at most 1, as ‖x‖ = 1 and ‖c_t‖ ≤ 1.
         alike = photos @ self.tensors["mean"].T

@@ -108,14 +108,14 @@ class OwnPosts:
         users: Sequence[str],
         tags: int,
         photos: np.ndarray,
-        decay: float,
+        fading: float,
         sharpness: float,
         left_out: np.ndarray | None = None,
     ) -> np.ndarray:
         """Returns the votes of a user's posts for each of `posts`, (posts, tags), at most about 1; 0 without any.
 
         photos: the vectors of `posts`, of length 1, (posts, numbers). A kept post votes for its tags by r e^(sharpness
-        · (x·y − 1)): y is the vector of its photo, r its share in the sum of (1 + Δ)^−decay over the user's posts, Δ
+        · (x·y − 1)): y is the vector of its photo, r its share in the sum of (1 + Δ)^−fading over the user's posts, Δ
         being the distance in moments. Later posts vote as earlier ones do: there are some where test posts are drawn at
         random. A post of unknown time counts as posted when the user's newest was. left_out: for each of `posts`, the
         position of a kept post that does not vote for it, int64; -1, as without any, leaves out none.
@@ -129,11 +129,11 @@ class OwnPosts:
             if len(own.post_time):
                 now = np.where(known[rows], time[rows], own.post_time.max())
                 silent = left_out[rows] - np.searchsorted(self.post_user, each)
-                found[rows] = own._votes(now, photos[rows], tags, decay, sharpness, silent)
+                found[rows] = own._votes(now, photos[rows], tags, fading, sharpness, silent)
         return found
 
     def _votes(
-        self, now: np.ndarray, photos: np.ndarray, tags: int, decay: float, sharpness: float, silent: np.ndarray
+        self, now: np.ndarray, photos: np.ndarray, tags: int, fading: float, sharpness: float, silent: np.ndarray
     ) -> np.ndarray:
         """Returns the votes of these posts for those at times `now`, (posts,), with vectors, (posts, tags).
 
@@ -152,7 +152,7 @@ class OwnPosts:
             marks[np.repeat(np.arange(len(size)), size), column[first:last]] = 1
             # Their weights, (posts, voters).
             distance = np.abs(now[:, None] - self.post_time[some]) / MOMENT
-            recency = (1 + distance) ** -decay
+            recency = (1 + distance) ** -fading
             (here,) = np.nonzero((silent >= low) & (silent < low + len(size)))
             recency[here, silent[here] - low] = 0
             weighted += (recency * np.exp(sharpness * (photos @ self.post_photo[some].T - 1.0))) @ marks

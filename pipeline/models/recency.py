@@ -24,7 +24,7 @@ class RecencyConfig(BaseModelConfig):
 
     kind: Literal["recency"] = Field(description="The user's latest tags most, mixed with the photo's.")
     features: NoFeatures = Field(description="This baseline sees no photo.")
-    decay: float = Field(
+    fading: float = Field(
         ge=0,
         le=10,
         description="d, the power of time by which a post fades: 0 counts all alike, with 2 the nearest decide.",
@@ -53,6 +53,7 @@ class Recency(Baseline):
     Config = RecencyConfig
     label = "The user's latest tags"
     goes_by = "the user’s own tags, the latest most, and the photo’s by others"
+    sees_times = True
     grounds: ClassVar = {LATELY: "you used it lately"}
 
     @classmethod
@@ -67,8 +68,8 @@ class Recency(Baseline):
         return cls(config, names, tensors)
 
     def parts(self, posts: pl.DataFrame, features: Features) -> dict[str, np.ndarray]:  # noqa: ARG002 (a baseline that sees nothing)
-        counts, personal, decay = self.tensors["counts"], self.config.personal, self.config.decay
-        own = OwnPosts.from_tensors(self.tensors).votes(posts, self.names[USER], len(counts), unseen(posts), decay, 0)
+        counts, personal, fading = self.tensors["counts"], self.config.personal, self.config.fading
+        own = OwnPosts.from_tensors(self.tensors).votes(posts, self.names[USER], len(counts), unseen(posts), fading, 0)
         return {
             LATELY: personal * shares(own),
             PHOTO: (1 - personal) * shares(counts_for(self, PHOTO, posts)),

@@ -44,7 +44,7 @@ class RidgeConfig(BaseModelConfig):
         "themselves alone.",
         examples=[10.0],
     )
-    decay: float = Field(
+    fading: float = Field(
         ge=0,
         le=10,
         description="The power of time by which a post of the user fades; 0 counts all alike.",
@@ -72,6 +72,7 @@ class Ridge(Baseline):
     """
 
     Config = RidgeConfig
+    sees_times = True
 
     @classmethod
     def fit(cls, config: RidgeConfig, posts: pl.DataFrame, features: Features) -> Self:
@@ -113,7 +114,7 @@ class Ridge(Baseline):
         """Returns the inputs of posts. first: the position in training of the first, where each is left out itself."""
         own, tags = OwnPosts.from_tensors(self.tensors), len(self.tags)
         left_out = None if first is None else np.arange(first, first + len(posts))
-        votes = own.votes(posts, self.names[USER], tags, unseen(posts), self.config.decay, 0, left_out)
+        votes = own.votes(posts, self.names[USER], tags, unseen(posts), self.config.fading, 0, left_out)
         inputs = {USER: np.sqrt(shares(votes))}
         if PHOTO in self.names:
             counts = counts_for(self, PHOTO, posts)

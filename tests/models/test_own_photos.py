@@ -26,8 +26,8 @@ FEATURES = Features(
 )
 
 
-def fitted(decay: float = 0, sharpness: float = 2, personal: float = 1) -> OwnPhotos:
-    settings = {"decay": decay, "sharpness": sharpness, "personal": personal}
+def fitted(fading: float = 0, sharpness: float = 2, personal: float = 1) -> OwnPhotos:
+    settings = {"fading": fading, "sharpness": sharpness, "personal": personal}
     return OwnPhotos.fit(OwnPhotosConfig(kind="own-photos", features="image", **settings), POSTS, FEATURES)
 
 
@@ -44,7 +44,7 @@ def test_own_photos_vote_by_their_look():
 
 
 def test_and_by_their_time():
-    # At minute 3, with decay 1, a counts 1/4 and b 1.
+    # At minute 3, with fading 1, a counts 1/4 and b 1.
     a, b = exp(-2) / 4, 1
     expected = np.array([b, a, 0, a]) / (b + 2 * a)
     np.testing.assert_allclose(fitted(1).scores(asked("ann", "north"), FEATURES)[0], expected, atol=UNWEIGHTED)

@@ -26,12 +26,12 @@ def some(posts: int, seed: int = 0) -> tuple[pl.DataFrame, np.ndarray]:
 
 
 def votes_post_by_post(
-    kept: pl.DataFrame, seen: np.ndarray, post: dict, vector: np.ndarray, decay: float, sharpness: float
+    kept: pl.DataFrame, seen: np.ndarray, post: dict, vector: np.ndarray, fading: float, sharpness: float
 ) -> np.ndarray:
     votes, counts, total = np.zeros(len(TAGS)), np.zeros(len(TAGS)), 0.0
     for own, other in zip(kept.iter_rows(named=True), seen, strict=True):
         if own["user"] == post["user"]:
-            recency = (1 + abs(own["time"] - post["time"]) / MOMENT) ** -decay
+            recency = (1 + abs(own["time"] - post["time"]) / MOMENT) ** -fading
             total += recency
             for tag in own["tags"]:
                 votes[TAGS.index(tag)] += recency * np.exp(sharpness * (float(vector @ other) - 1))

@@ -22,8 +22,8 @@ NOTHING = Features(pl.Series([], dtype=pl.String), {})
 CLOSE = {"atol": 2 * UNWEIGHTED}
 
 
-def fitted(decay: float = 0.5, personal: float = 1, posts: pl.DataFrame = POSTS) -> Recency:
-    return Recency.fit(RecencyConfig(kind="recency", features="none", decay=decay, personal=personal), posts, NOTHING)
+def fitted(fading: float = 0.5, personal: float = 1, posts: pl.DataFrame = POSTS) -> Recency:
+    return Recency.fit(RecencyConfig(kind="recency", features="none", fading=fading, personal=personal), posts, NOTHING)
 
 
 def scores(model: Recency, minute: int | None, user: str = "ann", photo: str = "new") -> np.ndarray:
@@ -67,11 +67,17 @@ def test_a_training_post_of_unknown_time_is_as_old_as_the_users_oldest():
     np.testing.assert_array_equal(scores(fitted(posts=unknown), 99), scores(fitted(posts=known), 99))
 
 
-def test_without_times_and_without_decay_posts_are_counted():
+def test_without_times_and_without_fading_posts_are_counted():
     counts = MixedPopular.fit(MixedPopularConfig(kind="mixed-popular", features="none", personal=0.5), POSTS, NOTHING)
     asked = pl.DataFrame({"user": ["ann", "bob", "eve"], "photo": ["1", "new", "1"]})
     for model in (fitted(personal=0.5, posts=POSTS.drop("time")), fitted(0, 0.5)):
         np.testing.assert_allclose(model.scores(asked, NOTHING), counts.scores(asked, NOTHING), **CLOSE)
+
+
+def test_it_says_where_no_post_has_a_time():
+    unknown = POSTS.with_columns(time=pl.lit(None, pl.Int64))
+    assert [Recency.misses_times(posts) for posts in (POSTS, unknown, POSTS.drop("time"))] == [False, True, True]
+    assert not MixedPopular.misses_times(unknown)
 
 
 def test_old_tags_that_no_near_post_has_are_ordered_by_counts_before_all_others():

@@ -17,8 +17,8 @@ POSTS = pl.DataFrame(
 )
 
 
-def fitted(posts: pl.DataFrame, features: Features = NOTHING, l2: float = 1.0, decay: float = 0.0) -> Ridge:
-    return Ridge.fit(RidgeConfig(kind="ridge", features="some", l2=l2, decay=decay), posts, features)
+def fitted(posts: pl.DataFrame, features: Features = NOTHING, l2: float = 1.0, fading: float = 0.0) -> Ridge:
+    return Ridge.fit(RidgeConfig(kind="ridge", features="some", l2=l2, fading=fading), posts, features)
 
 
 def of(user: str) -> pl.DataFrame:
@@ -116,7 +116,7 @@ def test_photos_that_were_posted_once_are_no_input():
 def test_the_latest_tags_weigh_most_where_habits_fade():
     posts = POSTS.with_columns(time=pl.Series([0, 100, 0, 100]) * DAY)
     # Counting alone, whose factor is 1/5: ann has used b a hundred days after a.
-    fading, even = (fitted(posts, l2=1e9, decay=decay).parts(of("ann"), NOTHING)["user"][0] for decay in (1.0, 0.0))
+    fading, even = (fitted(posts, l2=1e9, fading=fading).parts(of("ann"), NOTHING)["user"][0] for fading in (1.0, 0.0))
     assert fading[1] - fading[0] > 0.19
     assert even[1] - even[0] == pytest.approx(0, abs=1e-6)
 
