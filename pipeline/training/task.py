@@ -34,7 +34,7 @@ class TrainingTask:
     def curve_schema(self) -> dict[str, pl.DataType]:
         """The columns of a training curve.
 
-        epoch; loss, the mean −ln σ(ŷ') of its quadruples; auc, the share of them that are ranked right; the measure on
+        epoch; loss, its mean over quadruples; auc, the share of them that are ranked right; the measure on
         a fixed sample of training posts, and on the validation posts (null without any).
         """
         numbers = ("loss", "auc", str(self.measure), f"validation_{self.measure}")

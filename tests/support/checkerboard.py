@@ -24,6 +24,7 @@ TRAINING = TrainingConfig(
     learning_rate=0.05,
     decay=1.0,
     l2=1e-3,
+    loss="bpr",
     negatives=UniformNegatives(kind="uniform"),
     epochs=60,
     patience=0,
@@ -74,6 +75,7 @@ def checkerboard(model: dict | None = None) -> tuple[pl.DataFrame, pl.DataFrame,
 
 
 SHORT = TRAINING.model_copy(update={"epochs": 6, "curve_every": 2})
+SOFTMAX = SHORT.model_copy(update={"loss": "softmax"})
 ADAPTIVE = SHORT.model_copy(update={"negatives": AdaptiveNegatives(kind="adaptive", mean_rank=0.2)})
 
 

@@ -9,7 +9,7 @@ from pipeline.features.store import Features
 from pipeline.models.ranking import top_tags
 from pipeline.training.fit import complete, fit
 from pipeline.training.task import TrainingTask
-from tests.support.checkerboard import FACTORISATIONS, TAGS, TRAINING, checkerboard, config, name
+from tests.support.checkerboard import ADAPTIVE, FACTORISATIONS, TAGS, TRAINING, checkerboard, config, name
 
 
 @pytest.mark.parametrize("model", FACTORISATIONS, ids=name)
@@ -20,6 +20,20 @@ def test_plain_gradient_steps_learn_who_uses_which_tags(model):
     top = top_tags(fitted.model.scores(new, features), 6)
     for user, suggested in enumerate(top.tolist()):
         assert {TAGS[tag] for tag in suggested} == set(TAGS[user % 2 :: 2])
+
+
+@pytest.mark.parametrize("model", FACTORISATIONS, ids=name)
+def test_the_softmax_learns_who_uses_which_tags_in_fewer_epochs_and_draws_no_negative(model):
+    posts, new, features = checkerboard(model)
+    training = TRAINING.model_copy(update={"loss": "softmax", "epochs": 15})
+    task = TrainingTask(posts, None, features, 0)
+    fitted = fit(complete(config(model), training), task)
+    top = top_tags(fitted.model.scores(new, features), 6)
+    for user, suggested in enumerate(top.tolist()):
+        assert {TAGS[tag] for tag in suggested} == set(TAGS[user % 2 :: 2])
+    hard = training.model_copy(update={"negatives": ADAPTIVE.negatives})
+    again = fit(complete(config(model), hard), task)
+    assert again.curve.equals(fitted.curve)
 
 
 def test_another_seed_gives_other_parameters():

@@ -12,6 +12,7 @@ SHARED = TrainingConfig(
     learning_rate=0.02,
     decay=1.0,
     l2=1e-4,
+    loss="bpr",
     negatives=UniformNegatives(kind="uniform"),
     epochs=100,
     patience=10,

@@ -1,4 +1,4 @@
-"""The loss of BPR and its gradients in closed form (Eq. 8-9), for all eight models and several trials.
+"""The gradients of a loss in closed form (Eq. 8-9), for all eight models and several trials.
 
 Trials are settings of one model that are trained side by side on the same quadruples. Their parameters lie side by side
 in the columns: (rows, G trials, columns), the bias as (T, G, 1). So G trials are one wider model, whose batches,
@@ -11,7 +11,6 @@ from typing import Self
 
 import torch
 from torch import Tensor
-from torch.nn.functional import softplus
 
 from pipeline.data.schema import TAG
 from pipeline.models.factorisation import Contexts
@@ -20,6 +19,7 @@ from pipeline.training.bpr.data import Batch
 from pipeline.training.bpr.encoding import PostInputs
 from pipeline.training.bpr.loops import loops_for
 from pipeline.training.bpr.loops.cpu import QuadrupleGradients, TagTables
+from pipeline.training.bpr.losses import Loss, bpr
 from pipeline.training.bpr.threads import in_halves
 
 
@@ -35,7 +35,7 @@ class Gradients:
     It is the weight of L2 in the loss.
     """
     loss: Tensor
-    """−ln σ(ŷ'), without L2, (G,) float64."""
+    """The loss, without L2, (G,) float64."""
     ranked_right: Tensor
     """The number of quadruples that rank the positive tag above the negative, (G,) int64."""
 
@@ -89,23 +89,27 @@ def project_back(inputs: Tensor, part: Tensor, gradient: Tensor) -> None:
 
 
 def add_gradients(
-    contexts: Contexts, parameters: Mapping[str, Tensor], gradients: Gradients, batch: Batch, vectors: Tensor
+    contexts: Contexts,
+    parameters: Mapping[str, Tensor],
+    gradients: Gradients,
+    batch: Batch,
+    vectors: Tensor,
+    loss: Loss = bpr,
 ) -> None:
     """Adds a batch's quadruples to `gradients`; vectors: of `post_vectors`, (B, G, W).
 
-    The loss is the sum over quadruples of −ln σ(ŷ') + λ/2 ‖the parameters that the quadruple uses‖²: to first order, a
-    step along its gradient is what the paper's steps quadruple by quadruple do, whatever the size of the batch.
+    The sum is over quadruples, of the loss + λ/2 ‖the parameters that the quadruple uses‖²: to first order, a step
+    along its gradient is what the paper's steps quadruple by quadruple do, whatever the size of the batch.
     """
     loops, quadruples = loops_for(vectors), batch.quadruples
 
-    # Of the quadruples: margins (Q, G), gradients of the posts' vectors (B, G, W), of tags (T, G, W), bias (T, G, 1).
-    margin = vectors.new_empty(len(quadruples.post), vectors.shape[1])
+    # Of the quadruples: gradients of the posts' vectors (B, G, W), of tags (T, G, W), bias (T, G, 1).
     of_tags = QuadrupleGradients(torch.zeros_like(vectors), tag_tables(gradients.sums), gradients.occurrences[TAG])
-    loops.add_quadruples(tag_tables(parameters), vectors, quadruples, margin, of_tags)
+    cost, right = loss(tag_tables(parameters), vectors, quadruples, of_tags)
     if BIAS in parameters:
         gradients.occurrences[BIAS].copy_(gradients.occurrences[TAG])
-    gradients.loss.add_(softplus(-margin).sum(0))
-    gradients.ranked_right.add_((margin > 0).sum(0))
+    gradients.loss.add_(cost)
+    gradients.ranked_right.add_(right)
 
     # Of the contexts: the gradients of the vectors (B, G, columns), back to rows or through the features (B, m).
     for name in contexts.names:

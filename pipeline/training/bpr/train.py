@@ -82,10 +82,11 @@ def encode(
     encoder = Encoder.of(layout, features, device)
     encoded = TrainingPosts.encode(posts, encoder)
     sample = posts.sample(min(SAMPLE, len(posts)), seed=task.seed)
+    hard = settings.loss == "bpr" and settings.negatives.kind == "adaptive"
     return layout, TrainingData(
         contexts=layout.contexts,
         posts=encoded,
-        sampler=AdaptiveSampler(settings.negatives, encoded) if settings.negatives.kind == "adaptive" else None,
+        sampler=AdaptiveSampler(settings.negatives, encoded) if hard else None,
         sample=ValidationSet.encode(sample, encoder, task.measure),
         validation=None if task.validation is None else ValidationSet.encode(task.validation, encoder, task.measure),
     )

@@ -12,6 +12,7 @@ from pipeline.models.factorisation import Contexts
 from pipeline.training.bpr.checkpoint import Checkpoint
 from pipeline.training.bpr.data import Generators, TrainingPosts
 from pipeline.training.bpr.gradients import add_gradients, post_vectors
+from pipeline.training.bpr.losses import LOSSES
 from pipeline.training.bpr.negatives import AdaptiveSampler
 from pipeline.training.bpr.threads import ahead
 from pipeline.training.bpr.trials import Trial, TrialParameters
@@ -27,7 +28,7 @@ class TrainingData:
     posts: TrainingPosts
     """The posts to learn from."""
     sampler: AdaptiveSampler | None
-    """The sampler of hard negatives; None for uniform ones."""
+    """The sampler of hard negatives; None for uniform ones, and for a loss without negatives."""
     sample: ValidationSet
     """A fixed sample of the training posts, for the curve."""
     validation: ValidationSet | None
@@ -75,9 +76,10 @@ class TrainingRun:
         self.drop_ended(last)
 
     def pass_over_posts(self) -> tuple[list[float], list[float]]:
-        """Learns from all quadruples once; returns each trial's mean −ln σ(ŷ') and its share that is ranked right."""
+        """Learns from all quadruples once; returns each trial's mean loss and its share that is ranked right."""
         data, parameters, gradients = self.data, self.parameters, self.parameters.gradients
         rates, l2 = parameters.rates(self.epoch), parameters.setting("l2")
+        loss = LOSSES[parameters.settings[0].loss]
         gradients.loss.zero_()
         gradients.ranked_right.zero_()
         blocks = data.posts.epoch(parameters.settings[0].batch, self.generators)
@@ -90,7 +92,7 @@ class TrainingRun:
             vectors = post_vectors(data.contexts, parameters.parameters, batch.inputs)  # (B, G, W)
             if data.sampler is not None:
                 batch = data.sampler.harden(batch, vectors, parameters.parameters, self.generators.draws)
-            add_gradients(data.contexts, parameters.parameters, gradients, batch, vectors)
+            add_gradients(data.contexts, parameters.parameters, gradients, batch, vectors, loss)
             parameters.optimizer.step(batch.inputs.entities, rates, l2)
         size = len(data.posts.positives.tags)
         return (gradients.loss / size).tolist(), (gradients.ranked_right / size).tolist()

@@ -1,4 +1,4 @@
-"""Closed-form gradients of all eight models, against autograd and central differences of Equations 4-8 as written.
+"""Closed-form gradients of all models and losses, against autograd and central differences of the loss as written.
 
 The inner loops of a CPU and those of a GPU are both tested, on the CPU.
 """
@@ -15,6 +15,7 @@ from pipeline.training.bpr.data import Batch
 from pipeline.training.bpr.encoding import PostInputs
 from pipeline.training.bpr.gradients import Gradients, add_gradients, post_vectors
 from pipeline.training.bpr.loops.cpu import Quadruples
+from pipeline.training.bpr.losses import LOSSES
 from tests.support.checkerboard import FEATURE_SETS
 
 FACTORS, USERS, PHOTOS, TAGS = 3, 4, 6, 7
@@ -52,8 +53,19 @@ def example(kind: str, features: str):
     return contexts, parameters, batch
 
 
-def loss_as_written(kind: str, parameters, batch: Batch, l2: float) -> torch.Tensor:
-    """The sum over quadruples of −ln σ(ŷ(t⁺) − ŷ(t⁻)) + λ/2 ‖what it uses‖², one quadruple and context at a time."""
+def scores_as_written(kind: str, parameters, vectors, tag: int) -> torch.Tensor:
+    """The score of one tag by the vectors of the contexts."""
+    factors = parameters["tag"][tag]
+    parts = [factors] * len(vectors) if kind == "fm" else factors.split(FACTORS)
+    score = sum((vector * part).sum() for vector, part in zip(vectors, parts, strict=True))
+    return score + parameters["bias"][tag].sum() if "bias" in parameters else score
+
+
+def loss_as_written(kind: str, parameters, batch: Batch, l2: float, loss: str = "bpr") -> torch.Tensor:
+    """The sum over quadruples of the loss + λ/2 ‖what it uses‖², one quadruple and context at a time.
+
+    The loss is −ln σ(ŷ(t⁺) − ŷ(t⁻)) or, with the softmax, ln Σ e^ŷ(t) − ŷ(t⁺), which uses each tag by its probability.
+    """
     total = torch.zeros((), dtype=torch.float64)
     for post, positive, (negative,) in zip(*batch.quadruples, strict=True):
         vectors, used = [], []
@@ -63,17 +75,17 @@ def loss_as_written(kind: str, parameters, batch: Batch, l2: float) -> torch.Ten
         for name, matrix in batch.inputs.features.items():
             vectors.append(sum(matrix[post, a] * parameters[name][a] for a in range(matrix.shape[1])))
             used.append(parameters[name])
-        scores = []
-        for tag in (positive, negative):
-            factors = parameters["tag"][tag]
-            parts = [factors] * len(vectors) if kind == "fm" else factors.split(FACTORS)
-            score = sum((vector * part).sum() for vector, part in zip(vectors, parts, strict=True))
-            used.append(factors)
-            if "bias" in parameters:
-                score = score + parameters["bias"][tag]
-                used.append(parameters["bias"][tag])
-            scores.append(score)
-        total = total - logsigmoid(scores[0] - scores[1]) + l2 / 2 * sum((part**2).sum() for part in used)
+        scores = torch.stack([scores_as_written(kind, parameters, vectors, tag) for tag in range(TAGS)])
+        tables = [parameters[name] for name in ("tag", "bias") if name in parameters]
+        if loss == "bpr":
+            shares = torch.zeros(TAGS, dtype=torch.float64).index_fill(0, negative, 1)
+            total = total - logsigmoid(scores[positive] - scores[negative])
+        else:
+            shares = scores.softmax(0).detach()
+            total = total + scores.logsumexp(0) - scores[positive]
+        total = total + l2 / 2 * sum((part**2).sum() for part in used)
+        for table in tables:
+            total = total + l2 / 2 * ((table[positive] ** 2).sum() + (shares[:, None] * table**2).sum())
     return total
 
 
@@ -81,19 +93,20 @@ def with_negatives(batch: Batch, negative: torch.Tensor) -> Batch:
     return replace(batch, quadruples=batch.quadruples._replace(negative=negative))
 
 
-def closed_form(contexts, parameters, batch, l2, trials=1):
+def closed_form(contexts, parameters, batch, l2, trials=1, loss="bpr"):
     """The gradients of trials that all have these parameters, each by itself; the losses and the right ones."""
     stacked = {name: table[:, None].repeat(1, trials, 1) for name, table in parameters.items()}
     gradients = Gradients.zeros(stacked)
-    add_gradients(contexts, stacked, gradients, batch, post_vectors(contexts, stacked, batch.inputs))
+    vectors = post_vectors(contexts, stacked, batch.inputs)
+    add_gradients(contexts, stacked, gradients, batch, vectors, LOSSES[loss])
     total = {name: table + l2 * gradients.occurrences[name] * stacked[name] for name, table in gradients.sums.items()}
     each = [{name: table[:, trial] for name, table in total.items()} for trial in range(trials)]
     return each, gradients.loss.tolist(), gradients.ranked_right.tolist()
 
 
-def by_autograd(kind, parameters, batch, l2):
+def by_autograd(kind, parameters, batch, l2, loss="bpr"):
     leaves = {name: parameter.clone().requires_grad_() for name, parameter in parameters.items()}
-    loss_as_written(kind, leaves, batch, l2).backward()
+    loss_as_written(kind, leaves, batch, l2, loss).backward()
     return {name: leaf.grad for name, leaf in leaves.items()}
 
 
@@ -104,12 +117,13 @@ def assert_close(gradients, reference, tolerance):
 
 
 @pytest.mark.usefixtures("inner_loops")
+@pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("l2", [0, 0.3])
 @pytest.mark.parametrize(("kind", "features"), MODELS)
-def test_gradients_are_those_of_autograd(kind, features, l2):
+def test_gradients_are_those_of_autograd(kind, features, l2, loss):
     contexts, parameters, batch = example(kind, features)
-    (gradients,), _, _ = closed_form(contexts, parameters, batch, l2)
-    assert_close(gradients, by_autograd(kind, parameters, batch, l2), 1e-10)
+    (gradients,), _, _ = closed_form(contexts, parameters, batch, l2, loss=loss)
+    assert_close(gradients, by_autograd(kind, parameters, batch, l2, loss), 1e-10)
 
 
 @pytest.mark.usefixtures("inner_loops")
@@ -139,10 +153,11 @@ def test_a_row_of_none_gives_nothing():
     assert torch.equal(found, known)
 
 
+@pytest.mark.parametrize(("loss", "l2"), [("bpr", 0.3), ("softmax", 0)])
 @pytest.mark.parametrize(("kind", "features"), MODELS)
-def test_gradients_are_those_of_central_differences(kind, features):
+def test_gradients_are_those_of_central_differences(kind, features, loss, l2):
     contexts, parameters, batch = example(kind, features)
-    (gradients,), _, _ = closed_form(contexts, parameters, batch, 0.3)
+    (gradients,), _, _ = closed_form(contexts, parameters, batch, l2, loss=loss)
     step, differences = 1e-5, {}
     for name, parameter in parameters.items():
         differences[name] = torch.zeros_like(parameter)
@@ -151,17 +166,18 @@ def test_gradients_are_those_of_central_differences(kind, features):
             for sign in (1, -1):
                 moved = parameter.clone()
                 moved.view(-1)[index] += sign * step
-                around.append(loss_as_written(kind, parameters | {name: moved}, batch, 0.3))
+                around.append(loss_as_written(kind, parameters | {name: moved}, batch, l2, loss))
             differences[name].view(-1)[index] = (around[0] - around[1]) / (2 * step)
     assert_close(gradients, differences, 1e-6)
 
 
 @pytest.mark.usefixtures("inner_loops")
+@pytest.mark.parametrize("name", LOSSES)
 @pytest.mark.parametrize(("kind", "features"), MODELS)
-def test_the_loss_is_that_of_the_quadruples_without_decay(kind, features):
+def test_the_loss_is_that_of_the_quadruples_without_decay(kind, features, name):
     contexts, parameters, batch = example(kind, features)
-    _, (loss,), (right,) = closed_form(contexts, parameters, batch, 0.3)
-    assert loss == pytest.approx(loss_as_written(kind, parameters, batch, 0).item(), rel=1e-12)
+    _, (loss,), (right,) = closed_form(contexts, parameters, batch, 0.3, loss=name)
+    assert loss == pytest.approx(loss_as_written(kind, parameters, batch, 0, name).item(), rel=1e-12)
     alone = [replace(batch, quadruples=Quadruples(*(part[q : q + 1] for part in batch.quadruples))) for q in range(7)]
     # −ln σ(x) is below ln 2 where x is above zero: where the positive is ranked above the negative.
     assert right == sum(loss_as_written(kind, parameters, one, 0).item() < math.log(2) for one in alone)
@@ -205,3 +221,15 @@ def test_what_is_not_finite_shows():
     parameters["user"][2] = torch.inf
     _, (loss,), _ = closed_form(contexts, parameters, batch, 0)
     assert not math.isfinite(loss)
+
+
+@pytest.mark.parametrize(("kind", "features"), MODELS)
+def test_the_softmax_of_trials_side_by_side_is_each_ones_own(kind, features):
+    contexts, parameters, batch = example(kind, features)
+    others = {name: 2 * table for name, table in parameters.items()}
+    stacked = {name: torch.stack([table, others[name]], dim=1) for name, table in parameters.items()}
+    gradients = Gradients.zeros(stacked)
+    add_gradients(contexts, stacked, gradients, batch, post_vectors(contexts, stacked, batch.inputs), LOSSES["softmax"])
+    for trial, own in enumerate((parameters, others)):
+        found = {name: table[:, trial] for name, table in gradients.sums.items()}
+        assert_close(found, by_autograd(kind, own, batch, 0, "softmax"), 1e-10)

@@ -27,6 +27,7 @@ from tests.support.checkerboard import (
     ADAPTIVE,
     FACTORISATIONS,
     SHORT,
+    SOFTMAX,
     TRAINING,
     checkerboard,
     config,
@@ -39,7 +40,7 @@ CPU = torch.device("cpu")
 
 
 @pytest.mark.usefixtures("inner_loops")
-@pytest.mark.parametrize("base", [SHORT, ADAPTIVE], ids=["uniform", "adaptive"])
+@pytest.mark.parametrize("base", [SHORT, ADAPTIVE, SOFTMAX], ids=["uniform", "adaptive", "softmax"])
 @pytest.mark.parametrize("model", FACTORISATIONS, ids=name)
 def test_trials_side_by_side_come_to_what_each_comes_to_alone(model, base):
     posts, new, features = checkerboard(model)
@@ -171,7 +172,7 @@ def test_a_trial_that_ended_leaves_the_others_alone(monkeypatch):
     np.testing.assert_allclose(second.model.tensors["tag"], alone.model.tensors["tag"], rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.parametrize("base", [SHORT, ADAPTIVE], ids=["uniform", "adaptive"])
+@pytest.mark.parametrize("base", [SHORT, ADAPTIVE, SOFTMAX], ids=["uniform", "adaptive", "softmax"])
 def test_a_trial_that_diverges_leaves_the_others_alone(base):
     posts, _, features = checkerboard(FACTORISATIONS[3])
     wild = base.model_copy(update={"optimizer": "sgd"})
