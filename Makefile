@@ -22,7 +22,7 @@ ifdef PIP_FIND_LINKS
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 endif
 
-.PHONY: help repro own try nus-wide-1 nus-wide-2 sample test test-all bench lint lock sbom audit clean
+.PHONY: help repro own try nus-wide-1 nus-wide-2 sample test test-all bench lint lock dist sbom audit clean
 .DEFAULT_GOAL := help
 
 help:  ## what can be made
@@ -64,6 +64,10 @@ lock: $(INSTALLED)  ## pin the files of all packages by their SHA-256, in requir
 	$(LOCK) --output-file requirements/run.txt pyproject.toml
 	$(LOCK) --output-file requirements/dev.txt --extra dev pyproject.toml
 	echo uv | $(LOCK) --output-file requirements/uv.txt -
+	printf 'setuptools\nsetuptools-scm\n' | $(LOCK) --output-file requirements/build.txt -
+
+dist: $(INSTALLED)  ## build a wheel and an archive of the sources, in dist/: what a machine needs that only suggests
+	uv build --quiet --build-constraints requirements/build.txt --require-hashes --out-dir dist
 
 sbom: $(INSTALLED)  ## write sbom.json, a software bill of materials (CycloneDX)
 	uv tool run --from cyclonedx-bom==7.5.0 cyclonedx-py environment $(VENV)/bin/python --output-reproducible --of JSON -o sbom.json
@@ -74,12 +78,12 @@ audit: $(INSTALLED)  ## ask a public database for known vulnerabilities of the p
 clean:  ## delete the environment and what can be computed again; not the artifacts, not journals (.work/nus-wide, .work/keywords)
 	rm -rf $(VENV) $(PEERS) .work/training .work/sample .work/table .work/features .work/suggest .work/seconds
 
-$(INSTALLED): pyproject.toml requirements/uv.txt requirements/run.txt
+$(INSTALLED): pyproject.toml setup.py requirements/uv.txt requirements/run.txt requirements/build.txt
 	@echo "Making $(VENV) and installing the pinned dependencies (about 6 GB, some minutes)."
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 …")'
 	$(PYTHON) -m venv $(VENV)
 	python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/uv.txt
-	$(UV) --require-hashes --requirement requirements/run.txt
+	$(UV) --require-hashes --requirement requirements/run.txt --requirement requirements/build.txt
 	$(UV) --no-deps --no-build-isolation --editable .
 	@touch $@
 

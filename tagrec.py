@@ -1,8 +1,8 @@
 """The command line: a subcommand for each file in `commands/`, imported when it is called.
 
-This is all that an installation adds to an environment, because `commands`, `pipeline`, `project` and `stages` are
-names that other packages may have. An editable installation finds those folders where this file is, in the checkout;
-any other one finds them in the current folder.
+The folders `commands`, `pipeline`, `project` and `stages` have names that other packages may have, so that no
+installation puts them on everybody's path. An editable one finds them where this file is, in the checkout; any other
+one in a folder of the project's name beside it (setup.py).
 """
 
 import ast
@@ -13,18 +13,20 @@ from pathlib import Path
 import typer
 
 HELP = "Personalised, image-aware tag recommendation. `dvc repro` runs the pipeline; these commands work around it."
+HOME = "image_tag_recommendation"
+"""The folder of an installation that is not editable."""
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 """Settings of a subcommand that leaves all its arguments, including `--help`, to its own app."""
 
 
 def main() -> None:
     """Runs `tagrec` with the arguments of this process."""
-    folders = (Path(__file__).resolve().parent, Path.cwd())
-    checkout = next((folder for folder in folders if (folder / "commands").is_dir()), None)
-    if checkout is None:
-        sys.exit("Error: tagrec runs from its checkout: clone the repository and run `make repro` there.")
-    sys.path.insert(0, str(checkout))
-    build_app(checkout / "commands")(prog_name="tagrec")
+    here = Path(__file__).resolve().parent
+    home = next((folder for folder in (here, here / HOME) if (folder / "commands").is_dir()), None)
+    if home is None:
+        sys.exit("Error: tagrec does not find its commands: install it again, or run it from its checkout.")
+    sys.path.insert(0, str(home))
+    build_app(home / "commands")(prog_name="tagrec")
 
 
 def build_app(commands: Path) -> typer.Typer:

@@ -60,15 +60,42 @@ def test_an_unknown_command_is_refused(tmp_path):
     assert "No such command 'chek'" in done.stderr
 
 
-def test_an_installation_that_is_not_editable_runs_in_a_checkout(tmp_path):
+def test_no_commands_are_taken_from_the_current_folder(tmp_path):
     shutil.copy(ROOT / "tagrec.py", tmp_path)
-    assert run(tmp_path / "tagrec.py", "check", folder=ROOT).stdout.startswith("params.yaml is valid")
-    done = run("tagrec.py", "check", folder=tmp_path)
+    done = run(tmp_path / "tagrec.py", "check", folder=ROOT)
     assert done.returncode == 1
-    assert done.stderr.startswith("Error: tagrec runs from its checkout")
+    assert done.stderr.startswith("Error: tagrec does not find its commands")
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_an_installation_adds_one_name():
+def test_an_installation_adds_no_names_but_its_own():
     """The names of the folders (pipeline, stages, project, commands) stay free for others in the same environment."""
-    assert distribution("image-tag-recommendation").read_text("top_level.txt").split() == ["tagrec"]
+    names = distribution("image-tag-recommendation").read_text("top_level.txt").split()
+    assert {*names} <= {"image_tag_recommendation", "tagrec"}
+
+
+def test_a_wheel_runs_without_the_checkout_and_has_no_names_but_the_project_s_own(tmp_path):
+    sources, folder = tmp_path / "sources", tmp_path / "installed"
+    for name in ("tagrec.py", "setup.py", "pyproject.toml", "README.md", "LICENSE"):
+        (sources / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, sources)
+    for room in ("commands", "pipeline", "project", "stages"):
+        shutil.copytree(ROOT / room, sources / room, ignore=shutil.ignore_patterns("__pycache__"))
+    build = ["-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", tmp_path, sources]
+    done = run(*build, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (wheel,) = tmp_path.glob("*.whl")
+    shutil.unpack_archive(wheel, folder, "zip")
+    assert {path.name for path in folder.iterdir() if path.suffix != ".dist-info"} == {
+        "tagrec.py",
+        "image_tag_recommendation",
+    }
+    files = {file.relative_to(ROOT) for file in (ROOT / "pipeline").rglob("*") if file.is_file()}
+    files = {file for file in files if "__pycache__" not in file.parts}
+    assert files == {
+        file.relative_to(folder / "image_tag_recommendation")
+        for file in (folder / "image_tag_recommendation/pipeline").rglob("*")
+        if file.is_file()
+    }
+    done = run("-P", folder / "tagrec.py", "suggest", "--help", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
