@@ -96,7 +96,7 @@ class Bundle:
         self.companions.write(folder / COMPANIONS)
         manifest = self.manifest.model_copy(update={"files": {name: hash_of(folder / name) for name in NUMBERS}})
         write_json(manifest.model_dump(mode="json"), folder / MANIFEST)
-        write_card(manifest, self.figures, list(self.habits.users), len(self.model.tags), folder)
+        write_card(manifest, self.figures, list(self.habits.users), self.model, folder)
 
     def keep(self, users: Collection[str]) -> Self:
         """Returns the bundle with the names, factors and counts of some users alone.

@@ -5,13 +5,16 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.files import atomic
+from pipeline.models.model import Model
 from pipeline.recommend.manifest import Manifest
 
 CARD = "README.md"
 
 
-def write_card(manifest: Manifest, figures: Mapping[str, Any], users: Sequence[str], tags: int, folder: Path) -> None:
-    """Writes the card. users: those whose names and habits are in the folder. tags: the size of the vocabulary."""
+def write_card(
+    manifest: Manifest, figures: Mapping[str, Any], users: Sequence[str], model: Model, folder: Path
+) -> None:
+    """Writes the card. users: those whose names and habits are in the folder. model: the one that it holds."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -25,7 +28,12 @@ def write_card(manifest: Manifest, figures: Mapping[str, Any], users: Sequence[s
     seen = [f"what {name} sees of it" for name in manifest.extractors]
     habits = ["the user's habits"] if users else []
     text = environment.get_template("card.md.j2").render(
-        manifest=manifest, figures=figures, users=users, tags=tags, grounds=" and ".join([*habits, *seen]) or "counts"
+        manifest=manifest,
+        figures=figures,
+        users=users,
+        tags=len(model.tags),
+        dated=model.sees_times,
+        grounds=" and ".join([*habits, *seen]) or "counts",
     )
     with atomic(folder / CARD) as temporary:
         temporary.write_text(text, encoding="utf-8")

@@ -220,9 +220,12 @@ def test_the_card_says_whose_habits_it_holds_and_what_it_is_worth(bundle, tmp_pa
     folder.mkdir()
     Bundle.read(bundle).keep([]).write(folder)
     assert "holds no names of users" in (folder / "README.md").read_text()
+    assert "and when" not in text
+    dated = write_bundle(tmp_path / "dated", world("recency", "none"))
+    assert "who used which tag how often, and when." in (dated / "README.md").read_text()
 
 
-@pytest.mark.parametrize("kind", ["popular", "user-popular", "co-occurrence"])
+@pytest.mark.parametrize("kind", ["popular", "user-popular", "co-occurrence", "recency"])
 def test_a_model_that_sees_no_photo_needs_no_network(tmp_path, kind):
     folder = write_bundle(tmp_path / "blind", world(kind, "none"))
     with Recommender.load(folder, "cpu") as recommender:
