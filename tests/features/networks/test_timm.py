@@ -24,6 +24,7 @@ from pipeline.features.extractor import Extractor
 from pipeline.features.images import centre_crop, decode
 from pipeline.features.networks import weights
 from pipeline.features.networks.timm import backbone as timm_models
+from pipeline.features.networks.timm.backbone import TimmBackbone
 from pipeline.features.networks.timm.config import TimmConfig
 from pipeline.files import sha256
 from tests.support.serving import serving
@@ -79,6 +80,24 @@ def test_the_features_are_what_timm_gives_without_a_classifier(name: str, size: 
     assert given.shape == (3, dimension)
     assert given.dtype == np.float32
     np.testing.assert_allclose(given, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+    assert given.std(0).max() > 1e-3 * np.abs(given).max()
+
+
+@pytest.mark.parametrize(
+    ("name", "mean"), [("vit_base_patch32_clip_224.openai", 0.48145466), ("vit_base_patch16_siglip_224.webli", 0.5)]
+)
+def test_clip_and_siglip_are_pooled_as_timm_does_to_the_last_bit(name: str, mean: float, images):
+    # One block of twelve, for speed: what comes before and after the blocks is what differs between families.
+    model = direct(name, 3, img_size=64, depth=1)
+    extractor = TimmBackbone(model, 64, CPU, {"name": name}, "float32")
+    assert extractor.mean[0].item() == pytest.approx(mean)
+    given = features(extractor, images)
+    model.reset_classifier(0)
+    pixels = torch.from_numpy(np.stack([extractor.preprocess(image) for image in images])).permute(0, 3, 1, 2) / 255
+    with torch.inference_mode():
+        expected = model((pixels - extractor.mean) / extractor.deviation).numpy()
+    assert given.shape == (3, 768)
+    np.testing.assert_array_equal(given, expected)
     assert given.std(0).max() > 1e-3 * np.abs(given).max()
 
 
