@@ -138,11 +138,11 @@ class Ridge(Baseline):
                 sums[ground] += x.sum(axis=0, dtype=np.float64)
                 having[ground] += len(x) if ground in self.extractors else np.count_nonzero(x.any(axis=1))
         means = {f"{ground}_mean": np.float32(sums[ground] / max(having[ground], 1)) for ground in widths}
-        # XᵀX, (inputs, inputs), and XᵀY, (inputs, T).
+        # XᵀX, (inputs, inputs), and XᵀY, (inputs, T): products of a chunk in float32, their sum in float64.
         size, tags = sum(widths.values()), len(self.tags)
         gram, target = np.zeros((size, size)), np.zeros((size, tags))
         for inputs, marks in self._chunks(posts, features):
-            x = np.concatenate(list(self._centred(inputs, means).values()), axis=1, dtype=np.float64)
+            x = np.concatenate(list(self._centred(inputs, means).values()), axis=1, dtype=np.float32)
             gram += x.T @ x
             target += x.T @ marks
         prior = _counting(gram, target, [ground for ground in widths if ground not in self.extractors])
@@ -157,10 +157,10 @@ class Ridge(Baseline):
         return means | weights
 
     def _chunks(self, posts: pl.DataFrame, features: Features) -> Iterator[tuple[Inputs, np.ndarray]]:
-        """Gives the inputs of training posts, each left out of its own, and their tags, float64 (posts, T)."""
+        """Gives the inputs of training posts, each left out of its own, and their tags, float32 (posts, T)."""
         for first in range(0, len(posts), CHUNK):
             some = posts[first : first + CHUNK]
-            yield self._inputs(some, features, first), mark_tags(some, self.tags).astype(np.float64)
+            yield self._inputs(some, features, first), mark_tags(some, self.tags).astype(np.float32)
 
     def _fold_in(self, user: str, posts: pl.DataFrame, features: Features) -> Self:  # noqa: ARG002 (the weights stay)
         users = vocabulary(pl.Series([*self.names[USER], user]))

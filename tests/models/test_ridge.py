@@ -116,8 +116,8 @@ def test_photos_that_were_posted_once_are_no_input():
 def test_the_latest_tags_weigh_most_where_habits_fade():
     posts = POSTS.with_columns(time=pl.Series([0, 100, 0, 100]) * DAY)
     # Counting alone, whose factor is 1/5: ann has used b a hundred days after a.
-    fading, even = (fitted(posts, l2=1e9, fading=fading).parts(of("ann"), NOTHING)["user"][0] for fading in (1.0, 0.0))
-    assert fading[1] - fading[0] > 0.19
+    faded, even = (fitted(posts, l2=1e9, fading=power).parts(of("ann"), NOTHING)["user"][0] for power in (1.0, 0.0))
+    assert faded[1] - faded[0] > 0.19
     assert even[1] - even[0] == pytest.approx(0, abs=1e-6)
 
 
