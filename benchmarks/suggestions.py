@@ -249,8 +249,9 @@ def join(rankings: Sequence[Ranking]) -> tuple[np.ndarray, ...]:
 def f1(numbers: tuple[np.ndarray, ...]) -> tuple[float, np.ndarray]:
     """Measures posts, and resamples of them that are the same for all models: (resamples,)."""
     count = len(numbers[0])
+    every = np.ones(count)
     weights = np.concatenate(list(resamples(count, RESAMPLES, np.random.default_rng(0))))
-    return float(measure(F1, numbers, np.ones((1, count)))[0, 0]), measure(F1, numbers, weights)[:, 0]
+    return float(measure(F1, numbers, every, every[None])[0, 0]), measure(F1, numbers, every, weights)[:, 0]
 
 
 def interval(estimate: float, samples: np.ndarray) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from pipeline.data.schema import DATED_POST, K
+from pipeline.data.schema import DATED_POST, USER, K
 from pipeline.errors import InputError
 from pipeline.evaluation.bootstrap import paired_bootstrap
 from pipeline.evaluation.metrics.measure import HEADLINE, Measure
@@ -100,12 +100,12 @@ def describe(
 def measure(params: Params, name: str, tested: Model, test: pl.DataFrame, features: Features) -> dict[str, Any]:
     """Measures the tested model by all metrics at each K, with intervals."""
     config = params.report
-    intervals = paired_bootstrap(
-        {name: rank(tested, test, features)}, config, np.random.default_rng(config.seed)
-    ).intervals
+    rankings = {name: rank(tested, test, features)}
+    intervals = paired_bootstrap(rankings, test[USER], config, np.random.default_rng(config.seed)).intervals
     measures = [
         {"name": f"{row['metric']}@{row[K]}", "label": Measure(row["metric"], row[K]).label, "at": row[K]}
-        | {bound: round(row[bound], 6) for bound in ("value", "low", "high")}
+        | {figure: round(row[figure], 6) for figure in ("value", "low", "high")}
+        | {"over": row["over"]}
         for row in intervals.to_dicts()
     ]
     return {

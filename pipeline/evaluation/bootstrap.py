@@ -1,8 +1,8 @@
-"""The uncertainty of the figures: a paired bootstrap over the test posts."""
+"""The uncertainty of the figures: a paired bootstrap over the test posts, and one over their users."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import permutations
+from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Self
 
 import numpy as np
@@ -14,99 +14,212 @@ from pipeline.data.schema import K
 from pipeline.evaluation.metrics.metric import Metric
 from pipeline.evaluation.metrics.registry import METRICS
 from pipeline.evaluation.ranking import Ranking
+from pipeline.evaluation.significance import holm, two_sided
 
 BATCH = 1 << 22
-"""Post weights held at a time: memory stays at some tens of megabytes for any number of posts and resamples."""
+"""Weights held at a time: memory stays at some tens of megabytes for any number of posts and resamples."""
 
-FEWEST = 10
-"""Test posts with which a difference can be significant, at least: resamples of fewer hardly differ from each other."""
+FEWEST = 30
+"""Test posts that an interval can be trusted with, at least: resamples of fewer are too much alike."""
+
+FEWEST_USERS = 20
+"""Users with whom an interval over users is more than coarse, at least: with fewer it is too narrow."""
 
 ROUNDING = 1e-9
 """The difference below which models are equal: far above the sums' rounding, far below anything of interest."""
 
+POSTS, USERS = "posts", "users"
+"""The units that are resampled."""
+
+TYPES = dict.fromkeys(("value", "difference", "low", "high"), pl.Float64)
+TYPES |= {"over": pl.String, "significant": pl.Boolean, "after_holm": pl.Boolean}
+"""The types of the tables' columns, which may be empty."""
+
 
 class BootstrapConfig(Config):
-    """The number of resamples of the test posts, and the width of the intervals."""
+    """The number of resamples, and the width of the intervals."""
 
-    resamples: int = Field(ge=1, description="Resamples, each of as many posts as there are, with replacement.")
+    resamples: int = Field(ge=1, description="Resamples of the test posts and of their users, with replacement.")
     level: float = Field(gt=0, lt=1, description="The share of resamples that an interval covers, such as 0.95.")
 
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """Each metric of each model and its difference from every other model, with percentile intervals."""
+    """Each metric of each model and its difference from every other model, with percentile intervals.
+
+    Posts of one user resemble each other, so an interval over posts can be too narrow. Users with all their posts are
+    resampled as well; of the two intervals the wider is given, and `over` says which it is: "posts" or "users".
+    """
 
     intervals: pl.DataFrame
-    """metric, model, k, value, low, high; in the order of metrics, of models, and of K."""
+    """metric, model, k, value, low, high, over; in the order of metrics, of models, and of K."""
 
     differences: pl.DataFrame
-    """metric, model, other, k, difference (model minus other), low, high, significant; both orders of each pair.
+    """metric, model, other, k, difference (model minus other), low, high, over, significant, after_holm.
 
-    Significant: the interval excludes zero, and there are at least `FEWEST` test posts.
+    Both orders of each pair. Significant: the interval, taken alone, excludes zero. After Holm: it is significant, and
+    so is its p-value, adjusted for all pairs of models by this metric at this K. Both are null with too few posts.
     """
+
+    posts: int
+    """The number of test posts."""
+
+    users: int
+    """The number of their users."""
+
+    @property
+    def too_few(self) -> bool:
+        """True with too few test posts for any verdict."""
+        return self.posts < FEWEST
 
     def of(self, metric: str) -> Self:
         """Selects the rows of one metric."""
-        return type(self)(*(frame.filter(pl.col("metric") == metric) for frame in (self.intervals, self.differences)))
+        intervals, differences = (frame.filter(metric=metric) for frame in (self.intervals, self.differences))
+        return replace(self, intervals=intervals, differences=differences)
 
 
 def paired_bootstrap(
     rankings: Mapping[str, Ranking],
+    users: pl.Series,
     config: BootstrapConfig,
     rng: np.random.Generator,
     metrics: Mapping[str, type[Metric]] = METRICS,
 ) -> Bootstrap:
-    """Resamples the test posts, the same ones for every model and metric, and measures each resample at every K.
+    """Resamples the test posts and their users, the same for every model and metric, and measures all resamples.
 
-    `rankings`: each model's hits in the same posts. Intervals are percentiles of the resamples. Raises ValueError for
-    no posts or for rankings of different posts.
+    `rankings`: each model's hits in the same posts. `users`: the user of each post. Intervals are percentiles of the
+    resamples. Raises ValueError for no posts, or for rankings and users of different posts.
     """
     shapes = {ranking.hits.shape for ranking in rankings.values()}
     sizes = next(iter(rankings.values())).sizes
-    if len(shapes) != 1 or sizes.size == 0 or next(iter(shapes))[0] != sizes.size:
-        raise ValueError(f"hits of shape {shapes} do not fit {sizes.size} test posts")
+    if len(shapes) != 1 or sizes.size == 0 or not next(iter(shapes))[0] == sizes.size == len(users):
+        raise ValueError(f"hits of shape {shapes} by {len(users)} users do not fit {sizes.size} test posts")
     hits = np.stack([ranking.hits for ranking in rankings.values()])  # (models, posts, K)
     # The numbers that each metric averages, posts first: (posts, models, K).
     numbers = {
         name: [np.moveaxis(column, 1, 0) for column in metric.of_posts(hits, sizes)] for name, metric in metrics.items()
     }
-    samples = {name: [] for name in metrics}
-    for weights in resamples(sizes.size, config.resamples, rng):
-        for name, metric in metrics.items():
-            samples[name].append(measure(metric, numbers[name], weights))
+    owner = users.rank("dense").to_numpy().astype(np.int64) - 1
+    owners = int(owner.max()) + 1
+    units = {POSTS: np.arange(sizes.size)}
+    if 1 < owners < sizes.size:  # One user says nothing of others, and users with one post each are posts.
+        units[USERS] = owner
+    samples = {unit: _sample(metrics, numbers, of_post, config.resamples, rng) for unit, of_post in units.items()}
 
-    tails = (1 - config.level) / 2, (1 + config.level) / 2
+    models = list(rankings)
+    one, other = np.array([*combinations(range(len(models)), 2)], np.int64).reshape(-1, 2).T
+    pairs = {"model": [models[place] for place in one], "other": [models[place] for place in other]}
     intervals, differences = [], []
     for name, metric in metrics.items():
-        estimates = measure(metric, numbers[name], np.ones((1, sizes.size)))[0]  # (models, K)
-        sampled = np.concatenate(samples[name])  # (resamples, models, K)
-        low, high = np.quantile(sampled, tails, axis=0)
-        for m, model in enumerate(rankings):
-            columns = zip(estimates[m], low[m], high[m], strict=True)
-            intervals += [(name, model, k, *row) for k, row in enumerate(columns, start=1)]
-        for (a, model), (b, other) in permutations(enumerate(rankings), 2):
-            low_high = np.quantile(sampled[:, a] - sampled[:, b], tails, axis=0)
-            columns = zip(estimates[a] - estimates[b], *low_high, strict=True)
-            differences += [(name, model, other, k, *row) for k, row in enumerate(columns, start=1)]
-    clear_of_zero = (pl.col("low") > ROUNDING) | (pl.col("high") < -ROUNDING)
-    return Bootstrap(
-        pl.DataFrame(intervals, schema=["metric", "model", K, "value", "low", "high"], orient="row"),
-        pl.DataFrame(
-            differences, schema=["metric", "model", "other", K, "difference", "low", "high"], orient="row"
-        ).with_columns(significant=clear_of_zero & (sizes.size >= FEWEST)),
-    )
+        values = metric.combine(*(column.mean(axis=0) for column in numbers[name]))  # (models, K)
+        sampled = {unit: found[name] for unit, found in samples.items()}  # (resamples, models, K) each
+        spread = Spread.widest(sampled, config.level)
+        intervals.append(_table(name, {"model": models}, {"value": values} | spread.columns))
+        gaps = {unit: found[:, one] - found[:, other] for unit, found in sampled.items()}  # (resamples, pairs, K) each
+        spread = Spread.widest(gaps, config.level)
+        gap = values[one] - values[other]  # (pairs, K)
+        significant = (spread.low > ROUNDING) | (spread.high < -ROUNDING)
+        after_holm = significant & (holm(two_sided(gap, spread.deviation)) <= 1 - config.level)
+        verdicts = {"significant": significant, "after_holm": after_holm}
+        differences.append(_table(name, pairs, {"difference": gap} | spread.columns | verdicts))
+    found = Bootstrap(pl.concat(intervals), _both_orders(pl.concat(differences)), sizes.size, owners)
+    if not found.too_few:
+        return found
+    nothing = pl.lit(None, pl.Boolean)
+    return replace(found, differences=found.differences.with_columns(significant=nothing, after_holm=nothing))
 
 
-def resamples(posts: int, count: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """Yields the number of draws of each post, (resamples, posts) float64: `count` rows, each of sum `posts`."""
-    batch = max(1, BATCH // posts)
+@dataclass(frozen=True)
+class Spread:
+    """The widest of some percentile intervals of figures, an array of their shape each."""
+
+    low: np.ndarray
+    high: np.ndarray
+    """The ends of the interval."""
+
+    deviation: np.ndarray
+    """The standard deviation of the figure in the resamples of the interval."""
+
+    over: np.ndarray
+    """The unit that was resampled."""
+
+    @classmethod
+    def widest(cls, samples: Mapping[str, np.ndarray], level: float) -> Self:
+        """Chooses for each figure among its samples by unit, (resamples, …) each; the first among equal ones."""
+        tails = (1 - level) / 2, (1 + level) / 2
+        ends = np.stack([np.quantile(sampled, tails, axis=0) for sampled in samples.values()])  # (units, 2, …)
+        deviations = np.stack([sampled.std(axis=0) for sampled in samples.values()])  # (units, …)
+        widest = np.argmax(ends[:, 1] - ends[:, 0] > ends[0, 1] - ends[0, 0] + ROUNDING, axis=0)
+        low, high = np.take_along_axis(ends, widest[None, None], axis=0)[0]
+        (deviation,) = np.take_along_axis(deviations, widest[None], axis=0)
+        return cls(low, high, deviation, np.array([*samples], object)[widest])
+
+    @property
+    def columns(self) -> dict[str, np.ndarray]:
+        """The columns of the interval."""
+        return {"low": self.low, "high": self.high, "over": self.over}
+
+
+def _sample(
+    metrics: Mapping[str, type[Metric]],
+    numbers: Mapping[str, Sequence[np.ndarray]],
+    unit: np.ndarray,
+    count: int,
+    rng: np.random.Generator,
+) -> dict[str, np.ndarray]:
+    """Measures resamples of units of posts, where `unit` numbers that of each post: (resamples, models, K) each."""
+    sums = {name: [_sums(column, unit) for column in columns] for name, columns in numbers.items()}
+    posts = np.bincount(unit).astype(np.float64)
+    found = {name: [] for name in metrics}
+    for weights in resamples(posts.size, count, rng):
+        for name, metric in metrics.items():
+            found[name].append(measure(metric, sums[name], posts, weights))
+    return {name: np.concatenate(parts) for name, parts in found.items()}
+
+
+def _sums(column: np.ndarray, unit: np.ndarray) -> np.ndarray:
+    """Adds up the numbers of each unit's posts: (units, models, K)."""
+    order = unit.argsort(kind="stable")
+    starts = np.flatnonzero(np.diff(unit[order], prepend=-1))
+    return np.add.reduceat(column[order], starts, axis=0)
+
+
+def resamples(units: int, count: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """Yields the number of draws of each unit, (resamples, units) float64: `count` rows, each of sum `units`."""
+    batch = max(1, BATCH // units)
     for start in range(0, count, batch):
-        yield rng.multinomial(posts, np.full(posts, 1 / posts), min(batch, count - start)).astype(np.float64)
+        yield rng.multinomial(units, np.full(units, 1 / units), min(batch, count - start)).astype(np.float64)
 
 
-def measure(metric: type[Metric], numbers: Sequence[np.ndarray], weights: np.ndarray) -> np.ndarray:
-    """Measures posts with weights: (resamples, models, K).
+def measure(metric: type[Metric], sums: Sequence[np.ndarray], posts: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Measures units of posts with weights: (resamples, …).
 
-    `numbers`: the metric's `of_posts`, each (posts, models, K); `weights`: (resamples, posts).
+    `sums`: the metric's `of_posts`, added up over the posts of each unit, (units, …) each; `posts`: the number of each
+    unit's posts; `weights`: (resamples, units).
     """
-    return metric.combine(*(np.tensordot(weights, column, axes=1) / len(column) for column in numbers))
+    drawn = weights @ posts  # (resamples,)
+    means = (np.tensordot(weights, column, axes=1).T / drawn for column in sums)
+    return metric.combine(*(mean.T for mean in means))
+
+
+def _table(metric: str, names: Mapping[str, Sequence[str]], columns: Mapping[str, np.ndarray]) -> pl.DataFrame:
+    """Tabulates arrays (names, K): metric, the columns of names, k, and a column for each array."""
+    rows, ks = next(iter(columns.values())).shape
+    labels = {
+        column: pl.Series(np.repeat(np.array(each, object), ks), dtype=pl.String) for column, each in names.items()
+    }
+    values = {column: array.reshape(-1).tolist() for column, array in columns.items()}
+    table = pl.DataFrame(labels | {K: np.tile(np.arange(1, ks + 1), rows)} | values, schema_overrides=TYPES)
+    return table.select(pl.lit(metric).alias("metric"), pl.all())
+
+
+def _both_orders(pairs: pl.DataFrame) -> pl.DataFrame:
+    """Adds each pair of models in the other order."""
+    turned = pairs.with_columns(
+        model=pl.col("other"),
+        other=pl.col("model"),
+        difference=-pl.col("difference"),
+        low=-pl.col("high"),
+        high=-pl.col("low"),
+    )
+    return pl.concat([pairs, turned])

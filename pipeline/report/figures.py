@@ -118,15 +118,15 @@ def precision_recall(
 
 
 def intervals(models: Sequence[ModelInfo], found: Mapping[str, Look], table: pl.DataFrame, label: str) -> Draw:
-    """Draws a measure of each model with its interval (model, value, low, high), first model on top."""
+    """Draws a measure of each model (model, value) with its interval (low, high) where it has one, first on top."""
 
     def draw(axes: Axes) -> None:
         for place, model in enumerate(reversed(models)):
             row = table.row(by_predicate=pl.col("model") == model.name, named=True)
             style = line(found[model.name])
-            axes.plot(
-                [row["low"], row["high"]], [place, place], **style | {"marker": "|", "markersize": 9, "linestyle": "-"}
-            )
+            if "low" in row:
+                ends = style | {"marker": "|", "markersize": 9, "linestyle": "-"}
+                axes.plot([row["low"], row["high"]], [place, place], **ends)
             axes.plot([row["value"]], [place], **style)
         name_rows(axes, [model.label for model in models])
         axes.set_xlabel(label)

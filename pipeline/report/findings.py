@@ -2,12 +2,12 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import polars as pl
 
 from pipeline.data.schema import K
-from pipeline.evaluation.bootstrap import FEWEST, Bootstrap
+from pipeline.evaluation.bootstrap import FEWEST_USERS, USERS, Bootstrap
 from pipeline.evaluation.curves import DEVIATION
 from pipeline.evaluation.metrics.measure import HEADLINE, Measure
 from pipeline.features.record import UNTRAINED
@@ -29,12 +29,20 @@ class Comparison:
     high: float
     """The interval of the difference."""
 
-    significant: bool
-    """True when the interval excludes zero."""
+    over: str
+    """The unit that was resampled for it: posts or users."""
+
+    significant: bool | None
+    """True when the interval, taken alone, excludes zero; None with too few posts to judge."""
+
+    after_holm: bool | None
+    """True when the difference is also significant after correction for all pairs; None as above."""
 
     @property
     def verdict(self) -> str:
         """The comparison in words, for readers who skip numbers."""
+        if self.significant is None:
+            return "too few posts"
         if not self.significant:
             return "no clear difference"
         return "clearly better" if self.difference > 0 else "clearly worse"
@@ -51,7 +59,8 @@ def compare(bootstrap: Bootstrap, model: ModelInfo, other: ModelInfo, k: int) ->
     """Looks up the paired difference of two models at K, in a bootstrap of one metric."""
     pair = (pl.col("model") == model.name) & (pl.col("other") == other.name) & (pl.col(K) == k)
     row = bootstrap.differences.row(by_predicate=pair, named=True)
-    return Comparison(model, other, row["difference"], row["low"], row["high"], row["significant"])
+    columns = ("difference", "low", "high", "over", "significant", "after_holm")
+    return Comparison(model, other, *(row[column] for column in columns))
 
 
 def best_of(models: Iterable[ModelInfo], values: Mapping[str, float]) -> ModelInfo | None:
@@ -108,13 +117,13 @@ def headline(inputs: ReportInputs, bootstrap: Bootstrap, measure: Measure) -> st
     row = bootstrap.intervals.row(by_predicate=(pl.col("model") == best.name) & (pl.col(K) == k), named=True)
     sentence = (
         f"{best.label} is the best of {len(models)} {'model' if len(models) == 1 else 'models'}: {measure.label} "
-        f"{row['value']:.3f} [{row['low']:.3f}, {row['high']:.3f}] over {inputs.test.height:,} test posts."
+        f"{row['value']:.3f} {ends(bootstrap, row)} over {inputs.test.height:,} test posts."
     )
     if rival is not None:
         pair = compare(bootstrap, best, rival, k)
         side, sort = "above" if pair.difference >= 0 else "below", "does not see" if rivals.best_sees else "sees"
         sentence += f" That is {abs(pair.difference):.3f} {side} {rival.label}, the best model that {sort} the photo: "
-        if inputs.test.height < FEWEST:
+        if pair.significant is None:
             sentence += "so few test posts show nothing."
         else:
             sentence += (
@@ -124,6 +133,25 @@ def headline(inputs: ReportInputs, bootstrap: Bootstrap, measure: Measure) -> st
     if inputs.seeds > 1 and f"{measure}{DEVIATION}" in inputs.metrics[best.name]:
         sentence += f" Its mean over {inputs.seeds} seeds is {measured(inputs, best, measure)}."
     return sentence
+
+
+def ends(bootstrap: Bootstrap, row: Mapping[str, Any]) -> str:
+    """Writes an interval, and the unit that was resampled where it is not posts."""
+    if bootstrap.too_few:
+        return "(too few posts for an interval)"
+    return f"[{row['low']:.3f}, {row['high']:.3f}]" + (" (resampled by user)" if row["over"] == USERS else "")
+
+
+def few_users(bootstrap: Bootstrap) -> str | None:
+    """Warns of intervals over few users; None where there are enough."""
+    if bootstrap.users == 1:
+        return "All test posts are of one user: the intervals do not say how other users would fare."
+    if bootstrap.users < FEWEST_USERS:
+        return (
+            f"The test posts are of {bootstrap.users} users: resampling so few is coarse, the intervals tend to be too "
+            "narrow, and say little about other users."
+        )
+    return None
 
 
 def measured(inputs: ReportInputs, model: ModelInfo, measure: Measure) -> str:

@@ -17,7 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 from ruamel.yaml import YAML
 
-from pipeline.data.schema import K
+from pipeline.data.schema import USER, K
 from pipeline.evaluation.bootstrap import Bootstrap, paired_bootstrap
 from pipeline.evaluation.curves import DEVIATION
 from pipeline.evaluation.metrics.measure import DEPTH, HEADLINE, Measure
@@ -32,6 +32,7 @@ from pipeline.report.findings import (
     caveats,
     compare,
     families,
+    few_users,
     headline,
     measured,
     sight,
@@ -51,7 +52,7 @@ def write_report(inputs: ReportInputs, config: ReportConfig, folder: Path) -> No
     Raises ValueError when a model's metrics and recommendations contradict each other.
     """
     rankings = {model.name: find_hits(inputs.test, inputs.recommendations[model.name]) for model in inputs.models}
-    bootstrap = paired_bootstrap(rankings, config, np.random.default_rng(config.seed))
+    bootstrap = paired_bootstrap(rankings, inputs.test[USER], config, np.random.default_rng(config.seed))
     check_metrics(inputs, bootstrap)
     environment = Environment(
         loader=PackageLoader("pipeline.report", "."),
@@ -87,6 +88,8 @@ def page_content(inputs: ReportInputs, bootstrap: Bootstrap) -> dict[str, Any]:
         "trained": trained(inputs),
         # Findings in words.
         "headline": headline(inputs, headlines, HEADLINE),
+        "too_few": bootstrap.too_few,
+        "few_users": few_users(bootstrap),
         "caveats": caveats(inputs),
         "sights": {model.name: sight(model, inputs.feature_sets[model.features]) for model in models},
         # Metrics and their differences.
@@ -146,6 +149,8 @@ def draw_figures(
     """
     models = inputs.models
     at_k = bootstrap.intervals.filter(pl.col(K) == HEADLINE.k)
+    if bootstrap.too_few:
+        at_k = at_k.drop("low", "high")
     figures.save(assets / "intervals", figures.intervals(models, found, at_k, HEADLINE.label))
     for metric in METRICS:
         figures.save(assets / curve_file(metric), figures.over_k(models, found, inputs.curves, metric))
@@ -174,7 +179,8 @@ def curve_file(metric: str) -> str:
 def tabulate(models: Sequence[ModelInfo], bootstrap: Bootstrap) -> dict[str, dict[int, dict[str, Any]]]:
     """Tabulates one metric with its interval, by model and K.
 
-    `best`: the highest at that K; `near`: not clearly worse than the best.
+    `best`: the highest at that K; `near`: not clearly worse than the best; `near_after_holm`: not clearly worse after
+    Holm's correction. With too few posts none is near.
     """
     table: dict[str, dict[int, dict[str, Any]]] = {model.name: {} for model in models}
     for row in bootstrap.intervals.iter_rows(named=True):
@@ -182,10 +188,10 @@ def tabulate(models: Sequence[ModelInfo], bootstrap: Bootstrap) -> dict[str, dic
     for k in bootstrap.intervals[K].unique():
         best = best_of(models, {model.name: table[model.name][k]["value"] for model in models})
         from_best = bootstrap.differences.filter((pl.col("model") == best.name) & (pl.col(K) == k))
-        clear = dict(from_best.select("other", "significant").iter_rows())
         for model in models:
-            is_best = model.name == best.name
-            table[model.name][k] |= {"best": is_best, "near": not is_best and not clear[model.name]}
+            table[model.name][k] |= {"best": model.name == best.name, "near": False, "near_after_holm": False}
+        for other, significant, after_holm in from_best.select("other", "significant", "after_holm").iter_rows():
+            table[other][k] |= {"near": significant is False, "near_after_holm": after_holm is False}
     return table
 
 

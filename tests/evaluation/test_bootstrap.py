@@ -15,10 +15,11 @@ from pipeline.evaluation.ranking import Ranking
 CONFIG = BootstrapConfig(resamples=300, level=0.95)
 
 
-def run(hits: dict[str, np.ndarray], sizes: np.ndarray, config: BootstrapConfig = CONFIG, seed: int = 0):
-    """The bootstrap of models with these hits (posts, K) in posts of these numbers of tags."""
+def run(hits: dict[str, np.ndarray], sizes: np.ndarray, config: BootstrapConfig = CONFIG, seed: int = 0, users=None):
+    """The bootstrap of models with these hits (posts, K) in posts of these numbers of tags, each of another user."""
     rankings = {model: Ranking(np.asarray(array, bool), sizes) for model, array in hits.items()}
-    return paired_bootstrap(rankings, config, np.random.default_rng(seed))
+    users = pl.Series(range(len(sizes)) if users is None else users, dtype=pl.String, strict=False)
+    return paired_bootstrap(rankings, users, config, np.random.default_rng(seed))
 
 
 @st.composite
@@ -57,9 +58,9 @@ def test_interval_agrees_with_the_normal_approximation():
 
 def test_resamples_are_the_same_for_all_models():
     # `better` has exactly one more hit at K = 1 in every post, so the difference cannot vary although each model does.
-    worse = np.zeros((20, 1), bool)
-    table = run({"better": ~worse, "worse": worse}, np.ones(20, int)).differences
-    assert table.row(0) == ("f1", "better", "worse", 1, 1.0, 1.0, 1.0, True)
+    worse = np.zeros((30, 1), bool)
+    table = run({"better": ~worse, "worse": worse}, np.ones(30, int)).differences
+    assert table.row(0) == ("f1", "better", "worse", 1, 1.0, 1.0, 1.0, "posts", True, True)
 
 
 def test_resamples_are_the_same_for_all_metrics():
@@ -68,16 +69,54 @@ def test_resamples_are_the_same_for_all_metrics():
     assert table.select("value", "low", "high").unique().height == 1
 
 
-def test_a_difference_in_few_posts_is_not_significant():
-    one, other = np.ones((10, 1), bool), np.ones((10, 1), bool)
+def test_two_different_posts_of_many_are_no_significant_difference():
+    one, other = np.ones((30, 1), bool), np.ones((30, 1), bool)
     one[0], other[1] = False, False
-    assert not run({"a": one, "b": other}, np.ones(10, int)).differences["significant"].any()
+    assert not run({"a": one, "b": other}, np.ones(30, int)).differences["significant"].any()
 
 
-def test_a_handful_of_posts_shows_nothing():
+@pytest.mark.parametrize(("posts", "verdict"), [(1, None), (29, None), (30, True)])
+def test_fewer_than_thirty_posts_have_no_verdict(posts, verdict):
     """T17: the interval of one post is a point, clear of zero."""
-    table = run({"a": np.ones((1, 1), bool), "b": np.zeros((1, 1), bool)}, np.ones(1, int)).differences
-    assert table.row(0) == ("f1", "a", "b", 1, 1.0, 1.0, 1.0, False)
+    found = run({"a": np.ones((posts, 1), bool), "b": np.zeros((posts, 1), bool)}, np.ones(posts, int))
+    assert found.differences.row(0) == ("f1", "a", "b", 1, 1.0, 1.0, 1.0, "posts", verdict, verdict)
+    assert found.too_few == (verdict is None)
+
+
+def test_posts_of_a_user_that_are_alike_make_the_interval_wider():
+    # 40 users of ten posts; half of the users hit all, half none. Over posts the deviation is ½/√400 = 0.025, over
+    # users ½/√40 = 0.079, of which 1.96 are 0.155.
+    hits, users = np.repeat(np.arange(40) < 20, 10)[:, None], np.repeat(np.arange(40), 10)
+    found = run({"fm": hits}, np.ones(400, int), BootstrapConfig(resamples=4000, level=0.95), users=users)
+    row = found.intervals.row(0, named=True)
+    assert row["over"] == "users"
+    assert (row["low"], row["high"]) == pytest.approx((0.5 - 0.155, 0.5 + 0.155), abs=0.01)
+    assert (found.posts, found.users) == (400, 40)
+
+
+def test_users_count_with_all_their_posts():
+    # One user hits nothing in one post, the other everything in three: a resample has 0 of 2, 3 of 4, or 6 of 6.
+    found = run({"fm": np.array([0, 1, 1, 1])[:, None]}, np.ones(4, int), users=["a", "b", "b", "b"]).intervals
+    assert found.select("low", "value", "high", "over").unique().rows() == [(0.0, 0.75, 1.0, "users")]
+
+
+def test_posts_of_a_single_user_are_resampled_alone():
+    hits = np.arange(40)[:, None] < 10
+    one, each = (run({"fm": hits}, np.ones(40, int), users=users) for users in (["u"] * 40, None))
+    assert_frame_equal(one.intervals, each.intervals)
+    assert (one.users, each.users) == (1, 40)
+
+
+def test_many_comparisons_need_clearer_differences():
+    # 100 posts: a hits 8 more than b, whose deviation is near √8/100, so that p is near 0.005; among the 66 pairs of
+    # twelve models, of which the others are equal, it is not enough.
+    base = np.arange(100) < 50
+    better = np.arange(100) < 58
+    few = {"a": better[:, None], "b": base[:, None]}
+    many = few | {f"twin {number}": base[:, None] for number in range(10)}
+    for models, clear in ((few, True), (many, False)):
+        row = run(models, np.ones(100, int)).differences.row(0, named=True)
+        assert (row["model"], row["other"], row["significant"], row["after_holm"]) == ("a", "b", True, clear)
 
 
 def test_batches_change_nothing(monkeypatch):
@@ -116,7 +155,8 @@ def test_differences_are_antisymmetric(data):
     np.testing.assert_allclose(there["difference"], -back["difference"], atol=1e-12)
     np.testing.assert_allclose(there["low"], -back["high"], atol=1e-12)
     np.testing.assert_allclose(there["high"], -back["low"], atol=1e-12)
-    assert there["significant"].to_list() == back["significant"].to_list()
+    for verdict in ("significant", "after_holm"):
+        assert there[verdict].to_list() == back[verdict].to_list()
 
 
 @given(results())

@@ -9,7 +9,7 @@ import pytest
 from pipeline.evaluation.bootstrap import BootstrapConfig, paired_bootstrap
 from pipeline.evaluation.metrics.measure import Measure
 from pipeline.evaluation.ranking import Ranking
-from pipeline.report.findings import caveats, compare, families, featured, headline, sight, signed
+from pipeline.report.findings import caveats, compare, families, featured, few_users, headline, sight, signed
 from pipeline.report.inputs import ModelInfo
 
 FM = ModelInfo("fm", "fm", "none", "FM")
@@ -23,13 +23,19 @@ FIRST = Measure("f1", 1)
 PITF_IC_OD = ModelInfo("pitf-ic-od", "pitf", "image+objects", "PITF-IC-OD")
 
 
-def outcome(inputs, shares: dict[ModelInfo, float]):
-    """Inputs of these models and their bootstrap: each hits the one tag of the first so many of 100 posts."""
-    posts = pl.DataFrame({"user": ["u"] * 100, "photo": [str(n) for n in range(100)], "tags": [["x"]] * 100})
-    sizes = np.ones(100, int)
-    rankings = {model.name: Ranking(np.arange(100)[:, None] < 100 * share, sizes) for model, share in shares.items()}
+def outcome(inputs, shares: dict[ModelInfo, float], count: int = 100, users: int = 100):
+    """Inputs of these models and their bootstrap: each hits the one tag of the first so many of the posts.
+
+    Posts that follow each other are of the same user.
+    """
+    owners = [str(n * users // count) for n in range(count)]
+    posts = pl.DataFrame({"user": owners, "photo": [str(n) for n in range(count)], "tags": [["x"]] * count})
+    sizes = np.ones(count, int)
+    rankings = {
+        model.name: Ranking(np.arange(count)[:, None] < count * share, sizes) for model, share in shares.items()
+    }
     config = BootstrapConfig(resamples=500, level=0.95)
-    found = paired_bootstrap(rankings, config, np.random.default_rng(0)).of("f1")
+    found = paired_bootstrap(rankings, posts["user"], config, np.random.default_rng(0)).of("f1")
     metrics = {model.name: {"f1@1": share, "f1@5": share} for model, share in shares.items()}
     return replace(inputs, models=tuple(shares), test=posts, metrics=metrics), found
 
@@ -117,6 +123,35 @@ def test_verdicts(inputs):
     assert compare(found, FM_IC, FM, 1).verdict == "clearly better"
     assert compare(found, FM, FM_IC, 1).verdict == "clearly worse"
     assert compare(found, FM_IC_OD, FM_IC, 1).verdict == "no clear difference"
+
+
+def test_a_difference_that_is_clear_alone_may_not_be_so_among_all_pairs(inputs):
+    models = {FM: 0.5, FM_IC: 0.58} | {ModelInfo(f"twin-{n}", "fm", "none", f"Twin {n}"): 0.5 for n in range(10)}
+    _, found = outcome(inputs, models)
+    pair = compare(found, FM_IC, FM, 1)
+    assert (pair.verdict, pair.after_holm) == ("clearly better", False)
+
+
+def test_too_few_posts_have_no_verdict(inputs):
+    inputs, found = outcome(inputs, {FM: 0.1, FM_IC: 0.9}, count=20, users=20)
+    assert compare(found, FM_IC, FM, 1).verdict == "too few posts"
+    sentence = headline(inputs, found, FIRST)
+    assert "F1@1 0.900 (too few posts for an interval) over 20 test posts." in sentence
+    assert sentence.endswith("so few test posts show nothing.")
+
+
+def test_headline_names_the_unit_of_a_wider_interval(inputs):
+    sentence = headline(*outcome(inputs, {FM: 0.5}, users=25), FIRST)
+    assert "] (resampled by user) over 100 test posts." in sentence
+
+
+@pytest.mark.parametrize(
+    ("users", "words"), [(1, "All test posts are of one user"), (5, "The test posts are of 5 users"), (20, None)]
+)
+def test_few_users_are_a_warning(inputs, users, words):
+    _, found = outcome(inputs, {FM: 0.5}, users=users)
+    sentence = few_users(found)
+    assert sentence is None if words is None else sentence.startswith(words)
 
 
 def test_caveats_name_untrained_networks(inputs):
