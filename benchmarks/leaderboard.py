@@ -22,7 +22,7 @@ import numpy as np
 import polars as pl
 from pydantic import TypeAdapter
 
-from pipeline.data.schema import FOLD, PHOTO, TAGGED_POST
+from pipeline.data.schema import FOLD, PHOTO, TAGGED_POST, USER
 from pipeline.errors import InputError, SettingError
 from pipeline.evaluation.bootstrap import BootstrapConfig, paired_bootstrap
 from pipeline.evaluation.metrics.measure import HEADLINE
@@ -148,9 +148,11 @@ def main(real: Path, results: Path, names: Sequence[str], models: Sequence[str])
     for name in names or DATA_SETS:
         data = DATA_SETS[name]
         suited = {model: config for model, config in configs.items() if set(seen(params, config)) <= set(data.vectors)}
-        for seed in range(data.splits):
-            measure(data, real / data.folder, seed, suited, params, results / name / f"split-{seed}")
-        print(f"\n{name}", *table(results / name, data.splits, suited), sep="\n", flush=True)
+        splits = [divide(data, real / data.folder, seed, params) for seed in range(data.splits)]
+        for seed, halves in enumerate(splits):
+            measure(halves, range(seed, seed + data.trainings), suited, params, results / name / f"split-{seed}")
+        users = pl.concat([halves.test[USER] for halves in splits])
+        print(f"\n{name}", *table(results / name, data.splits, suited, users), sep="\n", flush=True)
 
 
 def seen(params: Params, config: BaseModelConfig) -> Sequence[str]:
@@ -159,13 +161,12 @@ def seen(params: Params, config: BaseModelConfig) -> Sequence[str]:
 
 
 def measure(
-    data: DataSet, folder: Path, seed: int, configs: Mapping[str, BaseModelConfig], params: Params, results: Path
+    halves: Halves, seeds: Sequence[int], configs: Mapping[str, BaseModelConfig], params: Params, results: Path
 ) -> None:
     """Measures the models that have no result yet on one split."""
     missing = {name: config for name, config in configs.items() if not (results / f"{name}.npz").exists()}
     if not missing:
         return
-    halves = divide(data, folder, seed, params)
     print(
         f"\n{results}: {len(halves.train):,} training posts, {len(halves.validation):,} of them for validation, "
         f"{len(halves.test):,} test posts",
@@ -173,7 +174,7 @@ def measure(
     )
     for name, config in missing.items():
         try:
-            result = fit_and_rank(config, halves, range(seed, seed + data.trainings), params)
+            result = fit_and_rank(config, halves, seeds, params)
         except (InputError, SettingError) as error:
             print(f"{name:24} {error}", flush=True)
             continue
@@ -232,8 +233,11 @@ def fit_and_rank(config: BaseModelConfig, halves: Halves, seeds: Sequence[int], 
     )
 
 
-def table(results: Path, splits: int, models: Sequence[str]) -> Iterator[str]:
-    """Writes a row for each model, best first on the test posts, and the best model's differences from others."""
+def table(results: Path, splits: int, models: Sequence[str], users: pl.Series) -> Iterator[str]:
+    """Writes a row for each model, best first on the test posts, and the best model's differences from others.
+
+    users: those of the test posts of all splits, one split after the other.
+    """
     found = {
         model: [Result.read(results / f"split-{seed}" / f"{model}.npz") for seed in range(splits)]
         for model in models
@@ -248,14 +252,15 @@ def table(results: Path, splits: int, models: Sequence[str]) -> Iterator[str]:
     best = ranked[0]
     rivals = {next((model for model in ranked if model in EIGHT), None): "the best of the eight"} | {HABITS: "habits"}
     pooled = {model: pool(found[model]) for model in found}
-    bootstrap = paired_bootstrap(pooled, INTERVALS, np.random.default_rng(0), {HEADLINE.metric: HEADLINE.definition})
+    headline = {HEADLINE.metric: HEADLINE.definition}
+    bootstrap = paired_bootstrap(pooled, users, INTERVALS, np.random.default_rng(0), headline)
     for rival, role in rivals.items():
         if rival in pooled and rival != best:
             wanted = (pl.col("model") == best) & (pl.col("other") == rival) & (pl.col("k") == HEADLINE.k)
             pair = bootstrap.differences.row(by_predicate=wanted, named=True)
             yield (
                 f"{best}, best on validation posts, minus {rival}, {role}: {pair['difference']:+.4f} "
-                f"[{pair['low']:+.4f}, {pair['high']:+.4f}]"
+                f"[{pair['low']:+.4f}, {pair['high']:+.4f}] over {pair['over']}"
             )
 
 
