@@ -1,8 +1,8 @@
 """The eight models of the paper as one: contexts give k-vectors for a post, dotted with tag factors."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 import numpy as np
 import polars as pl
@@ -17,11 +17,21 @@ from pipeline.models.folding import KNOWN, NEW, learn_user
 from pipeline.models.model import BIAS, Model
 from pipeline.models.settings import TrainedConfig
 
+if TYPE_CHECKING:
+    from pipeline.models.history import History
+
 
 class FactorisationConfig(TrainedConfig):
     """The settings of FM and PITF, each with any features (Equations 4-7)."""
 
     kind: Literal["fm", "pitf"] = Field(description="One tag matrix for all contexts (fm), or one for each (pitf).")
+    user_context: ClassVar[str] = USER
+    """The context that stands for the user."""
+
+    @property
+    def shared(self) -> bool:
+        """True where all contexts meet the same columns of the tag factors: FM."""
+        return self.kind.startswith("fm")
 
 
 @dataclass(frozen=True)
@@ -33,7 +43,7 @@ class Contexts:
     """
 
     names: tuple[str, ...]
-    """USER, and the extractors in order or, without any, PHOTO."""
+    """The user's, and the extractors in order or, without any, PHOTO."""
     shared: bool
     """True where all contexts meet the same columns: FM."""
     factors: int
@@ -46,9 +56,9 @@ class Contexts:
         Raises InputError for an extractor with the name of another parameter.
         """
         extractors = tuple(extractors)
-        if taken := {USER, PHOTO, TAG, BIAS} & set(extractors):
+        if taken := {USER, config.user_context, PHOTO, TAG, BIAS} & set(extractors):
             raise InputError(f"An extractor cannot be called {min(taken)!r}: that is another parameter of the model.")
-        return cls((USER, *(extractors or (PHOTO,))), config.kind == "fm", factors)
+        return cls((config.user_context, *(extractors or (PHOTO,))), config.shared, factors)
 
     @property
     def width(self) -> int:
@@ -78,7 +88,17 @@ class Factorisation(Model):
 
     @property
     def _contexts(self) -> Contexts:
-        return Contexts.of(self.config, self.extractors, self.tensors[USER].shape[1])
+        return Contexts.of(self.config, self.extractors, self.tensors[self.config.user_context].shape[1])
+
+    @classmethod
+    def history(
+        cls,
+        config: FactorisationConfig,  # noqa: ARG003 (it keeps nothing)
+        posts: pl.DataFrame,  # noqa: ARG003
+        names: Mapping[str, Sequence[str]],  # noqa: ARG003
+    ) -> "History | None":
+        """Returns what a model keeps of its training posts (columns user, photo, tags, perhaps time), if anything."""
+        return None
 
     def parts(self, posts: pl.DataFrame, features: Features) -> dict[str, np.ndarray]:
         contexts, tag = self._contexts, self.tensors[TAG]

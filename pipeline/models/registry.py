@@ -13,6 +13,7 @@ from pipeline.errors import ArtifactError, one_line
 from pipeline.files import write_safetensors
 from pipeline.models.co_occurrence import CoOccurrence
 from pipeline.models.factorisation import Factorisation
+from pipeline.models.history import HistoryFactorisation
 from pipeline.models.mixed_popular import MixedPopular
 from pipeline.models.model import ExtractorNote, Model
 from pipeline.models.neighbours import Neighbours
@@ -34,6 +35,7 @@ CLASSES: tuple[type[Model], ...] = (
     ObjectNames,
     Ridge,
     Factorisation,
+    HistoryFactorisation,
 )
 """All models: a new one is a file and a line here."""
 

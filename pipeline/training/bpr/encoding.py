@@ -1,7 +1,8 @@
 """Posts as tensors on the device: rows of tables, features of photos, codes of tags."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import chain
 from typing import Self
 
 import numpy as np
@@ -12,7 +13,9 @@ from torch import Tensor
 from pipeline.data.schema import PHOTO, TAG, TAGS
 from pipeline.data.vocabulary import codes
 from pipeline.features.store import Features
+from pipeline.models.history import HISTORY, History
 from pipeline.training.bpr.layout import Layout
+from pipeline.training.bpr.loops.cpu import TagBags
 
 
 @dataclass(frozen=True)
@@ -23,9 +26,11 @@ class PostInputs:
     """The row in the table of each context of entities, (B,) int64, −1 for an unknown name."""
     features: Mapping[str, Tensor]
     """For each context of features the numbers to project, (B, m) float32."""
+    bags: Mapping[str, TagBags] = field(default_factory=dict)
+    """For each context of weighted tags the tags of each post."""
 
     def __len__(self) -> int:
-        return len(next(iter(self.entities.values())))
+        return len(next(chain(self.entities.values(), (bags.starts for bags in self.bags.values()))))
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,8 @@ class EncodedPosts:
     """The row of each post's photo in the matrices, (P,) int64."""
     matrices: Mapping[str, Tensor]
     """For each context of features those of all photos, (photos, m) float32."""
+    bags: Mapping[str, TagBags]
+    """For each context of weighted tags the tags of each post."""
 
     def select(self, posts: Tensor) -> PostInputs:
         """Reads the inputs of some posts, (B,) int64."""
@@ -45,11 +52,21 @@ class EncodedPosts:
         return PostInputs(
             entities={name: known.index_select(0, posts) for name, known in self.entities.items()},
             features={name: matrix.index_select(0, rows) for name, matrix in self.matrices.items()},
+            bags={
+                name: bags._replace(
+                    starts=bags.starts.index_select(0, posts), counts=bags.counts.index_select(0, posts)
+                )
+                for name, bags in self.bags.items()
+            },
         )
 
     def tensors(self) -> Iterator[Tensor]:
         """Yields all tensors, to be hashed."""
-        yield from (*self.entities.values(), self.rows, *self.matrices.values())
+        yield from (*self.of_posts(), *self.matrices.values())
+
+    def of_posts(self) -> Iterator[Tensor]:
+        """Yields all tensors except the features, which are shared."""
+        yield from (*self.entities.values(), self.rows, *chain.from_iterable(self.bags.values()))
 
 
 @dataclass(frozen=True)
@@ -61,22 +78,30 @@ class Encoder:
     matrices: Mapping[str, Tensor]
     """As in `EncodedPosts`; all posts share them."""
     device: torch.device
+    history: History | None = None
+    """The posts behind the context HISTORY, where there is one."""
 
     @classmethod
-    def of(cls, layout: Layout, features: Features, device: torch.device) -> Self:
+    def of(cls, layout: Layout, features: Features, device: torch.device, history: History | None = None) -> Self:
         """Puts the features on the device."""
         matrices = {name: torch.from_numpy(matrix).to(device) for name, matrix in layout.join(features).items()}
-        return cls(layout, features, matrices, device)
+        return cls(layout, features, matrices, device, history)
 
     def encode(self, posts: pl.DataFrame) -> EncodedPosts:
         """Encodes posts (columns user, photo). Raises InputError for a photo without features that contexts read."""
         entities = {
             name: self.tensor(codes(posts[name], self.layout.names[name]))
             for name in self.layout.contexts.names
-            if name not in self.matrices
+            if name in self.layout.names
         }
         rows = self.features.rows(posts[PHOTO]) if self.matrices else np.zeros(len(posts), np.int64)
-        return EncodedPosts(entities, self.tensor(rows), self.matrices)
+        bags = {HISTORY: self.bags(posts)} if self.history else {}
+        return EncodedPosts(entities, self.tensor(rows), self.matrices, bags)
+
+    def bags(self, posts: pl.DataFrame) -> TagBags:
+        """Puts the bags of the posts' users on the device."""
+        counts, tags, weights = self.history.bags(posts)
+        return TagBags(*map(self.tensor, (np.cumsum(counts) - counts, counts, tags, weights)))
 
     def assignments(self, posts: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         """Lists the tag assignments of posts: each one's post, ascending, and its tag, −1 for an unknown one."""

@@ -32,7 +32,7 @@ class Gradients:
     occurrences: Mapping[str, Tensor]
     """The number of quadruples that use each row: (rows, G, 1) for tags, (rows, 1, 1) elsewhere.
 
-    It is the weight of L2 in the loss.
+    It is the weight of L2 in the loss. A quadruple uses a row of a bag as much as its weight there.
     """
     loss: Tensor
     """The loss, without L2, (G,) float64."""
@@ -64,6 +64,8 @@ def post_vectors(contexts: Contexts, parameters: Mapping[str, Tensor], inputs: P
         part = vectors[..., contexts.columns(name)]
         if name in inputs.entities:
             loops_for(tag).add_rows(parameters[name], inputs.entities[name], part)
+        elif name in inputs.bags:
+            loops_for(tag).add_bags(parameters[name], inputs.bags[name], part)
         else:
             project(inputs.features[name], parameters[name], part)
     return vectors
@@ -117,6 +119,8 @@ def add_gradients(
         total, occurrences = gradients.sums[name], gradients.occurrences[name]
         if name in batch.inputs.entities:
             loops.add_to_rows(part, batch.inputs.entities[name], batch.sizes, total, occurrences)
+        elif name in batch.inputs.bags:
+            loops.add_to_bags(part, batch.inputs.bags[name], batch.sizes, total, occurrences)
         else:
             project_back(batch.inputs.features[name], part, total)
             occurrences += len(quadruples.post)

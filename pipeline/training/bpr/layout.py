@@ -10,6 +10,7 @@ from torch import Tensor
 from pipeline.data.schema import TAG
 from pipeline.features.store import Features
 from pipeline.models.factorisation import Contexts
+from pipeline.models.history import HISTORY
 from pipeline.models.model import BIAS
 
 JOINED = "features"
@@ -25,7 +26,7 @@ class Layout:
     """
 
     contexts: Contexts
-    """Those of training: the entities (users, photos), and one for each table that projects features."""
+    """Those of training: entities (users, photos) or a history, and one for each table that projects features."""
     names: Mapping[str, list[str]]
     """The vocabularies behind the rows of the entities' tables and of the tags'."""
     widths: Mapping[str, Mapping[str, int]]
@@ -33,20 +34,21 @@ class Layout:
 
     @classmethod
     def of(cls, contexts: Contexts, names: Mapping[str, list[str]], features: Features) -> Self:
-        """Lays out a model whose contexts are entities, where they have a vocabulary in `names`, or extractors."""
-        entities = [name for name in contexts.names if name in names]
-        extractors = [name for name in contexts.names if name not in names]
+        """Lays out a model; its contexts are extractors, entities with a vocabulary in `names`, or HISTORY."""
+        extractors = [name for name in contexts.names if name in features.raw]
+        others = [name for name in contexts.names if name not in features.raw]
         groups = {JOINED: extractors} if contexts.shared and extractors else {name: [name] for name in extractors}
         widths = {
             context: {extractor: features.matrices[extractor].shape[1] for extractor in group}
             for context, group in groups.items()
         }
-        return cls(replace(contexts, names=(*entities, *widths)), names, widths)
+        return cls(replace(contexts, names=(*others, *widths)), names, widths)
 
     @property
     def shapes(self) -> dict[str, tuple[int, int]]:
         """The rows and columns of each table: one a context, the tags' factors (T, W) and bias (T, 1)."""
         rows = {name: len(names) for name, names in self.names.items()}
+        rows[HISTORY] = rows[TAG]
         rows |= {name: sum(widths.values()) for name, widths in self.widths.items()}
         shapes = {name: (rows[name], self.contexts.factors) for name in self.contexts.names}
         shapes[TAG] = (rows[TAG], self.contexts.width)

@@ -8,8 +8,9 @@ import torch
 from pipeline.data.schema import PHOTO, TAG, TAGS, USER
 from pipeline.data.vocabulary import vocabulary
 from pipeline.errors import InputError, SettingError
-from pipeline.models.factorisation import Contexts, Factorisation, FactorisationConfig
+from pipeline.models.factorisation import Contexts, FactorisationConfig
 from pipeline.models.model import ExtractorNote
+from pipeline.models.registry import MODELS
 from pipeline.models.settings import TrainingConfig, TrainingOverrides
 from pipeline.progress import track
 from pipeline.training.bpr.checkpoint import Checkpoint, fingerprint
@@ -79,7 +80,8 @@ def encode(
         names[PHOTO] = vocabulary(posts[PHOTO])
     layout = Layout.of(contexts, names, features)
 
-    encoder = Encoder.of(layout, features, device)
+    history = MODELS[config.kind].history(config, posts, names)
+    encoder = Encoder.of(layout, features, device, history)
     encoded = TrainingPosts.encode(posts, encoder)
     sample = posts.sample(min(SAMPLE, len(posts)), seed=task.seed)
     hard = settings.loss == "bpr" and settings.negatives.kind == "adaptive"
@@ -101,6 +103,8 @@ def fits(run: TrainingRun, config: FactorisationConfig, layout: Layout, task: Tr
     """Makes the models of trials that have ended."""
     extractors = ExtractorNote.of(task.features)
     skipped, device = len(task.posts) - len(run.data.posts), run.data.posts.positives.tags.device.type
+    history = MODELS[config.kind].history(config, trainable(task.posts), layout.names)
+    kept = history.own.tensors if history else {}
     found = []
     for number, trial in enumerate(run.trials):
         curve = pl.DataFrame(trial.curve, schema=task.curve_schema, orient="row")
@@ -109,7 +113,8 @@ def fits(run: TrainingRun, config: FactorisationConfig, layout: Layout, task: Tr
             found.append(Fitted(None, curve, trial.diverged, trial.epochs, None, skipped, device, failure))
             continue
         complete = config.model_copy(update={"training": TrainingOverrides(**dict(trial.settings))})
-        model = Factorisation(complete, layout.names, layout.split(run.best[number]), extractors)
+        tensors = layout.split(run.best[number]) | kept
+        model = MODELS[config.kind](complete, layout.names, tensors, extractors)
         found.append(Fitted(model, curve, trial.best_epoch, trial.epochs, trial.best_score, skipped, device))
     return found
 

@@ -46,7 +46,7 @@ class ValidationSet:
 
     def tensors(self) -> list[Tensor]:
         """Returns all tensors except the shared features, to be hashed."""
-        return [*self.inputs.entities.values(), self.inputs.rows, self.post, self.tag, self.sizes]
+        return [*self.inputs.of_posts(), self.post, self.tag, self.sizes]
 
     def scores(self, contexts: Contexts, parameters: Mapping[str, Tensor]) -> list[float]:
         """Measures each of G trials, whose parameters are (rows, G, columns)."""

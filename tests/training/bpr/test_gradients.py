@@ -8,41 +8,56 @@ from dataclasses import replace
 
 import pytest
 import torch
+from pydantic import TypeAdapter
 from torch.nn.functional import logsigmoid
 
-from pipeline.models.factorisation import Contexts, FactorisationConfig
+from pipeline.models.factorisation import Contexts
+from pipeline.models.registry import ModelConfig
 from pipeline.training.bpr.data import Batch
 from pipeline.training.bpr.encoding import PostInputs
 from pipeline.training.bpr.gradients import Gradients, add_gradients, post_vectors
-from pipeline.training.bpr.loops.cpu import Quadruples
+from pipeline.training.bpr.loops.cpu import Quadruples, TagBags
 from pipeline.training.bpr.losses import LOSSES
 from tests.support.checkerboard import FEATURE_SETS
 
 FACTORS, USERS, PHOTOS, TAGS = 3, 4, 6, 7
-INPUTS = {"user": USERS, "photo": PHOTOS, "image": 5, "objects": 2}
-MODELS = [(kind, features) for kind in ("fm", "pitf") for features in FEATURE_SETS]
+INPUTS = {"user": USERS, "history": TAGS, "photo": PHOTOS, "image": 5, "objects": 2}
+MODELS = [(kind, features) for kind in ("fm", "pitf", "fm-history", "pitf-history") for features in FEATURE_SETS]
 
 
 def example(kind: str, features: str):
-    """A model's contexts, parameters and a batch in which users, tags and posts repeat, in float64."""
+    """A model's contexts, parameters and a batch in which users, tags and posts repeat, in float64.
+
+    Of the bags, one is empty, and one lies before another that comes earlier in the batch.
+    """
     generator = torch.Generator().manual_seed(0)
-    config = FactorisationConfig(kind=kind, features=features)
+    config = TypeAdapter(ModelConfig).validate_python(
+        {"kind": kind, "features": features} | ({"fading": 1} if "history" in kind else {})
+    )
     contexts = Contexts.of(config, FEATURE_SETS[features], FACTORS)
 
     def normal(*shape):
         return torch.randn(*shape, generator=generator, dtype=torch.float64)
 
-    parameters = {name: normal(INPUTS[name], FACTORS) for name in contexts.names}
+    # Small enough that no margin is beyond 20, where torch takes ln(1 + e^x) for x.
+    parameters = {name: normal(INPUTS[name], FACTORS) / 2 for name in contexts.names}
     parameters["tag"] = normal(TAGS, contexts.width)
     if contexts.biased:
         parameters["bias"] = normal(TAGS, 1)
     entities = {"user": torch.tensor([2, 0, 2, 3]), "photo": torch.tensor([5, 1, 0, 1])}
+    bags = TagBags(
+        starts=torch.tensor([3, 0, 5, 0]),
+        counts=torch.tensor([2, 3, 0, 3]),
+        tags=torch.tensor([1, 4, 6, 0, 1]),
+        weights=torch.tensor([0.5, 0.3, 0.2, 0.9, 0.1], dtype=torch.float64),
+    )
     batch = Batch(
         posts=torch.tensor([7, 3, 0, 1]),
         sizes=torch.tensor([3, 1, 2, 1]),
         inputs=PostInputs(
             entities={name: rows for name, rows in entities.items() if name in contexts.names},
-            features={name: normal(4, INPUTS[name]) for name in contexts.names if name not in entities},
+            features={name: normal(4, INPUTS[name]) for name in contexts.names if name in FEATURE_SETS[features]},
+            bags={"history": bags} if "history" in contexts.names else {},
         ),
         quadruples=Quadruples(
             post=torch.tensor([0, 0, 0, 1, 2, 2, 3]),
@@ -56,7 +71,7 @@ def example(kind: str, features: str):
 def scores_as_written(kind: str, parameters, vectors, tag: int) -> torch.Tensor:
     """The score of one tag by the vectors of the contexts."""
     factors = parameters["tag"][tag]
-    parts = [factors] * len(vectors) if kind == "fm" else factors.split(FACTORS)
+    parts = [factors] * len(vectors) if kind.startswith("fm") else factors.split(FACTORS)
     score = sum((vector * part).sum() for vector, part in zip(vectors, parts, strict=True))
     return score + parameters["bias"][tag].sum() if "bias" in parameters else score
 
@@ -69,6 +84,11 @@ def loss_as_written(kind: str, parameters, batch: Batch, l2: float, loss: str = 
     total = torch.zeros((), dtype=torch.float64)
     for post, positive, (negative,) in zip(*batch.quadruples, strict=True):
         vectors, used = [], []
+        for name, (starts, counts, tags, weights) in batch.inputs.bags.items():
+            some = slice(starts[post], starts[post] + counts[post])
+            rows, shares = parameters[name][tags[some]], weights[some, None]
+            vectors.append((shares * rows).sum(0))
+            used.append(shares.sqrt() * rows)
         for name, rows in batch.inputs.entities.items():
             vectors.append(parameters[name][rows[post]])
             used.append(vectors[-1])

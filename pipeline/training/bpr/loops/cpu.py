@@ -48,6 +48,19 @@ class Quadruples(NamedTuple):
     """A tag that it lacks: (Q, 1) int64, shared by all trials, or (Q, G), one for each."""
 
 
+class TagBags(NamedTuple):
+    """Weighted tags of P posts: post p has `tags[starts[p] : starts[p] + counts[p]]`."""
+
+    starts: Tensor
+    """The place at which a post's tags begin, (P,) int64."""
+    counts: Tensor
+    """The number of a post's tags, (P,) int64."""
+    tags: Tensor
+    """The tags of all posts, one post after another, (N,) int64."""
+    weights: Tensor
+    """The weight of each, above zero, (N,)."""
+
+
 class TagTables(NamedTuple):
     """The parameters of tags, or their gradients."""
 
@@ -152,6 +165,34 @@ def add_to_rows(part, rows, sizes, gradient, occurrences):
             for c in range(len(source)):
                 target[c] += source[c]
         occurrences[rows[place], 0, 0] += sizes[place]
+
+
+@compiled
+def add_bags(table, bags, part):
+    """Adds weighted rows (B,) of a table (T, G, columns) to part of the posts' vectors (B, G, columns)."""
+    starts, counts, tags, weights = bags
+    for place in range(len(starts)):
+        for at in range(starts[place], starts[place] + counts[place]):
+            for g in range(part.shape[1]):
+                source, target = table[tags[at], g], part[place, g]
+                for c in range(len(target)):
+                    target[c] += weights[at] * source[c]
+
+
+@compiled
+def add_to_bags(part, bags, sizes, gradient, occurrences):
+    """Adds part (B, G, columns) of the vectors' gradients, weighted, to a table's (T, G, columns).
+
+    sizes: the number of quadruples of each post, (B,), of which each uses a row (T, 1, 1) as much as its weight.
+    """
+    starts, counts, tags, weights = bags
+    for place in range(len(starts)):
+        for at in range(starts[place], starts[place] + counts[place]):
+            for g in range(part.shape[1]):
+                source, target = part[place, g], gradient[tags[at], g]
+                for c in range(len(source)):
+                    target[c] += weights[at] * source[c]
+            occurrences[tags[at], 0, 0] += weights[at] * sizes[place]
 
 
 @compiled

@@ -3,7 +3,14 @@
 import torch
 from torch import Tensor
 
-from pipeline.training.bpr.loops.cpu import PositiveTags, QuadrupleGradients, Quadruples, SummedTable, TagTables
+from pipeline.training.bpr.loops.cpu import (
+    PositiveTags,
+    QuadrupleGradients,
+    Quadruples,
+    SummedTable,
+    TagBags,
+    TagTables,
+)
 
 
 def bind(record: SummedTable) -> SummedTable:
@@ -42,6 +49,27 @@ def add_to_rows(part: Tensor, rows: Tensor, sizes: Tensor, gradient: Tensor, occ
     """Adds part (B, G, columns) of the vectors' gradients to rows (B,) of a table's gradient (rows, G, columns)."""
     gradient.index_add_(0, rows, part)
     occurrences.index_add_(0, rows, sizes.to(occurrences.dtype)[:, None, None])
+
+
+def add_bags(table: Tensor, bags: TagBags, part: Tensor) -> None:
+    """Adds weighted rows (B,) of a table (T, G, columns) to part of the posts' vectors (B, G, columns)."""
+    post, tags, weights = listed(bags)
+    part.index_add_(0, post, table.index_select(0, tags) * weights)
+
+
+def add_to_bags(part: Tensor, bags: TagBags, sizes: Tensor, gradient: Tensor, occurrences: Tensor) -> None:
+    """Adds part (B, G, columns) of the vectors' gradients, weighted, to a table's (T, G, columns)."""
+    post, tags, weights = listed(bags)
+    gradient.index_add_(0, tags, part.index_select(0, post) * weights)
+    occurrences.index_add_(0, tags, weights * sizes[post, None, None])
+
+
+def listed(bags: TagBags) -> tuple[Tensor, Tensor, Tensor]:
+    """Lists the post, the tag (N,) and the weight (N, 1, 1) of all that is in bags."""
+    post = torch.repeat_interleave(bags.counts)
+    ends = bags.counts.cumsum(0)
+    at = torch.arange(len(post), device=post.device) + (bags.starts - ends + bags.counts)[post]
+    return post, bags.tags[at], bags.weights[at, None, None]
 
 
 def add_quadruples(

@@ -1,0 +1,131 @@
+"""FM and PITF that know a user by the tags of their own posts, faded, not by a factor."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal, Self
+
+import numpy as np
+import polars as pl
+from pydantic import Field
+
+from pipeline.data.schema import PHOTO, POST, TAG, USER
+from pipeline.data.vocabulary import vocabulary
+from pipeline.features.store import Features
+from pipeline.models.counts import shares
+from pipeline.models.factorisation import Factorisation, FactorisationConfig
+from pipeline.models.own_posts import OwnPosts, unseen
+from pipeline.models.ranking import CHUNK
+
+HISTORY = "history"
+"""The context, and the part of scores, of the tags that the user has used."""
+
+LONGEST = 200
+"""Tags in a bag, at most, those of the greatest weight: so memory stays flat."""
+
+
+@dataclass(frozen=True)
+class History:
+    """The training posts by which users are known, in training itself: no post is in its own bag."""
+
+    own: OwnPosts
+    """The posts, as the model keeps them."""
+    places: pl.DataFrame
+    """The user and photo of each, and its place."""
+    names: Mapping[str, Sequence[str]]
+    """The vocabularies of USER and TAG."""
+    fading: float
+    """d, the power of time by which a post fades."""
+
+    @classmethod
+    def of(cls, posts: pl.DataFrame, names: Mapping[str, Sequence[str]], fading: float) -> Self:
+        """Keeps posts (columns user, photo, tags, perhaps time)."""
+        own = OwnPosts.of(posts, names[USER], names[TAG], unseen(posts))
+        return cls(own, posts.select(POST).sort(POST).with_row_index("place"), names, fading)
+
+    def bags(self, posts: pl.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Weighs the tags of the user of each post (columns user, photo, perhaps time).
+
+        Returns the number of tags of each post, int64 (P,), and end to end the tags of all posts, int64 (N,), and their
+        weights, above zero, float32 (N,).
+        """
+        places = posts.select(POST).join(self.places, on=POST, how="left", maintain_order="left")["place"]
+        left_out, found = places.cast(pl.Int64).fill_null(-1).to_numpy(), []
+        for low in range(0, len(posts), CHUNK):
+            some = slice(low, low + CHUNK)
+            weights = tag_weights(self.own, posts[some], self.names, self.fading, left_out[some])
+            post, tag = np.nonzero(weights)
+            found.append((post + low, tag, weights[post, tag]))
+        nothing = np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32)
+        post, tags, weights = (np.concatenate(parts) for parts in zip(nothing, *found, strict=True))
+        return np.bincount(post, minlength=len(posts)), tags, weights
+
+
+def tag_weights(
+    own: OwnPosts,
+    posts: pl.DataFrame,
+    names: Mapping[str, Sequence[str]],
+    fading: float,
+    left_out: np.ndarray | None = None,
+) -> np.ndarray:
+    """Returns the votes of a user's posts, as shares in their sum, float32 (posts, T); zeros for an unknown user.
+
+    They are those of `OwnPosts.votes`, which says what fading and left_out are. Only the greatest ones count.
+    """
+    votes = own.votes(posts, names[USER], len(names[TAG]), unseen(posts), fading, 0, left_out)
+    if votes.shape[1] > LONGEST:
+        votes[votes < np.partition(votes, -LONGEST, axis=1)[:, [-LONGEST]]] = 0
+    return shares(votes).astype(np.float32)
+
+
+class HistoryConfig(FactorisationConfig):
+    """The settings of FM and PITF with a history."""
+
+    kind: Literal["fm-history", "pitf-history"] = Field(
+        description="As fm or pitf, with the user's own tags in place of a factor of the user's."
+    )
+    fading: float = Field(
+        ge=0, le=10, description="d, the power of time by which a past post fades; 0 counts all alike.", examples=[0.5]
+    )
+    user_context: ClassVar = HISTORY
+
+
+class HistoryFactorisation(Factorisation):
+    """FM or PITF whose user is the tags of their other posts, faded, each with a vector: Σ w_t h_t.
+
+    A user has no parameters of their own: an accepted post changes the bag alone, and a new user needs no training. In
+    training, a post is left out of its own bag. Without any time, all posts count alike.
+
+    Kabbur, Ning & Karypis, FISM: factored item similarity models for top-N recommender systems, KDD 2013, with tags for
+    items and the weights of base-level learning (Kowald et al., WWW 2014); Koren's SVD++ (KDD 2008) has both vectors.
+
+    Tensors: those of `Factorisation`, HISTORY (T, k) instead of USER; and those of `OwnPosts`, without vectors.
+    """
+
+    Config = HistoryConfig
+    sees_times = True
+    grounds: ClassVar[Mapping[str, str]] = {HISTORY: "goes with the tags that you used lately"}
+
+    @classmethod
+    def history(cls, config: HistoryConfig, posts: pl.DataFrame, names: Mapping[str, Sequence[str]]) -> History:
+        return History.of(posts, names, config.fading)
+
+    def context(self, name: str, posts: pl.DataFrame, features: Features) -> np.ndarray:
+        if name != HISTORY:
+            return super().context(name, posts, features)
+        own = OwnPosts.from_tensors(self.tensors)
+        return tag_weights(own, posts, self.names, self.config.fading) @ self.tensors[HISTORY]
+
+    def _fold_in(self, user: str, posts: pl.DataFrame, features: Features) -> Self:  # noqa: ARG002 (its tags are enough)
+        users = vocabulary(pl.Series([*self.names[USER], user]))
+        own = OwnPosts.from_tensors(self.tensors).keep(self.names[USER], users)
+        own = own.with_posts(posts, users, self.tags, unseen(posts))
+        return self._with({USER: users}, own.tensors)
+
+    def _keep_users(self, users: Sequence[str]) -> Self:
+        own = OwnPosts.from_tensors(self.tensors).keep(self.names[USER], users)
+        if PHOTO not in self.names:
+            return self._with({USER: users}, own.tensors)
+        return self._with({USER: users, PHOTO: []}, own.tensors | {PHOTO: self.tensors[PHOTO][:0]})
+
+    def _with(self, names: Mapping[str, Sequence[str]], tensors: Mapping[str, np.ndarray]) -> Self:
+        return type(self)(self.config, {**self.names, **names}, {**self.tensors, **tensors}, self.extractors)
