@@ -83,12 +83,6 @@ class TrainingPosts:
         """Yields all that decides the quadruples, to be hashed."""
         yield from (*self.inputs.tensors(), self.positives.counts, self.positives.tags)
 
-    def keys(self) -> Tensor:
-        """Returns each positive as one number, post · T + tag, ascending, (S,) int64."""
-        counts, tags = self.positives.counts, self.positives.tags
-        posts = torch.arange(len(counts), device=counts.device)
-        return torch.repeat_interleave(posts, counts, output_size=len(tags)) * self.positives.vocabulary + tags
-
     def epoch(self, batch: int, generators: Generators) -> Iterator[list[Batch]]:
         """Yields every positive once, with a negative drawn for it, in batches of posts in random order.
 

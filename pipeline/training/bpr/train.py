@@ -62,7 +62,7 @@ def train(
             if not run.active:
                 break
             run.advance()
-            if checkpoint is not None and (checkpoint.due() or not run.active):
+            if checkpoint is not None and run.can_resume and (checkpoint.due() or not run.active):
                 run.save(checkpoint, key)
     return fits(run, config, layout, task)
 
@@ -88,7 +88,7 @@ def encode(
     return layout, TrainingData(
         contexts=layout.contexts,
         posts=encoded,
-        sampler=AdaptiveSampler(settings.negatives, encoded) if hard else None,
+        sampler=AdaptiveSampler(settings.negatives, encoded.positives) if hard else None,
         sample=ValidationSet.encode(sample, encoder, task.measure),
         validation=None if task.validation is None else ValidationSet.encode(task.validation, encoder, task.measure),
     )

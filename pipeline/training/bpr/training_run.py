@@ -84,7 +84,7 @@ class TrainingRun:
         gradients.ranked_right.zero_()
         blocks = data.posts.epoch(parameters.settings[0].batch, self.generators)
         if data.sampler is not None:
-            data.sampler.start_epoch()
+            data.sampler.start_epoch(self.epoch)
         # Read ahead, the next block would draw from the same generator as the sampler, at no fixed time.
         elif rates.device.type == "cpu":
             blocks = ahead(blocks)
@@ -119,7 +119,14 @@ class TrainingRun:
                 left.append(place)
         if 0 < len(left) < len(self.active):
             self.parameters = self.parameters.keep(left)
+            if self.data.sampler is not None:
+                self.data.sampler.keep(left)
         self.active = [self.active[place] for place in left]
+
+    @property
+    def can_resume(self) -> bool:
+        """True where all that decides the rest of training is saved: the orders of an adaptive sampler are not."""
+        return not self.active or self.data.sampler is None or self.data.sampler.fresh(self.epoch + 1)
 
     def save(self, checkpoint: Checkpoint, key: str) -> None:
         """Writes all that is needed to resume, or to know that all trials have ended."""

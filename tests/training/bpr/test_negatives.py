@@ -1,31 +1,39 @@
 """Adaptive negatives: what the distribution of Rendle and Freudenthaler (2014) says, and never a positive."""
 
 import math
+from unittest.mock import patch
 
 import numpy as np
 import polars as pl
+import pytest
 import torch
 
 from pipeline.features.store import Features
 from pipeline.models.factorisation import Contexts
 from pipeline.models.settings import AdaptiveNegatives
+from pipeline.training.bpr import loops
 from pipeline.training.bpr.data import Batch, TrainingPosts
 from pipeline.training.bpr.encoding import Encoder, PostInputs
 from pipeline.training.bpr.layout import Layout
+from pipeline.training.bpr.loops import cpu, gpu
 from pipeline.training.bpr.negatives import AdaptiveSampler
 
 TAGS = [f"t{number}" for number in range(8)]
 
 
+def encode(tags: list[list[str]], names=TAGS) -> TrainingPosts:
+    """Posts of one user, each of a photo of its own, with some tags."""
+    posts = pl.DataFrame({"user": ["u"] * len(tags), "photo": [f"p{n}" for n in range(len(tags))], "tags": tags})
+    features = Features(posts["photo"], {})
+    layout = Layout.of(Contexts(("user",), shared=True, factors=2), {"user": ["u"], "tag": names}, features)
+    return TrainingPosts.encode(posts, Encoder.of(layout, features, torch.device("cpu")))
+
+
 def drawn(tags: list[list[str]], vector: list[float], factors: list[list[float]], mean_rank: float, draws: int):
     """The negatives drawn for posts that all have one vector, by a model of two factors and a bias: (draws, Q)."""
-    posts = pl.DataFrame({"user": ["u"] * len(tags), "photo": [f"p{n}" for n in range(len(tags))], "tags": tags})
-    contexts = Contexts(("user",), shared=True, factors=2)
-    features = Features(posts["photo"], {})
-    layout = Layout.of(contexts, {"user": ["u"], "tag": TAGS}, features)
-    data = TrainingPosts.encode(posts, Encoder.of(layout, features, torch.device("cpu")))
+    data = encode(tags)
     parameters = {"tag": torch.tensor(factors)[:, None], "bias": torch.zeros(len(TAGS), 1, 1)}
-    sampler = AdaptiveSampler(AdaptiveNegatives(kind="adaptive", mean_rank=mean_rank), data)
+    sampler = AdaptiveSampler(AdaptiveNegatives(kind="adaptive", mean_rank=mean_rank), data.positives)
     generator = torch.Generator().manual_seed(0)
     found = []
     for _ in range(draws):
@@ -72,3 +80,31 @@ def test_no_positive_is_ever_drawn():
     owners = [post for post, names in enumerate(tags) for _ in names]
     for row in found:
         assert all(TAGS[tag] not in tags[post] for tag, post in zip(row, owners, strict=True))
+
+
+@pytest.mark.parametrize("biased", [True, False])
+def test_both_devices_loops_draw_the_same(biased):
+    rng = np.random.default_rng(5)
+    names = [f"t{number:02}" for number in range(40)]
+    data = encode([sorted(rng.choice(names, size, replace=False).tolist()) for size in (1, 39, 5, 20, 3)], names)
+    parameters = {"tag": torch.tensor(rng.normal(size=(40, 3, 6)), dtype=torch.float32)}
+    if biased:
+        parameters["bias"] = torch.tensor(rng.normal(size=(40, 3, 1)), dtype=torch.float32)
+    order = torch.tensor([3, 1, 4, 0, 2])
+    vectors = torch.tensor(rng.normal(size=(5, 3, 6)), dtype=torch.float32)
+    found = []
+    for either in (cpu, gpu):
+        generator = torch.Generator().manual_seed(0)
+        with patch.object(loops, "cpu", either):
+            quadruples = data.draw(order, len(data.positives.tags), generator)
+            batch = Batch(order, data.positives.counts[order], PostInputs({}, {}), quadruples)
+            sampler = AdaptiveSampler(AdaptiveNegatives(kind="adaptive", mean_rank=0.1), data.positives)
+            found.append(sampler.harden(batch, vectors, parameters, generator).quadruples.negative.tolist())
+    assert found[0] == found[1]
+    assert any(len(set(row)) > 1 for row in found[0])
+
+
+def test_orders_are_made_anew_in_proportion_to_the_draws():
+    sampler = AdaptiveSampler(AdaptiveNegatives(kind="adaptive", mean_rank=0.1), encode([["t1"]] * 40).positives)
+    assert sampler.period == int(8 * 8 * math.log(8) / 40) == 3
+    assert [epoch for epoch in range(1, 8) if sampler.fresh(epoch)] == [1, 4, 7]

@@ -10,16 +10,13 @@ see another.
 """
 
 import math
-from collections.abc import Callable
-from functools import wraps
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+import torch
 from torch import Tensor
 
-FAST = {"reassoc", "contract", "arcp", "nsz"}
-"""Liberties of the compiler: sums over many numbers at a time, a √ rounded once more; infinity stays infinity."""
+from pipeline.training.bpr.loops.compiling import as_arrays, compiled
 
 
 class PositiveTags(NamedTuple):
@@ -81,6 +78,17 @@ class QuadrupleGradients(NamedTuple):
     """The number of quadruples that used each tag, (T, G, 1)."""
 
 
+class TagOrders(NamedTuple):
+    """The tags in the order of each of F factors, of which the bias, if any, is one."""
+
+    tags: Tensor
+    """The tags by each factor, highest first, (F, G, T) int32 or int64."""
+    deviation: Tensor
+    """The standard deviation of each factor over the tags, σ_f, (G, F)."""
+    mean_rank: float
+    """λ, the mean rank of a drawn tag."""
+
+
 class SummedTable(NamedTuple):
     """A parameter with the gradient that quadruples summed up for it."""
 
@@ -90,24 +98,6 @@ class SummedTable(NamedTuple):
     """The sum, of the same shape."""
     occurrences: Tensor
     """The number of quadruples that used each row, the weight of its L2: (rows, G, 1) or (rows, 1, 1)."""
-
-
-def compiled(loop: Callable[..., None]) -> Callable[..., None]:
-    """Compiles a loop over arrays, to be called with tensors, and records of tensors, that share their memory."""
-    fast = njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)(loop)
-
-    @wraps(loop)
-    def call(*arguments: Any) -> None:
-        fast(*map(as_arrays, arguments))
-
-    return call
-
-
-def as_arrays(argument: Any) -> Any:
-    """Turns a tensor, or each tensor of a record, into an array of the same memory."""
-    if isinstance(argument, Tensor):
-        return argument.numpy()
-    return argument._make(map(as_arrays, argument)) if isinstance(argument, tuple) else argument
 
 
 def bind(record: SummedTable) -> SummedTable:
@@ -282,6 +272,52 @@ def adagrad(rows, table, rates, l2, squares):
                 theta[c] -= rate * step / np.sqrt(total[c])
                 gradient[c] = 0
         occurrences[row] = 0
+
+
+def order(columns: Tensor) -> Tensor:
+    """Orders the tags by columns (F, G, T), highest first, (F, G, T) int32."""
+    return torch.from_numpy(np.argsort(-columns.numpy(), axis=-1).astype(np.int32))
+
+
+@compiled
+def harden(vectors, orders, posts, positives, quadruples, uniform, negative):
+    """Draws a hard negative for each quadruple and trial, of the tags that its post lacks.
+
+    vectors: (B, G, F); orders: `TagOrders`; posts: the batch's, (B,), among those of `positives`; uniform: (rounds, 2,
+    Q) in [0, 1), for a factor and a rank in each round. Fills negative (Q, G): of the first round that finds no
+    positive of the post, and that of the quadruple where none does.
+    """
+    ordered, deviation, mean = orders
+    factors, trials, vocabulary = ordered.shape
+    weights = np.empty((trials, factors))
+    last = -1
+    for q in range(len(quadruples.post)):
+        place = quadruples.post[q]
+        first = positives.starts[posts[place]]
+        own = positives.tags[first : first + positives.counts[posts[place]]]
+        # The weights |v_f| σ_f of a post's factors, cumulated once for all its quadruples, (G, F).
+        if place != last:
+            last = place
+            for g in range(trials):
+                total = 0.0
+                for f in range(factors):
+                    total += abs(vectors[place, g, f]) * deviation[g, f]
+                    weights[g, f] = total
+        for g in range(trials):
+            negative[q, g] = quadruples.negative[q, 0]
+            for n in range(len(uniform)):
+                # A factor f, and a rank: the inverse of the distribution function of e^(-r/λ) on 0 ≤ r < T.
+                bound = uniform[n, 0, q] * weights[g, factors - 1]
+                f = min(np.searchsorted(weights[g], bound, side="right"), factors - 1)
+                rank = min(int(-mean * math.log1p(uniform[n, 1, q] * math.expm1(-vocabulary / mean))), vocabulary - 1)
+                # The tag of that rank, counted from the other end where v_f is negative.
+                tag = ordered[f, g, vocabulary - 1 - rank if vectors[place, g, f] < 0 else rank]
+                free = True
+                for positive in own:
+                    free &= positive != tag
+                if free:
+                    negative[q, g] = tag
+                    break
 
 
 @compiled

@@ -1,5 +1,7 @@
 """The inner loops of training as tensor operations, for a GPU: those of `cpu.py`, on the same arguments."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -9,6 +11,7 @@ from pipeline.training.bpr.loops.cpu import (
     Quadruples,
     SummedTable,
     TagBags,
+    TagOrders,
     TagTables,
 )
 
@@ -150,6 +153,62 @@ def take_summed(rows: Tensor, table: SummedTable, l2: Tensor) -> tuple[Tensor, T
     table.gradient.index_fill_(0, rows, 0)
     table.occurrences.index_fill_(0, rows, 0)
     return values, gradient
+
+
+def order(columns: Tensor) -> Tensor:
+    """Orders the tags by columns (F, G, T), highest first, (F, G, T) int64."""
+    return columns.argsort(dim=-1, descending=True)
+
+
+def harden(
+    vectors: Tensor,
+    orders: TagOrders,
+    posts: Tensor,
+    positives: PositiveTags,
+    quadruples: Quadruples,
+    uniform: Tensor,
+    negative: Tensor,
+) -> None:
+    """Draws a hard negative for each quadruple and trial, of the tags that its post lacks."""
+    factors, trials, vocabulary = orders.tags.shape
+    rows = torch.arange(len(posts) * trials, device=posts.device).view(-1, trials)  # (B, G)
+    steps, row = factor_steps(vectors, orders.deviation, rows), rows[quadruples.post]  # (B · G · F,), (Q, G)
+
+    # All positives of the batch's posts, each as one number, place · T + tag, ascending.
+    counts = positives.counts[posts]
+    place = torch.repeat_interleave(counts)
+    index = torch.arange(len(place), device=posts.device) + (positives.starts[posts] - counts.cumsum(0) + counts)[place]
+    keys = place * vocabulary + positives.tags[index]
+
+    negative.copy_(quadruples.negative)
+    done = torch.zeros_like(negative, dtype=torch.bool)
+    for of_factor, of_rank in uniform[..., None]:
+        # A factor f of each quadruple and trial, with the probability |v_f| σ_f, (Q, G).
+        factor = torch.searchsorted(steps, row + of_factor, right=True) - row * factors
+        factor.clamp_(0, factors - 1)
+        # A rank of each quadruple, (Q, 1): the inverse of the distribution function of e^(-r/λ) on 0 ≤ r < T.
+        rank = -orders.mean_rank * torch.log1p(of_rank * math.expm1(-vocabulary / orders.mean_rank))
+        rank = rank.long().clamp(max=vocabulary - 1)
+        # The tag of that rank, counted from the other end where v_f is negative, (Q, G).
+        downward = vectors.flatten(0, 1)[row, factor] < 0
+        trial = torch.arange(trials, device=posts.device)
+        tag = orders.tags[factor, trial, torch.where(downward, vocabulary - 1 - rank, rank)].long()
+        # It is kept where it is no positive of the post and none was kept before.
+        key = (quadruples.post * vocabulary)[:, None] + tag
+        free = keys[torch.searchsorted(keys, key).clamp(max=len(keys) - 1)] != key
+        negative.copy_(torch.where(free & ~done, tag, negative))
+        done |= free
+
+
+def factor_steps(vectors: Tensor, deviation: Tensor, rows: Tensor) -> Tensor:
+    """Lays the distributions over factors end to end, so that one search serves all: (B · G · F,).
+
+    Each row (post, trial) of cumulated weights ends at 1, so that row + weight ascends throughout; also that of a
+    trial that diverges, so that it does not spoil the search of the others.
+    """
+    weights = (vectors.abs() * deviation).double().cumsum(-1)
+    shares = (weights / weights[..., -1:].clamp_min(1e-300)).nan_to_num(nan=0.0)
+    return (shares + rows[..., None]).flatten()
 
 
 def best(scores: Tensor, top: Tensor) -> None:
