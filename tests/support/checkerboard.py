@@ -13,6 +13,8 @@ from pipeline.models.settings import AdaptiveNegatives, TrainingConfig, UniformN
 
 FEATURE_SETS = {"none": (), "image": ("image",), "objects": ("objects",), "image+objects": ("image", "objects")}
 FACTORISATIONS = [{"kind": kind, "features": features} for kind in ("fm", "pitf") for features in FEATURE_SETS]
+HISTORY = {"kind": "fm-history", "features": "image", "fading": 1.0}
+"""A factorisation that knows users by their tags."""
 
 TAGS = [f"t{number:02}" for number in range(12)]
 POSTS = 10
