@@ -1,9 +1,13 @@
 """Suggests tags for the test posts with one model, and measures the suggestions."""
 
-from pipeline.data.schema import DATED_POST
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.data.schema import DATED_POST, TAGGED_POST
 from pipeline.evaluation.curves import DEVIATION, mean_curve, metrics_over_seeds
 from pipeline.evaluation.metrics.measure import HEADLINE
 from pipeline.evaluation.ranking import find_hits, recommend
+from pipeline.evaluation.unseen import COLD, HOT, NewTags, metrics_by_users
 from pipeline.features.store import read_store
 from pipeline.files import atomic, read_json, read_parquet, write_json, write_parquet
 from pipeline.models.registry import load
@@ -13,19 +17,35 @@ from project.params import Params
 
 def main(params: Params, model: Model) -> str:
     paths, config = params.paths, params.model(model)
-    posts = read_parquet(paths.test, DATED_POST)
+    posts, train = read_parquet(paths.test, DATED_POST), read_parquet(paths.train, TAGGED_POST)
     features = read_store(paths.store(config.features))
     repeats = [paths.repeat(model, seed) for seed in read_json(paths.repeat_seeds(model))]
     fitted = [load(path) for path in (paths.model(model), *repeats)]
     suggestions = [recommend(one, posts, features) for one in fitted]
     rankings = [find_hits(posts, one) for one in suggestions]
-    figures = metrics_over_seeds(rankings)
+    figures = metrics_over_seeds(rankings) | metrics_by_users(rankings, posts, train)
     write_json(figures, paths.metrics(model))
     with atomic(paths.curve(model)) as file:
         mean_curve(rankings).write_csv(file)
     write_parquet(suggestions[0], paths.recommendations(model))
     spread = f" ± {figures[f'{HEADLINE}{DEVIATION}']:.4f} ({len(fitted)} seeds)" if len(fitted) > 1 else ""
-    return f"evaluate {model}: {HEADLINE.label} {figures[str(HEADLINE)]:.4f}{spread} over {len(posts):,} test posts"
+    measured = f"{HEADLINE.label} {figures[str(HEADLINE)]:.4f}{spread} over {len(posts):,} test posts"
+    return f"evaluate {model}: {measured}{by_users(figures)}{new_tags(NewTags.of(posts, train))}"
+
+
+def by_users(figures: Mapping[str, Any]) -> str:
+    """Writes the figures of users with and without training posts; nothing where all have some."""
+    words = {HOT: "users with training posts", COLD: "users without"}
+    return "".join(
+        f", {figures[name][str(HEADLINE)]:.4f} over {figures[name]['posts']:,} of {whose}"
+        for name, whose in words.items()
+        if name in figures
+    )
+
+
+def new_tags(found: NewTags) -> str:
+    """Writes the number of tags that no model can know; nothing where there are none."""
+    return f", {found.new:,} of whose {found.assignments:,} tags are new" if found.new else ""
 
 
 app = command(main)

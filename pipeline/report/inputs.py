@@ -104,8 +104,11 @@ class ReportInputs:
     measure: Measure
     """The measure that settings were chosen by."""
 
-    metrics: Mapping[str, Mapping[str, float]]
-    """Each metric at each K under its flat name ("f1@1"), and "f1@1_deviation" when there are several seeds."""
+    metrics: Mapping[str, Mapping[str, Any]]
+    """Each metric at each K under its flat name ("f1@1"), and "f1@1_deviation" when there are several seeds.
+
+    Where test users are unknown in training, the same under "hot" and "cold" (`metrics_by_users`).
+    """
 
     curves: Mapping[str, pl.DataFrame]
     """k, and a column for each metric."""

@@ -23,6 +23,7 @@ from pipeline.evaluation.curves import DEVIATION
 from pipeline.evaluation.metrics.measure import DEPTH, HEADLINE, Measure
 from pipeline.evaluation.metrics.registry import METRICS
 from pipeline.evaluation.ranking import find_hits
+from pipeline.evaluation.unseen import COLD, HOT, NewTags
 from pipeline.files import atomic_folder
 from pipeline.report import choices, figures
 from pipeline.report.config import ReportConfig
@@ -98,6 +99,8 @@ def page_content(inputs: ReportInputs, bootstrap: Bootstrap) -> dict[str, Any]:
         "shown": SHOWN_K,
         "depths": range(1, DEPTH + 1),
         "tables": {metric: tabulate(models, bootstrap.of(metric)) for metric in METRICS},
+        "apart": {name: inputs.metrics[models[0].name].get(name) for name in (HOT, COLD)},
+        "new_tags": NewTags.of(inputs.test, inputs.train),
         "measured": {model.name: measured(inputs, model, HEADLINE) for model in models},
         "top": max(values[str(HEADLINE)] for values in inputs.metrics.values()),
         "labels": {model.name: model.label for model in models},

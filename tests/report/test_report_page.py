@@ -199,6 +199,36 @@ def test_a_source_without_photos(inputs, config, tmp_path):
 
 
 @pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("undrawn")
+def test_users_without_training_posts_and_new_tags_are_shown_apart(inputs, config, tmp_path):
+    tags = inputs.test["tags"].list.len().sum()
+    train = inputs.train.with_columns(tags=pl.lit(["elsewhere"]))
+    metrics = {
+        name: values | {"hot": {"posts": 45, "f1@5": 0.4375}, "cold": {"posts": 15, "f1@5": 0.0625}}
+        for name, values in inputs.metrics.items()
+    }
+    write_report(replace(inputs, metrics=metrics, train=train), config, tmp_path / "report")
+    text = Reader((tmp_path / "report/index.html").read_text(encoding="utf-8")).text
+    assert f"{tags} of the {tags} tags of the test posts are new" in text
+    assert "Recall is 0.000 at most." in text
+    assert "users with training posts, 45 test posts" in text
+    assert text.count("0.438") >= 10
+    assert text.count("0.062") >= 10
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_few_test_posts_have_no_intervals_and_no_verdicts(inputs, config, tmp_path):
+    few = inputs.test.head(20)
+    rankings = {name: find_hits(few, frame) for name, frame in inputs.recommendations.items()}
+    measured = {name: metrics(ranking) for name, ranking in rankings.items()}
+    shown = inputs.examples.join(few, on=["user", "photo"], how="semi")
+    write_report(replace(inputs, test=few, metrics=measured, examples=shown), config, tmp_path / "report")
+    text = Reader((tmp_path / "report/index.html").read_text(encoding="utf-8")).text
+    assert "With so few test posts, no interval can be trusted" in text
+    assert "too few" in text
+    assert "clearly better" not in text
+
+
 def test_a_single_baseline_with_few_tags_and_no_examples(inputs, config, tmp_path):
     test = pl.DataFrame({"user": ["u", "v"], "photo": ["p", "q"], "tags": [["x"], ["y"]]})
     found = test.with_columns(tags=pl.Series([["x", "y"]] * 2), scores=pl.Series([[2.0, 1.0]] * 2))
