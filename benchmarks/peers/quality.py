@@ -26,9 +26,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
 from implicit.cpu.bpr import BayesianPersonalizedRanking
 from lightfm import LightFM
+from rectools.dataset import Dataset
+from rectools.models import EASEModel
 from threadpoolctl import threadpool_limits
 
 K = 5
@@ -48,6 +51,8 @@ IMPLICIT_EPOCHS = (20, 40, 60, 80, 100, 150, 200, 300, 500)
 MIXED = 8
 """How many of the best settings on each side are tried together."""
 WEIGHTS = tuple(np.round(np.arange(0.05, 1, 0.05), 2).tolist())
+
+EASE_GRID = {"regularization": (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)}
 
 LIGHTFM_GRID = {
     "no_components": (64, 128),
@@ -115,6 +120,10 @@ class Task:
         return float(2 * precision * recall / (precision + recall)) if precision + recall else 0.0
 
 
+Once = Callable[[Task, str, Settings, int], np.ndarray]
+"""From a task, a side, settings and a seed to scores."""
+
+
 def main(path: Path) -> None:
     """Tunes and measures every peer, and prints what was found."""
     with np.load(path) as data:
@@ -126,10 +135,11 @@ def main(path: Path) -> None:
         "most popular": plain(most_popular, validation, test),
         "user's most popular": plain(users_most_popular, validation, test),
     }
-    best = {side: best_implicit(validation, side) for side in ("user", "photo")}
-    found["implicit BPR, users × tags"] = implicit_alone(best["user"], "user", test)
-    found["implicit BPR, photos × tags"] = implicit_alone(best["photo"], "photo", test)
-    found["implicit BPR, both mixed"] = implicit_mixed(best, validation, test)
+    for name, best_of, once in (("implicit BPR", best_implicit, implicit_once), ("RecTools EASE", best_ease, ease)):
+        best = {side: best_of(validation, side) for side in ("user", "photo")}
+        found[f"{name}, users × tags"] = one_side(best["user"], "user", test, once)
+        found[f"{name}, photos × tags"] = one_side(best["photo"], "photo", test, once)
+        found[f"{name}, both mixed"] = both_mixed(best, validation, test, once)
     for loss in ("bpr", "warp"):
         found[f"LightFM, {loss}"] = best_lightfm(loss, validation, test)
     print(json.dumps(found, indent=2, ensure_ascii=False))
@@ -192,10 +202,10 @@ def implicit(task: Task, side: str, settings: Settings, epochs: tuple[int, ...],
     return iter(curve)
 
 
-def implicit_alone(best: list[tuple[float, Settings, np.ndarray]], side: str, test: Task) -> Settings:
+def one_side(best: list[tuple[float, Settings, np.ndarray]], side: str, test: Task, once: Once) -> Settings:
     """The figures of one side."""
     f1, settings, _ = best[0]
-    return figures(f1, settings, partial(implicit_once, test, side, settings), test)
+    return figures(f1, settings, partial(once, test, side, settings), test)
 
 
 def implicit_once(task: Task, side: str, settings: Settings, seed: int) -> np.ndarray:
@@ -205,7 +215,7 @@ def implicit_once(task: Task, side: str, settings: Settings, seed: int) -> np.nd
     return scores
 
 
-def implicit_mixed(best: Mapping[str, list], validation: Task, test: Task) -> Settings:
+def both_mixed(best: Mapping[str, list], validation: Task, test: Task, once: Once) -> Settings:
     """The figures of both sides' scores, added with a weight: photos are known from what others have called them."""
     tried = [
         (
@@ -216,10 +226,10 @@ def implicit_mixed(best: Mapping[str, list], validation: Task, test: Task) -> Se
         for weight in WEIGHTS
     ]
     f1, settings = max(tried, key=lambda one: one[0])
-    say("implicit, mixed", f1, settings)
+    say("both, mixed", f1, settings)
 
     def scores(seed: int) -> np.ndarray:
-        sides = (implicit_once(test, side, settings[side], seed) for side in ("user", "photo"))
+        sides = (once(test, side, settings[side], seed) for side in ("user", "photo"))
         return mixed(settings["weight_of_photo"], *sides)
 
     return figures(f1, settings, scores, test)
@@ -228,6 +238,32 @@ def implicit_mixed(best: Mapping[str, list], validation: Task, test: Task) -> Se
 def mixed(weight: float, user_scores: np.ndarray, photo_scores: np.ndarray) -> np.ndarray:
     """The two scores, added."""
     return (1 - weight) * user_scores + weight * photo_scores
+
+
+def best_ease(task: Task, side: str) -> list[tuple[float, Settings, np.ndarray]]:
+    """The best settings of EASE on users × tags or photos × tags: F1@5, settings and scores, best first."""
+    tried = []
+    for settings in grid(EASE_GRID):
+        scores = ease(task, side, settings)
+        tried.append((task.f1(scores), settings, scores))
+    best = nlargest(MIXED, tried, key=lambda one: one[0])
+    say(f"EASE, {side}", *best[0][:2])
+    return best
+
+
+def ease(task: Task, side: str, settings: Settings, seed: int = 0) -> np.ndarray:  # noqa: ARG001 (nothing is drawn)
+    """Scores for the target's users, or photos: their counted tags times EASE's weights; zero where none is known."""
+    row = getattr(task.known, side)[task.known.post]
+    pairs = pd.DataFrame({"user_id": row, "item_id": task.known.tags, "weight": 1.0, "datetime": "2020-01-01"})
+    pairs = pairs.groupby(["user_id", "item_id", "datetime"], as_index=False).sum()
+    dataset = Dataset.construct(pairs)
+    model = EASEModel(**settings).fit(dataset)
+    scores = np.zeros((len(task.target.user), task.tags))
+    known = dataset.user_id_map.convert_to_internal(getattr(task.target, side), strict=False, return_missing=False)
+    found = np.isin(getattr(task.target, side), dataset.user_id_map.external_ids)
+    tags = dataset.item_id_map.external_ids.astype(int)
+    scores[np.ix_(np.flatnonzero(found), tags)] = dataset.get_user_item_matrix()[known] @ model.weight
+    return scores
 
 
 def best_lightfm(loss: str, validation: Task, test: Task) -> Settings:

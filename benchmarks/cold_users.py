@@ -1,0 +1,123 @@
+"""F1@5 of users who were left out of training, folded in by their posts or unknown, with the defaults.
+
+    python -m benchmarks.cold_users REAL [--sets NAME …] [--models NAME …] [--groups 3] [--work DIR]
+
+REAL, the data sets and their splits are those of benchmarks.leaderboard, and `posts`, those of benchmarks.real_posts,
+whose features DIR keeps for another run. Settings are chosen on the validation posts of all users. Eight users at a
+time are left out of training, a fifth of them where there are fewer than forty; then their training posts are folded
+in. Prints a row for each model: F1@5 on the test posts of the users left out, as trained with them, folded in, and
+unknown; and the ratio of the first two, with its interval of 95 % over 2,000 resamples of posts.
+"""
+
+import argparse
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from benchmarks.leaderboard import DATA_SETS, Halves, divide, seen
+from benchmarks.real_posts import SEEDS, STORES, prepare, scaled, split
+from benchmarks.suggestions import GROUP, f1, interval, join
+from pipeline.data.schema import FOLD, TAGGED_POST, USER
+from pipeline.errors import InputError
+from pipeline.evaluation.ranking import Ranking, rank
+from pipeline.files import read_parquet
+from pipeline.models.settings import BaseModelConfig
+from pipeline.training.task import TrainingTask
+from pipeline.training.tune import fit_chosen, tune
+from project.params import Params, load
+
+POSTS = "posts"
+"""The data set of simulated users over real photos."""
+TRAINED, FOLDED, UNKNOWN = "trained", "folded in", "unknown"
+
+
+def main(real: Path, sets: Sequence[str], models: Sequence[str], groups: int, work: Path) -> None:
+    """Prints the table of each data set."""
+    params = load(Path("params.yaml"))
+    configs = {name: params.models[name] for name in models or params.models}
+    for name in sets or (*DATA_SETS, POSTS):
+        print(f"\n{name}", flush=True)
+        if name == POSTS:
+            splits, vectors = real_posts(real, work), {"image", "objects"}
+        else:
+            data = DATA_SETS[name]
+            splits = [divide(data, real / data.folder, seed, params) for seed in range(data.splits)]
+            vectors = set(data.vectors)
+        for model, config in configs.items():
+            if set(seen(params, config)) <= vectors:
+                try:
+                    print(f"{model:16} {row(measured(config, splits, groups, params))}", flush=True)
+                except InputError as error:
+                    print(f"{model:16} {error}", flush=True)
+
+
+def real_posts(real: Path, work: Path) -> list[Halves]:
+    """Splits the simulated users' posts over real photos, once for each seed."""
+    if not (work / "params.yaml").exists():
+        work.mkdir(parents=True, exist_ok=True)
+        prepare(work, real, 1)
+    halves = []
+    for seed in SEEDS:
+        params = split(work, seed)
+        train, test = (read_parquet(work / path, TAGGED_POST) for path in (params.paths.train, params.paths.test))
+        sets = ("none", *params.feature_sets)
+        features = {name: scaled(work, params, name, STORES[0], train, test) for name in sets}
+        halves.append(Halves(train, read_parquet(work / params.paths.validation), test, features))
+    return halves
+
+
+def measured(
+    config: BaseModelConfig, splits: Sequence[Halves], groups: int, params: Params
+) -> dict[str, list[Ranking]]:
+    """Ranks tags for the test posts of users left out of training, group by group."""
+    found: dict[str, list[Ranking]] = {TRAINED: [], FOLDED: [], UNKNOWN: []}
+    for seed, halves in enumerate(splits):
+        features = halves.features[config.features]
+        folds = halves.validation.partition_by(FOLD, maintain_order=True, include_key=False)
+        task = TrainingTask(halves.train, None, features, seed)
+        chosen, *_ = tune(config, params.training, params.tuning, task, folds)
+        trained = fit_chosen(chosen, True, task, folds[0]).model
+        for users in left_out(halves, groups):
+            is_left_out = pl.col(USER).is_in(users)
+            rest, test = replace(task, posts=task.posts.filter(~is_left_out)), halves.test.filter(is_left_out)
+            without = folded = fit_chosen(chosen, True, rest, folds[0]).model
+            for user in users:
+                folded = folded.fold_in(user, task.posts.filter(pl.col(USER) == user), features)
+            for kind, model in {TRAINED: trained, FOLDED: folded, UNKNOWN: without}.items():
+                found[kind].append(rank(model, test, features))
+    return found
+
+
+def left_out(halves: Halves, groups: int) -> Iterator[list[str]]:
+    """Draws groups of users, each user once, of those who have test posts."""
+    users = halves.test[USER].unique().sort().to_list()
+    np.random.default_rng(0).shuffle(users)
+    size = min(GROUP, len(users) // 5)
+    for first in range(0, len(users) - size + 1, size)[:groups]:
+        yield users[first : first + size]
+
+
+def row(found: dict[str, list[Ranking]]) -> str:
+    """Writes the figures of one model."""
+    sampled = {kind: f1(join(rankings)) for kind, rankings in found.items()}
+    figures = "  ".join(f"{kind} {estimate:.3f}" for kind, (estimate, _) in sampled.items())
+    ratio = (folded / trained for folded, trained in zip(sampled[FOLDED], sampled[TRAINED], strict=True))
+    posts = sum(len(ranking.sizes) for ranking in found[TRAINED])
+    return f"{figures}  folded in / trained {interval(*ratio)}  ({posts:,} posts)"
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("real", type=Path, metavar="REAL")
+    parser.add_argument("--sets", nargs="*", default=[], choices=[*DATA_SETS, POSTS], help="all when none are named")
+    parser.add_argument("--models", nargs="*", default=[], help="all when none are named")
+    parser.add_argument("--groups", type=int, default=3, help="of users left out (default: %(default)s)")
+    parser.add_argument("--work", type=Path, metavar="DIR", help="a folder for features, to be used again")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        work = arguments.work or Path(temporary) / "work"
+        main(arguments.real, arguments.sets, arguments.models, arguments.groups, work)
