@@ -1,0 +1,93 @@
+"""`tagrec compare`: metrics of checkouts and of git's revisions and experiments, in one table."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from commands.compare import main
+from pipeline.errors import InputError
+from pipeline.files import write_json, write_parquet
+from project.paths import Paths
+
+
+def git(*arguments: str) -> None:
+    identity = ("-c", "user.name=a", "-c", "user.email=a@example.org")
+    subprocess.run(("git", *identity, *arguments), check=True, capture_output=True)
+
+
+def measured(folder: Path, source: str, figures: dict[str, float]) -> None:
+    """Writes the metrics of a run."""
+    for model, value in figures.items():
+        write_json({"f1@5": value}, folder / Paths(source, "r").metrics(model))
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    """A folder with the metrics of two sources, the working directory."""
+    monkeypatch.chdir(tmp_path)
+    measured(tmp_path, "sample", {"fm": 0.25, "pitf": 0.5})
+    measured(tmp_path, "table", {"fm": 0.4})
+    return tmp_path
+
+
+def test_all_runs_of_a_checkout_are_columns_and_simulated_ones_labelled(checkout, capsys):
+    main(html=checkout / "page.html")
+    head, *rows, _ = capsys.readouterr().out.splitlines()
+    assert head.split("  ")[1:] == ["sample/r (rendered photos, simulated users)", "table/r"]
+    assert [row.split() for row in rows] == [["pitf", "0.5000*"], ["fm", "0.2500", "0.4000*"]]
+    assert "<b>0.5000</b>" in (checkout / "page.html").read_text(encoding="utf-8")
+
+
+def test_several_checkouts_are_told_apart(checkout, capsys):
+    measured(checkout / "other", "sample", {"fm": 0.3})
+    main([Path(), Path("other")], format="json")
+    rows = json.loads(capsys.readouterr().out)
+    assert {(row["run"], row["model"], row["value"]) for row in rows} >= {
+        (".:sample/r", "fm", 0.25),
+        ("other:sample/r", "fm", 0.3),
+    }
+
+
+def test_revisions_and_experiments_are_read_from_git(checkout, capsys):
+    git("init", "-q")
+    git("add", ".")
+    git("commit", "-qm", "first")
+    git("tag", "first")
+    measured(checkout, "sample", {"fm": 0.75})
+    git("commit", "-qam", "second")
+    git("update-ref", "refs/exps/ab/cdef/wide-tree", "HEAD")
+    git("reset", "-q", "--hard", "first")
+    main(rev=["first", "wide-tree"], format="csv")
+    found = pl.read_csv(capsys.readouterr().out.encode()).filter(model="fm")
+    assert found.select("run", "value").rows() == [
+        ("first:sample/r", 0.25),
+        ("first:table/r", 0.4),
+        ("wide-tree:sample/r", 0.75),
+        ("wide-tree:table/r", 0.4),
+    ]
+    with pytest.raises(InputError, match="'nowhere' is no revision"):
+        main(rev=["nowhere"])
+
+
+def test_intervals_are_measured_where_suggestions_are_there(checkout, capsys):
+    paths = Paths("table", "r")
+    test = pl.DataFrame(
+        {"user": [str(n) for n in range(40)], "photo": [str(n) for n in range(40)], "tags": [["sea"]] * 40}
+    )
+    write_parquet(test, checkout / paths.test)
+    suggested = test.with_columns(tags=pl.lit(["sea"]), scores=pl.lit([1.0]))
+    write_parquet(suggested, checkout / paths.recommendations("fm"))
+    main(format="json")
+    (row,) = [row for row in json.loads(capsys.readouterr().out) if row["run"] == "table/r"]
+    assert (row["low"], row["high"]) == pytest.approx((1 / 3, 1 / 3))  # precision 1/5 and recall 1 in every post
+
+
+def test_a_folder_without_metrics_and_a_wrong_measure_are_refused(checkout):
+    (checkout / "empty").mkdir()
+    with pytest.raises(InputError, match="empty has no metrics below artifacts"):
+        main([Path("empty")])
+    with pytest.raises(InputError, match=r"--measure: 'f2@5' is no measure"):
+        main(measure="f2@5")
