@@ -14,7 +14,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from pipeline.files import write_safetensors
-from pipeline.models import factorisation
+from pipeline.models import factorisation, history, own_posts
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -64,7 +64,8 @@ def fingerprint(inputs: Iterable[object], tensors: "Iterable[Tensor]") -> str:
     digest = hashlib.sha256()
     for part in (*inputs, *map(version, LIBRARIES)):
         digest.update(repr(part).encode())
-    for file in (*sorted(Path(__file__).parent.rglob("*.py")), Path(factorisation.__file__)):
+    models = (Path(module.__file__) for module in (factorisation, history, own_posts))
+    for file in (*sorted(Path(__file__).parent.rglob("*.py")), *models):
         digest.update(file.read_bytes())
     for tensor in tensors:
         digest.update(tensor.cpu().numpy())

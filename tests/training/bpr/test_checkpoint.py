@@ -11,6 +11,7 @@ from pipeline.training.bpr import checkpoint as module
 from pipeline.training.bpr.checkpoint import Checkpoint, fingerprint
 
 INPUTS = ["settings", 1]
+MODELS = ("factorisation.py", "history.py", "own_posts.py")
 
 
 def tensors():
@@ -46,14 +47,15 @@ def test_the_key_is_that_of_the_inputs_and_the_data():
     assert fingerprint(INPUTS, [torch.tensor([0, 1, 3])]) != key
 
 
-@pytest.mark.parametrize("changed", ["loops/cpu.py", "train.py", "factorisation.py", "numba"])
+@pytest.mark.parametrize("changed", ["loops/cpu.py", "train.py", *MODELS, "numba"])
 def test_the_key_changes_with_the_code_and_the_libraries(tmp_path, monkeypatch, changed):
     (tmp_path / "loops").mkdir()
-    files = [tmp_path / name for name in ("checkpoint.py", "train.py", "loops/cpu.py", "factorisation.py")]
+    files = [tmp_path / name for name in ("checkpoint.py", "train.py", "loops/cpu.py", *MODELS)]
     for file in files:
         file.write_text("before")
     monkeypatch.setattr(module, "__file__", str(tmp_path / "checkpoint.py"))
-    monkeypatch.setattr(module.factorisation, "__file__", str(tmp_path / "factorisation.py"))
+    for name in MODELS:
+        monkeypatch.setattr(getattr(module, name.removesuffix(".py")), "__file__", str(tmp_path / name))
     monkeypatch.setattr(module, "version", lambda name: "1.0")  # noqa: ARG005
     key = fingerprint(INPUTS, tensors())
     if changed == "numba":
