@@ -8,14 +8,16 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from pydantic import TypeAdapter
 
 from pipeline.data.left_out import count_reasons
-from pipeline.data.schema import PHOTO, SCORES, TAGGED_POST, VECTOR
+from pipeline.data.schema import DATED_POST, PHOTO, SCORES, TAGGED_POST, VECTOR
 from pipeline.data.shards import packed, read_photos
-from pipeline.evaluation.metrics.measure import Measure
+from pipeline.evaluation.metrics.measure import HEADLINE, Measure
+from pipeline.evaluation.splits import compare_splits
 from pipeline.features.store import read_records, read_store
 from pipeline.files import read_json, read_parquet
-from pipeline.models.registry import load
+from pipeline.models.registry import ModelConfig, load
 from pipeline.recommend.calibration import Calibrated
 from pipeline.report.examples import choose_examples, explain
 from pipeline.report.findings import featured
@@ -43,7 +45,7 @@ def main(params: Params) -> str:
     paths = params.paths
     sweep(paths.by_model, params.models)
     sweep([paths.store_folder], [NONE, *params.feature_sets])
-    test, train = (read_parquet(path, TAGGED_POST) for path in (paths.test, paths.train))
+    test, train = (read_parquet(path, DATED_POST) for path in (paths.test, paths.train))
     recommendations = {
         name: read_parquet(paths.recommendations(name), [*TAGGED_POST, SCORES]) for name in params.models
     }
@@ -52,6 +54,7 @@ def main(params: Params) -> str:
     models = describe(params.models)
     feature_sets = {NONE: (), **{name: tuple(extractors) for name, extractors in params.feature_sets.items()}}
     metrics = {name: read_json(paths.metrics(name)) for name in params.models}
+    settings = {name: read_json(paths.settings(name)) for name in params.models}
     inputs = ReportInputs(
         title="Personalised, image-aware tag recommendation",
         source=params.source,
@@ -71,7 +74,7 @@ def main(params: Params) -> str:
         test=test,
         train=train,
         tuning={name: read_csv(paths.tuning(name)) for name in params.models},
-        settings={name: read_json(paths.settings(name)) for name in params.models},
+        settings=settings,
         training={name: curve for name in params.models if len(curve := read_csv(paths.training(name)))},
         detections=detections,
         threshold=params.store.threshold,
@@ -81,6 +84,12 @@ def main(params: Params) -> str:
             for model in featured(models, metrics, feature_sets)
         },
         reliability=reliability(params, test, recommendations),
+        splits=compare_splits(
+            pl.concat([train, test]),
+            {name: TypeAdapter(ModelConfig).validate_python(chosen["model"]) for name, chosen in settings.items()},
+            HEADLINE,
+            params.seed,
+        ),
         photos=pictures(paths.photos, examples[PHOTO]),
         extractors=records,
         params=params.active(),

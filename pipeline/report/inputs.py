@@ -152,6 +152,9 @@ class ReportInputs:
     reliability: Reliability | None
     """The reliability of the probabilities that users see; None where nothing was calibrated."""
 
+    splits: pl.DataFrame
+    """The headline's measure of models under several splits (`compare_splits`); no row without times."""
+
     photos: Mapping[str, bytes] | None
     """The JPEG of each photo among the examples, or None when the source has no photos."""
 

@@ -237,6 +237,7 @@ def inputs(config) -> ReportInputs:
             pl.DataFrame({"suggestions": [60, 60], "predicted": [0.125, 0.5], "observed": [0.125, 0.4375]}),
             0.03125,
         ),
+        splits=pl.DataFrame(),
         photos={photo: draw(rng, size) for photo, size in zip(examples["photo"], sizes, strict=True)},
         extractors={
             "image": {

@@ -217,6 +217,15 @@ def test_users_without_training_posts_and_new_tags_are_shown_apart(inputs, confi
 
 
 @pytest.mark.usefixtures("undrawn")
+def test_several_splits_are_shown_side_by_side(inputs, config, tmp_path):
+    splits = pl.DataFrame({"model": ["popular"], "at random": [0.625], "whole days": [None], "the newest": [0.5]})
+    write_report(replace(inputs, splits=splits), config, tmp_path / "report")
+    text = Reader((tmp_path / "report/index.html").read_text(encoding="utf-8")).text
+    _, _, shown = text.partition("The same models under other splits")
+    assert shown.index("at random") < shown.index("POPULAR") < shown.index("0.625–0.500")
+
+
+@pytest.mark.usefixtures("undrawn")
 def test_few_test_posts_have_no_intervals_and_no_verdicts(inputs, config, tmp_path):
     few = inputs.test.head(20)
     rankings = {name: find_hits(few, frame) for name, frame in inputs.recommendations.items()}
