@@ -8,7 +8,7 @@ import polars as pl
 
 from pipeline.report.inputs import ModelInfo, ReportInputs
 
-OUTCOME = {"epoch", "epochs", "chosen"}
+OUTCOME = {"epoch", "epochs", "stopped", "chosen"}
 """The columns of a grid's table, apart from the measure, that are no settings."""
 
 

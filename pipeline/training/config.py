@@ -23,6 +23,11 @@ class TuningConfig(Config):
     grid: dict[str, list[Any]] = Field(
         description="Values to try of settings of training, all combinations; a model's own grid comes first."
     )
+    eliminate: int = Field(
+        ge=1,
+        description="η of successive halving: combinations are trained for a share of the epochs first, and the best "
+        "1 / η of them anew for η times as many, until few are left; 1 trains all to the end.",
+    )
     folds: int = Field(
         ge=1,
         description="Parts of the training posts that are left out for validation, one after the other; settings are "

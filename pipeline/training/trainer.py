@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from pipeline.models.settings import BaseModelConfig, TrainingConfig
+from pipeline.training.rungs import Rung
 from pipeline.training.task import Fitted, TrainingTask
 
 Grid = Mapping[str, Sequence[Any]]
@@ -39,6 +40,10 @@ class Trainer(ABC):
     def finds_epochs(self, config: BaseModelConfig) -> bool:  # noqa: ARG002 (there are none)
         """Returns whether the number of epochs is chosen on validation posts."""
         return False
+
+    def rungs(self, configs: Sequence[BaseModelConfig], eliminate: int) -> list[Rung]:  # noqa: ARG002 (as above)
+        """Plans the successive halving of complete models; without epochs there is one rung, of all."""
+        return [Rung(len(configs), 0)]
 
     def with_epochs(self, config: BaseModelConfig, epochs: int) -> BaseModelConfig:  # noqa: ARG002 (as above)
         """Returns a complete model that is trained for a number of epochs."""

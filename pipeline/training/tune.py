@@ -71,6 +71,8 @@ class TrialResult:
     """The models that were measured, one for each fold."""
     failure: SettingError | None = None
     """The reason why there is no score: training failed in some fold."""
+    stopped: bool = False
+    """True where others did better after a share of the epochs, so that it was not trained to the end."""
 
 
 def tune(
@@ -86,9 +88,10 @@ def tune(
     folds: parts of the task's posts for validation; for each, the other posts are learnt from, and the mean over the
     folds counts. work: a folder for unfinished training. Returns the choice, a table and the held-out models: those
     with the chosen settings, one for each fold, which have not learnt from its posts. The table has a column for each
-    setting that was tried (JSON text where it is no number), epoch, epochs and the measure as in `TrialResult`, chosen
-    (bool). Where there are no validation posts, a single combination without patience is taken unmeasured. Raises
-    InputError where there are none and something to choose, SettingError when training fails with all combinations.
+    setting that was tried (JSON text where it is no number), epoch, epochs, stopped and the measure as in
+    `TrialResult`, chosen (bool). Where there are no validation posts, a single combination without patience is taken
+    unmeasured. Raises InputError where there are none and something to choose, SettingError when training fails with
+    all combinations.
     """
     trainer = trainer_of(config)
     tried = [
@@ -97,16 +100,37 @@ def tune(
     ]
     parts = [task.leaving_out(fold) for fold in folds]
     if parts and not any(part.posts.is_empty() for part in parts):
-        tried = measured(tried, parts, work)
+        tried = halved(tried, parts, tuning.eliminate, work)
     elif len(tried) > 1 or trainer.finds_epochs(tried[0].config):
         raise InputError(
             "There is no training post to spare for validation, so that no setting can be chosen: try no more than one "
             "value of each setting, without patience, or keep users with more posts."
         )
-    best = max(tried, key=lambda result: -1 if result.score is None else result.score)
+    best = max((result for result in tried if not result.stopped), key=standing)
     rows = [row(result, str(task.measure)) | {"chosen": result is best} for result in tried]
     chosen = ChosenSettings(best.config, best.epoch, best.score, task.measure)
     return chosen, pl.DataFrame(rows, infer_schema_length=None), best.models
+
+
+def halved(
+    tried: Sequence[TrialResult], parts: Sequence[TrainingTask], eliminate: int, work: Path | None
+) -> list[TrialResult]:
+    """Measures combinations by successive halving: only the best of a rung take part in the next, in their order."""
+    trainer, results = trainer_of(tried[0].config), list(tried)
+    left = list(range(len(tried)))
+    for number, rung in enumerate(trainer.rungs([result.config for result in tried], eliminate)):
+        left = sorted(sorted(left, key=lambda place: -standing(results[place]))[: rung.combinations])
+        short = [replace(tried[place], config=trainer.with_epochs(tried[place].config, rung.epochs)) for place in left]
+        found = measured(short, parts, work and work / f"rung-{number}")
+        results = [replace(result, stopped=True, models=()) for result in results]
+        for place, result in zip(left, found, strict=True):
+            results[place] = replace(result, config=tried[place].config)
+    return results
+
+
+def standing(result: TrialResult) -> float:
+    """Returns what combinations are ordered by: the score, below all others where there is none."""
+    return -1 if result.score is None else result.score
 
 
 def measured(tried: Sequence[TrialResult], parts: Sequence[TrainingTask], work: Path | None) -> list[TrialResult]:
@@ -164,4 +188,4 @@ def row(result: TrialResult, measure: str) -> dict[str, Any]:
         key: value if isinstance(value, int | float) else json.dumps(value) for key, value in result.values.items()
     }
     score = None if result.score is None else round(result.score, 6)
-    return shown | {"epoch": result.epoch, "epochs": result.epochs, measure: score}
+    return shown | {"epoch": result.epoch, "epochs": result.epochs, "stopped": result.stopped, measure: score}

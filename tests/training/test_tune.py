@@ -28,8 +28,8 @@ GRID = {"learning_rate": [1e-5, 0.1], "l2": [0.0, 1e-4]}
 FM, BOTH = FACTORISATIONS[0], FACTORISATIONS[7]
 
 
-def tuning(grid=GRID, refit=True, measure="f1@5") -> TuningConfig:
-    return TuningConfig(measure=measure, grid=grid, folds=1, refit=refit)
+def tuning(grid=GRID, refit=True, measure="f1@5", eliminate=1) -> TuningConfig:
+    return TuningConfig(measure=measure, grid=grid, eliminate=eliminate, folds=1, refit=refit)
 
 
 def with_keys(model: dict, **keys) -> ModelConfig:
@@ -41,7 +41,7 @@ def test_the_best_of_all_combinations_on_validation_posts_is_chosen(model):
     posts, new, features = checkerboard(model)
     choice, table, _ = tune(config(model), SHORT, tuning(), TrainingTask(posts, None, features, 0), [new])
     assert table.select("learning_rate", "l2").rows() == [(1e-5, 0.0), (1e-5, 1e-4), (0.1, 0.0), (0.1, 1e-4)]
-    for rate, l2, epoch, epochs, f1, _ in table.iter_rows():
+    for rate, l2, epoch, epochs, _, f1, _ in table.iter_rows():
         alone = SHORT.model_copy(update={"learning_rate": rate, "l2": l2})
         (trained,) = train(config(model), [alone], TrainingTask(posts, new, features, 0), device())
         assert (epoch, epochs) == (trained.epoch, 6)
@@ -59,7 +59,7 @@ def test_a_models_own_grid_and_settings_come_first():
     posts, new, features = checkerboard()
     model = with_keys(FM, grid={"factors": [4, 8]}, training={"l2": 0.01, "learning_rate": 0.1})
     choice, table, _ = tune(model, SHORT, tuning(), TrainingTask(posts, None, features, 0), [new])
-    assert table.columns == ["factors", "epoch", "epochs", "f1@5", "chosen"]
+    assert table.columns == ["factors", "epoch", "epochs", "stopped", "f1@5", "chosen"]
     assert choice.config.training.l2 == 0.01
     assert choice.config.training.factors == table.filter("chosen")["factors"].item()
     assert choice.config.grid is None
@@ -81,7 +81,7 @@ def test_the_first_of_equals_is_chosen(monkeypatch):
     monkeypatch.setattr(direct, "score", lambda *_: 0.5)
     model = with_keys({"kind": "co-occurrence", "features": "none", "personal": 0.5}, grid={"personal": [0.7, 0.2]})
     choice, table, _ = tune(model, SHORT, tuning(), TrainingTask(posts, None, features, 0), [new])
-    assert table.rows() == [(0.7, None, None, 0.5, True), (0.2, None, None, 0.5, False)]
+    assert table.rows() == [(0.7, None, None, False, 0.5, True), (0.2, None, None, False, 0.5, False)]
     assert choice.config.personal == 0.7
 
 
@@ -144,7 +144,7 @@ def test_a_single_combination_needs_no_validation_posts(model):
     task = TrainingTask(posts, None, features, 0)
     choice, table, held_out = tune(config(model), SHORT, tuning({}), task, [])
     assert (choice.epoch, choice.score, list(held_out)) == (None, None, [])
-    assert table.rows() == [(None, None, None, True)]
+    assert table.rows() == [(None, None, False, None, True)]
     alike, everything = fit_chosen(choice, False, task, posts.clear()), fit(choice.config, task)
     for key, tensor in everything.model.tensors.items():
         np.testing.assert_array_equal(alike.model.tensors[key], tensor)
@@ -236,7 +236,9 @@ def test_a_killed_search_goes_on_and_comes_to_the_same(tmp_path, monkeypatch):
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr(bpr, "train", dying)
         tune(config(FM), SHORT, tuning(grid), TrainingTask(posts, None, features, 0), [new], tmp_path / "fm")
-    assert [file.relative_to(tmp_path).as_posix() for file in tmp_path.rglob("*.*")] == ["fm/fold-0/0.safetensors"]
+    assert [file.relative_to(tmp_path).as_posix() for file in tmp_path.rglob("*.*")] == [
+        "fm/rung-0/fold-0/0.safetensors"
+    ]
     again = tune(config(FM), SHORT, tuning(grid), TrainingTask(posts, None, features, 0), [new], tmp_path / "fm")
     assert again[0] == undisturbed[0]
     assert again[1].equals(undisturbed[1])
@@ -291,7 +293,7 @@ def test_settings_are_chosen_by_any_metric(tmp_path, model):
     task = TrainingTask(posts, None, features, 0, Measure("recall", 3))
     given = with_keys(model, grid={"personal": [0.0, 1.0]} if "personal" in model else {"learning_rate": [1e-5, 0.1]})
     chosen, table, _ = tune(given, SHORT, tuning(), task, [new])
-    assert table.columns[1:] == ["epoch", "epochs", "recall@3", "chosen"]
+    assert table.columns[1:] == ["epoch", "epochs", "stopped", "recall@3", "chosen"]
     fitted = fit_chosen(chosen, False, task, new)
     ranking = rank(fitted.model, new, features)
     assert chosen.score == pytest.approx(table["recall@3"].max())

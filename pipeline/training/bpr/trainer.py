@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.models.settings import TrainedConfig, TrainingConfig, merged
 from pipeline.training.bpr.checkpoint import Checkpoint
+from pipeline.training.rungs import Rung, rungs
 from pipeline.training.task import Fitted, TrainingTask
 from pipeline.training.trainer import Grid, Trainer
 
@@ -47,6 +48,13 @@ class BPRTrainer(Trainer):
 
     def finds_epochs(self, config: TrainedConfig) -> bool:
         return settings_of(config).patience > 0
+
+    def rungs(self, configs: Sequence[TrainedConfig], eliminate: int) -> list[Rung]:
+        settings = [settings_of(config) for config in configs]
+        least = max(one.smoothing * one.curve_every for one in settings)
+        if len({one.epochs for one in settings}) > 1:
+            eliminate = 1  # The epochs are what is compared.
+        return rungs(len(configs), settings[0].epochs, least, eliminate)
 
     def with_epochs(self, config: TrainedConfig, epochs: int) -> TrainedConfig:
         return config.with_settings({"epochs": epochs})

@@ -1,0 +1,73 @@
+"""Successive halving: its plan, and searches that end early with settings that cannot win."""
+
+import pytest
+
+from pipeline.training.bpr.trainer import BPRTrainer
+from pipeline.training.config import TuningConfig
+from pipeline.training.rungs import Rung, rungs
+from pipeline.training.task import TrainingTask
+from pipeline.training.tune import tune
+from tests.support.checkerboard import FACTORISATIONS, TRAINING, checkerboard, config
+
+LONG = TRAINING.model_copy(update={"epochs": 18, "curve_every": 2})
+GRID = {
+    "learning_rate": [1e-5, 1e-4, 0.1],
+    "negatives": [{"kind": "uniform"}, {"kind": "adaptive", "mean_rank": 0.2}],
+}
+
+
+def search(eliminate, grid=GRID, work=None):
+    posts, new, features = checkerboard()
+    tuning = TuningConfig(measure="f1@5", grid=grid, eliminate=eliminate, folds=1, refit=True)
+    return tune(config(FACTORISATIONS[0]), LONG, tuning, TrainingTask(posts, None, features, 0), [new], work)
+
+
+@pytest.mark.parametrize(
+    ("combinations", "eliminate", "planned"),
+    [
+        (9, 3, [(9, 33), (3, 100), (1, 300)]),
+        (6, 3, [(6, 33), (2, 100), (1, 300)]),
+        (4, 3, [(4, 100), (2, 300)]),
+        (1, 3, [(1, 300)]),
+        (9, 1, [(9, 300)]),
+        (8, 2, [(8, 37), (4, 75), (2, 150), (1, 300)]),
+        (16, 2, [(16, 18), (8, 37), (4, 75), (2, 150), (1, 300)]),
+        (27, 3, [(27, 33), (9, 100), (3, 300)]),
+    ],
+)
+def test_a_rung_has_a_share_of_the_combinations_and_more_epochs(combinations, eliminate, planned):
+    assert rungs(combinations, 300, 15, eliminate) == [Rung(*one) for one in planned]
+
+
+def test_combinations_of_both_kinds_of_negatives_are_compared_after_each_rung():
+    choice, table = search(3)[:2]
+    assert table["stopped"].to_list().count(False) == 1
+    assert table["epochs"].to_list().count(2) == 4
+    everything = search(1)[1]
+    assert not everything["stopped"].any()
+    full = everything.filter(~table["stopped"])
+    assert table.filter("chosen").drop("chosen").equals(full.drop("chosen"))
+    assert choice.config.training.epochs == 18
+
+
+def test_a_search_that_is_killed_in_a_later_rung_ends_the_same(tmp_path, monkeypatch):
+    undisturbed = search(3)
+    fits = []
+    fit = BPRTrainer.fit
+
+    def dying(self, *arguments):
+        if fits:
+            raise KeyboardInterrupt
+        fits.append(arguments)
+        return fit(self, *arguments)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(BPRTrainer, "fit", dying)
+        search(3, work=tmp_path)
+    again = search(3, work=tmp_path)
+    assert again[0] == undisturbed[0]
+    assert again[1].equals(undisturbed[1])
+
+
+def test_different_epochs_are_all_trained():
+    assert not search(3, grid={"epochs": [2, 4], "l2": [0.0, 0.1]})[1]["stopped"].any()
