@@ -87,6 +87,22 @@ def edges(choices: Sequence[Choice]) -> str | None:
     return f"Some chosen values lie at the edge of their grid, so that a wider grid might do better: {listed}."
 
 
+def shifts(choices: Sequence[Choice], intervals: pl.DataFrame) -> str | None:
+    """Lists the models whose validation and test figures differ by more than their intervals; None without any.
+
+    intervals: model, value, low, high of the measure on test posts. The interval on validation posts is taken as wide.
+    """
+    found = {row["model"]: row for row in intervals.iter_rows(named=True)}
+    apart = []
+    for choice in choices:
+        row = found[choice.model.name]
+        if abs(choice.score - row["value"]) > row["high"] - row["low"]:
+            apart.append(f"{choice.model.label} ({choice.score:.3f} and {row['value']:.3f})")
+    if not apart:
+        return None
+    return f"Figures on validation and on test posts differ by more than their intervals: {', '.join(apart)}."
+
+
 def unmeasured(choices: Sequence[Choice]) -> str | None:
     """Counts the combinations without a measure; None where all have one."""
     lost = [

@@ -110,6 +110,7 @@ def page_content(inputs: ReportInputs, bootstrap: Bootstrap) -> dict[str, Any]:
         # Choice of settings.
         "choices": chosen,
         "edges": choices.edges(chosen),
+        "shifts": None if bootstrap.too_few else choices.shifts(chosen, intervals_of(bootstrap, inputs.measure)),
         "unmeasured": choices.unmeasured(chosen),
         "tested": {model.name: measured(inputs, model, inputs.measure) for model in models},
         # Looks.
@@ -137,6 +138,11 @@ def check_metrics(inputs: ReportInputs, bootstrap: Bootstrap) -> None:
             raise ValueError(
                 f"{measure.label} of {model} is {values[str(measure)]} in its metrics, {value} by its suggestions"
             )
+
+
+def intervals_of(bootstrap: Bootstrap, measure: Measure) -> pl.DataFrame:
+    """Selects the intervals of a measure."""
+    return bootstrap.of(measure.metric).intervals.filter(pl.col(K) == measure.k)
 
 
 def draw_figures(

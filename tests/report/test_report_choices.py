@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from pipeline.report.choices import at_edge, build_choices, edges, in_words, unmeasured
+from pipeline.report.choices import at_edge, build_choices, edges, in_words, shifts, unmeasured
 
 
 @pytest.fixture(scope="module")
@@ -59,3 +59,14 @@ def test_combinations_without_a_measure_are_counted(rows):
         "Training diverged, or had too few posts, with 2 of 9 combinations of PITF: these have no mark."
     )
     assert unmeasured([rows["fm"]]) is None
+
+
+def test_figures_that_differ_by_more_than_their_intervals_are_listed(inputs):
+    chosen = build_choices(inputs)
+    model, score = chosen[0].model, chosen[0].score
+    rows = [{"model": choice.model.name, "value": choice.score, "low": 0.0, "high": 1.0} for choice in chosen]
+    assert shifts(chosen, pl.DataFrame(rows)) is None
+    rows[0] |= {"value": score - 0.1, "low": score - 0.14, "high": score - 0.06}
+    assert f"by more than their intervals: {model.label} ({score:.3f} and {score - 0.1:.3f})." in shifts(
+        chosen, pl.DataFrame(rows)
+    )
