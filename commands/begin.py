@@ -130,7 +130,8 @@ def for_photos(found: Recognised, params: Params, raw: Mapping[str, Any]) -> tup
     """
     sees = [f"models.{name}" for name, model in params.models.items() if model.features != NONE]
     if not found.photos:
-        return {"extractors": {}, "feature_sets": {}}, sees
+        blends = {f"blends.{name}.features": NONE for name in params.blends}
+        return {"extractors": {}, "feature_sets": {}} | blends, sees
     if not sees:
         raise InputError(
             "There are photos, but params.yaml lists no model that sees them: git checkout params.yaml restores it."

@@ -23,7 +23,7 @@ def main(
     if metric not in METRICS:
         raise InputError(f"--metric is {metric!r}; it must be one of {', '.join(METRICS)}.")
     paths = params.paths
-    metrics = {name: read_json(paths.metrics(name)) for name in params.models}
+    metrics = {name: read_json(paths.metrics(name)) for name in params.all_models}
     print(f"\nSource {params.source}, recipe {params.recipe}:\n")
     print(summary_table(metrics, params.seeds, metric))
     page = paths.report / "index.html"

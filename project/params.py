@@ -20,8 +20,9 @@ from pipeline.features.registry import ExtractorUnion
 from pipeline.features.store import StoreConfig
 from pipeline.folksonomy.split_rules import AnySplitRule
 from pipeline.folksonomy.steps.registry import RefineStep
+from pipeline.models.blend import ALL, BlendConfig
 from pipeline.models.registry import ModelConfig
-from pipeline.models.settings import TrainingConfig
+from pipeline.models.settings import BaseModelConfig, TrainingConfig
 from pipeline.recommend.config import BEST, BundleConfig
 from pipeline.report.config import ReportConfig
 from pipeline.sources.base import Source
@@ -73,6 +74,9 @@ class Params(Config):
     training: TrainingConfig = Field(description="Training of all models.")
     tuning: TuningConfig = Field(description="The choice of settings on validation posts.")
     models: dict[Name, ModelConfig] = Field(min_length=1, description="The models that are trained and compared.")
+    blends: dict[Name, BlendConfig] = Field(
+        min_length=1, description="Weighted sums of these models, compared with them."
+    )
     report: ReportConfig = Field(description="The report.")
     bundle: BundleConfig = Field(description="The folder with all that suggesting tags for new photos needs.")
 
@@ -91,16 +95,49 @@ class Params(Config):
         for name, extractors in self.feature_sets.items():
             for extractor in extractors:
                 require(f"feature_sets.{name}", extractor, self.extractors)
-        for name, model in self.models.items():
-            require(f"models.{name}.features", model.features, [NONE, *self.feature_sets])
-        if BEST in self.models:
-            raise ValueError(f"models.{BEST} has the name that bundle.model has for the best one: choose another name.")
-        require("bundle.model", self.bundle.model, [BEST, *self.models])
+        for section in ("models", "blends"):
+            for name, model in getattr(self, section).items():
+                require(f"{section}.{name}.features", model.features, [NONE, *self.feature_sets])
+            if BEST in getattr(self, section):
+                raise ValueError(
+                    f"{section}.{BEST} has the name that bundle.model has for the best one: choose another name."
+                )
+        for name, blend in self.blends.items():
+            if name in self.models:
+                raise ValueError(f"blends.{name} has the name of a model: choose another name.")
+            self._require_visible(name, blend)
+        require("bundle.model", self.bundle.model, [BEST, *self.all_models])
         return self
+
+    def _require_visible(self, name: str, blend: BlendConfig) -> None:
+        """Raises ValueError for a blend without models, and one of a model that it cannot blend."""
+        if blend.models == ALL:
+            return
+        for part in blend.models:
+            require(f"blends.{name}.models", part, self.models)
+            if part not in self._visible(blend):
+                raise ValueError(
+                    f"blends.{name}.models has {part}, which sees {self.models[part].features}, and features is "
+                    f"{blend.features!r}: choose a feature set that holds both."
+                )
+
+    def _visible(self, blend: BlendConfig) -> list[str]:
+        """Lists the models that see no more than a blend's feature set."""
+        seen = {*self.feature_set(blend.features)}
+        return [name for name, model in self.models.items() if seen.issuperset(self.feature_set(model.features))]
+
+    def blended(self, blend: BlendConfig) -> BlendConfig:
+        """Returns a blend with the names of its models, where it had no list of them."""
+        return blend.model_copy(update={"models": self._visible(blend)}) if blend.models == ALL else blend
+
+    @property
+    def all_models(self) -> dict[str, BaseModelConfig]:
+        """The models that are compared: those that are trained, and the blends."""
+        return {**self.models, **self.blends}
 
     @property
     def paths(self) -> Paths:
-        return Paths(self.source, self.recipe)
+        return Paths(self.source, self.recipe, tuple(self.blends))
 
     @property
     def active_source(self) -> Source:
@@ -111,8 +148,16 @@ class Params(Config):
         return self.recipes[self.recipe]
 
     def model(self, name: str) -> ModelConfig:
-        """Returns the configuration of a model. Raises InputError for an unknown name."""
+        """Returns the configuration of a model that is trained. Raises InputError for an unknown name."""
         return listed("model", name, self.models)
+
+    def blend(self, name: str) -> BlendConfig:
+        """Returns the configuration of a blend. Raises InputError for an unknown name."""
+        return listed("blend", name, self.blends)
+
+    def any_model(self, name: str) -> BaseModelConfig:
+        """Returns the configuration of a model or a blend. Raises InputError for an unknown name."""
+        return listed("model", name, self.all_models)
 
     def extractor(self, name: str) -> ExtractorConfig:
         """Returns the configuration of an extractor. Raises InputError for an unknown name."""

@@ -1,5 +1,6 @@
 """The paths of artifacts: the contract between the stages, and with readers of the results."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,8 @@ class Paths:
 
     source: str
     recipe: str
+    blends: Collection[str] = ()
+    """The names of blends, whose files lie apart: their stage depends on the folders of the models."""
 
     @property
     def data(self) -> Path:
@@ -120,8 +123,8 @@ class Paths:
         return self.folder / "settings"
 
     def settings(self, name: str) -> Path:
-        """Locates the settings chosen for a model."""
-        return self.settings_folder / f"{name}.json"
+        """Locates the settings chosen for a model, or the weights of a blend."""
+        return self._of_blends(name, self.settings_folder) / f"{name}.json"
 
     @property
     def held_out_folder(self) -> Path:
@@ -141,13 +144,22 @@ class Paths:
         """The folder of trained models."""
         return self.folder / "models"
 
+    @property
+    def blends_folder(self) -> Path:
+        """The folder of blends, with their weights."""
+        return self.folder / "blends"
+
+    def _of_blends(self, name: str, folder: Path) -> Path:
+        """Returns the folder of blends for one of them, and the given one for any other model."""
+        return self.blends_folder if name in self.blends else folder
+
     def model(self, name: str) -> Path:
-        """Locates a trained model."""
-        return self.models_folder / f"{name}.safetensors"
+        """Locates a trained model, or a blend."""
+        return self._of_blends(name, self.models_folder) / f"{name}.safetensors"
 
     def repeats(self, name: str) -> Path:
         """Locates the folder of the same model trained from other seeds."""
-        return self.models_folder / f"{name}.repeats"
+        return self._of_blends(name, self.models_folder) / f"{name}.repeats"
 
     def repeat_seeds(self, name: str) -> Path:
         """Locates the list of those seeds, empty when there are none."""

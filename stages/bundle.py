@@ -15,6 +15,7 @@ from pipeline.evaluation.ranking import rank
 from pipeline.features.record import UNTRAINED
 from pipeline.features.store import Features, read_store
 from pipeline.files import atomic_folder, read_parquet
+from pipeline.models.blend import Blend
 from pipeline.models.model import Model
 from pipeline.models.registry import load
 from pipeline.recommend.bundle import LICENCE, Bundle, pack, versions
@@ -34,6 +35,7 @@ from project.stale import sweep
 def main(params: Params) -> str:
     paths, config = params.paths, params.bundle
     sweep([paths.settings_folder, paths.models_folder], params.models)
+    sweep([paths.blends_folder], params.blends)
     calibrated = Calibrated.read(paths.calibration)
     if calibrated is None:
         raise InputError(
@@ -47,9 +49,7 @@ def main(params: Params) -> str:
     posts = pl.concat([train, test]) if config.fit == "all" else train
     model = tested
     if config.fit == "all":
-        with section(f"models.{name}"):
-            task = TrainingTask(posts, None, features, params.seed, chosen.measure)
-            model = fit_chosen(chosen, True, task, posts.clear()).model
+        model = refit(params, name, posts)
     with atomic_folder(paths.bundle) as folder:
         shutil.copyfile(LICENCE, folder / LICENCE)
         extractors = {each: params.extractor(each) for each in model.extractors}
@@ -62,6 +62,17 @@ def main(params: Params) -> str:
         bundle = Bundle(folder, manifest, model, habits, replace(companions, weight=calibrated.given), figures)
         (bundle if config.users == "all" else bundle.keep([])).write(folder)
     return f"bundle: {name}, fitted to {len(posts):,} posts, in {paths.bundle}"
+
+
+def refit(params: Params, name: str, posts: pl.DataFrame) -> Model:
+    """Fits a model to posts with the settings that were chosen for it; a blend keeps its weights."""
+    paths = params.paths
+    chosen = ChosenSettings.read(paths.settings(name))
+    if name in params.blends:
+        return Blend.of(chosen.config, {part: refit(params, part, posts) for part in chosen.config.models})
+    task = TrainingTask(posts, None, read_store(paths.store(chosen.config.features)), params.seed, chosen.measure)
+    with section(f"models.{name}"):
+        return fit_chosen(chosen, True, task, posts.clear()).model
 
 
 def describe(

@@ -8,7 +8,9 @@ from pipeline.evaluation.metrics.measure import DEPTH
 from pipeline.features.config import NetworkConfig
 from pipeline.features.store import read_store
 from pipeline.files import read_parquet, write_json
+from pipeline.models.blend import Blend
 from pipeline.models.counts import mark_tags
+from pipeline.models.model import Model
 from pipeline.models.ranking import top_tags
 from pipeline.models.registry import load
 from pipeline.recommend.calibration import Calibrated, Calibration
@@ -26,14 +28,15 @@ POSTS = 1000
 def main(params: Params) -> str:
     paths = params.paths
     sweep([paths.settings_folder, paths.held_out_folder], params.models)
+    sweep([paths.blends_folder], params.blends)
     sweep([paths.store_folder], [NONE, *params.feature_sets])
     name = best(params) if params.bundle.model == BEST else params.bundle.model
     left_out = read_parquet(paths.validation, [*DATED_POST, FOLD]).filter(pl.col(FOLD) == 0)
     if name is None or left_out.is_empty():
         write_json(None, paths.calibration)
         return "calibrate: no model was measured on validation posts"
-    train, model = read_parquet(paths.train, DATED_POST), load(paths.held_out_model(name, 0))
-    features = read_store(paths.store(params.model(name).features))
+    train, model = read_parquet(paths.train, DATED_POST), held_out(params, name)
+    features = read_store(paths.store(params.any_model(name).features))
     rest = train.join(left_out, on=POST, how="anti", maintain_order="left")
     asked = left_out.sample(min(len(left_out), POSTS), seed=params.seed, shuffle=True)
     # Each post twice, with its user and as of an unknown one: scores of all tags, and the right ones, (2 · posts, T).
@@ -48,12 +51,21 @@ def main(params: Params) -> str:
     return f"calibrate: {name}, on {len(asked):,} validation posts"
 
 
+def held_out(params: Params, name: str) -> Model:
+    """Reads the model that has not learnt from the validation posts; a blend is made of such models."""
+    paths = params.paths
+    if name not in params.blends:
+        return load(paths.held_out_model(name, 0))
+    config = ChosenSettings.read(paths.settings(name)).config
+    return Blend.of(config, {part: load(paths.held_out_model(part, 0)) for part in config.models})
+
+
 def best(params: Params) -> str | None:
     """Names the model that did best on validation posts, of equal ones the first; None where none was measured.
 
     Only models that see new photos count: those without an extractor whose vectors were computed elsewhere.
     """
-    usable = [name for name, model in params.models.items() if sees_new_photos(params, model.features)]
+    usable = [name for name, model in params.all_models.items() if sees_new_photos(params, model.features)]
     scores = {name: ChosenSettings.read(params.paths.settings(name)).score for name in usable}
     measured = {name: score for name, score in scores.items() if score is not None}
     return max(measured, key=measured.__getitem__, default=None)

@@ -1,4 +1,4 @@
-"""Suggests tags for the test posts with one model, and measures the suggestions."""
+"""Suggests tags for the test posts with one model or blend, and measures the suggestions."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,7 +16,7 @@ from project.params import Params
 
 
 def main(params: Params, model: Model) -> str:
-    paths, config = params.paths, params.model(model)
+    paths, config = params.paths, params.any_model(model)
     posts, train = read_parquet(paths.test, DATED_POST), read_parquet(paths.train, TAGGED_POST)
     features = read_store(paths.store(config.features))
     repeats = [paths.repeat(model, seed) for seed in read_json(paths.repeat_seeds(model))]

@@ -43,18 +43,19 @@ def main(params: Params) -> str:
     from pipeline.report.page import write_report  # matplotlib, which takes a second to import: not for --help
 
     paths = params.paths
-    sweep(paths.by_model, params.models)
+    sweep(paths.by_model, params.all_models)
+    sweep([paths.blends_folder], params.blends)
     sweep([paths.store_folder], [NONE, *params.feature_sets])
     test, train = (read_parquet(path, DATED_POST) for path in (paths.test, paths.train))
     recommendations = {
-        name: read_parquet(paths.recommendations(name), [*TAGGED_POST, SCORES]) for name in params.models
+        name: read_parquet(paths.recommendations(name), [*TAGGED_POST, SCORES]) for name in params.all_models
     }
     examples = choose_examples(test, recommendations, params.report.examples, np.random.default_rng(params.report.seed))
     records, detections = extracted(params, examples[PHOTO])
-    models = describe(params.models)
+    models = describe(params.all_models)
     feature_sets = {NONE: (), **{name: tuple(extractors) for name, extractors in params.feature_sets.items()}}
-    metrics = {name: read_json(paths.metrics(name)) for name in params.models}
-    settings = {name: read_json(paths.settings(name)) for name in params.models}
+    metrics = {name: read_json(paths.metrics(name)) for name in params.all_models}
+    settings = {name: read_json(paths.settings(name)) for name in params.all_models}
     inputs = ReportInputs(
         title="Personalised, image-aware tag recommendation",
         source=params.source,
@@ -69,7 +70,7 @@ def main(params: Params) -> str:
         seeds=params.seeds,
         measure=Measure.parse(params.tuning.measure),
         metrics=metrics,
-        curves={name: pl.read_csv(paths.curve(name)) for name in params.models},
+        curves={name: pl.read_csv(paths.curve(name)) for name in params.all_models},
         recommendations=recommendations,
         test=test,
         train=train,
@@ -126,13 +127,13 @@ def reliability(params: Params, test: pl.DataFrame, recommendations: Mapping[str
     found, paths = Calibrated.read(params.paths.calibration), params.paths
     if found is None:
         return None
-    model, features = load(paths.model(found.model)), read_store(paths.store(params.model(found.model).features))
+    model, features = load(paths.model(found.model)), read_store(paths.store(params.any_model(found.model).features))
     return measure_reliability(found.model, model, found.calibration, test, recommendations[found.model], features)
 
 
 def seconds(params: Params) -> dict[str, float]:
     """Reads the seconds of the stages behind the report: of those that params.yaml lists, and no others."""
-    listed = {"", NONE, *params.extractors, *params.feature_sets, *params.models}
+    listed = {"", NONE, *params.extractors, *params.feature_sets, *params.all_models}
     files = sorted(params.paths.seconds.glob("*.json"))
     return {
         file.stem: read_json(file) for file in files if file.stem != "report" and file.stem.partition("@")[2] in listed

@@ -50,7 +50,7 @@ class Model(ABC):
     """The grounds of its suggestions, in words; None for the user and whatever its extractors see."""
 
     grounds: ClassVar[Mapping[str, str]] = {}
-    """Its parts with names of its own, in words; {:.0f} stands for the addend."""
+    """Its parts with names of its own, in words."""
 
     sees_times: ClassVar[bool] = False
     """True where the times of posts count."""
@@ -62,6 +62,8 @@ class Model(ABC):
     """Its parameters, or its counts."""
     extractors: Mapping[str, ExtractorNote]
     """The extractors of the features that it was fitted with, in order."""
+    components: Mapping[str, "Model"]
+    """The models that it is made of, by name: those of a blend."""
 
     def __init__(
         self,
@@ -69,8 +71,10 @@ class Model(ABC):
         names: Mapping[str, Sequence[str]],
         tensors: Mapping[str, np.ndarray],
         extractors: Mapping[str, ExtractorNote] | None = None,
+        components: Mapping[str, "Model"] | None = None,
     ):
-        self.config, self.names, self.tensors, self.extractors = config, names, tensors, extractors or {}
+        self.config, self.names, self.tensors = config, names, tensors
+        self.extractors, self.components = extractors or {}, components or {}
 
     @classmethod
     def misses_times(cls, posts: pl.DataFrame) -> bool:
@@ -96,6 +100,10 @@ class Model(ABC):
         They are the sum of the parts, whose errors are raised.
         """
         return sum(self.parts(posts, features).values())
+
+    def words(self, ground: str, addend: float) -> str:  # noqa: ARG002 (for models that count)
+        """Returns the words for a part with a name of the model's own."""
+        return self.grounds[ground]
 
     def feature_weights(self, extractor: str) -> np.ndarray:
         """Returns the weights by which an extractor's scaled numbers add up to its part, (numbers, tags)."""

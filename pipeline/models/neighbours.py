@@ -43,7 +43,7 @@ class Neighbours(Baseline):
     Config = NeighboursConfig
     label = "Tags of similar photos"
     goes_by = "the tags of the photos most like it, whoever posted them"
-    grounds: ClassVar = {VOTES: "{:.0f} of the photos most like it have it"}
+    grounds: ClassVar = {VOTES: "photos most like it have it"}
 
     @classmethod
     def fit(cls, config: NeighboursConfig, posts: pl.DataFrame, features: Features) -> Self:
@@ -75,6 +75,9 @@ class Neighbours(Baseline):
         np.add.at(votes, (ballots["post"].to_numpy(), ballots[TAG].to_numpy()), 1)
         average = k * np.bincount(self.tensors[TAG], minlength=len(self.tags)) / photos
         return {VOTES: votes, BIAS: np.broadcast_to(-average, votes.shape)}
+
+    def words(self, ground: str, addend: float) -> str:
+        return f"{addend:.0f} of the {self.grounds[ground]}"
 
 
 def concatenated(extractors: Iterable[str], photos: pl.Series, features: Features) -> np.ndarray:

@@ -4,13 +4,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Union, get_args
+from typing import Annotated, Any, Union, get_args
 
-from pydantic import Field, TypeAdapter
+import numpy as np
+from pydantic import Field
 from safetensors import SafetensorError, safe_open
 
 from pipeline.errors import ArtifactError, one_line
 from pipeline.files import write_safetensors
+from pipeline.models.blend import Blend
 from pipeline.models.co_occurrence import CoOccurrence
 from pipeline.models.factorisation import Factorisation
 from pipeline.models.history import HistoryFactorisation
@@ -37,15 +39,18 @@ CLASSES: tuple[type[Model], ...] = (
     Factorisation,
     HistoryFactorisation,
 )
-"""All models: a new one is a file and a line here."""
+"""All models that are fitted to posts: a new one is a file and a line here."""
 
 MODELS: Mapping[str, type[Model]] = {
     kind: model for model in CLASSES for kind in get_args(model.Config.model_fields["kind"].annotation)
 }
-"""The class of each kind of model."""
+"""The class of each kind of model that is fitted to posts."""
+
+KINDS: Mapping[str, type[Model]] = {**MODELS, "blend": Blend}
+"""The class of each kind of model, with blends, which are made of fitted ones."""
 
 ModelConfig = Annotated[Union[tuple(model.Config for model in CLASSES)], Field(discriminator="kind")]  # noqa: UP007 (built from a list)
-"""The settings of a model of any kind."""
+"""The settings of a model of any kind that is fitted to posts."""
 
 METADATA = "model"
 """The key of a file's metadata: a single JSON text, for safetensors orders several at random."""
@@ -53,12 +58,8 @@ METADATA = "model"
 
 def save(model: Model, path: Path) -> None:
     """Writes a model as safetensors: its arrays, and in the metadata whatever else scoring needs."""
-    notes = {
-        "config": model.config.model_dump(mode="json", exclude_none=True),
-        "names": dict(model.names),
-        "extractors": {name: asdict(extractor) for name, extractor in model.extractors.items()},
-    }
-    write_safetensors(model.tensors, {METADATA: json.dumps(notes, ensure_ascii=False)}, path)
+    notes = json.dumps(describe(model), ensure_ascii=False)
+    write_safetensors(gather_tensors(model), {METADATA: notes}, path)
 
 
 def load(path: Path) -> Model:
@@ -67,10 +68,40 @@ def load(path: Path) -> Model:
         with safe_open(path, "numpy") as file:
             notes = json.loads((file.metadata() or {})[METADATA])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
-        config = TypeAdapter(ModelConfig).validate_python(notes["config"])
-        extractors = {name: ExtractorNote.from_json(note) for name, note in notes["extractors"].items()}
-        return MODELS[config.kind](config, notes["names"], tensors, extractors)
+        return restore(notes, tensors)
     except FileNotFoundError:
         raise ArtifactError(f"{path} does not exist.") from None
     except (SafetensorError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise ArtifactError(f"{path} is not a model file ({one_line(error)}).") from None
+
+
+def describe(model: Model) -> dict[str, Any]:
+    """Returns all of a model but its arrays, as JSON, with the models that it is made of."""
+    notes = {
+        "config": model.config.model_dump(mode="json", exclude_none=True),
+        "names": dict(model.names),
+        "extractors": {name: asdict(extractor) for name, extractor in model.extractors.items()},
+    }
+    components = {name: describe(component) for name, component in model.components.items()}
+    return notes | {"components": components} if components else notes
+
+
+def gather_tensors(model: Model) -> dict[str, np.ndarray]:
+    """Returns a model's arrays by name; those of the models that it is made of as "model/name"."""
+    tensors = dict(model.tensors)
+    for part, component in model.components.items():
+        tensors |= {f"{part}/{name}": tensor for name, tensor in gather_tensors(component).items()}
+    return tensors
+
+
+def restore(notes: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> Model:
+    """Makes a model of what `describe` and `gather_tensors` returned."""
+    components = {}
+    for part, note in notes.get("components", {}).items():
+        prefix = f"{part}/"
+        inner = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+        components[part] = restore(note, inner)
+    own = {name: tensor for name, tensor in tensors.items() if "/" not in name}
+    extractors = {name: ExtractorNote.from_json(note) for name, note in notes["extractors"].items()}
+    kind = KINDS[notes["config"]["kind"]]
+    return kind(kind.Config.model_validate(notes["config"]), notes["names"], own, extractors, components)

@@ -86,7 +86,7 @@ class Grounds:
             return f"on {_share(self.habits.counts[tag], self.habits.posts)} of all photos"
         if name in self.model.extractors:
             return self._seen(name, row, tag)
-        return self.model.grounds[name].format(self.parts[name][row, tag])
+        return self.model.words(name, self.parts[name][row, tag])
 
     def _habit(self, tag: int) -> str:
         used = self._used[tag]

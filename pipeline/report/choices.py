@@ -41,6 +41,8 @@ def build_choices(inputs: ReportInputs) -> list[Choice]:
     measure = str(inputs.measure)
     return [
         build_choice(model, inputs.tuning[model.name], inputs.settings[model.name], measure)
+        if model.name in inputs.tuning
+        else build_weights(model, inputs.settings[model.name], measure)
         for model in inputs.models
         if inputs.settings[model.name][measure] is not None
     ]
@@ -59,6 +61,13 @@ def build_choice(model: ModelInfo, grid: pl.DataFrame, settings: Mapping[str, An
         outcomes=tuple(grid[measure].drop_nulls()),
         edges=tuple(name for name in tried if at_edge(grid[name], grid["chosen"])),
     )
+
+
+def build_weights(model: ModelInfo, settings: Mapping[str, Any], measure: str) -> Choice:
+    """Builds the row of a blend: the weights of its models, the greatest first."""
+    weights = sorted(settings["model"]["models"].items(), key=lambda part: -part[1])
+    values = {name: f"{weight:.2f}" for name, weight in weights}
+    return Choice(model, values, None, settings[measure], tried=1, outcomes=(settings[measure],), edges=())
 
 
 def at_edge(values: pl.Series, chosen: pl.Series) -> bool:

@@ -125,7 +125,7 @@ class ReportInputs:
     tuning: Mapping[str, pl.DataFrame]
     """A row for each combination of a model's grid: its settings, epoch, epochs, the measure, chosen (bool).
 
-    The measure is that on validation posts, null where training failed.
+    The measure is that on validation posts, null where training failed. Blends have none.
     """
 
     settings: Mapping[str, Mapping[str, Any]]

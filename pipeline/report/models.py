@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from pipeline.models.model import Baseline
 from pipeline.models.object_names import ObjectNames
-from pipeline.models.registry import MODELS
+from pipeline.models.registry import KINDS
 from pipeline.models.settings import BaseModelConfig
 from pipeline.report.inputs import ModelInfo
 
@@ -16,7 +16,7 @@ def describe(models: Mapping[str, BaseModelConfig]) -> tuple[ModelInfo, ...]:
     A label is the class's own words, with the model's name where several models share them; for a class without words
     it is the name in capitals.
     """
-    classes = {name: MODELS[config.kind] for name, config in models.items()}
+    classes = {name: KINDS[config.kind] for name, config in models.items()}
     shared = Counter(each.label for each in classes.values())
 
     def label(name: str) -> str:

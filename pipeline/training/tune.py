@@ -9,13 +9,12 @@ from statistics import fmean
 from typing import Any, Self
 
 import polars as pl
-from pydantic import TypeAdapter
 
 from pipeline.errors import ArtifactError, InputError, SettingError
 from pipeline.evaluation.metrics.measure import Measure
 from pipeline.files import read_json, write_json
 from pipeline.models.model import Model
-from pipeline.models.registry import ModelConfig
+from pipeline.models.registry import KINDS
 from pipeline.models.settings import BaseModelConfig, TrainingConfig
 from pipeline.training.config import TuningConfig
 from pipeline.training.fit import complete, fit
@@ -46,7 +45,7 @@ class ChosenSettings:
         """Reads what `write` wrote. Raises ArtifactError when the file is missing or holds anything else."""
         value = read_json(path)
         try:
-            config = TypeAdapter(ModelConfig).validate_python(value["model"])
+            config = KINDS[value["model"]["kind"]].Config.model_validate(value["model"])
             ((measure, score),) = ((key, value[key]) for key in value if key not in ("model", "epoch"))
             return cls(config, value["epoch"], score, Measure.parse(measure))
         except (KeyError, TypeError, ValueError):

@@ -17,7 +17,7 @@ def params(tmp_path, monkeypatch):
     """Parameters in a folder with made-up metrics of their models."""
     params = load(Path("params.yaml"))
     monkeypatch.chdir(tmp_path)
-    for name in params.models:
+    for name in params.all_models:
         write_json(
             {f"{metric}@{k}": k / 100 for metric in ("f1", "ndcg") for k in (1, 5, 10)}, params.paths.metrics(name)
         )
@@ -29,7 +29,7 @@ def test_one_metric_of_every_model_is_shown(params, capsys, metric, head):
     main(params, metric)
     lines = capsys.readouterr().out.splitlines()
     assert [text.split()[1] for text in lines if text.startswith("model")] == [head]
-    assert {text.split()[0] for text in lines if " 0.0500" in text} == set(params.models)
+    assert {text.split()[0] for text in lines if " 0.0500" in text} == set(params.all_models)
 
 
 def test_a_metric_that_does_not_exist_is_refused_with_the_choices(params):

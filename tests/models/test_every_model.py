@@ -9,13 +9,20 @@ from pipeline.data.schema import PHOTO, TAGS, USER
 from pipeline.features.store import Features
 from pipeline.models.model import BIAS
 from pipeline.models.ranking import suggest, top_tags
-from pipeline.models.registry import MODELS, load, save
+from pipeline.models.registry import KINDS, MODELS, load, save
 from pipeline.training.registry import TRAINERS
 from tests.support.checkerboard import FEATURE_SETS, checkerboard
 from tests.support.checkerboard import TAGS as BOARD_TAGS
-from tests.support.models import CASES, config, example, fitted, on_checkerboard
+from tests.support.models import BLENDS, CASES, config, example, fitted, on_checkerboard
 
-every_model = pytest.mark.parametrize(("kind", "features"), CASES, ids=["-".join(case) for case in CASES])
+
+def each(cases: list[tuple[str, str]]) -> pytest.MarkDecorator:
+    """A test of each kind of model with each feature set."""
+    return pytest.mark.parametrize(("kind", "features"), cases, ids=["-".join(case) for case in cases])
+
+
+every_model = each([*CASES, *BLENDS])
+every_fitted_model = each(CASES)
 every_kind = pytest.mark.parametrize("kind", MODELS)
 
 
@@ -40,9 +47,9 @@ def test_its_settings_are_explained_and_unknown_ones_refused(kind):
         model.Config.model_validate(example(kind, features) | {"unheard_of": 1})
 
 
-@every_kind
+@pytest.mark.parametrize("kind", KINDS)
 def test_its_words_for_the_report_are_both_there_or_both_left_to_the_report(kind):
-    assert (MODELS[kind].label is None) == (MODELS[kind].goes_by is None)
+    assert (KINDS[kind].label is None) == (KINDS[kind].goes_by is None)
 
 
 @every_model
@@ -156,7 +163,7 @@ def test_it_comes_back_from_a_file_as_it_was(tmp_path, kind, features):
     model = on_checkerboard(kind, features)
     save(model, tmp_path / "model.safetensors")
     again = load(tmp_path / "model.safetensors")
-    assert type(again) is MODELS[kind]
+    assert type(again) is KINDS[kind]
     assert (again.config, again.names, again.extractors) == (model.config, model.names, model.extractors)
     np.testing.assert_array_equal(again.scores(new, seen), model.scores(new, seen))
 
@@ -169,7 +176,7 @@ def test_it_has_the_same_bytes_in_every_run(tmp_path, kind, features):
     assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
 
 
-@every_model
+@every_fitted_model
 def test_a_grid_varies_settings_and_not_what_the_model_is(kind, features):
     settings = example(kind, features)
     for key in ("kind", "features", "grid"):
@@ -191,7 +198,7 @@ def test_its_parts_sum_to_the_scores(kind, features):
         np.testing.assert_allclose(sum(parts.values()), scores, rtol=1e-6, atol=1e-6 * largest)
 
 
-@every_model
+@every_fitted_model
 def test_parts_by_an_extractor_are_its_numbers_by_their_weights(kind, features):
     new, seen = board(features)
     model = on_checkerboard(kind, features)

@@ -84,8 +84,8 @@ def stages() -> dict[str, dict]:
 @pytest.mark.parametrize("name", stages())
 def test_a_stage_depends_on_the_code_that_it_runs_and_on_no_other(name):
     stage = stages()[name]
-    module = stage["cmd"].split()[2]
-    needed = closure(module.replace(".", "/") + ".py")
+    commands = stage["cmd"] if isinstance(stage["cmd"], list) else [stage["cmd"]]
+    needed = set().union(*(closure(command.split()[2].replace(".", "/") + ".py") for command in commands))
     if name in CHOSEN:
         needed |= closure(CHOSEN[name])
     listed = [dep for dep in stage["deps"] if dep.startswith(("pipeline", "stages", "project"))]

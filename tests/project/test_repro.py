@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from stages.refine import app
-from tests.support.clone import STAGES, STORES, Clone
+from tests.support.clone import BLENDS, STAGES, STORES, Clone
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -29,7 +29,7 @@ def test_another_detector_size_and_one_models_learning_rate_rerun_only_what_sees
     unchanged.set(extractors__objects__input_size=160, models__fm__training={"learning_rate": 0.05})
     ran = unchanged.repro()
     rated, seeing = ({f"{stage}@{model}" for stage in STAGES} for model in ("fm", "pitf-ic-od"))
-    expected = {"extract@objects", "store@objects", *seeing, *rated, "calibrate", "report"}
+    expected = {"extract@objects", "store@objects", *seeing, *rated, *BLENDS, "calibrate", "report"}
     assert expected <= ran <= expected | STORES
 
 
@@ -47,7 +47,7 @@ def test_the_lists_are_open_and_what_leaves_them_is_left_in_no_file(unchanged, t
     )
     ran = unchanged.repro()
     new = {"extract@spare", "store@spare", "tune@spare", "train@spare", "evaluate@spare", "calibrate", "report"}
-    assert new <= ran <= new | STORES
+    assert new <= ran <= new | STORES | BLENDS
     assert (unchanged.folder / "dvc.yaml").read_bytes() == lines
     after = unchanged.digests()
     assert {name: after[name] for name in before} == before
@@ -55,7 +55,7 @@ def test_the_lists_are_open_and_what_leaves_them_is_left_in_no_file(unchanged, t
     assert "SPARE" in (recipe / "report/index.html").read_text()
 
     unchanged.remove("extractors__spare", "feature_sets__spare", "models__spare")
-    assert unchanged.repro() <= {*STORES, "calibrate", "report"}
+    assert unchanged.repro() <= {*STORES, *BLENDS, "calibrate", "report"}
     assert list(recipe.rglob("spare.*")) == []
     assert "SPARE" not in (recipe / "report/index.html").read_text()
 

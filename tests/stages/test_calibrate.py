@@ -35,7 +35,7 @@ def params(tmp_path, monkeypatch) -> Params:
 
 
 def measure(params: Params, **scores: float) -> None:
-    for name, config in params.models.items():
+    for name, config in params.all_models.items():
         score = scores.get(name.replace("-", "_"))
         ChosenSettings(config, None, score, HEADLINE).write(params.paths.settings(name))
 
@@ -43,6 +43,11 @@ def measure(params: Params, **scores: float) -> None:
 def test_the_best_that_sees_new_photos_is_chosen(params):
     measure(params, fm_mixed=0.9, fm_ic=0.5, pitf=0.6)
     assert best(params) == "pitf"
+
+
+def test_a_blend_may_be_the_best(params):
+    measure(params, pitf=0.6, blend=0.7)
+    assert best(params) == "blend"
 
 
 def test_of_equal_ones_the_first(params):

@@ -24,7 +24,7 @@ PHOTOS = pl.Series(["p", "q", "r"])
 def params(tmp_path, monkeypatch):
     """Parameters with extractors of foreign names, in a folder with the stores of their feature sets."""
     params = load(Path("params.yaml")).model_copy(
-        update={"extractors": dict.fromkeys(RECORDS), "feature_sets": SETS, "models": {"fm-clip": None}}
+        update={"extractors": dict.fromkeys(RECORDS), "feature_sets": SETS, "models": {"fm-clip": None}, "blends": {}}
     )
     monkeypatch.chdir(tmp_path)
     frame = pl.DataFrame({PHOTO: PHOTOS, VECTOR: pl.Series([[0.1, 0.9], [0.8, 0.2], [0.3, 0.4]])}).cast(

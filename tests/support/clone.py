@@ -17,6 +17,7 @@ from ruamel.yaml import YAML
 ROOT = Path(__file__).parents[2]
 STAGES = ("tune", "train", "evaluate")
 STORES = {"store@image", "store@objects", "store@image+objects"}
+BLENDS = {"blend@blend"}
 MODELS = ("popular", "fm", "fm-ic", "pitf-ic-od")
 
 
@@ -70,7 +71,9 @@ class Clone:
         stages = YAML(typ="safe").load((self.folder / "dvc.lock").read_text())["stages"].values()
         shutil.rmtree(self.folder / "artifacts/sample")
         shutil.rmtree(self.folder / ".work")
-        self.run(sys.executable, "-c", ONE_PROCESS, json.dumps([stage["cmd"].split()[2:] for stage in stages]))
+        listed = [stage["cmd"] if isinstance(stage["cmd"], list) else [stage["cmd"]] for stage in stages]
+        commands = [command for of_stage in listed for command in of_stage]
+        self.run(sys.executable, "-c", ONE_PROCESS, json.dumps([command.split()[2:] for command in commands]))
 
     def restored(self) -> set[str]:
         """The stages whose outputs the last `repro` took from DVC's cache."""

@@ -7,6 +7,7 @@ import polars as pl
 from pydantic import TypeAdapter, ValidationError
 
 from pipeline.features.store import Features
+from pipeline.models.blend import Blend, BlendConfig
 from pipeline.models.model import Model
 from pipeline.models.registry import MODELS, ModelConfig
 from pipeline.models.settings import BaseModelConfig
@@ -42,8 +43,24 @@ def is_taken(kind: str, features: str) -> bool:
 CASES = [(kind, features) for kind in MODELS for features in FEATURE_SETS if is_taken(kind, features)]
 
 
+BLENDED = {"recency": 0.5, "pitf": 1.0}
+"""The models of a blend, with their weights: one counts, the other sees whatever the blend may see."""
+
+BLENDS = [("blend", features) for features in FEATURE_SETS]
+
+
+def blend_config(features: str) -> BlendConfig:
+    """The configuration of a blend with weights."""
+    return BlendConfig(kind="blend", features=features, models=BLENDED)
+
+
 def fitted(kind: str, features: str, posts: pl.DataFrame, seen: Features) -> Model:
-    """A model fitted to posts."""
+    """A model fitted to posts, or a blend of such models."""
+    if kind == "blend":
+        sights = {"recency": ("none", Features(seen.photos, {})), "pitf": (features, seen)}
+        return Blend.of(
+            blend_config(features), {name: fitted(name, sees, posts, of) for name, (sees, of) in sights.items()}
+        )
     return fit(config(kind, features), TrainingTask(posts, None, seen, 0)).model
 
 

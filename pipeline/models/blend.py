@@ -1,0 +1,125 @@
+"""A blend of fitted models: the weighted sum of their scores, made comparable post by post."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Annotated, Literal, Self
+
+import numpy as np
+import polars as pl
+from pydantic import Field
+
+from pipeline.data.schema import TAG, USER
+from pipeline.errors import InputError
+from pipeline.features.store import Features
+from pipeline.models.model import BIAS, ExtractorNote, Model
+from pipeline.models.settings import BaseModelConfig
+
+ALL = "all"
+"""The choice of all models that see no more than the blend's feature set."""
+
+ROUNDING = 1e-9
+"""The share of the largest score below which a deviation is only rounding: such scores are all alike."""
+
+Weights = dict[str, Annotated[float, Field(gt=0)]]
+
+
+class BlendConfig(BaseModelConfig):
+    """The settings of a blend."""
+
+    kind: Literal["blend"] = Field(description="The weighted sum of other models' scores.")
+    grid: None = Field(default=None, description="A blend has nothing to try: its weights are fitted.")
+    models: Literal["all"] | Annotated[list[str] | Weights, Field(min_length=1)] = Field(
+        description="The models by name, of which the weights are fitted to validation posts; all, for all that see no "
+        "more than the feature set; or a weight for each name, taken as it is."
+    )
+
+    def weighing(self, weights: Mapping[str, float]) -> Self:
+        """Returns the same blend with the weights of its models."""
+        return self.model_copy(update={"models": dict(weights)})
+
+
+class Blend(Model):
+    """A non-negative linear combination of other models' scores.
+
+    Scores: Σ_m w_m z_m, where z_m are the scores of the model m in deviations from their mean over the post's tags, so
+    that no model counts for more because its numbers are larger, or its user better known. Where a model gives all tags
+    the same score, it adds nothing. Each addend of a model becomes one of the blend; what it takes to the mean joins
+    the bias.
+
+    Its config has a weight for each model. It has no tensors of its own.
+    """
+
+    Config = BlendConfig
+    label = "Blend"
+    goes_by = "a weighted sum of other models"
+
+    @classmethod
+    def of(cls, config: BlendConfig, components: Mapping[str, Model]) -> Self:
+        """Blends models, given by the names for which the config has weights.
+
+        Raises InputError where they have different tags, or features of the same name from different extractors.
+        """
+        (first, *others) = (components[name] for name in config.models)
+        if any(list(other.tags) != list(first.tags) for other in others):
+            raise InputError(f"{', '.join(config.models)} have different tags, so that their scores cannot be added.")
+        extractors: dict[str, ExtractorNote] = {}
+        for model in (first, *others):
+            for name, note in model.extractors.items():
+                if extractors.setdefault(name, note) != note:
+                    raise InputError(f"{', '.join(config.models)} were not fitted with the same features by {name}.")
+        users = [set(model.names[USER]) for model in (first, *others) if USER in model.names]
+        names = {USER: sorted(set.union(*users))} if users else {}
+        kept = {name: components[name] for name in config.models}
+        return cls(config, {**names, TAG: first.tags}, {}, extractors, kept)
+
+    def scores(self, posts: pl.DataFrame, features: Features) -> np.ndarray:
+        return sum(
+            weight * in_deviations(self.components[name].scores(posts, features))
+            for name, weight in self.config.models.items()
+        )
+
+    def parts(self, posts: pl.DataFrame, features: Features) -> dict[str, np.ndarray]:
+        blended: dict[str, np.ndarray] = {}
+        for name, weight in self.config.models.items():
+            parts = self.components[name].parts(posts, features)
+            scores = sum(parts.values())
+            mean, deviation = spread(scores)  # (posts, 1) each
+            parts[BIAS] = parts.get(BIAS, np.zeros_like(scores)) - mean
+            for ground, part in parts.items():
+                blended[ground] = blended.get(ground, 0) + weight / deviation * part
+        return blended
+
+    def feature_weights(self, extractor: str) -> np.ndarray:
+        """Returns the sum of the models' weights: it orders an extractor's numbers, and is no part's exact factor."""
+        found = []
+        for name, weight in self.config.models.items():
+            with suppress(NotImplementedError):
+                found.append(weight * self.components[name].feature_weights(extractor))
+        return sum(found)
+
+    @property
+    def grounds(self) -> Mapping[str, str]:
+        """The words of its models."""
+        return {ground: words for model in self.components.values() for ground, words in model.grounds.items()}
+
+    def _fold_in(self, user: str, posts: pl.DataFrame, features: Features) -> Self:
+        return self.of(
+            self.config, {name: model.fold_in(user, posts, features) for name, model in self.components.items()}
+        )
+
+    def _keep_users(self, users: Sequence[str]) -> Self:
+        return self.of(self.config, {name: model.keep_users(users) for name, model in self.components.items()})
+
+
+def in_deviations(scores: np.ndarray) -> np.ndarray:
+    """Returns scores as deviations from the mean of their post, float64 (posts, T); zeros where all are alike."""
+    mean, deviation = spread(scores)
+    return (scores - mean) / deviation
+
+
+def spread(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns each post's mean score and standard deviation, (posts, 1) each; infinity where all scores are alike."""
+    scores = scores.astype(np.float64)
+    mean, deviation = scores.mean(axis=1, keepdims=True), scores.std(axis=1, keepdims=True)
+    least = ROUNDING * np.abs(scores).max(axis=1, keepdims=True, initial=0)
+    return mean, np.where(deviation > least, deviation, np.inf)

@@ -1,0 +1,48 @@
+"""Weighs models on validation posts that they have not learnt from, and blends those that learnt from all."""
+
+import shutil
+
+from pipeline.data.schema import DATED_POST, FOLD
+from pipeline.evaluation.metrics.measure import Measure
+from pipeline.features.store import read_store
+from pipeline.files import read_json, read_parquet, write_json
+from pipeline.models.blend import Blend
+from pipeline.models.registry import load, save
+from pipeline.training.blend import weigh
+from project.command import Model, command
+from project.params import Params
+from project.stale import sweep
+
+
+def main(params: Params, blend: Model) -> str:
+    paths, config = params.paths, params.blended(params.blend(blend))
+    sweep([paths.settings_folder, paths.held_out_folder, paths.models_folder], params.models)
+    validation = read_parquet(paths.validation, [*DATED_POST, FOLD])
+    folds = validation.partition_by(FOLD, maintain_order=True, include_key=False)
+    held_out = [{name: load(paths.held_out_model(name, fold)) for name in config.models} for fold in range(len(folds))]
+    features, measure = read_store(paths.store(config.features)), Measure.parse(params.tuning.measure)
+    chosen = weigh(config, held_out, folds, features, measure)
+    chosen.write(paths.settings(blend))
+    weights = chosen.config.models
+    save(Blend.of(chosen.config, {name: load(paths.model(name)) for name in weights}), paths.model(blend))
+
+    # From each further seed, those of its models that another seed changes.
+    repeats = paths.repeats(blend)
+    if repeats.exists():
+        shutil.rmtree(repeats)
+    repeats.mkdir(parents=True)
+    seeds = sorted({seed for name in weights for seed in read_json(paths.repeat_seeds(name))})
+    write_json(seeds, paths.repeat_seeds(blend))
+    for seed in seeds:
+        repeated = {name: paths.repeat(name, seed) for name in weights}
+        parts = {name: load(path if path.exists() else paths.model(name)) for name, path in repeated.items()}
+        save(Blend.of(chosen.config, parts), paths.repeat(blend, seed))
+
+    found = f"{measure.label} {chosen.score:.4f} on {len(validation):,} validation posts" if folds else "not measured"
+    return f"blend {blend}: {found}, {', '.join(f'{weight:.3g} {name}' for name, weight in weights.items())}"
+
+
+app = command(main)
+
+if __name__ == "__main__":
+    app()
