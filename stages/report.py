@@ -87,7 +87,7 @@ def main(params: Params) -> str:
         reliability=reliability(params, test, recommendations),
         splits=compare_splits(
             pl.concat([train, test]),
-            {name: TypeAdapter(ModelConfig).validate_python(chosen["model"]) for name, chosen in settings.items()},
+            {name: TypeAdapter(ModelConfig).validate_python(settings[name]["model"]) for name in params.models},
             HEADLINE,
             params.seed,
         ),
