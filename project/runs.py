@@ -44,7 +44,7 @@ def runs_of_revision(revision: str) -> Iterator[Run]:
     """
     commit = _commit(revision)
     found = _git("ls-tree", "-r", "--name-only", commit, str(ARTIFACTS)).splitlines()
-    for source, recipe, models in _by_run(found, f"{revision} holds no metrics: it is none of a run"):
+    for source, recipe, models in _by_run(found, f"{revision} holds no metrics: git has no run's results there"):
         paths = Paths(source, recipe)
         metrics = {model: json.loads(_git("show", f"{commit}:{paths.metrics(model).as_posix()}")) for model in models}
         yield Run(f"{revision}:{source}/{recipe}", metrics, _labels(source))

@@ -50,7 +50,7 @@ def results(file: Path | None) -> Iterator[Write]:
 
 
 def reader_left() -> bool:
-    """Recognises that the reader of standard output, such as `head`, has left; the rest of the output is dropped."""
+    """Tests if the reader of standard output, such as `head`, has left; if so, drops the rest of the output."""
     poll = select.poll()
     poll.register(sys.stdout.fileno(), 0)
     left = any(event & select.POLLERR for _, event in poll.poll(0))

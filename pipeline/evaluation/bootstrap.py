@@ -20,10 +20,10 @@ BATCH = 1 << 22
 """Weights held at a time: memory stays at some tens of megabytes for any number of posts and resamples."""
 
 FEWEST = 30
-"""Test posts that an interval can be trusted with, at least: resamples of fewer are too much alike."""
+"""The fewest test posts for which an interval can be trusted: resamples of fewer are too much alike."""
 
 FEWEST_USERS = 20
-"""Users with whom an interval over users is more than coarse, at least: with fewer it is too narrow."""
+"""The fewest users for which an interval over users can be trusted: with fewer it tends to be too narrow."""
 
 ROUNDING = 1e-9
 """The difference below which models are equal: far above the sums' rounding, far below anything of interest."""
@@ -167,7 +167,7 @@ def _sample(
     count: int,
     rng: np.random.Generator,
 ) -> dict[str, np.ndarray]:
-    """Measures resamples of units of posts, where `unit` numbers that of each post: (resamples, models, K) each."""
+    """Measures resamples of units, posts or users: (resamples, models, K) each. `unit`: that of each post."""
     sums = {name: [_sums(column, unit) for column in columns] for name, columns in numbers.items()}
     posts = np.bincount(unit).astype(np.float64)
     found = {name: [] for name in metrics}

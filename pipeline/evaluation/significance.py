@@ -8,7 +8,7 @@ import numpy as np
 def two_sided(difference: np.ndarray, deviation: np.ndarray) -> np.ndarray:
     """Returns the two-sided p-values of differences with these standard deviations, by the normal distribution.
 
-    Without any deviation, a difference is certain and no difference is none: 0 and 1.
+    Where the deviation is zero, p is 0 for any difference, and 1 for none.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         score = np.abs(difference) / deviation

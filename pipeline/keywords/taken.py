@@ -1,4 +1,4 @@
-"""The time at which a photo was taken, by its Exif data: without exiv2, for a stranger's file."""
+"""The time at which a photo was taken, from its Exif data, by Pillow: exiv2 is not given strangers' files."""
 
 import warnings
 from contextlib import suppress
@@ -17,13 +17,13 @@ TIMES = (
     (ExifTags.Base.DateTimeOriginal, ExifTags.Base.OffsetTimeOriginal),
     (ExifTags.Base.DateTimeDigitized, ExifTags.Base.OffsetTimeDigitized),
 )
-"""Fields with the time of a photo, and its zone, in the order in which they are asked."""
+"""Fields with the time of a photo, and its zone, in the order in which they are tried."""
 
 
 def time_taken(file: bytes) -> int | None:
     """Reads the time of a photo from the bytes of its file, in milliseconds since 1970.
 
-    It is in UTC where it has no zone, and None where the file has none or its Exif data are broken.
+    A time without a zone is taken as UTC. None where the file has no time, or its Exif data are broken.
     """
     # Pillow's warnings name a line of its own instead of the photo.
     warnings.filterwarnings("ignore", module=r"PIL\b")

@@ -42,9 +42,9 @@ class Blend(Model):
     """A non-negative linear combination of other models' scores.
 
     Scores: Σ_m w_m z_m, where z_m are the scores of the model m in deviations from their mean over the post's tags, so
-    that no model counts for more because its numbers are larger, or its user better known. Where a model gives all tags
-    the same score, it adds nothing. Each addend of a model becomes one of the blend; what it takes to the mean joins
-    the bias.
+    that no model counts for more because its numbers are larger, or because it knows the user better. A model that
+    gives all tags the same score adds nothing. Each addend of a model, scaled alike, is one of the blend; the
+    subtracted mean joins the bias.
 
     Its config has a weight for each model. It has no tensors of its own.
     """
@@ -83,14 +83,14 @@ class Blend(Model):
         for name, weight in self.config.models.items():
             parts = self.components[name].parts(posts, features)
             scores = sum(parts.values())
-            mean, deviation = spread(scores)  # (posts, 1) each
+            mean, deviation = mean_and_deviation(scores)  # (posts, 1) each
             parts[BIAS] = parts.get(BIAS, np.zeros_like(scores)) - mean
             for ground, part in parts.items():
                 blended[ground] = blended.get(ground, 0) + weight / deviation * part
         return blended
 
     def feature_weights(self, extractor: str) -> np.ndarray:
-        """Returns the sum of the models' weights: it orders an extractor's numbers, and is no part's exact factor."""
+        """Returns the models' feature weights, weighted: they order an extractor's numbers, but are not its part's."""
         found = []
         for name, weight in self.config.models.items():
             with suppress(NotImplementedError):
@@ -113,11 +113,11 @@ class Blend(Model):
 
 def in_deviations(scores: np.ndarray) -> np.ndarray:
     """Returns scores as deviations from the mean of their post, float64 (posts, T); zeros where all are alike."""
-    mean, deviation = spread(scores)
+    mean, deviation = mean_and_deviation(scores)
     return (scores - mean) / deviation
 
 
-def spread(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def mean_and_deviation(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Returns each post's mean score and standard deviation, (posts, 1) each; infinity where all scores are alike."""
     scores = scores.astype(np.float64)
     mean, deviation = scores.mean(axis=1, keepdims=True), scores.std(axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""FM and PITF that know a user by the tags of their own posts, faded, not by a factor."""
+"""FM and PITF that represent a user by the tags of their posts, weighted by time, without a factor."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,24 +13,27 @@ from pipeline.data.vocabulary import vocabulary
 from pipeline.features.store import Features
 from pipeline.models.counts import shares
 from pipeline.models.factorisation import Factorisation, FactorisationConfig
-from pipeline.models.own_posts import OwnPosts, unseen
+from pipeline.models.own_posts import OwnPosts, no_vectors
 from pipeline.models.ranking import CHUNK
 
 HISTORY = "history"
 """The context, and the part of scores, of the tags that the user has used."""
 
 LONGEST = 200
-"""Tags in a bag, at most, those of the greatest weight: so memory stays flat."""
+"""Tags in a bag, a post's history with its weights, at most.
+
+Only the greatest weights stay, which bounds memory.
+"""
 
 
 @dataclass(frozen=True)
 class History:
-    """The training posts by which users are known, in training itself: no post is in its own bag."""
+    """The training posts that users are known by, as training reads them: each is left out of its own bag."""
 
     own: OwnPosts
     """The posts, as the model keeps them."""
     places: pl.DataFrame
-    """The user and photo of each, and its place."""
+    """The user and photo of each, and its position in `own`."""
     names: Mapping[str, Sequence[str]]
     """The vocabularies of USER and TAG."""
     fading: float
@@ -39,7 +42,7 @@ class History:
     @classmethod
     def of(cls, posts: pl.DataFrame, names: Mapping[str, Sequence[str]], fading: float) -> Self:
         """Keeps posts (columns user, photo, tags, perhaps time)."""
-        own = OwnPosts.of(posts, names[USER], names[TAG], unseen(posts))
+        own = OwnPosts.of(posts, names[USER], names[TAG], no_vectors(posts))
         return cls(own, posts.select(POST).sort(POST).with_row_index("place"), names, fading)
 
     def bags(self, posts: pl.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -67,11 +70,12 @@ def tag_weights(
     fading: float,
     left_out: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Returns the votes of a user's posts, as shares in their sum, float32 (posts, T); zeros for an unknown user.
+    """Returns the bag of each post: the votes of its user's posts, as shares of their sum, float32 (posts, T).
 
-    They are those of `OwnPosts.votes`, which says what fading and left_out are. Only the greatest ones count.
+    It is zero for an unknown user. The votes, fading and left_out are those of `OwnPosts.votes`; only the LONGEST
+    greatest votes count.
     """
-    votes = own.votes(posts, names[USER], len(names[TAG]), unseen(posts), fading, 0, left_out)
+    votes = own.votes(posts, names[USER], len(names[TAG]), no_vectors(posts), fading, 0, left_out)
     if votes.shape[1] > LONGEST:
         votes[votes < np.partition(votes, -LONGEST, axis=1)[:, [-LONGEST]]] = 0
     return shares(votes).astype(np.float32)
@@ -90,10 +94,10 @@ class HistoryConfig(FactorisationConfig):
 
 
 class HistoryFactorisation(Factorisation):
-    """FM or PITF whose user is the tags of their other posts, faded, each with a vector: Σ w_t h_t.
+    """FM or PITF with a user's vector Σ w_t h_t over the tags t of their posts, weighted by time.
 
     A user has no parameters of their own: an accepted post changes the bag alone, and a new user needs no training. In
-    training, a post is left out of its own bag. Without any time, all posts count alike.
+    training, a post is left out of its own bag. Where no time is known, all posts count alike.
 
     Kabbur, Ning & Karypis, FISM: factored item similarity models for top-N recommender systems, KDD 2013, with tags for
     items and the weights of base-level learning (Kowald et al., WWW 2014); Koren's SVD++ (KDD 2008) has both vectors.
@@ -118,7 +122,7 @@ class HistoryFactorisation(Factorisation):
     def _fold_in(self, user: str, posts: pl.DataFrame, features: Features) -> Self:  # noqa: ARG002 (its tags are enough)
         users = vocabulary(pl.Series([*self.names[USER], user]))
         own = OwnPosts.from_tensors(self.tensors).keep(self.names[USER], users)
-        own = own.with_posts(posts, users, self.tags, unseen(posts))
+        own = own.with_posts(posts, users, self.tags, no_vectors(posts))
         return self._with({USER: users}, own.tensors)
 
     def _keep_users(self, users: Sequence[str]) -> Self:

@@ -18,7 +18,7 @@ CHUNK = 4096
 """Posts of a user that vote at a time, which keeps memory flat."""
 
 UNWEIGHTED = 1e-3
-"""The share of the votes that goes by plain counts, which order tags that only distant posts have."""
+"""The weight of plain counts among the votes: they order tags that only distant posts have."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class OwnPosts:
     post_time: np.ndarray
     """Its time in milliseconds, int64 (N,)."""
     post_photo: np.ndarray
-    """The vector of its photo, of length 1, float32 (N, numbers); without numbers where the model sees no photo."""
+    """The vector of its photo, of length 1, float32 (N, numbers); of no numbers where the model sees no photo."""
     post_tags: np.ndarray
     """The number of its tags, int64 (N,)."""
     post_tag: np.ndarray
@@ -171,6 +171,6 @@ def times(posts: pl.DataFrame) -> pl.Series:
     return posts[TIME] if TIME in posts.columns else pl.Series(TIME, [None] * len(posts), pl.Int64)
 
 
-def unseen(posts: pl.DataFrame) -> np.ndarray:
-    """Returns vectors without numbers, (posts, 0)."""
+def no_vectors(posts: pl.DataFrame) -> np.ndarray:
+    """Returns empty vectors, (posts, 0), for a model that sees no photo."""
     return np.zeros((len(posts), 0), np.float32)

@@ -12,7 +12,7 @@ from pipeline.data.vocabulary import vocabulary
 from pipeline.features.store import Features
 from pipeline.models.counts import TIES, count_more, count_only, count_tags, count_tags_by, counts_for, shares
 from pipeline.models.model import BIAS, Baseline
-from pipeline.models.own_posts import OwnPosts, unseen
+from pipeline.models.own_posts import OwnPosts, no_vectors
 from pipeline.models.settings import BaseModelConfig, NoFeatures
 
 LATELY = "lately"
@@ -63,13 +63,15 @@ class Recency(Baseline):
             PHOTO: vocabulary(posts[PHOTO]),
             TAG: vocabulary(posts[TAGS].explode()),
         }
-        own = OwnPosts.of(posts, names[USER], names[TAG], unseen(posts))
+        own = OwnPosts.of(posts, names[USER], names[TAG], no_vectors(posts))
         tensors = {"counts": count_tags(posts, names[TAG])} | count_tags_by(PHOTO, posts, names) | own.tensors
         return cls(config, names, tensors)
 
     def parts(self, posts: pl.DataFrame, features: Features) -> dict[str, np.ndarray]:  # noqa: ARG002 (a baseline that sees nothing)
         counts, personal, fading = self.tensors["counts"], self.config.personal, self.config.fading
-        own = OwnPosts.from_tensors(self.tensors).votes(posts, self.names[USER], len(counts), unseen(posts), fading, 0)
+        own = OwnPosts.from_tensors(self.tensors).votes(
+            posts, self.names[USER], len(counts), no_vectors(posts), fading, 0
+        )
         return {
             LATELY: personal * shares(own),
             PHOTO: (1 - personal) * shares(counts_for(self, PHOTO, posts)),
@@ -79,7 +81,7 @@ class Recency(Baseline):
     def _fold_in(self, user: str, posts: pl.DataFrame, features: Features) -> Self:  # noqa: ARG002 (a baseline that sees nothing)
         users = vocabulary(pl.Series([*self.names[USER], user]))
         own = OwnPosts.from_tensors(self.tensors).keep(self.names[USER], users)
-        own = own.with_posts(posts, users, self.tags, unseen(posts))
+        own = own.with_posts(posts, users, self.tags, no_vectors(posts))
         photos, by_photo = count_more(self, PHOTO, posts)
         tensors = {"counts": self.tensors["counts"] + count_tags(posts, self.tags)} | by_photo | own.tensors
         return type(self)(self.config, {**self.names, USER: users, PHOTO: photos}, tensors)

@@ -21,7 +21,7 @@ from pipeline.models.counts import (
     shares,
 )
 from pipeline.models.model import BIAS, Baseline, ExtractorNote
-from pipeline.models.own_posts import OwnPosts, unseen
+from pipeline.models.own_posts import OwnPosts, no_vectors
 from pipeline.models.settings import BaseModelConfig
 
 MOST_TAGS = 5000
@@ -40,8 +40,8 @@ class RidgeConfig(BaseModelConfig):
     kind: Literal["ridge"] = Field(description="Ridge regression from the user's and the photo's tags, and features.")
     l2: float = Field(
         gt=0,
-        description="λ, the weight of the squared distance from plain counting: with much of it, tags speak for "
-        "themselves alone.",
+        description="λ, the weight of the squared distance from plain counting: where it is large, each tag predicts "
+        "itself alone.",
         examples=[10.0],
     )
     fading: float = Field(
@@ -56,16 +56,17 @@ class Ridge(Baseline):
     """A linear map from what is known of a post to its tags, by regularised least squares.
 
     Inputs x of a post: the tags of the user's other posts, those near in time most (the shares of `Recency`); the tags
-    that other users gave the photo, in shares; and features. The root of shares has length 1 for every user and photo.
-    The post itself is left out of both when fitting, as EASE's diagonal of zeros keeps a tag from explaining itself.
-    All are less their means over the posts that have them, so that a user or photo that is not known adds nothing.
+    that other users gave the photo, in shares; and features. Shares enter by their roots, which have length 1 for every
+    user and photo. In fitting, the post itself is left out of both, as EASE's diagonal of zeros keeps an item from
+    explaining itself. From each input its mean is subtracted, over the posts that have any such inputs; a user or photo
+    that is not known adds nothing.
 
     Scores: x W + b, where W = P + argmin_D ‖Y − b − X (P + D)‖² + λ ‖D‖² = (XᵀX + λ I)⁻¹ (XᵀY + λ P). P is plain
     counting: c_u for a tag of the user itself, c_i for one of the photo, zero elsewhere; c minimises ‖Y − b − X P‖².
-    So little data leave the user's and the photo's own tags, and much data teach what goes with what.
+    With few posts W stays near plain counting; with many it learns which tags go with which.
 
-    Steck, Embarrassingly shallow autoencoders for sparse data, WWW 2019, whose regression of users on items meets here
-    posts, features, and a prior other than zero.
+    Steck, Embarrassingly shallow autoencoders for sparse data, WWW 2019, in closed form as well: there items from a
+    user's other items; here tags from a post's inputs, features among them, and shrunk towards P instead of zero.
 
     Tensors: those of `OwnPosts`, without vectors; the photo's counts, where a photo was posted twice; for each ground
     "<ground>_weights", float32 (inputs, T), and "<ground>_mean", float32 (inputs,); "intercept", float32 (T,).
@@ -76,7 +77,7 @@ class Ridge(Baseline):
 
     @classmethod
     def fit(cls, config: RidgeConfig, posts: pl.DataFrame, features: Features) -> Self:
-        """Solves for the weights. Raises SettingError where there are more tags than memory is taken for."""
+        """Solves for the weights. Raises SettingError for more than MOST_TAGS tags."""
         posts = posts.sort(USER, PHOTO)
         names = {USER: vocabulary(posts[USER]), TAG: vocabulary(posts[TAGS].explode())}
         if posts[PHOTO].n_unique() < len(posts):
@@ -87,7 +88,7 @@ class Ridge(Baseline):
         widths = {ground: len(names[TAG]) for ground in (USER, PHOTO) if ground in names}
         widths |= {name: features.matrices[name].shape[1] for name in extractors}
         _check_size(len(names[TAG]), sum(widths.values()))
-        known = OwnPosts.of(posts, names[USER], names[TAG], unseen(posts)).tensors
+        known = OwnPosts.of(posts, names[USER], names[TAG], no_vectors(posts)).tensors
         if PHOTO in names:
             known |= count_tags_by(PHOTO, posts, names)
         known["intercept"] = np.float32(count_tags(posts, names[TAG]) / len(posts))
@@ -111,10 +112,10 @@ class Ridge(Baseline):
         return self.tensors[f"{extractor}_weights"]
 
     def _inputs(self, posts: pl.DataFrame, features: Features, first: int | None = None) -> Inputs:
-        """Returns the inputs of posts. first: the position in training of the first, where each is left out itself."""
+        """Returns the inputs of posts. first: for training posts, the position of the first; each is left out."""
         own, tags = OwnPosts.from_tensors(self.tensors), len(self.tags)
         left_out = None if first is None else np.arange(first, first + len(posts))
-        votes = own.votes(posts, self.names[USER], tags, unseen(posts), self.config.fading, 0, left_out)
+        votes = own.votes(posts, self.names[USER], tags, no_vectors(posts), self.config.fading, 0, left_out)
         inputs = {USER: np.sqrt(shares(votes))}
         if PHOTO in self.names:
             counts = counts_for(self, PHOTO, posts)
@@ -122,7 +123,7 @@ class Ridge(Baseline):
         return inputs | {name: features.matrices[name][features.rows(posts[PHOTO])] for name in self.extractors}
 
     def _centred(self, inputs: Inputs, means: Mapping[str, np.ndarray]) -> Inputs:
-        """Subtracts means from inputs, but from those of a user or photo that is not known: zero stays zero."""
+        """Subtracts means from inputs; those of a user or photo that is not known stay zero."""
         centred = {}
         for ground, x in inputs.items():
             known = True if ground in self.extractors else x.any(axis=1, keepdims=True)
@@ -157,7 +158,7 @@ class Ridge(Baseline):
         return means | weights
 
     def _chunks(self, posts: pl.DataFrame, features: Features) -> Iterator[tuple[Inputs, np.ndarray]]:
-        """Gives the inputs of training posts, each left out of its own, and their tags, float32 (posts, T)."""
+        """Yields the inputs of training posts, each left out of its own, and their tags, float32 (posts, T)."""
         for first in range(0, len(posts), CHUNK):
             some = posts[first : first + CHUNK]
             yield self._inputs(some, features, first), mark_tags(some, self.tags).astype(np.float32)
@@ -166,7 +167,7 @@ class Ridge(Baseline):
         users = vocabulary(pl.Series([*self.names[USER], user]))
         own = OwnPosts.from_tensors(self.tensors).keep(self.names[USER], users)
         names, tensors = {**self.names, USER: users}, {**self.tensors}
-        tensors |= own.with_posts(posts, users, self.tags, unseen(posts)).tensors
+        tensors |= own.with_posts(posts, users, self.tags, no_vectors(posts)).tensors
         if PHOTO in names:
             names[PHOTO], counted = count_more(self, PHOTO, posts)
             tensors |= counted

@@ -19,13 +19,13 @@ from pipeline.models.newton import minimum
 from pipeline.training.tune import ChosenSettings
 
 CANDIDATES = 100
-"""The tags of a post that are compared, those that some model ranks high: nobody is shown the others."""
+"""Tags of a post that are compared, at most: those that some model ranks high, as others are not suggested."""
 
 CHUNK = 128
 """Posts that all models score at a time: memory stays flat."""
 
-RIDGE = 1e-2
-"""The weight of the squared weights in the loss: of models that agree, each has its share."""
+L2 = 1e-2
+"""The weight of the squared weights in the loss: models that agree share the weight."""
 
 LEAST = 0.01
 """The share of all weights below which a model is left out: it would cost time and change nothing."""
@@ -144,7 +144,7 @@ def fit_weights(names: Sequence[str], posts: Candidates) -> dict[str, float]:
 
 
 def derivatives(scores: np.ndarray, shares: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the gradient and the Hessian of −Σ shares · ln softmax(weights · scores), mean over posts, with a ridge.
+    """Returns the gradient and the Hessian of −Σ shares · ln softmax(weights · scores), mean over posts, with L2.
 
     scores: (models, posts, tags); shares: (posts, tags), which sum to 1 for each post.
     """
@@ -156,5 +156,5 @@ def derivatives(scores: np.ndarray, shares: np.ndarray, weights: np.ndarray) -> 
     mean = weighed.sum(axis=2)
     models, posts = mean.shape
     second = weighed.reshape(models, -1) @ scores.reshape(models, -1).T
-    gradient = (mean - (scores * shares).sum(axis=2)).mean(axis=1) + RIDGE * weights
-    return gradient, (second - mean @ mean.T) / posts + RIDGE * np.eye(models)
+    gradient = (mean - (scores * shares).sum(axis=2)).mean(axis=1) + L2 * weights
+    return gradient, (second - mean @ mean.T) / posts + L2 * np.eye(models)

@@ -1,4 +1,4 @@
-"""Successive halving: combinations that cannot win are not trained to the end."""
+"""Successive halving: combinations that are unlikely to win are not trained to the end."""
 
 import math
 from dataclasses import dataclass
@@ -17,8 +17,9 @@ class Rung:
 def rungs(combinations: int, epochs: int, least: int, eliminate: int) -> list[Rung]:
     """Plans a search (Jamieson and Talwalkar, 2016): each rung has 1/η of the combinations, and η times the epochs.
 
-    least: the epochs below which a measure says too little. About log_η of the combinations are left to the last rung,
-    whose epochs are all. A rung trains anew, which costs little more than to resume, and keeps nothing in memory.
+    eliminate: η; 1 for a single rung. least: the epochs below which a measure says too little; rungs with fewer are
+    skipped. The last rung has all epochs and, where none is skipped, about one combination. A rung trains anew, which
+    costs little more than resuming, and keeps nothing in memory.
     """
     steps = 0 if eliminate == 1 else round(math.log(combinations, eliminate))
     found = []

@@ -114,7 +114,10 @@ def tune(
 def halved(
     tried: Sequence[TrialResult], parts: Sequence[TrainingTask], eliminate: int, work: Path | None
 ) -> list[TrialResult]:
-    """Measures combinations by successive halving: only the best of a rung take part in the next, in their order."""
+    """Measures combinations by successive halving: only the best of a rung take part in the next.
+
+    Results are in the order of `tried`; those that were left behind are marked as stopped.
+    """
     trainer, results = trainer_of(tried[0].config), list(tried)
     left = list(range(len(tried)))
     for number, rung in enumerate(trainer.rungs([result.config for result in tried], eliminate)):
@@ -128,7 +131,7 @@ def halved(
 
 
 def standing(result: TrialResult) -> float:
-    """Returns what combinations are ordered by: the score, below all others where there is none."""
+    """Returns the number that orders combinations: the score, or −1 without one, which is below all scores."""
     return -1 if result.score is None else result.score
 
 

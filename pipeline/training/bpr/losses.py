@@ -1,4 +1,4 @@
-"""The losses that a batch's quadruples cost, with their gradients by the posts' vectors and by the tags.
+"""The losses of a batch's quadruples, and their gradients with respect to the posts' vectors and the tags.
 
 Letters of shapes: B posts, Q quadruples, T tags, G trials, W columns of the tag factors.
 """
@@ -13,7 +13,7 @@ from pipeline.training.bpr.loops import loops_for
 from pipeline.training.bpr.loops.cpu import QuadrupleGradients, Quadruples, TagTables
 
 Loss = Callable[[TagTables, Tensor, Quadruples, QuadrupleGradients], tuple[Tensor, Tensor]]
-"""Adds the gradients of quadruples to `QuadrupleGradients`, of tags and of posts with vectors (B, G, W).
+"""Takes the tags, the posts' vectors (B, G, W) and quadruples; adds their gradients to `QuadrupleGradients`.
 
 Returns the sum of the losses, (G,), and the number of quadruples that rank the positive above the negative, (G,).
 """
@@ -31,7 +31,7 @@ def softmax(
 ) -> tuple[Tensor, Tensor]:
     """Adds the gradients of −ln p(t⁺), where p(t) is the share of e^ŷ(t) in the sum over all tags.
 
-    An assignment uses its positive once, and each tag by its p: so L2 weighs as much as with BPR's two tags.
+    For L2, an assignment uses its positive once and each tag p(t) times: two in sum, as the two tags of BPR.
     """
     post, positive, negative = quadruples
     factors, by_trial = tags.factors.transpose(0, 1), vectors.transpose(0, 1)  # (G, T, W), (G, B, W)
