@@ -13,7 +13,7 @@ def main(file: Path) -> str:
     text = read_text(file)
     params = parse(text, file)
     check_watched(params.paths.data)
-    seen = {name for model in params.all_models.values() for name in params.feature_set(model.features)}
+    seen = {name for model in params.models.values() for name in params.feature_set(model.features)}
     if unused := [name for name in params.extractors if name not in seen]:
         print(
             f"Warning: no model sees the features of {', '.join(unused)}, which are computed nevertheless: take them "

@@ -83,8 +83,6 @@ class AdaptiveSampler:
         if BIAS in parameters:
             vectors = torch.cat([vectors, vectors.new_ones(*vectors.shape[:2], 1)], dim=-1)
         uniform = torch.rand((ROUNDS, 2, size), generator=generator, dtype=torch.float64, device=vectors.device)
-        negative = batch.quadruples.negative.new_empty(size, vectors.shape[1])
-        loops_for(vectors).harden(
-            vectors, self.orders, batch.posts, self.positives, batch.quadruples, uniform, negative
-        )
-        return replace(batch, quadruples=batch.quadruples._replace(negative=negative))
+        quadruples = batch.quadruples._replace(negative=batch.quadruples.negative.repeat(1, vectors.shape[1]))
+        loops_for(vectors).harden(vectors, self.orders, batch.posts, self.positives, quadruples, uniform)
+        return replace(batch, quadruples=quadruples)

@@ -280,12 +280,12 @@ def order(columns: Tensor) -> Tensor:
 
 
 @compiled
-def harden(vectors, orders, posts, positives, quadruples, uniform, negative):
+def harden(vectors, orders, posts, positives, quadruples, uniform):
     """Draws a hard negative for each quadruple and trial, of the tags that its post lacks.
 
     vectors: (B, G, F); orders: `TagOrders`; posts: the batch's, (B,), among those of `positives`; uniform: (rounds, 2,
-    Q) in [0, 1), for a factor and a rank in each round. Fills negative (Q, G): of the first round that finds no
-    positive of the post, and that of the quadruple where none does.
+    Q) in [0, 1), for a factor and a rank in each round. Replaces the quadruples' negatives, (Q, G), by the first tag
+    drawn that is no positive of the post; where no round finds one, they stay.
     """
     ordered, deviation, mean = orders
     factors, trials, vocabulary = ordered.shape
@@ -304,7 +304,6 @@ def harden(vectors, orders, posts, positives, quadruples, uniform, negative):
                     total += abs(vectors[place, g, f]) * deviation[g, f]
                     weights[g, f] = total
         for g in range(trials):
-            negative[q, g] = quadruples.negative[q, 0]
             for n in range(len(uniform)):
                 # A factor f, and a rank: the inverse of the distribution function of e^(-r/λ) on 0 ≤ r < T.
                 bound = uniform[n, 0, q] * weights[g, factors - 1]
@@ -316,7 +315,7 @@ def harden(vectors, orders, posts, positives, quadruples, uniform, negative):
                 for positive in own:
                     free &= positive != tag
                 if free:
-                    negative[q, g] = tag
+                    quadruples.negative[q, g] = tag
                     break
 
 

@@ -167,7 +167,6 @@ def harden(
     positives: PositiveTags,
     quadruples: Quadruples,
     uniform: Tensor,
-    negative: Tensor,
 ) -> None:
     """Draws a hard negative for each quadruple and trial, of the tags that its post lacks."""
     factors, trials, vocabulary = orders.tags.shape
@@ -180,7 +179,7 @@ def harden(
     index = torch.arange(len(place), device=posts.device) + (positives.starts[posts] - counts.cumsum(0) + counts)[place]
     keys = place * vocabulary + positives.tags[index]
 
-    negative.copy_(quadruples.negative)
+    negative = quadruples.negative
     done = torch.zeros_like(negative, dtype=torch.bool)
     for of_factor, of_rank in uniform[..., None]:
         # A factor f of each quadruple and trial, with the probability |v_f| σ_f, (Q, G).
