@@ -20,6 +20,7 @@ from pipeline.data.schema import DETAIL, PHOTO, REASON, TAGS, USER
 from pipeline.errors import InputError
 from pipeline.files import atomic
 from pipeline.folksonomy.suitable import suitable_split
+from pipeline.models.registry import MODELS
 from pipeline.sources.base import Crawled, Recognised
 from project.beginning import beginnings, link
 from project.command import command
@@ -67,6 +68,12 @@ def main(
     elif raw["training"]["batch"] == LARGE_BATCH:  # From an earlier beginning with more posts.
         values["training.batch"] = choices()["sample"]["training"]["batch"]
     networks, drop = for_photos(found, beginning.params, raw)
+    too_small = too_small_for(beginning.counts["tags"], beginning.params)
+    if too_small:
+        print(
+            f"So many tags are too much for {', '.join(too_small)}, which {'are' if too_small[1:] else 'is'} taken out."
+        )
+        drop = [*dict.fromkeys([*drop, *(f"models.{name}" for name in too_small)])]
     edited, changed = edit(text, values | networks | others, add=True, drop=drop)
     parse(edited, file)
     lines = "\n  ".join([f"{file}{':' if changed else ' stays as it is.'}", *shown(changed)])
@@ -139,6 +146,12 @@ def for_photos(found: Recognised, params: Params, raw: Mapping[str, Any]) -> tup
     trained, drawn = YAML(typ="safe").load(TRAINED), drawn_extractors(raw)
     values = (leaves(trained[name], f"extractors.{name}.") for name in drawn)
     return dict(chain.from_iterable(values)), []
+
+
+def too_small_for(tags: int, params: Params) -> list[str]:
+    """Lists the models that cannot be fitted to so many tags."""
+    bounds = {name: MODELS[config.kind].most_tags for name, config in params.models.items()}
+    return [name for name, most in bounds.items() if most is not None and tags > most]
 
 
 def drawn_extractors(raw: Mapping[str, Any]) -> list[str]:

@@ -52,6 +52,9 @@ class Model(ABC):
     grounds: ClassVar[Mapping[str, str]] = {}
     """Its parts with names of its own, in words."""
 
+    most_tags: ClassVar[int | None] = None
+    """The number of tags that it can be fitted to, at most; None without a bound."""
+
     sees_times: ClassVar[bool] = False
     """True where the times of posts count."""
 

@@ -73,6 +73,7 @@ class Ridge(Baseline):
     """
 
     Config = RidgeConfig
+    most_tags = MOST_TAGS
     sees_times = True
 
     @classmethod

@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 from commands import begin
 from pipeline.errors import InputError
 from pipeline.keywords.xmp import sidecar
+from pipeline.models.ridge import Ridge
 from project.params import load
 from tests.support.sample_params import SAMPLE_PARAMS as TEXT
 
@@ -198,3 +199,11 @@ def test_data_that_moved_are_begun_again(checkout, photos):
     shutil.move(photos, moved)
     run(moved)
     assert (checkout / "data/folder").readlink() == moved
+
+
+def test_models_for_fewer_tags_are_taken_out(checkout, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(Ridge, "most_tags", 3)
+    test_posts_without_photos_need_no_extractors(checkout, tmp_path)
+    assert "So many tags are too much for ridge" in capsys.readouterr().out
+    assert {model.kind for model in load(checkout / "params.yaml").models.values()} >= {"fm", "recency"}
+    assert "ridge" not in {model.kind for model in load(checkout / "params.yaml").models.values()}

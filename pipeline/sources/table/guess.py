@@ -73,8 +73,10 @@ def guess(preview: Preview, given: Mapping[str, Any], found: Found) -> Guess:
             as_text(preview.sample[name], role, role, preview.path)
     cells = as_text(preview.sample[tags if isinstance(tags, str) else tags[0]], TAGS, TAGS, preview.path)
     result.cells = cells
-    photos = preview.sample[result.settings[PHOTO]]
-    one_tag_rows = photos.n_unique() * 1.5 < photos.count()
+    # A post stands in one row, or in one for each tag; a photo stands in several where several users posted it.
+    columns = [result.settings[role] for role in (USER, PHOTO) if result.settings[role]]
+    posts = preview.sample.drop_nulls(columns).select(columns)
+    one_tag_rows = posts.n_unique() * 1.5 < len(posts)
     separator = given["separator"] if "separator" in given else recognise_separator(cells, one_tag_rows)
     result.settings["separator"] = separator
     return result
@@ -90,7 +92,7 @@ def _as_spelled(preview: Preview, role: str, chosen: str | list[str]) -> str | l
 def recognise_separator(cells: pl.Series, one_tag_rows: bool) -> str | None:
     """Recognises the text between the tags of a cell: None for lists, and where a cell has one tag.
 
-    one_tag_rows: True when photos stand in several rows each, so that a blank is part of a tag.
+    one_tag_rows: True when posts stand in several rows each, so that a blank is part of a tag.
     """
     cells = _text(cells).drop_nulls()
     if cells.is_empty() or cells.dtype != pl.String or parsed_lists(cells) is not None:

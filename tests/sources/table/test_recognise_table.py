@@ -394,3 +394,10 @@ def test_real_tables(real_data):
         columns=["user", "photo", "tags", "time"],
     )
     expect(movielens, separator=None, time="time", delimiter="\t")
+
+
+def test_photos_that_several_users_posted_have_tags_with_blanks_between(tmp_path):
+    cells = ["sea sky", "dog cat"] * 30
+    lines = [f"u{number % 3},p{number // 3},{cell}" for number, cell in enumerate(cells)]
+    (tmp_path / "posts.csv").write_text("\n".join(["user,photo,tags", *lines]))
+    assert recognised(tmp_path / "posts.csv").settings["separator"] == " "
