@@ -1,4 +1,4 @@
-"""F1@5 of all models of params.yaml, with its defaults, on real folksonomies.
+"""F1@5 of all models and blends of params.yaml, with its defaults, on real folksonomies.
 
     python -m benchmarks.leaderboard REAL RESULTS [--sets NAME …] [--models NAME …]
 
@@ -34,9 +34,13 @@ from pipeline.folksonomy.refine import refine
 from pipeline.folksonomy.split import split, validation_posts
 from pipeline.folksonomy.split_rules import AnySplitRule
 from pipeline.folksonomy.steps.core import Core
-from pipeline.models.settings import BaseModelConfig
+from pipeline.models.blend import Blend, BlendConfig
+from pipeline.models.registry import load as load_model
+from pipeline.models.registry import save
+from pipeline.models.settings import NO_FEATURES, BaseModelConfig
 from pipeline.sources.table.config import TableSettings
 from pipeline.sources.table.posts import read_table
+from pipeline.training.blend import weigh
 from pipeline.training.registry import trainer_of
 from pipeline.training.task import TrainingTask
 from pipeline.training.tune import fit_chosen, tune
@@ -148,11 +152,14 @@ def main(real: Path, results: Path, names: Sequence[str], models: Sequence[str])
     for name in names or DATA_SETS:
         data = DATA_SETS[name]
         suited = {model: config for model, config in configs.items() if set(seen(params, config)) <= set(data.vectors)}
+        blends = {} if models else params.blends
         splits = [divide(data, real / data.folder, seed, params) for seed in range(data.splits)]
         for seed, halves in enumerate(splits):
-            measure(halves, range(seed, seed + data.trainings), suited, params, results / name / f"split-{seed}")
+            folder, seeds = results / name / f"split-{seed}", range(seed, seed + data.trainings)
+            measure(halves, seeds, suited, params, folder)
+            blend(halves, seeds, blends, params, folder)
         users = pl.concat([halves.test[USER] for halves in splits])
-        print(f"\n{name}", *table(results / name, data.splits, suited, users), sep="\n", flush=True)
+        print(f"\n{name}", *table(results / name, data.splits, [*suited, *blends], users), sep="\n", flush=True)
 
 
 def seen(params: Params, config: BaseModelConfig) -> Sequence[str]:
@@ -174,7 +181,7 @@ def measure(
     )
     for name, config in missing.items():
         try:
-            result = fit_and_rank(config, halves, seeds, params)
+            result = fit_and_rank(config, halves, seeds, params, results / name)
         except (InputError, SettingError) as error:
             print(f"{name:24} {error}", flush=True)
             continue
@@ -212,17 +219,24 @@ def stored(vectors: Mapping[str, pl.DataFrame], photos: pl.Series, training: pl.
         return read_store(file)
 
 
-def fit_and_rank(config: BaseModelConfig, halves: Halves, seeds: Sequence[int], params: Params) -> Result:
-    """Chooses a model's settings on validation posts, fits it from each seed, and ranks tags for the test posts."""
+def fit_and_rank(config: BaseModelConfig, halves: Halves, seeds: Sequence[int], params: Params, folder: Path) -> Result:
+    """Chooses a model's settings on validation posts, fits it from each seed, and ranks tags for the test posts.
+
+    Its models, and those that have not learnt from the validation posts, are kept in `folder` for blends.
+    """
     start = time.process_time()
     features = halves.features[config.features]
     folds = halves.validation.partition_by(FOLD, maintain_order=True, include_key=False)
     task = TrainingTask(halves.train, None, features, seeds[0])
-    choice, tried, _ = tune(config, params.training, params.tuning, task, folds)
-    rankings = [
-        rank(fit_chosen(choice, params.tuning.refit, replace(task, seed=seed), folds[0]).model, halves.test, features)
+    choice, tried, held_out = tune(config, params.training, params.tuning, task, folds)
+    fitted = [
+        fit_chosen(choice, params.tuning.refit, replace(task, seed=seed), folds[0]).model
         for seed in (seeds if trainer_of(config).draws else seeds[:1])
     ]
+    for kind, models in (("fold", held_out), ("seed", fitted)):
+        for number, model in enumerate(models):
+            save(model, folder / f"{kind}-{number}.safetensors")
+    rankings = [rank(model, halves.test, features) for model in fitted]
     chosen = tried.row(by_predicate=pl.col("chosen"), named=True)
     return Result(
         np.stack([ranking.hits for ranking in rankings]),
@@ -231,6 +245,43 @@ def fit_and_rank(config: BaseModelConfig, halves: Halves, seeds: Sequence[int], 
         time.process_time() - start,
         ", ".join(f"{key} {value}" for key, value in chosen.items() if key != "chosen" and value is not None),
     )
+
+
+def blend(
+    halves: Halves, seeds: Sequence[int], blends: Mapping[str, BlendConfig], params: Params, results: Path
+) -> None:
+    """Weighs the models that have results, as blends name them, and measures the blends that have no result yet.
+
+    A data set without a blend's features has the blend of the models that see none.
+    """
+    for name, config in blends.items():
+        if (results / f"{name}.npz").exists():
+            continue
+        start = time.process_time()
+        parts = [part for part in params.blended(config).models if (results / f"{part}.npz").exists()]
+        config = config.model_copy(
+            update={"models": parts, "features": config.features if config.features in halves.features else NO_FEATURES}
+        )
+        features = halves.features[config.features]
+        folds = halves.validation.partition_by(FOLD, maintain_order=True, include_key=False)
+        held_out = [
+            {part: load_model(results / part / f"fold-{fold}.safetensors") for part in parts}
+            for fold in range(len(folds))
+        ]
+        chosen = weigh(config, held_out, folds, features, HEADLINE)
+        rankings = []
+        for number in range(len(seeds)):
+            paths = {part: results / part / f"seed-{number}.safetensors" for part in chosen.config.models}
+            fitted = {
+                part: path if path.exists() else path.with_name("seed-0.safetensors") for part, path in paths.items()
+            }
+            model = Blend.of(chosen.config, {part: load_model(path) for part, path in fitted.items()})
+            rankings.append(rank(model, halves.test, features))
+        weights = ", ".join(f"{weight:.3g} {part}" for part, weight in chosen.config.models.items())
+        hits = np.stack([ranking.hits for ranking in rankings])
+        result = Result(hits, rankings[0].sizes, chosen.score, time.process_time() - start, weights)
+        result.write(results / f"{name}.npz")
+        print(f"{name:24} {row([result])}  {weights}", flush=True)
 
 
 def table(results: Path, splits: int, models: Sequence[str], users: pl.Series) -> Iterator[str]:

@@ -18,6 +18,7 @@ from pipeline.evaluation.splits import compare_splits
 from pipeline.features.store import read_records, read_store
 from pipeline.files import read_json, read_parquet
 from pipeline.models.registry import ModelConfig, load
+from pipeline.models.settings import BaseModelConfig
 from pipeline.recommend.calibration import Calibrated
 from pipeline.report.examples import choose_examples, explain
 from pipeline.report.findings import featured
@@ -85,12 +86,7 @@ def main(params: Params) -> str:
             for model in featured(models, metrics, feature_sets)
         },
         reliability=reliability(params, test, recommendations),
-        splits=compare_splits(
-            pl.concat([train, test]),
-            {name: TypeAdapter(ModelConfig).validate_python(settings[name]["model"]) for name in params.models},
-            HEADLINE,
-            params.seed,
-        ),
+        splits=compare_splits(pl.concat([train, test]), chosen(params, settings), HEADLINE, params.seed),
         photos=pictures(paths.photos, examples[PHOTO]),
         extractors=records,
         params=params.active(),
@@ -120,6 +116,11 @@ def extracted(params: Params, photos: pl.Series) -> tuple[dict[str, dict[str, An
                 vectors = read_parquet(store, [PHOTO, name]).filter(pl.col(PHOTO).is_in(photos.implode()))
                 detections[name] = Detections(tuple(record["classes"]), vectors.rename({name: VECTOR}))
     return records, detections
+
+
+def chosen(params: Params, settings: Mapping[str, Mapping[str, Any]]) -> dict[str, BaseModelConfig]:
+    """Returns the models with the settings chosen for them, without blends, which other models are fitted for."""
+    return {name: TypeAdapter(ModelConfig).validate_python(settings[name]["model"]) for name in params.models}
 
 
 def reliability(params: Params, test: pl.DataFrame, recommendations: Mapping[str, pl.DataFrame]) -> Reliability | None:

@@ -10,7 +10,7 @@ from pipeline.data.schema import PHOTO, VECTOR
 from pipeline.features.store import StoreConfig, build_store
 from pipeline.files import write_json, write_parquet
 from project.params import load
-from stages.report import extracted, seconds
+from stages.report import chosen, extracted, seconds
 
 RECORDS = {
     "clip": {"kind": "vectors", "name": "clip.npy"},
@@ -50,3 +50,10 @@ def test_seconds_of_what_is_not_listed_any_more_are_left_out(params):
     for name in ("crawl", "extract@clip", "store@none", "train@fm-clip", "report", "extract@yolo", "train@gone"):
         write_json(1.5, params.paths.seconds / f"{name}.json")
     assert seconds(params) == dict.fromkeys(["crawl", "extract@clip", "store@none", "train@fm-clip"], 1.5)
+
+
+def test_the_splits_compare_models_and_no_blend():
+    params = load(Path("params.yaml"))
+    settings = {name: {"model": config.model_dump(mode="json")} for name, config in params.all_models.items()}
+    assert params.blends
+    assert chosen(params, settings).keys() == params.models.keys()
