@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[2]
 COLUMNS = {value for name, value in vars(schema).items() if name.isupper() and isinstance(value, str)}
 COLUMNS -= {schema.TRAIN, schema.TEST}  # Values of a column.
 OTHERS = {
+    "commands/begin.py": {"tags"},  # How many there are.
     "pipeline/features/networks/ultralytics/detector.py": {"scores"},  # An output of the library's networks.
     "pipeline/folksonomy/folksonomy.py": {"tags"},  # How many there are.
     "pipeline/folksonomy/refine.py": {"tags"},  # As above.
