@@ -84,21 +84,18 @@ def as_text(runs: Sequence[Run], measure: Measure) -> str:
 
 def as_page(runs: Sequence[Run], measure: Measure) -> str:
     """Writes a leaderboard as one HTML page that needs no other file."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from pipeline.report.templates import page_environment  # jinja2: not for the table on the screen
 
-    environment = Environment(
-        loader=PackageLoader("pipeline.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("leaderboard.html.j2").render(
-        runs=runs,
-        measure=measure,
-        models=cells(leaderboard(runs, measure)),
-        colours=COLOURS,
-        heading=heading,
-        in_words=in_words,
-        style=files("pipeline.report").joinpath("report.css").read_text(encoding="utf-8"),
+    return (
+        page_environment()
+        .get_template("leaderboard.html.j2")
+        .render(
+            runs=runs,
+            measure=measure,
+            models=cells(leaderboard(runs, measure)),
+            colours=COLOURS,
+            heading=heading,
+            in_words=in_words,
+            style=files("pipeline.report").joinpath("report.css").read_text(encoding="utf-8"),
+        )
     )

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 from ruamel.yaml import YAML
 
@@ -41,6 +40,7 @@ from pipeline.report.findings import (
 )
 from pipeline.report.inputs import ModelInfo, ReportInputs
 from pipeline.report.looks import COLOURS, MARKER_PATHS, Look, looks
+from pipeline.report.templates import page_environment
 
 SHOWN_K = (1, 5, 10)
 TOLERANCE = 1e-6
@@ -55,13 +55,7 @@ def write_report(inputs: ReportInputs, config: ReportConfig, folder: Path) -> No
     rankings = {model.name: find_hits(inputs.test, inputs.recommendations[model.name]) for model in inputs.models}
     bootstrap = paired_bootstrap(rankings, inputs.test[USER], config, np.random.default_rng(config.seed))
     check_metrics(inputs, bootstrap)
-    environment = Environment(
-        loader=PackageLoader("pipeline.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment()
     environment.filters |= {"signed": signed, "thousands": "{:,}".format, "yaml": to_yaml}
     with atomic_folder(folder) as temporary:
         assets = temporary / "assets"
