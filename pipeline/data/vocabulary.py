@@ -5,10 +5,17 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
+from pipeline.data.schema import TAG, TAGS
+
 
 def vocabulary(values: pl.Series) -> list[str]:
     """Lists the distinct values, sorted."""
     return values.unique().sort().to_list()
+
+
+def vocabularies(posts: pl.DataFrame, *columns: str) -> dict[str, list[str]]:
+    """Lists the distinct values of some columns of posts, and the tags (TAG), sorted."""
+    return {column: vocabulary(posts[column]) for column in columns} | {TAG: vocabulary(posts[TAGS].explode())}
 
 
 def codes(values: pl.Series, names: Sequence[str]) -> np.ndarray:

@@ -8,7 +8,7 @@ import polars as pl
 from pydantic import Field
 
 from pipeline.data.schema import PHOTO, TAG, TAGS, USER
-from pipeline.data.vocabulary import codes, vocabulary
+from pipeline.data.vocabulary import codes, vocabularies
 from pipeline.features.store import Features
 from pipeline.models.counts import TIES, count_more, count_only, count_tags_by, counts_for, shares
 from pipeline.models.model import BIAS, Baseline
@@ -52,11 +52,7 @@ class CoOccurrence(Baseline):
 
     @classmethod
     def fit(cls, config: CoOccurrenceConfig, posts: pl.DataFrame, features: Features) -> Self:  # noqa: ARG003 (a baseline that sees nothing)
-        names = {
-            USER: vocabulary(posts[USER]),
-            PHOTO: vocabulary(posts[PHOTO]),
-            TAG: vocabulary(posts[TAGS].explode()),
-        }
+        names = vocabularies(posts, USER, PHOTO)
         counted = count_tags_by(USER, posts, names) | count_tags_by(PHOTO, posts, names)
         return cls(config, names, {"together": together(posts, names[TAG])} | counted)
 
@@ -74,11 +70,11 @@ class CoOccurrence(Baseline):
         users, by_user = count_more(self, USER, posts)
         photos, by_photo = count_more(self, PHOTO, posts)
         tensors = {"together": self.tensors["together"] + together(posts, self.tags)} | by_user | by_photo
-        return type(self)(self.config, {**self.names, USER: users, PHOTO: photos}, tensors)
+        return self._with({USER: users, PHOTO: photos}, tensors)
 
     def _keep_users(self, users: Sequence[str]) -> Self:
         counted = count_only(self, USER, users) | count_only(self, PHOTO, [])
-        return type(self)(self.config, {**self.names, USER: users, PHOTO: []}, {**self.tensors, **counted})
+        return self._with({USER: users, PHOTO: []}, counted)
 
 
 def together(posts: pl.DataFrame, tags: list[str]) -> np.ndarray:

@@ -133,7 +133,7 @@ class Factorisation(Model):
         )
         table = table.copy()
         table[row] = factor
-        return type(self)(self.config, {**self.names, USER: names}, {**self.tensors, USER: table}, self.extractors)
+        return self._with({USER: names}, {USER: table})
 
     def _keep_users(self, users: Sequence[str]) -> Self:
         kept = {USER: users} | ({PHOTO: []} if PHOTO in self.names else {})
@@ -141,7 +141,7 @@ class Factorisation(Model):
             name: self.tensors[name][codes(pl.Series(rows, dtype=pl.String), self.names[name])]
             for name, rows in kept.items()
         }
-        return type(self)(self.config, {**self.names, **kept}, {**self.tensors, **tables}, self.extractors)
+        return self._with(kept, tables)
 
     def feature_weights(self, extractor: str) -> np.ndarray:
         return self.tensors[extractor] @ self.tensors[TAG][:, self._contexts.columns(extractor)].T

@@ -9,7 +9,6 @@ import polars as pl
 from pydantic import Field
 
 from pipeline.data.schema import PHOTO, POST, TAG, USER
-from pipeline.data.vocabulary import vocabulary
 from pipeline.features.store import Features
 from pipeline.models.counts import shares
 from pipeline.models.factorisation import Factorisation, FactorisationConfig
@@ -120,9 +119,7 @@ class HistoryFactorisation(Factorisation):
         return tag_weights(own, posts, self.names, self.config.fading) @ self.tensors[HISTORY]
 
     def _fold_in(self, user: str, posts: pl.DataFrame, features: Features) -> Self:  # noqa: ARG002 (its tags are enough)
-        users = vocabulary(pl.Series([*self.names[USER], user]))
-        own = OwnPosts.from_tensors(self.tensors).keep(self.names[USER], users)
-        own = own.with_posts(posts, users, self.tags, no_vectors(posts))
+        users, own = OwnPosts.from_tensors(self.tensors).learn(posts, self.names, no_vectors(posts))
         return self._with({USER: users}, own.tensors)
 
     def _keep_users(self, users: Sequence[str]) -> Self:
@@ -130,6 +127,3 @@ class HistoryFactorisation(Factorisation):
         if PHOTO not in self.names:
             return self._with({USER: users}, own.tensors)
         return self._with({USER: users, PHOTO: []}, own.tensors | {PHOTO: self.tensors[PHOTO][:0]})
-
-    def _with(self, names: Mapping[str, Sequence[str]], tensors: Mapping[str, np.ndarray]) -> Self:
-        return type(self)(self.config, {**self.names, **names}, {**self.tensors, **tensors}, self.extractors)

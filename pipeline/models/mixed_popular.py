@@ -7,8 +7,8 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from pipeline.data.schema import PHOTO, TAG, TAGS, USER
-from pipeline.data.vocabulary import vocabulary
+from pipeline.data.schema import PHOTO, TAG, USER
+from pipeline.data.vocabulary import vocabularies
 from pipeline.features.store import Features
 from pipeline.models.counts import TIES, count_more, count_only, count_tags, count_tags_by, counts_for, shares
 from pipeline.models.model import BIAS, Baseline
@@ -41,11 +41,7 @@ class MixedPopular(Baseline):
 
     @classmethod
     def fit(cls, config: MixedPopularConfig, posts: pl.DataFrame, features: Features) -> Self:  # noqa: ARG003 (a baseline that sees nothing)
-        names = {
-            USER: vocabulary(posts[USER]),
-            PHOTO: vocabulary(posts[PHOTO]),
-            TAG: vocabulary(posts[TAGS].explode()),
-        }
+        names = vocabularies(posts, USER, PHOTO)
         counted = count_tags_by(USER, posts, names) | count_tags_by(PHOTO, posts, names)
         return cls(config, names, {"counts": count_tags(posts, names[TAG])} | counted)
 
@@ -62,10 +58,8 @@ class MixedPopular(Baseline):
         users, by_user = count_more(self, USER, posts)
         photos, by_photo = count_more(self, PHOTO, posts)
         counts = self.tensors["counts"] + count_tags(posts, self.tags)
-        return type(self)(
-            self.config, {**self.names, USER: users, PHOTO: photos}, {"counts": counts} | by_user | by_photo
-        )
+        return self._with({USER: users, PHOTO: photos}, {"counts": counts} | by_user | by_photo)
 
     def _keep_users(self, users: Sequence[str]) -> Self:
         counted = count_only(self, USER, users) | count_only(self, PHOTO, [])
-        return type(self)(self.config, {**self.names, USER: users, PHOTO: []}, {**self.tensors, **counted})
+        return self._with({USER: users, PHOTO: []}, counted)

@@ -84,6 +84,10 @@ class Model(ABC):
         """Tests if it sees times, but none of the posts has one: each then counts alike."""
         return cls.sees_times and (TIME not in posts.columns or posts[TIME].is_null().all())
 
+    def _with(self, names: Mapping[str, Sequence[str]], tensors: Mapping[str, np.ndarray]) -> Self:
+        """Returns this model with some of its vocabularies and tensors replaced."""
+        return type(self)(self.config, {**self.names, **names}, {**self.tensors, **tensors}, self.extractors)
+
     @property
     def tags(self) -> Sequence[str]:
         """T: the candidates, sorted; the columns of the scores."""

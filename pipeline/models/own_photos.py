@@ -9,7 +9,7 @@ import polars as pl
 from pydantic import Field
 
 from pipeline.data.schema import PHOTO, TAG, TAGS, USER
-from pipeline.data.vocabulary import codes, vocabulary
+from pipeline.data.vocabulary import codes, vocabularies
 from pipeline.features.store import Features
 from pipeline.models.counts import TIES, count_tags
 from pipeline.models.model import BIAS, Baseline, ExtractorNote
@@ -64,7 +64,7 @@ class OwnPhotos(Baseline):
 
     @classmethod
     def fit(cls, config: OwnPhotosConfig, posts: pl.DataFrame, features: Features) -> Self:
-        names = {USER: vocabulary(posts[USER]), TAG: vocabulary(posts[TAGS].explode())}
+        names = vocabularies(posts, USER)
         extractors = ExtractorNote.of(features)
         photos, share = directions(extractors, posts, features), count_tags(posts, names[TAG]) / len(posts)
         own = OwnPosts.of(posts, names[USER], names[TAG], photos)
@@ -88,15 +88,14 @@ class OwnPhotos(Baseline):
             BIAS: np.broadcast_to(TIES * share / share.max(), own.shape),
         }
 
-    def _fold_in(self, user: str, posts: pl.DataFrame, features: Features) -> Self:
-        users = vocabulary(pl.Series([*self.names[USER], user]))
-        own = OwnPosts.from_tensors(self.tensors).keep(self.names[USER], users)
-        own = own.with_posts(posts, users, self.tags, directions(self.extractors, posts, features))
-        return type(self)(self.config, {**self.names, USER: users}, {**self.tensors, **own.tensors}, self.extractors)
+    def _fold_in(self, user: str, posts: pl.DataFrame, features: Features) -> Self:  # noqa: ARG002 (that of the posts)
+        photos = directions(self.extractors, posts, features)
+        users, own = OwnPosts.from_tensors(self.tensors).learn(posts, self.names, photos)
+        return self._with({USER: users}, own.tensors)
 
     def _keep_users(self, users: Sequence[str]) -> Self:
         own = OwnPosts.from_tensors(self.tensors).keep(self.names[USER], users)
-        return type(self)(self.config, {**self.names, USER: users}, {**self.tensors, **own.tensors}, self.extractors)
+        return self._with({USER: users}, own.tensors)
 
 
 def directions(extractors: Iterable[str], posts: pl.DataFrame, features: Features) -> np.ndarray:

@@ -7,8 +7,8 @@ from typing import Self
 import numpy as np
 import polars as pl
 
-from pipeline.data.schema import PHOTO, TAGS, TIME, USER
-from pipeline.data.vocabulary import codes
+from pipeline.data.schema import PHOTO, TAG, TAGS, TIME, USER
+from pipeline.data.vocabulary import codes, vocabulary
 from pipeline.models.counts import shares
 
 MOMENT = 60_000
@@ -101,6 +101,16 @@ class OwnPosts:
                 for name, kept in self.tensors.items()
             )
         )
+
+    def learn(
+        self, posts: pl.DataFrame, names: Mapping[str, Sequence[str]], photos: np.ndarray
+    ) -> tuple[list[str], Self]:
+        """Adds posts of one user, perhaps a new one, as `with_posts` does. names: the vocabularies so far.
+
+        Returns the vocabulary of users from now on, and all posts.
+        """
+        users = vocabulary(pl.concat([pl.Series(names[USER], dtype=pl.String), posts[USER]]))
+        return users, self.keep(names[USER], users).with_posts(posts, users, names[TAG], photos)
 
     def votes(
         self,

@@ -7,8 +7,8 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from pipeline.data.schema import PHOTO, TAG, TAGS, USER
-from pipeline.data.vocabulary import vocabulary
+from pipeline.data.schema import PHOTO, TAG, USER
+from pipeline.data.vocabulary import vocabularies
 from pipeline.features.store import Features
 from pipeline.models.counts import TIES, count_more, count_only, count_tags, count_tags_by, counts_for, shares
 from pipeline.models.model import BIAS, Baseline
@@ -58,11 +58,7 @@ class Recency(Baseline):
 
     @classmethod
     def fit(cls, config: RecencyConfig, posts: pl.DataFrame, features: Features) -> Self:  # noqa: ARG003 (a baseline that sees nothing)
-        names = {
-            USER: vocabulary(posts[USER]),
-            PHOTO: vocabulary(posts[PHOTO]),
-            TAG: vocabulary(posts[TAGS].explode()),
-        }
+        names = vocabularies(posts, USER, PHOTO)
         own = OwnPosts.of(posts, names[USER], names[TAG], no_vectors(posts))
         tensors = {"counts": count_tags(posts, names[TAG])} | count_tags_by(PHOTO, posts, names) | own.tensors
         return cls(config, names, tensors)
@@ -79,14 +75,11 @@ class Recency(Baseline):
         }
 
     def _fold_in(self, user: str, posts: pl.DataFrame, features: Features) -> Self:  # noqa: ARG002 (a baseline that sees nothing)
-        users = vocabulary(pl.Series([*self.names[USER], user]))
-        own = OwnPosts.from_tensors(self.tensors).keep(self.names[USER], users)
-        own = own.with_posts(posts, users, self.tags, no_vectors(posts))
+        users, own = OwnPosts.from_tensors(self.tensors).learn(posts, self.names, no_vectors(posts))
         photos, by_photo = count_more(self, PHOTO, posts)
         tensors = {"counts": self.tensors["counts"] + count_tags(posts, self.tags)} | by_photo | own.tensors
-        return type(self)(self.config, {**self.names, USER: users, PHOTO: photos}, tensors)
+        return self._with({USER: users, PHOTO: photos}, tensors)
 
     def _keep_users(self, users: Sequence[str]) -> Self:
         own = OwnPosts.from_tensors(self.tensors).keep(self.names[USER], users)
-        tensors = {**self.tensors, **count_only(self, PHOTO, []), **own.tensors}
-        return type(self)(self.config, {**self.names, USER: users, PHOTO: []}, tensors)
+        return self._with({USER: users, PHOTO: []}, count_only(self, PHOTO, []) | own.tensors)

@@ -7,8 +7,8 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from pipeline.data.schema import PHOTO, TAG, TAGS, USER
-from pipeline.data.vocabulary import vocabulary
+from pipeline.data.schema import PHOTO, TAG, USER
+from pipeline.data.vocabulary import vocabularies, vocabulary
 from pipeline.errors import InputError, SettingError
 from pipeline.features.store import Features
 from pipeline.models.counts import (
@@ -80,7 +80,7 @@ class Ridge(Baseline):
     def fit(cls, config: RidgeConfig, posts: pl.DataFrame, features: Features) -> Self:
         """Solves for the weights. Raises SettingError for more than MOST_TAGS tags."""
         posts = posts.sort(USER, PHOTO)
-        names = {USER: vocabulary(posts[USER]), TAG: vocabulary(posts[TAGS].explode())}
+        names = vocabularies(posts, USER)
         if posts[PHOTO].n_unique() < len(posts):
             names[PHOTO] = vocabulary(posts[PHOTO])
         extractors = ExtractorNote.of(features)
@@ -165,22 +165,17 @@ class Ridge(Baseline):
             yield self._inputs(some, features, first), mark_tags(some, self.tags).astype(np.float32)
 
     def _fold_in(self, user: str, posts: pl.DataFrame, features: Features) -> Self:  # noqa: ARG002 (the weights stay)
-        users = vocabulary(pl.Series([*self.names[USER], user]))
-        own = OwnPosts.from_tensors(self.tensors).keep(self.names[USER], users)
-        names, tensors = {**self.names, USER: users}, {**self.tensors}
-        tensors |= own.with_posts(posts, users, self.tags, no_vectors(posts)).tensors
-        if PHOTO in names:
-            names[PHOTO], counted = count_more(self, PHOTO, posts)
-            tensors |= counted
-        return type(self)(self.config, names, tensors, self.extractors)
+        users, own = OwnPosts.from_tensors(self.tensors).learn(posts, self.names, no_vectors(posts))
+        if PHOTO not in self.names:
+            return self._with({USER: users}, own.tensors)
+        photos, counted = count_more(self, PHOTO, posts)
+        return self._with({USER: users, PHOTO: photos}, own.tensors | counted)
 
     def _keep_users(self, users: Sequence[str]) -> Self:
-        names, tensors = {**self.names, USER: users}, {**self.tensors}
-        tensors |= OwnPosts.from_tensors(self.tensors).keep(self.names[USER], users).tensors
-        if PHOTO in names:
-            names[PHOTO] = []
-            tensors |= count_only(self, PHOTO, [])
-        return type(self)(self.config, names, tensors, self.extractors)
+        own = OwnPosts.from_tensors(self.tensors).keep(self.names[USER], users)
+        if PHOTO not in self.names:
+            return self._with({USER: users}, own.tensors)
+        return self._with({USER: users, PHOTO: []}, own.tensors | count_only(self, PHOTO, []))
 
 
 def _counting(gram: np.ndarray, target: np.ndarray, grounds: Sequence[str]) -> np.ndarray:

@@ -7,8 +7,8 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from pipeline.data.schema import TAG, TAGS, USER
-from pipeline.data.vocabulary import vocabulary
+from pipeline.data.schema import TAG, USER
+from pipeline.data.vocabulary import vocabularies
 from pipeline.features.store import Features
 from pipeline.models.counts import count_more, count_only, count_tags, count_tags_by, counts_for
 from pipeline.models.model import BIAS, Baseline
@@ -35,7 +35,7 @@ class UserPopular(Baseline):
 
     @classmethod
     def fit(cls, config: UserPopularConfig, posts: pl.DataFrame, features: Features) -> Self:  # noqa: ARG003 (a baseline that sees nothing)
-        names = {USER: vocabulary(posts[USER]), TAG: vocabulary(posts[TAGS].explode())}
+        names = vocabularies(posts, USER)
         return cls(config, names, {"counts": count_tags(posts, names[TAG])} | count_tags_by(USER, posts, names))
 
     def parts(self, posts: pl.DataFrame, features: Features) -> dict[str, np.ndarray]:  # noqa: ARG002 (a baseline that sees nothing)
@@ -46,7 +46,7 @@ class UserPopular(Baseline):
     def _fold_in(self, user: str, posts: pl.DataFrame, features: Features) -> Self:  # noqa: ARG002 (a baseline that sees nothing)
         names, counted = count_more(self, USER, posts)
         counts = self.tensors["counts"] + count_tags(posts, self.tags)
-        return type(self)(self.config, {**self.names, USER: names}, {"counts": counts} | counted)
+        return self._with({USER: names}, {"counts": counts} | counted)
 
     def _keep_users(self, users: Sequence[str]) -> Self:
-        return type(self)(self.config, {**self.names, USER: users}, {**self.tensors, **count_only(self, USER, users)})
+        return self._with({USER: users}, count_only(self, USER, users))

@@ -5,7 +5,8 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.data.vocabulary import codes, vocabulary
+from pipeline.data.schema import PHOTO, TAG, TAGS, USER
+from pipeline.data.vocabulary import codes, vocabularies, vocabulary
 
 
 def test_names_are_sorted_and_distinct_and_codes_are_their_positions():
@@ -32,3 +33,8 @@ def test_codes_lead_back_to_the_values(texts):
     names = vocabulary(values)
     assert names == sorted(set(texts))
     assert [names[code] for code in codes(values, names)] == texts
+
+
+def test_vocabularies_of_posts_are_those_of_columns_and_of_tags():
+    posts = pl.DataFrame({USER: ["bob", "ann"], PHOTO: ["q", "p"], TAGS: [["sea", "dog"], ["sea"]]})
+    assert vocabularies(posts, USER) == {USER: ["ann", "bob"], TAG: ["dog", "sea"]}

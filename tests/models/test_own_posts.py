@@ -79,3 +79,13 @@ def test_a_post_that_is_left_out_votes_as_if_it_was_not_there(monkeypatch, chunk
         without = OwnPosts.of(kept.filter(others), USERS, TAGS, seen[others])
         alone = without.votes(kept[row], USERS, len(TAGS), seen[[row]], 1.5, 3.0)[0]
         np.testing.assert_allclose(votes, alone, rtol=1e-6)
+
+
+def test_learning_adds_a_new_user_to_the_vocabulary():
+    posts, vectors = some(20)
+    of_u1 = (posts["user"] == "u1").to_numpy()
+    known = OwnPosts.of(posts.filter(~of_u1), ["u0", "u2"], TAGS, vectors[~of_u1])
+    users, own = known.learn(posts.filter(of_u1), {"user": ["u0", "u2"], "tag": TAGS}, vectors[of_u1])
+    assert users == USERS
+    for name, tensor in OwnPosts.of(posts, USERS, TAGS, vectors).tensors.items():
+        np.testing.assert_array_equal(own.tensors[name], tensor)
