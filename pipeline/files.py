@@ -10,14 +10,16 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
+import psutil
 from safetensors import SafetensorError
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from pipeline.errors import ArtifactError, InputError, one_line
 
@@ -25,38 +27,77 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+_TEMPORARY = re.compile(r"\..*\.(\d+)\.tmp")
+"""The name of a file that is being written, with the number of the process that writes it."""
+
+
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
     """Yields a temporary path, renamed to `path` when the block succeeds and deleted when it fails.
 
-    A reader sees the old file or the whole new one, even after kill -9. An OSError raised in the block names `path`.
+    A reader sees the old file or the whole new one, even after kill -9; what a killed process left in the folder is
+    deleted by the next one that writes there. An OSError raised in the block names `path`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    _sweep_once(path.parent.absolute())
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        yield temporary
-        temporary.replace(path)
-    except OSError as error:
-        number = _number_of(error)
-        if number is None or error.filename not in (None, str(temporary)):
-            raise
-        # The error of a write to an open file lacks the file's name.
-        raise OSError(number, os.strerror(number), str(path)) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+        with _named(temporary, path):
+            yield temporary
+            temporary.replace(path)
+    except BaseException:
+        with suppress(OSError):  # The first error is the one to report.
+            temporary.unlink(missing_ok=True)
+        raise
 
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Yields a new folder, which replaces `path` when the block succeeds and is deleted when it fails."""
+    """Yields a new folder, which replaces `path` when the block succeeds and is deleted when it fails.
+
+    What a killed process left is deleted first. An OSError raised in the block names `path` or the file in it.
+    """
     temporary = path.with_name(f".{path.name}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
     try:
-        yield temporary
-        replace_folder(temporary, path)
-    finally:
+        with _named(temporary, path):
+            _remove(temporary)
+            temporary.mkdir(parents=True)
+            yield temporary
+            replace_folder(temporary, path)
+    except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+@contextmanager
+def _named(temporary: Path, path: Path) -> Iterator[None]:
+    """Gives an error of the system the name that its file is to have, not the temporary one."""
+    try:
+        yield
+    except OSError as error:
+        # The error of a write to an open file has no name at all.
+        failed = Path(temporary if error.filename is None else os.fsdecode(error.filename))
+        if error.errno is None or not failed.is_relative_to(temporary):
+            raise
+        known = path / failed.relative_to(temporary)
+        raise OSError(error.errno, os.strerror(error.errno), str(known)) from error
+
+
+def sweep_temporaries(folder: Path) -> None:
+    """Deletes the temporary files of `atomic` in a folder whose processes have ended."""
+    for path in folder.glob(".*.tmp"):
+        if _TEMPORARY.fullmatch(path.name) and not being_written(path):
+            path.unlink(missing_ok=True)
+
+
+_sweep_once = cache(sweep_temporaries)
+
+
+def being_written(path: Path) -> bool:
+    """Recognises a temporary file of `atomic` that another process is writing."""
+    found = _TEMPORARY.fullmatch(path.name)
+    # This process sweeps before it writes; in a container an earlier one may have had the same number.
+    return found is not None and int(found[1]) != os.getpid() and psutil.pid_exists(int(found[1]))
 
 
 def replace_folder(new: Path, path: Path) -> None:
@@ -70,8 +111,8 @@ def replace_folder(new: Path, path: Path) -> None:
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
-        copy = path.with_name(f".{path.name}.copy")
-        shutil.rmtree(copy, ignore_errors=True)
+        copy = path.with_name(f".{path.name}.copy.tmp")
+        _remove(copy)
         _copy(new, copy)
         _swap(copy, path)
         shutil.rmtree(new)
@@ -94,9 +135,9 @@ def _copy(folder: Path, copy: Path) -> None:
 
 def _swap(new: Path, path: Path) -> None:
     """Renames a folder to `path`; an older one is set aside, put back on failure, and deleted on success."""
-    old = path.with_name(f".{path.name}.old")
+    old = path.with_name(f".{path.name}.old.tmp")
     if path.exists():
-        shutil.rmtree(old, ignore_errors=True)
+        _remove(old)
         path.rename(old)
     try:
         new.rename(path)
@@ -104,8 +145,17 @@ def _swap(new: Path, path: Path) -> None:
         if old.exists():
             old.rename(path)
         raise
-    if old.exists():
-        shutil.rmtree(old)
+    _remove(old)
+
+
+def _remove(folder: Path) -> None:
+    """Deletes a folder, if there is one."""
+    try:
+        if folder.exists():
+            shutil.rmtree(folder)
+    except OSError as error:
+        # It has the bare name of a file below.
+        raise OSError(error.errno, os.strerror(error.errno), str(folder)) from error
 
 
 def write_parquet(table: "pl.DataFrame | pa.Table", path: Path) -> None:
@@ -120,10 +170,11 @@ def write_parquet(table: "pl.DataFrame | pa.Table", path: Path) -> None:
         table = table.to_arrow(compat_level=pl.CompatLevel.oldest())
     embeddings = [field.name for field in table.schema if pa.types.is_fixed_size_list(field.type)]
     others = [field.name for field in table.schema if field.name not in embeddings]
-    with atomic(path) as temporary:
+    # Through Python's own file: the system's refusals are then errors of the system.
+    with atomic(path) as temporary, temporary.open("wb") as file:
         pq.write_table(
             table,
-            temporary,
+            file,
             compression="zstd",
             use_dictionary=others,
             use_byte_stream_split=[f"{name}.list.element" for name in embeddings],
@@ -135,23 +186,18 @@ def write_safetensors(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, 
 
     Raises OSError when the system refuses (a full disk), InputError when safetensors does (more text than it holds).
     """
+    try:
+        data = save(dict(tensors), dict(metadata))
+    except SafetensorError as error:
+        raise InputError(f"{path} cannot be written: {error}.") from None
     with atomic(path) as temporary:
-        temporary.touch()
-        mode = temporary.stat().st_mode
-        try:
-            save_file(dict(tensors), temporary, dict(metadata))
-        except SafetensorError as error:
-            number = _number_of(error)
-            if number is None:
-                raise InputError(f"{path} cannot be written: {error}.") from None
-            raise OSError(number, os.strerror(number)) from None
-        temporary.chmod(mode)  # safetensors puts a file of its own there, which only its owner may read.
+        temporary.write_bytes(data)
 
 
-def _number_of(error: Exception) -> int | None:
-    """Returns the system's number of an error; libraries in Rust put it in the message only: "(os error 28)"."""
-    found = re.search(r"\(os error (\d+)\)", str(error))
-    return int(found[1]) if found else getattr(error, "errno", None)
+def write_csv(table: pl.DataFrame, path: Path, **options: Any) -> None:
+    """Writes a table as CSV, with options of polars."""
+    with atomic(path) as temporary:
+        temporary.write_text(table.write_csv(**options), encoding="utf-8")
 
 
 @contextmanager

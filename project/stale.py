@@ -1,13 +1,11 @@
 """Removal of files of extractors, feature sets and models that params.yaml no longer lists."""
 
 import logging
-import os
-import re
 import shutil
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-import psutil
+from pipeline.files import being_written
 
 logger = logging.getLogger(__name__)
 
@@ -23,15 +21,9 @@ def sweep(folders: Iterable[Path], listed: Collection[str]) -> None:
     for folder in folders:
         for path in sorted(folder.iterdir()) if folder.is_dir() else ():
             name = path.name.partition(".")[0]
-            if path.name == ".gitignore" or name in listed or _being_written(path):
+            if path.name == ".gitignore" or name in listed or being_written(path):
                 continue
             names[name] = names.get(name, 0) + 1
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     if owners := ", ".join(sorted(filter(None, names))):
         logger.info("Deleted %d files of what params.yaml does not list: %s.", sum(names.values()), owners)
-
-
-def _being_written(path: Path) -> bool:
-    """Recognises a temporary file (`pipeline.files.atomic`) of a process that still runs."""
-    writer = re.fullmatch(r"\..*\.(\d+)\.tmp", path.name)
-    return writer is not None and int(writer[1]) != os.getpid() and psutil.pid_exists(int(writer[1]))

@@ -1,11 +1,9 @@
 """Weighs models on validation posts that they have not learnt from, and blends those that learnt from all."""
 
-import shutil
-
 from pipeline.data.schema import DATED_POST, FOLD
 from pipeline.evaluation.metrics.measure import Measure
 from pipeline.features.store import read_store
-from pipeline.files import read_json, read_parquet, write_json
+from pipeline.files import atomic_folder, read_json, read_parquet, write_json
 from pipeline.models.blend import Blend
 from pipeline.models.registry import load, save
 from pipeline.training.blend import weigh
@@ -27,16 +25,13 @@ def main(params: Params, blend: Model) -> str:
     save(Blend.of(chosen.config, {name: load(paths.model(name)) for name in weights}), paths.model(blend))
 
     # From each further seed, those of its models that another seed changes.
-    repeats = paths.repeats(blend)
-    if repeats.exists():
-        shutil.rmtree(repeats)
-    repeats.mkdir(parents=True)
     seeds = sorted({seed for name in weights for seed in read_json(paths.repeat_seeds(name))})
-    write_json(seeds, paths.repeat_seeds(blend))
-    for seed in seeds:
-        repeated = {name: paths.repeat(name, seed) for name in weights}
-        parts = {name: load(path if path.exists() else paths.model(name)) for name, path in repeated.items()}
-        save(Blend.of(chosen.config, parts), paths.repeat(blend, seed))
+    with atomic_folder(paths.repeats(blend)) as folder:
+        write_json(seeds, folder / paths.repeat_seeds(blend).name)
+        for seed in seeds:
+            repeated = {name: paths.repeat(name, seed) for name in weights}
+            parts = {name: load(path if path.exists() else paths.model(name)) for name, path in repeated.items()}
+            save(Blend.of(chosen.config, parts), folder / paths.repeat(blend, seed).name)
 
     found = f"{measure.label} {chosen.score:.4f} on {len(validation):,} validation posts" if folds else "not measured"
     return f"blend {blend}: {found}, {', '.join(f'{weight:.3g} {name}' for name, weight in weights.items())}"

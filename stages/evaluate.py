@@ -9,7 +9,7 @@ from pipeline.evaluation.metrics.measure import HEADLINE
 from pipeline.evaluation.ranking import find_hits, recommend
 from pipeline.evaluation.unseen import COLD, HOT, NewTags, metrics_by_users
 from pipeline.features.store import read_store
-from pipeline.files import atomic, read_json, read_parquet, write_json, write_parquet
+from pipeline.files import read_json, read_parquet, write_csv, write_json, write_parquet
 from pipeline.models.registry import load
 from project.command import Model, command
 from project.params import Params
@@ -25,8 +25,7 @@ def main(params: Params, model: Model) -> str:
     rankings = [find_hits(posts, one) for one in suggestions]
     figures = metrics_over_seeds(rankings) | metrics_by_users(rankings, posts, train)
     write_json(figures, paths.metrics(model))
-    with atomic(paths.curve(model)) as file:
-        mean_curve(rankings).write_csv(file)
+    write_csv(mean_curve(rankings), paths.curve(model))
     write_parquet(suggestions[0], paths.recommendations(model))
     spread = f" ± {figures[f'{HEADLINE}{DEVIATION}']:.4f} ({len(fitted)} seeds)" if len(fitted) > 1 else ""
     measured = f"{HEADLINE.label} {figures[str(HEADLINE)]:.4f}{spread} over {len(posts):,} test posts"

@@ -6,7 +6,7 @@ import polars as pl
 
 from pipeline.data.schema import DATED_POST, FOLD
 from pipeline.features.store import read_store
-from pipeline.files import atomic, read_parquet, write_json
+from pipeline.files import atomic_folder, read_parquet, write_csv, write_json
 from pipeline.models.registry import save
 from pipeline.training.registry import trainer_of
 from pipeline.training.task import TrainingTask
@@ -22,23 +22,20 @@ def main(params: Params, model: Model) -> str:
     posts = read_parquet(paths.train, DATED_POST)
     validation = read_parquet(paths.validation, [*DATED_POST, FOLD]).filter(pl.col(FOLD) == 0).select(DATED_POST)
     features = read_store(paths.store(chosen.config.features))
-    unfinished, repeats = paths.unfinished("train", model), paths.repeats(model)
-    if repeats.exists():
-        shutil.rmtree(repeats)
-    repeats.mkdir(parents=True)
+    unfinished = paths.unfinished("train", model)
     seeds = params.seeds if trainer_of(chosen.config).draws else 1
-    write_json([*range(params.seed + 1, params.seed + seeds)], paths.repeat_seeds(model))
-    for seed in range(params.seed, params.seed + seeds):
-        task = TrainingTask(posts, None, features, seed, chosen.measure)
-        with section(f"models.{model}"):
-            fitted = fit_chosen(chosen, params.tuning.refit, task, validation, unfinished / f"seed-{seed}")
-        if seed > params.seed:
-            save(fitted.model, paths.repeat(model, seed))
-            continue
-        first = fitted
-        save(first.model, paths.model(model))
-        with atomic(paths.training(model)) as file:
-            first.curve.write_csv(file, float_precision=6)
+    with atomic_folder(paths.repeats(model)) as folder:
+        write_json([*range(params.seed + 1, params.seed + seeds)], folder / paths.repeat_seeds(model).name)
+        for seed in range(params.seed, params.seed + seeds):
+            task = TrainingTask(posts, None, features, seed, chosen.measure)
+            with section(f"models.{model}"):
+                fitted = fit_chosen(chosen, params.tuning.refit, task, validation, unfinished / f"seed-{seed}")
+            if seed > params.seed:
+                save(fitted.model, folder / paths.repeat(model, seed).name)
+                continue
+            first = fitted
+            save(first.model, paths.model(model))
+            write_csv(first.curve, paths.training(model), float_precision=6)
     shutil.rmtree(unfinished, ignore_errors=True)
     skipped = f", {first.skipped} posts skipped because they have every tag" if first.skipped else ""
     several = f", {seeds} seeds" if seeds > 1 else ""

@@ -5,7 +5,7 @@ import shutil
 from pipeline.data.schema import DATED_POST, FOLD
 from pipeline.evaluation.metrics.measure import Measure
 from pipeline.features.store import read_store
-from pipeline.files import atomic, read_parquet
+from pipeline.files import atomic_folder, read_parquet, write_csv
 from pipeline.models.registry import MODELS, save
 from pipeline.training.task import TrainingTask
 from pipeline.training.tune import tune
@@ -22,13 +22,11 @@ def main(params: Params, model: Model) -> str:
     unfinished = paths.unfinished("tune", model)
     with section(f"models.{model}"):
         chosen, table, held_out = tune(config, params.training, params.tuning, task, folds, unfinished)
-    with atomic(paths.tuning(model)) as file:
-        table.write_csv(file)
+    write_csv(table, paths.tuning(model))
     chosen.write(paths.settings(model))
-    shutil.rmtree(paths.held_out(model), ignore_errors=True)
-    paths.held_out(model).mkdir(parents=True)
-    for fold, one in enumerate(held_out):
-        save(one, paths.held_out_model(model, fold))
+    with atomic_folder(paths.held_out(model)) as folder:
+        for fold, one in enumerate(held_out):
+            save(one, folder / paths.held_out_model(model, fold).name)
     shutil.rmtree(unfinished, ignore_errors=True)
     if chosen.score is None:
         return f"tune {model}: nothing to choose, and no validation posts"

@@ -166,6 +166,43 @@ def test_a_kill_at_any_moment_leaves_one_folder_whole(tmp_path, monkeypatch, req
     assert list(path.parent.iterdir()) == [path] or not new.exists()
 
 
+def test_what_a_killed_process_left_half_written_goes_when_the_next_one_writes(tmp_path):
+    killed, alive = subprocess.Popen(["true"]), subprocess.Popen(["sleep", "60"])
+    killed.wait()
+    left, others = (tmp_path / f".b.json.{process.pid}.tmp" for process in (killed, alive))
+    kept = [others, tmp_path / ".notes.tmp"]
+    for path in (left, *kept):
+        path.write_text("half")
+    try:
+        write_json(1, tmp_path / "a.json")
+    finally:
+        alive.kill()
+        alive.wait()
+    assert sorted(tmp_path.iterdir()) == sorted([*kept, tmp_path / "a.json"])
+
+
+def test_an_error_in_a_folder_names_the_file_that_was_to_be(tmp_path):
+    with pytest.raises(OSError) as raised, atomic_folder(tmp_path / "report") as folder:
+        write_json(1, folder / "assets" / "x.json")
+        (folder / "assets").rename(folder / "else")
+        (folder / "assets" / "y.svg").write_text("")
+    assert raised.value.filename == str(tmp_path / "report" / "assets" / "y.svg")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a file that nobody may delete")
+def test_a_folder_that_cannot_be_cleared_is_named_with_the_reason(tmp_path):
+    stuck = folder_of(tmp_path / ".bundle.tmp", model="half")
+    subprocess.run(["mount", "--bind", stuck, stuck], check=True)
+    subprocess.run(["mount", "-o", "remount,bind,ro", stuck], check=True)
+    try:
+        with pytest.raises(OSError, match="Read-only file system") as raised, atomic_folder(tmp_path / "bundle"):
+            pass
+    finally:
+        subprocess.run(["umount", stuck], check=True)
+    assert raised.value.filename == str(tmp_path / "bundle")
+
+
 @pytest.mark.parametrize("damage", ["pages", "cut short", "a folder", "missing"])
 def test_a_damaged_parquet_file_is_an_artifact_error_that_names_it(tmp_path, damage):
     path = tmp_path / "train.parquet"

@@ -111,8 +111,8 @@ def _write_shard(names: Sequence[str], attempts: Sequence[Photo | PhotoError], p
     table = pa.table(columns, schema.with_metadata({"failures": json.dumps(reasons)}))
     # JPEG is compressed already, and no two photos are equal.
     compression = dict.fromkeys(columns, "zstd") | {JPEG: "none"}
-    with atomic(path) as temporary:
-        pq.write_table(table, temporary, row_group_size=ROW_GROUP, compression=compression, use_dictionary=False)
+    with atomic(path) as temporary, temporary.open("wb") as file:
+        pq.write_table(table, file, row_group_size=ROW_GROUP, compression=compression, use_dictionary=False)
 
 
 def packed(folder: Path) -> pl.DataFrame:

@@ -8,7 +8,6 @@ import hashlib
 import io
 import logging
 import math
-import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
@@ -16,11 +15,10 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-import psutil
 
 from pipeline.data.schema import VECTOR
 from pipeline.errors import InputError, one_line
-from pipeline.files import atomic
+from pipeline.files import atomic, sweep_temporaries
 
 log = logging.getLogger(__name__)
 
@@ -49,12 +47,12 @@ class VectorFiles:
 
         So is what killed runs left half-written. Raises OSError when the system does not let a file be read.
         """
-        self._sweep()
+        sweep_temporaries(self._folder)
         return {photo for hashes, _ in self._read() for photo in hashes}
 
     def read(self) -> dict[str, np.ndarray]:
         """Returns the vectors in memory, by the hash of their photo. Broken files are as for `hashes`."""
-        self._sweep()
+        sweep_temporaries(self._folder)
         pairs = (zip(hashes, vectors, strict=True) for hashes, vectors in self._read())
         return dict(chain.from_iterable(pairs))
 
@@ -101,14 +99,6 @@ class VectorFiles:
             raise InputError(
                 f"{self._folder} has lost the vectors of {lost:,} photos: run again, only these are computed."
             )
-
-    def _sweep(self) -> None:
-        """Deletes temporary files (`pipeline.files.atomic`) of runs that have ended."""
-        for path in self._folder.glob(".*.parquet.[0-9]*.tmp"):
-            pid = int(path.name.split(".")[-2])
-            # This run is not writing yet, but in a container an earlier one may have had the same number.
-            if pid == os.getpid() or not psutil.pid_exists(pid):
-                path.unlink(missing_ok=True)
 
     def _read(self) -> Iterator[tuple[list[str], np.ndarray]]:
         """Yields the hashes and vectors of each file; deletes and logs a broken one."""

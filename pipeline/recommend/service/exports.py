@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from pipeline.data.schema import PHOTO, POST, TAGS, USER
 from pipeline.errors import InputError
-from pipeline.files import atomic
+from pipeline.files import atomic, write_csv
 from pipeline.keywords.xmp import sidecar
 from pipeline.recommend.service.journal import Journal, Post
 
@@ -27,8 +27,7 @@ def write_table(journal: Journal, file: Path) -> int:
     table = journal.table()
     if table.is_empty():
         raise InputError("The journal has no accepted post.")
-    with atomic(file) as temporary:
-        table.write_csv(temporary)
+    write_csv(table, file)
     return table.select(POST).n_unique()
 
 
