@@ -1,7 +1,7 @@
 """Errors of the library as a user reads them: with the key of params.yaml, the flag and the remedy."""
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from pipeline.errors import ArtifactError, CredentialError, InputError, Option, ResourceError, SettingError
@@ -23,6 +23,13 @@ REFUSALS = {
     errno.ENOMEM: "Free some memory",
 }
 """Remedies for a refusal of the system, by its error number."""
+
+
+class Faults(InputError):
+    """Several errors that were found at once, each a line."""
+
+    def __init__(self, errors: Sequence[InputError]):
+        super().__init__("\nError: ".join(map(explain, errors)))
 
 
 @contextmanager

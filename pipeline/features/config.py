@@ -76,6 +76,23 @@ class ExtractorConfig(Config, ABC):
 
     kind: str
 
+    def check(self) -> None:
+        """Looks for whatever would keep it from being used, as far as that shows without loading it.
+
+        Raises SettingError for a name or file that does not exist, and a hash of another file; InputError for a package
+        that is not installed.
+        """
+
+    @property
+    def sees_pictures(self) -> bool:
+        """True where vectors are computed from pictures."""
+        return True
+
+    @property
+    def trained(self) -> bool:
+        """False where its weights are drawn at random."""
+        return True
+
     @abstractmethod
     def features(self, photos: "pl.Series", seed: int, compute: Callable[[Load], "pa.Table"]) -> "pa.Table":
         """Returns the features of photos: columns photo and vector, sorted by photo, the record in the metadata.

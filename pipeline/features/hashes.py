@@ -4,7 +4,19 @@ import hashlib
 from pathlib import Path
 
 from pipeline.errors import SettingError
+from pipeline.features.config import WeightsFile
 from pipeline.files import sha256
+
+
+def checked_file(weights: WeightsFile) -> tuple[Path, str]:
+    """Returns the path of a file of weights, and its SHA-256, which is the one that the configuration names.
+
+    Raises SettingError when there is no such file, or it has another hash.
+    """
+    path = Path(weights.path)
+    if not path.is_file():
+        raise SettingError("weights.path", f"is {weights.path!r}; there is no such file.")
+    return path, checked_sha256(path, weights.sha256, "weights.sha256")
 
 
 def checked_sha256(path: Path, expected: str | None, field: str = "sha256") -> str:

@@ -37,6 +37,15 @@ class VectorsConfig(ExtractorConfig):
     sha256: Sha256 | None = Field(description="The file's SHA-256; null is refused with the one that it has.")
     photos: PhotoList | None = Field(description="The photos of the rows of an .npy or .bin file; null for Parquet.")
 
+    def check(self) -> None:
+        _checked(Path(self.path), self.sha256)
+        if self.photos is not None:
+            _checked(Path(self.photos.path), self.photos.sha256, "photos.")
+
+    @property
+    def sees_pictures(self) -> bool:
+        return False
+
     def features(
         self,
         photos: pl.Series,

@@ -25,7 +25,7 @@ def english(folder: Path | None = None) -> Callable[[str], bool]:
     taken from the first of: `folder`, the folder named by `WNSEARCHDIR`, NLTK's own download, Debian's package
     `wordnet-base`. Raises InputError when there are none.
     """
-    root = _locate(folder)
+    root = locate(folder)
     try:
         with warnings.catch_warnings(action="ignore", category=UserWarning):  # Of missing multilingual files.
             reader = _Reader(root, omw_reader=None)
@@ -62,7 +62,8 @@ class _Reader(WordNetCorpusReader):
         return {part: tuple({ending for ending, _ in rules[part]}) for part in self._exception_map}
 
 
-def _locate(folder: Path | None) -> str | nltk.data.PathPointer:
+def locate(folder: Path | None = None) -> str | nltk.data.PathPointer:
+    """Finds the folder, or archive, of WordNet's files, as `english` does. Raises InputError where there is none."""
     named = folder or os.environ.get(VARIABLE)
     if named:
         return _allowed(Path(named))

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from pipeline.data.schema import TAG, TAGS, TIME, USER
+from pipeline.errors import SettingError
 from pipeline.features.scaling import Scaling
 from pipeline.features.store import Features
 from pipeline.models.settings import BaseModelConfig
@@ -78,6 +79,14 @@ class Model(ABC):
     ):
         self.config, self.names, self.tensors = config, names, tensors
         self.extractors, self.components = extractors or {}, components or {}
+
+    @classmethod
+    def check_size(cls, config: BaseModelConfig, photos: int, tags: int) -> None:  # noqa: ARG003 (for models that count)
+        """Raises SettingError where it cannot be fitted to posts of so many photos and tags."""
+        if cls.most_tags is not None and tags > cls.most_tags:
+            raise SettingError(
+                "kind", f"is {config.kind!r}, which takes at most {cls.most_tags:,} tags: there are {tags:,}."
+            )
 
     @classmethod
     def misses_times(cls, posts: pl.DataFrame) -> bool:

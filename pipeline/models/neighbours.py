@@ -46,14 +46,19 @@ class Neighbours(Baseline):
     grounds: ClassVar = {VOTES: "photos most like it have it"}
 
     @classmethod
+    def check_size(cls, config: NeighboursConfig, photos: int, tags: int) -> None:
+        super().check_size(config, photos, tags)
+        if photos <= config.neighbours:
+            raise SettingError(
+                "neighbours",
+                f"is {config.neighbours}; of {photos:,} training photos all would vote: choose a smaller number.",
+            )
+
+    @classmethod
     def fit(cls, config: NeighboursConfig, posts: pl.DataFrame, features: Features) -> Self:
         """Keeps the vectors. Raises SettingError where there are no more photos than neighbours: all would vote."""
         photos, tags = posts[PHOTO].unique().sort(), vocabulary(posts[TAGS].explode())
-        if len(photos) <= config.neighbours:
-            raise SettingError(
-                "neighbours",
-                f"is {config.neighbours}; of {len(photos)} training photos all would vote: choose a smaller number.",
-            )
+        cls.check_size(config, len(photos), len(tags))
         # Equal vectors share a row, so that they are equally far: a matrix product rounds each column its own way.
         extractors = ExtractorNote.of(features)
         vectors, row = np.unique(concatenated(extractors, photos, features), axis=0, return_inverse=True)

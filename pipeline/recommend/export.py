@@ -14,7 +14,7 @@ from pipeline.features.extractor import Extractor
 from pipeline.features.images import describe
 from pipeline.features.record import canonical
 from pipeline.files import atomic, sha256
-from pipeline.recommend.onnx import NOTES, PHOTOS, VECTORS, OnnxNetwork
+from pipeline.recommend.onnx import NO_ONNX, NOTES, PHOTOS, VECTORS, OnnxNetwork
 
 OPSET = 20
 """The version of ONNX's operators."""
@@ -54,9 +54,7 @@ def _import_onnx() -> ModuleType:
     try:
         import onnx
     except ModuleNotFoundError:
-        raise InputError(
-            "Exports to ONNX need the package onnx, which is not installed: pip install '.[onnx]'."
-        ) from None
+        raise InputError(NO_ONNX) from None
     return onnx
 
 

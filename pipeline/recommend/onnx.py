@@ -17,6 +17,9 @@ NOTES = "extractor"
 PHOTOS, VECTORS = "photos", "vectors"
 """The names of a graph's input and output."""
 
+NO_ONNX = "Exports to ONNX need the package onnx, which is not installed: pip install '.[onnx]'."
+"""The sentence for a machine that cannot export."""
+
 OPTIONS = {
     # Threads that wait for work sleep: a service shares its cores, and networks take turns on them.
     "session.intra_op.allow_spinning": "0",

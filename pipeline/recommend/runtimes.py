@@ -2,15 +2,17 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.errors import InputError
 from pipeline.features.config import NetworkConfig
 from pipeline.features.hashes import sha256_of_folder
 from pipeline.files import sha256
 from pipeline.recommend.manifest import PackedExtractor, PackedWeights
 from pipeline.recommend.network import Network
-from pipeline.recommend.onnx import OnnxNetwork
+from pipeline.recommend.onnx import NO_ONNX, OnnxNetwork
 
 if TYPE_CHECKING:
     from pipeline.features.extractor import Extractor
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
 
 class Runtime(ABC):
     """A way to pack networks into a folder, and to load them from there."""
+
+    @abstractmethod
+    def check(self) -> None:
+        """Looks for the packages that packing takes. Raises InputError for one that is not installed."""
 
     @abstractmethod
     def pack(self, config: NetworkConfig, extractor: "Extractor", to: Path, copied: bool) -> Path | None:
@@ -43,6 +49,9 @@ class Runtime(ABC):
 class Torch(Runtime):
     """torch, with the library that each network comes from."""
 
+    def check(self) -> None:
+        """Finds nothing amiss: what loads networks packs them."""
+
     def pack(self, config: NetworkConfig, extractor: "Extractor", to: Path, copied: bool) -> Path | None:
         return config.copy_weights(extractor, to) if copied else None
 
@@ -61,6 +70,10 @@ class Torch(Runtime):
 
 class Onnx(Runtime):
     """ONNX Runtime, on the CPU: the networks are exported, with their weights, and need no torch."""
+
+    def check(self) -> None:
+        if find_spec("onnx") is None:
+            raise InputError(NO_ONNX)
 
     def pack(self, config: NetworkConfig, extractor: "Extractor", to: Path, copied: bool) -> Path | None:  # noqa: ARG002 (a graph holds its weights)
         from pipeline.recommend.export import export

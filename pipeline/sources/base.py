@@ -88,6 +88,17 @@ class Source(Config, ABC):
         """
         raise InputError(f"{type(self).__name__} reads no posts without a crawl into {task.work}.")
 
+    @property
+    def has_photos(self) -> bool:
+        """True where posts come with pictures."""
+        return True
+
+    def check(self, data: Path) -> None:
+        """Looks at the source's folder for whatever would keep it from being read, as far as a glance shows.
+
+        Raises InputError for a file, folder or column that is missing, SettingError for a setting that does not fit.
+        """
+
     @abstractmethod
     def collect(self, task: CrawlTask) -> Crawled:
         """Collects posts, and packs their photos.

@@ -94,6 +94,14 @@ def test_another_file_than_the_one_expected_is_refused(example: Example, photos,
     assert refused.value.field == example.other_hash[0]
 
 
+def test_a_check_finds_what_loading_would(example: Example):
+    example.config.check()
+    for changes in (example.absent, example.other_hash):
+        with pytest.raises(SettingError) as found:
+            changed(example, changes).check()
+        assert found.value.field == changes[0]
+
+
 def test_the_answer_is_the_known_one(example: Example, photos, tmp_path: Path):
     vectors = features(example.config, photos(3), tmp_path / "work")["vector"].to_pylist()
     np.testing.assert_allclose(vectors, example.known(photos(3)), rtol=1e-4, atol=1e-5)

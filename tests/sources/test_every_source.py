@@ -53,6 +53,16 @@ def test_posts_have_the_columns_types_and_order_of_the_schema(example, tmp_path)
         assert "" not in tags
 
 
+def test_a_look_at_its_folder_finds_what_a_crawl_would_miss(example, tmp_path):
+    example.source.check(tmp_path / "data")
+    (tmp_path / "empty").mkdir()
+    if example.spoil is None:  # It needs no data.
+        example.source.check(tmp_path / "empty")
+    else:
+        with pytest.raises(InputError, match="empty"):
+            example.source.check(tmp_path / "empty")
+
+
 def test_the_packed_photos_are_those_of_the_posts(example, tmp_path):
     posts = crawl(example, tmp_path).posts
     assert set(packed(tmp_path / "place/photos")[PHOTO]) == set(posts[PHOTO])

@@ -67,36 +67,6 @@ def test_the_projects_own_parameters_are_valid():
     assert done.stdout.startswith("params.yaml is valid")
 
 
-def test_real_photos_with_the_samples_extractors_are_warned_of(tmp_path):
-    """T18: a detector of drawn scenes says nothing of photographs."""
-    params = (ROOT / "params.yaml").read_text().replace("\nsource: sample ", "\nsource: table ")
-    (tmp_path / "params.yaml").write_text(params)
-    (tmp_path / "data/table").mkdir(parents=True)
-    done = run("tagrec", "check", folder=tmp_path)
-    assert done.returncode == 0, done.stderr
-    (line,) = done.stderr.splitlines()
-    assert line.startswith("Warning: the photos are real, and the extractors image, objects are the sample's")
-
-
-def test_extractors_that_no_model_sees_are_warned_of(tmp_path):
-    """T15: they would run for nothing."""
-    yaml = YAML()
-    params = yaml.load(ROOT / "params.yaml")
-    params["models"] = {"fm": params["models"]["fm"], "fm-ic": params["models"]["fm-ic"]}
-    yaml.dump(params, tmp_path / "params.yaml")
-    (tmp_path / "data/sample").mkdir(parents=True)
-    done = run("tagrec", "check", folder=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr.startswith("Warning: no model sees the features of objects, which are computed nevertheless")
-
-
-def test_data_that_are_not_there_are_named_before_anything_runs(tmp_path):
-    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
-    done = run("tagrec", "check", folder=tmp_path)
-    assert done.returncode == 1
-    assert done.stderr == "Error: data/sample does not exist: tagrec begin PATH puts data there (data/README.md).\n"
-
-
 def test_a_missing_input_is_named_with_its_remedy(tmp_path):
     (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
     done = run("stages.split", folder=tmp_path)

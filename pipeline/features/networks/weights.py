@@ -13,9 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from pipeline.errors import InputError, SettingError, one_line
-from pipeline.features.config import WeightsFile
-from pipeline.features.hashes import checked_sha256
+from pipeline.errors import InputError, one_line
 from pipeline.files import atomic, sha256, write_safetensors
 from pipeline.progress import track
 
@@ -101,17 +99,6 @@ def _published_sha256(path: Path, expected: str | None, url: str, remedy: str = 
 def _sha512(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha512").hexdigest()
-
-
-def checked_file(weights: WeightsFile) -> tuple[Path, str]:
-    """Returns the path of a file of weights, and its SHA-256, which is the one that the configuration names.
-
-    Raises SettingError when there is no such file, or it has another hash.
-    """
-    path = Path(weights.path)
-    if not path.is_file():
-        raise SettingError("weights.path", f"is {weights.path!r}; there is no such file.")
-    return path, checked_sha256(path, weights.sha256, "weights.sha256")
 
 
 def read_safetensors(path: Path) -> dict[str, Tensor]:

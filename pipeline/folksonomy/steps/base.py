@@ -14,6 +14,9 @@ class Step(Config, ABC):
     Its first field is `keep` or `drop`, and names the step.
     """
 
+    def check(self) -> None:
+        """Looks for what it needs of this machine. Raises InputError for what is missing."""
+
     @abstractmethod
     def label(self) -> str:
         """Describes the step in a table of what each step left."""

@@ -14,6 +14,11 @@ class EnglishTags(Step):
 
     keep: Literal["english_tags"] = Field(description="Keeps the tags that WordNet knows, inflected forms included.")
 
+    def check(self) -> None:
+        from pipeline.folksonomy.wordnet import locate
+
+        locate()
+
     def label(self) -> str:
         return "English tags"
 

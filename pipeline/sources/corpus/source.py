@@ -56,6 +56,13 @@ class CorpusSource(FlickrConfig, Source):
 
         return recognise(path, given)
 
+    @property
+    def has_photos(self) -> bool:
+        return self.photos is not None
+
+    def check(self, data: Path) -> None:
+        load(self.corpus).form.find(data, self.files)
+
     def read_posts(self, task: CrawlTask) -> Crawled:
         posts, left_out, _ = self._read(task.data)
         return Crawled(posts, left_out)

@@ -15,15 +15,21 @@ FORM = re.compile("|".join([PHOTO_NAME.pattern, PICTURE_NAME.pattern, re.escape(
 """The names of the files that make an export."""
 
 
+def describes_photos(folder: Path) -> bool:
+    """Looks for the document of a photo in a folder, in its zip files or not."""
+    with Archive(folder) as archive:
+        return any(PHOTO_NAME.fullmatch(member.name) for member in archive.members())
+
+
 def recognise(path: Path, given: Mapping[str, Any]) -> Recognised | None:
     """Recognises a folder with documents of photos, in zip files or not, and a zip file that lies in one."""
     folder = path if path.is_dir() else path.parent
     if not path.is_dir() and path.suffix.lower() != ".zip":
         return None
+    if not describes_photos(folder):
+        return None
     with Archive(folder) as archive:
         members = [member for member in archive.members() if FORM.fullmatch(member.name)]
-        if not any(PHOTO_NAME.fullmatch(member.name) for member in members):
-            return None
     with open_export(folder) as export:
         pictured = len(export.photos.keys() & export.pictures.keys())
         accounts = " and ".join(account.nsid for account in export.accounts) or "not named in it"

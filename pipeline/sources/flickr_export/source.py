@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
+from pipeline.errors import InputError
 from pipeline.sources.base import Crawled, CrawlTask, Recognised, Source
 
 
@@ -22,6 +23,13 @@ class FlickrExportSource(Source):
         from pipeline.sources.flickr_export.recognise import recognise
 
         return recognise(path, given)
+
+    def check(self, data: Path) -> None:
+        from pipeline.sources.flickr_export.collect import MORE_FILES
+        from pipeline.sources.flickr_export.recognise import describes_photos
+
+        if not describes_photos(data):
+            raise InputError(f"There is no export from Flickr in {data}: {MORE_FILES}.")
 
     def read_posts(self, task: CrawlTask) -> Crawled:
         """Reads the posts that have a picture in the export; no picture is decoded."""

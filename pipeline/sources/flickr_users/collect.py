@@ -48,7 +48,7 @@ def collect(config: FlickrUsersConfig, task: CrawlTask, key: SecretStr | None, p
     Raises InputError when nobody is named, no photo is usable, or the crawl cannot continue; CredentialError for a key
     that is missing or refused.
     """
-    wanted = _wanted(config, task.data)
+    wanted = wanted_lists(config, task.data)
     with Journal.open(journal_path(config, task.work)) as journal:
         lists = Lists(journal)
         lists.expect(wanted)
@@ -77,8 +77,8 @@ def collect(config: FlickrUsersConfig, task: CrawlTask, key: SecretStr | None, p
     return _crawled(photos, rows, outcomes)
 
 
-def _wanted(config: FlickrUsersConfig, folder: Path) -> list[str]:
-    """Returns the lists that are named, by their ids in the journal."""
+def wanted_lists(config: FlickrUsersConfig, folder: Path) -> list[str]:
+    """Returns the lists that are named, by their ids in the journal. Raises InputError where there is none."""
     wanted = [list_id(name) for name in config.users] + [list_id(name, "groups") for name in config.groups]
     if config.file is not None:
         if Path(config.file).name != config.file:

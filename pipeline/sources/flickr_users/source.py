@@ -25,6 +25,11 @@ class FlickrUsersSource(FlickrUsersConfig, Source):
 
         return recognise(path, given)
 
+    def check(self, data: Path) -> None:
+        from pipeline.sources.flickr_users.collect import wanted_lists
+
+        wanted_lists(self, data)
+
     def read_posts(self, task: CrawlTask) -> Crawled:
         """Lists the photos without fetching a picture; the API's key is in the environment."""
         from pipeline.sources.flickr_users.collect import collect

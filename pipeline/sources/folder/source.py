@@ -11,7 +11,9 @@ from pydantic import Field
 from pipeline.data.left_out import DOUBTFUL
 from pipeline.data.names import LONGEST, quote
 from pipeline.data.schema import DETAIL, LEFT_OUT_TYPES, PHOTO, POST, POST_TYPES, REASON, TIME
+from pipeline.data.walk import is_photo, walk
 from pipeline.errors import InputError
+from pipeline.keywords.embedded import load_exiv2
 from pipeline.keywords.isolation import Failure
 from pipeline.keywords.tags import Levels, tags_of
 from pipeline.sources.base import Crawled, CrawlTask, Recognised, Source
@@ -42,6 +44,11 @@ class FolderSource(Source):
 
         return recognise(path, given) if path.is_dir() else None
 
+    def check(self, data: Path) -> None:
+        load_exiv2()
+        if not any(is_photo(name) for _, names, _ in walk(data) for name in names):
+            raise _no_photos(data)
+
     def read_posts(self, task: CrawlTask) -> Crawled:
         """Reads the keywords of all photos; what has not changed since an earlier call is not read again.
 
@@ -53,7 +60,7 @@ class FolderSource(Source):
 
         listing = list_photos(task.data)
         if not listing.photos:
-            raise InputError(f"There are no photos in {task.data}: put some there.")
+            raise _no_photos(task.data)
         posts, left_out = [], [(None, each.name, each.reason, each.detail) for each in listing.left_out]
         for listed, reading in read_keywords(listing.photos, task.work):
             if isinstance(reading, Failure):
@@ -97,6 +104,11 @@ class FolderSource(Source):
             why = ", ".join(f"{reason} ({number:,})" for reason, number in counts)
             raise InputError(f"No photo has a user and tags ({why}): give photos keywords, or choose another user.")
         return Crawled((posts if self.time else posts.drop(TIME, strict=False)).sort(POST), table)
+
+
+def _no_photos(data: Path) -> InputError:
+    """Returns the error for a folder without any photo."""
+    return InputError(f"There are no photos in {data}: put some there.")
 
 
 def _doubt(tags: Sequence[str]) -> str | None:

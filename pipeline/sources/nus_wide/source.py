@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from pydantic import SecretStr
 
+from pipeline.errors import SettingError
 from pipeline.sources.base import Crawled, CrawlTask, Source
 from pipeline.sources.nus_wide.config import NusWideConfig
 from pipeline.sources.nus_wide.published import TABLE_2
@@ -19,6 +20,12 @@ class NusWideSource(NusWideConfig, Source):
 
     published: ClassVar[Mapping[str, Mapping[str, int]]] = TABLE_2
     keeps_journal: ClassVar[bool] = True
+
+    def check(self, data: Path) -> None:
+        for field in ("image_list", "urls", "all_tags", "tag_list", "owners_file"):
+            name = getattr(self, field)
+            if name is not None and not (data / name).is_file():
+                raise SettingError(field, f"is {name!r}; {data / name} does not exist: put it there (data/README.md).")
 
     def collect(self, task: CrawlTask) -> Crawled:
         """Collects the listed photos that have an owner, tags and a picture; the API's key is in the environment."""

@@ -48,9 +48,26 @@ def read_cells(
     Cells are text, lists of text where Parquet holds lists, dates where it holds dates. Raises InputError, with the
     line, for a file that cannot be read, and SettingError for a setting that does not fit it.
     """
+    if form_of(path) is Form.PARQUET:
+        return _parquet_cells(path, wanted)
+    return _text_cells(*_open_rows(path, wanted, encoding, delimiter, quoted, columns))
+
+
+def check_cells(
+    path: Path, wanted: Wanted, encoding: str | None, delimiter: str | None, quoted: bool, columns: list[str] | None
+) -> None:
+    """Looks for the wanted columns of a table, without reading its rows. Raises InputError as `read_cells` does."""
+    if form_of(path) is Form.PARQUET:
+        find_columns(path, parquet_columns(path), wanted)
+    else:
+        _open_rows(path, wanted, encoding, delimiter, quoted, columns)
+
+
+def _open_rows(
+    path: Path, wanted: Wanted, encoding: str | None, delimiter: str | None, quoted: bool, columns: list[str] | None
+) -> tuple[Iterator[Row], dict[str, int]]:
+    """Returns the rows below the header, and the places of the wanted columns in them."""
     match form_of(path):
-        case Form.PARQUET:
-            return _parquet_cells(path, wanted)
         case Form.SPREADSHEET:
             names, rows = _with_header(path, read_spreadsheet(path), columns, wanted)
         case Form.JSON_LINES:
@@ -64,7 +81,7 @@ def read_cells(
                     "delimiter", f"is {delimiter!r}, which does not split {quote(names[0])} in {path}: state another."
                 )
             rows = split_rows(path, rows, names)
-    return _text_cells(rows, find_columns(path, names, wanted))
+    return rows, find_columns(path, names, wanted)
 
 
 def find_columns(path: Path, names: Sequence[str], wanted: Wanted) -> dict[str, int]:

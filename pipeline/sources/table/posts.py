@@ -25,7 +25,7 @@ from pipeline.sources.base import Crawled
 from pipeline.sources.photo_files import list_files
 from pipeline.sources.table.config import TableSettings
 from pipeline.sources.table.photo_names import FoundPhotos, find_photos
-from pipeline.sources.table.rows import read_rows
+from pipeline.sources.table.rows import check_columns, read_rows
 from pipeline.sources.table.tags import clean_tags
 
 LEFT_OUT = (*LEFT_OUT_TYPES, DETAIL)
@@ -44,10 +44,8 @@ def read_table(table: TableSettings, folder: Path) -> tuple[Crawled, FoundPhotos
     of the post, and the photo. Empty lines are not rows. Raises InputError for a file or column that is missing or
     cannot be read, a time or split that cannot be right, a post in both halves, and a table without a usable post.
     """
+    _check_places(table, folder)
     files = [(name, TRAIN) for name in table.files] + [(name, TEST) for name in table.test_files]
-    for field, names in (("files", table.files), ("test_files", table.test_files)):
-        for name in names:
-            _check_inside(field, name, folder, (folder / name).parent)
     rows = pl.concat(read_rows(table, folder / name, name, half) for name, half in files)
     if rows.is_empty():
         raise InputError(f"There is no row in {', '.join(name for name, _ in files)} in {folder}: put some there.")
@@ -57,6 +55,13 @@ def read_table(table: TableSettings, folder: Path) -> tuple[Crawled, FoundPhotos
     missing = pl.when(pl.col(USER).is_null()).then(pl.lit("no user")).otherwise(pl.lit("no photo"))
     nameless = rows.filter(pl.any_horizontal(pl.col(POST).is_null())).with_columns(missing.alias(REASON))
     return leave_out(posts.select(*columns, REASON, DETAIL), nameless.select(LEFT_OUT)), found
+
+
+def check_table(table: TableSettings, folder: Path) -> None:
+    """Looks for the files, the columns and the folder of photos. Raises InputError as `read_table` does."""
+    _check_places(table, folder)
+    for name in [*table.files, *table.test_files]:
+        check_columns(table, folder / name)
 
 
 def leave_out(posts: pl.DataFrame, left_out: pl.DataFrame) -> Crawled:
@@ -74,6 +79,21 @@ def leave_out(posts: pl.DataFrame, left_out: pl.DataFrame) -> Crawled:
     return Crawled(usable, left_out)
 
 
+def _check_places(table: TableSettings, folder: Path) -> None:
+    """Raises SettingError for a place outside the source's folder, and for photos without a folder."""
+    for field, names in (("files", table.files), ("test_files", table.test_files)):
+        for name in names:
+            _check_inside(field, name, folder, (folder / name).parent)
+    if table.photos is None:
+        return
+    root = folder / table.photos
+    _check_inside("photos", table.photos, folder, root)
+    if not root.is_dir():
+        raise SettingError(
+            "photos", f"is {table.photos!r}, but {root} is no folder: put the photos there, or choose null."
+        )
+
+
 def _check_inside(field: str, name: str, data: Path, folder: Path) -> None:
     """Raises SettingError for a folder outside the source's own, the only one that is watched for changes."""
     if not Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(data)):
@@ -88,13 +108,7 @@ def _with_photos(rows: pl.DataFrame, table: TableSettings, folder: Path) -> tupl
     """Replaces the names of photos by ids, and sets the reason where a name means none."""
     if table.photos is None:
         return rows, None
-    root = folder / table.photos
-    _check_inside("photos", table.photos, folder, root)
-    if not root.is_dir():
-        raise SettingError(
-            "photos", f"is {table.photos!r}, but {root} is no folder: put the photos there, or choose null."
-        )
-    found = find_photos(rows[PHOTO].drop_nulls().unique().to_list(), list_files(root))
+    found = find_photos(rows[PHOTO].drop_nulls().unique().to_list(), list_files(folder / table.photos))
     name = pl.col(PHOTO)
     reason = name.replace_strict(found.reasons, default=None, return_dtype=pl.String)
     looked_for = pl.format("{}: {}/{}", DETAIL, pl.lit(table.photos), name)

@@ -8,7 +8,7 @@ from pipeline.data.left_out import DOUBTFUL
 from pipeline.data.names import normalised, quote
 from pipeline.data.schema import DETAIL, PHOTO, REASON, SPLIT, TAGS, TEST, TIME, TRAIN, USER
 from pipeline.errors import InputError
-from pipeline.sources.table.cells import LINE, read_cells
+from pipeline.sources.table.cells import LINE, Wanted, check_cells, read_cells
 from pipeline.sources.table.config import TableSettings
 from pipeline.sources.table.photo_names import tidy
 from pipeline.sources.table.tags import split_tags
@@ -25,9 +25,8 @@ def read_rows(table: TableSettings, path: Path, name: str, half: str) -> pl.Data
     says where a row stands, and REASON is set to DOUBTFUL or null. Raises InputError, with the line, for a time, a
     split or a separator that cannot be right, and as `read_cells` does.
     """
-    tag_keys = [f"{TAGS}{number}" for number, _ in enumerate(table.tag_columns)]
-    wanted = {key: (key, getattr(table, key)) for key in (USER, PHOTO, TIME, SPLIT) if getattr(table, key)}
-    wanted |= {key: (TAGS, column) for key, column in zip(tag_keys, table.tag_columns, strict=True)}
+    wanted = _wanted(table)
+    tag_keys = [key for key in wanted if key.startswith(TAGS)]
     cells = read_cells(path, wanted, table.encoding, table.delimiter, table.quoted, table.columns)
     text = pl.col(pl.String)
     cells = cells.with_columns(pl.when(~text.str.strip_chars().str.to_lowercase().is_in(MISSING)).then(text))
@@ -51,6 +50,17 @@ def read_rows(table: TableSettings, path: Path, name: str, half: str) -> pl.Data
         pl.when(doubt.is_null()).then(where).otherwise(pl.format("{}: {}", where, doubt)).alias(DETAIL),
         pl.when(doubt.is_not_null()).then(pl.lit(DOUBTFUL)).alias(REASON),
     )
+
+
+def check_columns(table: TableSettings, path: Path) -> None:
+    """Looks for the wanted columns of a file. Raises InputError as `read_cells` does for one that lacks any."""
+    check_cells(path, _wanted(table), table.encoding, table.delimiter, table.quoted, table.columns)
+
+
+def _wanted(table: TableSettings) -> Wanted:
+    """Returns the columns that are read: user, photo, time and split where the table has them, and each of tags."""
+    wanted = {key: (key, getattr(table, key)) for key in (USER, PHOTO, TIME, SPLIT) if getattr(table, key)}
+    return wanted | {f"{TAGS}{number}": (TAGS, column) for number, column in enumerate(table.tag_columns)}
 
 
 def _not_empty(text: pl.Expr) -> pl.Expr:

@@ -10,7 +10,7 @@ from pipeline.data.schema import DETAIL, PHOTO, REASON
 from pipeline.sources.base import Crawled, CrawlTask, Recognised, Source
 from pipeline.sources.photo_files import pack_folder
 from pipeline.sources.table.config import TableSettings
-from pipeline.sources.table.posts import leave_out, read_table
+from pipeline.sources.table.posts import check_table, leave_out, read_table
 from pipeline.sources.table.recognise import recognise_table
 
 
@@ -23,6 +23,13 @@ class TableSource(TableSettings, Source):
     def recognise(cls, path: Path, given: Mapping[str, Any]) -> Recognised | None:
         """Recognises a table, or a folder with one and perhaps photos, see `Source.recognise`."""
         return recognise_table(path, given)
+
+    @property
+    def has_photos(self) -> bool:
+        return self.photos is not None
+
+    def check(self, data: Path) -> None:
+        check_table(self, data)
 
     def read_posts(self, task: CrawlTask) -> Crawled:
         """Reads the posts whose photos have a file, see `read_table`."""

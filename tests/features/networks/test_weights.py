@@ -10,8 +10,8 @@ import torch
 
 from pipeline.errors import InputError, SettingError
 from pipeline.features.config import WeightsFile
-from pipeline.features.hashes import checked_sha256
-from pipeline.features.networks.weights import checked_file, downloaded
+from pipeline.features.hashes import checked_file, checked_sha256
+from pipeline.features.networks.weights import downloaded
 from tests.support.serving import serving
 
 PATH = "/weights/net-0123.pth"

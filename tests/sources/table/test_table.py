@@ -123,6 +123,26 @@ def test_what_cannot_be_read_is_one_sentence(tmp_path, text, changes, words):
         assert word in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["posts.csv", "posts.jsonl", "posts.parquet"])
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"user": "owner"}, r"user is 'owner'; .*/posts\.\w+ has no such column, but user, photo, tags"),
+        ({"tags": ["tags", "more"]}, "tags is 'more'"),
+        ({"photos": "pictures"}, "photos is 'pictures', but .* is no folder"),
+        ({"test_files": ["rest.csv"]}, r"rest\.csv does not exist"),
+        ({"files": ["../posts.csv"]}, "leads out of"),
+    ],
+)
+def test_a_look_at_a_table_finds_what_is_missing_before_its_rows_are_read(tmp_path, name, changes, fault):
+    frame = pl.DataFrame({"user": ["u"], "photo": ["p"], "tags": ["sea"]})
+    writers = {"csv": frame.write_csv, "jsonl": frame.write_ndjson, "parquet": frame.write_parquet}
+    writers[name.partition(".")[2]](tmp_path / name)
+    configured(files=[name]).check(tmp_path)
+    with pytest.raises(InputError, match=fault):
+        configured(**{"files": [name]} | changes).check(tmp_path)
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(InputError, match=r"posts.csv does not exist"):
         read_posts(configured(), tmp_path)

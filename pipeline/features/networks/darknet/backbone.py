@@ -13,12 +13,13 @@ from torch import Tensor
 
 from pipeline.features.config import ImagenetWeights, SeededWeights, WeightsFile
 from pipeline.features.extractor import Extractor, fitted_to
+from pipeline.features.hashes import checked_file
 from pipeline.features.images import resize_to_square
 from pipeline.features.networks.darknet.cfg import read_cfg
 from pipeline.features.networks.darknet.network import Darknet
 from pipeline.features.networks.darknet.official import cfg_path, official_weights
 from pipeline.features.networks.darknet.weights import fill, read_weights
-from pipeline.features.networks.weights import checked_file, digest
+from pipeline.features.networks.weights import digest
 from pipeline.files import sha256
 
 if TYPE_CHECKING:

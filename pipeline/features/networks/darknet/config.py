@@ -14,7 +14,10 @@ from pipeline.features.config import (
     Sha256,
     WeightsFile,
 )
+from pipeline.features.hashes import checked_sha256
 from pipeline.features.networks.config import BackboneConfig
+from pipeline.features.networks.darknet.cfg import read_cfg
+from pipeline.features.networks.darknet.official import locate
 
 if TYPE_CHECKING:
     import torch
@@ -55,6 +58,12 @@ class Yolov2Config(NetworkConfig):
         ge=32, le=LARGEST_INPUT, multiple_of=32, description="Photos are letterboxed to this many pixels each way."
     )
     precision: Precision
+
+    def check(self) -> None:
+        path, described = locate(self.detector)
+        if path is not None:
+            checked_sha256(path, self.sha256)
+            read_cfg(described)
 
     def load(self, seed: int, device: "torch.device") -> "Extractor":  # noqa: ARG002 (its weights are trained)
         from pipeline.features.networks.darknet.detector import load_yolov2

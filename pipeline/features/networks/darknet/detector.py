@@ -10,14 +10,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from pipeline.errors import InputError, SettingError
+from pipeline.errors import InputError
 from pipeline.features.coco import COCO_CLASSES
 from pipeline.features.extractor import Extractor, fitted_to
 from pipeline.features.hashes import checked_sha256
 from pipeline.features.images import letterbox
 from pipeline.features.networks.darknet.cfg import Architecture, Region, read_cfg
 from pipeline.features.networks.darknet.network import Darknet
-from pipeline.features.networks.darknet.official import DETECTORS, cfg_path, official_weights
+from pipeline.features.networks.darknet.official import locate, official_weights
 from pipeline.features.networks.darknet.weights import fill, read_weights
 from pipeline.files import sha256
 
@@ -73,14 +73,10 @@ def load_yolov2(config: "Yolov2Config", device: torch.device) -> Yolov2:
 
 def find(config: "Yolov2Config") -> tuple[Path, str, Path]:
     """Returns the file of the weights and its SHA-256, checked, and the file of the architecture."""
-    name = config.detector
-    if name in DETECTORS:
-        return *official_weights(name, config.sha256), cfg_path(name)
-    path = Path(name)
-    if not path.is_file() or path.suffix != ".weights":
-        downloads = " and ".join(DETECTORS)
-        raise SettingError("detector", f"is {name!r}; there is no such .weights file. {downloads} have names.")
-    return path, checked_sha256(path, config.sha256), path.with_suffix(".cfg")
+    path, described = locate(config.detector)
+    if path is None:
+        return *official_weights(config.detector, config.sha256), described
+    return path, checked_sha256(path, config.sha256), described
 
 
 def check_task(architecture: Architecture) -> None:

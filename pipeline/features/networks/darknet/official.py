@@ -1,9 +1,9 @@
-"""The published networks: architectures from this folder, weights from darknet's own site."""
+"""The published networks: architectures from this folder, weights from darknet's own site; and files of one's own."""
 
 import shutil
 from pathlib import Path
 
-from pipeline.features.networks.weights import downloaded
+from pipeline.errors import SettingError
 
 ADDRESS = "https://pjreddie.com/media/files"
 
@@ -17,6 +17,20 @@ PUBLISHED = {
     "afeb836ee5bf9fb6dcf448839061b93623a067dfde7afa1338636865ea88989a",
 }
 """The SHA-512 of weights, from vcpkg's port of darknet. Darknet publishes none, nor does anyone of darknet19."""
+
+
+def locate(detector: str) -> tuple[Path | None, Path]:
+    """Returns the files of a detector's weights, None for those of a published one, and of its architecture.
+
+    Raises SettingError for any other.
+    """
+    if detector in DETECTORS:
+        return None, cfg_path(detector)
+    path = Path(detector)
+    if not path.is_file() or path.suffix != ".weights":
+        downloads = " and ".join(DETECTORS)
+        raise SettingError("detector", f"is {detector!r}; there is no such .weights file. {downloads} have names.")
+    return path, path.with_suffix(".cfg")
 
 
 def cfg_path(name: str) -> Path:
@@ -39,4 +53,6 @@ def official_weights(name: str, sha256: str | None = None) -> tuple[Path, str]:
     logged.
     Raises InputError when they cannot be fetched, or are another file.
     """
+    from pipeline.features.networks.weights import downloaded  # Here: it imports torch.
+
     return downloaded(f"{ADDRESS}/{name}.weights", sha256 or PUBLISHED.get(name))

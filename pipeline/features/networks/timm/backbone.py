@@ -5,7 +5,6 @@ A feature map is averaged over its places, as the paper does with VGG16's (Secti
 mean, attention. Photos are scaled, cut and normalised as the weights are used by timm itself.
 """
 
-import difflib
 import logging
 import math
 import os
@@ -24,10 +23,12 @@ from torch import Tensor, nn
 from pipeline.errors import InputError, SettingError, one_line
 from pipeline.features.config import Precision, PublishedWeights, SeededWeights, WeightsFile
 from pipeline.features.extractor import Extractor, fitted_to
-from pipeline.features.hashes import require_sha256
+from pipeline.features.hashes import checked_file, require_sha256
 from pipeline.features.images import centre_crop
+from pipeline.features.networks.names import require_name
+from pipeline.features.networks.timm.library import USUAL, not_installed
 from pipeline.features.networks.torchvision.library import import_torchvision
-from pipeline.features.networks.weights import checked_file, digest, read_safetensors
+from pipeline.features.networks.weights import digest, read_safetensors
 from pipeline.files import sha256
 
 if TYPE_CHECKING:
@@ -117,19 +118,14 @@ def import_timm() -> ModuleType:
         import timm
         import timm.data
     except ModuleNotFoundError as error:
-        raise InputError(
-            f"Models of timm need the package {error.name}, which is not installed: pip install '.[timm]'."
-        ) from None
+        raise not_installed(error.name) from None
     return timm
 
 
 def require_known(name: str) -> None:
     """Raises SettingError, with similar names, for a name that timm does not have, such as a repository's."""
     timm = import_timm()
-    names = [*timm.list_models(), *timm.list_pretrained()]
-    if name not in names:
-        near = difflib.get_close_matches(name, names, n=3) or ["vit_small_patch14_dinov2.lvd142m", "resnet50.a1_in1k"]
-        raise SettingError("backbone", f"is {name!r}; timm has no such model. Near: {', '.join(near)}.")
+    require_name(name, [*timm.list_models(), *timm.list_pretrained()], "timm", USUAL)
 
 
 def build(name: str, size: int, seed: int, weights: Path | None = None) -> nn.Module:

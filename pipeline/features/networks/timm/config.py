@@ -6,6 +6,7 @@ from pydantic import Field
 
 from pipeline.features.config import Precision, PublishedWeights, SeededWeights, WeightsFile
 from pipeline.features.networks.config import BackboneConfig
+from pipeline.features.networks.timm.library import require_backbone
 
 if TYPE_CHECKING:
     import torch
@@ -22,6 +23,10 @@ class TimmConfig(BackboneConfig):
     weights: Annotated[SeededWeights | PublishedWeights | WeightsFile, Field(discriminator="kind")] = Field(
         description="The origin of the weights; a file holds the state of the model."
     )
+
+    def check(self) -> None:
+        require_backbone(self.backbone)
+        super().check()
 
     def load(self, seed: int, device: "torch.device") -> "Extractor":
         from pipeline.features.networks.timm.backbone import load_timm

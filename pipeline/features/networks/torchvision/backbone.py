@@ -1,6 +1,5 @@
 """Image features: the last feature map of a torchvision classification model, globally average-pooled (Section 4.1)."""
 
-import difflib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
@@ -15,9 +14,10 @@ from torch import Tensor, fx, nn
 from pipeline.errors import InputError, SettingError
 from pipeline.features.config import ImagenetWeights, Precision, SeededWeights, WeightsFile
 from pipeline.features.extractor import Extractor, fitted_to
+from pipeline.features.hashes import checked_file
 from pipeline.features.images import resize_to_square
-from pipeline.features.networks.torchvision.library import import_torchvision
-from pipeline.features.networks.weights import Undrawn, checked_file, digest, downloaded, read_safetensors
+from pipeline.features.networks.torchvision.library import import_torchvision, require_backbone
+from pipeline.features.networks.weights import Undrawn, digest, downloaded, read_safetensors
 
 if TYPE_CHECKING:
     from pipeline.features.networks.torchvision.config import TorchvisionConfig
@@ -95,10 +95,7 @@ def build(name: str, seed: int) -> nn.Module:
     Drawn as torchvision does (He's for VGG), so that untrained features vary between photos. torch's own generators
     stay as they were.
     """
-    names = models.list_models(module=models)
-    if name not in names:
-        near = difflib.get_close_matches(name, names, n=3) or ["vgg16", "resnet50", "squeezenet1_1", "convnext_tiny"]
-        raise SettingError("backbone", f"is {name!r}; torchvision has no such model. Near: {', '.join(near)}.")
+    require_backbone(name)
     # These two draw their weights only with this option, and rescale their input as trained ones do with that.
     options = {"init_weights": True, "transform_input": True} if name in ("googlenet", "inception_v3") else {}
     with torch.random.fork_rng(devices=[]):

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from pipeline.features.config import ImagenetWeights, Precision, SeededWeights, WeightsFile
 from pipeline.features.networks.config import BackboneConfig
+from pipeline.features.networks.torchvision.library import require_backbone
 
 if TYPE_CHECKING:
     import torch
@@ -22,6 +23,10 @@ class TorchvisionConfig(BackboneConfig):
     weights: Annotated[SeededWeights | ImagenetWeights | WeightsFile, Field(discriminator="kind")] = Field(
         description="The origin of the weights; a file holds the state of the model or of its `features`."
     )
+
+    def check(self) -> None:
+        require_backbone(self.backbone)
+        super().check()
 
     def load(self, seed: int, device: "torch.device") -> "Extractor":
         from pipeline.features.networks.torchvision.backbone import load_torchvision

@@ -1,10 +1,19 @@
-"""The import of the library torchvision, without the compiler that it brings along."""
+"""The library torchvision: its import, without the compiler that it brings along, and its models' names."""
 
 import sys
 from importlib import import_module
 from types import ModuleType
 
+from pipeline.features.networks.names import registered_models, require_name
+
 COMPILER = ("torch._dynamo", "torch._dynamo.utils")
+USUAL = ("vgg16", "resnet50", "squeezenet1_1", "convnext_tiny")
+"""Models to choose where no name is near."""
+
+
+def require_backbone(name: str) -> None:
+    """Raises SettingError, with similar names, for a classification model that torchvision does not have."""
+    require_name(name, registered_models("torchvision"), "torchvision", USUAL)
 
 
 def import_torchvision(module: str = "torchvision") -> ModuleType:

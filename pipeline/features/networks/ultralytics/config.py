@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Literal, Self
 from pydantic import Field
 
 from pipeline.features.config import LARGEST_INPUT, NetworkConfig, Precision, Sha256
+from pipeline.features.hashes import checked_sha256
+from pipeline.features.networks.ultralytics.exports import runtime_of
+from pipeline.features.networks.ultralytics.published import locate
 
 if TYPE_CHECKING:
     import torch
@@ -23,6 +26,11 @@ class UltralyticsConfig(NetworkConfig):
         ge=32, le=LARGEST_INPUT, multiple_of=32, description="Photos are letterboxed to this many pixels each way."
     )
     precision: Precision
+
+    def check(self) -> None:
+        path = locate(self.detector)
+        if path is not None:
+            checked_sha256(path, self.sha256)
 
     def load(self, seed: int, device: "torch.device") -> "Extractor":  # noqa: ARG002 (its weights are trained)
         from pipeline.features.networks.ultralytics.detector import load_ultralytics
@@ -51,6 +59,10 @@ class UltralyticsExportConfig(NetworkConfig):
     input_size: int = Field(
         ge=32, le=LARGEST_INPUT, multiple_of=32, description="Photos are letterboxed to this many pixels each way."
     )
+
+    def check(self) -> None:
+        runtime_of(Path(self.detector))
+        checked_sha256(Path(self.detector), self.sha256)
 
     def load(self, seed: int, device: "torch.device") -> "Extractor":  # noqa: ARG002 (its weights are trained)
         from pipeline.features.networks.ultralytics.runtimes import load_export

@@ -1,8 +1,6 @@
 """Object features: the maximum probability of each of COCO's 80 classes (Section 4.2)."""
 
-import difflib
 import pickle
-import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -13,13 +11,14 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from pipeline.errors import InputError, SettingError
+from pipeline.errors import InputError
 from pipeline.features.coco import COCO_CLASSES
 from pipeline.features.extractor import Extractor, fitted_to
 from pipeline.features.hashes import checked_sha256
 from pipeline.features.images import letterbox
-from pipeline.features.networks.ultralytics.checkpoints import PLAIN, read_checkpoint
+from pipeline.features.networks.ultralytics.checkpoints import read_checkpoint
 from pipeline.features.networks.ultralytics.library import import_ultralytics
+from pipeline.features.networks.ultralytics.published import PUBLISHED, RELEASE, REPOSITORY, locate
 from pipeline.features.networks.weights import downloaded
 
 if TYPE_CHECKING:
@@ -27,16 +26,6 @@ if TYPE_CHECKING:
 
 HEADS = ("Detect", "RTDETRDecoder", "WorldDetect", "v10Detect")
 """The heads that do nothing but detect; those of other tasks (Segment, Pose, …) are kinds of Detect as well."""
-
-REPOSITORY = "https://github.com/ultralytics/assets/releases/download"
-RELEASE = "v8.4.0"
-"""The release of ultralytics' weights that names mean."""
-
-PUBLISHED = {
-    "yolo11n.pt": "0ebbc80d4a7680d14987a577cd21342b65ecfd94632bd9a8da63ae6417644ee1",
-    "yolov8n.pt": "f59b3d833e2ff32e194b5bb8e08d211dc7c5bdf144b90d2c8412c47ccfc83b36",
-}
-"""The SHA-256 of published weights; of other names it is logged, and noted in the record."""
 
 
 class UltralyticsDetector(Extractor):
@@ -108,14 +97,8 @@ def require_coco(names: Mapping[int, str], path: Path) -> None:
 
 def find(config: "UltralyticsConfig") -> tuple[Path, str]:
     """Returns the file of the weights and its SHA-256, checked; published ones are downloaded once, by name."""
-    name, path = config.detector, Path(config.detector)
-    if path.is_file() and path.suffix in (".pt", PLAIN):
+    path = locate(config.detector)
+    if path is not None:
         return path, checked_sha256(path, config.sha256)
-    known = import_ultralytics("ultralytics.utils.downloads").GITHUB_ASSETS_NAMES
-    if name in known:
-        return downloaded(f"{REPOSITORY}/{RELEASE}/{name}", config.sha256 or PUBLISHED.get(name))
-    detectors = sorted(name for name in known if re.fullmatch(r"(yolov?\d+\w*|rtdetr-.)\.pt", name))
-    near = ", ".join(difflib.get_close_matches(name, detectors, n=3)) or "yolo11n.pt, yolov8n.pt"
-    raise SettingError(
-        "detector", f"is {name!r}: there is no such .pt file, and no weights of that name are published. Near: {near}."
-    )
+    expected = config.sha256 or PUBLISHED.get(config.detector)
+    return downloaded(f"{REPOSITORY}/{RELEASE}/{config.detector}", expected)

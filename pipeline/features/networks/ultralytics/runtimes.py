@@ -17,7 +17,6 @@ import shutil
 from collections.abc import Mapping
 from functools import partial
 from importlib.metadata import packages_distributions
-from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -31,6 +30,7 @@ from pipeline.features.coco import COCO_CLASSES
 from pipeline.features.extractor import fitted_to
 from pipeline.features.hashes import checked_sha256
 from pipeline.features.networks.ultralytics.detector import UltralyticsDetector, require_coco
+from pipeline.features.networks.ultralytics.exports import runtime_of, suffix_of
 from pipeline.features.networks.ultralytics.library import import_ultralytics
 
 if TYPE_CHECKING:
@@ -39,16 +39,6 @@ if TYPE_CHECKING:
     from pipeline.features.networks.ultralytics.config import UltralyticsExportConfig
 
 log = logging.getLogger(__name__)
-
-RUNTIMES = {
-    ".onnx": ("onnxruntime", "'.[onnx]'"),
-    "_openvino_model": ("openvino", "'.[openvino]'"),
-    ".tflite": ("ai_edge_litert", "'.[tflite]'"),
-    ".engine": ("tensorrt", "tensorrt"),
-    "_ncnn_model": ("ncnn", "ncnn"),
-    ".mnn": ("MNN", "MNN"),
-}
-"""The module that runs an export, and the argument of pip that installs it, by the end of its name."""
 
 COARSEST = 0.01
 """The widest steps between probabilities that a model gives as integers; int8 from 0 to 1 has 1/255."""
@@ -91,7 +81,7 @@ def load_export(config: "UltralyticsExportConfig", device: torch.device) -> Expo
     80 classes, and for an output of best candidates only.
     """
     path, size = Path(config.detector), config.input_size
-    module = _runtime(path)
+    module = runtime_of(path)
     sha256 = checked_sha256(path, config.sha256)
     where = _device_of(module, device)
     try:
@@ -117,32 +107,13 @@ def load_export(config: "UltralyticsExportConfig", device: torch.device) -> Expo
         return ExportedDetector(network, size, where, record, module)
 
 
-def _runtime(path: Path) -> str:
-    """Returns the module that runs the format of an export. Raises InputError where it is not installed."""
-    if not path.exists():
-        raise SettingError("detector", f"is {str(path)!r}; there is no such file or folder.")
-    suffix = _suffix(path)
-    if suffix is None:
-        raise SettingError(
-            "detector", f"is {str(path)!r}, which ends in none of {', '.join(RUNTIMES)}: export the model to ONNX."
-        )
-    module, package = RUNTIMES[suffix]
-    if find_spec(module) is None:
-        raise InputError(f"{path} needs the package {module}, which is not installed: pip install {package}.")
-    return module
-
-
 def copy_export(path: Path, to: Path) -> Path:
     """Copies an export, a file or a folder, to `to` with its suffix."""
-    _runtime(path)
+    runtime_of(path)
     to.parent.mkdir(parents=True, exist_ok=True)
     return Path(
-        (shutil.copytree if path.is_dir() else shutil.copyfile)(path, to.with_name(f"{to.name}{_suffix(path)}"))
+        (shutil.copytree if path.is_dir() else shutil.copyfile)(path, to.with_name(f"{to.name}{suffix_of(path)}"))
     )
-
-
-def _suffix(path: Path) -> str | None:
-    return next((suffix for suffix in RUNTIMES if path.name.endswith(suffix)), None)
 
 
 def _device_of(module: str, device: torch.device) -> torch.device:
@@ -167,7 +138,7 @@ def _open(path: Path, device: torch.device) -> "AutoBackend":
     """
     autobackend = import_ultralytics("ultralytics.nn.autobackend")
     folder = TemporaryDirectory(prefix="detector-")
-    alone = Path(folder.name) / f"detector{_suffix(path)}"
+    alone = Path(folder.name) / f"detector{suffix_of(path)}"
     (shutil.copytree if path.is_dir() else shutil.copyfile)(path, alone)
     network = autobackend.AutoBackend(str(alone), device=device, verbose=False)
     network.folder = folder  # It goes with the network: some runtimes read on as they compute.

@@ -13,7 +13,6 @@ from pipeline.features.coco import COCO_CLASSES
 from pipeline.features.config import BATCH
 from pipeline.features.extractor import Extractor
 from pipeline.features.images import decode
-from pipeline.features.networks.darknet import official
 from pipeline.features.networks.darknet.config import Darknet19Config, Yolov2Config
 from pipeline.features.networks.darknet.official import cfg_path
 from pipeline.files import sha256
@@ -43,7 +42,7 @@ def download(monkeypatch) -> Callable[[Path], list[tuple[str, str | None]]]:
             asked.append((url, expected))
             return path, "e" * 64
 
-        monkeypatch.setattr(official, "downloaded", fake)
+        monkeypatch.setattr("pipeline.features.networks.weights.downloaded", fake)
         return asked
 
     return give

@@ -1,0 +1,193 @@
+"""`tagrec check`: all that would end a run later is said before it, at once."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+from ruamel.yaml import YAML
+from typer.testing import CliRunner
+
+from commands.check import app
+from pipeline.data.schema import PHOTO, TAGS, USER
+from pipeline.files import write_parquet
+from pipeline.recommend.onnx import NO_ONNX
+from project.paths import Paths
+from tests.support.sample_params import SAMPLE_PARAMS
+
+ROOT = Path(__file__).parents[2]
+DETECTOR = "pipeline/sources/sample/detector.pt"
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch) -> Path:
+    """A folder with the sample's parameters and what they name."""
+    (tmp_path / "data/sample").mkdir(parents=True)
+    (tmp_path / DETECTOR).parent.mkdir(parents=True)
+    shutil.copy(ROOT / DETECTOR, tmp_path / DETECTOR)
+    (tmp_path / "params.yaml").write_text(SAMPLE_PARAMS)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def change(project: Path, **changes: object) -> None:
+    """Changes parameters; a key is a path joined by `__`."""
+    yaml = YAML()
+    params = yaml.load(project / "params.yaml")
+    for key, value in changes.items():
+        *way, last = key.split("__")
+        node = params
+        for part in way:
+            node = node[part]
+        node[last] = value
+    yaml.dump(params, project / "params.yaml")
+
+
+def crawled(posts: int, tags: int) -> None:
+    """Writes posts of two users as if they had been crawled, each with two of so many tags."""
+    rows = [(f"u{n % 2}", f"p{n:04}", sorted({f"t{n % tags}", f"t{(n + 1) % tags}"})) for n in range(posts)]
+    frame = pl.DataFrame(rows, {USER: pl.String, PHOTO: pl.String, TAGS: pl.List(pl.String)}, orient="row")
+    write_parquet(frame.sort(USER, PHOTO), Paths("sample", "sample").posts)
+
+
+def check() -> tuple[int, list[str]]:
+    done = CliRunner().invoke(app, [])
+    return done.exit_code, done.stderr.splitlines()
+
+
+@pytest.mark.usefixtures("project")
+def test_nothing_is_said_of_what_is_right():
+    assert check() == (0, [])
+    crawled(posts=400, tags=20)
+    assert check() == (0, [])
+
+
+def test_all_faults_are_said_at_once_each_in_a_line(project):
+    """P9: they were found after the crawl, or after hours of extraction, one a run."""
+    (project / "data/sample").rmdir()
+    change(
+        project,
+        extractors__image__backbone="vgg61",
+        extractors__objects__detector="yolo11m.p",
+        recipes__sample__refine=[{"keep": "english_tags"}],
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WNSEARCHDIR", "")
+        patch.setattr("pipeline.folksonomy.wordnet.NLTK", ())
+        patch.setattr("pipeline.folksonomy.wordnet.DEBIAN", project / "nowhere")
+        code, lines = check()
+    assert code == 1
+    data, wordnet, backbone, detector = lines
+    assert data == "Error: data/sample does not exist: tagrec begin PATH puts data there (data/README.md)."
+    assert wordnet.startswith("Error: English tags need WordNet, which is not on this machine")
+    assert backbone.startswith("Error: extractors.image.backbone is 'vgg61'; torchvision has no such model. Near: vgg")
+    assert detector.startswith("Error: extractors.objects.detector is 'yolo11m.p': there is no such .pt file")
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"extractors__objects__sha256": None}, "Error: extractors.objects.sha256 is null; that of"),
+        (
+            {"extractors__image__weights": {"kind": "file", "path": "gone", "sha256": "0" * 64}},
+            "Error: extractors.image.weights.path is 'gone'; there is no such file.",
+        ),
+    ],
+)
+def test_weights_that_cannot_be_used_are_named_by_their_key(project, changes, fault):
+    change(project, **changes)
+    code, (line,) = check()
+    assert code == 1
+    assert line.startswith(fault)
+
+
+def test_a_package_that_the_last_stage_needs_is_missed_at_the_beginning(project, monkeypatch):
+    monkeypatch.setattr("pipeline.recommend.runtimes.find_spec", lambda _: None)
+    change(project, bundle__runtime="onnx")
+    assert check() == (1, [f"Error: {NO_ONNX}"])
+
+
+def test_columns_and_models_that_see_what_is_not_there_are_named(project):
+    """T15: extraction ran for nothing, or not at all."""
+    change(project, source="table", sources__table__photos=None, sources__table__user="owner")
+    (project / "data/table").mkdir()
+    (project / "data/table/posts.csv").write_text("user,photo,tags\nu,p,sea\n")
+    code, (column, model) = check()
+    assert code == 1
+    assert column.startswith("Error: sources.table.user is 'owner'; data/table/posts.csv has no such column")
+    assert model.startswith("Error: models.neighbours.features is 'image+objects', which holds image, objects, and ")
+
+
+def test_extractors_that_no_model_sees_are_warned_of(project):
+    """T15: they would run for nothing."""
+    models = YAML().load(project / "params.yaml")["models"]
+    change(project, models={"fm": models["fm"], "fm-ic": models["fm-ic"]})
+    code, (line,) = check()
+    assert code == 0
+    assert line.startswith("Warning: no model sees the features of objects, which are computed nevertheless")
+
+
+def test_the_samples_extractors_on_real_photos_are_warned_of(project):
+    """T18: a detector of drawn scenes says nothing of photographs."""
+    change(project, source="table")
+    (project / "data/table/photos").mkdir(parents=True)
+    (project / "data/table/posts.csv").write_text("user,photo,tags\nu,p,sea\n")
+    code, (line,) = check()
+    assert code == 0
+    assert "the photos are real, and the extractors image, objects are untrained or the sample's" in line
+
+
+def test_untrained_weights_on_real_photos_are_warned_of(project):
+    change(project, source="table", extractors__image__backbone="resnet50", extractors__image__input_size=128)
+    (project / "data/table/photos").mkdir(parents=True)
+    (project / "data/table/posts.csv").write_text("user,photo,tags\nu,p,sea\n")
+    code, (line,) = check()
+    assert code == 0
+    assert "the photos are real, and the extractors image, objects are untrained or the sample's" in line
+
+
+@pytest.mark.parametrize(
+    ("changes", "warning"),
+    [
+        ({"recipes__sample__split": {"newest_posts": 1}}, "This split needs the time of the posts"),
+        ({"recipes__sample__refine": [{"keep": "core", "user": 5, "tag": 500}]}, "The recipe leaves no post"),
+        (
+            {"models__neighbours__grid": {"neighbours": [5, 500]}},
+            "models.neighbours.grid has 1 of 2 combinations that cannot be fitted: neighbours is 500; of 60 training "
+            "photos all would vote",
+        ),
+        (
+            {"models__neighbours__grid": None, "models__neighbours__neighbours": 60},
+            "models.neighbours.neighbours is 60; of 60 training photos all would vote",
+        ),
+    ],
+)
+def test_what_does_not_suit_the_posts_is_foreseen(project, changes, warning):
+    """T16: neighbours above the number of training photos ended the run after all extraction."""
+    crawled(posts=80, tags=8)
+    change(project, **changes)
+    code, (line,) = check()
+    assert code == 0
+    assert line.startswith(f"Warning: judged by the last crawl: {warning}")
+
+
+@pytest.mark.usefixtures("project")
+def test_too_many_tags_for_a_model_are_foreseen(monkeypatch):
+    monkeypatch.setattr("pipeline.models.ridge.Ridge.most_tags", 7)
+    crawled(posts=80, tags=8)
+    code, lines = check()
+    assert code == 0
+    assert [line.partition(": models.")[2].partition(".")[0] for line in lines] == ["ridge", "ridge-ic-od"]
+
+
+@pytest.mark.usefixtures("project")
+def test_torch_is_not_imported_for_it():
+    code = "import json, sys; from commands.check import main; from pathlib import Path; main(Path('params.yaml'))"
+    code += "; print(json.dumps(sorted({'torch', 'torchvision', 'ultralytics', 'timm', 'nltk'} & set(sys.modules))))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True
+    )
+    assert json.loads(done.stdout) == []
