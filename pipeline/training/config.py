@@ -26,7 +26,7 @@ class TuningConfig(Config):
     eliminate: int = Field(
         ge=1,
         description="η of successive halving: combinations are trained for a share of the epochs first, and the best "
-        "1 / η of them anew for η times as many, until few are left; 1 trains all to the end.",
+        "1 / η of them train on to η times as many, until few are left; 1 trains all to the end.",
     )
     folds: int = Field(
         ge=1,

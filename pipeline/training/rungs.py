@@ -11,15 +11,14 @@ class Rung:
     combinations: int
     """The number of combinations that take part, the best so far."""
     epochs: int
-    """The number of epochs for which each is trained, at most."""
+    """The number of epochs after which each pauses, with those of the rungs before."""
 
 
 def rungs(combinations: int, epochs: int, least: int, eliminate: int) -> list[Rung]:
     """Plans a search (Jamieson and Talwalkar, 2016): each rung has 1/η of the combinations, and η times the epochs.
 
     eliminate: η; 1 for a single rung. least: the epochs below which a measure says too little; rungs with fewer are
-    skipped. The last rung has all epochs and, where none is skipped, about one combination. A rung trains anew, which
-    costs little more than resuming, and keeps nothing in memory.
+    skipped. The last rung has all epochs and, where none is skipped, about one combination.
     """
     steps = 0 if eliminate == 1 else round(math.log(combinations, eliminate))
     found = []

@@ -29,6 +29,20 @@ class Trainer(ABC):
         work: a folder for unfinished training, from which a killed run resumes.
         """
 
+    def advance(
+        self,
+        configs: Sequence[BaseModelConfig],
+        task: TrainingTask,
+        epochs: int,  # noqa: ARG002 (there are none)
+        work: Path | None,
+        before: Path | None,  # noqa: ARG002 (as above)
+    ) -> list[Fitted]:
+        """Fits models as far as a rung of the search goes: for `epochs` epochs in all, at most.
+
+        before: the folder in which an earlier rung, of these settings and perhaps others, kept its training.
+        """
+        return self.fit(configs, task, work)
+
     def complete(self, config: BaseModelConfig, shared: TrainingConfig) -> BaseModelConfig:  # noqa: ARG002 (nothing is shared)
         """Returns a model with all settings of its training: its own, and elsewhere the shared ones."""
         return config

@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from statistics import fmean
+from tempfile import TemporaryDirectory
 from typing import Any, Self
 
 import polars as pl
@@ -99,7 +101,8 @@ def tune(
     ]
     parts = [task.leaving_out(fold) for fold in folds]
     if parts and not any(part.posts.is_empty() for part in parts):
-        tried = halved(tried, parts, tuning.eliminate, work)
+        with nullcontext(work) if work else TemporaryDirectory() as folder:
+            tried = halved(tried, parts, tuning.eliminate, Path(folder))
     elif len(tried) > 1 or trainer.finds_epochs(tried[0].config):
         raise InputError(
             "There is no training post to spare for validation, so that no setting can be chosen: try no more than one "
@@ -112,21 +115,22 @@ def tune(
 
 
 def halved(
-    tried: Sequence[TrialResult], parts: Sequence[TrainingTask], eliminate: int, work: Path | None
+    tried: Sequence[TrialResult], parts: Sequence[TrainingTask], eliminate: int, work: Path
 ) -> list[TrialResult]:
-    """Measures combinations by successive halving: only the best of a rung take part in the next.
+    """Measures combinations by successive halving: only the best of a rung train on in the next.
 
     Results are in the order of `tried`; those that were left behind are marked as stopped.
     """
-    trainer, results = trainer_of(tried[0].config), list(tried)
-    left = list(range(len(tried)))
-    for number, rung in enumerate(trainer.rungs([result.config for result in tried], eliminate)):
+    results, left, before = list(tried), list(range(len(tried))), None
+    plan = trainer_of(tried[0].config).rungs([result.config for result in tried], eliminate)
+    for number, rung in enumerate(plan):
         left = sorted(sorted(left, key=lambda place: -standing(results[place]))[: rung.combinations])
-        short = [replace(tried[place], config=trainer.with_epochs(tried[place].config, rung.epochs)) for place in left]
-        found = measured(short, parts, work and work / f"rung-{number}")
+        here = work / f"rung-{number}"
+        found = measured([tried[place] for place in left], parts, rung.epochs, here, before)
         results = [replace(result, stopped=True, models=()) for result in results]
         for place, result in zip(left, found, strict=True):
-            results[place] = replace(result, config=tried[place].config)
+            results[place] = result
+        before = here
     return results
 
 
@@ -135,11 +139,16 @@ def standing(result: TrialResult) -> float:
     return -1 if result.score is None else result.score
 
 
-def measured(tried: Sequence[TrialResult], parts: Sequence[TrainingTask], work: Path | None) -> list[TrialResult]:
-    """Measures all combinations on the validation posts of all folds."""
+def measured(
+    tried: Sequence[TrialResult], parts: Sequence[TrainingTask], epochs: int, work: Path, before: Path | None
+) -> list[TrialResult]:
+    """Measures all combinations on the validation posts of all folds, after `epochs` epochs at most."""
     configs = [result.config for result in tried]
     trainer = trainer_of(configs[0])
-    fitted = [trainer.fit(configs, part, work and work / f"fold-{number}") for number, part in enumerate(parts)]
+    fitted = [
+        trainer.advance(configs, part, epochs, work / f"fold-{number}", before and before / f"fold-{number}")
+        for number, part in enumerate(parts)
+    ]
     results = [average(result, in_folds) for result, in_folds in zip(tried, zip(*fitted, strict=True), strict=True)]
     if all(result.failure for result in results):
         first = results[0].failure

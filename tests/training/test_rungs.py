@@ -1,8 +1,11 @@
 """Successive halving: its plan, and searches that end early with settings that cannot win."""
 
+import numpy as np
 import pytest
 
-from pipeline.training.bpr.trainer import BPRTrainer
+from pipeline.training.bpr.train import train
+from pipeline.training.bpr.trainer import BPRTrainer, device, settings_of
+from pipeline.training.bpr.training_run import TrainingRun
 from pipeline.training.config import TuningConfig
 from pipeline.training.rungs import Rung, rungs
 from pipeline.training.task import TrainingTask
@@ -50,10 +53,23 @@ def test_combinations_of_both_kinds_of_negatives_are_compared_after_each_rung():
     assert choice.config.training.epochs == 18
 
 
+def test_a_combination_that_trains_on_ends_as_if_nothing_had_paused(tmp_path, monkeypatch):
+    """No epoch is run twice, and the held-out model is the one of an uninterrupted training."""
+    done = []
+    advance = TrainingRun.advance
+    monkeypatch.setattr(TrainingRun, "advance", lambda self: done.extend(self.active) or advance(self))
+    (choice, table, (model,)), posts = search(3, work=tmp_path), checkerboard()
+    assert len(done) == table["epochs"].sum()
+    (alone,) = train(choice.config, [settings_of(choice.config)], TrainingTask(*posts, 0), device())
+    assert (choice.epoch, choice.score) == (alone.epoch, pytest.approx(alone.score))
+    for name, tensor in model.tensors.items():
+        np.testing.assert_allclose(tensor, alone.model.tensors[name], rtol=1e-4, atol=1e-6)
+
+
 def test_a_search_that_is_killed_in_a_later_rung_ends_the_same(tmp_path, monkeypatch):
     undisturbed = search(3)
     fits = []
-    fit = BPRTrainer.fit
+    fit = BPRTrainer.advance
 
     def dying(self, *arguments):
         if fits:
@@ -62,7 +78,7 @@ def test_a_search_that_is_killed_in_a_later_rung_ends_the_same(tmp_path, monkeyp
         return fit(self, *arguments)
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(BPRTrainer, "fit", dying)
+        patched.setattr(BPRTrainer, "advance", dying)
         search(3, work=tmp_path)
     again = search(3, work=tmp_path)
     assert again[0] == undisturbed[0]

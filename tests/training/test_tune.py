@@ -90,17 +90,17 @@ def test_combinations_that_all_diverge_in_some_fold_are_refused(monkeypatch, los
     posts, new, features = checkerboard()
     remaining = list(lost)
 
-    def diverging(self, configs, task, work):
+    def diverging(self, configs, task, *rest):
         failed = remaining.pop(0)
         return [
             replace(one, model=None, score=None, epoch=5, failure=SettingError("rate", f"{place} diverged."))
             if place in failed
             else one
-            for place, one in enumerate(trained(self, configs, task, work))
+            for place, one in enumerate(trained(self, configs, task, *rest))
         ]
 
-    trained = BPRTrainer.fit
-    monkeypatch.setattr(BPRTrainer, "fit", diverging)
+    trained = BPRTrainer.advance
+    monkeypatch.setattr(BPRTrainer, "advance", diverging)
     with pytest.raises(InputError, match=r"rate 0 diverged\. Training ended so with all 2 combinations\."):
         tune(
             config(FM),
@@ -236,9 +236,8 @@ def test_a_killed_search_goes_on_and_comes_to_the_same(tmp_path, monkeypatch):
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr(bpr, "train", dying)
         tune(config(FM), SHORT, tuning(grid), TrainingTask(posts, None, features, 0), [new], tmp_path / "fm")
-    assert [file.relative_to(tmp_path).as_posix() for file in tmp_path.rglob("*.*")] == [
-        "fm/rung-0/fold-0/0.safetensors"
-    ]
+    (file,) = tmp_path.rglob("*.*")
+    assert file.parent == tmp_path / "fm" / "rung-0" / "fold-0"
     again = tune(config(FM), SHORT, tuning(grid), TrainingTask(posts, None, features, 0), [new], tmp_path / "fm")
     assert again[0] == undisturbed[0]
     assert again[1].equals(undisturbed[1])

@@ -31,27 +31,13 @@ REFRESH = 8
 
 
 class AdaptiveSampler:
-    """Draws a negative for each quadruple and trial.
-
-    The orders are made anew after so many epochs, or within one, and always before an epoch in which `fresh` holds:
-    training that resumes before such an epoch needs nothing of the sampler.
-    """
+    """Draws a negative for each quadruple and trial."""
 
     def __init__(self, config: AdaptiveNegatives, positives: PositiveTags):
         self.positives = positives
         self.mean = config.mean_rank * positives.vocabulary
         self.refresh_after = REFRESH * positives.vocabulary * math.log(positives.vocabulary)
-        self.period = max(1, int(self.refresh_after / len(positives.tags)))
         self.drawn, self.orders = math.inf, None
-
-    def fresh(self, epoch: int) -> bool:
-        """Returns whether the orders are made anew at the start of an epoch; they are numbered from 1."""
-        return (epoch - 1) % self.period == 0
-
-    def start_epoch(self, epoch: int) -> None:
-        """Forgets the orders of the tags if they are old."""
-        if self.fresh(epoch):
-            self.drawn = math.inf
 
     def keep(self, places: Sequence[int]) -> None:
         """Keeps the orders of the trials at some places."""
@@ -59,6 +45,15 @@ class AdaptiveSampler:
         self.orders = self.orders._replace(
             tags=self.orders.tags.index_select(1, chosen), deviation=self.orders.deviation.index_select(0, chosen)
         )
+
+    def state(self) -> dict[str, Tensor]:
+        """Returns all that decides the draws to come, apart from the parameters and the generator."""
+        drawn = torch.tensor(self.drawn)
+        return {"orders": self.orders.tags, "deviation": self.orders.deviation, "drawn": drawn}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Puts back what `state` returned."""
+        self.orders, self.drawn = TagOrders(state["orders"], state["deviation"], self.mean), state["drawn"].item()
 
     def refresh(self, parameters: Mapping[str, Tensor]) -> None:
         """Orders the tags by each column of their factors."""

@@ -34,16 +34,20 @@ def train(
     task: TrainingTask,
     device: torch.device,
     checkpoint: Checkpoint | None = None,
+    pause: int | None = None,
+    paused: Checkpoint | None = None,
 ) -> list[Fitted]:
     """Trains a model with each of some settings, to rank all tags of the training posts.
 
     The settings are trials side by side, which share the order of posts, the draws and the start: they may differ in
     learning rate, decay, L2 and σ alone (ValueError). A trial stops when its patience ends, or when its numbers are no
-    longer finite. A killed run resumes from the checkpoint, and ends as it would have. A post with every tag is
-    skipped; raises InputError when all are.
+    longer finite; with `pause`, all pause after that epoch. A killed run resumes from the checkpoint, and a new one
+    from `paused`, a run of these trials and perhaps others that paused earlier: both end as if they had run through. A
+    post with every tag is skipped; raises InputError when all are.
     """
     if len({shared_settings(trial) for trial in settings}) > 1:
         raise ValueError("trials side by side differ in a setting that they must share")
+    last = settings[0].epochs if pause is None else min(pause, settings[0].epochs)
     layout, data = encode(config, settings[0], task, device)
     run = TrainingRun(
         data=data,
@@ -54,15 +58,16 @@ def train(
     )
     key = ""
     if checkpoint is not None:
-        choices = [config.model_dump_json(), *(trial.model_dump_json() for trial in settings)]
+        choices = [config.model_dump_json(exclude={"training", "grid"}), shared_settings(settings[0])]
         key = fingerprint([*choices, task.seed, task.measure, device, layout.names], data.tensors())
-        run.resume(checkpoint, key)
+        if not run.resume(checkpoint, key, last) and paused is not None:
+            run.resume(paused, key, last)
     with one_thread():
-        for _ in track(range(run.epoch, settings[0].epochs), "training", settings[0].epochs, "epochs", done=run.epoch):
+        for epoch in track(range(run.epoch + 1, last + 1), "training", last, "epochs", done=run.epoch):
             if not run.active:
                 break
             run.advance()
-            if checkpoint is not None and run.can_resume and (checkpoint.due() or not run.active):
+            if checkpoint is not None and (checkpoint.due() or not run.active or epoch == last):
                 run.save(checkpoint, key)
     return fits(run, config, layout, task)
 
@@ -100,7 +105,7 @@ def trainable(posts: pl.DataFrame) -> pl.DataFrame:
 
 
 def fits(run: TrainingRun, config: FactorisationConfig, layout: Layout, task: TrainingTask) -> list[Fitted]:
-    """Makes the models of trials that have ended."""
+    """Makes the models of trials that have ended, or pause."""
     extractors = ExtractorNote.of(task.features)
     skipped, device = len(task.posts) - len(run.data.posts), run.data.posts.positives.tags.device.type
     history = MODELS[config.kind].history(config, trainable(task.posts), layout.names)
@@ -108,14 +113,15 @@ def fits(run: TrainingRun, config: FactorisationConfig, layout: Layout, task: Tr
     found = []
     for number, trial in enumerate(run.trials):
         curve = pl.DataFrame(trial.curve, schema=task.curve_schema, orient="row")
+        epochs = run.epoch if number in run.active else trial.epochs
         if trial.diverged:
             failure = divergence(trial.settings, trial.diverged)
-            found.append(Fitted(None, curve, trial.diverged, trial.epochs, None, skipped, device, failure))
+            found.append(Fitted(None, curve, trial.diverged, epochs, None, skipped, device, failure))
             continue
         complete = config.model_copy(update={"training": TrainingOverrides(**dict(trial.settings))})
         tensors = layout.split(run.best[number]) | kept
         model = MODELS[config.kind](complete, layout.names, tensors, extractors)
-        found.append(Fitted(model, curve, trial.best_epoch, trial.epochs, trial.best_score, skipped, device))
+        found.append(Fitted(model, curve, trial.best_epoch, epochs, trial.best_score, skipped, device))
     return found
 
 

@@ -4,6 +4,7 @@ torch, which takes seconds to import, is imported where it is needed: a baseline
 """
 
 from collections.abc import Sequence
+from hashlib import sha256
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,16 @@ class BPRTrainer(Trainer):
     draws = True
 
     def fit(self, configs: Sequence[TrainedConfig], task: TrainingTask, work: Path | None = None) -> list[Fitted]:
+        return self.advance(configs, task, None, work, None)
+
+    def advance(
+        self,
+        configs: Sequence[TrainedConfig],
+        task: TrainingTask,
+        epochs: int | None,
+        work: Path | None,
+        before: Path | None,
+    ) -> list[Fitted]:
         from pipeline.training.bpr.train import train
         from pipeline.training.bpr.trials import shared_settings
 
@@ -33,11 +44,12 @@ class BPRTrainer(Trainer):
             return shared_settings(settings[place])
 
         fitted: dict[int, Fitted] = {}
-        for number, (_, group) in enumerate(groupby(sorted(range(len(configs)), key=shared), key=shared)):
+        for common, group in groupby(sorted(range(len(configs)), key=shared), key=shared):
             places = list(group)
-            checkpoint = work and Checkpoint(work / f"{number}.safetensors")
-            trials = train(configs[places[0]], [settings[place] for place in places], task, device(), checkpoint)
-            fitted |= zip(places, trials, strict=True)
+            name = f"{sha256(common.encode()).hexdigest()[:8]}.safetensors"
+            own, paused = (folder and Checkpoint(folder / name) for folder in (work, before))
+            trials = [settings[place] for place in places]
+            fitted |= zip(places, train(configs[places[0]], trials, task, device(), own, epochs, paused), strict=True)
         return [fitted[place] for place in range(len(configs))]
 
     def complete(self, config: TrainedConfig, shared: TrainingConfig) -> TrainedConfig:

@@ -1,14 +1,16 @@
 """The training of trials side by side: an epoch at a time, with checkpoints from which a killed run resumes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from pipeline.models.factorisation import Contexts
+from pipeline.models.settings import TrainingConfig
 from pipeline.training.bpr.checkpoint import Checkpoint
 from pipeline.training.bpr.data import Generators, TrainingPosts
 from pipeline.training.bpr.gradients import add_gradients, post_vectors
@@ -83,10 +85,8 @@ class TrainingRun:
         gradients.loss.zero_()
         gradients.ranked_right.zero_()
         blocks = data.posts.epoch(parameters.settings[0].batch, self.generators)
-        if data.sampler is not None:
-            data.sampler.start_epoch(self.epoch)
-        # Read ahead, the next block would draw from the same generator as the sampler, at no fixed time.
-        elif rates.device.type == "cpu":
+        # Read ahead, the next block would draw from the same generator as a sampler, at no fixed time.
+        if data.sampler is None and rates.device.type == "cpu":
             blocks = ahead(blocks)
         for batch in chain.from_iterable(blocks):
             vectors = post_vectors(data.contexts, parameters.parameters, batch.inputs)  # (B, G, W)
@@ -118,36 +118,38 @@ class TrainingRun:
             else:
                 left.append(place)
         if 0 < len(left) < len(self.active):
-            self.parameters = self.parameters.keep(left)
-            if self.data.sampler is not None:
-                self.data.sampler.keep(left)
+            self.keep(left)
         self.active = [self.active[place] for place in left]
-
-    @property
-    def can_resume(self) -> bool:
-        """True where all that decides the rest of training is saved: the orders of an adaptive sampler are not."""
-        return not self.active or self.data.sampler is None or self.data.sampler.fresh(self.epoch + 1)
 
     def save(self, checkpoint: Checkpoint, key: str) -> None:
         """Writes all that is needed to resume, or to know that all trials have ended."""
         groups = {f"best{number}": best for number, best in self.best.items()}
         if self.active:
             groups |= {"parameters": self.parameters.parameters, "states": self.parameters.optimizer.states}
+            if self.data.sampler is not None:
+                groups["sampler"] = self.data.sampler.state()
         groups["generators"] = {name: generator.get_state() for name, generator in vars(self.generators).items()}
         arrays = {
             f"{group}.{name}": tensor.cpu().contiguous().numpy()
             for group, tensors in groups.items()
             for name, tensor in tensors.items()
         }
-        notes = {"epoch": self.epoch, "active": self.active, "trials": [trial.progress() for trial in self.trials]}
-        checkpoint.save(key, arrays, notes)
+        trials = [{"settings": settings_json(trial), "progress": trial.progress()} for trial in self.trials]
+        checkpoint.save(key, arrays, {"epoch": self.epoch, "active": self.active, "trials": trials})
 
-    def resume(self, checkpoint: Checkpoint, key: str) -> None:
-        """Restores the state that this very run saved, if it saved any."""
+    def resume(self, checkpoint: Checkpoint, key: str, epochs: int) -> bool:
+        """Restores a state that a run saved in which all these trials took part, after `epochs` epochs at most.
+
+        The run may have had further trials. Returns whether there is such a state.
+        """
         found = checkpoint.load(key)
         if found is None:
-            return
+            return False
         arrays, notes = found
+        known = [trial["settings"] for trial in notes["trials"]]
+        wanted = [settings_json(trial) for trial in self.trials]
+        if notes["epoch"] > epochs or not all(settings in known for settings in wanted):
+            return False
         groups: dict[str, dict[str, Tensor]] = {}
         for path, array in arrays.items():
             group, _, name = path.partition(".")
@@ -159,12 +161,30 @@ class TrainingRun:
         on_device = {
             group: {name: tensor.to(device) for name, tensor in tensors.items()} for group, tensors in groups.items()
         }
-        self.epoch, self.active = notes["epoch"], notes["active"]
-        for trial, progress in zip(self.trials, notes["trials"], strict=True):
-            vars(trial).update(progress)
+        # The number that each of these trials had in the run that was saved.
+        numbers = [known.index(settings) for settings in wanted]
+        self.epoch = notes["epoch"]
+        self.active = [place for place, number in enumerate(numbers) if number in notes["active"]]
         self.best = {
-            number: on_device[f"best{number}"] for number in range(len(self.trials)) if f"best{number}" in groups
+            place: on_device[f"best{number}"] for place, number in enumerate(numbers) if f"best{number}" in groups
         }
+        for trial, number in zip(self.trials, numbers, strict=True):
+            vars(trial).update(notes["trials"][number]["progress"])
         if self.active:
-            settings = [self.trials[number].settings for number in self.active]
+            settings = [TrainingConfig.model_validate(known[number]) for number in notes["active"]]
             self.parameters = TrialParameters(settings, on_device["parameters"], on_device.get("states", {}))
+            if self.data.sampler is not None:
+                self.data.sampler.restore(on_device["sampler"])
+            self.keep([notes["active"].index(numbers[place]) for place in self.active])
+        return True
+
+    def keep(self, places: Sequence[int]) -> None:
+        """Keeps the parameters of the trials at some places."""
+        self.parameters = self.parameters.keep(places)
+        if self.data.sampler is not None:
+            self.data.sampler.keep(places)
+
+
+def settings_json(trial: Trial) -> dict[str, Any]:
+    """Returns a trial's settings as JSON."""
+    return trial.settings.model_dump(mode="json")

@@ -105,6 +105,14 @@ def test_both_devices_loops_draw_the_same(biased):
 
 
 def test_orders_are_made_anew_in_proportion_to_the_draws():
-    sampler = AdaptiveSampler(AdaptiveNegatives(kind="adaptive", mean_rank=0.1), encode([["t1"]] * 40).positives)
-    assert sampler.period == int(8 * 8 * math.log(8) / 40) == 3
-    assert [epoch for epoch in range(1, 8) if sampler.fresh(epoch)] == [1, 4, 7]
+    data = encode([["t1"]] * 40)
+    sampler = AdaptiveSampler(AdaptiveNegatives(kind="adaptive", mean_rank=0.1), data.positives)
+    generator, order, refreshed = torch.Generator().manual_seed(0), torch.arange(40), []
+    with patch.object(AdaptiveSampler, "refresh", autospec=True, side_effect=AdaptiveSampler.refresh) as refresh:
+        for _ in range(7):
+            quadruples = data.draw(order, 40, generator)
+            batch = Batch(order, data.positives.counts, PostInputs({}, {}), quadruples)
+            sampler.harden(batch, torch.ones(40, 1, 2), {"tag": torch.ones(8, 1, 2)}, generator)
+            refreshed.append(refresh.call_count)
+    assert math.ceil(8 * 8 * math.log(8) / 40) == 4  # draws of 40
+    assert refreshed == [1, 1, 1, 1, 2, 2, 2]
