@@ -37,6 +37,10 @@ class ArtifactError(InputError):
     """A file that earlier work writes is missing, damaged, or of another form."""
 
 
+class DamagedError(ArtifactError):
+    """A file that earlier work writes holds other bytes than were written."""
+
+
 class ResourceError(InputError):
     """A machine that lacks what the work needs: a device, memory, a package.
 

@@ -19,12 +19,16 @@ import numpy as np
 import polars as pl
 import psutil
 from safetensors import SafetensorError
-from safetensors.numpy import save
+from safetensors.numpy import load_file, save
 
 from pipeline.errors import ArtifactError, InputError, one_line
+from pipeline.seal import SEAL, UNSEALED, check_seal, seal
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+NOTES = "notes"
+"""The name of the array that holds the notes of a file of arrays."""
 
 
 _TEMPORARY = re.compile(r"\..*\.(\d+)\.tmp")
@@ -159,32 +163,64 @@ def _remove(folder: Path) -> None:
 
 
 def write_parquet(table: "pl.DataFrame | pa.Table", path: Path) -> None:
-    """Writes a table so that equal tables give equal bytes.
+    """Writes a table, sealed, so that equal tables give equal bytes.
 
     Embeddings (fixed_size_list<float32>) are stored byte-stream-split without a dictionary, all columns with zstd.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     if isinstance(table, pl.DataFrame):
         table = table.to_arrow(compat_level=pl.CompatLevel.oldest())
     embeddings = [field.name for field in table.schema if pa.types.is_fixed_size_list(field.type)]
     others = [field.name for field in table.schema if field.name not in embeddings]
-    # Through Python's own file: the system's refusals are then errors of the system.
-    with atomic(path) as temporary, temporary.open("wb") as file:
-        pq.write_table(
-            table,
-            file,
-            compression="zstd",
-            use_dictionary=others,
-            use_byte_stream_split=[f"{name}.list.element" for name in embeddings],
-        )
+    streams = [f"{name}.list.element" for name in embeddings]
+    write_arrow(table, path, compression="zstd", use_dictionary=others, use_byte_stream_split=streams)
+
+
+def write_arrow(table: "pa.Table", path: Path, row_group: int | None = None, **options: Any) -> None:
+    """Writes an Arrow table as Parquet, sealed.
+
+    row_group: rows that are read at once; options: as of `pyarrow.parquet.ParquetWriter`.
+    """
+    import pyarrow.parquet as pq
+
+    with atomic(path) as temporary:
+        # Through Python's own file: the system's refusals are then errors of the system.
+        with temporary.open("wb") as file, pq.ParquetWriter(file, table.schema, **options) as writer:
+            writer.write_table(table, row_group)
+            writer.add_key_value_metadata({SEAL: UNSEALED})
+        seal(temporary)
+
+
+def write_tensors(tensors: Mapping[str, np.ndarray], notes: Any, path: Path) -> None:
+    """Writes named arrays, and notes that JSON can hold, as safetensors, sealed. No array may be called `NOTES`.
+
+    The notes are an array of bytes: safetensors' metadata has room for no more than 100 MB.
+    """
+    text = json.dumps(notes, ensure_ascii=False).encode()
+    data = save({**tensors, NOTES: np.frombuffer(text, np.uint8)}, {SEAL: UNSEALED})
+    with atomic(path) as temporary:
+        temporary.write_bytes(data)
+        seal(temporary)
+
+
+def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], Any]:
+    """Reads the arrays and notes of a file. Raises ArtifactError when it is missing, and DamagedError when damaged."""
+    try:
+        check_seal(path)
+        tensors = load_file(path)
+        return tensors, json.loads(tensors.pop(NOTES).tobytes())
+    except FileNotFoundError:
+        raise ArtifactError(f"{path} does not exist.") from None
+    except (SafetensorError, KeyError, ValueError) as error:  # Sealed, but by something else.
+        raise ArtifactError(f"{path} does not hold arrays and notes ({one_line(error)}).") from None
 
 
 def write_safetensors(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str], path: Path) -> None:
-    """Writes named arrays and texts. Only a single text keeps the bytes reproducible: the order of several is random.
+    """Writes named arrays and texts for other programs, without a seal: whoever needs the file notes its SHA-256.
 
-    Raises OSError when the system refuses (a full disk), InputError when safetensors does (more text than it holds).
+    Only a single text keeps the bytes reproducible: the order of several is random. Raises OSError when the system
+    refuses (a full disk), InputError when safetensors does (more text than it holds).
     """
     try:
         data = save(dict(tensors), dict(metadata))
@@ -219,7 +255,7 @@ def intact(path: Path) -> Iterator[None]:
 def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pl.DataFrame:
     """Reads the named columns of a parquet file, in that order; all of them when none are named.
 
-    Raises ArtifactError when the file is missing or damaged, or lacks a column.
+    Raises ArtifactError when the file is missing or damaged (DamagedError), or lacks a column.
     """
     present = columns_of(path)
     chosen = present if columns is None else columns
@@ -231,17 +267,46 @@ def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pl.DataFra
 
 
 def columns_of(path: Path) -> list[str]:
-    """Returns the names of a parquet file's columns. Raises ArtifactError when it is missing or is not parquet."""
+    """Returns the names of a parquet file's columns. Raises ArtifactError when it is missing or damaged."""
+    return _schema(path).names
+
+
+def read_metadata(path: Path) -> Mapping[bytes, bytes]:
+    """Returns the texts in a parquet file's metadata. Raises ArtifactError when it is missing or damaged."""
+    return _schema(path).metadata or {}
+
+
+def _schema(path: Path) -> "pa.Schema":
     import pyarrow.parquet as pq
 
     with intact(path):
-        return pq.read_schema(path).names
+        check_seal(path)
+        return pq.read_schema(path)
 
 
 def write_json(value: Any, path: Path) -> None:
     """Writes indented JSON in the order given, ending in a newline. NaN and infinity are refused (ValueError)."""
     with atomic(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+        temporary.write_text(_as_json(value), encoding="utf-8")
+
+
+def _as_json(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def write_sealed_json(value: Mapping[str, Any], path: Path) -> None:
+    """Writes an object as `write_json` does, with its seal as the first member."""
+    with atomic(path) as temporary:
+        temporary.write_text(_as_json({SEAL: UNSEALED, **value}), encoding="utf-8")
+        seal(temporary)
+
+
+def read_sealed_json(path: Path) -> dict[str, Any]:
+    """Reads the object in a JSON file without its seal. Raises ArtifactError when it is missing or damaged."""
+    value = read_json(path)
+    check_seal(path)
+    del value[SEAL]
+    return value
 
 
 def read_json(path: Path) -> Any:

@@ -17,7 +17,7 @@ import typer
 from typer.models import ArgumentInfo
 
 from pipeline.errors import InputError
-from pipeline.files import write_json
+from pipeline.files import write_sealed_json
 from project.explain import explain
 from project.interrupt import INTERRUPT, INTERRUPTED
 from project.terminal import reader_left
@@ -163,4 +163,4 @@ def name_of(main: Callable[..., str]) -> str:
 
 def record_seconds(params: "Params", stage: str, seconds: float) -> None:
     """Records the seconds of a stage outside the artifacts: they differ between runs, which cached outputs must not."""
-    write_json(round(seconds, 1), params.paths.seconds / f"{stage}.json")
+    write_sealed_json({"seconds": round(seconds, 1)}, params.paths.seconds / f"{stage}.json")

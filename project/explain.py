@@ -4,7 +4,15 @@ import errno
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from pipeline.errors import ArtifactError, CredentialError, InputError, Option, ResourceError, SettingError
+from pipeline.errors import (
+    ArtifactError,
+    CredentialError,
+    DamagedError,
+    InputError,
+    Option,
+    ResourceError,
+    SettingError,
+)
 
 ALTERNATIVES: dict[Option, str] = {
     "address": "Give another --address, or choose --engine local.",
@@ -44,6 +52,8 @@ def section(path: str) -> Iterator[None]:
 def explain(error: InputError | OSError) -> str:
     """Returns the sentence for an error that the user can mend, with the remedy."""
     match error:
+        case DamagedError():
+            return f"{_ended(error)} Delete it and run `dvc repro`, which makes it again."
         case ArtifactError():
             return f"{_ended(error)} Run `dvc repro`, which makes again what is missing, damaged or out of date."
         case ResourceError():

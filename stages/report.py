@@ -1,5 +1,6 @@
 """Puts figures, intervals and examples on one page that opens from disk."""
 
+import logging
 import platform
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -13,10 +14,11 @@ from pydantic import TypeAdapter
 from pipeline.data.left_out import count_reasons
 from pipeline.data.schema import DATED_POST, PHOTO, SCORES, TAGGED_POST, VECTOR
 from pipeline.data.shards import packed, read_photos
+from pipeline.errors import ArtifactError
 from pipeline.evaluation.metrics.measure import HEADLINE, Measure
 from pipeline.evaluation.splits import compare_splits
 from pipeline.features.store import read_records, read_store
-from pipeline.files import read_json, read_parquet
+from pipeline.files import read_json, read_parquet, read_sealed_json
 from pipeline.models.registry import ModelConfig, load
 from pipeline.models.settings import BaseModelConfig
 from pipeline.recommend.calibration import Calibrated
@@ -28,6 +30,8 @@ from pipeline.report.reliability import measure_reliability
 from project.command import command
 from project.params import NONE, Params
 from project.stale import sweep
+
+log = logging.getLogger(__name__)
 
 VERSIONS = ("dvc", "numpy", "pillow", "polars", "pyarrow", "torch", "torchvision", "ultralytics")
 
@@ -135,10 +139,15 @@ def reliability(params: Params, test: pl.DataFrame, recommendations: Mapping[str
 def seconds(params: Params) -> dict[str, float]:
     """Reads the seconds of the stages behind the report: of those that params.yaml lists, and no others."""
     listed = {"", NONE, *params.extractors, *params.feature_sets, *params.all_models}
-    files = sorted(params.paths.seconds.glob("*.json"))
-    return {
-        file.stem: read_json(file) for file in files if file.stem != "report" and file.stem.partition("@")[2] in listed
-    }
+    found = {}
+    for file in sorted(params.paths.seconds.glob("*.json")):
+        if file.stem != "report" and file.stem.partition("@")[2] in listed:
+            try:
+                found[file.stem] = read_sealed_json(file)["seconds"]
+            except ArtifactError as error:
+                log.warning("%s It is deleted: the report leaves the seconds of %s out.", error, file.stem)
+                file.unlink()
+    return found
 
 
 def read_csv(path: Path) -> pl.DataFrame:

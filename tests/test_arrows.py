@@ -20,6 +20,7 @@ FLOORS = [
     {"keywords"},
     {"data"},
     {"files", "cluster"},
+    {"seal"},
     {"errors", "config", "progress"},
 ]
 """The rooms from top to bottom. Those on one floor do not import each other."""

@@ -19,10 +19,12 @@ from pipeline.files import (
     atomic_folder,
     read_json,
     read_parquet,
+    read_tensors,
     replace_folder,
     write_json,
     write_parquet,
     write_safetensors,
+    write_tensors,
 )
 
 NUMBERS = np.random.default_rng(0).normal(size=50_000)
@@ -43,6 +45,7 @@ def small_disk(tmp_path) -> Iterator[Path]:
 
 
 WRITERS = {
+    "tensors": lambda path: write_tensors({"numbers": NUMBERS}, ["é"], path),
     "safetensors": lambda path: write_safetensors({"numbers": NUMBERS}, {}, path),
     "parquet": lambda path: write_parquet(pl.DataFrame({"numbers": NUMBERS}), path),
     "json": lambda path: write_json(NUMBERS.tolist(), path),
@@ -72,6 +75,20 @@ def test_others_may_read_what_is_written_as_the_umask_says(tmp_path, kind):
     finally:
         os.umask(before)
     assert (tmp_path / "file").stat().st_mode & 0o777 == 0o640
+
+
+def test_arrays_come_back_with_their_notes(tmp_path):
+    write_tensors({"numbers": NUMBERS}, {"names": ["é"]}, tmp_path / "file")
+    arrays, notes = read_tensors(tmp_path / "file")
+    assert (list(arrays), notes) == (["numbers"], {"names": ["é"]})
+    np.testing.assert_array_equal(arrays["numbers"], NUMBERS)
+
+
+@pytest.mark.slow
+def test_notes_hold_more_names_than_safetensors_has_room_for_in_its_header(tmp_path):
+    names = [f"photo {number:09}.jpg" for number in range(5_500_000)]
+    write_tensors({}, names, tmp_path / "file")
+    assert read_tensors(tmp_path / "file")[1] == names
 
 
 def test_more_text_than_safetensors_holds_is_one_sentence(tmp_path):

@@ -6,6 +6,7 @@ of them. pyarrow is imported by what reads and writes them: suggesting does with
 
 import hashlib
 import json
+import logging
 import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,12 +21,15 @@ import polars as pl
 from pipeline.data import jpeg, photo, png
 from pipeline.data.photo import Photo, PhotoError
 from pipeline.data.schema import HEIGHT, JPEG, PHOTO, WIDTH
-from pipeline.errors import ArtifactError
-from pipeline.files import atomic, intact, read_parquet, replace_folder, sha256
+from pipeline.errors import ArtifactError, DamagedError
+from pipeline.files import intact, read_metadata, read_parquet, replace_folder, sha256, write_arrow
 from pipeline.progress import track
+from pipeline.seal import check_seal
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
+
+log = logging.getLogger(__name__)
 
 SHARD = 500
 """Photos in a shard, at most: some 30 MB, and the most that a kill -9 loses."""
@@ -55,8 +59,6 @@ def pack(
     and `key`, which must hold all else that decides how photos look: after a kill -9, the same call resumes, and
     another call deletes what the first one left there. Raises ValueError when an id is listed twice.
     """
-    import pyarrow.parquet as pq
-
     names = sorted(photos)
     if len(set(names)) < len(names):
         raise ValueError("a photo is listed twice")
@@ -70,7 +72,7 @@ def pack(
     planned = {
         shards / f"{start // SHARD:05}.parquet": names[start : start + SHARD] for start in range(0, len(names), SHARD)
     }
-    waiting = {path: chunk for path, chunk in planned.items() if not path.exists()}
+    waiting = {path: chunk for path, chunk in planned.items() if not _finished(path)}
     done = len(names) - sum(map(len, waiting.values()))
 
     def attempt(name: str) -> Photo | bytes | PhotoError:
@@ -89,15 +91,27 @@ def pack(
                 _write_shard(chunk, list(islice(tracked, len(chunk))), path)
     failures = {}
     for path in planned:
-        failures |= json.loads(pq.read_schema(path).metadata[b"failures"])
+        failures |= json.loads(read_metadata(path)[b"failures"])
     replace_folder(shards, folder)
     return failures
+
+
+def _finished(path: Path) -> bool:
+    """Recognises a shard of an earlier run; a damaged one is deleted, and its photos are packed again."""
+    try:
+        check_seal(path)
+    except FileNotFoundError:
+        return False
+    except DamagedError as error:
+        log.warning("%s Its photos are packed again.", error)
+        path.unlink()
+        return False
+    return True
 
 
 def _write_shard(names: Sequence[str], attempts: Sequence[Photo | PhotoError], path: Path) -> None:
     """Writes one shard, with the failures in its metadata, so that a resumed run knows them."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     photos = [attempt for attempt in attempts if isinstance(attempt, Photo)]
     reasons = {name: error.reason for name, error in zip(names, attempts, strict=True) if isinstance(error, PhotoError)}
@@ -111,8 +125,7 @@ def _write_shard(names: Sequence[str], attempts: Sequence[Photo | PhotoError], p
     table = pa.table(columns, schema.with_metadata({"failures": json.dumps(reasons)}))
     # JPEG is compressed already, and no two photos are equal.
     compression = dict.fromkeys(columns, "zstd") | {JPEG: "none"}
-    with atomic(path) as temporary, temporary.open("wb") as file:
-        pq.write_table(table, file, row_group_size=ROW_GROUP, compression=compression, use_dictionary=False)
+    write_arrow(table, path, ROW_GROUP, compression=compression, use_dictionary=False)
 
 
 def packed(folder: Path) -> pl.DataFrame:
@@ -129,12 +142,14 @@ def read_photos(folder: Path, wanted: Collection[str] | None = None) -> Iterator
 
     wanted = None if wanted is None else frozenset(wanted)
     for path in _shards(folder):
-        with intact(path), pq.ParquetFile(path) as shard:
-            for group in range(shard.num_row_groups):
-                if wanted is None or not wanted.isdisjoint(_names(shard, group)):
-                    for row in shard.read_row_group(group).to_pylist():
-                        if wanted is None or row[PHOTO] in wanted:
-                            yield Photo(row[PHOTO], row[JPEG], row[WIDTH], row[HEIGHT])
+        with intact(path):
+            check_seal(path)
+            with pq.ParquetFile(path) as shard:
+                for group in range(shard.num_row_groups):
+                    if wanted is None or not wanted.isdisjoint(_names(shard, group)):
+                        for row in shard.read_row_group(group).to_pylist():
+                            if wanted is None or row[PHOTO] in wanted:
+                                yield Photo(row[PHOTO], row[JPEG], row[WIDTH], row[HEIGHT])
 
 
 def _names(shard: "pq.ParquetFile", group: int) -> list[str]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from pipeline.data.schema import PHOTO, VECTOR
 from pipeline.errors import ArtifactError
+from pipeline.files import read_metadata
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -49,14 +50,9 @@ def features_table(photos: Sequence[str], vectors: np.ndarray, record: Mapping[s
 def read_record(path: Path) -> dict[str, Any]:
     """Reads the record of the extractor that made the features in a file.
 
-    Raises ArtifactError when there is no such file, or no record in it.
+    Raises ArtifactError when the file is missing or damaged, or has no record.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     try:
-        return json.loads((pq.read_schema(path).metadata or {})[RECORD])
-    except FileNotFoundError:
-        raise ArtifactError(f"{path} does not exist.") from None
-    except (KeyError, pa.ArrowInvalid):
+        return json.loads(read_metadata(path)[RECORD])
+    except KeyError:
         raise ArtifactError(f"{path} does not record which extractor made it.") from None

@@ -19,7 +19,7 @@ from pipeline.config import Config
 from pipeline.data.schema import PHOTO, VECTOR
 from pipeline.errors import ArtifactError, InputError
 from pipeline.features.scaling import Method, Scaling
-from pipeline.files import columns_of, read_parquet
+from pipeline.files import read_metadata, read_parquet
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -126,14 +126,11 @@ def read_store(path: Path) -> Features:
 
 def read_records(path: Path) -> dict[str, dict[str, Any]]:
     """Reads the records in a store, by the extractor's name. Raises ArtifactError as `read_store` does."""
-    columns_of(path)
     return json.loads(_metadata(path)[RECORDS])
 
 
-def _metadata(path: Path) -> dict[bytes, bytes]:
-    import pyarrow.parquet as pq
-
-    metadata = pq.read_schema(path).metadata or {}
+def _metadata(path: Path) -> Mapping[bytes, bytes]:
+    metadata = read_metadata(path)
     if not {SCALINGS, RECORDS} <= metadata.keys():
         raise ArtifactError(f"{path} is no feature store.")
     return metadata

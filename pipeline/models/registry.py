@@ -1,6 +1,5 @@
 """All kinds of models, and their files."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -8,10 +7,9 @@ from typing import Annotated, Any, Union, get_args
 
 import numpy as np
 from pydantic import Field
-from safetensors import SafetensorError, safe_open
 
 from pipeline.errors import ArtifactError, one_line
-from pipeline.files import write_safetensors
+from pipeline.files import read_tensors, write_tensors
 from pipeline.models.blend import Blend
 from pipeline.models.co_occurrence import CoOccurrence
 from pipeline.models.factorisation import Factorisation
@@ -52,26 +50,18 @@ KINDS: Mapping[str, type[Model]] = {**MODELS, "blend": Blend}
 ModelConfig = Annotated[Union[tuple(model.Config for model in CLASSES)], Field(discriminator="kind")]  # noqa: UP007 (built from a list)
 """The settings of a model of any kind that is fitted to posts."""
 
-METADATA = "model"
-"""The key of a file's metadata: a single JSON text, for safetensors orders several at random."""
-
 
 def save(model: Model, path: Path) -> None:
-    """Writes a model as safetensors: its arrays, and in the metadata whatever else scoring needs."""
-    notes = json.dumps(describe(model), ensure_ascii=False)
-    write_safetensors(gather_tensors(model), {METADATA: notes}, path)
+    """Writes a model: its arrays, and in the notes whatever else scoring needs."""
+    write_tensors(gather_tensors(model), describe(model), path)
 
 
 def load(path: Path) -> Model:
-    """Reads a model. Raises ArtifactError when the file is missing or is not a model."""
+    """Reads a model. Raises ArtifactError when the file is missing or damaged, or is not a model."""
+    tensors, notes = read_tensors(path)
     try:
-        with safe_open(path, "numpy") as file:
-            notes = json.loads((file.metadata() or {})[METADATA])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
         return restore(notes, tensors)
-    except FileNotFoundError:
-        raise ArtifactError(f"{path} does not exist.") from None
-    except (SafetensorError, AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ArtifactError(f"{path} is not a model file ({one_line(error)}).") from None
 
 

@@ -9,14 +9,12 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
 
 from pipeline.data.schema import PHOTO
-from pipeline.errors import ArtifactError, InputError, SettingError, one_line
+from pipeline.errors import ArtifactError, InputError, SettingError
 from pipeline.features.config import ExtractorConfig, NetworkConfig
 from pipeline.features.record import canonical
-from pipeline.files import read_json, sha256, write_json, write_safetensors
+from pipeline.files import read_json, read_tensors, sha256, write_json, write_sealed_json, write_tensors
 from pipeline.models.model import Model
 from pipeline.models.registry import load, save
 from pipeline.recommend.card import write_card
@@ -35,7 +33,7 @@ LICENCE, REQUIREMENTS = "LICENSE", "requirements.txt"
 The probe is its photo, PHOTO, and the vector of each network.
 """
 
-NUMBERS = (MODEL, HABITS, COMPANIONS, PROBE)
+NUMBERS = (MODEL, HABITS, COMPANIONS, PROBE, FIGURES)
 """Files of which the manifest has the SHA-256: a flipped bit would give other suggestions without a word."""
 
 PACKAGES = ("numpy", "pillow", "pillow-heif", "polars", "psutil", "pydantic", "safetensors")
@@ -95,7 +93,7 @@ class Bundle:
         self.habits.write(folder / HABITS)
         self.companions.write(folder / COMPANIONS)
         manifest = self.manifest.model_copy(update={"files": {name: hash_of(folder / name) for name in NUMBERS}})
-        write_json(manifest.model_dump(mode="json"), folder / MANIFEST)
+        write_sealed_json(manifest.model_dump(mode="json"), folder / MANIFEST)
         write_card(manifest, self.figures, list(self.habits.users), self.model, folder)
 
     def keep(self, users: Collection[str]) -> Self:
@@ -116,7 +114,7 @@ class Bundle:
 
         Raises InputError for a network that is not the one that the model was fitted with.
         """
-        probed = read_probe(self.folder / PROBE)
+        probed, _ = read_tensors(self.folder / PROBE)
         extractors, networks = self.manifest.extractors, {}
         if self.manifest.runtime not in RUNTIMES or extractors.keys() != self.model.extractors.keys():
             raise ArtifactError(f"{self.folder / MANIFEST} is damaged: it does not have the networks of the model.")
@@ -133,16 +131,6 @@ def hash_of(path: Path) -> str:
         return sha256(path)
     except InputError as error:
         raise ArtifactError(str(error)) from None
-
-
-def read_probe(path: Path) -> dict[str, np.ndarray]:
-    """Reads the probe. Raises ArtifactError when the file is missing or damaged."""
-    try:
-        return load_file(path)
-    except FileNotFoundError:
-        raise ArtifactError(f"{path} does not exist.") from None
-    except SafetensorError as error:
-        raise ArtifactError(f"{path} is damaged ({one_line(error)}).") from None
 
 
 def pack(
@@ -173,7 +161,7 @@ def pack(
             packed[name], probed[name] = _pack(folder, name, config, records[name], seed, runtime, copied, photo)
         except SettingError as error:
             raise error.within(name) from error
-    write_safetensors(probed, {}, folder / PROBE)
+    write_tensors(probed, None, folder / PROBE)
     lines = [f"{package}=={found}" for package, found in versions(packed, runtime, TOOLS).items()]
     (folder / REQUIREMENTS).write_text("\n".join([*lines, ""]), encoding="utf-8")
     return packed

@@ -7,12 +7,11 @@ from typing import Self
 
 import numpy as np
 import polars as pl
-from safetensors import SafetensorError, safe_open
 
 from pipeline.data.schema import TAGS
 from pipeline.data.vocabulary import codes
 from pipeline.errors import ArtifactError, one_line
-from pipeline.files import write_safetensors
+from pipeline.files import read_tensors, write_tensors
 from pipeline.models.ranking import top_tags
 
 CHUNK = 4096
@@ -99,21 +98,17 @@ class Companions:
         return replace(self, weight=WEIGHTS[int(recall.argmax())])
 
     def write(self, path: Path) -> None:
-        """Writes the counts and the weight as safetensors."""
-        names = ("posts", "counts", "starts", "others", "together", "weight")
-        write_safetensors({name: np.atleast_1d(getattr(self, name)) for name in names}, {}, path)
+        """Writes the counts, with the number of posts and the weight as notes."""
+        arrays = {name: getattr(self, name) for name in ("counts", "starts", "others", "together")}
+        write_tensors(arrays, {"posts": self.posts, "weight": self.weight}, path)
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Reads what `write` wrote. Raises ArtifactError when the file is missing or holds anything else."""
+        """Reads what `write` wrote. Raises ArtifactError for a file that is missing, damaged or of another kind."""
+        arrays, notes = read_tensors(path)
         try:
-            with safe_open(path, "numpy") as file:
-                found = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
-            posts, weight = int(found.pop("posts")[0]), float(found.pop("weight")[0])
-            return cls(posts=posts, weight=weight, **found)
-        except FileNotFoundError:
-            raise ArtifactError(f"{path} does not exist.") from None
-        except (SafetensorError, KeyError, TypeError, ValueError, IndexError) as error:
+            return cls(**arrays, **notes)
+        except TypeError as error:
             raise ArtifactError(f"{path} does not hold counts of tags that go together ({one_line(error)}).") from None
 
 

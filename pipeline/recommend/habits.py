@@ -1,6 +1,5 @@
 """The habits of users: the tags that each has used, counted. They are read by eye and quoted as reasons."""
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,15 +7,11 @@ from typing import Self
 
 import numpy as np
 import polars as pl
-from safetensors import SafetensorError, safe_open
 
 from pipeline.data.schema import TAGS, USER
 from pipeline.data.vocabulary import codes, vocabulary
 from pipeline.errors import ArtifactError, one_line
-from pipeline.files import write_safetensors
-
-METADATA = "users"
-"""The key of a file's metadata: the names of the users, as JSON."""
+from pipeline.files import read_tensors, write_tensors
 
 
 @dataclass(frozen=True)
@@ -73,36 +68,26 @@ class Habits:
         )
 
     def write(self, path: Path) -> None:
-        """Writes the counts as safetensors."""
+        """Writes the counts of tags as arrays, and those of posts as notes."""
         used = [self.used[user] for user in self.users]
         tensors = {
-            "posts": np.array([self.posts]),
             "counts": self.counts,
-            "posts_of_user": np.array(list(self.users.values()), np.int64),
             # The tags of all users, one user after the other.
             "tags_of_user": np.array([tags.shape[1] for tags in used], np.int64),
             "used": np.concatenate([np.zeros((2, 0), np.int64), *used], axis=1),
         }
-        write_safetensors(tensors, {METADATA: json.dumps(list(self.users), ensure_ascii=False)}, path)
+        write_tensors(tensors, {"posts": self.posts, "users": dict(self.users)}, path)
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Reads what `write` wrote. Raises ArtifactError when the file is missing or holds anything else."""
+        """Reads what `write` wrote. Raises ArtifactError for a file that is missing, damaged or of another kind."""
+        tensors, notes = read_tensors(path)
         try:
-            with safe_open(path, "numpy") as file:
-                users = json.loads((file.metadata() or {})[METADATA])
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
+            users = notes["users"]
             ends = np.cumsum(tensors["tags_of_user"])[:-1]
             of_user = np.split(tensors["used"], ends, axis=1) if users else []
-            return cls(
-                int(tensors["posts"][0]),
-                tensors["counts"],
-                dict(zip(users, tensors["posts_of_user"].tolist(), strict=True)),
-                dict(zip(users, of_user, strict=True)),
-            )
-        except FileNotFoundError:
-            raise ArtifactError(f"{path} does not exist.") from None
-        except (SafetensorError, KeyError, TypeError, ValueError, IndexError) as error:
+            return cls(notes["posts"], tensors["counts"], users, dict(zip(users, of_user, strict=True)))
+        except (KeyError, TypeError, ValueError, IndexError) as error:
             raise ArtifactError(f"{path} does not hold the habits of users ({one_line(error)}).") from None
 
 

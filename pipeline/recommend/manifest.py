@@ -9,11 +9,11 @@ from pipeline.config import Config
 from pipeline.errors import ArtifactError, InputError
 from pipeline.features.config import Sha256
 from pipeline.features.registry import ExtractorUnion
-from pipeline.files import read_json
+from pipeline.files import read_json, read_sealed_json
 from pipeline.recommend.calibration import Calibration
 from pipeline.recommend.network import PREPARATION
 
-FORMAT = 1
+FORMAT = 2
 """The version of the form of a bundle; another one is refused."""
 MANIFEST = "bundle.json"
 """The manifest's file in the folder."""
@@ -74,6 +74,7 @@ def read_manifest(folder: Path) -> Manifest:
     found = value.get("format") if isinstance(value, dict) else None
     if found != FORMAT:
         raise InputError(f"{folder} is a bundle of format {found!r}, and this version reads format {FORMAT}.")
+    value = read_sealed_json(folder / MANIFEST)
     try:
         manifest = Manifest.model_validate(value)
     except ValidationError as error:

@@ -12,9 +12,10 @@ import polars as pl
 import pytest
 from safetensors.numpy import save_file
 
-from pipeline.errors import ArtifactError
+from pipeline.errors import ArtifactError, DamagedError
 from pipeline.features.scaling import Scaling
 from pipeline.features.store import Features
+from pipeline.files import write_parquet, write_tensors
 from pipeline.models.model import ExtractorNote
 from pipeline.models.object_names import ObjectNames, ObjectNamesConfig
 from pipeline.models.registry import load, save
@@ -60,28 +61,35 @@ NOTES = {"config": {"kind": "popular", "features": "none"}, "names": {"tag": ["s
 
 
 @pytest.mark.parametrize(
-    "metadata",
+    "notes",
     [
         None,
-        {"model": "{"},
-        {"model": "[]"},
-        {"model": "{}"},
-        {"model": json.dumps(NOTES | {"config": {"kind": "unheard of", "features": "none"}})},
-        {"model": json.dumps(NOTES | {"config": {"kind": "popular"}})},
-        {"model": json.dumps(NOTES | {"extractors": {"image": 3}})},
-        {"model": json.dumps(NOTES | {"extractors": []})},
+        [],
+        {},
+        NOTES | {"config": {"kind": "unheard of", "features": "none"}},
+        NOTES | {"config": {"kind": "popular"}},
+        NOTES | {"extractors": {"image": 3}},
+        NOTES | {"extractors": []},
     ],
 )
-def test_weights_that_are_no_model_are_refused(tmp_path, metadata):
-    save_file({"counts": np.zeros(1)}, tmp_path / "weights", metadata)
-    with pytest.raises(ArtifactError, match="weights is not a model file"):
-        load(tmp_path / "weights")
+def test_arrays_that_are_no_model_are_refused(tmp_path, notes):
+    write_tensors({"counts": np.zeros(1)}, notes, tmp_path / "arrays")
+    with pytest.raises(ArtifactError, match="arrays is not a model file"):
+        load(tmp_path / "arrays")
 
 
-def test_a_file_that_is_not_safetensors_is_refused(tmp_path):
+def test_a_file_that_was_not_written_here_is_refused(tmp_path):
     (tmp_path / "text").write_text("no model")
-    with pytest.raises(ArtifactError, match="text is not a model file"):
-        load(tmp_path / "text")
+    save_file({"counts": np.zeros(1)}, tmp_path / "weights", {"model": json.dumps(NOTES)})
+    for name in ("text", "weights"):
+        with pytest.raises(DamagedError, match=f"{name} is damaged, or another version wrote it"):
+            load(tmp_path / name)
+
+
+def test_a_table_is_no_model(tmp_path):
+    write_parquet(pl.DataFrame({"tag": ["sea"]}), tmp_path / "table")
+    with pytest.raises(ArtifactError, match="table does not hold arrays and notes"):
+        load(tmp_path / "table")
 
 
 def test_every_model_loads_without_torch():

@@ -5,7 +5,15 @@ import os
 
 import pytest
 
-from pipeline.errors import ArtifactError, CredentialError, InputError, Option, ResourceError, SettingError
+from pipeline.errors import (
+    ArtifactError,
+    CredentialError,
+    DamagedError,
+    InputError,
+    Option,
+    ResourceError,
+    SettingError,
+)
 from pipeline.files import atomic
 from project.explain import explain, section
 
@@ -30,6 +38,10 @@ def test_sections_nest_and_let_other_errors_pass():
 @pytest.mark.parametrize("message", ["posts.parquet does not exist", "posts.parquet does not exist."])
 def test_an_artifact_is_made_again_by_dvc(message):
     assert explain(ArtifactError(message)).startswith("posts.parquet does not exist. Run `dvc repro`")
+
+
+def test_what_dvc_may_take_for_whole_is_deleted_first():
+    assert explain(DamagedError("fm.safetensors is damaged.")).startswith("fm.safetensors is damaged. Delete it")
 
 
 @pytest.mark.parametrize("option", Option.__args__)

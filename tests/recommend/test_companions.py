@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 
 from pipeline.errors import ArtifactError
+from pipeline.files import write_tensors
 from pipeline.recommend import companions
 from pipeline.recommend.companions import SHRINKAGE, Companions
 
@@ -105,6 +106,6 @@ def test_it_comes_back_from_a_file_in_the_same_bytes(counted, tmp_path):
 def test_a_missing_or_foreign_file_is_a_sentence(tmp_path):
     with pytest.raises(ArtifactError, match="does not exist"):
         Companions.read(tmp_path / "none")
-    (tmp_path / "text").write_text("no tensors")
+    write_tensors({"counts": np.zeros(1)}, None, tmp_path / "foreign")
     with pytest.raises(ArtifactError, match="does not hold counts of tags"):
-        Companions.read(tmp_path / "text")
+        Companions.read(tmp_path / "foreign")

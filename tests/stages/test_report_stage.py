@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.data.schema import PHOTO, VECTOR
 from pipeline.features.store import StoreConfig, build_store
-from pipeline.files import write_json, write_parquet
+from pipeline.files import write_parquet, write_sealed_json
 from project.params import load
 from stages.report import chosen, extracted, seconds
 
@@ -48,8 +48,18 @@ def test_every_extractor_has_its_record_once_and_every_detector_its_findings(par
 
 def test_seconds_of_what_is_not_listed_any_more_are_left_out(params):
     for name in ("crawl", "extract@clip", "store@none", "train@fm-clip", "report", "extract@yolo", "train@gone"):
-        write_json(1.5, params.paths.seconds / f"{name}.json")
+        write_sealed_json({"seconds": 1.5}, params.paths.seconds / f"{name}.json")
     assert seconds(params) == dict.fromkeys(["crawl", "extract@clip", "store@none", "train@fm-clip"], 1.5)
+
+
+def test_damaged_seconds_are_deleted_and_left_out(params, caplog):
+    for name in ("crawl", "store@none"):
+        write_sealed_json({"seconds": 1.5}, params.paths.seconds / f"{name}.json")
+    file = params.paths.seconds / "crawl.json"
+    file.write_text(file.read_text().replace("1.5", "5.5"))
+    assert seconds(params) == {"store@none": 1.5}
+    assert "crawl.json is damaged" in caplog.text
+    assert not file.exists()
 
 
 def test_the_splits_compare_models_and_no_blend():

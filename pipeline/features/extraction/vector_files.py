@@ -1,7 +1,7 @@
 """Finished vectors on disk, by the hash of their photo, for runs that were interrupted, and for other recipes.
 
-A file is a Parquet of jpeg_sha256 (str) and vector (fixed_size_list<float32>), in a folder of its extractor. polars
-reads and writes it, because suggesting does without pyarrow.
+A file is a sealed Parquet of jpeg_sha256 (str) and vector (fixed_size_list<float32>), in a folder of its extractor.
+polars reads and writes it, because suggesting does without pyarrow.
 """
 
 import hashlib
@@ -17,8 +17,9 @@ import numpy as np
 import polars as pl
 
 from pipeline.data.schema import VECTOR
-from pipeline.errors import InputError, one_line
+from pipeline.errors import DamagedError, InputError, one_line
 from pipeline.files import atomic, sweep_temporaries
+from pipeline.seal import SEAL, UNSEALED, check_seal, seal
 
 log = logging.getLogger(__name__)
 
@@ -69,10 +70,11 @@ class VectorFiles:
             name = hashlib.sha256("".join(self._hashes).encode()).hexdigest()[:16]
             file = io.BytesIO()
             vectors = pl.Series(np.concatenate(self._vectors), dtype=self._schema[VECTOR])
-            pl.DataFrame({PHOTO_HASH: self._hashes, VECTOR: vectors}).write_parquet(file)
+            pl.DataFrame({PHOTO_HASH: self._hashes, VECTOR: vectors}).write_parquet(file, metadata={SEAL: UNSEALED})
             try:
                 with atomic(self._folder / f"{name}.parquet") as temporary:
                     temporary.write_bytes(file.getbuffer())
+                    seal(temporary)
             except OSError as error:
                 raise InputError(
                     f"{self._folder} takes no more vectors ({error.strerror or error}): free space there and run "
@@ -104,13 +106,14 @@ class VectorFiles:
         """Yields the hashes and vectors of each file; deletes and logs a broken one."""
         for path in sorted(self._folder.glob("*.parquet")):
             try:
+                check_seal(path)
                 # Read by Python, so that an error of the system is an OSError, and damage an error of polars.
                 frame = pl.read_parquet(io.BytesIO(path.read_bytes()))
                 if frame.schema != self._schema:
                     raise pl.exceptions.SchemaError("it has other columns")
             except FileNotFoundError:  # Another run has found it broken.
                 continue
-            except pl.exceptions.PolarsError as error:
+            except (DamagedError, pl.exceptions.PolarsError) as error:
                 log.warning("%s is broken (%s): its photos are computed again.", path, one_line(error))
                 path.unlink(missing_ok=True)
                 continue

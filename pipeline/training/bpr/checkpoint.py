@@ -1,7 +1,6 @@
 """Checkpoints, from which a killed training resumes."""
 
 import hashlib
-import json
 import logging
 import time
 from collections.abc import Iterable, Mapping
@@ -11,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
 
-from pipeline.files import write_safetensors
+from pipeline.errors import ArtifactError
+from pipeline.files import read_tensors, write_tensors
 from pipeline.models import factorisation, history, own_posts
 
 if TYPE_CHECKING:
@@ -36,18 +35,16 @@ class Checkpoint:
     _saved: float = field(default_factory=time.monotonic)
 
     def load(self, key: str) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
-        """Reads the arrays and notes of this run's last save, None where there is none. Warns of a broken file."""
+        """Reads the arrays and notes of this run's last save, None where there is none; deletes a damaged file."""
+        if not self.path.exists():
+            return None
         try:
-            with safe_open(self.path, "numpy") as file:
-                notes = json.loads(file.metadata()["training"])
-                if notes["key"] != key:
-                    return None
-                return {name: file.get_tensor(name) for name in file.keys()}, notes  # noqa: SIM118 (it is no dict)
-        except FileNotFoundError:
+            arrays, notes = read_tensors(self.path)
+        except ArtifactError as error:
+            logger.warning("%s It is deleted, and training begins again.", error)
+            self.path.unlink()
             return None
-        except (SafetensorError, KeyError, TypeError, ValueError) as error:
-            logger.warning("%s is no checkpoint (%s): training starts anew.", self.path, error)
-            return None
+        return (arrays, notes) if notes["key"] == key else None
 
     def due(self) -> bool:
         """Returns whether it is time to save."""
@@ -55,7 +52,7 @@ class Checkpoint:
 
     def save(self, key: str, arrays: Mapping[str, np.ndarray], notes: Mapping[str, Any]) -> None:
         """Writes the state of training in place of the last one. Raises OSError when the system refuses."""
-        write_safetensors(arrays, {"training": json.dumps({"key": key} | dict(notes))}, self.path)
+        write_tensors(arrays, {"key": key} | dict(notes), self.path)
         self._saved = time.monotonic()
 
 

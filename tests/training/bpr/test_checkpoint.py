@@ -28,16 +28,22 @@ def test_a_checkpoint_comes_back_to_its_own_run_alone(tmp_path):
     assert Checkpoint(tmp_path / "none").load("key") is None
 
 
-@pytest.mark.parametrize("broken", ["text", "other"])
-def test_a_broken_checkpoint_is_not_used_and_a_warning_says_so(tmp_path, broken, caplog):
+@pytest.mark.parametrize("broken", ["text", "other", "bit"])
+def test_a_damaged_checkpoint_is_deleted_and_a_warning_says_so(tmp_path, broken, caplog):
     file = tmp_path / "checkpoint.safetensors"
     if broken == "text":
         file.write_text("no checkpoint")
+    elif broken == "bit":
+        Checkpoint(file).save("key", {"tag": np.arange(3)}, {"epoch": 2})
+        data = file.read_bytes()
+        file.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
     else:
         save_file({"weight": np.zeros(1)}, file)
     with caplog.at_level(logging.WARNING):
         assert Checkpoint(file).load("key") is None
-    assert "is no checkpoint" in caplog.text
+    assert "checkpoint.safetensors is damaged" in caplog.text
+    assert "training begins again" in caplog.text
+    assert not file.exists()
 
 
 def test_the_key_is_that_of_the_inputs_and_the_data():

@@ -1,0 +1,56 @@
+"""Seals: a file's own SHA-256, kept in the file, by which damage to any bit of it is found.
+
+The digits stand after `MARK`: in the metadata at the end of a Parquet file, and at the start of any other. They are
+those of the file with zeros in their place: it is written with `UNSEALED`, and then sealed.
+"""
+
+import hashlib
+import mmap
+from pathlib import Path
+
+from pipeline.errors import DamagedError
+
+SEAL = "seal"
+"""The key of the seal in the metadata of a file."""
+MARK = b"sealed-by-sha256:"
+DIGITS = 64
+UNSEALED = MARK.decode() + DIGITS * "0"
+"""The seal of a file that is being written."""
+PARQUET = b"PAR1"
+"""The first bytes of a Parquet file."""
+
+
+def seal(path: Path) -> None:
+    """Puts the SHA-256 of a file that was written with `UNSEALED` in its place."""
+    place, found = _digest(path)
+    with path.open("r+b") as file:
+        file.seek(place)
+        file.write(found)
+
+
+def check_seal(path: Path) -> None:
+    """Raises DamagedError for a file without a seal, or with that of other bytes; OSError when it is unreadable."""
+    place, found = _digest(path)
+    with path.open("rb") as file:
+        file.seek(place)
+        if file.read(DIGITS) != found:
+            raise DamagedError(f"{path} is damaged: its bytes are not those that were written.")
+
+
+def _digest(path: Path) -> tuple[int, bytes]:
+    """Returns the place of the digits in a file, and the digits that belong there."""
+    with path.open("rb") as file:
+        if not file.read(1):
+            raise DamagedError(f"{path} is damaged: it is empty.")
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            # Names and tags may hold the mark as well: they stand before a footer, and after any other start.
+            found = data.rfind(MARK) if data[: len(PARQUET)] == PARQUET else data.find(MARK)
+            if found < 0:
+                raise DamagedError(f"{path} is damaged, or another version wrote it: its own SHA-256 is not in it.")
+            place = found + len(MARK)
+            digest = hashlib.sha256()
+            with memoryview(data) as view:
+                digest.update(view[:place])
+                digest.update(DIGITS * b"0")
+                digest.update(view[place + DIGITS :])
+            return place, digest.hexdigest().encode()
