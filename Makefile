@@ -9,6 +9,7 @@ INSTALLED_DEV := $(VENV)/.installed-dev
 UV := uv pip install --quiet --compile-bytecode --python $(VENV)/bin/python
 LOCK := uv pip compile --quiet --constraint constraints.txt --universal --generate-hashes --no-header --no-annotate --no-emit-index-url
 PEERS := .venv-peers
+MINUTES ?= 30
 PARALLEL := --numprocesses 2 --dist loadscope --no-loadscope-reorder
 
 # uv gets the packages from where pip would, if the environment says where.
@@ -22,7 +23,7 @@ ifdef PIP_FIND_LINKS
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 endif
 
-.PHONY: help repro own try nus-wide-1 nus-wide-2 sample test test-all bench lint lock dist sbom audit clean
+.PHONY: help repro own try nus-wide-1 nus-wide-2 sample test test-all fuzz bench lint lock dist sbom audit clean
 .DEFAULT_GOAL := help
 
 help:  ## what can be made
@@ -52,6 +53,9 @@ test: $(INSTALLED_DEV)  ## run the tests, in two processes
 
 test-all: $(INSTALLED_DEV)  ## run the tests, those that take minutes too
 	python -m pytest $(PARALLEL)
+
+fuzz: $(INSTALLED_DEV)  ## look for input that breaks it, for half an hour, or: make fuzz MINUTES=5
+	@python -m scripts.fuzz --minutes $(MINUTES)
 
 bench: $(INSTALLED) $(PEERS)/.installed  ## compare training speed with implicit and LightFM (figures: benchmarks/README.md)
 	python -m benchmarks.training --peers $(PEERS)/bin/python

@@ -24,9 +24,10 @@ from pipeline.models.registry import MODELS
 from pipeline.sources.base import Crawled, Recognised
 from project.beginning import beginnings, link
 from project.command import command
-from project.params import NONE, Params, Recipe, parse, parse_yaml, read_text
+from project.params import NONE, Params, Recipe, parse
 from project.params_file import edit, leaves, shown
 from project.watched import unwatchable
+from project.yaml_file import parse_yaml, read_text
 
 TRAINED = Path(__file__).with_name("begin.yaml")
 """The extractors for photographs, by name."""

@@ -12,8 +12,9 @@ from pipeline.recommend.runtimes import RUNTIMES
 from project.command import command
 from project.explain import Faults, section
 from project.foresight import misfits
-from project.params import Params, parse, parse_yaml, read_text
+from project.params import Params, parse
 from project.watched import check_watched
+from project.yaml_file import parse_yaml, read_text
 
 
 def main(file: Path) -> str:

@@ -1,11 +1,19 @@
 """The base of every typed configuration."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import reduce
 from operator import or_
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Tag
+from pydantic import BaseModel, ConfigDict, Discriminator, Tag, field_validator
+from pydantic_core import PydanticKnownError
+
+LARGEST = 2**63
+"""The number from which whole numbers no longer fit into arrays, tables and seeds, which have 64 bits."""
+
+UNWRITABLE = re.compile("[\0\ud800-\udfff]")
+"""NUL, which ends the name of a file, and surrogates, which UTF-8 does not have."""
 
 
 class Config(BaseModel):
@@ -15,7 +23,18 @@ class Config(BaseModel):
     all of them, so that a change of any is visible.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    @field_validator("*")
+    @classmethod
+    def _is_storable(cls, value: Any) -> Any:
+        """Refuses whole numbers that no array holds, and text that names no file."""
+        for each in value if isinstance(value, list) else [value]:
+            if isinstance(each, int) and abs(each) >= LARGEST:
+                raise PydanticKnownError("less_than", {"lt": LARGEST})
+            if isinstance(each, str) and UNWRITABLE.search(each):
+                raise ValueError("it has a character that cannot be written to a file: NUL, or half of one")
+        return value
 
 
 def union_of(classes: Iterable[type[Config]], matches: Callable[[type[Config], Mapping], bool], choices: str) -> Any:

@@ -7,10 +7,8 @@ from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from pipeline.config import Config
-from pipeline.errors import one_line
 
 Schema = Mapping[str, Any]
 Location = Sequence[int | str]
@@ -29,8 +27,10 @@ EXPECTED = {
     "list_type": "a list",
     "multiple_of": "a multiple of {multiple_of}",
     "string_pattern_mismatch": "text of the form {pattern}",
+    "literal_error": "{expected}",
     "string_too_short": "text that is not empty",
     "string_type": "text",
+    "string_unicode": "text of whole characters",
 }
 """Descriptions of a valid value, by pydantic's type of error; names in braces are from its context."""
 
@@ -38,19 +38,23 @@ MAPPINGS = {"model_type", "model_attributes_type"}
 """Pydantic's types of errors for a value where a section should be."""
 
 
-def explain_yaml(error: YAMLError) -> str:
-    """Returns the place of a syntax error in a YAML file, and what is wrong there."""
-    if isinstance(error, MarkedYAMLError) and error.problem_mark is not None:
-        mark, problem = error.problem_mark, (error.problem or error.context or "").partition("\n")[0]
-        return f"line {mark.line + 1}, column {mark.column + 1}: {problem}"
-    return one_line(error)
-
-
 def explain_invalid(invalid: ValidationError, raw: Any, model: type[Config]) -> str:
     """Returns a sentence for the first fault that pydantic found in `raw`, with the number of the others."""
-    first, *others = invalid.errors()
-    more = f" ({len(others)} more after this one)" if others else ""
-    return _explain(first, raw, _schema_of(model)) + more
+    schema = _schema_of(model)
+    # A key that is misspelt is missing, too: that it is unknown says more.
+    first, *others = sorted(invalid.errors(), key=lambda error: error["type"] == "missing")
+    options = [first, *(error for error in others if _same_value(error, first, raw, schema))]
+    left = len(others) + 1 - len(options)
+    return _explain(options, raw, schema) + (f" ({left} more after this one)" if left else "")
+
+
+def _same_value(error: ErrorDetails, first: ErrorDetails, raw: Any, schema: Schema) -> bool:
+    """Recognises a further option of a union that the first error's value is none of."""
+    return (
+        {error["type"], first["type"]} <= EXPECTED.keys()
+        and error["input"] is first["input"]
+        and _locate(error["loc"], raw, schema)[0] == _locate(first["loc"], raw, schema)[0]
+    )
 
 
 @cache
@@ -58,11 +62,13 @@ def _schema_of(model: type[Config]) -> Schema:
     return model.model_json_schema()
 
 
-def _explain(error: ErrorDetails, raw: Any, schema: Schema) -> str:
+def _explain(options: Sequence[ErrorDetails], raw: Any, schema: Schema) -> str:
+    """Returns the sentence for a value, which is wrong in one way for each option that there is."""
+    error = options[0]
     path, node = _locate(error["loc"], raw, schema)
     key, value, context = ".".join(map(str, path)), _as_yaml(error["input"]), error.get("ctx", {})
     if error["loc"][-1:] == ("[key]",):
-        section = ".".join(map(str, error["loc"][:-2]))
+        section = ".".join(map(str, _locate(error["loc"][:-2], raw, schema)[0]))
         return f"{section} has the name {value}: names are of a-z, 0-9, -, _ and +, and begin with a letter or digit."
     match error["type"]:
         case "extra_forbidden":
@@ -71,8 +77,6 @@ def _explain(error: ErrorDetails, raw: Any, schema: Schema) -> str:
             return f"{key} is not a known key (its value is {value}); the keys there are {', '.join(known)}{hint}"
         case "missing":
             return f"{_join(key, error['loc'][-1])} is missing: give it a value."
-        case "literal_error":
-            return f"{key} is {value}; it must be {context['expected']}{_did_you_mean(error['input'], _choices(node))}"
         case "union_tag_invalid":
             return _explain_tag(key, error["input"], context)
         case "union_tag_not_found":
@@ -81,11 +85,13 @@ def _explain(error: ErrorDetails, raw: Any, schema: Schema) -> str:
         case "too_short":
             return f"{key} has too few entries: it needs {context['min_length']} or more."
         case "value_error":
-            return f"{key}: {context['error']}" if key else str(context["error"])
+            return (f"{key}: {context['error']}" if key else str(context["error"])).removesuffix(".") + "."
         case kind if kind in MAPPINGS:
             return f"{key} is {value}; it must be {_a_section(node)}."
         case kind if kind in EXPECTED:
-            return f"{key} is {value}; it must be {EXPECTED[kind].format_map(context)}."
+            expected = (EXPECTED[each["type"]].format_map(each.get("ctx", {})) for each in options)
+            hint = _did_you_mean(error["input"], _choices(node))
+            return f"{key} is {value}; it must be {' or '.join(dict.fromkeys(expected))}{hint}"
     return f"{key} is {value}; {error['msg'][0].lower()}{error['msg'][1:]}."
 
 
@@ -134,8 +140,9 @@ def _resolve(node: Schema, value: Any, definitions: Schema) -> Schema:
 def _option(node: Schema, value: Any, definitions: Schema) -> Schema:
     """Returns the option of a union that a value names, or else fits best."""
     options = node.get("oneOf", node.get("anyOf"))
-    if "discriminator" in node:
-        options = [{"$ref": node["discriminator"]["mapping"][value[node["discriminator"]["propertyName"]]]}]
+    if "discriminator" in node and isinstance(value, Mapping):
+        reference = node["discriminator"]["mapping"].get(value.get(node["discriminator"]["propertyName"]))
+        options = [{"$ref": reference}] if reference else options
     resolved = [_resolve(option, value, definitions) for option in options]
     return max(resolved, key=lambda option: _agreement(option, value))
 
@@ -167,7 +174,7 @@ def _a_section(node: Schema) -> str:
 
 
 def _did_you_mean(value: Any, choices: Sequence[str]) -> str:
-    near = difflib.get_close_matches(str(value), [*map(str, choices)], n=1)
+    near = difflib.get_close_matches(value, [*map(str, choices)], n=1) if isinstance(value, str) else ()
     return f"; did you mean {near[0]}?" if near else "."
 
 
@@ -178,5 +185,8 @@ def _join(key: str, name: int | str) -> str:
 def _as_yaml(value: Any) -> str:
     """Returns a value as the file would have it, cut short when it is long."""
     words = {"None": "null", "True": "true", "False": "false"}
-    text = words.get(repr(value), repr(value))
+    try:
+        text = words.get(repr(value), repr(value))
+    except ValueError:  # Python writes no number of so many digits.
+        return "a number of thousands of digits"
     return text if len(text) <= 80 else f"{text[:80]}…"

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import Field, StringConstraints, ValidationError, create_model, model_validator
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from pipeline.config import Config
+from pipeline.data.names import quote
 from pipeline.data.schema import PHOTO, TAG, USER
 from pipeline.errors import InputError
 from pipeline.features.config import ExtractorConfig
@@ -28,8 +27,9 @@ from pipeline.report.config import ReportConfig
 from pipeline.sources.base import Source
 from pipeline.sources.registry import SOURCES
 from pipeline.training.config import TuningConfig
-from project.explain_params import explain_invalid, explain_yaml
+from project.explain_params import explain_invalid
 from project.paths import Paths
+from project.yaml_file import parse_yaml, read_text
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_+-]*$")]
 """Names of recipes, extractors, feature sets and models become parts of paths, so they are plain."""
@@ -62,8 +62,10 @@ class Params(Config):
 
     source: Literal[*SOURCES] = Field(description="The source of posts and photos.")
     recipe: str = Field(description="The recipe that is run: a name under `recipes`.")
-    seed: int = Field(ge=0, lt=2**63, description="Seed of everything that is drawn at random after the crawl.")
-    seeds: int = Field(ge=1, description="Trainings of each model, from this many seeds, the first being `seed`.")
+    seed: int = Field(ge=0, description="Seed of everything that is drawn at random after the crawl.")
+    seeds: int = Field(
+        ge=1, le=1000, description="Trainings of each model, from this many seeds, the first being `seed`."
+    )
     sources: Sources = Field(description="The settings of each source.")
     recipes: dict[Name, Recipe] = Field(min_length=1, description="Recipes by name.")
     extractors: dict[Name, ExtractorUnion] = Field(description="Extractors of features by name (Sections 4.1, 4.2).")
@@ -83,7 +85,7 @@ class Params(Config):
     @model_validator(mode="after")
     def recipe_is_known(self) -> Self:
         if self.recipe not in self.recipes:
-            raise ValueError(f"recipe is {self.recipe!r}; it must be one of {', '.join(self.recipes)}.")
+            raise ValueError(f"recipe is {quote(self.recipe)}; it must be one of {', '.join(self.recipes)}.")
         return self
 
     @model_validator(mode="after")
@@ -186,9 +188,9 @@ def require(key: str, name: str, known: Iterable[str]) -> None:
     """Raises ValueError, with the choices, for a name that is not known."""
     choices = [*known]
     if not choices:
-        raise ValueError(f"{key} is {name!r}, but params.yaml lists none of that kind: take it out, or list it.")
+        raise ValueError(f"{key} is {quote(name)}, but params.yaml lists none of that kind: take it out, or list it.")
     if name not in choices:
-        raise ValueError(f"{key} is {name!r}; it must be one of {', '.join(map(repr, choices))}.")
+        raise ValueError(f"{key} is {quote(name)}; it must be one of {', '.join(map(repr, choices))}.")
 
 
 def load(file: Path) -> Params:
@@ -206,29 +208,3 @@ def parse(text: str, file: Path) -> Params:
         return Params.model_validate(raw)
     except ValidationError as error:
         raise InputError(f"{file}: {explain_invalid(error, raw, Params)}") from None
-
-
-def read_text(file: Path) -> str:
-    """Reads the text of a file of parameters. Raises InputError when there is none."""
-    try:
-        return file.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise InputError(
-            f"{file} does not exist: run from the project's folder, or name the file by --params."
-        ) from None
-    except UnicodeDecodeError:
-        raise InputError(f"{file} is not in UTF-8: save it in that encoding.") from None
-
-
-def parse_yaml(text: str, file: Path) -> dict[str, Any]:
-    """Parses the mapping in the text of a YAML file. Raises InputError when there is none."""
-    try:
-        # YAML 1.2, as DVC reads it: 1e-2 is a number there, a string in YAML 1.1.
-        raw = YAML(typ="safe", pure=True).load(text)
-    except YAMLError as error:
-        raise InputError(f"{file} is not YAML; {explain_yaml(error)}.") from None
-    except RecursionError:
-        raise InputError(f"{file} is nested too deeply: restore it from git.") from None
-    if not isinstance(raw, dict):
-        raise InputError(f"{file} holds no mapping of keys to values: restore it from git.")
-    return raw

@@ -39,7 +39,9 @@ TYPES |= {"over": pl.String, "significant": pl.Boolean, "after_holm": pl.Boolean
 class BootstrapConfig(Config):
     """The number of resamples, and the width of the intervals."""
 
-    resamples: int = Field(ge=1, description="Resamples of the test posts and of their users, with replacement.")
+    resamples: int = Field(
+        ge=1, le=1_000_000, description="Resamples of the test posts and of their users, with replacement."
+    )
     level: float = Field(gt=0, lt=1, description="The share of resamples that an interval covers, such as 0.95.")
 
 

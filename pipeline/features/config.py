@@ -64,7 +64,7 @@ class WeightsFile(Config):
     """Weights in a file of your own."""
 
     kind: Literal["file"] = Field(description="A file: safetensors, or for Darknet-19 darknet's .weights.")
-    path: str = Field(description="The path of the file.")
+    path: str = Field(min_length=1, description="The path of the file.")
     sha256: Sha256 = Field(description="The file's SHA-256, in hexadecimal.")
 
 

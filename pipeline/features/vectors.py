@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 class PhotoList(Config):
     """The photos that the rows of a matrix belong to."""
 
-    path: str = Field(description="A text file with the id of a photo on each line, in the order of the rows.")
+    path: str = Field(
+        min_length=1, description="A text file with the id of a photo on each line, in the order of the rows."
+    )
     sha256: Sha256 | None = Field(description="The file's SHA-256; null is refused with the one that it has.")
 
 
@@ -31,8 +33,9 @@ class VectorsConfig(ExtractorConfig):
 
     kind: Literal["vectors"] = Field(description="Vectors that were computed elsewhere.")
     path: str = Field(
+        min_length=1,
         description="A Parquet file with columns photo and vector; or an .npy file, or a .bin file of float32 with its "
-        "shape.txt, with a row for each photo."
+        "shape.txt, with a row for each photo.",
     )
     sha256: Sha256 | None = Field(description="The file's SHA-256; null is refused with the one that it has.")
     photos: PhotoList | None = Field(description="The photos of the rows of an .npy or .bin file; null for Parquet.")

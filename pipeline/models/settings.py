@@ -18,6 +18,9 @@ def _needed(features: str) -> str:
     return features
 
 
+LARGEST_FACTORS = 4096
+"""The length of a factor, at most: memory grows with it times all users, photos and tags."""
+
 NoFeatures = Literal["none"]
 SomeFeatures = Annotated[str, AfterValidator(_needed)]
 
@@ -53,7 +56,7 @@ class AdaptiveNegatives(Config):
     """Negatives that the model ranks high for the post, as a rule (Rendle and Freudenthaler, WSDM 2014)."""
 
     kind: Literal["adaptive"] = Field(description="Tags that the model ranks high are drawn more often.")
-    mean_rank: float = Field(gt=0, description="Mean rank of a drawn tag, as a share of all tags; small is hard.")
+    mean_rank: float = Field(gt=0, le=1, description="Mean rank of a drawn tag, as a share of all tags; small is hard.")
 
 
 Negatives = Annotated[UniformNegatives | AdaptiveNegatives, Field(discriminator="kind")]
@@ -62,7 +65,7 @@ Negatives = Annotated[UniformNegatives | AdaptiveNegatives, Field(discriminator=
 class TrainingConfig(Config):
     """The settings of BPR by mini-batches (Section 4.5, Algorithm 1)."""
 
-    factors: int = Field(ge=1, description="k, the length of a factor (the paper's is 128).")
+    factors: int = Field(ge=1, le=LARGEST_FACTORS, description="k, the length of a factor (the paper's is 128).")
     sigma: float = Field(gt=0, description="Standard deviation of the normal distribution that parameters start from.")
     optimizer: Literal["sgd", "adagrad"] = Field(
         description="Plain gradient steps as in the paper (sgd), or steps divided by the root of each parameter's "
@@ -124,6 +127,8 @@ def check_grid(grid: Mapping[str, Sequence[Any]], replace: Callable[[dict[str, A
         if not values:
             raise ValueError(f"the grid has no value of {key} to try.")
         for number, value in enumerate(values):
+            if value is None:
+                raise ValueError(f"the grid has null among the values of {key}: write the value to try.")
             try:
                 replace({key: value})
             except ValidationError as error:

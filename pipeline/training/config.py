@@ -30,6 +30,7 @@ class TuningConfig(Config):
     )
     folds: int = Field(
         ge=1,
+        le=100,
         description="Parts of the training posts that are left out for validation, one after the other; settings are "
         "chosen by their mean. Few posts measure noisily: more folds choose better, at the cost of a search each.",
     )

@@ -43,6 +43,31 @@ def fault(raw: Any) -> str:
         ("store.scalling", "l2", "the keys there are scaling, threshold; did you mean scaling?"),
         ("store.scaling", "standardize", "store.scaling is 'standardize'; it must be 'standardise', "),
         ("store.scaling", "standardize", "; did you mean standardise?"),
+        ("seeds", 10**30, f"seeds is {10**30}; it must be at most 1000."),
+        ("training.epochs", 2**64, f"training.epochs is {2**64}; it must be below {2**63}."),
+        ("training.factors", 10**9, "training.factors is 1000000000; it must be at most 4096."),
+        ("training.sigma", math.inf, "training.sigma is inf; it must be a finite number."),
+        ("training.negatives.mean_rank", 5.0, "training.negatives.mean_rank is 5.0; it must be at most 1.0."),
+        ("tuning.grid.l2.0", math.inf, "tuning.grid.l2.0 is inf; it must be a finite number."),
+        ("tuning.grid.l2.1", None, "tuning: the grid has null among the values of l2"),
+        ("models.recency.grid", {None: [1]}, "models.recency.grid has the name null"),
+        ("models", {1: 1}, "models has the name 1: names are of a-z"),
+        (
+            "blends.blend.models",
+            3,
+            "blends.blend.models is 3; it must be 'all' or a list or a mapping of ",
+        ),
+        ("sources.table.tags", None, "sources.table.tags is null; it must be text or a list."),
+        ("sources.table.photo", "a\0b", "sources.table.photo: it has a character that cannot be written to a file"),
+        ("sources.table.photo", "\ud800", "sources.table.photo is '\\ud800'; it must be text of whole characters."),
+        (
+            "sources.flickr.api_url",
+            "http://[x",
+            "sources.flickr.api_url: an address is http:// or https:// with ",
+        ),
+        ("sources.flickr.api_rate", 5e-324, "sources.flickr.api_rate is 5e-324; it must be at least 0.00027"),
+        ("extractors.objects.detector", "", "extractors.objects.detector is ''; it must be text that is not empty."),
+        ("recipe", "x" * 5000, "…'; it must be one of sample, "),
         ("seeds", 0, "seeds is 0; it must be at least 1."),
         ("seed", 2**63, f"seed is {2**63}; it must be below {2**63}."),
         ("recipes.sample.split", {"given": False}, "recipes.sample.split.given is false; it must be True."),
@@ -77,6 +102,17 @@ def fault(raw: Any) -> str:
 )
 def test_a_fault_names_the_key_the_value_and_the_choices(key, value, sentence):
     assert sentence in fault(changed(key, value))
+
+
+def test_a_number_of_thousands_of_digits():
+    sentence = fault(changed("training.epochs", 16**5000))
+    assert sentence == f"training.epochs is a number of thousands of digits; it must be below {2**63}."
+
+
+def test_a_misspelt_key_is_unknown_rather_than_missing():
+    params = copy.deepcopy(PARAMS)
+    params["sceds"] = params.pop("seeds")
+    assert re.match(r"sceds is not a known key .*; did you mean seeds\? \(1 more", fault(params))
 
 
 def test_a_name_that_is_no_text():
@@ -116,11 +152,25 @@ def test_no_fault_is_in_the_validators_words(value):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"source: sample\nsource: table\n", r"is not YAML; line 2, column 1: found duplicate key"),
+        (b"source: sample\nsource: table\n", r"is not YAML; line 2, column 1: the key source is there twice"),
         (b"source: [", r"is not YAML; line 1, column \d+: "),
         ("source: é".encode("latin-1"), "is not in UTF-8: save it in that encoding"),
         ("source: sample".encode("utf-16"), "is not in UTF-8: save it in that encoding"),
-        (b"source: " + 500 * b"[", "is nested too deeply"),
+        (b"source: " + 2000 * b"[", "is nested too deeply"),
+        (b"- " * 2000, "is nested too deeply"),
+        (b"a: &a [*a]", "or one that holds itself"),
+        (b"a: &a [" + b"1," * 1000 + b"]\nb: [" + b"*a," * 1000 + b"]", "has more than 100,000 values"),
+        (b"[[]]: 1", "is not YAML; a list or a section cannot be a key"),
+        (b"source: \x07", r"line 1, column 9: a character without a form \(U\+0007\) stands there"),
+        (b"source: !!python/name:os.system", "line 1, column 9: the value is none that its tag"),
+        (b"seed: !!int x", "line 1, column 7: the value is none that its tag"),
+        (b"seed: " + 5000 * b"9", "line 1, column 7: the value is none that its tag"),
+        (b"source: *sample", r"line 1, column 9: an alias \(\*\) names what no anchor"),
+        (b"source: 'sample", "line 1, column 16: quotation marks are opened, and not closed"),
+        (b"source: x\n seed: 1", "line 2, column 6: a colon stands where none can be"),
+        (b"source: x\n\tseed: 1", "line 2, column 1: a tab stands where blanks indent"),
+        (b"seeds: 1\nsource\nseed: 1", "line 3, column 1: a colon is missing after a key"),
+        (b"x" * 2_000_000, "has more than 1,048,576 bytes"),
         (b"just words", "holds no mapping of keys to values"),
     ],
 )

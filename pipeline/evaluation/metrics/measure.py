@@ -33,7 +33,7 @@ class Measure:
         near = difflib.get_close_matches(text.partition("@")[0], METRICS, n=1)
         hint = f" Did you mean {near[0]}?" if match and near and match[1] not in METRICS else ""
         choices = f"one of {', '.join(METRICS)}, @ and K from 1 to {DEPTH}, such as f1@5"
-        raise ValueError(f"{text!r} is no measure, which is {choices}.{hint}")
+        raise ValueError(f"{text[:60]!r} is no measure, which is {choices}.{hint}")
 
     def __str__(self) -> str:
         return f"{self.metric}@{self.k}"

@@ -25,7 +25,9 @@ class TableSettings(Config):
 
     files: list[Text] = Field(min_length=1, description="Files of posts: text, JSON lines, Parquet or spreadsheets.")
     test_files: list[Text] = Field(description="Files of the given test posts; `files` are then the training posts.")
-    columns: list[Text] | None = Field(description="Names of the columns, for files without a header line.")
+    columns: Annotated[list[Text], Field(min_length=1)] | None = Field(
+        description="Names of the columns, for files without a header line."
+    )
     encoding: Text | None = Field(description="The encoding of text files, such as cp1252; null recognises it.")
     delimiter: Character | None = Field(
         description="The character between a text file's columns; null recognises a comma, semicolon, tab or bar."

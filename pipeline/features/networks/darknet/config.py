@@ -52,7 +52,9 @@ class Yolov2Config(NetworkConfig):
     """YOLOv2, the paper's detector: for each of COCO's 80 classes its highest score (Section 4.2)."""
 
     kind: Literal["yolov2"] = Field(description="YOLOv2 from darknet's own files.")
-    detector: str = Field(description="yolov2, yolov2-tiny, or a .weights file with its .cfg of the same name.")
+    detector: str = Field(
+        min_length=1, description="yolov2, yolov2-tiny, or a .weights file with its .cfg of the same name."
+    )
     sha256: Sha256 | None = Field(description="The SHA-256 of the weights: needed for a file, null for a name.")
     input_size: int = Field(
         ge=32, le=LARGEST_INPUT, multiple_of=32, description="Photos are letterboxed to this many pixels each way."

@@ -18,7 +18,9 @@ class TimmConfig(BackboneConfig):
     """A model of timm up to its classifier, pooled."""
 
     kind: Literal["timm"] = Field(description="A model of timm, an extra package.")
-    backbone: str = Field(description="The model's name in timm, such as vit_small_patch14_dinov2.lvd142m.")
+    backbone: str = Field(
+        min_length=1, description="The model's name in timm, such as vit_small_patch14_dinov2.lvd142m."
+    )
     precision: Precision
     weights: Annotated[SeededWeights | PublishedWeights | WeightsFile, Field(discriminator="kind")] = Field(
         description="The origin of the weights; a file holds the state of the model."

@@ -18,7 +18,7 @@ class TorchvisionConfig(BackboneConfig):
     """A classification model of torchvision up to its last feature map, averaged over the map (Section 4.1)."""
 
     kind: Literal["torchvision"] = Field(description="A classification model of torchvision.")
-    backbone: str = Field(description="The model's name in torchvision, such as vgg16, the paper's.")
+    backbone: str = Field(min_length=1, description="The model's name in torchvision, such as vgg16, the paper's.")
     precision: Precision
     weights: Annotated[SeededWeights | ImagenetWeights | WeightsFile, Field(discriminator="kind")] = Field(
         description="The origin of the weights; a file holds the state of the model or of its `features`."

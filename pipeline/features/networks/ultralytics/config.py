@@ -20,7 +20,7 @@ class UltralyticsConfig(NetworkConfig):
     """A detector of ultralytics: for each of COCO's 80 classes its highest probability (Section 4.2)."""
 
     kind: Literal["ultralytics"] = Field(description="A detector in ultralytics' own format, .pt, or as safetensors.")
-    detector: str = Field(description="A published name, such as yolo11n.pt, or a file of your own.")
+    detector: str = Field(min_length=1, description="A published name, such as yolo11n.pt, or a file of your own.")
     sha256: Sha256 | None = Field(description="The SHA-256 of the weights: needed for a file, null for a name.")
     input_size: int = Field(
         ge=32, le=LARGEST_INPUT, multiple_of=32, description="Photos are letterboxed to this many pixels each way."
@@ -54,7 +54,7 @@ class UltralyticsExportConfig(NetworkConfig):
     """
 
     kind: Literal["ultralytics-export"] = Field(description="A detector exported by ultralytics.")
-    detector: str = Field(description="The file, or the folder, of the export.")
+    detector: str = Field(min_length=1, description="The file, or the folder, of the export.")
     sha256: Sha256 | None = Field(description="Its SHA-256, or for a folder that of the list of its files' hashes.")
     input_size: int = Field(
         ge=32, le=LARGEST_INPUT, multiple_of=32, description="Photos are letterboxed to this many pixels each way."
