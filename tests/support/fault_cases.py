@@ -1,0 +1,127 @@
+"""What a stage or command must do on a disk that fails, and after a kill."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from tests.support.faulty_disk import UNSEEN, Fault
+from tests.support.small_project import EXAMPLES, Project, stages
+from tests.support.zygote import Outcome
+
+STOPPED = 130
+"""The exit code of a command that runs until it is interrupted."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A command, and what must be so before it runs."""
+
+    command: str
+    before: tuple[str, ...] = ()
+    """Commands that must have run."""
+    outs: tuple[str, ...] = ()
+    """Outputs that DVC deletes before it runs."""
+    until: str = ""
+    """The words on standard output after which it is interrupted."""
+
+    @property
+    def code(self) -> int:
+        """The exit code on a good disk."""
+        return STOPPED if self.until else 0
+
+
+def cases(project: Project) -> Iterator[Case]:
+    """Yields all stages as DVC resolves them, and all examples of commands."""
+    for commands, outs in stages(project.folder).values():
+        for number, command in enumerate(commands):
+            yield Case(command, outs=() if number else tuple(outs))
+    who = project.user()
+    for examples in EXAMPLES.values():
+        for example in examples:
+            before = tuple(command.replace("WHO", who) for command in example.before)
+            yield Case(example.command.replace("WHO", who), before, until=example.until)
+
+
+@dataclass
+class Trial:
+    """A case whose disk fails, or that is killed, at one change after another."""
+
+    project: Project
+    case: Case
+    place: Path
+    """Where a copy of the project is made for each run."""
+    after: Mapping[str, str]
+    """The files after a run on a good disk, each with its hash."""
+    changes: int
+    """The number of changes that such a run makes."""
+    _ends: dict[int, list[str]] = field(default_factory=dict)
+    """What was wrong after the next run, by what the first one had left: many leave the same."""
+
+    @classmethod
+    def of(cls, project: Project, case: Case, place: Path) -> Self:
+        """Runs a case on a good disk."""
+        with project.copied(place) as copy:
+            copy.prepare(case.before)
+            done = copy.run(case.command, until=case.until)
+            assert done.code == case.code, f"{case.command}: {done.err}"
+            return cls(project, case, place, copy.contents(), len(_changes(done)))
+
+    def strike(self, fault: Fault, at: int) -> list[str] | None:
+        """Runs the case on a failing disk, or kills it; then runs it again on a good disk.
+
+        Returns what is wrong, in words; None where the run ended before that change. Before it is killed it lacks its
+        outputs, as in a run of DVC; on a failing disk it has those of an earlier run, which must stay whole.
+        """
+        with self.project.copied(self.place) as copy:
+            copy.prepare(self.case.before, self.case.outs if fault == "kill" else ())
+            before = copy.contents()
+            struck = copy.run(self.case.command, fault=fault, at=at, until=self.case.until)
+            changes = _changes(struck)
+            if len(changes) <= at:
+                return None
+            wrong = [] if fault == "kill" else [*self._refused(copy, struck, changes[at], before)]
+            if fault in ("full", "broken"):
+                wrong += [f"it left {path}" for path in copy.temporaries()]
+            state = copy.state()
+            if state not in self._ends:
+                self._ends[state] = [*self._next(copy)]
+            wrong += self._ends[state]
+        return [f"{self.case.command}, {fault}, {at}: {changes[at]}: {each}" for each in wrong]
+
+    def _refused(self, copy: Project, outcome: Outcome, change: str, before: Mapping[str, str]) -> Iterator[str]:
+        """Yields what is wrong about a run on a failing disk: its sentence, and what became of the old files."""
+        names, now = _names(change.partition(" ")[2]), copy.contents()
+        for name, digest in before.items():
+            if now.get(name) not in (digest, self.after.get(name)):
+                yield f"{name} is {'damaged' if name in now else 'lost'}"
+        *_, last = outcome.err.splitlines() or [""]
+        named = any(name in outcome.err for name in names)
+        if "Traceback" in outcome.err:
+            yield outcome.err
+        elif outcome.code == 1:
+            if not named or not last.startswith("Error: "):
+                yield f"its sentence is {last!r}"
+        elif outcome.code != self.case.code or (now != self.after and not named):
+            yield f"it ended with {outcome.code}, and said {outcome.err!r}"
+
+    def _next(self, copy: Project) -> Iterator[str]:
+        """Yields what is wrong after the next run, on a good disk."""
+        again = copy.run(self.case.command, until=self.case.until)
+        if again.code != self.case.code:
+            yield f"the next run ended with {again.code}: {again.err}"
+        for path in copy.temporaries():
+            yield f"the next run left {path}"
+        for path, _ in sorted(copy.contents().items() ^ self.after.items()):
+            yield f"{path} differs after the next run"
+
+
+def _changes(outcome: Outcome) -> list[str]:
+    return [line for line in outcome.changes if not line.startswith(UNSEEN)]
+
+
+def _names(path: str) -> list[str]:
+    """Lists the names that a sentence may give to a file that is being written: its own, or that of its folder."""
+    parts = [re.sub(r"^\.(.*?)(\.\d+|\.old|\.copy)?\.tmp$", r"\1", part) for part in Path(path).parts]
+    return parts[-2:]

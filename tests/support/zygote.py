@@ -1,0 +1,126 @@
+"""A process that has imported what stages and commands need, and forks for each run: a run costs its work alone.
+
+Lines of JSON on standard input ask for runs; the line that answers each has what came out.
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from pathlib import Path
+
+import tagrec
+from pipeline.data import shards
+from pipeline.features.extraction import vector_files
+from pipeline.training.bpr.checkpoint import Checkpoint
+from tests.support.faulty_disk import UNSEEN, Fault, FaultyDisk
+
+ROOT = Path(__file__).parents[2]
+SECONDS = 120
+"""The time that a run may take: one that hangs is killed by SIGALRM."""
+NEVER = sys.maxsize
+"""The number of a change that no run gets to."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A run of a stage or command.
+
+    command: as in dvc.yaml, `python -m stages.tune fm`, or as typed, `tagrec suggest …`.
+    folder: the folder of the project that it runs in.
+    fault, at: what happens to its disk at which change.
+    until: the words on standard output after which it is interrupted, for a command that runs until then.
+    """
+
+    command: Sequence[str]
+    folder: str
+    fault: Fault = "kill"
+    at: int = NEVER
+    until: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a run: its exit code (negative: a signal), what it printed, and the changes that it began."""
+
+    code: int
+    out: str
+    err: str
+    changes: Sequence[str]
+
+    @property
+    def unseen(self) -> list[str]:
+        """The files that something else than Python wrote."""
+        return [line for line in self.changes if line.startswith(UNSEEN)]
+
+
+def main() -> None:
+    """Answers requests until standard input ends."""
+    warm_up()
+    for line in sys.stdin:
+        sys.stdout.write(json.dumps(asdict(run(Request(**json.loads(line))))) + "\n")
+        sys.stdout.flush()
+
+
+def warm_up() -> None:
+    """Imports what takes long, and lets tiny work be saved in several parts. No threads: a fork would lose them."""
+    for name in ("matplotlib.pyplot", "torch", "torchvision", "ultralytics", "pipeline.report.page"):
+        import_module(name)
+    for folder in ("stages", "commands"):
+        for file in (ROOT / folder).glob("[!_]*.py"):
+            import_module(f"{folder}.{file.stem}")
+    shards.SHARD, vector_files.SECONDS, Checkpoint.due = 12, 0.0, lambda _: True
+
+
+def run(request: Request) -> Outcome:
+    """Runs a command in a process of its own."""
+    outputs = [os.memfd_create(name) for name in Outcome.__annotations__ if name != "code"]
+    if (child := os.fork()) == 0:
+        os._exit(run_here(request, *outputs))
+    while request.until and os.waitpid(child, os.WNOHANG | os.WNOWAIT) == (0, 0):
+        time.sleep(0.02)
+        if request.until in _contents(outputs[0]):
+            os.kill(child, signal.SIGINT)
+            break
+    _, status = os.waitpid(child, 0)
+    out, err, changes = map(_contents, outputs)
+    for number in outputs:
+        os.close(number)
+    return Outcome(os.waitstatus_to_exitcode(status), out, err, changes.splitlines())
+
+
+def run_here(request: Request, out: int, err: int, changes: int) -> int:
+    """Runs a command in this process, which it changes for good. Returns the exit code."""
+    os.dup2(out, 1)
+    os.dup2(err, 2)
+    os.chdir(request.folder)
+    signal.alarm(SECONDS)
+    FaultyDisk(Path(request.folder), request.fault, request.at, changes).install()
+    code = 0
+    try:
+        if request.command[0] == "tagrec":
+            tagrec.build_app(ROOT / "commands")(request.command[1:], prog_name="tagrec")
+        else:
+            import_module(request.command[2]).app(request.command[3:])
+    except SystemExit as ended:
+        code = ended.code or 0
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return code
+
+
+def _contents(number: int) -> str:
+    size = os.fstat(number).st_size
+    return os.pread(number, size, 0).decode(errors="replace")
+
+
+if __name__ == "__main__":
+    main()
