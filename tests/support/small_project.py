@@ -195,9 +195,9 @@ def add_material(folder: Path) -> None:
     for number in range(PHOTOS):
         Image.fromarray(rng.integers(0, 255, (80, 80, 3), np.uint8)).save(folder / f"photos/{number:02}.jpg")
     words = ["sea", "beach", "sand"]
-    for number in range(12):
+    for number in range(24):
         write_photo(folder / f"own/{number:02}.jpg", {"Xmp.dc.subject": words[: 2 + number % 2]})
-    rows = [f"u{number % 3},own/{number:02}.jpg,{' '.join(words[: 2 + number % 2])}" for number in range(12)]
+    rows = [f"u{number % 3},own/{number:02}.jpg,{' '.join(words[: 2 + number % 2])}" for number in range(24)]
     (folder / "posts.csv").write_text("\n".join(["user,photo,tags", *rows, ""]), encoding="utf-8")
     with Journal.open(folder / "accepted.sqlite", "networks") as journal:
         for number in range(3):

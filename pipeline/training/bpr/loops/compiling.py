@@ -1,7 +1,9 @@
 """The compilation of loops over arrays for the CPU."""
 
+import hashlib
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 from numba import njit
@@ -9,15 +11,31 @@ from torch import Tensor
 
 FAST = {"reassoc", "contract", "arcp", "nsz"}
 """Liberties of the compiler: sums over many numbers at a time, a √ rounded once more; infinity stays infinity."""
+OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": FAST}
+HASH_BYTES = 32
 
 
 def compiled(loop: Callable[..., None]) -> Callable[..., None]:
-    """Compiles a loop over arrays, to be called with tensors, and records of tensors, that share their memory."""
-    fast = njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)(loop)
+    """Compiles a loop over arrays, to be called with tensors, and records of tensors, that share their memory.
+
+    The code is kept for later processes beside the loop's file, or else in the user's folder of caches, where either
+    can be written.
+    """
+    try:
+        fast = njit(cache=True, **OPTIONS)(loop)
+        _delete_damaged(_files(loop, fast))
+    except (RuntimeError, OSError):  # No folder takes it: numba's error has no type of its own.
+        fast = njit(**OPTIONS)(loop)
 
     @wraps(loop)
     def call(*arguments: Any) -> None:
-        fast(*map(as_arrays, arguments))
+        arrays, versions = [*map(as_arrays, arguments)], len(fast.signatures)
+        try:
+            fast(*arrays)
+        except OSError:  # It is compiled, but could not be kept.
+            fast(*arrays)
+        if len(fast.signatures) > versions:
+            _sign(_files(loop, fast))
 
     return call
 
@@ -27,3 +45,32 @@ def as_arrays(argument: Any) -> Any:
     if isinstance(argument, Tensor):
         return argument.numpy()
     return argument._make(map(as_arrays, argument)) if isinstance(argument, tuple) else argument
+
+
+def _files(loop: Callable[..., None], fast: Any) -> list[Path]:
+    """Lists the files that keep a loop's code. Pickle, which reads them, ignores a hash at their end."""
+    folder, module = fast.stats.cache_path, Path(loop.__code__.co_filename).stem
+    return [*Path(folder).glob(f"{module}.{loop.__name__}-*.nb[ic]")] if folder else []
+
+
+def _delete_damaged(files: list[Path]) -> None:
+    """Deletes files that do not end in the hash of the rest: damaged code would end the process."""
+    for file in files:
+        if not _is_whole(file.read_bytes()):
+            file.unlink(missing_ok=True)
+
+
+def _sign(files: list[Path]) -> None:
+    """Adds its hash to each file that lacks it; where that fails, the code is compiled anew next time."""
+    for file in files:
+        try:
+            data = file.read_bytes()
+            if not _is_whole(data):
+                with file.open("ab") as end:
+                    end.write(hashlib.sha256(data).digest())
+        except OSError:
+            continue
+
+
+def _is_whole(data: bytes) -> bool:
+    return hashlib.sha256(data[:-HASH_BYTES]).digest() == data[-HASH_BYTES:]
