@@ -84,10 +84,11 @@ class Trial:
             wrong = [] if fault == "kill" else [*self._refused(copy, struck, changes[at], before)]
             if fault in ("full", "broken"):
                 wrong += [f"it left {path}" for path in copy.temporaries()]
+            finished = struck.code == self.case.code and copy.contents() == self.after
             state = copy.state()
-            if state not in self._ends:
+            if not finished and state not in self._ends:
                 self._ends[state] = [*self._next(copy)]
-            wrong += self._ends[state]
+            wrong += self._ends.get(state, [])
         return [f"{self.case.command}, {fault}, {at}: {changes[at]}: {each}" for each in wrong]
 
     def _refused(self, copy: Project, outcome: Outcome, change: str, before: Mapping[str, str]) -> Iterator[str]:

@@ -119,14 +119,15 @@ class Project:
 class Runner:
     """A process that runs stages and commands, one after another, at the cost of their work alone."""
 
-    def __init__(self) -> None:
+    def __init__(self, *prefix: str, **environment: str) -> None:
+        """Starts the process: with a prefix, as the last arguments of another program."""
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.zygote"],
+            [*prefix, sys.executable, "-m", "tests.support.zygote"],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=os.environ | QUIET | {"TAGREC_WORKERS": "0"},
+            env=os.environ | QUIET | {"TAGREC_WORKERS": "0"} | environment,
         )
 
     def run(self, request: Request) -> Outcome:

@@ -17,12 +17,15 @@ from pathlib import Path
 import tagrec
 from pipeline.data import shards
 from pipeline.features.extraction import vector_files
+from pipeline.features.networks.ultralytics.library import import_ultralytics
 from pipeline.training.bpr.checkpoint import Checkpoint
 from tests.support.faulty_disk import UNSEEN, Fault, FaultyDisk
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 120
 """The time that a run may take: one that hangs is killed by SIGALRM."""
+PEEK = os.WEXITED | os.WNOHANG | os.WNOWAIT
+"""Looks whether a process has ended, and leaves it to be waited for."""
 NEVER = sys.maxsize
 """The number of a change that no run gets to."""
 
@@ -69,7 +72,8 @@ def main() -> None:
 
 def warm_up() -> None:
     """Imports what takes long, and lets tiny work be saved in several parts. No threads: a fork would lose them."""
-    for name in ("matplotlib.pyplot", "torch", "torchvision", "ultralytics", "pipeline.report.page"):
+    import_ultralytics()
+    for name in ("matplotlib.pyplot", "torchvision", "pipeline.report.page"):
         import_module(name)
     for folder in ("stages", "commands"):
         for file in (ROOT / folder).glob("[!_]*.py"):
@@ -82,7 +86,7 @@ def run(request: Request) -> Outcome:
     outputs = [os.memfd_create(name) for name in Outcome.__annotations__ if name != "code"]
     if (child := os.fork()) == 0:
         os._exit(run_here(request, *outputs))
-    while request.until and os.waitpid(child, os.WNOHANG | os.WNOWAIT) == (0, 0):
+    while request.until and os.waitid(os.P_PID, child, PEEK) is None:
         time.sleep(0.02)
         if request.until in _contents(outputs[0]):
             os.kill(child, signal.SIGINT)
