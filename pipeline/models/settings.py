@@ -74,9 +74,10 @@ class TrainingConfig(Config):
     learning_rate: float = Field(gt=0, description="α, the length of a step.")
     decay: float = Field(gt=0, le=1, description="The factor of α after each epoch; 1 keeps it.")
     l2: float = Field(ge=0, description="λ, the weight of the squared parameters that a quadruple uses in its loss.")
-    loss: Literal["bpr", "softmax"] = Field(
-        description="The cost of a tag assignment: −ln σ of its score less a negative's (bpr, Eq. 8), or −ln of its "
-        "share in the softmax of all tags' scores (softmax), which draws no negative and takes longer with many tags."
+    loss: Literal["bpr", "softmax", "warp"] = Field(
+        description="The cost of a tag assignment: −ln σ of its score less a negative's (bpr, Eq. 8); −ln of its "
+        "share in the softmax of all tags' scores (softmax); or what each negative lacks to a distance of 1 below it, "
+        "weighted by its rank (warp). The last two draw no negative and take longer with many tags."
     )
     negatives: Negatives = Field(description="The rule by which the negative of a quadruple is drawn.")
     epochs: int = Field(ge=1, description="Passes over all tag assignments of the training posts, at most.")

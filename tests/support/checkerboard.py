@@ -77,7 +77,7 @@ def checkerboard(model: dict | None = None) -> tuple[pl.DataFrame, pl.DataFrame,
 
 
 SHORT = TRAINING.model_copy(update={"epochs": 6, "curve_every": 2})
-SOFTMAX = SHORT.model_copy(update={"loss": "softmax"})
+SOFTMAX, WARP = (SHORT.model_copy(update={"loss": loss}) for loss in ("softmax", "warp"))
 ADAPTIVE = SHORT.model_copy(update={"negatives": AdaptiveNegatives(kind="adaptive", mean_rank=0.2)})
 
 

@@ -13,10 +13,11 @@ from torch.nn.functional import logsigmoid
 
 from pipeline.models.factorisation import Contexts
 from pipeline.models.registry import ModelConfig
+from pipeline.training.bpr import losses
 from pipeline.training.bpr.data import Batch
 from pipeline.training.bpr.encoding import PostInputs
 from pipeline.training.bpr.gradients import Gradients, add_gradients, post_vectors
-from pipeline.training.bpr.loops.cpu import Quadruples, TagBags
+from pipeline.training.bpr.loops.cpu import QuadrupleGradients, Quadruples, TagBags, TagTables
 from pipeline.training.bpr.losses import LOSSES
 from tests.support.checkerboard import FEATURE_SETS
 
@@ -79,7 +80,8 @@ def scores_as_written(kind: str, parameters, vectors, tag: int) -> torch.Tensor:
 def loss_as_written(kind: str, parameters, batch: Batch, l2: float, loss: str = "bpr") -> torch.Tensor:
     """The sum over quadruples of the loss + λ/2 ‖what it uses‖², one quadruple and context at a time.
 
-    The loss is −ln σ(ŷ(t⁺) − ŷ(t⁻)) or, with the softmax, ln Σ e^ŷ(t) − ŷ(t⁺), which uses each tag by its probability.
+    The loss is −ln σ(ŷ(t⁺) − ŷ(t⁻)); with the softmax, ln Σ e^ŷ(t) − ŷ(t⁺), which uses each tag by its probability;
+    with WARP, Φ(r) / r times what r negatives lack to a distance of 1 below the positive, each used 1/r times.
     """
     total = torch.zeros((), dtype=torch.float64)
     for post, positive, (negative,) in zip(*batch.quadruples, strict=True):
@@ -97,15 +99,23 @@ def loss_as_written(kind: str, parameters, batch: Batch, l2: float, loss: str = 
             used.append(parameters[name])
         scores = torch.stack([scores_as_written(kind, parameters, vectors, tag) for tag in range(TAGS)])
         tables = [parameters[name] for name in ("tag", "bias") if name in parameters]
+        once = 1
         if loss == "bpr":
             shares = torch.zeros(TAGS, dtype=torch.float64).index_fill(0, negative, 1)
             total = total - logsigmoid(scores[positive] - scores[negative])
+        elif loss == "warp":
+            own = batch.quadruples.positive[batch.quadruples.post == post].tolist()
+            lacking = {tag: 1 - scores[positive] + scores[tag] for tag in range(TAGS) if tag not in own}
+            violating = [tag for tag, lack in lacking.items() if lack > 0]
+            once, rank = min(1, len(violating)), max(1, len(violating))
+            shares = torch.zeros(TAGS, dtype=torch.float64).index_fill(0, torch.tensor(violating).long(), 1 / rank)
+            total = total + sum(1 / j for j in range(1, rank + 1)) / rank * sum(lacking[tag] for tag in violating)
         else:
             shares = scores.softmax(0).detach()
             total = total + scores.logsumexp(0) - scores[positive]
         total = total + l2 / 2 * sum((part**2).sum() for part in used)
         for table in tables:
-            total = total + l2 / 2 * ((table[positive] ** 2).sum() + (shares[:, None] * table**2).sum())
+            total = total + l2 / 2 * (once * (table[positive] ** 2).sum() + (shares[:, None] * table**2).sum())
     return total
 
 
@@ -173,7 +183,7 @@ def test_a_row_of_none_gives_nothing():
     assert torch.equal(found, known)
 
 
-@pytest.mark.parametrize(("loss", "l2"), [("bpr", 0.3), ("softmax", 0)])
+@pytest.mark.parametrize(("loss", "l2"), [("bpr", 0.3), ("softmax", 0), ("warp", 0.3)])
 @pytest.mark.parametrize(("kind", "features"), MODELS)
 def test_gradients_are_those_of_central_differences(kind, features, loss, l2):
     contexts, parameters, batch = example(kind, features)
@@ -243,13 +253,36 @@ def test_what_is_not_finite_shows():
     assert not math.isfinite(loss)
 
 
+@pytest.mark.parametrize("loss", ["softmax", "warp"])
 @pytest.mark.parametrize(("kind", "features"), MODELS)
-def test_the_softmax_of_trials_side_by_side_is_each_ones_own(kind, features):
+def test_the_loss_over_all_tags_of_trials_side_by_side_is_each_ones_own(kind, features, loss):
     contexts, parameters, batch = example(kind, features)
     others = {name: 2 * table for name, table in parameters.items()}
     stacked = {name: torch.stack([table, others[name]], dim=1) for name, table in parameters.items()}
     gradients = Gradients.zeros(stacked)
-    add_gradients(contexts, stacked, gradients, batch, post_vectors(contexts, stacked, batch.inputs), LOSSES["softmax"])
+    add_gradients(contexts, stacked, gradients, batch, post_vectors(contexts, stacked, batch.inputs), LOSSES[loss])
     for trial, own in enumerate((parameters, others)):
         found = {name: table[:, trial] for name, table in gradients.sums.items()}
-        assert_close(found, by_autograd(kind, own, batch, 0, "softmax"), 1e-10)
+        assert_close(found, by_autograd(kind, own, batch, 0, loss), 1e-10)
+
+
+@pytest.mark.parametrize("chunk", [1, 1 << 20])
+def test_warp_weighs_negatives_by_the_rank_of_the_positive(monkeypatch, chunk):
+    monkeypatch.setattr(losses, "CHUNK", chunk)
+    # One post with the tags 0 and 1, and only biases: the scores themselves. Above 2 − 1 are the tags 2 and 3, by 1.5
+    # and 0.5: Φ(2) / 2 = 3/4. Above 4 − 1 is none, so that tag 1 is not moved, nor regularised.
+    bias = torch.tensor([2.0, 4.0, 2.5, 1.5, 1.0, -3.0], dtype=torch.float64)[:, None, None]
+    nothing = torch.zeros(6, 1, 1, dtype=torch.float64)
+    tags, sums = (
+        TagTables(nothing, bias),
+        QuadrupleGradients(
+            torch.zeros(1, 1, 1, dtype=torch.float64),
+            TagTables(torch.zeros_like(nothing), torch.zeros_like(bias)),
+            torch.zeros_like(nothing),
+        ),
+    )
+    quadruples = Quadruples(torch.tensor([0, 0]), torch.tensor([0, 1]), torch.tensor([[2], [2]]))
+    loss, right = LOSSES["warp"](tags, torch.zeros(1, 1, 1, dtype=torch.float64), quadruples, sums)
+    assert (loss.item(), right.item()) == (pytest.approx(0.75 * (1.5 + 0.5)), 1)
+    assert sums.tags.bias[:, 0, 0].tolist() == [-1.5, 0, 0.75, 0.75, 0, 0]
+    assert sums.occurrences[:, 0, 0].tolist() == [1, 0, 0.5, 0.5, 0, 0]

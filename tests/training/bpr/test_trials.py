@@ -30,6 +30,7 @@ from tests.support.checkerboard import (
     SHORT,
     SOFTMAX,
     TRAINING,
+    WARP,
     checkerboard,
     config,
     name,
@@ -41,7 +42,7 @@ CPU = torch.device("cpu")
 
 
 @pytest.mark.usefixtures("inner_loops")
-@pytest.mark.parametrize("base", [SHORT, ADAPTIVE, SOFTMAX], ids=["uniform", "adaptive", "softmax"])
+@pytest.mark.parametrize("base", [SHORT, ADAPTIVE, SOFTMAX, WARP], ids=["uniform", "adaptive", "softmax", "warp"])
 @pytest.mark.parametrize("model", [*FACTORISATIONS, HISTORY], ids=name)
 def test_trials_side_by_side_come_to_what_each_comes_to_alone(model, base):
     posts, new, features = checkerboard(model)
@@ -175,7 +176,7 @@ def test_a_trial_that_ended_leaves_the_others_alone(monkeypatch):
     np.testing.assert_allclose(second.model.tensors["tag"], alone.model.tensors["tag"], rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.parametrize("base", [SHORT, ADAPTIVE, SOFTMAX], ids=["uniform", "adaptive", "softmax"])
+@pytest.mark.parametrize("base", [SHORT, ADAPTIVE, SOFTMAX, WARP], ids=["uniform", "adaptive", "softmax", "warp"])
 def test_a_trial_that_diverges_leaves_the_others_alone(base):
     posts, _, features = checkerboard(FACTORISATIONS[3])
     wild = base.model_copy(update={"optimizer": "sgd"})
