@@ -41,12 +41,20 @@ def checks(params: Params) -> dict[str, Callable[[], None]]:
     """Returns what is checked, by sections of params.yaml: whatever this run uses answers for itself."""
     steps = params.active_recipe.refine
     return {
+        "": check_repository,
         f"sources.{params.source}": partial(check_data, params),
         **{f"recipes.{params.recipe}.refine.{number}": step.check for number, step in enumerate(steps)},
         **{f"extractors.{name}": extractor.check for name, extractor in params.extractors.items()},
         "models": partial(check_pictures, params),
         "bundle": RUNTIMES[params.bundle.runtime].check,
     }
+
+
+def check_repository() -> None:
+    """Raises InputError outside of a git repository, such as in an archive of the project that was unpacked."""
+    here = Path.cwd()
+    if not any((folder / ".git").exists() for folder in (here, *here.parents)):
+        raise InputError(f"{here} is in no git repository, which DVC needs: git init makes it one.")
 
 
 def check_data(params: Params) -> None:

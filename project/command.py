@@ -126,12 +126,14 @@ def is_typed(context: typer.Context, option: str) -> bool:
 
 
 def prepare_process() -> None:
-    """Shows our own log as plain lines, and lets idle threads sleep."""
+    """Shows our own log as plain lines, lets idle threads sleep, and draws figures without a window."""
     logging.basicConfig(format="%(message)s")
     for room in ("pipeline", "project"):
         logging.getLogger(room).setLevel(logging.INFO)
     # Threads that wait for each other must not spin: on busy cores that makes torch ten times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # A notebook names a backend of its own to all that it starts, which matplotlib refuses where that is not installed.
+    os.environ.pop("MPLBACKEND", None)
 
 
 @contextmanager

@@ -11,6 +11,14 @@ CONSTANT = 1e-6
 """The share of its mean below which a column's deviation is only float32's rounding, and nothing to learn from."""
 
 
+MOST_DEVIATIONS = 10.0
+"""The most by which a standardised number may differ from its mean, in deviations.
+
+A class that one training photo of thousands shows has so small a deviation that the next photo to show it would be
+scaled to a hundred times the length of others, and drown all else that a model knows of it.
+"""
+
+
 @dataclass(frozen=True)
 class Scaling:
     """A fitted scaling of one extractor's vectors, which scales new photos as it scaled those of training.
@@ -42,11 +50,16 @@ class Scaling:
         return cls(method, threshold, mean.tolist(), scale.tolist())
 
     def apply(self, vectors: np.ndarray) -> np.ndarray:
-        """Scales (photos, numbers) to float32. A constant column becomes zero where it has its constant value."""
+        """Scales (photos, numbers) to float32.
+
+        Standardised, a constant column becomes zero where it has its constant value, and no number is farther from its
+        mean than MOST_DEVIATIONS.
+        """
         vectors = drop_below(vectors, self.threshold)
         match self.method:
             case "standardise":
-                vectors = (vectors - self.mean) / self.scale
+                most = MOST_DEVIATIONS / np.sqrt(vectors.shape[1])
+                vectors = np.clip((vectors - self.mean) / self.scale, -most, most)
             case "l2":
                 length = np.linalg.norm(vectors, axis=1, keepdims=True)
                 vectors = vectors / np.where(length == 0, 1, length)

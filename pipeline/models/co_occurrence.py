@@ -18,6 +18,10 @@ CHUNK = 4096
 """Posts whose pairs of tags are counted at a time, which keeps memory flat."""
 
 
+MOST_TAGS = 20_000
+"""Tags whose pairs are counted, at most: memory grows with their square, to 5 GB here."""
+
+
 class CoOccurrenceConfig(BaseModelConfig):
     """The settings of co-occurring tags."""
 
@@ -47,12 +51,15 @@ class CoOccurrence(Baseline):
     """
 
     Config = CoOccurrenceConfig
+    most_tags = MOST_TAGS
     label = "Co-occurring tags"
     goes_by = "what goes with the user’s tags, and with the photo’s by others"
 
     @classmethod
     def fit(cls, config: CoOccurrenceConfig, posts: pl.DataFrame, features: Features) -> Self:  # noqa: ARG003 (a baseline that sees nothing)
+        """Counts pairs. Raises SettingError for more than MOST_TAGS tags."""
         names = vocabularies(posts, USER, PHOTO)
+        cls.check_size(config, len(names[PHOTO]), len(names[TAG]))
         counted = count_tags_by(USER, posts, names) | count_tags_by(PHOTO, posts, names)
         return cls(config, names, {"together": together(posts, names[TAG])} | counted)
 

@@ -96,6 +96,10 @@ def nearest(points: np.ndarray, vectors: np.ndarray, row: np.ndarray, k: int) ->
 
     They are in no order; among equally far ones, the first are taken.
     """
+    # From one of the vectors, whose difference from others near it is exact: far from the origin of all, their squares
+    # would leave nothing of their differences in float32.
+    origin = vectors[len(vectors) // 2]
+    points, vectors = points - origin, vectors - origin
     distances = (-2 * points) @ vectors.T
     distances += np.square(vectors).sum(axis=1)  # squared, less a constant of each point; (points, vectors)
     return np.array([least(of_point[row], k) for of_point in distances], np.int64).reshape(-1, k)

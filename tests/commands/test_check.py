@@ -25,6 +25,7 @@ DETECTOR = "pipeline/sources/sample/detector.pt"
 @pytest.fixture
 def project(tmp_path, monkeypatch) -> Path:
     """A folder with the sample's parameters and what they name."""
+    (tmp_path / ".git").mkdir()
     (tmp_path / "data/sample").mkdir(parents=True)
     (tmp_path / DETECTOR).parent.mkdir(parents=True)
     shutil.copy(ROOT / DETECTOR, tmp_path / DETECTOR)
@@ -85,6 +86,12 @@ def test_all_faults_are_said_at_once_each_in_a_line(project):
     assert wordnet.startswith("Error: English tags need WordNet, which is not on this machine")
     assert backbone.startswith("Error: extractors.image.backbone is 'vgg61'; torchvision has no such model. Near: vgg")
     assert detector.startswith("Error: extractors.objects.detector is 'yolo11m.p': there is no such .pt file")
+
+
+def test_an_archive_of_the_project_is_no_repository(project):
+    """P28: the words of DVC named no remedy."""
+    (project / ".git").rmdir()
+    assert check() == (1, [f"Error: {project} is in no git repository, which DVC needs: git init makes it one."])
 
 
 @pytest.mark.parametrize(

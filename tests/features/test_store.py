@@ -67,6 +67,21 @@ def test_standardised_vectors_have_length_one_on_average(tmp_path):
     assert (matrix**2).sum(axis=1).mean() == pytest.approx(1, rel=1e-5)
 
 
+def test_a_number_that_training_photos_hardly_have_does_not_drown_the_others():
+    """P25: one of 3,000 training photos shows a class; F1@5 of test photos that show it fell from .529 to .187."""
+    rng = np.random.default_rng(0)
+    training = rng.uniform(0, 1, (3000, 80))
+    training[:, 0] = 0
+    training[7, 0] = 0.6
+    scaling = Scaling.fit(training, "standardise", 0.05)
+    showing = np.float32(rng.uniform(0, 1, (50, 80)))
+    showing[:, 0] = 0.9
+    scaled = scaling.apply(showing)
+    assert np.square(scaled).sum(axis=1).max() < 3
+    np.testing.assert_allclose(scaled[:, 0], 10 / np.sqrt(80), rtol=1e-6)
+    assert np.abs(scaled[:, 1:]).max() < 2 / np.sqrt(80)
+
+
 def test_l2_scales_each_photo_and_leaves_nothing_as_nothing(tmp_path):
     objects = stored(tmp_path, "l2", objects=OBJECTS).matrices["objects"]
     length = np.hypot(np.float32(0.05), 0.5)

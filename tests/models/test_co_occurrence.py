@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
+from pipeline.errors import SettingError
 from pipeline.features.store import Features
 from pipeline.models.co_occurrence import CHUNK, CoOccurrence, CoOccurrenceConfig, together
 
@@ -67,3 +68,10 @@ def test_tags_of_a_post_are_counted_together_once_in_many_posts_too():
 def test_the_weight_is_a_share(personal):
     with pytest.raises(ValidationError, match="personal"):
         CoOccurrenceConfig(kind="co-occurrence", features="none", personal=personal)
+
+
+def test_more_tags_than_memory_is_taken_for_are_refused(monkeypatch):
+    """P31: 60,000 tags took 13.4 GiB, and a traceback."""
+    monkeypatch.setattr(CoOccurrence, "most_tags", 3)
+    with pytest.raises(SettingError, match="kind is 'co-occurrence', which takes at most 3 tags: there are 4"):
+        scores(1, "ann", "3")

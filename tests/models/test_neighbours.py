@@ -92,6 +92,13 @@ def test_photos_that_look_the_same_are_equally_near_wherever_they_stand():
     assert not voted[:, 20:].any()
 
 
+def test_a_photo_is_its_own_nearest_however_far_from_the_origin_all_are():
+    """P32: features of large mean and small deviation, unscaled."""
+    rng = np.random.default_rng(0)
+    vectors = np.float32(1000 + rng.normal(0, 0.05, (300, 64)))
+    assert nearest(vectors, vectors, np.arange(300), 1).ravel().tolist() == list(range(300))
+
+
 @given(st.data())
 def test_the_nearest_are_those_of_a_plain_sort(data):
     numbers = st.integers(-3, 3).map(np.float32)

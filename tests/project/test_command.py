@@ -1,5 +1,6 @@
 """The frame around commands, apart from what every stage shows of it."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -42,6 +43,13 @@ def test_an_interrupt_while_modules_are_imported_is_the_same_sentence():
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 130
     assert done.stderr == "Interrupted: what is finished is kept, and the same command resumes.\n"
+
+
+def test_figures_are_drawn_from_a_notebook_too():
+    """P23: it names a backend of its own, at which the import of matplotlib ended the last stage."""
+    code = "from project.command import prepare_process; prepare_process(); import pipeline.report.figures"
+    environment = os.environ | {"MPLBACKEND": "module://not_installed.backend"}
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, check=True)
 
 
 def test_a_reader_who_leaves_is_no_error():

@@ -23,8 +23,8 @@ def as_list(value: Any) -> list[Any]:
 
 def as_text(value: Any) -> str:
     """Returns a JSON string or whole number as stripped text; empty when it cannot be a name."""
-    if isinstance(value, int) and abs(value) < LARGEST_NUMBER:
-        value = str(int(value))
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < LARGEST_NUMBER:
+        value = str(value)
     return clean_name(value) if isinstance(value, str) else ""
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from pipeline.config import Config
-from pipeline.data.names import normalise
+from pipeline.data.names import LONGEST, normalise
 from pipeline.keywords.metadata import Metadata
 
 
@@ -31,12 +31,13 @@ class FirstFolder(Config):
 
 
 class Artist(Config):
-    """The author that the photo's file names, or the owner of the camera."""
+    """The author that the photo's file names, or the owner of the camera; a text too long for a name is none."""
 
     kind: Literal["artist"] = Field(description="The author or owner in the photo's file is its user.")
 
     def user_of(self, photo: str, metadata: Metadata) -> str | None:  # noqa: ARG002
-        return normalise(metadata.artist or "") or None
+        name = normalise(metadata.artist or "")
+        return name if 0 < len(name) <= LONGEST else None
 
 
 UserRule = Annotated[NamedUser | FirstFolder | Artist, Field(discriminator="kind")]

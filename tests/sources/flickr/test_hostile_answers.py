@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from pipeline.errors import CredentialError, InputError
 from pipeline.sources.flickr import host, pictures
+from pipeline.sources.flickr.answers import as_number, as_text
 from pipeline.sources.flickr.api import FlickrApi, PhotoInfo
 from pipeline.sources.flickr.host import Host, Manners, Visit, session
 from pipeline.sources.flickr.outcome import TOO_LARGE, Failure, Oddity, Refusal, Unusable
@@ -135,6 +136,11 @@ def test_what_is_no_tag_at_all_costs_the_photo_no_other(odd):
     answer = copy.deepcopy(ANSWER)
     answer["photo"]["tags"]["tag"].append(odd)
     assert [tag for _, tag in outcome(answer).tags] == ["sea", "sky"]
+
+
+def test_truth_is_no_number():
+    """JSON's true was read as photo 1."""
+    assert [as_text(True), as_number(True), as_text(7), as_number("7")] == ["", None, "7", 7]
 
 
 def test_a_long_code_is_not_repeated():

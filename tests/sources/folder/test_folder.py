@@ -65,6 +65,13 @@ def test_users_are_named_or_the_first_folder_or_the_artist(root):
         assert left_out(crawled) == {"b.jpg": ("no user", "b.jpg")}
 
 
+def test_a_text_that_is_too_long_for_a_name_is_no_artist(root):
+    write_photo(root / "a.jpg", {FLAT: ["sea"]}, Image_Artist="Ann" * 34)
+    write_photo(root / "b.jpg", {FLAT: ["sea"]}, Image_Artist="Ann")
+    crawled = read(root, user={"kind": "artist"})
+    assert left_out(crawled) == {"a.jpg": ("no user", "a.jpg")}
+
+
 def test_posts_have_the_time_when_the_photo_was_taken_if_wanted(root):
     write_photo(root / "a.jpg", {FLAT: ["sea"]}, Photo_DateTimeOriginal="1970:01:01 00:00:02")
     write_photo(root / "b.jpg", {FLAT: ["sea"]})
