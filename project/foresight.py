@@ -6,7 +6,7 @@ from itertools import product
 import numpy as np
 
 from pipeline.data.schema import PHOTO, POST, TAGS
-from pipeline.errors import InputError, SettingError
+from pipeline.errors import ArtifactError, InputError, SettingError
 from pipeline.files import read_parquet
 from pipeline.folksonomy.refine import refine
 from pipeline.folksonomy.split import split, validation_posts
@@ -25,6 +25,8 @@ def misfits(params: Params) -> Iterator[str]:
         return
     try:
         photos, tags = sizes_to_fit(params)
+    except ArtifactError:  # The crawl will make them anew, for they are damaged, or of another version.
+        return
     except InputError as error:
         yield str(error)
         return

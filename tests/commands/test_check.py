@@ -182,6 +182,13 @@ def test_what_does_not_suit_the_posts_is_foreseen(project, changes, warning):
 
 
 @pytest.mark.usefixtures("project")
+def test_posts_that_will_be_crawled_anew_foretell_nothing():
+    crawled(posts=80, tags=500)
+    Paths("sample", "sample").posts.write_bytes(b"of another version")
+    assert check() == (0, [])
+
+
+@pytest.mark.usefixtures("project")
 def test_too_many_tags_for_a_model_are_foreseen(monkeypatch):
     monkeypatch.setattr("pipeline.models.ridge.Ridge.most_tags", 7)
     crawled(posts=80, tags=8)
