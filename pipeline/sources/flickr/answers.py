@@ -34,6 +34,11 @@ def as_number(value: Any) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and int(text) < LARGEST_NUMBER else None
 
 
+def as_flag(value: Any) -> bool | None:
+    """Returns a JSON truth, or one that is written as 0 or 1; None in place of anything else."""
+    return value if isinstance(value, bool) else {0: False, 1: True}.get(as_number(value))
+
+
 def as_words(value: Any) -> list[str]:
     """Returns the words of a JSON string that can be names: distinct, in their order."""
     words = map(clean_name, value.split()) if isinstance(value, str) else ()
@@ -55,5 +60,6 @@ def milliseconds(date: str) -> int | None:
 Object = Annotated[dict[str, Any], BeforeValidator(as_object)]
 Text = Annotated[str, BeforeValidator(as_text)]
 Number = Annotated[int | None, BeforeValidator(as_number)]
+Flag = Annotated[bool | None, BeforeValidator(as_flag)]
 Words = Annotated[list[str], BeforeValidator(as_words)]
 Plain = Annotated[str, Field(pattern=r"^[0-9A-Za-z]{1,64}$")]

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self, TypeVar
 from pydantic import BaseModel, BeforeValidator, Field, SecretStr, ValidationError
 
 from pipeline.errors import CredentialError
-from pipeline.sources.flickr.answers import Plain, Text, as_object, as_text
+from pipeline.sources.flickr.answers import Flag, Plain, Text, as_object, as_text
 from pipeline.sources.flickr.host import Answer, Host, Visit, unexpected
 from pipeline.sources.flickr.outcome import NOT_FOUND, PRIVATE, Failure, Oddity, Refusal, Unusable
 
@@ -31,7 +31,7 @@ class _Owner(BaseModel):
 class _Tag(BaseModel):
     author: Text = ""
     content: Text = Field("", alias="_content")
-    machine_tag: Text = "0"
+    machine_tag: Flag = False
 
 
 class _Tags(BaseModel):
@@ -88,7 +88,7 @@ class PhotoInfo(BaseModel):
                 tags=[
                     (tag.author, tag.content)
                     for tag in photo.tags.tag
-                    if tag.machine_tag == "0" and tag.author and tag.content
+                    if tag.machine_tag is False and tag.author and tag.content
                 ],
                 server=photo.server,
                 secret=photo.secret,

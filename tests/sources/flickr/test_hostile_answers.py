@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from pipeline.errors import CredentialError, InputError
 from pipeline.sources.flickr import host, pictures
-from pipeline.sources.flickr.answers import as_number, as_text
+from pipeline.sources.flickr.answers import as_flag, as_number, as_text
 from pipeline.sources.flickr.api import FlickrApi, PhotoInfo
 from pipeline.sources.flickr.host import Host, Manners, Visit, session
 from pipeline.sources.flickr.outcome import TOO_LARGE, Failure, Oddity, Refusal, Unusable
@@ -141,6 +141,7 @@ def test_what_is_no_tag_at_all_costs_the_photo_no_other(odd):
 def test_truth_is_no_number():
     """JSON's true was read as photo 1."""
     assert [as_text(True), as_number(True), as_text(7), as_number("7")] == ["", None, "7", 7]
+    assert [as_flag(True), as_flag("1"), as_flag(0), as_flag("no")] == [True, True, False, None]
 
 
 def test_a_long_code_is_not_repeated():
