@@ -51,10 +51,10 @@ def softmax(
 
 
 def warp(tags: TagTables, vectors: Tensor, quadruples: Quadruples, sums: QuadrupleGradients) -> tuple[Tensor, Tensor]:
-    """Adds the gradients of Φ(r) / r · Σ (1 − ŷ(t⁺) + ŷ(t⁻)), Φ(r) = 1 + 1/2 + … + 1/r, over r violating negatives.
+    """Adds the gradients of Φ(r) / r · Σ (1 − ŷ(t⁺) + ŷ(t⁻)) over r violating negatives.
 
-    A negative violates where the positive's score is less than 1 above its own. For L2, an assignment with r > 0 uses
-    its positive once and each of these 1/r times.
+    A negative violates where the positive's score is less than 1 above its own; Φ(r) = 1 + 1/2 + … + 1/r. For L2, an
+    assignment with r > 0 uses its positive once and each of these 1/r times.
 
     Weston, Bengio & Usunier, WSABIE: scaling up to large vocabulary image annotation, IJCAI 2011, who draw one of the
     violating negatives and estimate r by the number of draws: this is the mean over their draws, with r itself.
