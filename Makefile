@@ -23,7 +23,7 @@ ifdef PIP_FIND_LINKS
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 endif
 
-.PHONY: help repro own try nus-wide-1 nus-wide-2 sample test test-all fuzz bench lint lock dist sbom audit clean
+.PHONY: help repro own try nus-wide-1 nus-wide-2 sample test test-all fuzz soak bench lint lock dist sbom audit clean
 .DEFAULT_GOAL := help
 
 help:  ## what can be made
@@ -56,6 +56,9 @@ test-all: $(INSTALLED_DEV)  ## run the tests, those that take minutes too
 
 fuzz: $(INSTALLED_DEV)  ## look for input that breaks it, for half an hour, or: make fuzz MINUTES=5
 	@python -m scripts.fuzz --minutes $(MINUTES)
+
+soak: $(INSTALLED_DEV)  ## kill the pipeline and the service at random for an hour, or: make soak MINUTES=5
+	@python -m scripts.soak --minutes $(or $(MINUTES),60)
 
 bench: $(INSTALLED) $(PEERS)/.installed  ## compare training speed with implicit and LightFM (figures: benchmarks/README.md)
 	python -m benchmarks.training --peers $(PEERS)/bin/python

@@ -15,35 +15,10 @@ import pytest
 from PIL import Image
 from ruamel.yaml import YAML
 
-from tests.support.fake_flickr import KEY, FakePhoto, jpeg, serving
-from tests.support.nus_wide_folder import QUICK, write_lists
+from tests.support.fake_flickr import KEY, FakePhoto, serving
+from tests.support.nus_wide_folder import MOODS, QUICK, photos_in_bad_moods, write_lists
 
 ROOT = Path(__file__).parents[2]
-MOODS = [
-    {},
-    {"api": ("fail 105", "503")},
-    {"image": ("reset", "500")},
-    {"api": ("fail 1", "…")},
-    {"image": ("404", "…")},
-    {"image": ("cut", "…")},
-    {"image": ("truncated",)},
-    {"image": ("redirect unavailable", "…")},
-    {"api": ("fail 2", "…")},
-    {"image": ("tiny", "…")},
-]
-"""Moods that end: a photo refused for ever costs a request for another one, which proves that the host answers."""
-
-
-def photos(number: int) -> dict[int, FakePhoto]:
-    """Photos of ten users, every other of them in some bad mood."""
-    rng = random.Random(7)
-    found = {}
-    for turn in range(number):
-        mood = MOODS[rng.randrange(len(MOODS))] if turn % 2 else {}
-        tags = tuple(f"tag{rng.randrange(20)}" for _ in range(3))
-        picture = jpeg(turn, 200 + turn // 256, 150)  # Several photos with the same one would have none.
-        found[10_000 + 37 * turn] = FakePhoto(f"{turn % 10}@N00", tags, picture, **mood)
-    return found
 
 
 class Project:
@@ -135,12 +110,12 @@ def killed_and_resumed(folder: Path, known: dict[int, FakePhoto], kills: int, se
 
 
 def test_a_crawl_killed_and_resumed_ends_as_if_undisturbed(tmp_path):
-    killed_and_resumed(tmp_path, photos(160), kills=4, seed=1)
+    killed_and_resumed(tmp_path, photos_in_bad_moods(160), kills=4, seed=1)
 
 
 @pytest.mark.slow
 def test_a_crawl_killed_twenty_times_ends_as_if_undisturbed(tmp_path):
-    killed_and_resumed(tmp_path, photos(600), kills=20, seed=2)
+    killed_and_resumed(tmp_path, photos_in_bad_moods(600), kills=20, seed=2)
 
 
 @pytest.mark.slow
@@ -160,7 +135,7 @@ def test_a_crawl_of_real_ids_and_photos_killed_twenty_times(tmp_path, real_data)
 
 
 def test_the_status_of_a_running_crawl_is_shown(tmp_path):
-    with serving(photos(60)) as fake:
+    with serving(photos_in_bad_moods(60)) as fake:
         project = Project(tmp_path, fake, photo_rate=1.0)  # A minute, whatever else the machine does.
         none = project.run("--status")
         assert none.returncode == 1
@@ -182,7 +157,7 @@ def test_the_status_of_a_running_crawl_is_shown(tmp_path):
 
 
 def test_the_key_is_in_no_file_and_no_message(tmp_path):
-    known = photos(20) | {1: FakePhoto(api=("403", "…")), 2: FakePhoto(api=("429", "…"), tags=("a",))}
+    known = photos_in_bad_moods(20) | {1: FakePhoto(api=("403", "…")), 2: FakePhoto(api=("429", "…"), tags=("a",))}
     with serving(known) as fake:
         project = Project(tmp_path, fake)
         done = project.run()

@@ -1,10 +1,11 @@
 """A small NUS-WIDE in the official layouts, with a Flickr on loopback that knows its photos."""
 
+import random
 from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline.sources.nus_wide.config import NusWideConfig
-from tests.support.fake_flickr import FakePhoto
+from tests.support.fake_flickr import FakePhoto, jpeg
 
 HEADING = "%%%%%%%%%%Photo_file    Photo_id    url_Large   url_Middle   url_Small  url_Original%%%%%%%%%%%%%%%%%\n"
 
@@ -19,6 +20,31 @@ QUICK = {
     "refusals": 60,
 }
 """Manners for a server of our own."""
+MOODS = [
+    {},
+    {"api": ("fail 105", "503")},
+    {"image": ("reset", "500")},
+    {"api": ("fail 1", "…")},
+    {"image": ("404", "…")},
+    {"image": ("cut", "…")},
+    {"image": ("truncated",)},
+    {"image": ("redirect unavailable", "…")},
+    {"api": ("fail 2", "…")},
+    {"image": ("tiny", "…")},
+]
+"""Moods that end: a photo refused for ever costs a request for another one, which proves that the host answers."""
+
+
+def photos_in_bad_moods(number: int) -> dict[int, FakePhoto]:
+    """Photos of ten users, every other of them in some bad mood."""
+    rng = random.Random(7)
+    found = {}
+    for turn in range(number):
+        mood = MOODS[rng.randrange(len(MOODS))] if turn % 2 else {}
+        tags = tuple(f"tag{rng.randrange(20)}" for _ in range(3))
+        picture = jpeg(turn, 200 + turn // 256, 150)  # Several photos with the same one would have none.
+        found[10_000 + 37 * turn] = FakePhoto(f"{turn % 10}@N00", tags, picture, **mood)
+    return found
 
 
 def configured(**changes) -> NusWideConfig:
