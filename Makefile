@@ -9,7 +9,6 @@ INSTALLED_DEV := $(VENV)/.installed-dev
 UV := uv pip install --quiet --compile-bytecode --python $(VENV)/bin/python
 LOCK := uv pip compile --quiet --constraint constraints.txt --universal --generate-hashes --no-header --no-annotate --no-emit-index-url
 PEERS := .venv-peers
-MINUTES ?= 30
 PARALLEL := --numprocesses 2 --dist loadscope --no-loadscope-reorder
 
 # uv gets the packages from where pip would, if the environment says where.
@@ -55,7 +54,7 @@ test-all: $(INSTALLED_DEV)  ## run the tests, those that take minutes too
 	python -m pytest $(PARALLEL)
 
 fuzz: $(INSTALLED_DEV)  ## look for input that breaks it, for half an hour, or: make fuzz MINUTES=5
-	@python -m scripts.fuzz --minutes $(MINUTES)
+	@python -m scripts.fuzz --minutes $(or $(MINUTES),30)
 
 soak: $(INSTALLED_DEV)  ## kill the pipeline and the service at random for an hour, or: make soak MINUTES=5
 	@python -m scripts.soak --minutes $(or $(MINUTES),60)
