@@ -8,9 +8,9 @@ import typer
 from pipeline.errors import InputError
 from pipeline.recommend.service.exports import write_photos, write_table
 from pipeline.recommend.service.journal import Journal
+from pipeline.words import counted
 from project.command import command
 from project.paths import ACCEPTED
-from project.terminal import counted
 
 
 def main(

@@ -7,6 +7,7 @@ import typer
 
 from pipeline.errors import InputError
 from pipeline.files import atomic_folder
+from pipeline.words import counted
 from project.command import command
 from project.recommending import default_bundle
 
@@ -27,7 +28,7 @@ def main(
     whole = Bundle.read(folder)
     with atomic_folder(output) as folder:
         whole.keep([user]).write(folder)
-    return f"{output}: {whole.manifest.name} with {user!r} alone of {len(whole.habits.users):,} users"
+    return f"{output}: {whole.manifest.name} with {user!r} alone of {counted(len(whole.habits.users), 'users')}"
 
 
 app = command(main, stage=False)

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from pipeline.features.config import NetworkConfig
+from pipeline.words import counted
 from project.command import command
 from project.explain import section
 from project.extraction import in_words, run_extractors
@@ -24,7 +25,7 @@ def main(params: Params, options: ExtractionOptions) -> str:
     loads = [partial(load, name, config, params.seed) for name, config in networks.items()]
     extractors, hashes = run_extractors(loads, params.paths, options)
     names = " and ".join(in_words(extractor.record) for extractor in extractors)
-    return f"prefetch: {len(hashes):,} photos, {names}"
+    return f"prefetch: {counted(len(hashes), 'photos')}, {names}"
 
 
 def load(name: str, config: NetworkConfig, seed: int, device: "torch.device") -> "Extractor":

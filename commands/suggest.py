@@ -18,13 +18,14 @@ from pipeline.data.photo import PhotoError
 from pipeline.errors import InputError
 from pipeline.features.extraction.device import cores
 from pipeline.progress import track
+from pipeline.words import counted
 from project.command import Options, command
 from project.formats import FORMATS
 from project.keywords import KeywordOptions
 from project.paths import VECTORS
 from project.photos import Found, find_photos
 from project.recommending import FEW, RecommenderOptions, load_recommender, suggest
-from project.terminal import counted, results, say
+from project.terminal import results, say
 
 if TYPE_CHECKING:
     from pipeline.recommend.network import PhotoVectors

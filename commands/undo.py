@@ -3,9 +3,10 @@
 import typer
 
 from pipeline.keywords.journal import Journal
+from pipeline.words import counted
 from project.command import command
 from project.paths import KEYWORDS
-from project.terminal import counted, say
+from project.terminal import say
 
 
 def main() -> str:

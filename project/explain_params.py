@@ -83,7 +83,7 @@ def _explain(options: Sequence[ErrorDetails], raw: Any, schema: Schema) -> str:
             tag = context["discriminator"].strip("'")
             return f"{_join(key, tag)} is missing; it must be one of {', '.join(_tags(node))}."
         case "too_short":
-            return f"{key} has too few entries: it needs {context['min_length']} or more."
+            return f"{key} is empty: it needs at least one entry."
         case "value_error":
             return (f"{key}: {context['error']}" if key else str(context["error"])).removesuffix(".") + "."
         case kind if kind in MAPPINGS:

@@ -10,6 +10,7 @@ from pipeline.data.shards import packed, read_photos
 from pipeline.features.config import ExtractorConfig, Load
 from pipeline.features.record import RECORD
 from pipeline.files import read_parquet, write_parquet
+from pipeline.words import counted
 from project.explain import section
 from project.options import Engine, ExtractionOptions
 from project.paths import WORK, Paths
@@ -62,7 +63,7 @@ def extract_features(name: str, config: ExtractorConfig, seed: int, paths: Paths
         table = config.features(photos, seed, compute)
     write_parquet(table, paths.features(name))
     record = json.loads(table.schema.metadata[RECORD])
-    return f"extract {name}: {len(table):,} photos × {record['dimension']} numbers, {in_words(record)}"
+    return f"extract {name}: {counted(len(table), 'photos')} × {record['dimension']} numbers, {in_words(record)}"
 
 
 def in_words(record: dict[str, Any]) -> str:

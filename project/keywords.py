@@ -14,9 +14,10 @@ from pipeline.keywords.embedded import load_exiv2
 from pipeline.keywords.journal import Journal, Run
 from pipeline.keywords.metadata import KeywordError
 from pipeline.keywords.targets import TARGETS, Target
+from pipeline.words import counted
 from project.command import Options
 from project.paths import KEYWORDS
-from project.terminal import counted, say
+from project.terminal import say
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 """Errors that all further files would have as well."""

@@ -96,7 +96,7 @@ class Params(Config):
             raise ValueError(f"feature_sets.{NONE} is always there, without extractors: choose another name.")
         for name, extractors in self.feature_sets.items():
             for extractor in extractors:
-                require(f"feature_sets.{name}", extractor, self.extractors)
+                require(f"feature_sets.{name}", extractor, self.extractors, "has")
         for section in ("models", "blends"):
             for name, model in getattr(self, section).items():
                 require(f"{section}.{name}.features", model.features, [NONE, *self.feature_sets])
@@ -116,7 +116,7 @@ class Params(Config):
         if blend.models == ALL:
             return
         for part in blend.models:
-            require(f"blends.{name}.models", part, self.models)
+            require(f"blends.{name}.models", part, self.models, "has")
             if part not in self._visible(blend):
                 raise ValueError(
                     f"blends.{name}.models has {part}, which sees {self.models[part].features}, and features is "
@@ -184,13 +184,14 @@ def listed(what: str, name: str, values: Mapping[str, T]) -> T:
     return values[name]
 
 
-def require(key: str, name: str, known: Iterable[str]) -> None:
-    """Raises ValueError, with the choices, for a name that is not known."""
+def require(key: str, name: str, known: Iterable[str], verb: Literal["is", "has"] = "is") -> None:
+    """Raises ValueError, with the choices, for an unknown name: the value of a key, or an entry of it."""
     choices = [*known]
     if not choices:
-        raise ValueError(f"{key} is {quote(name)}, but params.yaml lists none of that kind: take it out, or list it.")
+        raise ValueError(f"{key} {verb} {quote(name)}, and params.yaml lists none of that kind: remove or list it.")
     if name not in choices:
-        raise ValueError(f"{key} is {quote(name)}; it must be one of {', '.join(map(repr, choices))}.")
+        must = {"is": "it must be", "has": "each must be"}[verb]
+        raise ValueError(f"{key} {verb} {quote(name)}; {must} one of {', '.join(map(repr, choices))}.")
 
 
 def load(file: Path) -> Params:

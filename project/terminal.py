@@ -25,11 +25,6 @@ def printable(value: object) -> str:
     )
 
 
-def counted(number: int, things: str) -> str:
-    """Returns a number with its noun, which is given in the plural: 1 photo, 2,000 photos."""
-    return f"{number:,} {things.removesuffix('s') if number == 1 else things}"
-
-
 def say(sentence: str) -> None:
     """Prints a note on standard error, where it is no part of the results."""
     print(printable(sentence), file=sys.stderr)

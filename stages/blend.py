@@ -2,11 +2,13 @@
 
 from pipeline.data.schema import DATED_POST, FOLD
 from pipeline.evaluation.metrics.measure import Measure
+from pipeline.evaluation.significance import FEWEST_POSTS
 from pipeline.features.store import read_store
 from pipeline.files import atomic_folder, read_json, read_parquet, write_json
 from pipeline.models.blend import Blend
 from pipeline.models.registry import load, save
 from pipeline.training.blend import weigh
+from pipeline.words import counted
 from project.command import Model, command
 from project.params import Params
 from project.stale import sweep
@@ -33,8 +35,12 @@ def main(params: Params, blend: Model) -> str:
             parts = {name: load(path if path.exists() else paths.model(name)) for name, path in repeated.items()}
             save(Blend.of(chosen.config, parts), folder / paths.repeat(blend, seed).name)
 
-    found = f"{measure.label} {chosen.score:.4f} on {len(validation):,} validation posts" if folds else "not measured"
-    return f"blend {blend}: {found}, {', '.join(f'{weight:.3g} {name}' for name, weight in weights.items())}"
+    listed = ", ".join(f"{weight:.3g} {name}" for name, weight in weights.items())
+    if not folds:
+        return f"blend {blend}: not measured, {listed}"
+    few = ", too few to tell models apart" if len(validation) < FEWEST_POSTS else ""
+    measured = f"{measure.label} {chosen.score:.4f} on {counted(len(validation), 'validation posts')}{few}"
+    return f"blend {blend}: {measured}, {listed}"
 
 
 app = command(main)

@@ -26,6 +26,7 @@ from pipeline.recommend.manifest import FORMAT, Manifest, PackedExtractor
 from pipeline.recommend.network import PREPARATION
 from pipeline.training.task import TrainingTask
 from pipeline.training.tune import ChosenSettings, fit_chosen
+from pipeline.words import counted
 from project.command import command
 from project.explain import section
 from project.params import Params
@@ -61,7 +62,7 @@ def main(params: Params) -> str:
         figures = measure(params, name, tested, test, features)
         bundle = Bundle(folder, manifest, model, habits, replace(companions, weight=calibrated.given), figures)
         (bundle if config.users == "all" else bundle.keep([])).write(folder)
-    return f"bundle: {name}, fitted to {len(posts):,} posts, in {paths.bundle}"
+    return f"bundle: {name}, fitted to {counted(len(posts), 'posts')}, in {paths.bundle}"
 
 
 def refit(params: Params, name: str, posts: pl.DataFrame) -> Model:

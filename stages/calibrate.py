@@ -17,6 +17,7 @@ from pipeline.recommend.calibration import Calibrated, Calibration
 from pipeline.recommend.companions import Companions
 from pipeline.recommend.config import BEST
 from pipeline.training.tune import ChosenSettings
+from pipeline.words import counted
 from project.command import command
 from project.params import NONE, Params
 from project.stale import sweep
@@ -48,7 +49,7 @@ def main(params: Params) -> str:
     companions = Companions.count(rest, model.tags).weighted(scores[known], right[known])
     calibrated = Calibrated(model=name, calibration=calibration, given=companions.weight)
     write_json(calibrated.model_dump(), paths.calibration)
-    return f"calibrate: {name}, on {len(asked):,} validation posts"
+    return f"calibrate: {name}, on {counted(len(asked), 'validation posts')}"
 
 
 def held_out(params: Params, name: str) -> Model:

@@ -13,6 +13,7 @@ from pipeline.errors import InputError
 from pipeline.files import write_parquet
 from pipeline.sources.base import CrawlTask
 from pipeline.sources.ray import prepare_on_ray
+from pipeline.words import counted
 from project.command import command
 from project.explain import section
 from project.options import Engine, EngineOptions
@@ -46,7 +47,8 @@ def main(params: Params, options: EngineOptions, status: Status = False, retry: 
     reasons = count_reasons(crawled.left_out)
     why = ", ".join(f"{reason}: {number:,}" for reason, number in sorted(reasons.items()))
     why = f", {sum(reasons.values()):,} left out ({why})" if why else ""
-    return f"crawl {params.source}: {len(crawled.posts):,} posts of {crawled.posts[USER].n_unique():,} users{why}"
+    posts, users = counted(len(crawled.posts), "posts"), counted(crawled.posts[USER].n_unique(), "users")
+    return f"crawl {params.source}: {posts} of {users}{why}"
 
 
 def show_examples(left_out: pl.DataFrame) -> None:

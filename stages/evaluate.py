@@ -11,6 +11,7 @@ from pipeline.evaluation.unseen import COLD, HOT, NewTags, metrics_by_users
 from pipeline.features.store import read_store
 from pipeline.files import read_json, read_parquet, write_csv, write_json, write_parquet
 from pipeline.models.registry import load
+from pipeline.words import counted
 from project.command import Model, command
 from project.params import Params
 
@@ -28,7 +29,7 @@ def main(params: Params, model: Model) -> str:
     write_csv(mean_curve(rankings), paths.curve(model))
     write_parquet(suggestions[0], paths.recommendations(model))
     spread = f" ± {figures[f'{HEADLINE}{DEVIATION}']:.4f} ({len(fitted)} seeds)" if len(fitted) > 1 else ""
-    measured = f"{HEADLINE.label} {figures[str(HEADLINE)]:.4f}{spread} over {len(posts):,} test posts"
+    measured = f"{HEADLINE.label} {figures[str(HEADLINE)]:.4f}{spread} over {counted(len(posts), 'test posts')}"
     return f"evaluate {model}: {measured}{by_users(figures)}{new_tags(NewTags.of(posts, train))}"
 
 

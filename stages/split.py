@@ -7,6 +7,7 @@ from pipeline.errors import InputError
 from pipeline.files import columns_of, read_parquet, write_json, write_parquet
 from pipeline.folksonomy.split import split, validation_posts
 from pipeline.folksonomy.stats import compare_with_paper, table_2
+from pipeline.words import counted
 from project.command import command
 from project.explain import section
 from project.params import Params
@@ -31,7 +32,7 @@ def main(params: Params) -> str:
     chosen = f"{len(validation):,} of them for validation"
     strangers = len(test.join(train, on=USER, how="anti"))
     unknown = f", {strangers:,} of them by users without training posts" if strangers else ""
-    return f"split: {len(train):,} training posts, {chosen}, {len(test):,} test posts{unknown}"
+    return f"split: {counted(len(train), 'training posts')}, {chosen}, {counted(len(test), 'test posts')}{unknown}"
 
 
 app = command(main)

@@ -9,6 +9,7 @@ from pipeline.data.schema import PHOTO, VECTOR
 from pipeline.features.record import read_record
 from pipeline.features.store import build_store
 from pipeline.files import read_parquet, write_parquet
+from pipeline.words import counted
 from project.command import command
 from project.params import Params
 from project.stale import sweep
@@ -25,7 +26,7 @@ def main(
     records = {name: read_record(paths.features(name)) for name in extractors}
     store = build_store(vectors, records, pl.concat([training, test]), training, params.store)
     write_parquet(store, paths.store(features))
-    return f"store {features}: {len(store):,} photos"
+    return f"store {features}: {counted(len(store), 'photos')}"
 
 
 app = command(main)

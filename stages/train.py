@@ -11,6 +11,7 @@ from pipeline.models.registry import save
 from pipeline.training.registry import trainer_of
 from pipeline.training.task import TrainingTask
 from pipeline.training.tune import ChosenSettings, fit_chosen
+from pipeline.words import counted
 from project.command import Model, command
 from project.explain import section
 from project.params import Params
@@ -37,11 +38,11 @@ def main(params: Params, model: Model) -> str:
             save(first.model, paths.model(model))
             write_csv(first.curve, paths.training(model), float_precision=6)
     shutil.rmtree(unfinished, ignore_errors=True)
-    skipped = f", {first.skipped} posts skipped because they have every tag" if first.skipped else ""
+    skipped = f", {counted(first.skipped, 'posts')} with every tag skipped" if first.skipped else ""
     several = f", {seeds} seeds" if seeds > 1 else ""
     undated = "; no post has a time, so that all count alike" if first.model.misses_times(posts) else ""
-    learnt = f"{len(posts):,} posts, {len(first.model.tags):,} tags{several}, on {first.device}{skipped}"
-    return f"train {model}: {learnt}{undated}"
+    learnt = f"{counted(len(posts), 'posts')}, {len(first.model.tags):,} tags"
+    return f"train {model}: {learnt}{several}, on {first.device}{skipped}{undated}"
 
 
 app = command(main)

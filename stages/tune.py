@@ -9,6 +9,7 @@ from pipeline.files import atomic_folder, read_parquet, write_csv
 from pipeline.models.registry import MODELS, save
 from pipeline.training.task import TrainingTask
 from pipeline.training.tune import tune
+from pipeline.words import counted
 from project.command import Model, command
 from project.explain import section
 from project.params import Params
@@ -30,7 +31,7 @@ def main(params: Params, model: Model) -> str:
     shutil.rmtree(unfinished, ignore_errors=True)
     if chosen.score is None:
         return f"tune {model}: nothing to choose, and no validation posts"
-    found = f"{measure.label} {chosen.score:.4f} on {len(validation):,} validation posts"
+    found = f"{measure.label} {chosen.score:.4f} on {counted(len(validation), 'validation posts')}"
     undated = "; no post has a time, so that all count alike" if MODELS[config.kind].misses_times(posts) else ""
     return f"tune {model}: {found}, best of {len(table)}{undated}"
 

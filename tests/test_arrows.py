@@ -21,7 +21,7 @@ FLOORS = [
     {"data"},
     {"files", "cluster"},
     {"seal"},
-    {"errors", "config", "progress"},
+    {"errors", "config", "progress", "words"},
 ]
 """The rooms from top to bottom. Those on one floor do not import each other."""
 

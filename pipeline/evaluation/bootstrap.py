@@ -14,16 +14,10 @@ from pipeline.data.schema import K
 from pipeline.evaluation.metrics.metric import Metric
 from pipeline.evaluation.metrics.registry import METRICS
 from pipeline.evaluation.ranking import Ranking
-from pipeline.evaluation.significance import holm, two_sided
+from pipeline.evaluation.significance import FEWEST_POSTS, holm, two_sided
 
 BATCH = 1 << 22
 """Weights held at a time: memory stays at some tens of megabytes for any number of posts and resamples."""
-
-FEWEST = 30
-"""The fewest test posts for which an interval can be trusted: resamples of fewer are too much alike."""
-
-FEWEST_USERS = 20
-"""The fewest users for which an interval over users can be trusted: with fewer it tends to be too narrow."""
 
 ROUNDING = 1e-9
 """The difference below which models are equal: far above the sums' rounding, far below anything of interest."""
@@ -72,7 +66,7 @@ class Bootstrap:
     @property
     def too_few(self) -> bool:
         """True with too few test posts for any verdict."""
-        return self.posts < FEWEST
+        return self.posts < FEWEST_POSTS
 
     def of(self, metric: str) -> Self:
         """Selects the rows of one metric."""

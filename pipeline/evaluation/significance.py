@@ -1,8 +1,14 @@
-"""The significance of differences, one by one and many at once."""
+"""The significance of differences, one by one and many at once, and the fewest posts that show any."""
 
 from math import erfc, sqrt
 
 import numpy as np
+
+FEWEST_POSTS = 30
+"""The fewest posts for which an interval can be trusted: resamples of fewer are too much alike."""
+
+FEWEST_USERS = 20
+"""The fewest users for which an interval over users can be trusted: with fewer it tends to be too narrow."""
 
 
 def two_sided(difference: np.ndarray, deviation: np.ndarray) -> np.ndarray:

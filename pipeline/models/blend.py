@@ -1,12 +1,13 @@
 """A blend of fitted models: the weighted sum of their scores, made comparable post by post."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Annotated, Literal, Self
 
 import numpy as np
 import polars as pl
-from pydantic import Field
+from pydantic import AfterValidator, Discriminator, Field, FiniteFloat, Tag
 
 from pipeline.data.schema import TAG, USER
 from pipeline.errors import InputError
@@ -20,7 +21,25 @@ ALL = "all"
 ROUNDING = 1e-9
 """The share of the largest score below which a deviation is only rounding: such scores are all alike."""
 
-Weights = dict[str, Annotated[float, Field(gt=0)]]
+MOST = 1e6
+"""The greatest weight: it leaves room for scores to be added without overflow."""
+
+
+def _distinct(names: list[str]) -> list[str]:
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise ValueError(f"it lists {twice[0]!r} more than once: list each model once.")
+    return names
+
+
+def _form(models: object) -> str | None:
+    """Recognises the form in which models are given; None for something else."""
+    if models == ALL:
+        return ALL
+    return {list: "list", dict: "weights"}.get(type(models))
+
+
+Names = Annotated[list[str], Field(min_length=1), AfterValidator(_distinct)]
+Weights = Annotated[dict[str, Annotated[FiniteFloat, Field(gt=0, le=MOST)]], Field(min_length=1)]
 
 
 class BlendConfig(BaseModelConfig):
@@ -28,7 +47,14 @@ class BlendConfig(BaseModelConfig):
 
     kind: Literal["blend"] = Field(description="The weighted sum of other models' scores.")
     grid: None = Field(default=None, description="A blend has nothing to try: its weights are fitted.")
-    models: Literal["all"] | Annotated[list[str] | Weights, Field(min_length=1)] = Field(
+    models: Annotated[
+        Annotated[Literal["all"], Tag(ALL)] | Annotated[Names, Tag("list")] | Annotated[Weights, Tag("weights")],
+        Discriminator(
+            _form,
+            custom_error_type="models_of_blend",
+            custom_error_message="it must be all, a list of names of models, or a weight for each name",
+        ),
+    ] = Field(
         description="The models by name, of which the weights are fitted to validation posts; all, for all that see no "
         "more than the feature set; or a weight for each name, taken as it is."
     )

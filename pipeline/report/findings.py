@@ -7,11 +7,13 @@ from typing import Any, Self
 import polars as pl
 
 from pipeline.data.schema import K
-from pipeline.evaluation.bootstrap import FEWEST_USERS, USERS, Bootstrap
+from pipeline.evaluation.bootstrap import USERS, Bootstrap
 from pipeline.evaluation.curves import DEVIATION
 from pipeline.evaluation.metrics.measure import HEADLINE, Measure
+from pipeline.evaluation.significance import FEWEST_USERS
 from pipeline.features.record import UNTRAINED
 from pipeline.report.inputs import ModelInfo, ReportInputs
+from pipeline.words import counted
 
 MINUS = "\N{MINUS SIGN}"
 
@@ -116,8 +118,8 @@ def headline(inputs: ReportInputs, bootstrap: Bootstrap, measure: Measure) -> st
     best, rival = rivals.best, rivals.rival
     row = bootstrap.intervals.row(by_predicate=(pl.col("model") == best.name) & (pl.col(K) == k), named=True)
     sentence = (
-        f"{best.label} is the best of {len(models)} {'model' if len(models) == 1 else 'models'}: {measure.label} "
-        f"{row['value']:.3f} {ends(bootstrap, row)} over {inputs.test.height:,} test posts."
+        f"{best.label} is the best of {counted(len(models), 'models')}: {measure.label} "
+        f"{row['value']:.3f} {ends(bootstrap, row)} over {counted(inputs.test.height, 'test posts')}."
     )
     if rival is not None:
         pair = compare(bootstrap, best, rival, k)

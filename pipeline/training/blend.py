@@ -27,6 +27,13 @@ CHUNK = 128
 L2 = 1e-2
 """The weight of the squared weights in the loss: models that agree share the weight."""
 
+PRIOR = 3.0
+"""The validation posts that the prior of the weights, a normal distribution around zero, counts as.
+
+It is an L2 that fades as posts are added. With a handful it draws the weights of all models that help to similar ones,
+where an unbiased fit would follow chance; from a hundred on it changes nothing (benchmarks/README.md).
+"""
+
 LEAST = 0.01
 """The share of all weights below which a model is left out: it would cost time and change nothing."""
 
@@ -51,7 +58,7 @@ class Candidates:
         return cls(np.concatenate(scores, axis=1), np.concatenate(right))
 
     def only(self, posts: np.ndarray) -> Self:
-        """Keeps the posts that are marked, bool (posts,)."""
+        """Selects posts by a mask, bool (posts,), or by their positions."""
         return type(self)(self.scores[:, posts], self.right[posts])
 
 
@@ -134,16 +141,18 @@ def fit_weights(names: Sequence[str], posts: Candidates) -> dict[str, float]:
     if not len(posts.right):
         return dict.fromkeys(names, 1.0)
     shares = posts.right / posts.right.sum(axis=1, keepdims=True)
-    used = list(range(len(names)))
+    l2, used = L2 + PRIOR / len(shares), list(range(len(names)))
     while len(used) > 1:
-        weights = minimum(partial(derivatives, posts.scores[used], shares), np.full(len(used), 1 / len(used)))
+        weights = minimum(partial(derivatives, posts.scores[used], shares, l2), np.full(len(used), 1 / len(used)))
         if weights.min() >= LEAST * np.abs(weights).sum():
             return {names[at]: float(f"{weight:.4g}") for at, weight in zip(used, weights, strict=True)}
         used.pop(int(weights.argmin()))
     return {names[used[0]]: 1.0}
 
 
-def derivatives(scores: np.ndarray, shares: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def derivatives(
+    scores: np.ndarray, shares: np.ndarray, l2: float, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Returns the gradient and the Hessian of −Σ shares · ln softmax(weights · scores), mean over posts, with L2.
 
     scores: (models, posts, tags); shares: (posts, tags), which sum to 1 for each post.
@@ -156,5 +165,5 @@ def derivatives(scores: np.ndarray, shares: np.ndarray, weights: np.ndarray) -> 
     mean = weighed.sum(axis=2)
     models, posts = mean.shape
     second = weighed.reshape(models, -1) @ scores.reshape(models, -1).T
-    gradient = (mean - (scores * shares).sum(axis=2)).mean(axis=1) + L2 * weights
-    return gradient, (second - mean @ mean.T) / posts + L2 * np.eye(models)
+    gradient = (mean - (scores * shares).sum(axis=2)).mean(axis=1) + l2 * weights
+    return gradient, (second - mean @ mean.T) / posts + l2 * np.eye(models)

@@ -83,7 +83,20 @@ def test_other_features_of_the_same_name_are_refused():
         Blend.of(blend("objects", one=1.0, two=1.0), models)
 
 
-@pytest.mark.parametrize("models", ["some", [], {}, {"fm": 0.0}, {"fm": -1.0}])
+@pytest.mark.parametrize(
+    "models",
+    [
+        "some",
+        [],
+        {},
+        ["fm", "fm"],
+        {"fm": 0.0},
+        {"fm": -1.0},
+        {"fm": float("nan")},
+        {"fm": float("inf")},
+        {"fm": 1e308},
+    ],
+)
 def test_choices_of_models_that_blend_nothing_are_refused(models):
     with pytest.raises(ValidationError):
         BlendConfig(kind="blend", features="none", models=models)

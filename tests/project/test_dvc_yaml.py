@@ -24,6 +24,7 @@ FRAME = {
     "pipeline/config.py",
     "pipeline/errors.py",
     "pipeline/progress.py",
+    "pipeline/words.py",
 }
 
 CHOSEN = {"crawl": "pipeline/sources/registry.py", "refine": "pipeline/folksonomy/steps/registry.py"}

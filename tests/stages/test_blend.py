@@ -65,7 +65,7 @@ def test_a_blend_is_written_with_its_weights_and_its_repeats(folder):
     chosen, made = ChosenSettings.read(params.paths.settings("mix")), load_model(params.paths.model("mix"))
     assert set(chosen.config.models) <= {"recency", "fm"}
     assert chosen.config == made.config
-    assert f"F1@5 {chosen.score:.4f} on 24 validation posts" in line
+    assert f"F1@5 {chosen.score:.4f} on 24 validation posts, too few to tell models apart, " in line
     parts = {name: load_model(params.paths.model(name)) for name in chosen.config.models}
     scores = [part.scores(TEST, FEATURES).astype(float) for part in parts.values()]
     expected = sum(
@@ -97,10 +97,8 @@ def test_its_held_out_model_is_made_of_held_out_models():
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("{kind: blend, features: none, models: [fm, gone]}", "blends.mix.models is 'gone'; it must be one of"),
+        ("{kind: blend, features: none, models: [fm, gone]}", "blends.mix.models has 'gone'; each must be one of"),
         ("{kind: blend, features: sound, models: all}", "blends.mix.features is 'sound'"),
-        ("{kind: blend, features: none, models: []}", "blends"),
-        ("{kind: blend, features: none, models: {fm: 0}}", "blends"),
     ],
 )
 def test_what_cannot_be_blended_is_named(tmp_path, monkeypatch, text, words):

@@ -9,6 +9,7 @@ from pipeline.evaluation.metrics.measure import Measure
 from pipeline.features.store import Features
 from pipeline.models.blend import Blend, BlendConfig
 from pipeline.models.model import BIAS, Model
+from pipeline.training import blend as blending
 from pipeline.training.blend import Candidates, derivatives, fit_weights, weigh
 from pipeline.training.task import F1_AT_5
 from pipeline.training.tune import ChosenSettings
@@ -118,8 +119,24 @@ def test_derivatives_are_those_of_the_loss():
         likelihood = (shares * (logits - np.log(np.exp(logits).sum(axis=1, keepdims=True)))).sum(axis=1)
         return -likelihood.mean() + 0.005 * (weights**2).sum()
 
-    gradient, hessian = derivatives(scores, shares, weights)
+    gradient, hessian = derivatives(scores, shares, 0.01, weights)
     for at, step in enumerate(1e-5 * np.eye(3)):
         assert gradient[at] == pytest.approx((loss(weights + step) - loss(weights - step)) / 2e-5, rel=1e-5)
-        slopes = (derivatives(scores, shares, weights + s)[0] for s in (step, -step))
+        slopes = (derivatives(scores, shares, 0.01, weights + s)[0] for s in (step, -step))
         np.testing.assert_allclose(hessian[at], np.subtract(*slopes) / 2e-5, rtol=1e-5)
+
+
+def test_a_single_post_hardly_tells_equally_good_models_apart():
+    posts, models = world(one=0.6, two=0.6)
+    alone = Candidates.of([*models.values()], posts, NOTHING, len(TAG_NAMES))
+    found = [fit_weights([*models], alone.only(np.array([post]))) for post in range(len(posts))]
+    alike = [min(weights.values()) / max(weights.values()) for weights in found if len(weights) == 2]
+    assert np.mean(alike) > 0.6
+
+
+def test_the_prior_fades_as_posts_are_added(monkeypatch):
+    posts, models = world(good=0.4, fair=0.6)
+    many = Candidates.of([*models.values()], posts, NOTHING, len(TAG_NAMES)).only(np.tile(np.arange(len(posts)), 50))
+    weights = fit_weights([*models], many)
+    monkeypatch.setattr(blending, "PRIOR", 0.0)
+    assert weights == pytest.approx(fit_weights([*models], many), rel=0.01)
