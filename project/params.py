@@ -89,6 +89,12 @@ class Params(Config):
         return self
 
     @model_validator(mode="after")
+    def recipes_leave_the_photos_alone(self) -> Self:
+        if (taken := self.paths.photos.name) in self.recipes:
+            raise ValueError(f"recipes.{taken} has the name of the folder of a source's photos: choose another name.")
+        return self
+
+    @model_validator(mode="after")
     def names_are_known(self) -> Self:
         for name in RESERVED & self.extractors.keys():
             raise ValueError(f"extractors.{name} has the name of another context: choose another name.")

@@ -88,6 +88,15 @@ def test_all_faults_are_said_at_once_each_in_a_line(project):
     assert detector.startswith("Error: extractors.objects.detector is 'yolo11m.p': there is no such .pt file")
 
 
+def test_a_recipe_does_not_lie_where_photos_do(project):
+    """P9"""
+    recipe = YAML().load(project / "params.yaml")["recipes"]["sample"]
+    change(project, recipe="photos", recipes={"photos": recipe})
+    code, (line,) = check()
+    assert code == 1
+    assert "recipes.photos has the name of the folder of a source's photos: choose another name." in line
+
+
 def test_an_archive_of_the_project_is_no_repository(project):
     """P28: the words of DVC named no remedy."""
     (project / ".git").rmdir()
