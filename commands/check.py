@@ -8,6 +8,8 @@ from typing import Any
 
 from commands.begin import drawn_extractors
 from pipeline.errors import InputError, SettingError
+from pipeline.features.config import NetworkConfig
+from pipeline.recommend.config import BEST
 from pipeline.recommend.runtimes import RUNTIMES
 from project.command import command
 from project.explain import Faults, section
@@ -46,7 +48,7 @@ def checks(params: Params) -> dict[str, Callable[[], None]]:
         **{f"recipes.{params.recipe}.refine.{number}": step.check for number, step in enumerate(steps)},
         **{f"extractors.{name}": extractor.check for name, extractor in params.extractors.items()},
         "models": partial(check_pictures, params),
-        "bundle": RUNTIMES[params.bundle.runtime].check,
+        "bundle": partial(check_bundle, params),
     }
 
 
@@ -65,14 +67,28 @@ def check_data(params: Params) -> None:
 
 def check_pictures(params: Params) -> None:
     """Raises SettingError for a model that sees pictures where there are none."""
+    networks = [name for name, extractor in params.extractors.items() if isinstance(extractor, NetworkConfig)]
     for name, model in params.models.items():
-        needing = [each for each in params.feature_set(model.features) if params.extractors[each].sees_pictures]
+        needing = [each for each in params.feature_set(model.features) if each in networks]
         if needing and not params.active_source.has_photos:
             raise SettingError(
                 f"{name}.features",
                 f"is {model.features!r}, which holds {', '.join(needing)}, and source {params.source} has no photos: "
                 "take such models out of the list, or choose features that are read from a file.",
             )
+
+
+def check_bundle(params: Params) -> None:
+    """Raises InputError for a bundle that the last stage could not make."""
+    RUNTIMES[params.bundle.runtime].check()
+    wanted = params.bundle.model
+    names = params.all_models if wanted == BEST else [wanted]
+    if not any(params.sees_new_photos(params.any_model(name).features) for name in names):
+        raise SettingError(
+            "model",
+            f"is {wanted!r}, which sees vectors that were computed elsewhere, and a new photo has none: list a model "
+            "that sees photos by networks, or none, and choose it.",
+        )
 
 
 def warnings(params: Params, raw: Mapping[str, Any]) -> Iterator[str]:

@@ -49,6 +49,11 @@ def sizes_to_fit(params: Params) -> tuple[int, int]:
     train, _ = split(assignments, posts, rule, rng)
     with section("tuning"):
         validation = validation_posts(train, posts, rule, params.tuning.folds, rng)
+    if validation.is_empty():
+        raise InputError(
+            "No post is left for validation, on which settings are chosen and probabilities are found: keep users with "
+            "more posts."
+        )
     learnt = train.join(validation, on=POST, how="anti")
     return learnt[PHOTO].n_unique(), learnt[TAGS].explode().n_unique()
 

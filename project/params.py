@@ -14,7 +14,7 @@ from pipeline.config import Config
 from pipeline.data.names import quote
 from pipeline.data.schema import PHOTO, TAG, USER
 from pipeline.errors import InputError
-from pipeline.features.config import ExtractorConfig
+from pipeline.features.config import ExtractorConfig, NetworkConfig
 from pipeline.features.registry import ExtractorUnion
 from pipeline.features.store import StoreConfig
 from pipeline.folksonomy.split_rules import AnySplitRule
@@ -174,6 +174,10 @@ class Params(Config):
     def feature_set(self, name: str) -> list[str]:
         """Returns the extractors of a feature set, none for "none". Raises InputError for an unknown name."""
         return listed("feature set", name, {NONE: [], **self.feature_sets})
+
+    def sees_new_photos(self, features: str) -> bool:
+        """Recognises a feature set of networks alone, which have a vector for any photo, or of nothing."""
+        return all(isinstance(self.extractor(name), NetworkConfig) for name in self.feature_set(features))
 
     def active(self) -> dict[str, Any]:
         """Returns the values of this run, without the sources and recipes that it does not use."""

@@ -5,7 +5,6 @@ import polars as pl
 
 from pipeline.data.schema import DATED_POST, FOLD, POST, USER
 from pipeline.evaluation.metrics.measure import DEPTH
-from pipeline.features.config import NetworkConfig
 from pipeline.features.store import read_store
 from pipeline.files import read_parquet, write_json
 from pipeline.models.blend import Blend
@@ -66,15 +65,10 @@ def best(params: Params) -> str | None:
 
     Only models that see new photos count: those without an extractor whose vectors were computed elsewhere.
     """
-    usable = [name for name, model in params.all_models.items() if sees_new_photos(params, model.features)]
+    usable = [name for name, model in params.all_models.items() if params.sees_new_photos(model.features)]
     scores = {name: ChosenSettings.read(params.paths.settings(name)).score for name in usable}
     measured = {name: score for name, score in scores.items() if score is not None}
     return max(measured, key=measured.__getitem__, default=None)
-
-
-def sees_new_photos(params: Params, features: str) -> bool:
-    """Recognises a feature set of networks alone, which have a vector for any photo."""
-    return all(isinstance(params.extractor(name), NetworkConfig) for name in params.feature_sets.get(features, ()))
 
 
 app = command(main)

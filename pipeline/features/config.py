@@ -84,11 +84,6 @@ class ExtractorConfig(Config, ABC):
         """
 
     @property
-    def sees_pictures(self) -> bool:
-        """True where vectors are computed from pictures."""
-        return True
-
-    @property
     def trained(self) -> bool:
         """False where its weights are drawn at random."""
         return True

@@ -45,10 +45,6 @@ class VectorsConfig(ExtractorConfig):
         if self.photos is not None:
             _checked(Path(self.photos.path), self.photos.sha256, "photos.")
 
-    @property
-    def sees_pictures(self) -> bool:
-        return False
-
     def features(
         self,
         photos: pl.Series,

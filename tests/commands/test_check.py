@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from commands.check import app
 from pipeline.data.schema import PHOTO, TAGS, USER
-from pipeline.files import write_parquet
+from pipeline.files import sha256, write_parquet
 from pipeline.recommend.onnx import NO_ONNX
 from project.paths import Paths
 from tests.support.sample_params import SAMPLE_PARAMS
@@ -126,6 +126,24 @@ def test_a_package_that_the_last_stage_needs_is_missed_at_the_beginning(project,
     assert check() == (1, [f"Error: {NO_ONNX}"])
 
 
+def test_a_bundle_that_could_suggest_nothing_for_new_photos_is_refused_at_the_beginning(project):
+    (project / "v.parquet").write_bytes(b"vectors")
+    vectors = {"kind": "vectors", "path": "v.parquet", "sha256": sha256(project / "v.parquet"), "photos": None}
+    models = YAML().load(project / "params.yaml")["models"]
+    change(
+        project,
+        extractors={"own": vectors},
+        feature_sets={"image+objects": ["own"]},
+        models={name: models[name] for name in ("fm", "fm-ic-od")},
+        bundle__model="fm-ic-od",
+    )
+    code, (line,) = check()
+    assert code == 1
+    assert line.startswith("Error: bundle.model is 'fm-ic-od', which sees vectors that were computed elsewhere")
+    change(project, bundle__model="best")
+    assert check() == (0, [])
+
+
 def test_columns_and_models_that_see_what_is_not_there_are_named(project):
     """T15: extraction ran for nothing, or not at all."""
     change(project, source="table", sources__table__photos=None, sources__table__user="owner")
@@ -168,6 +186,7 @@ def test_untrained_weights_on_real_photos_are_warned_of(project):
 @pytest.mark.parametrize(
     ("changes", "warning"),
     [
+        ({"recipes__sample__split": {"test_posts": 39}}, "No post is left for validation"),
         ({"recipes__sample__split": {"newest_posts": 1}}, "This split needs the time of the posts"),
         ({"recipes__sample__refine": [{"keep": "core", "user": 5, "tag": 500}]}, "The recipe leaves no post"),
         (
