@@ -140,16 +140,18 @@ def _copy(folder: Path, copy: Path) -> None:
 def _swap(new: Path, path: Path) -> None:
     """Renames a folder to `path`; an older one is set aside, put back on failure, and deleted on success."""
     old = path.with_name(f".{path.name}.old.tmp")
-    if path.exists():
+    with _named(new, path), _named(old, path):
+        if path.exists():
+            _remove(old)
+            path.rename(old)
+        try:
+            new.rename(path)
+        except OSError:
+            with suppress(OSError):  # The first error is the one to report.
+                if old.exists():
+                    old.rename(path)
+            raise
         _remove(old)
-        path.rename(old)
-    try:
-        new.rename(path)
-    except OSError:
-        if old.exists():
-            old.rename(path)
-        raise
-    _remove(old)
 
 
 def _remove(folder: Path) -> None:

@@ -1,13 +1,12 @@
 """Recognition of someone's data, and the link by which the pipeline reads and watches them where they are."""
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import InputError, SettingError
-from pipeline.files import atomic_folder
+from pipeline.files import atomic, atomic_folder
 from pipeline.folksonomy.steps.core import Core
 from pipeline.folksonomy.suitable import suitable_core
 from pipeline.sources.base import Crawled, CrawlTask, Recognised
@@ -121,8 +120,6 @@ def link(found: Recognised, data: Path) -> str:
             for file in found.files:
                 (folder / file.name).symlink_to(file.resolve())
         return f"{data} links to {', '.join(str(file) for file in found.files)}."
-    temporary = data.with_name(f".{data.name}.{os.getpid()}.tmp")
-    temporary.unlink(missing_ok=True)
-    temporary.symlink_to(target)
-    temporary.replace(data)
+    with atomic(data) as temporary:
+        temporary.symlink_to(target)
     return f"{data} is a link to {target}."

@@ -82,7 +82,7 @@ class Trial:
             if len(changes) <= at:
                 return None
             wrong = [] if fault == "kill" else [*self._refused(copy, struck, changes[at], before)]
-            if fault in ("full", "broken"):
+            if fault == "full" or (fault == "broken" and not changes[at].startswith(("remove", "rmdir"))):
                 wrong += [f"it left {path}" for path in copy.temporaries()]
             finished = struck.code == self.case.code and copy.contents() == self.after
             state = copy.state()
@@ -94,8 +94,10 @@ class Trial:
     def _refused(self, copy: Project, outcome: Outcome, change: str, before: Mapping[str, str]) -> Iterator[str]:
         """Yields what is wrong about a run on a failing disk: its sentence, and what became of the old files."""
         names, now = _names(change.partition(" ")[2]), copy.contents()
+        # Set aside until the new folder is there, when the file system became read-only before that.
+        whole = {re.sub(r"/\.([^/]+)\.old\.tmp/", r"/\1/", name): digest for name, digest in now.items()}
         for name, digest in before.items():
-            if now.get(name) not in (digest, self.after.get(name)):
+            if whole.get(name) not in (digest, self.after.get(name)):
                 yield f"{name} is {'damaged' if name in now else 'lost'}"
         *_, last = outcome.err.splitlines() or [""]
         named = any(name in outcome.err for name in names)

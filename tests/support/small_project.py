@@ -19,6 +19,7 @@ from ruamel.yaml import YAML
 from pipeline.data.schema import USER
 from pipeline.files import read_parquet
 from pipeline.recommend.service.journal import HeldPhoto, Journal, Post
+from tests.support.fake_flickr import KEY
 from tests.support.keyword_files import write_photo
 from tests.support.zygote import Outcome, Request
 
@@ -127,7 +128,7 @@ class Runner:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=os.environ | QUIET | {"TAGREC_WORKERS": "0"} | environment,
+            env=os.environ | QUIET | {"TAGREC_WORKERS": "0", "FLICKR_API_KEY": KEY} | environment,
         )
 
     def run(self, request: Request) -> Outcome:
@@ -149,7 +150,7 @@ def stages(folder: Path) -> dict[str, tuple[list[str], list[str]]]:
     with Repo(str(folder)) as repo:
         ordered = networkx.dfs_postorder_nodes(repo.index.graph)
         return {
-            stage.addressing: (
+            stage.name: (
                 stage.cmd if isinstance(stage.cmd, list) else [stage.cmd],
                 [str(Path(out.fs_path).relative_to(folder)) for out in stage.outs],
             )

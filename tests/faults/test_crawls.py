@@ -1,0 +1,46 @@
+"""Crawls of every source, each write of which fails, and is the last before a kill."""
+
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from pipeline.sources.registry import SOURCES
+from tests.support.fault_cases import Case, Trial
+from tests.support.faulty_disk import ERRORS
+from tests.support.small_project import Project, stages
+from tests.support.source_examples import EXAMPLES
+
+
+def choose(project: Project, name: str, source: object) -> Case:
+    """Sets the source of a project. Returns the crawl."""
+    yaml, file = YAML(), project.folder / "params.yaml"
+    params = yaml.load(file)
+    params["source"], params["sources"][name] = name, source.model_dump(mode="json")
+    with file.open("w", encoding="utf-8") as opened:
+        yaml.dump(params, opened)
+    (command,), outs = stages(project.folder)["crawl"]
+    return Case(command, outs=tuple(outs))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("name", SOURCES)
+def test_every_write_of_a_crawl(project: Project, tmp_path: Path, name, capsys):
+    number, wrong = 0, []
+    with project.copied(tmp_path / "project") as copy:
+        data = copy.folder / "data" / name
+        data.mkdir(exist_ok=True)
+        with EXAMPLES[name](data) as example:
+            case = choose(copy, name, example.source)
+            copy.prepare([case.command])
+            trial = Trial.of(copy, case, tmp_path / "copy")
+            for fault in ("kill", *ERRORS):
+                at = 0
+                while (found := trial.strike(fault, at)) is not None:
+                    at += 1
+                    wrong += found
+                number += at
+    with capsys.disabled():
+        print(f"\n{number:,} changes of a crawl of {name}: {len(wrong):,} wrong")  # noqa: T201
+    assert not wrong, "\n".join(wrong)
