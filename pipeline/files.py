@@ -46,7 +46,7 @@ def atomic(path: Path) -> Iterator[Path]:
     _sweep_once(path.parent.absolute())
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with _named(temporary, path):
+        with naming(path, temporary):
             yield temporary
             temporary.replace(path)
     except BaseException:
@@ -63,7 +63,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     """
     temporary = path.with_name(f".{path.name}.tmp")
     try:
-        with _named(temporary, path):
+        with naming(path, temporary):
             _remove(temporary)
             temporary.mkdir(parents=True)
             yield temporary
@@ -74,16 +74,17 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _named(temporary: Path, path: Path) -> Iterator[None]:
-    """Gives an error of the system the name that its file is to have, not the temporary one."""
+def naming(path: Path, temporary: Path | None = None) -> Iterator[None]:
+    """Lets an error of the system name the file that is written: not a temporary one, and not none at all."""
+    written = temporary or path
     try:
         yield
     except OSError as error:
-        # The error of a write to an open file has no name at all.
-        failed = Path(temporary if error.filename is None else os.fsdecode(error.filename))
-        if error.errno is None or not failed.is_relative_to(temporary):
+        # The error of a write to an open file has no name.
+        failed = Path(written if error.filename is None else os.fsdecode(error.filename))
+        if error.errno is None or not failed.is_relative_to(written):
             raise
-        known = path / failed.relative_to(temporary)
+        known = path / failed.relative_to(written)
         raise OSError(error.errno, os.strerror(error.errno), str(known)) from error
 
 
@@ -140,7 +141,7 @@ def _copy(folder: Path, copy: Path) -> None:
 def _swap(new: Path, path: Path) -> None:
     """Renames a folder to `path`; an older one is set aside, put back on failure, and deleted on success."""
     old = path.with_name(f".{path.name}.old.tmp")
-    with _named(new, path), _named(old, path):
+    with naming(path, new), naming(path, old):
         if path.exists():
             _remove(old)
             path.rename(old)

@@ -11,12 +11,13 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Self
 
 from pipeline.errors import InputError
+from pipeline.files import naming
 
 
 @dataclass(frozen=True)
@@ -143,18 +144,20 @@ class Run:
         keep_time: whether its time of modification stays.
         """
         path = Path(os.path.realpath(path))
-        if self._file is None:
-            self._file = self._path.open("x", encoding="ascii")
         write = Write.between(path, old, new)
-        self._file.write(json.dumps(asdict(write)) + "\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        with naming(self._path):
+            if self._file is None:
+                self._file = self._path.open("x", encoding="ascii")
+            self._file.write(json.dumps(asdict(write)) + "\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
         _replace(path, new, write.modified if keep_time else None)
 
     def close(self) -> None:
         """Closes the run's file."""
         if self._file is not None:
-            self._file.close()
+            with naming(self._path):
+                self._file.close()
 
 
 def _read(run: Path) -> tuple[list[Write], list[int]]:
@@ -196,19 +199,22 @@ def _replace(path: Path, data: bytes, modified: int | None) -> None:
     """Replaces a file's bytes and keeps its mode and, where it is given, its time of modification."""
     temporary = _temporary(path)
     try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        if path.exists():
-            shutil.copystat(path, temporary)
-            if modified is None:
-                os.utime(temporary)
-            else:
-                os.utime(temporary, ns=(path.stat().st_atime_ns, modified))
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        with naming(path, temporary):
+            with temporary.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            if path.exists():
+                shutil.copystat(path, temporary)
+                if modified is None:
+                    os.utime(temporary)
+                else:
+                    os.utime(temporary, ns=(path.stat().st_atime_ns, modified))
+            temporary.replace(path)
+    except BaseException:
+        with suppress(OSError):  # The first error is the one to report.
+            temporary.unlink(missing_ok=True)
+        raise
 
 
 def _temporary(path: Path) -> Path:
