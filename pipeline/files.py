@@ -75,7 +75,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def naming(path: Path, temporary: Path | None = None) -> Iterator[None]:
-    """Lets an error of the system name the file that is written: not a temporary one, and not none at all."""
+    """Lets an error of the system name the file that is written, and not a temporary one, or none."""
     written = temporary or path
     try:
         yield

@@ -44,11 +44,15 @@ class KeywordWriter:
                 self._run.write(path, change.old, change.new, change.keep_time)
             self.changed += 1
         except (KeywordError, OSError) as error:
-            if isinstance(error, OSError) and error.errno in FULL:
+            if isinstance(error, OSError) and (error.errno in FULL or self._is_of_journal(error)):
                 raise
             reason = error.reason if isinstance(error, KeywordError) else f"cannot be written ({error.strerror})"
             say(f"{path} {reason}.")
             self.refused += 1
+
+    def _is_of_journal(self, error: OSError) -> bool:
+        """Recognises an error by which no further change could be taken back."""
+        return self._run is not None and error.filename == str(self._run.path)
 
     def summary(self) -> str:
         """Returns the counts in words."""

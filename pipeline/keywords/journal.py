@@ -133,7 +133,7 @@ class Run:
     """The writes of one run. Its file appears with the first of them."""
 
     def __init__(self, path: Path):
-        self._path = path
+        self.path = path
         self._file: IO[str] | None = None
 
     def write(self, path: Path, old: bytes | None, new: bytes, keep_time: bool = False) -> None:
@@ -145,9 +145,9 @@ class Run:
         """
         path = Path(os.path.realpath(path))
         write = Write.between(path, old, new)
-        with naming(self._path):
+        with naming(self.path):
             if self._file is None:
-                self._file = self._path.open("x", encoding="ascii")
+                self._file = self.path.open("x", encoding="ascii")
             self._file.write(json.dumps(asdict(write)) + "\n")
             self._file.flush()
             os.fsync(self._file.fileno())
@@ -156,7 +156,7 @@ class Run:
     def close(self) -> None:
         """Closes the run's file."""
         if self._file is not None:
-            with naming(self._path):
+            with naming(self.path):
                 self._file.close()
 
 

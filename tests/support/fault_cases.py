@@ -10,9 +10,6 @@ from tests.support.faulty_disk import UNSEEN, Fault
 from tests.support.small_project import EXAMPLES, Project, stages
 from tests.support.zygote import Outcome
 
-STOPPED = 130
-"""The exit code of a command that runs until it is interrupted."""
-
 
 @dataclass(frozen=True)
 class Case:
@@ -25,11 +22,6 @@ class Case:
     """Outputs that DVC deletes before it runs."""
     until: str = ""
     """The words on standard output after which it is interrupted."""
-
-    @property
-    def code(self) -> int:
-        """The exit code on a good disk."""
-        return STOPPED if self.until else 0
 
 
 def cases(project: Project) -> Iterator[Case]:
@@ -65,7 +57,7 @@ class Trial:
         with project.copied(place) as copy:
             copy.prepare(case.before)
             done = copy.run(case.command, until=case.until)
-            assert done.code == case.code, f"{case.command}: {done.err}"
+            assert done.code == 0, f"{case.command}: {done.err}"
             return cls(project, case, place, copy.contents(), len(_changes(done)))
 
     def strike(self, fault: Fault, at: int) -> list[str] | None:
@@ -84,7 +76,7 @@ class Trial:
             wrong = [] if fault == "kill" else [*self._refused(copy, struck, changes[at], before)]
             if fault == "full" or (fault == "broken" and not changes[at].startswith(("remove", "rmdir"))):
                 wrong += [f"it left {path}" for path in copy.temporaries()]
-            finished = struck.code == self.case.code and copy.contents() == self.after
+            finished = struck.code == 0 and copy.contents() == self.after
             state = copy.state()
             if not finished and state not in self._ends:
                 self._ends[state] = [*self._next(copy)]
@@ -106,13 +98,13 @@ class Trial:
         elif outcome.code == 1:
             if not named or not last.startswith("Error: "):
                 yield f"its sentence is {last!r}"
-        elif outcome.code != self.case.code or (now != self.after and not named):
+        elif outcome.code != 0 or (now != self.after and not named):
             yield f"it ended with {outcome.code}, and said {outcome.err!r}"
 
     def _next(self, copy: Project) -> Iterator[str]:
         """Yields what is wrong after the next run, on a good disk."""
         again = copy.run(self.case.command, until=self.case.until)
-        if again.code != self.case.code:
+        if again.code != 0:
             yield f"the next run ended with {again.code}: {again.err}"
         for path in copy.temporaries():
             yield f"the next run left {path}"

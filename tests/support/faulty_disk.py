@@ -126,12 +126,22 @@ class _File(io.FileIO):
     def __init__(self, path: Any, mode: str, disk: FaultyDisk):
         super().__init__(path, mode)
         self.path, self._disk = _located(path), disk
+        self._refusal: OSError | None = None
 
     def write(self, data: Any) -> int:
+        if self._refusal:
+            error, self._refusal = self._refusal, None
+            raise error
         whole = memoryview(data).cast("B")
         middle = len(whole) // 2
         super().write(whole[:middle])
-        self._disk.change("write", self.path)
+        try:
+            self._disk.change("write", self.path)
+        except OSError as error:
+            if not middle:
+                raise
+            self._refusal = error  # As the system does: the first half is written, and the next write is refused.
+            return middle
         return middle + super().write(whole[middle:])
 
 

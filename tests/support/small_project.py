@@ -44,7 +44,7 @@ class Example:
     """The words on standard output after which it is interrupted, where it runs until then."""
 
 
-WRITE = "tagrec suggest photos --user WHO --top 2 --write"
+WRITE = "tagrec suggest photos/00.jpg photos/01.jpg --user WHO --top 2 --write"
 EXAMPLES: Mapping[str, Sequence[Example]] = {
     "accepted": [Example("tagrec accepted --csv out/posts.csv --photos out/photos --journal accepted.sqlite")],
     "begin": [Example("tagrec begin own"), Example("tagrec begin posts.csv")],
