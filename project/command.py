@@ -126,8 +126,9 @@ def is_typed(context: typer.Context, option: str) -> bool:
 
 
 def prepare_process() -> None:
-    """Shows our own log as plain lines, lets idle threads sleep, and draws figures without a window."""
+    """Shows our own log as plain lines and any letter, lets idle threads sleep, and draws figures without a window."""
     logging.basicConfig(format="%(message)s")
+    sys.stdout.reconfigure(errors="backslashreplace")  # As standard error does.
     for room in ("pipeline", "project"):
         logging.getLogger(room).setLevel(logging.INFO)
     # Threads that wait for each other must not spin: on busy cores that makes torch ten times slower.

@@ -32,15 +32,11 @@ def say(sentence: str) -> None:
 
 @contextmanager
 def results(file: Path | None) -> Iterator[Write]:
-    """Yields the function that writes results: to a file, which appears when all are there, or to standard output.
-
-    Names that are no text in the output's encoding have escapes there.
-    """
+    """Yields the function that writes results: to a file, which appears when all are there, or to standard output."""
     if file is not None:
         with atomic(file) as temporary, temporary.open("w", encoding="utf-8", errors="backslashreplace") as stream:
             yield stream.write
         return
-    sys.stdout.reconfigure(errors="backslashreplace")
     yield lambda text: print(text, end="", flush=True)
 
 

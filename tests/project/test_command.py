@@ -52,6 +52,14 @@ def test_figures_are_drawn_from_a_notebook_too():
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, check=True)
 
 
+def test_letters_that_the_terminal_does_not_have_are_escaped():
+    """P30: the features were written, and the closing line with its × was a traceback."""
+    code = "from project.command import prepare_process; prepare_process(); print('5 × 512')"
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, check=True)
+    assert done.stdout == b"5 \\xd7 512\n"
+
+
 def test_a_reader_who_leaves_is_no_error():
     code = (
         "from project.command import command\n"

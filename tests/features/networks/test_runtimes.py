@@ -14,7 +14,7 @@ from pipeline.errors import InputError
 from pipeline.features.config import BATCH, NetworkConfig
 from pipeline.features.hashes import sha256_of_folder
 from pipeline.features.images import decode
-from pipeline.features.networks.ultralytics import runtimes
+from pipeline.features.networks.ultralytics import exports, runtimes
 from pipeline.features.networks.ultralytics.config import UltralyticsConfig, UltralyticsExportConfig
 from pipeline.features.networks.ultralytics.detector import UltralyticsDetector
 from pipeline.features.networks.ultralytics.library import import_ultralytics
@@ -227,7 +227,7 @@ def test_formats_that_run_code_are_refused(name: str, tmp_path: Path):
 
 
 def test_a_missing_runtime_is_named_with_what_installs_it(onnx: Path, monkeypatch):
-    monkeypatch.setattr(runtimes, "find_spec", lambda _: None)
+    monkeypatch.setattr(exports, "find_spec", lambda _: None)
     with pytest.raises(InputError, match=r"needs the package onnxruntime.*pip install '\.\[onnx\]'"):
         config(onnx).load(0, CPU)
 

@@ -10,7 +10,7 @@ pytest.importorskip("ai_edge_litert", reason="pip install '.[tflite]'")
 
 from pipeline.errors import InputError
 from pipeline.features.config import BATCH
-from pipeline.features.networks.ultralytics import runtimes
+from pipeline.features.networks.ultralytics import exports
 from pipeline.features.networks.ultralytics.config import UltralyticsExportConfig
 from pipeline.features.networks.ultralytics.runtimes import ExportedDetector
 from pipeline.files import sha256
@@ -104,6 +104,6 @@ def test_the_record_says_what_ran(detector, tmp_path: Path):
 
 def test_a_missing_runtime_is_named_with_what_installs_it(detector, tmp_path: Path, monkeypatch):
     path = detector.save(tmp_path / "model.tflite")
-    monkeypatch.setattr(runtimes, "find_spec", lambda _: None)
+    monkeypatch.setattr(exports, "find_spec", lambda _: None)
     with pytest.raises(InputError, match=r"needs the package ai_edge_litert.*pip install '\.\[tflite\]'"):
         load(path)
