@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
 import polars as pl
 
@@ -45,3 +46,10 @@ def case_folded(tags: pl.Expr) -> pl.Expr:
 def quote(value: str) -> str:
     """Quotes a value for a message, on one line and cut short."""
     return repr(value if len(value) <= 60 else f"{value[:57]}…")
+
+
+def listing(values: Iterable[str]) -> str:
+    """Lists values for a message, on one line and cut short."""
+    text = ", ".join(values)
+    text = text if len(text) <= 400 else f"{text[:397]}…"
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)

@@ -77,3 +77,23 @@ def sentence_of(work: Callable[[], Any]) -> str | None:
     assert len(sentence) <= LONGEST, sentence
     assert not FOREIGN.search(sentence), sentence
     return sentence
+
+
+@st.composite
+def damaged(draw: st.DrawFn, content: bytes) -> bytes:
+    """Bytes of which some were flipped, cut off, doubled or replaced."""
+    changed = bytearray(content)
+    for _ in range(draw(st.integers(1, 4))):
+        place = draw(st.integers(0, len(changed)))
+        match draw(st.sampled_from(["flip", "flip", "cut", "repeat", "insert", "zero"])):
+            case "flip" if place < len(changed):
+                changed[place] ^= 1 << draw(st.integers(0, 7))
+            case "cut":
+                del changed[place:]
+            case "repeat":
+                changed[place:place] = changed[place : place + draw(st.integers(1, 64))]
+            case "insert":
+                changed[place:place] = draw(st.binary(max_size=8))
+            case "zero":
+                changed[place : place + 8] = bytes(8)
+    return bytes(changed)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from pipeline.data.photo import PhotoFile
 from pipeline.errors import InputError, SettingError
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from pipeline.recommend.recommender import Recommender
 
 log = logging.getLogger(__name__)
+protocol_log = logging.getLogger(f"{__name__}.protocol")
+"""The log of whatever fails below the application."""
 
 TOKEN = re.compile(r"[0-9A-Za-z_-]{16,}")
 
@@ -109,6 +112,7 @@ async def running(
     runner = web.AppRunner(
         app,
         access_log=None,
+        logger=protocol_log,
         keepalive_timeout=limits.idle_seconds,
         lingering_time=1.0,
         shutdown_timeout=limits.drain_seconds,
@@ -126,6 +130,14 @@ async def running(
 
 def _own_names(address: Address) -> list[str]:
     return [] if address.local else [address.host, socket.gethostname(), socket.getfqdn()]
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Refuses records of clients that leave or speak no HTTP: anyone can, and each would log a traceback."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError | ConnectionError))
+
+
+protocol_log.addFilter(_is_ours)
 
 
 async def _listen(runner: web.AppRunner, address: Address, limits: Limits) -> asyncio.Server:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from pipeline.data.names import normalise
+from pipeline.data.names import listing, normalise
 from pipeline.data.schema import TAGS, TIME
 from pipeline.errors import InputError, SettingError
 from pipeline.sources.table.encoding import recognise_encoding
@@ -90,8 +90,7 @@ def find_columns(path: Path, names: Sequence[str], wanted: Wanted) -> dict[str, 
     for key, (field, column) in wanted.items():
         places = _places(names, column)
         if not places:
-            listed = ", ".join(map(str, names[:30]))
-            raise SettingError(field, f"is {column!r}; {path} has no such column, but {listed}.")
+            raise SettingError(field, f"is {column!r}; {path} has no such column, but {listing(map(str, names))}.")
         if len(places) > 1:
             raise SettingError(field, f"is {column!r}; {path} has {len(places)} such columns: rename the others.")
         found[key] = places[0]

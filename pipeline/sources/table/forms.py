@@ -12,7 +12,7 @@ from typing import IO
 
 import polars as pl
 
-from pipeline.errors import InputError, one_line
+from pipeline.errors import InputError
 from pipeline.sources.table.encoding import BLOCK, PLENTY, RATIO, open_bytes, too_large
 from pipeline.sources.table.text import Row, read_objects
 
@@ -145,5 +145,7 @@ def count_parquet_rows(path: Path) -> int:
 
 
 def unreadable(path: Path, error: Exception) -> InputError:
-    """Returns the error for a file that is damaged, or of a form that its content only seems to have."""
-    return InputError(f"{path} cannot be read ({one_line(error)[:200]}): mend it, or save it as CSV in UTF-8.")
+    """Returns the error for a file that the system refuses, or that is not what it begins like."""
+    refusal = isinstance(error, OSError) and error.strerror
+    why = refusal or "it is damaged, protected by a password, or not what it begins like"
+    return InputError(f"{path} cannot be read: {why}. Get it once more, or save it as CSV in UTF-8.")

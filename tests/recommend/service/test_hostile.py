@@ -419,3 +419,18 @@ def test_a_client_that_leaves_gives_its_bytes_back(tmp_path):
         wait_until(lambda: client.suggest(RED).status_code == 200)
         wait_until(lambda: "recommender_waiting_photos 0" in client.get("metrics").text)
         assert client.suggest(RED, RED).status_code == 200
+
+
+@pytest.mark.parametrize("reset", [False, True])
+def test_who_leaves_or_speaks_no_http_logs_nothing(tmp_path, caplog, reset):
+    begun = request_of("POST", "/api/posts", {**JSON, "Content-Length": "500"}, b"{")
+    with running_service(FakeRecommender(), tmp_path) as client:
+        for request in (begun, b"no HTTP\r\n\r\n", request_of("GET", "/é", BEARER)):
+            with socket.create_connection(("127.0.0.1", client.port), timeout=5) as connection:
+                connection.sendall(request)
+                if reset:
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                elif request is not begun:
+                    connection.recv(1)
+        assert client.get("healthz").status_code == 200
+    assert caplog.text == ""
