@@ -12,6 +12,7 @@ from pipeline.features.config import NetworkConfig
 from pipeline.recommend.config import BEST
 from pipeline.recommend.runtimes import RUNTIMES
 from project.command import command
+from project.dvc_files import check_dvc_files
 from project.explain import Faults, section
 from project.foresight import misfits
 from project.params import Params, parse
@@ -53,10 +54,11 @@ def checks(params: Params) -> dict[str, Callable[[], None]]:
 
 
 def check_repository() -> None:
-    """Raises InputError outside of a git repository, such as in an archive of the project that was unpacked."""
+    """Raises InputError outside of a git repository, as in an unpacked archive, and for damaged files of DVC."""
     here = Path.cwd()
     if not any((folder / ".git").exists() for folder in (here, *here.parents)):
         raise InputError(f"{here} is in no git repository, which DVC needs: git init makes it one.")
+    check_dvc_files(here)
 
 
 def check_data(params: Params) -> None:

@@ -32,6 +32,7 @@ import psutil
 import requests
 from ruamel.yaml import YAML
 
+from project.dvc_files import damaged
 from tests.support.clone import Clone, environment
 from tests.support.fake_flickr import KEY, FakeFlickr, jpeg, serving
 from tests.support.nus_wide_folder import QUICK, photos_in_bad_moods, write_lists
@@ -85,6 +86,8 @@ class Rounds:
         self.clone, self.flickr, self.rng = Clone.make(folder), flickr, rng
         self.kills: Counter[str] = Counter()
         """The stages that were killed."""
+        self.damaged: Counter[str] = Counter()
+        """DVC's own files that kills left damaged, which were deleted, as `tagrec check` asks for."""
         self.peaks: list[int] = []
         """The most memory of each round, in bytes."""
         self.files: list[int] = []
@@ -141,6 +144,9 @@ class Rounds:
 
     def _attempt(self, usage: Usage, seconds: float | None) -> bool:
         """Runs `dvc repro` to its end, or until a moment at which it is killed; returns whether it ended well."""
+        for name in damaged(self.clone.folder):
+            (self.clone.folder / name).unlink()
+            self.damaged[name] += 1
         with self._log.open("w") as log:
             process = subprocess.Popen(
                 ["dvc", "repro", "report", "bundle"],
@@ -288,6 +294,7 @@ def soak(folder: Path, minutes: float, seed: int) -> list[str]:
     stages = ", ".join(f"{stage} {count}" for stage, count in rounds.kills.most_common())
     print(f"time: {(time.monotonic() - started) / 60:.0f} min, rounds: {len(peaks)}")
     print(f"kills of the pipeline: {rounds.kills.total()} ({stages}), of the service: {killed.kills}")
+    print(f"files of DVC's own that were damaged, and deleted as `tagrec check` says: {dict(rounds.damaged)}")
     print(f"memory: {first / 1e6:.0f} MB undisturbed, {min(peaks) / 1e6:.0f} to {max(peaks) / 1e6:.0f} MB in rounds")
     print(f"open files: {rounds.files[0]} undisturbed, {min(rounds.files[1:])} to {max(rounds.files[1:])} in rounds")
     for name, client, journal in zip(("steady", "killed"), asking, journals, strict=True):

@@ -1,0 +1,36 @@
+"""A check of DVC's own files, which a run that is killed may leave damaged: DVC does not write them atomically."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from ruamel.yaml import YAML, YAMLError
+
+from pipeline.errors import InputError
+
+READERS = {"dvc.lock": YAML(typ="safe").load, ".dvc/tmp/rwlock": json.loads}
+"""The readers of files, by their paths."""
+REMEDIES = {
+    "dvc.lock": "take the committed one back (git checkout dvc.lock), or delete it: what DVC's cache holds is not "
+    "computed again",
+    ".dvc/tmp/rwlock": "delete it, if no other run goes on",
+}
+
+
+def check_dvc_files(root: Path) -> None:
+    """Raises InputError for a damaged file, with the remedy."""
+    for name in damaged(root):
+        raise InputError(f"{name} is damaged, as by a run that was killed: {REMEDIES[name]}.")
+
+
+def damaged(root: Path) -> Iterator[str]:
+    """Yields the paths of damaged files."""
+    for name, read in READERS.items():
+        try:
+            content = read((root / name).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            continue
+        except (ValueError, YAMLError):
+            content = None
+        if not isinstance(content, dict):
+            yield name

@@ -1,0 +1,31 @@
+"""DVC's own files, which a killed run may leave damaged: each is named, with its remedy."""
+
+import pytest
+
+from pipeline.errors import InputError
+from project.dvc_files import READERS, check_dvc_files
+
+WHOLE = {"dvc.lock": "schema: '2.0'\nstages: {}\n", ".dvc/tmp/rwlock": '{"read": {}, "write": {}}'}
+
+
+@pytest.fixture
+def repository(tmp_path):
+    (tmp_path / ".dvc/tmp").mkdir(parents=True)
+    for name in READERS:
+        (tmp_path / name).write_text(WHOLE[name])
+    return tmp_path
+
+
+def test_whole_files_and_missing_ones_are_no_fault(repository):
+    check_dvc_files(repository)
+    for name in READERS:
+        (repository / name).unlink()
+    check_dvc_files(repository)
+
+
+@pytest.mark.parametrize("name", READERS)
+@pytest.mark.parametrize("left", [0, 0.4])
+def test_a_file_that_was_cut_short_is_named_with_the_remedy(repository, name, left):
+    (repository / name).write_text(WHOLE[name][: int(left * len(WHOLE[name]))])
+    with pytest.raises(InputError, match=rf"^{name} is damaged, as by a run that was killed: .*delete it"):
+        check_dvc_files(repository)
