@@ -9,12 +9,11 @@ from pipeline.errors import InputError
 from pipeline.evaluation.bootstrap import BootstrapConfig
 from pipeline.evaluation.metrics.measure import HEADLINE, Measure
 from pipeline.files import atomic
-from pipeline.report.leaderboard import as_page, as_text, leaderboard
+from pipeline.report.leaderboard import as_page, as_text, leaderboard, unmeasured
 from project.command import command
 from project.runs import runs_of_checkout, runs_of_revision
-from project.terminal import results
+from project.terminal import FORMATS, results, say
 
-FORMATS = ("table", "csv", "json")
 CONFIG = BootstrapConfig(resamples=2000, level=0.95)
 
 
@@ -37,6 +36,8 @@ def main(
         for run in runs_of_checkout(folder, by, CONFIG, f"{folder}:" if len(folders) > 1 else "")
     ]
     runs += [run for revision in rev or () for run in runs_of_revision(revision)]
+    for sentence in unmeasured(runs, by):
+        say(sentence)
     with results(output) as write:
         match format:
             case "table":

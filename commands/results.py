@@ -1,7 +1,8 @@
 """Prints the table of results, the path of the report, and the command for new photos."""
 
 import shlex
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Literal
 
 import typer
 
@@ -11,21 +12,35 @@ from pipeline.evaluation.metrics.measure import HEADLINE
 from pipeline.evaluation.metrics.registry import METRICS
 from pipeline.files import read_json, read_parquet
 from pipeline.recommend.manifest import MANIFEST
-from pipeline.report.summary import summary_table
+from pipeline.report.summary import results_table, summary_table
 from project.command import command
 from project.params import Params
+from project.runs import bootstrap_of
+from project.terminal import FORMATS, results
 
 
 def main(
     params: Params,
     metric: Annotated[str, typer.Option(help=f"The metric that is shown: {', '.join(METRICS)}.")] = HEADLINE.metric,
-) -> str:
+    format: Annotated[Literal[*FORMATS], typer.Option(help="The form of the table.")] = "table",
+    output: Annotated[Path | None, typer.Option(help="The file of the table: by default standard output.")] = None,
+) -> str | None:
     if metric not in METRICS:
         raise InputError(f"--metric is {metric!r}; it must be one of {', '.join(METRICS)}.")
     paths = params.paths
     metrics = {name: read_json(paths.metrics(name)) for name in params.all_models}
-    print(f"\nSource {params.source}, recipe {params.recipe}:\n")
-    print(summary_table(metrics, params.seeds, metric))
+    bootstrap = bootstrap_of(Path(), paths, [*metrics], metric, params.report, params.report.seed)
+    table = results_table(metrics, metric, bootstrap)
+    with results(output) as write:
+        match format:
+            case "table":
+                write(f"\nSource {params.source}, recipe {params.recipe}:\n\n{summary_table(table, metric)}\n")
+            case "csv":
+                write(table.write_csv())
+            case "json":
+                write(table.write_json() + "\n")
+    if format != "table":
+        return None
     page = paths.report / "index.html"
     if not page.is_file():
         return "\nThese are the figures that git keeps; there is no report yet: run `make repro`."

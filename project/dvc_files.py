@@ -1,4 +1,4 @@
-"""A check of DVC's own files, which a run that is killed may leave damaged: DVC does not write them atomically."""
+"""A check of DVC's own files, which a killed run may leave damaged: DVC does not write them atomically."""
 
 import json
 from collections.abc import Iterator

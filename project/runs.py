@@ -4,23 +4,25 @@ import json
 import re
 import subprocess
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import groupby
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
-import polars as pl
 
-from pipeline.data.schema import SCORES, TAGGED_POST, USER, K
-from pipeline.errors import InputError
-from pipeline.evaluation.bootstrap import BootstrapConfig, paired_bootstrap
+from pipeline.data.schema import SCORES, TAGGED_POST, USER
+from pipeline.errors import ArtifactError, InputError
+from pipeline.evaluation.bootstrap import Bootstrap, BootstrapConfig, paired_bootstrap
 from pipeline.evaluation.metrics.measure import Measure
+from pipeline.evaluation.metrics.registry import METRICS
 from pipeline.evaluation.ranking import find_hits
-from pipeline.files import read_json, read_parquet
+from pipeline.files import read_parquet
 from pipeline.report.leaderboard import Run
 from pipeline.sources.registry import SOURCES
 from project.paths import ARTIFACTS, Paths
 
-METRICS = re.compile(rf"{ARTIFACTS}/(?P<source>[^/]+)/(?P<recipe>[^/]+)/metrics/(?P<model>[^/]+)\.json")
+METRICS_FILE = re.compile(rf"{ARTIFACTS}/(?P<source>[^/]+)/(?P<recipe>[^/]+)/metrics/(?P<model>[^/]+)\.json")
 """The path of a model's metrics in a checkout."""
 
 
@@ -32,9 +34,10 @@ def runs_of_checkout(folder: Path, measure: Measure, config: BootstrapConfig, pr
     found = (path.relative_to(folder).as_posix() for path in folder.glob(f"{ARTIFACTS}/*/*/metrics/*.json"))
     for source, recipe, models in _by_run(found, f"{folder} has no metrics below {ARTIFACTS}: run the pipeline there"):
         paths = Paths(source, recipe)
-        metrics = {model: read_json(folder / paths.metrics(model)) for model in models}
-        intervals = _intervals(folder, paths, models, measure, config)
-        yield Run(f"{prefix}{source}/{recipe}", metrics, _labels(source), intervals)
+        files = {model: folder / paths.metrics(model) for model in models}
+        metrics = {model: read_metrics(file, file.read_text(encoding="utf-8")) for model, file in files.items()}
+        bootstrap = bootstrap_of(folder, paths, models, measure.metric, config, seed=0)
+        yield Run(f"{prefix}{source}/{recipe}", metrics, _labels(source), bootstrap)
 
 
 def runs_of_revision(revision: str) -> Iterator[Run]:
@@ -46,13 +49,17 @@ def runs_of_revision(revision: str) -> Iterator[Run]:
     found = _git("ls-tree", "-r", "--name-only", commit, str(ARTIFACTS)).splitlines()
     for source, recipe, models in _by_run(found, f"{revision} holds no metrics: git has no run's results there"):
         paths = Paths(source, recipe)
-        metrics = {model: json.loads(_git("show", f"{commit}:{paths.metrics(model).as_posix()}")) for model in models}
+        files = {model: paths.metrics(model) for model in models}
+        metrics = {
+            model: read_metrics(file, _git("show", f"{commit}:{file.as_posix()}")) for model, file in files.items()
+        }
         yield Run(f"{revision}:{source}/{recipe}", metrics, _labels(source))
 
 
 def _by_run(paths: Iterable[str], none: str) -> Iterator[tuple[str, str, list[str]]]:
     """Yields source, recipe and models of each run among paths; raises InputError without any."""
-    matches = sorted(match.groups() for path in paths if (match := METRICS.fullmatch(PurePosixPath(path).as_posix())))
+    found = (METRICS_FILE.fullmatch(PurePosixPath(path).as_posix()) for path in paths)
+    matches = sorted(match.groups() for match in found if match)
     if not matches:
         raise InputError(f"{none}.")
     for (source, recipe), group in groupby(matches, key=lambda match: match[:2]):
@@ -63,21 +70,24 @@ def _labels(source: str) -> Sequence[str]:
     return SOURCES[source].labels if source in SOURCES else ()
 
 
-def _intervals(
-    folder: Path, paths: Paths, models: Sequence[str], measure: Measure, config: BootstrapConfig
-) -> dict[str, tuple[float, float]]:
-    """Measures the intervals of a run's models; none where suggestions are missing, or test posts too few."""
+def bootstrap_of(
+    folder: Path, paths: Paths, models: Sequence[str], metric: str, config: BootstrapConfig, seed: int
+) -> Bootstrap | None:
+    """Measures the intervals of a run's models, and their differences; None where suggestions are missing."""
     files = {model: folder / paths.recommendations(model) for model in models}
     if not all(file.is_file() for file in [folder / paths.test, *files.values()]):
-        return {}
+        return None
     test = read_parquet(folder / paths.test, TAGGED_POST)
     rankings = {model: find_hits(test, read_parquet(file, [*TAGGED_POST, SCORES])) for model, file in files.items()}
-    metric = {measure.metric: measure.definition}
-    found = paired_bootstrap(rankings, test[USER], config, np.random.default_rng(0), metric)
-    if found.too_few:
-        return {}
-    rows = found.intervals.filter(pl.col(K) == measure.k).select("model", "low", "high").iter_rows()
-    return {model: (low, high) for model, low, high in rows}
+    return paired_bootstrap(rankings, test[USER], config, np.random.default_rng(seed), {metric: METRICS[metric]})
+
+
+def read_metrics(path: Path, text: str) -> dict[str, Any]:
+    """Reads the metrics of a model. Raises ArtifactError for what is none."""
+    with suppress(json.JSONDecodeError):
+        if isinstance(found := json.loads(text), dict):
+            return found
+    raise ArtifactError(f"{path} holds no metrics of a model.")
 
 
 def _commit(revision: str) -> str:

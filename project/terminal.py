@@ -12,6 +12,9 @@ from pipeline.files import atomic
 JOINERS = "\u200c\u200d"
 """Invisible characters that belong to words and emoji."""
 
+FORMATS = ("table", "csv", "json")
+"""The forms of a table of figures."""
+
 Write = Callable[[str], object]
 
 

@@ -12,7 +12,7 @@ import polars as pl
 from pydantic import TypeAdapter
 
 from pipeline.data.left_out import count_reasons
-from pipeline.data.schema import DATED_POST, PHOTO, SCORES, TAGGED_POST, VECTOR
+from pipeline.data.schema import DATED_POST, PHOTO, POST, SCORES, TAGGED_POST, VECTOR
 from pipeline.data.shards import packed, read_photos
 from pipeline.errors import ArtifactError
 from pipeline.evaluation.metrics.measure import HEADLINE, Measure
@@ -79,6 +79,7 @@ def main(params: Params) -> str:
         recommendations=recommendations,
         test=test,
         train=train,
+        validation_posts=len(read_parquet(paths.validation, POST)),
         tuning={name: read_csv(paths.tuning(name)) for name in params.models},
         settings=settings,
         training={name: curve for name in params.models if len(curve := read_csv(paths.training(name)))},

@@ -1,8 +1,8 @@
-"""Words for numbers."""
+"""Words for numbers and lists."""
 
 import pytest
 
-from pipeline.words import counted
+from pipeline.words import counted, listed
 
 
 @pytest.mark.parametrize(
@@ -10,3 +10,8 @@ from pipeline.words import counted
 )
 def test_a_noun_agrees_with_its_number(number, words):
     assert counted(number, "test posts") == words
+
+
+@pytest.mark.parametrize(("words", "text"), [(["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c")])
+def test_words_are_listed_as_in_a_sentence(words, text):
+    assert listed(words) == text

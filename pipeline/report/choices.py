@@ -6,7 +6,9 @@ from typing import Any
 
 import polars as pl
 
+from pipeline.evaluation.significance import FEWEST_POSTS
 from pipeline.report.inputs import ModelInfo, ReportInputs
+from pipeline.words import counted
 
 OUTCOME = {"epoch", "epochs", "stopped", "chosen"}
 """The columns of a grid's table, apart from the measure, that are no settings."""
@@ -110,6 +112,15 @@ def shifts(choices: Sequence[Choice], intervals: pl.DataFrame) -> str | None:
     if not apart:
         return None
     return f"Figures on validation and on test posts differ by more than their intervals: {', '.join(apart)}."
+
+
+def few_posts(validation: int) -> str | None:
+    """Warns of a choice on few validation posts; None where there are enough."""
+    if validation >= FEWEST_POSTS:
+        return None
+    return (
+        f"With {counted(validation, 'validation posts')}, chance has a say in the choice, and in the weights of blends."
+    )
 
 
 def unmeasured(choices: Sequence[Choice]) -> str | None:

@@ -13,7 +13,7 @@ from pipeline.evaluation.metrics.measure import HEADLINE, Measure
 from pipeline.evaluation.significance import FEWEST_USERS
 from pipeline.features.record import UNTRAINED
 from pipeline.report.inputs import ModelInfo, ReportInputs
-from pipeline.words import counted
+from pipeline.words import counted, listed
 
 MINUS = "\N{MINUS SIGN}"
 
@@ -99,48 +99,49 @@ def featured(
     They are those that the headline compares, and the first that gives everyone the names of the objects.
     """
     rivals = Rivals.of(models, {name: values[str(HEADLINE)] for name, values in metrics.items()}, sets)
-    roles = {rivals.best: "the best"}
+    roles = {rivals.best: f"highest {HEADLINE.label}"}
     if rivals.rival is not None:
-        roles[rivals.rival] = f"the best {'without' if rivals.best_sees else 'with'} the photo"
+        roles[rivals.rival] = f"highest {'without' if rivals.best_sees else 'with'} the photo"
     if tagger := next((model for model in models if model.names_objects), None):
         roles.setdefault(tagger, "the same for everyone")
     return roles
 
 
 def headline(inputs: ReportInputs, bootstrap: Bootstrap, measure: Measure) -> str:
-    """Names the best model, and its distance from its rival. `bootstrap` holds the measure's metric.
+    """Names the best models, and the distance from their rival. `bootstrap` holds the measure's metric.
 
-    Of several seeds, the means decide which these are; the figures and intervals are those of the first.
+    Of several seeds, the means decide which these are; the figures and intervals are those of the first. With too few
+    test posts no model is called the best.
     """
     models, k = inputs.models, measure.k
     values = {name: metrics[str(measure)] for name, metrics in inputs.metrics.items()}
     rivals = Rivals.of(models, values, inputs.feature_sets)
     best, rival = rivals.best, rivals.rival
+    leaders = [model.label for model in models if values[model.name] == values[best.name]]
+    posts = counted(inputs.test.height, "test posts")
+    if bootstrap.too_few:
+        highest = f"The highest {measure.label} of {counted(len(models), 'models')} is {values[best.name]:.3f}"
+        return f"{highest}, that of {listed(leaders)}, over {posts}: too few to call a model the best."
     row = bootstrap.intervals.row(by_predicate=(pl.col("model") == best.name) & (pl.col(K) == k), named=True)
     sentence = (
-        f"{best.label} is the best of {counted(len(models), 'models')}: {measure.label} "
-        f"{row['value']:.3f} {ends(bootstrap, row)} over {counted(inputs.test.height, 'test posts')}."
+        f"{listed(leaders)} {'is' if len(leaders) == 1 else 'are'} the best of {counted(len(models), 'models')}: "
+        f"{measure.label} {row['value']:.3f} {ends(row)} over {posts}."
     )
     if rival is not None:
         pair = compare(bootstrap, best, rival, k)
         side, sort = "above" if pair.difference >= 0 else "below", "does not see" if rivals.best_sees else "sees"
         sentence += f" That is {abs(pair.difference):.3f} {side} {rival.label}, the best model that {sort} the photo: "
-        if pair.significant is None:
-            sentence += "so few test posts show nothing."
-        else:
-            sentence += (
-                f"the interval of the difference, [{signed(pair.low)}, {signed(pair.high)}], "
-                f"{'is clear of' if pair.significant else 'includes'} zero."
-            )
+        sentence += (
+            f"the interval of the difference, [{signed(pair.low)}, {signed(pair.high)}], "
+            f"{'is clear of' if pair.significant else 'includes'} zero."
+        )
     if inputs.seeds > 1 and f"{measure}{DEVIATION}" in inputs.metrics[best.name]:
         sentence += f" Its mean over {inputs.seeds} seeds is {measured(inputs, best, measure)}."
     return sentence
 
 
-def ends(bootstrap: Bootstrap, row: Mapping[str, Any]) -> str:
+def ends(row: Mapping[str, Any]) -> str:
     """Writes an interval, and the unit that was resampled where it is not posts."""
-    if bootstrap.too_few:
-        return "(too few posts for an interval)"
     return f"[{row['low']:.3f}, {row['high']:.3f}]" + (" (resampled by user)" if row["over"] == USERS else "")
 
 
@@ -193,6 +194,4 @@ def sight(model: ModelInfo, extractors: Sequence[str]) -> str:
         return model.goes_by
     if not extractors:
         return "the user"
-    *others, last = extractors
-    listed = f"{', '.join(others)} and {last}" if others else last
-    return f"the user, and the photo as seen by {listed}"
+    return f"the user, and the photo as seen by {listed(extractors)}"

@@ -122,6 +122,9 @@ class ReportInputs:
     train: pl.DataFrame
     """user, photo, tags of the training posts."""
 
+    validation_posts: int
+    """The number of training posts that settings and the weights of blends were chosen on."""
+
     tuning: Mapping[str, pl.DataFrame]
     """A row for each combination of a model's grid: its settings, epoch, epochs, the measure, chosen (bool).
 

@@ -28,7 +28,6 @@ from pipeline.report import choices, figures
 from pipeline.report.config import ReportConfig
 from pipeline.report.examples import SUGGESTIONS, Example, build_examples
 from pipeline.report.findings import (
-    best_of,
     caveats,
     compare,
     families,
@@ -40,6 +39,7 @@ from pipeline.report.findings import (
 )
 from pipeline.report.inputs import ModelInfo, ReportInputs
 from pipeline.report.looks import COLOURS, MARKER_PATHS, Look, looks
+from pipeline.report.tables import tabulate
 from pipeline.report.templates import page_environment
 
 SHOWN_K = (1, 5, 10)
@@ -92,7 +92,7 @@ def page_content(inputs: ReportInputs, bootstrap: Bootstrap) -> dict[str, Any]:
         "metrics": METRICS,
         "shown": SHOWN_K,
         "depths": range(1, DEPTH + 1),
-        "tables": {metric: tabulate(models, bootstrap.of(metric)) for metric in METRICS},
+        "tables": {metric: tabulate([*inputs.metrics], bootstrap.of(metric)) for metric in METRICS},
         "apart": {name: inputs.metrics[models[0].name].get(name) for name in (HOT, COLD)},
         "new_tags": NewTags.of(inputs.test, inputs.train),
         "measured": {model.name: measured(inputs, model, HEADLINE) for model in models},
@@ -103,6 +103,7 @@ def page_content(inputs: ReportInputs, bootstrap: Bootstrap) -> dict[str, Any]:
         "pairs": [compare(headlines, one, other, k) for one, other in combinations(models, 2)],
         # Choice of settings.
         "choices": chosen,
+        "few_posts": choices.few_posts(inputs.validation_posts),
         "edges": choices.edges(chosen),
         "shifts": None if bootstrap.too_few else choices.shifts(chosen, intervals_of(bootstrap, inputs.measure)),
         "unmeasured": choices.unmeasured(chosen),
@@ -177,25 +178,6 @@ def trained(inputs: ReportInputs) -> list[ModelInfo]:
 def curve_file(metric: str) -> str:
     """Names the figure of a metric over K."""
     return f"curve-{metric.replace('_', '-')}"
-
-
-def tabulate(models: Sequence[ModelInfo], bootstrap: Bootstrap) -> dict[str, dict[int, dict[str, Any]]]:
-    """Tabulates one metric with its interval, by model and K.
-
-    `best`: the highest at that K; `near`: not clearly worse than the best; `near_after_holm`: not clearly worse after
-    Holm's correction. With too few posts none is near.
-    """
-    table: dict[str, dict[int, dict[str, Any]]] = {model.name: {} for model in models}
-    for row in bootstrap.intervals.iter_rows(named=True):
-        table[row["model"]][row[K]] = row
-    for k in bootstrap.intervals[K].unique():
-        best = best_of(models, {model.name: table[model.name][k]["value"] for model in models})
-        from_best = bootstrap.differences.filter((pl.col("model") == best.name) & (pl.col(K) == k))
-        for model in models:
-            table[model.name][k] |= {"best": model.name == best.name, "near": False, "near_after_holm": False}
-        for other, significant, after_holm in from_best.select("other", "significant", "after_holm").iter_rows():
-            table[other][k] |= {"near": significant is False, "near_after_holm": after_holm is False}
-    return table
 
 
 def matrix(models: Sequence[ModelInfo], bootstrap: Bootstrap, k: int) -> list[tuple[ModelInfo, list[Any]]]:

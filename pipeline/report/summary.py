@@ -1,36 +1,52 @@
-"""The results as a few lines of text, for the end of a run."""
+"""The results of one run as a table, and as a few lines of text for its end."""
 
 from collections.abc import Mapping
+from typing import Any
 
+import polars as pl
+
+from pipeline.data.schema import K
 from pipeline.errors import ArtifactError
-from pipeline.evaluation.curves import DEVIATION
-from pipeline.evaluation.metrics.measure import HEADLINE, Measure
+from pipeline.evaluation.bootstrap import Bootstrap
+from pipeline.evaluation.metrics.measure import Measure
+from pipeline.report.tables import figures, legend, mark
 
 SHOWN_K = (1, 5, 10)
 
 
-def summary_table(metrics: Mapping[str, Mapping[str, float]], seeds: int, metric: str = HEADLINE.metric) -> str:
-    """Writes a metric at 1, 5 and 10, a line for each model in the order given.
+def results_table(metrics: Mapping[str, Mapping[str, Any]], metric: str, bootstrap: Bootstrap | None) -> pl.DataFrame:
+    """Tabulates a metric at 1, 5 and 10: k, and the columns of `figures`, models in the order given.
 
-    A star marks the best of a column. Of several seeds, a figure is the mean, followed by the standard deviation where
-    the model draws anything. Raises ArtifactError when a model was measured before there was such a metric.
+    bootstrap: of this metric, where it is known. Raises ArtifactError when a model was measured before there was such a
+    metric.
     """
-    shown = [Measure(metric, k) for k in SHOWN_K]
-    names = max(len("model"), *map(len, metrics))
-    width = max(9, *(len(measure.label) + 2 for measure in shown))
-    for model, values in metrics.items():
-        if lacking := [str(measure) for measure in shown if str(measure) not in values]:
-            raise ArtifactError(f"The metrics of {model} lack {lacking[0]}.")
-    best = {measure: max(values[str(measure)] for values in metrics.values()) for measure in shown}
-    gap = " " * len(" ± 0.0000" if seeds > 1 else "")
-    lines = ["model".ljust(names) + "".join(f"{measure.label:>{width}}{gap} " for measure in shown)]
-    for model, values in metrics.items():
+    tables = []
+    for k in SHOWN_K:
+        measure = Measure(metric, k)
+        for model, found in metrics.items():
+            if str(measure) not in found:
+                raise ArtifactError(f"The metrics of {model} lack {measure}.")
+        tables.append(figures(metrics, measure, bootstrap).select(pl.lit(k).alias(K), pl.all()))
+    return pl.concat(tables)
+
+
+def summary_table(table: pl.DataFrame, metric: str) -> str:
+    """Writes a table of results as text: a line for each model, a column for each K.
+
+    Of several seeds, a figure is the mean, followed by the standard deviation where the model draws anything.
+    """
+    labels = {k: Measure(metric, k).label for k in SHOWN_K}
+    spread = table["deviation"].is_not_null().any()
+    names = max(len("model"), *map(len, table["model"]))
+    width, gap = max(9, *(len(label) + 2 for label in labels.values())), " " * len(" ± 0.0000" if spread else "")
+    lines = ["model".ljust(names) + "".join(f"{label:>{width}}{gap} " for label in labels.values())]
+    for (model,), rows in table.group_by("model", maintain_order=True):
         cells = (
-            f"{values[str(measure)]:{width}.4f}"
-            + (f" ± {values[deviation]:.4f}" if (deviation := f"{measure}{DEVIATION}") in values else gap)
-            + ("*" if values[str(measure)] == best[measure] else " ")
-            for measure in shown
+            f"{row['value']:{width}.4f}"
+            + (gap if row["deviation"] is None else f" ± {row['deviation']:.4f}")
+            + mark(row).ljust(1)
+            for row in rows.iter_rows(named=True)
         )
         lines.append(model.ljust(names) + "".join(cells))
-    lines.append("* best" + (f"; mean ± deviation over {seeds} seeds" if seeds > 1 else ""))
+    lines.append(legend(table) + ("; mean ± deviation over seeds" if spread else ""))
     return "\n".join(line.rstrip() for line in lines)

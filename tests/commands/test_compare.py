@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from commands.compare import main
-from pipeline.errors import InputError
+from pipeline.errors import ArtifactError, InputError
 from pipeline.files import write_json, write_parquet
 from project.paths import Paths
 
@@ -38,7 +38,7 @@ def test_all_runs_of_a_checkout_are_columns_and_simulated_ones_labelled(checkout
     head, *rows, _ = capsys.readouterr().out.splitlines()
     assert head.split("  ")[1:] == ["sample/r (rendered photos, simulated users)", "table/r"]
     assert [row.split() for row in rows] == [["pitf", "0.5000*"], ["fm", "0.2500", "0.4000*"]]
-    assert "<b>0.5000</b>" in (checkout / "page.html").read_text(encoding="utf-8")
+    assert "<b>0.5000*</b>" in (checkout / "page.html").read_text(encoding="utf-8")
 
 
 def test_several_checkouts_are_told_apart(checkout, capsys):
@@ -83,6 +83,33 @@ def test_intervals_are_measured_where_suggestions_are_there(checkout, capsys):
     main(format="json")
     (row,) = [row for row in json.loads(capsys.readouterr().out) if row["run"] == "table/r"]
     assert (row["low"], row["high"]) == pytest.approx((1 / 3, 1 / 3))  # precision 1/5 and recall 1 in every post
+
+
+def test_of_few_test_posts_none_is_the_best(checkout, capsys):
+    paths = Paths("table", "r")
+    test = pl.DataFrame({"user": ["u", "v"], "photo": ["p", "q"], "tags": [["sea"], ["sky"]]})
+    write_parquet(test, checkout / paths.test)
+    write_parquet(test.with_columns(scores=pl.lit([1.0])), checkout / paths.recommendations("fm"))
+    main(format="table")
+    head, *rows, last = capsys.readouterr().out.splitlines()
+    assert head.endswith("table/r (too few test posts)")
+    assert [row.split() for row in rows] == [["pitf", "0.5000*"], ["fm", "0.2500", "0.4000"]]
+    assert last == "F1@5; * best"
+
+
+def test_models_without_the_measure_are_named(checkout, capsys):
+    write_json({}, checkout / Paths("table", "r").metrics("ridge"))
+    write_json({"f1@1": 0.5}, checkout / Paths("table", "r").metrics("old"))
+    main()
+    assert capsys.readouterr().err == "table/r has no F1@5 of old and ridge.\n"
+
+
+@pytest.mark.parametrize("damaged", ["[1]", "null", "{"])
+def test_a_file_that_holds_no_metrics_is_named(checkout, damaged):
+    file = checkout / Paths("table", "r").metrics("ridge")
+    file.write_text(damaged)
+    with pytest.raises(ArtifactError, match=r"ridge\.json holds no metrics of a model"):
+        main()
 
 
 def test_a_folder_without_metrics_and_a_wrong_measure_are_refused(checkout):

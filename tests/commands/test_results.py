@@ -1,12 +1,13 @@
 """The table of results in the terminal, by the headline's metric or by another."""
 
+import json
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from commands.results import main
-from pipeline.data.schema import USER
+from pipeline.data.schema import PHOTO, TAGS, USER
 from pipeline.errors import ArtifactError, InputError
 from pipeline.files import write_json, write_parquet
 from project.params import load
@@ -57,3 +58,29 @@ def test_with_a_bundle_the_command_for_new_photos_is_shown(params):
     (params.paths.bundle / "bundle.json").touch()
     write_parquet(pl.DataFrame({USER: ["zoe", "ann o'hara"]}), params.paths.train)
     assert main(params).endswith("""For new photos: tagrec suggest PHOTO --user 'ann o'"'"'hara'""")
+
+
+def test_the_table_is_written_as_json_and_csv(params, tmp_path, capsys):
+    assert main(params, format="json") is None
+    rows = json.loads(capsys.readouterr().out)
+    assert {(row["model"], row["k"], row["value"]) for row in rows} == {
+        (name, k, k / 100) for name in params.all_models for k in (1, 5, 10)
+    }
+    main(params, format="csv", output=tmp_path / "table.csv")
+    assert [row["value"] for row in pl.read_csv(tmp_path / "table.csv").rows(named=True)] == [r["value"] for r in rows]
+
+
+def test_models_that_are_not_clearly_worse_are_marked(params, capsys):
+    """Forty posts of one tag: every model hits it in each, but one in none."""
+    names = [str(number) for number in range(40)]
+    test = pl.DataFrame({USER: names, PHOTO: names, TAGS: [["sea"]] * 40})
+    write_parquet(test, params.paths.test)
+    for name in params.all_models:
+        wrong = pl.lit(["sky"] if name == "popular" else ["sea"])
+        write_parquet(test.with_columns(tags=wrong, scores=pl.lit([1.0])), params.paths.recommendations(name))
+    write_json({f"f1@{k}": 0.9 for k in (1, 5, 10)}, params.paths.metrics("user-popular"))
+    main(params)
+    lines = {line.split()[0]: line.split()[1:] for line in capsys.readouterr().out.splitlines() if line}
+    assert lines["user-popular"] == ["0.9000*"] * 3
+    assert lines["pitf"] == ["0.0100~", "0.0500~", "0.1000~"]
+    assert lines["popular"] == ["0.0100", "0.0500", "0.1000"]

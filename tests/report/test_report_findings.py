@@ -87,16 +87,19 @@ def featured_names(inputs, shares):
 def test_the_headlines_models_and_object_names_come_first(inputs):
     shares = {FM: 0.2, NAMES: 0.1, FM_IC: 0.5, FM_IC_OD: 0.4}
     assert featured_names(inputs, shares) == {
-        "fm-ic": "the best",
-        "fm": "the best without the photo",
+        "fm-ic": "highest F1@5",
+        "fm": "highest without the photo",
         "tagger": "the same for everyone",
     }
-    assert featured_names(inputs, {FM: 0.5, FM_IC: 0.2}) == {"fm": "the best", "fm-ic": "the best with the photo"}
+    assert featured_names(inputs, {FM: 0.5, FM_IC: 0.2}) == {"fm": "highest F1@5", "fm-ic": "highest with the photo"}
 
 
 def test_no_model_comes_first_twice(inputs):
-    assert featured_names(inputs, {FM: 0.2, NAMES: 0.5}) == {"tagger": "the best", "fm": "the best without the photo"}
-    assert featured_names(inputs, {FM: 0.2}) == {"fm": "the best"}
+    assert featured_names(inputs, {FM: 0.2, NAMES: 0.5}) == {
+        "tagger": "highest F1@5",
+        "fm": "highest without the photo",
+    }
+    assert featured_names(inputs, {FM: 0.2}) == {"fm": "highest F1@5"}
 
 
 def test_families_hold_models_against_those_of_their_kind_that_see_less(inputs):
@@ -136,8 +139,18 @@ def test_too_few_posts_have_no_verdict(inputs):
     inputs, found = outcome(inputs, {FM: 0.1, FM_IC: 0.9}, count=20, users=20)
     assert compare(found, FM_IC, FM, 1).verdict == "too few posts"
     sentence = headline(inputs, found, FIRST)
-    assert "F1@1 0.900 (too few posts for an interval) over 20 test posts." in sentence
-    assert sentence.endswith("so few test posts show nothing.")
+    assert sentence == (
+        "The highest F1@1 of 2 models is 0.900, that of FM-IC, over 20 test posts: too few to call a model the best."
+    )
+
+
+def test_equal_models_share_the_headline(inputs):
+    few, found = outcome(inputs, {FM: 0.5, FM_IC: 0.5}, count=2, users=2)
+    assert headline(few, found, FIRST).startswith(
+        "The highest F1@1 of 2 models is 0.500, that of FM and FM-IC, over 2 test"
+    )
+    sentence = headline(*outcome(inputs, {FM: 0.5, FM_IC: 0.5}), FIRST)
+    assert sentence.startswith("FM and FM-IC are the best of 2 models: F1@1 0.500 [")
 
 
 def test_headline_names_the_unit_of_a_wider_interval(inputs):

@@ -260,12 +260,34 @@ def test_a_single_baseline_with_few_tags_and_no_examples(inputs, config, tmp_pat
     write_report(small, config, tmp_path / "report")
     page = Reader((tmp_path / "report" / "index.html").read_text(encoding="utf-8"))
     for text in (
-        "POPULAR is the best of 1 model: F1@5 0.333",
+        "The highest F1@5 of 1 model is 0.333, that of POPULAR, over 2 test posts: too few to call a model the best.",
         "No model of this comparison is trained.",
         "No model of this comparison had anything to choose",
         "left out no post",
     ):
         assert text in page.text, text
+
+
+def test_a_blend_is_one_of_the_models_with_its_weights_for_settings(inputs, config, tmp_path):
+    chosen = {"kind": "blend", "features": "image+objects", "models": {"fm": 0.25, "pitf-ic-od": 1.5}}
+    as_model = {
+        field: getattr(inputs, field) | {"blend": getattr(inputs, field)["fm-ic-od"]}
+        for field in ("metrics", "curves", "recommendations")
+    }
+    blended = replace(
+        inputs,
+        models=(*inputs.models, ModelInfo("blend", "blend", "image+objects", "Blend", "a weighted sum")),
+        settings=inputs.settings | {"blend": {"model": chosen, "epoch": None, "f1@5": 0.515}},
+        validation_posts=12,
+        **as_model,
+    )
+    write_report(blended, config, tmp_path / "report")
+    text = " ".join(Reader((tmp_path / "report/index.html").read_text(encoding="utf-8")).text.split())
+    assert "pitf-ic-od 1.50, fm 0.25" in text
+    assert "0.515" in text
+    assert "FM-IC-OD and Blend are the best of 11 models" in text
+    assert "a weighted sum" in text
+    assert "With 12 validation posts, chance has a say in the choice" in text
 
 
 @pytest.mark.parametrize(
