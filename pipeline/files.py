@@ -82,10 +82,17 @@ def naming(path: Path, temporary: Path | None = None) -> Iterator[None]:
     except OSError as error:
         # The error of a write to an open file has no name.
         failed = Path(written if error.filename is None else os.fsdecode(error.filename))
-        if error.errno is None or not failed.is_relative_to(written):
+        number = error.errno or _number_in(str(error))
+        if number is None or not failed.is_relative_to(written):
             raise
         known = path / failed.relative_to(written)
-        raise OSError(error.errno, os.strerror(error.errno), str(known)) from error
+        raise OSError(number, os.strerror(number), str(known)) from error
+
+
+def _number_in(message: str) -> int | None:
+    """Finds the system's number in a message of a library in Rust: "(os error 28)"."""
+    found = re.search(r"\(os error (\d+)\)", message)
+    return int(found[1]) if found else None
 
 
 def sweep_temporaries(folder: Path) -> None:

@@ -20,6 +20,7 @@ from pipeline.errors import InputError
 from pipeline.files import write_sealed_json
 from project.explain import explain
 from project.interrupt import INTERRUPT, INTERRUPTED
+from project.memory import lacks_memory
 from project.terminal import reader_left
 
 if TYPE_CHECKING:
@@ -150,7 +151,9 @@ def plain_errors(debug: bool) -> Iterator[None]:
     except KeyboardInterrupt:
         print(INTERRUPTED, file=sys.stderr)
         raise typer.Exit(INTERRUPT) from None
-    except (InputError, OSError) as error:
+    except Exception as error:
+        if not isinstance(error, InputError | OSError) and not lacks_memory(error):
+            raise
         if isinstance(error, BrokenPipeError) and reader_left():
             raise typer.Exit() from None
         if debug:

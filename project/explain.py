@@ -13,6 +13,7 @@ from pipeline.errors import (
     ResourceError,
     SettingError,
 )
+from project.memory import explain_lack, lacks_memory
 
 ALTERNATIVES: dict[Option, str] = {
     "address": "Give another --address, or choose --engine local.",
@@ -49,7 +50,7 @@ def section(path: str) -> Iterator[None]:
         raise error.within(path) from error
 
 
-def explain(error: InputError | OSError) -> str:
+def explain(error: Exception) -> str:
     """Returns the sentence for an error that the user can mend, with the remedy."""
     match error:
         case DamagedError():
@@ -62,6 +63,8 @@ def explain(error: InputError | OSError) -> str:
             return f"{_ended(error)} Set {error.variable} in the environment."
         case InputError():
             return str(error)
+    if lacks_memory(error):
+        return explain_lack(error)
     where = f"{error.filename}: " if error.filename else ""
     remedy = REFUSALS.get(error.errno, "Mend that")
     return f"{where}{_ended(error.strerror or error)} {remedy} and run again: finished work is kept."

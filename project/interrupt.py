@@ -1,7 +1,9 @@
-"""An interrupt (Ctrl-C) while modules are still imported: one sentence, as later, instead of a traceback."""
+"""An interrupt (Ctrl-C), or a lack of memory, while modules are still imported: one sentence, as later."""
 
 import sys
 from types import TracebackType
+
+from project.memory import explain_lack, lacks_memory
 
 INTERRUPTED = "Interrupted: what is finished is kept, and the same command resumes."
 """The sentence for an interrupt."""
@@ -10,8 +12,8 @@ INTERRUPT = 130
 """The exit code that shells expect after an interrupt."""
 
 
-def show_interrupts_plainly() -> None:
-    """Lets an interrupt that nothing catches end the process with the sentence alone."""
+def show_plainly() -> None:
+    """Lets an interrupt or a lack of memory that nothing catches end the process with the sentence alone."""
     sys.excepthook = _show
 
 
@@ -19,4 +21,7 @@ def _show(kind: type[BaseException], error: BaseException, trace: TracebackType 
     if issubclass(kind, KeyboardInterrupt):
         print(INTERRUPTED, file=sys.stderr)
         sys.exit(INTERRUPT)
+    if lacks_memory(error):
+        print(f"Error: {explain_lack(error)}", file=sys.stderr)
+        return
     sys.__excepthook__(kind, error, trace)

@@ -1,5 +1,5 @@
 """The stages of dvc.yaml, a file each: read, call `pipeline`, write, and return a line about what was made."""
 
-from project.interrupt import show_interrupts_plainly
+from project.interrupt import show_plainly
 
-show_interrupts_plainly()
+show_plainly()

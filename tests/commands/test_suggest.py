@@ -1,5 +1,6 @@
 """`tagrec suggest` and `tagrec undo`: photos in, suggestions out, keywords written on request and taken back."""
 
+import errno
 import json
 import os
 import sys
@@ -209,6 +210,19 @@ def test_a_file_that_changed_since_stays_and_is_named(folder):
     assert f"{edited.absolute()} has changed since, and stays as it is." in done.stderr
     assert "2 files restored" in done.stdout
     assert [path.name for path in folder.glob("*.xmp")] == ["red.jpg.xmp"]
+
+
+def test_a_journal_that_cannot_be_written_ends_the_run_and_is_named(folder, monkeypatch):
+    """Without its note no change could be taken back; the photo is not to blame."""
+
+    def broken(_: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr("pipeline.keywords.journal.os.fsync", broken)
+    done = run(folder, "--top", "1", "--write", "sidecar")
+    assert done.exit_code == 1
+    assert "Error: .work/keywords/000001.jsonl: Input/output error." in done.stderr
+    assert not list(folder.glob("*.xmp"))
 
 
 def test_what_is_no_ordinary_file_is_named_and_the_others_are_written(folder):

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from project.command import command
@@ -43,6 +44,44 @@ def test_an_interrupt_while_modules_are_imported_is_the_same_sentence():
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 130
     assert done.stderr == "Interrupted: what is finished is kept, and the same command resumes.\n"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError("Unable to allocate 13.4 GiB for an array"),
+        MemoryError(),
+        ImportError("libtorch_cpu.so: failed to map segment from shared object"),
+        OSError("libomp.so: cannot open shared object file: Cannot allocate memory"),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 10 bytes."),
+    ],
+)
+def test_too_little_memory_is_one_sentence(error):
+    """P15, P7: each library says it in its own way."""
+
+    def hungry() -> str:
+        raise error
+
+    result = CliRunner().invoke(command(hungry, stage=False), [])
+    (line,) = result.stderr.splitlines()
+    assert (result.exit_code, str(error) in line) == (1, True)
+    assert line.startswith("Error: There is too little memory")
+    assert line.endswith("Free some memory and run again: finished work is kept.")
+
+
+def test_other_errors_are_defects_and_keep_their_traceback():
+    def defect() -> str:
+        raise RuntimeError("a defect")
+
+    assert isinstance(CliRunner().invoke(command(defect, stage=False), []).exception, RuntimeError)
+
+
+def test_too_little_memory_while_modules_are_imported_is_the_same_sentence():
+    code = "import stages\nraise ImportError('libtorch_cpu.so: failed to map segment from shared object')"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("Error: There is too little memory (libtorch_cpu.so")
 
 
 def test_figures_are_drawn_from_a_notebook_too():
