@@ -41,10 +41,10 @@ def found(checks: Mapping[str, Callable[[], None]]) -> Iterator[InputError]:
 
 
 def checks(params: Params) -> dict[str, Callable[[], None]]:
-    """Returns what is checked, by sections of params.yaml: whatever this run uses answers for itself."""
+    """Returns checks by sections of params.yaml, and that of the repository: whatever is used answers for itself."""
     steps = params.active_recipe.refine
     return {
-        "": check_repository,
+        "repository": check_repository,
         f"sources.{params.source}": partial(check_data, params),
         **{f"recipes.{params.recipe}.refine.{number}": step.check for number, step in enumerate(steps)},
         **{f"extractors.{name}": extractor.check for name, extractor in params.extractors.items()},
