@@ -86,9 +86,10 @@ def check_bundle(params: Params) -> None:
     wanted = params.bundle.model
     names = params.all_models if wanted == BEST else [wanted]
     if not any(params.sees_new_photos(params.any_model(name).features) for name in names):
+        seers = "and all models see" if wanted == BEST else "which sees"
         raise SettingError(
             "model",
-            f"is {wanted!r}, which sees vectors that were computed elsewhere, and a new photo has none: list a model "
+            f"is {wanted!r}, {seers} vectors that were computed elsewhere, and a new photo has none: list a model "
             "that sees photos by networks, or none, and choose it.",
         )
 
