@@ -44,6 +44,13 @@ def read_params(file: Path) -> "Params":
     return load(file)
 
 
+def check_noted_texts(params: "Params", stage: str) -> None:
+    """Checks the texts that a stage reads by what DVC noted; commands do not import what that needs."""
+    from project.noted import check_texts
+
+    check_texts(params, stage)
+
+
 READERS: Mapping[str, Callable[[Path], Any]] = {"params": read_params, "file": Path}
 """Arguments of a command that are read from the file of parameters, each with its reader."""
 
@@ -71,6 +78,8 @@ def command(main: Callable[..., str | None], stage: bool = True) -> typer.Typer:
         start = time.monotonic()
         with plain_errors(debug):
             given = {name: read(file) for name, read in READERS.items() if name in wanted}
+            if stage and (running := os.environ.get("DVC_STAGE")):
+                check_noted_texts(given["params"], running)
             line = main(**given, **collected(arguments, groups, context))
             if stage:
                 seconds = time.monotonic() - start

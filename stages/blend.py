@@ -4,7 +4,7 @@ from pipeline.data.schema import DATED_POST, FOLD
 from pipeline.evaluation.metrics.measure import Measure
 from pipeline.evaluation.significance import FEWEST_POSTS
 from pipeline.features.store import read_store
-from pipeline.files import atomic_folder, read_json, read_parquet, write_json
+from pipeline.files import atomic_folder, read_parquet, read_sealed_json, write_sealed_json
 from pipeline.models.blend import Blend
 from pipeline.models.registry import load, save
 from pipeline.training.blend import weigh
@@ -27,9 +27,9 @@ def main(params: Params, blend: Model) -> str:
     save(Blend.of(chosen.config, {name: load(paths.model(name)) for name in weights}), paths.model(blend))
 
     # From each further seed, those of its models that another seed changes.
-    seeds = sorted({seed for name in weights for seed in read_json(paths.repeat_seeds(name))})
+    seeds = sorted({seed for name in weights for seed in read_sealed_json(paths.repeat_seeds(name))["seeds"]})
     with atomic_folder(paths.repeats(blend)) as folder:
-        write_json(seeds, folder / paths.repeat_seeds(blend).name)
+        write_sealed_json({"seeds": seeds}, folder / paths.repeat_seeds(blend).name)
         for seed in seeds:
             repeated = {name: paths.repeat(name, seed) for name in weights}
             parts = {name: load(path if path.exists() else paths.model(name)) for name, path in repeated.items()}

@@ -9,7 +9,7 @@ from pipeline.evaluation.metrics.measure import HEADLINE
 from pipeline.evaluation.ranking import find_hits, recommend
 from pipeline.evaluation.unseen import COLD, HOT, NewTags, metrics_by_users
 from pipeline.features.store import read_store
-from pipeline.files import read_json, read_parquet, write_csv, write_json, write_parquet
+from pipeline.files import read_parquet, read_sealed_json, write_csv, write_json, write_parquet
 from pipeline.models.registry import load
 from pipeline.words import counted
 from project.command import Model, command
@@ -20,7 +20,7 @@ def main(params: Params, model: Model) -> str:
     paths, config = params.paths, params.any_model(model)
     posts, train = read_parquet(paths.test, DATED_POST), read_parquet(paths.train, TAGGED_POST)
     features = read_store(paths.store(config.features))
-    repeats = [paths.repeat(model, seed) for seed in read_json(paths.repeat_seeds(model))]
+    repeats = [paths.repeat(model, seed) for seed in read_sealed_json(paths.repeat_seeds(model))["seeds"]]
     fitted = [load(path) for path in (paths.model(model), *repeats)]
     suggestions = [recommend(one, posts, features) for one in fitted]
     rankings = [find_hits(posts, one) for one in suggestions]

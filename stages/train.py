@@ -6,7 +6,7 @@ import polars as pl
 
 from pipeline.data.schema import DATED_POST, FOLD
 from pipeline.features.store import read_store
-from pipeline.files import atomic_folder, read_parquet, write_csv, write_json
+from pipeline.files import atomic_folder, read_parquet, write_csv, write_sealed_json
 from pipeline.models.registry import save
 from pipeline.training.registry import trainer_of
 from pipeline.training.task import TrainingTask
@@ -26,7 +26,8 @@ def main(params: Params, model: Model) -> str:
     unfinished = paths.unfinished("train", model)
     seeds = params.seeds if trainer_of(chosen.config).draws else 1
     with atomic_folder(paths.repeats(model)) as folder:
-        write_json([*range(params.seed + 1, params.seed + seeds)], folder / paths.repeat_seeds(model).name)
+        further = [*range(params.seed + 1, params.seed + seeds)]
+        write_sealed_json({"seeds": further}, folder / paths.repeat_seeds(model).name)
         for seed in range(params.seed, params.seed + seeds):
             task = TrainingTask(posts, None, features, seed, chosen.measure)
             with section(f"models.{model}"):

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from pipeline.data.schema import FOLD, PHOTO
 from pipeline.features.store import build_store
-from pipeline.files import write_json, write_parquet
+from pipeline.files import write_parquet, write_sealed_json
 from pipeline.models.registry import load as load_model
 from pipeline.models.registry import save
 from pipeline.training.tune import ChosenSettings
@@ -50,7 +50,7 @@ def folder(tmp_path, monkeypatch) -> Path:
     for name, seeds in (("recency", []), ("fm", [1])):
         save(fitted(name, "none", rest, FEATURES), paths.held_out_model(name, 0))
         save(fitted(name, "none", TRAIN, FEATURES), paths.model(name))
-        write_json(seeds, paths.repeat_seeds(name))
+        write_sealed_json({"seeds": seeds}, paths.repeat_seeds(name))
         for seed in seeds:
             save(fitted(name, "none", TRAIN, FEATURES), paths.repeat(name, seed))
         ChosenSettings(params.model(name), None, 0.1, blend.Measure.parse(params.tuning.measure)).write(

@@ -46,6 +46,8 @@ class FaultyDisk:
     at: int
     journal: int
     """The descriptor of a file that gets a line for each change: what is done, and to which path in the folder."""
+    reads: int
+    """The descriptor of a file that gets a line for each path in the folder that is opened to be read."""
     _number: int = 0
     _seen: set[Path] = field(default_factory=set)
 
@@ -73,8 +75,12 @@ class FaultyDisk:
     def _audit(self, event: str, arguments: Sequence[Any]) -> None:
         if event == "open":
             path, _, flags = arguments
-            if flags & WRITING and not isinstance(path, int):
+            if isinstance(path, int):
+                return
+            if flags & WRITING:
                 self.change("open", _located(path), os.fsdecode(path))
+            elif _located(path).is_relative_to(self.folder):
+                os.write(self.reads, os.fsencode(f"{_located(path).relative_to(self.folder)}\n"))
         elif event in EVENTS:
             kind, path, parent = EVENTS[event]
             place = _located(arguments[path], arguments[parent])

@@ -38,6 +38,7 @@ class Request:
     folder: the folder of the project that it runs in.
     fault, at: what happens to its disk at which change.
     until: the words on standard output after which it is interrupted, for a command that runs until then.
+    stage: the name of the stage, where it runs as DVC runs it.
     """
 
     command: Sequence[str]
@@ -45,16 +46,21 @@ class Request:
     fault: Fault = "kill"
     at: int = NEVER
     until: str = ""
+    stage: str = ""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a run: its exit code (negative: a signal), what it printed, and the changes that it began."""
+    """What came of a run: its exit code (negative: a signal), what it printed, the changes that it began, and reads.
+
+    reads: the files in the folder that Python opened to read.
+    """
 
     code: int
     out: str
     err: str
     changes: Sequence[str]
+    reads: Sequence[str]
 
     @property
     def unseen(self) -> list[str]:
@@ -92,19 +98,21 @@ def run(request: Request) -> Outcome:
             os.kill(child, signal.SIGINT)
             break
     _, status = os.waitpid(child, 0)
-    out, err, changes = map(_contents, outputs)
+    out, err, changes, reads = map(_contents, outputs)
     for number in outputs:
         os.close(number)
-    return Outcome(os.waitstatus_to_exitcode(status), out, err, changes.splitlines())
+    return Outcome(os.waitstatus_to_exitcode(status), out, err, changes.splitlines(), reads.splitlines())
 
 
-def run_here(request: Request, out: int, err: int, changes: int) -> int:
+def run_here(request: Request, out: int, err: int, changes: int, reads: int) -> int:
     """Runs a command in this process, which it changes for good. Returns the exit code."""
     os.dup2(out, 1)
     os.dup2(err, 2)
     os.chdir(request.folder)
     signal.alarm(SECONDS)
-    FaultyDisk(Path(request.folder), request.fault, request.at, changes).install()
+    if request.stage:
+        os.environ["DVC_STAGE"] = request.stage
+    FaultyDisk(Path(request.folder), request.fault, request.at, changes, reads).install()
     code = 0
     try:
         if request.command[0] == "tagrec":

@@ -1,0 +1,54 @@
+"""Texts that DVC has noted: those that a stage reads are checked, for they have no room for a seal of their own."""
+
+import hashlib
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import yaml
+
+from pipeline.errors import DamagedError
+from project.params import Params
+from project.paths import ARTIFACTS
+
+PIPELINE, LOCK = Path("dvc.yaml"), Path("dvc.lock")
+SEALED = {".parquet", ".safetensors"}
+"""The suffixes of files that are checked by their seals (`pipeline.seal`) wherever they are read."""
+
+
+class _Path(Template):
+    """A path of dvc.yaml, with `${…}` for what params.yaml chooses."""
+
+    braceidpattern = r"[a-z.]+"
+
+
+def check_texts(params: Params, stage: str) -> None:
+    """Raises DamagedError for a text that a stage reads, where DVC noted another MD5 of it.
+
+    stage: its name in DVC, such as train@fm.
+    """
+    read = [path for path in _dependencies(params, stage) if ARTIFACTS in path.parents and path.suffix not in SEALED]
+    if not read or not LOCK.exists():
+        return
+    for entry in _load(LOCK)["stages"].values():
+        for out in entry.get("outs", ()):
+            path = Path(out["path"])
+            # A folder's MD5 is that of a list of its files, all of which have seals.
+            wanted = any(path.is_relative_to(each) for each in read) and path.suffix not in SEALED and path.is_file()
+            if wanted and hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() != out["md5"]:
+                raise DamagedError(f"{path} is damaged: its bytes are not those that DVC noted.")
+
+
+def _dependencies(params: Params, stage: str) -> list[Path]:
+    """Lists the paths that a stage depends on."""
+    name, _, key = stage.partition("@")
+    entry = _load(PIPELINE)["stages"][name]
+    values = {"source": params.source, "recipe": params.recipe, "key": key}
+    if key in params.all_models:
+        values["item.features"] = params.all_models[key].features
+    return [Path(_Path(dep).substitute(values)) for dep in entry.get("do", entry)["deps"]]
+
+
+def _load(path: Path) -> dict[str, Any]:
+    """Reads YAML that DVC has checked, in C: ruamel.yaml would take seconds for dvc.lock."""
+    return yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader)
