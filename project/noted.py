@@ -1,4 +1,4 @@
-"""Texts that DVC has noted: those that a stage reads are checked, for they have no room for a seal of their own."""
+"""Texts that DVC has noted: those that a stage reads are checked, for they have no seal of their own."""
 
 import hashlib
 from pathlib import Path

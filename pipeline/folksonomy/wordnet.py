@@ -1,16 +1,24 @@
 """English words: the lemmas of WordNet, and their inflected forms."""
 
 import io
+import logging
 import os
 import warnings
+import zipfile
+import zlib
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
 import nltk
-from nltk.corpus.reader.wordnet import WordNetCorpusReader
+from nltk.corpus.reader.wordnet import WordNetCorpusReader, WordNetError
 
 from pipeline.errors import InputError
+
+log = logging.getLogger(__name__)
+
+FAULTS = (OSError, ValueError, KeyError, EOFError, WordNetError, zipfile.BadZipFile, zlib.error)
+"""Errors at files of another form, or in a damaged archive."""
 
 VARIABLE = "WNSEARCHDIR"
 """The environment variable that names the folder of WordNet's files, for WordNet's own programs as well."""
@@ -23,14 +31,17 @@ def english(folder: Path | None = None) -> Callable[[str], bool]:
 
     Case is ignored, and a blank joins words as WordNet's underscore does. The files `index.*`, `data.*` and `*.exc` are
     taken from the first of: `folder`, the folder named by `WNSEARCHDIR`, NLTK's own download, Debian's package
-    `wordnet-base`. Raises InputError when there are none.
+    `wordnet-base`. Raises InputError when there are none, and when some are cut short.
     """
     root = locate(folder)
     try:
         with warnings.catch_warnings(action="ignore", category=UserWarning):  # Of missing multilingual files.
             reader = _Reader(root, omw_reader=None)
-    except (OSError, ValueError) as error:
+        damaged = reader.damaged()
+    except FAULTS as error:
         raise InputError(f"{root} does not hold WordNet's files ({error}): name their folder by {VARIABLE}.") from None
+    if damaged:
+        raise InputError(f"{root} holds damaged files of WordNet: index.{damaged} and data.{damaged} do not fit.")
     return lambda word: reader.knows(word.lower().replace(" ", "_"))
 
 
@@ -38,7 +49,11 @@ class _Reader(WordNetCorpusReader):
     """NLTK's reader, without the files that the morphology does not need and Debian's package leaves out."""
 
     def open(self, file):
-        return io.StringIO() if file == "lexnames" else super().open(file)
+        if file == "lexnames":
+            return io.StringIO()
+        if isinstance(self.root, nltk.data.FileSystemPathPointer):  # NLTK refuses links; whole folders may be such.
+            return Path(self.root, file).open(encoding="utf-8")
+        return super().open(file)
 
     def map_wn(self, version="wordnet"):
         """Skips the mapping of senses between WordNet's versions."""
@@ -56,6 +71,15 @@ class _Reader(WordNetCorpusReader):
             for part, endings in self._endings.items()
         )
 
+    def damaged(self) -> str | None:
+        """Names the part of speech whose index and data have different synsets: one of them is cut short."""
+        for letter, part in self._FILEMAP.items():
+            indexed = {offset for places in self._lemma_pos_offset_map.values() for offset in places.get(letter, ())}
+            with self.open(f"data.{part}") as lines:
+                if sum(not line.startswith(" ") for line in lines) != len(indexed):
+                    return part
+        return None
+
     @cached_property
     def _endings(self) -> dict[str, tuple[str, ...]]:
         rules = self.MORPHOLOGICAL_SUBSTITUTIONS
@@ -72,6 +96,8 @@ def locate(folder: Path | None = None) -> str | nltk.data.PathPointer:
             return nltk.data.find(resource)
         except LookupError:
             continue
+        except zipfile.BadZipFile:
+            log.warning("NLTK's %s is damaged.", resource)
     if DEBIAN.is_dir():
         return _allowed(DEBIAN)
     raise InputError(

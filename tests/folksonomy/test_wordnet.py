@@ -2,6 +2,7 @@
 
 import os
 import warnings
+import zipfile
 
 import nltk
 import pytest
@@ -12,6 +13,7 @@ from pipeline.errors import InputError
 from pipeline.folksonomy import wordnet
 from pipeline.folksonomy.wordnet import english
 
+LETTERS = {"noun": "n", "verb": "v", "adj": "a", "adv": "r"}
 INDEX = {"noun": ["cloud", "mouse", "new_york"], "verb": ["run"], "adj": ["blue"], "adv": ["quickly"]}
 EXCEPTIONS = {"noun": "mice mouse\n", "verb": "ran run\n"}
 
@@ -20,10 +22,12 @@ EXCEPTIONS = {"noun": "mice mouse\n", "verb": "ran run\n"}
 def folder(tmp_path, monkeypatch):
     """WordNet's files for a handful of words; NLTK and Debian have none."""
     for kind, words in INDEX.items():
-        lines = [f"{word} {kind[0]} 1 0 1 0 {number:08}  \n" for number, word in enumerate(words, start=1)]
+        part, numbered = LETTERS[kind], list(enumerate(words, start=1))
+        lines = [f"{word} {part} 1 0 1 0 {number:08}  \n" for number, word in numbered]
         (tmp_path / f"index.{kind}").write_text("  1 The licence stands here.\n" + "".join(lines))
         (tmp_path / f"{kind}.exc").write_text(EXCEPTIONS.get(kind, ""))
-        (tmp_path / f"data.{kind}").write_text("  1 WordNet 3.0 Copyright\n")
+        synsets = [f"{number:08} 03 {part} 01 {word} 0 000 | a gloss\n" for number, word in numbered]
+        (tmp_path / f"data.{kind}").write_text("  1 WordNet 3.0 Copyright\n" + "".join(synsets))
     monkeypatch.setattr(nltk.data, "path", [])
     monkeypatch.setattr(wordnet, "DEBIAN", tmp_path / "absent")
     monkeypatch.delenv(wordnet.VARIABLE, raising=False)
@@ -81,6 +85,50 @@ def test_a_folder_that_is_none_of_wordnets_is_said(folder):
     for wrong in (folder / "absent", folder.parent):
         with pytest.raises(InputError, match="does not hold WordNet"):
             english(wrong)
+
+
+@pytest.mark.parametrize("name", ["index.noun", "data.noun"])
+def test_files_that_are_cut_short_are_not_used(folder, name):
+    whole = (folder / name).read_text()
+    (folder / name).write_text(whole[: whole.rindex("\n", 0, -1) + 1])
+    with pytest.raises(InputError, match=r"damaged files of WordNet: index\.noun and data\.noun"):
+        english(folder)
+
+
+@pytest.mark.parametrize("link", ["symlink_to", "hardlink_to"])
+def test_files_may_be_links(folder, tmp_path_factory, link):
+    linked = tmp_path_factory.mktemp("linked")
+    for file in folder.glob("*.*"):
+        getattr(linked / file.name, link)(file)
+    assert english(linked)("clouds")
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>", b"PK"])
+def test_an_archive_that_is_damaged_is_passed_over_and_named(folder, monkeypatch, caplog, content):
+    download = folder / "nltk_data"
+    (download / "corpora").mkdir(parents=True)
+    (download / "corpora/wordnet.zip").write_bytes(content)
+    monkeypatch.setattr(nltk.data, "path", [str(download)])
+    with pytest.raises(InputError, match="English tags need WordNet"):
+        english()
+    monkeypatch.setattr(wordnet, "DEBIAN", folder)
+    assert english()("clouds")
+    assert "wordnet.zip" in caplog.text
+
+
+def test_an_archive_is_read_and_a_flipped_bit_in_it_is_found(folder, monkeypatch):
+    download = folder / "nltk_data/corpora"
+    download.mkdir(parents=True)
+    with zipfile.ZipFile(download / "wordnet.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in folder.glob("*.*"):
+            archive.write(file, f"wordnet/{file.name}")
+    monkeypatch.setattr(nltk.data, "path", [str(download.parent)])
+    assert english()("clouds")
+    data = bytearray((download / "wordnet.zip").read_bytes())
+    data[data.index(b"wordnet/index.noun") + 40] ^= 1
+    (download / "wordnet.zip").write_bytes(data)
+    with pytest.raises(InputError, match="does not hold WordNet's files"):
+        english()
 
 
 def test_the_real_wordnet():
