@@ -29,7 +29,7 @@ from pipeline.evaluation.metrics.measure import HEADLINE
 from pipeline.evaluation.ranking import Ranking, rank
 from pipeline.features.coco import COCO_CLASSES
 from pipeline.features.store import Features, build_store, read_store
-from pipeline.files import atomic, read_parquet, write_parquet
+from pipeline.files import atomic, write_parquet
 from pipeline.folksonomy.refine import refine
 from pipeline.folksonomy.split import split, validation_posts
 from pipeline.folksonomy.split_rules import AnySplitRule
@@ -200,7 +200,7 @@ def divide(data: DataSet, folder: Path, seed: int, params: Params) -> Halves:
     train, test = split(assignments, crawled.posts, rule, rng)
     validation = validation_posts(train, crawled.posts, rule, params.tuning.folds, rng)
     photos = pl.concat([train[PHOTO], test[PHOTO]])
-    vectors = {name: read_parquet(folder / f"{name}.parquet") for name in data.vectors}
+    vectors = {name: pl.read_parquet(folder / f"{name}.parquet") for name in data.vectors}
     sets = {"none": [], **params.feature_sets}
     features = {
         name: stored({each: vectors[each] for each in extractors}, photos, train[PHOTO], params)

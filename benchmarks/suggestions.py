@@ -121,7 +121,7 @@ def galleries(real: Path, newest: bool) -> Case:
     posts = posts.with_columns(place=pl.int_range(pl.len()).over(USER) / pl.len().over(USER)).sort(USER, PHOTO)
     rest, test = (posts.filter(part).select(TAGGED_POST) for part in (pl.col("place") < 0.8, pl.col("place") >= 0.8))
     validation = posts.filter(pl.col("place").is_between(0.6, 0.8, closed="left")).select(TAGGED_POST)
-    vectors = {name: read_parquet(real / "galleries" / f"{name}.parquet") for name in ("image", "objects")}
+    vectors = {name: pl.read_parquet(real / "galleries" / f"{name}.parquet") for name in ("image", "objects")}
     with tempfile.TemporaryDirectory() as folder:
         store = StoreConfig(scaling="standardise", threshold=0.05)
         table = build_store(vectors, {name: {} for name in vectors}, posts[PHOTO], rest[PHOTO], store)

@@ -30,7 +30,7 @@ class OwnPosts:
     post_time: np.ndarray
     """Its time in milliseconds, int64 (N,)."""
     post_photo: np.ndarray
-    """The vector of its photo, of length 1, float32 (N, numbers); of no numbers where the model sees no photo."""
+    """The vector of its photo, float32 (N, numbers): of length 1 where looks weigh votes, of no numbers without any."""
     post_tags: np.ndarray
     """The number of its tags, int64 (N,)."""
     post_tag: np.ndarray
@@ -86,6 +86,12 @@ class OwnPosts:
             self.post_tags[first:last],
             self.post_tag[start:end],
         )
+
+    def mark_tags(self, tags: int) -> np.ndarray:
+        """Marks the tags of the posts, 0 or 1, float64 (N, tags)."""
+        marks = np.zeros((len(self.post_tags), tags))
+        marks[np.repeat(np.arange(len(marks)), self.post_tags), self.post_tag] = 1
+        return marks
 
     def with_posts(self, posts: pl.DataFrame, users: Sequence[str], tags: Sequence[str], photos: np.ndarray) -> Self:
         """Returns these posts and further ones of one user, which are new: an unknown time counts as the newest."""

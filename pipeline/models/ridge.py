@@ -1,14 +1,16 @@
 """Ridge regression from a user's and a photo's other tags, and from features, to tags: a closed form."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
 from typing import Literal, Self
 
 import numpy as np
 import polars as pl
 from pydantic import Field
 
-from pipeline.data.schema import PHOTO, TAG, USER
-from pipeline.data.vocabulary import vocabularies, vocabulary
+from pipeline.data.schema import PHOTO, TAG, TIME, USER
+from pipeline.data.vocabulary import codes, vocabularies, vocabulary
 from pipeline.errors import InputError, SettingError
 from pipeline.features.store import Features
 from pipeline.models.counts import (
@@ -21,6 +23,8 @@ from pipeline.models.counts import (
     shares,
 )
 from pipeline.models.model import BIAS, Baseline, ExtractorNote
+from pipeline.models.neighbours import concatenated
+from pipeline.models.own_photos import OWN
 from pipeline.models.own_posts import OwnPosts, no_vectors
 from pipeline.models.settings import BaseModelConfig
 
@@ -29,6 +33,15 @@ MOST_TAGS = 5000
 
 CHUNK = 1024
 """Posts whose inputs are held at a time, which keeps memory flat."""
+
+OWN_L2 = 2.0
+"""The weight of the squared distance of a user's own weights from everyone's, in λ.
+
+It measured best for users who are folded in, and costs those in training nothing (benchmarks/README.md).
+"""
+
+LATEST = 1000
+"""Posts that a user's own weights are fitted to, at most: time grows with their cube."""
 
 Inputs = dict[str, np.ndarray]
 """The inputs of posts by their grounds: USER and PHOTO, (posts, T); an extractor, (posts, numbers)."""
@@ -65,11 +78,17 @@ class Ridge(Baseline):
     counting: c_u for a tag of the user itself, c_i for one of the photo, zero elsewhere; c minimises ‖Y − b − X P‖².
     With few posts W stays near plain counting; with many it learns which tags go with which.
 
+    Where there are features, and each photo was posted once, a user u also has weights of their own: x (W + D_u) + b,
+    where D_u minimises ‖Y_u − b − X_u (W + D_u)‖² + μ ‖D_u‖², μ = 2 λ, over their latest posts. It is solved when they
+    are asked for, by as many unknowns as they have posts: x D_u = x X_uᵀ (X_u X_uᵀ + μ I)⁻¹ (Y_u − b − X_u W). So a
+    user who is folded in gets what one in training gets, but for a share in W.
+
     Steck, Embarrassingly shallow autoencoders for sparse data, WWW 2019, in closed form as well: there items from a
     user's other items; here tags from a post's inputs, features among them, and shrunk towards P instead of zero.
 
-    Tensors: those of `OwnPosts`, without vectors; the photo's counts, where a photo was posted twice; for each ground
-    "<ground>_weights", float32 (inputs, T), and "<ground>_mean", float32 (inputs,); "intercept", float32 (T,).
+    Tensors: those of `OwnPosts`, with features for vectors where users have weights of their own; the photo's counts,
+    where a photo was posted twice; for each ground "<ground>_weights", float32 (inputs, T), and "<ground>_mean",
+    float32 (inputs,); "intercept", float32 (T,).
     """
 
     Config = RidgeConfig
@@ -84,44 +103,96 @@ class Ridge(Baseline):
         if posts[PHOTO].n_unique() < len(posts):
             names[PHOTO] = vocabulary(posts[PHOTO])
         extractors = ExtractorNote.of(features)
-        if taken := {USER, PHOTO, BIAS} & extractors.keys():
+        if taken := {USER, PHOTO, OWN, BIAS} & extractors.keys():
             raise InputError(f"An extractor cannot be called {min(taken)!r}: that is another part of the model.")
         widths = {ground: len(names[TAG]) for ground in (USER, PHOTO) if ground in names}
         widths |= {name: features.matrices[name].shape[1] for name in extractors}
         _check_size(len(names[TAG]), sum(widths.values()))
-        known = OwnPosts.of(posts, names[USER], names[TAG], no_vectors(posts)).tensors
+        unfitted = cls(config, names, {}, extractors)
+        known = OwnPosts.of(posts, names[USER], names[TAG], unfitted._kept_vectors(posts, features)).tensors
         if PHOTO in names:
             known |= count_tags_by(PHOTO, posts, names)
         known["intercept"] = np.float32(count_tags(posts, names[TAG]) / len(posts))
         solved = cls(config, names, known, extractors)._solve(posts, features, widths)
         return cls(config, names, known | solved, extractors)
 
+    @property
+    def grounds(self) -> Mapping[str, str]:
+        """Words for the part of users' own weights, where they have any."""
+        return {OWN: "you give it to photos like it"} if self._personal else {}
+
+    @property
+    def _personal(self) -> bool:
+        """True where users have weights of their own: where it sees features, and each photo was posted once."""
+        return bool(self.extractors) and PHOTO not in self.names
+
+    def _kept_vectors(self, posts: pl.DataFrame, features: Features) -> np.ndarray:
+        """Returns the vectors by which the posts are kept, (posts, numbers)."""
+        return concatenated(self.extractors, posts[PHOTO], features) if self._personal else no_vectors(posts)
+
     def parts(self, posts: pl.DataFrame, features: Features) -> dict[str, np.ndarray]:
-        parts = {
-            ground: np.float32(x) @ self.tensors[f"{ground}_weights"]
-            for ground, x in self._centred(self._inputs(posts, features), self.tensors).items()
-        }
+        inputs = self._centred(self._inputs(posts, features), self.tensors)
+        parts = {ground: np.float32(x) @ self.tensors[f"{ground}_weights"] for ground, x in inputs.items()}
         bias = self.tensors["intercept"].copy()
         # A photo's features are always there: what their means take away is the same for every post.
         for name in self.extractors:
             taken = self.tensors[f"{name}_mean"] @ self.tensors[f"{name}_weights"]
             parts[name] += taken
             bias -= taken
-        return parts | {BIAS: np.broadcast_to(bias, (len(posts), len(bias)))}
+        parts[BIAS] = np.broadcast_to(bias, (len(posts), len(bias)))
+        return parts | {OWN: self._by_own_weights(posts, inputs)} if self._personal else parts
+
+    def _by_own_weights(self, posts: pl.DataFrame, inputs: Inputs) -> np.ndarray:
+        """Returns x D_u of posts with these centred inputs, (posts, T); zero for a user who is not known."""
+        user, x = codes(posts[USER], self.names[USER]), np.concatenate(list(inputs.values()), axis=1)
+        added = np.zeros((len(posts), len(self.tags)))
+        for each in np.unique(user[user >= 0]):
+            own, unexplained = self._own_posts(each)  # (n, inputs), (n, T)
+            gram = own @ own.T
+            gram[np.diag_indices(len(gram))] += OWN_L2 * self.config.l2
+            asked = user == each
+            added[asked] = np.linalg.solve(gram, own @ x[asked].T).T @ unexplained
+        return added
+
+    def _own_posts(self, user: int) -> tuple[np.ndarray, np.ndarray]:
+        """Returns a user's latest posts: X_u, their centred inputs, (n, inputs), and what W leaves unexplained, (n, T).
+
+        The latter is Y_u − b − X_u W.
+        """
+        own = OwnPosts.from_tensors(self.tensors)
+        kept = own.of_user(user)
+        latest = np.sort(np.argsort(-kept.post_time, kind="stable")[:LATEST])
+        posts = pl.DataFrame({USER: [self.names[USER][user]] * len(latest), TIME: kept.post_time[latest]})
+        left_out = np.searchsorted(own.post_user, user) + latest
+        inputs = {USER: self._user_inputs(posts, left_out)}
+        ends = np.cumsum([0, *(len(self.tensors[f"{name}_mean"]) for name in self.extractors)])
+        inputs |= {
+            name: kept.post_photo[latest, start:end]
+            for name, (start, end) in zip(self.extractors, pairwise(ends), strict=True)
+        }
+        centred = self._centred(inputs, self.tensors)
+        unexplained = kept.mark_tags(len(self.tags))[latest] - self.tensors["intercept"]
+        unexplained -= sum(x @ self.tensors[f"{ground}_weights"] for ground, x in centred.items())
+        return np.concatenate(list(centred.values()), axis=1), unexplained
 
     def feature_weights(self, extractor: str) -> np.ndarray:
         return self.tensors[f"{extractor}_weights"]
 
     def _inputs(self, posts: pl.DataFrame, features: Features, first: int | None = None) -> Inputs:
         """Returns the inputs of posts. first: for training posts, the position of the first; each is left out."""
-        own, tags = OwnPosts.from_tensors(self.tensors), len(self.tags)
         left_out = None if first is None else np.arange(first, first + len(posts))
-        votes = own.votes(posts, self.names[USER], tags, no_vectors(posts), self.config.fading, 0, left_out)
-        inputs = {USER: np.sqrt(shares(votes))}
+        inputs = {USER: self._user_inputs(posts, left_out)}
         if PHOTO in self.names:
             counts = counts_for(self, PHOTO, posts)
             inputs[PHOTO] = np.sqrt(shares(counts if first is None else counts - mark_tags(posts, self.tags)))
         return inputs | {name: features.matrices[name][features.rows(posts[PHOTO])] for name in self.extractors}
+
+    def _user_inputs(self, posts: pl.DataFrame, left_out: np.ndarray | None) -> np.ndarray:
+        """Returns the roots of the shares of the users' tags, (posts, T); left_out as for `OwnPosts.votes`."""
+        own, tags = OwnPosts.from_tensors(self.tensors), len(self.tags)
+        own = replace(own, post_photo=own.post_photo[:, :0])  # Votes are by time alone.
+        votes = own.votes(posts, self.names[USER], tags, no_vectors(posts), self.config.fading, 0, left_out)
+        return np.sqrt(shares(votes))
 
     def _centred(self, inputs: Inputs, means: Mapping[str, np.ndarray]) -> Inputs:
         """Subtracts means from inputs; those of a user or photo that is not known stay zero."""
@@ -164,8 +235,9 @@ class Ridge(Baseline):
             some = posts[first : first + CHUNK]
             yield self._inputs(some, features, first), mark_tags(some, self.tags).astype(np.float32)
 
-    def _fold_in(self, user: str, posts: pl.DataFrame, features: Features) -> Self:  # noqa: ARG002 (the weights stay)
-        users, own = OwnPosts.from_tensors(self.tensors).learn(posts, self.names, no_vectors(posts))
+    def _fold_in(self, user: str, posts: pl.DataFrame, features: Features) -> Self:  # noqa: ARG002 (that of the posts)
+        vectors = self._kept_vectors(posts, features)
+        users, own = OwnPosts.from_tensors(self.tensors).learn(posts, self.names, vectors)
         if PHOTO not in self.names:
             return self._with({USER: users}, own.tensors)
         photos, counted = count_more(self, PHOTO, posts)

@@ -8,6 +8,7 @@ from pipeline.errors import InputError, SettingError
 from pipeline.features.store import Features
 from pipeline.models import ridge
 from pipeline.models.model import BIAS
+from pipeline.models.own_photos import OWN
 from pipeline.models.ridge import Ridge, RidgeConfig
 
 NOTHING = Features(pl.Series([], dtype=pl.String), {})
@@ -109,8 +110,53 @@ def test_weights_are_the_least_squares_of_what_is_known_without_the_post_itself(
 def test_photos_that_were_posted_once_are_no_input():
     posts, features = folksonomy()
     model = fitted(posts.unique("photo", maintain_order=True), features)
-    assert set(model.parts(posts, features)) == {"user", "image", BIAS}
+    assert set(model.parts(posts, features)) == {"user", "image", OWN, BIAS}
     assert "photo" in fitted(posts, features).parts(posts, features)
+
+
+def of_one_photo_each() -> tuple[pl.DataFrame, Features]:
+    """Posts of photos that nobody else posted, sorted."""
+    posts, features = folksonomy()
+    return posts.unique("photo", maintain_order=True).sort("user", "photo"), features
+
+
+@pytest.mark.parametrize("latest", [2, 1000])
+def test_own_weights_are_the_least_squares_of_what_is_left_of_the_users_latest_posts(monkeypatch, latest):
+    monkeypatch.setattr(ridge, "LATEST", latest)
+    (posts, features), l2 = of_one_photo_each(), 0.7
+    model = fitted(posts, features, l2, 0.5)
+    (user, _, image), marks = inputs_post_by_post(posts, features)
+    centred = np.concatenate([user - model.tensors["user_mean"], image - model.tensors["image_mean"]], axis=1)
+    weights = np.concatenate([model.tensors[f"{ground}_weights"] for ground in ("user", "image")])
+    left = marks - marks.mean(axis=0) - centred @ weights
+    for name in posts["user"].unique():
+        own = np.flatnonzero((posts["user"] == name).to_numpy())
+        own = own[np.argsort(-posts["time"].to_numpy()[own], kind="stable")][:latest]
+        # Ridge as least squares with rows of their own for the penalty, of 2 λ.
+        x = np.concatenate([centred[own], np.sqrt(2 * l2) * np.eye(9)])
+        expected = np.linalg.lstsq(x, np.concatenate([left[own], np.zeros((9, 6))]))[0]
+        new = pl.DataFrame({"user": name, "photo": ["p03"], "time": [7 * DAY]})
+        known = np.concatenate(
+            [model._centred(model._inputs(new, features), model.tensors)[g] for g in ("user", "image")], 1
+        )
+        np.testing.assert_allclose(model.parts(new, features)[OWN], known @ expected, atol=1e-5)
+
+
+def test_each_user_has_words_of_their_own_for_the_same_look():
+    # What ann calls a, bob calls b, and vice versa: everyone's weights know nothing of a look.
+    photos = [f"{number:02}" for number in range(16)]
+    looks = np.float32([1, -1] * 8)[:, None]
+    words = [["a", "mine"], ["b", "mine"]] * 4 + [["b", "own"], ["a", "own"]] * 4
+    posts = pl.DataFrame({"user": ["ann"] * 8 + ["bob"] * 8, "photo": photos, "tags": words})
+    features = Features(pl.Series(photos), {"image": looks})
+    model = fitted(posts, features)
+    learnt = model.fold_in("eve", posts[8:].drop("user"), features)
+    for user, expected in {"ann": [0, 1], "bob": [1, 0], "eve": [1, 0]}.items():
+        asked = pl.DataFrame({"user": [user, user], "photo": ["00", "01"]})
+        assert learnt.scores(asked, features)[:, :2].argmax(axis=1).tolist() == expected
+    stranger = model.parts(pl.DataFrame({"user": ["eve"], "photo": ["00"]}), features)
+    assert not stranger[OWN].any()
+    np.testing.assert_allclose(stranger["image"], 0, atol=1e-6)
 
 
 def test_the_latest_tags_weigh_most_where_habits_fade():
