@@ -62,7 +62,7 @@ def ours(kind: str, posts: pl.DataFrame, test: pl.DataFrame, seeds: int) -> None
     choice, table, _ = tune(
         config,
         training,
-        TuningConfig(measure="f1@5", grid=GRID, eliminate=1, folds=1, refit=True),
+        TuningConfig(measure="f1@5", grid=GRID, eliminate=1, extend=False, folds=1, refit=True),
         TrainingTask(posts, None, features, SEED),
         [validation],
     )

@@ -41,9 +41,8 @@ def main(params: Params, model: Model) -> str:
     shutil.rmtree(unfinished, ignore_errors=True)
     skipped = f", {counted(first.skipped, 'posts')} with every tag skipped" if first.skipped else ""
     several = f", {seeds} seeds" if seeds > 1 else ""
-    undated = "; no post has a time, so that all count alike" if first.model.misses_times(posts) else ""
     learnt = f"{counted(len(posts), 'posts')}, {len(first.model.tags):,} tags"
-    return f"train {model}: {learnt}{several}, on {first.device}{skipped}{undated}"
+    return f"train {model}: {learnt}{several}, on {first.device}{skipped}"
 
 
 app = command(main)

@@ -2,6 +2,8 @@
 
 import shutil
 
+import polars as pl
+
 from pipeline.data.schema import DATED_POST, FOLD
 from pipeline.evaluation.metrics.measure import Measure
 from pipeline.features.store import read_store
@@ -32,8 +34,13 @@ def main(params: Params, model: Model) -> str:
     if chosen.score is None:
         return f"tune {model}: nothing to choose, and no validation posts"
     found = f"{measure.label} {chosen.score:.4f} on {counted(len(validation), 'validation posts')}"
-    undated = "; no post has a time, so that all count alike" if MODELS[config.kind].misses_times(posts) else ""
-    return f"tune {model}: {found}, best of {len(table)}{undated}"
+    early = f", of which {stopped} ended early" if (stopped := table["stopped"].sum()) else ""
+    best = table.row(by_predicate=pl.col("chosen"), named=True)
+    edges = ", ".join(f"{name} {best[name]}" for name in chosen.edges)
+    notes = [f"at the edge of the grid: {edges}"] if edges else []
+    if MODELS[config.kind].misses_times(posts):
+        notes.append("no post has a time, so that all count alike")
+    return "; ".join([f"tune {model}: {found}, best of {len(table)}{early}", *notes])
 
 
 app = command(main)

@@ -1,8 +1,10 @@
 """Settings of models: those that all have, those of training, and grids of values to choose from."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
+from annotated_types import Ge, Le
 from pydantic import AfterValidator, Field, ValidationError, create_model, model_validator
 from pydantic_core import ErrorDetails, InitErrorDetails
 
@@ -44,6 +46,11 @@ class BaseModelConfig(Config):
     def with_settings(self, values: Mapping[str, Any]) -> Self:
         """Returns the same model with some of its settings replaced, and nothing left to try."""
         return type(self).model_validate(self.model_dump() | {"grid": None} | dict(values))
+
+    @classmethod
+    def bounds(cls, setting: str) -> tuple[float, float]:
+        """Returns the least and the greatest number that a setting can have; infinite where there is no such number."""
+        return bounds_of(cls, setting)
 
 
 class UniformNegatives(Config):
@@ -113,6 +120,17 @@ class TrainedConfig(BaseModelConfig):
     def with_settings(self, values: Mapping[str, Any]) -> Self:
         own = self.training.model_dump(exclude_none=True) | dict(values)
         return self.model_copy(update={"training": TrainingOverrides.model_validate(own), "grid": None})
+
+    @classmethod
+    def bounds(cls, setting: str) -> tuple[float, float]:
+        return bounds_of(TrainingConfig, setting)
+
+
+def bounds_of(config: type[Config], setting: str) -> tuple[float, float]:
+    """Returns the least and the greatest number that a field can have; infinite where there is no such number."""
+    limits = config.model_fields[setting].metadata
+    least = next((limit.ge for limit in limits if isinstance(limit, Ge)), -math.inf)
+    return least, next((limit.le for limit in limits if isinstance(limit, Le)), math.inf)
 
 
 def merged(shared: TrainingConfig, overrides: TrainingOverrides) -> TrainingConfig:

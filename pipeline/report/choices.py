@@ -35,7 +35,7 @@ class Choice:
     """The measure of each combination that has one."""
 
     edges: tuple[str, ...]
-    """The settings whose value is the smallest or the largest number of several."""
+    """The settings whose number is the least or the greatest of those tried, where the next might do better."""
 
 
 def build_choices(inputs: ReportInputs) -> list[Choice]:
@@ -61,7 +61,7 @@ def build_choice(model: ModelInfo, grid: pl.DataFrame, settings: Mapping[str, An
         score=settings[measure],
         tried=grid.height,
         outcomes=tuple(grid[measure].drop_nulls()),
-        edges=tuple(name for name in tried if at_edge(grid[name], grid["chosen"])),
+        edges=tuple(settings["edges"]),
     )
 
 
@@ -70,13 +70,6 @@ def build_weights(model: ModelInfo, settings: Mapping[str, Any], measure: str) -
     weights = sorted(settings["model"]["models"].items(), key=lambda part: -part[1])
     values = {name: f"{weight:.2f}" for name, weight in weights}
     return Choice(model, values, None, settings[measure], tried=1, outcomes=(settings[measure],), edges=())
-
-
-def at_edge(values: pl.Series, chosen: pl.Series) -> bool:
-    """Recognises a chosen number that is the smallest or the largest of several; other values never are."""
-    if not values.dtype.is_numeric() or values.n_unique() == 1:
-        return False
-    return values.filter(chosen).item() in (values.min(), values.max())
 
 
 def in_words(value: object) -> str:

@@ -28,6 +28,10 @@ class TuningConfig(Config):
         description="η of successive halving: combinations are trained for a share of the epochs first, and the best "
         "1 / η of them train on to η times as many, until few are left; 1 trains all to the end.",
     )
+    extend: bool = Field(
+        description="True to move the grid on where the best number is the least or the greatest of several, until the "
+        "best lies inside; each combination that this adds is trained to the end."
+    )
     folds: int = Field(
         ge=1,
         le=100,

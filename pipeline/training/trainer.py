@@ -1,16 +1,14 @@
 """The interface of a trainer."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
+from pipeline.models.grid import Grid
 from pipeline.models.settings import BaseModelConfig, TrainingConfig
 from pipeline.training.rungs import Rung
 from pipeline.training.task import Fitted, TrainingTask
-
-Grid = Mapping[str, Sequence[Any]]
-"""Values to try of some settings."""
 
 
 class Trainer(ABC):
@@ -33,11 +31,11 @@ class Trainer(ABC):
         self,
         configs: Sequence[BaseModelConfig],
         task: TrainingTask,
-        epochs: int,  # noqa: ARG002 (there are none)
+        epochs: int | None,  # noqa: ARG002 (there are none)
         work: Path | None,
         before: Path | None,  # noqa: ARG002 (as above)
     ) -> list[Fitted]:
-        """Fits models as far as a rung of the search goes: for `epochs` epochs in all, at most.
+        """Fits models for `epochs` epochs in all, at most, or to the end, as a rung of the search does.
 
         before: the folder in which an earlier rung, of these settings and perhaps others, kept its training.
         """

@@ -1,10 +1,9 @@
 """The choice of a model's settings on validation posts, as in Section 5.2: the best of a grid."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from itertools import product
 from pathlib import Path
 from statistics import fmean
 from tempfile import TemporaryDirectory
@@ -15,6 +14,7 @@ import polars as pl
 from pipeline.errors import ArtifactError, InputError, SettingError
 from pipeline.evaluation.metrics.measure import Measure
 from pipeline.files import read_json, write_json
+from pipeline.models.grid import combinations, edges
 from pipeline.models.model import Model
 from pipeline.models.registry import KINDS
 from pipeline.models.settings import BaseModelConfig, TrainingConfig
@@ -22,6 +22,9 @@ from pipeline.training.config import TuningConfig
 from pipeline.training.fit import complete, fit
 from pipeline.training.registry import trainer_of
 from pipeline.training.task import Fitted, TrainingTask
+
+MOVES = 4
+"""The number of times that a grid is moved on, at most: one that lies further off is better rewritten."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +39,14 @@ class ChosenSettings:
     """Their measure on the validation posts, None where there are none."""
     measure: Measure
     """The measure by which they were chosen."""
+    edges: tuple[str, ...] = ()
+    """The settings whose number is the least or the greatest of those tried, where the next might do better."""
 
     def write(self, path: Path) -> None:
-        """Writes the choice as JSON: the model, the epoch, and the score by the measure's name."""
+        """Writes the choice as JSON: the model, the epoch, the edges, and the score by the measure's name."""
         config = self.config.model_dump(mode="json", exclude_none=True)
-        write_json({"model": config, "epoch": self.epoch, str(self.measure): self.score}, path)
+        choice = {"model": config, "epoch": self.epoch, "edges": self.edges}
+        write_json(choice | {str(self.measure): self.score}, path)
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -48,8 +54,8 @@ class ChosenSettings:
         value = read_json(path)
         try:
             config = KINDS[value["model"]["kind"]].Config.model_validate(value["model"])
-            ((measure, score),) = ((key, value[key]) for key in value if key not in ("model", "epoch"))
-            return cls(config, value["epoch"], score, Measure.parse(measure))
+            ((measure, score),) = ((key, value[key]) for key in value if key not in ("model", "epoch", "edges"))
+            return cls(config, value["epoch"], score, Measure.parse(measure), tuple(value["edges"]))
         except (KeyError, TypeError, ValueError):
             raise ArtifactError(f"{path} holds no chosen settings.") from None
 
@@ -95,22 +101,25 @@ def tune(
     all combinations.
     """
     trainer = trainer_of(config)
-    tried = [
-        TrialResult(values, complete(config.with_settings(values), shared))
-        for values in combinations(trainer.grid(config, tuning.grid))
-    ]
+
+    def trial(values: Mapping[str, Any]) -> TrialResult:
+        return TrialResult(values, complete(config.with_settings(values), shared))
+
+    tried = [trial(values) for values in combinations(trainer.grid(config, tuning.grid))]
     parts = [task.leaving_out(fold) for fold in folds]
     if parts and not any(part.posts.is_empty() for part in parts):
         with nullcontext(work) if work else TemporaryDirectory() as folder:
             tried = halved(tried, parts, tuning.eliminate, Path(folder))
+            if tuning.extend:
+                tried = extended(tried, trial, parts, Path(folder))
     elif len(tried) > 1 or trainer.finds_epochs(tried[0].config):
         raise InputError(
             "There is no training post to spare for validation, so that no setting can be chosen: try no more than one "
             "value of each setting, without patience, or keep users with more posts."
         )
-    best = max((result for result in tried if not result.stopped), key=standing)
+    best = best_of(tried)
     rows = [row(result, str(task.measure)) | {"chosen": result is best} for result in tried]
-    chosen = ChosenSettings(best.config, best.epoch, best.score, task.measure)
+    chosen = ChosenSettings(best.config, best.epoch, best.score, task.measure, tuple(edges_of(best, tried)))
     return chosen, pl.DataFrame(rows, infer_schema_length=None), best.models
 
 
@@ -127,11 +136,43 @@ def halved(
         left = sorted(sorted(left, key=lambda place: -standing(results[place]))[: rung.combinations])
         here = work / f"rung-{number}"
         found = measured([tried[place] for place in left], parts, rung.epochs, here, before)
+        refuse_failure(found)
         results = [replace(result, stopped=True, models=()) for result in results]
         for place, result in zip(left, found, strict=True):
             results[place] = result
         before = here
     return results
+
+
+def extended(
+    tried: Sequence[TrialResult],
+    trial: Callable[[Mapping[str, Any]], TrialResult],
+    parts: Sequence[TrainingTask],
+    work: Path,
+) -> list[TrialResult]:
+    """Measures further combinations while the best lies at an edge of those tried: it, with the next value beyond.
+
+    Where it lies at several edges, the grid moves on by one value at each. Returns all results, the new ones last.
+    """
+    results = list(tried)
+    for number in range(MOVES):
+        best = best_of(results)
+        new = [trial({**best.values, name: value}) for name, value in edges_of(best, results).items()]
+        if not new:
+            break
+        results += measured(new, parts, None, work / f"move-{number}", None)
+    return results
+
+
+def best_of(tried: Sequence[TrialResult]) -> TrialResult:
+    """Returns the first of the best combinations that were trained to the end."""
+    return max((result for result in tried if not result.stopped), key=standing)
+
+
+def edges_of(best: TrialResult, tried: Sequence[TrialResult]) -> dict[str, int | float]:
+    """Finds the settings whose best number lies at an edge of those tried, and the next value of each."""
+    values = {name: [result.values[name] for result in tried] for name in best.values}
+    return edges(type(best.config), values, best.values)
 
 
 def standing(result: TrialResult) -> float:
@@ -140,21 +181,24 @@ def standing(result: TrialResult) -> float:
 
 
 def measured(
-    tried: Sequence[TrialResult], parts: Sequence[TrainingTask], epochs: int, work: Path, before: Path | None
+    tried: Sequence[TrialResult], parts: Sequence[TrainingTask], epochs: int | None, work: Path, before: Path | None
 ) -> list[TrialResult]:
-    """Measures all combinations on the validation posts of all folds, after `epochs` epochs at most."""
+    """Measures all combinations on the validation posts of all folds, after `epochs` epochs at most, if given."""
     configs = [result.config for result in tried]
     trainer = trainer_of(configs[0])
     fitted = [
         trainer.advance(configs, part, epochs, work / f"fold-{number}", before and before / f"fold-{number}")
         for number, part in enumerate(parts)
     ]
-    results = [average(result, in_folds) for result, in_folds in zip(tried, zip(*fitted, strict=True), strict=True)]
+    return [average(result, in_folds) for result, in_folds in zip(tried, zip(*fitted, strict=True), strict=True)]
+
+
+def refuse_failure(results: Sequence[TrialResult]) -> None:
+    """Raises SettingError when training failed with all combinations."""
     if all(result.failure for result in results):
         first = results[0].failure
         ended = f" Training ended so with all {len(results)} combinations." if len(results) > 1 else ""
         raise SettingError(first.field, f"{first.message}{ended}")
-    return results
 
 
 def fit_chosen(
@@ -171,11 +215,6 @@ def fit_chosen(
     if not refit:
         return fit(chosen.config, task.leaving_out(validation), work)
     return fit(trainer_of(chosen.config).with_epochs(chosen.config, chosen.epoch), task, work)
-
-
-def combinations(grid: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
-    """Lists all combinations of a grid's values."""
-    return [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
 
 
 def average(result: TrialResult, fitted: Sequence[Fitted]) -> TrialResult:

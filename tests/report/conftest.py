@@ -123,7 +123,11 @@ def read_back(table: pl.DataFrame) -> pl.DataFrame:
 
 
 def tuned(
-    model: dict[str, Any], grid: Mapping[str, Sequence[Any]], scores: Sequence[float | None], epoch: int | None = None
+    model: dict[str, Any],
+    grid: Mapping[str, Sequence[Any]],
+    scores: Sequence[float | None],
+    epoch: int | None = None,
+    edges: Sequence[str] = (),
 ) -> tuple[pl.DataFrame, dict[str, Any]]:
     """What the stage tune writes of a model whose combinations had these scores (null: diverged)."""
     values = [dict(zip(grid, combination, strict=True)) for combination in product(*grid.values())]
@@ -134,7 +138,8 @@ def tuned(
         for place, (told, score) in enumerate(zip(values, scores, strict=True))
     ]
     told = {"training": model["training"] | values[best]} if "training" in model else values[best]
-    return read_back(pl.DataFrame(rows)), {"model": model | told, "epoch": epoch, "f1@5": scores[best]}
+    settings = {"model": model | told, "epoch": epoch, "edges": [*edges], "f1@5": scores[best]}
+    return read_back(pl.DataFrame(rows)), settings
 
 
 def outcome(name: str, kind: str, features: str) -> tuple[pl.DataFrame, dict[str, Any]]:
@@ -150,7 +155,7 @@ def outcome(name: str, kind: str, features: str) -> tuple[pl.DataFrame, dict[str
     grid = {"learning_rate": rates, "l2": weights}
     match name:
         case "fm":
-            return tuned(model, grid, [0.31, 0.32, 0.33, 0.28, 0.29, 0.3, 0.12, 0.12, 0.13], 35)
+            return tuned(model, grid, [0.31, 0.32, 0.33, 0.28, 0.29, 0.3, 0.12, 0.12, 0.13], 35, [*grid])
         case "fm-ic":
             negatives = [{"kind": "uniform"}, {"kind": "adaptive", "mean_rank": 0.05}]
             return tuned(model, {"negatives": negatives}, [0.38, 0.41], 80)

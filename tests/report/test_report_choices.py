@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from pipeline.report.choices import at_edge, build_choices, edges, in_words, shifts, unmeasured
+from pipeline.report.choices import build_choices, edges, in_words, shifts, unmeasured
 
 
 @pytest.fixture(scope="module")
@@ -31,20 +31,6 @@ def test_settings_that_are_no_numbers(rows):
     assert rows["fm-ic"].values == {"negatives": "{kind: adaptive, mean_rank: 0.05}"}
     assert rows["fm-ic"].edges == ()
     assert in_words("adagrad") == "adagrad"
-
-
-@pytest.mark.parametrize(
-    ("values", "chosen", "edge"),
-    [
-        ([1e-3, 1e-2, 1e-1], 0, True),
-        ([1e-3, 1e-2, 1e-1], 1, False),
-        ([1e-1, 1e-2, 1e-3], 2, True),
-        ([5, 5, 5], 0, False),
-        (['"sgd"', '"adagrad"'], 0, False),
-    ],
-)
-def test_edges_are_the_smallest_and_the_largest_of_several_numbers(values, chosen, edge):
-    assert at_edge(pl.Series(values), pl.Series([place == chosen for place in range(len(values))])) is edge
 
 
 def test_edges_are_told_by_setting(rows):

@@ -141,7 +141,14 @@ def build_clone(folder: Path) -> None:
     params["extractors"]["image"] |= {"backbone": "squeezenet1_1", "input_size": 64}
     params["extractors"]["objects"]["input_size"] = 128
     params["training"] |= {"factors": 8, "epochs": 3, "curve_every": 1}
-    params["tuning"] = {"measure": "f1@5", "grid": {"l2": [0.0, 1e-4]}, "eliminate": 3, "folds": 1, "refit": True}
+    params["tuning"] = {
+        "measure": "f1@5",
+        "grid": {"l2": [0.0, 1e-4]},
+        "eliminate": 3,
+        "extend": False,
+        "folds": 1,
+        "refit": True,
+    }
     params["report"] |= {"resamples": 50, "examples": 2}
     params["models"] = {name: params["models"][name] for name in MODELS}
     with (clone.folder / "params.yaml").open("w") as file:

@@ -21,7 +21,7 @@ GRID = {
 
 def search(eliminate, grid=GRID, work=None):
     posts, new, features = checkerboard()
-    tuning = TuningConfig(measure="f1@5", grid=grid, eliminate=eliminate, folds=1, refit=True)
+    tuning = TuningConfig(measure="f1@5", grid=grid, eliminate=eliminate, extend=False, folds=1, refit=True)
     return tune(config(FACTORISATIONS[0]), LONG, tuning, TrainingTask(posts, None, features, 0), [new], work)
 
 

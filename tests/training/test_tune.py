@@ -28,8 +28,8 @@ GRID = {"learning_rate": [1e-5, 0.1], "l2": [0.0, 1e-4]}
 FM, BOTH = FACTORISATIONS[0], FACTORISATIONS[7]
 
 
-def tuning(grid=GRID, refit=True, measure="f1@5", eliminate=1) -> TuningConfig:
-    return TuningConfig(measure=measure, grid=grid, eliminate=eliminate, folds=1, refit=refit)
+def tuning(grid=GRID, refit=True, measure="f1@5", eliminate=1, extend=False) -> TuningConfig:
+    return TuningConfig(measure=measure, grid=grid, eliminate=eliminate, extend=extend, folds=1, refit=refit)
 
 
 def with_keys(model: dict, **keys) -> ModelConfig:
@@ -63,6 +63,47 @@ def test_a_models_own_grid_and_settings_come_first():
     assert choice.config.training.l2 == 0.01
     assert choice.config.training.factors == table.filter("chosen")["factors"].item()
     assert choice.config.grid is None
+
+
+def test_a_best_number_at_the_edge_of_the_grid_is_noted():
+    posts, new, features = checkerboard()
+    task = TrainingTask(posts, None, features, 0)
+    assert tune(config(FM), SHORT, tuning({"learning_rate": [1e-5, 0.1]}), task, [new])[0].edges == ("learning_rate",)
+    assert tune(config(FM), SHORT, tuning({"learning_rate": [0.1]}), task, [new])[0].edges == ()
+
+
+CO_OCCURRENCE = {"kind": "co-occurrence", "features": "none", "personal": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("values", "goal", "tried", "edges"),
+    [
+        ([0.5, 0.1, 0.2], 0.2, [0.5, 0.1, 0.2], ()),
+        ([0.1, 0.2], 0.4, [0.1, 0.2, 0.4, 0.8], ()),
+        ([0.1, 0.2], 1.0, [0.1, 0.2, 0.4, 0.8, 1.0], ()),
+        ([0.4, 0.8], 0.0, [0.4, 0.8, 0.2, 0.1, 0.05, 0.025], ("personal",)),
+    ],
+    ids=["inside", "moved on", "to the limit", "four times"],
+)
+def test_an_extended_grid_moves_on_until_the_best_lies_inside(monkeypatch, values, goal, tried, edges):
+    posts, new, features = checkerboard()
+    monkeypatch.setattr(direct, "score", lambda model, _: 1 - abs(model.config.personal - goal))
+    model, task = with_keys(CO_OCCURRENCE, grid={"personal": values}), TrainingTask(posts, None, features, 0)
+    choice, table, (held_out,) = tune(model, SHORT, tuning(extend=True), task, [new])
+    assert table["personal"].to_list() == tried
+    assert (choice.config, choice.edges) == (held_out.config, edges)
+    assert choice.config.personal == min(tried, key=lambda value: abs(value - goal))
+
+
+def test_an_extended_grid_of_a_trained_model_moves_on_at_each_edge_after_the_halving(tmp_path):
+    posts, new, features = checkerboard()
+    long = SHORT.model_copy(update={"epochs": 18})
+    wide = tuning({"learning_rate": [1e-5, 1e-4], "l2": [1e-2, 1e-1]}, eliminate=2, extend=True)
+    _, table, _ = tune(config(FM), long, wide, TrainingTask(posts, None, features, 0), [new], tmp_path)
+    assert table["stopped"].head(4).sum() == 3
+    assert not table["stopped"].tail(-4).any()
+    assert (1e-3 in table["learning_rate"]) == (table["learning_rate"][4] == 1e-3)
+    assert set(table["epochs"].tail(-4)) == {18}
 
 
 def test_what_cannot_be_trained_side_by_side_is_tried_too():
@@ -275,9 +316,10 @@ def test_a_baselines_grid_is_checked_by_its_own_settings():
         [],
         {},
         {"model": {"kind": "fm"}},
-        {"model": {"kind": "fm", "features": "none"}, "epoch": 3},
-        {"model": {"kind": "fm", "features": "none"}, "epoch": 3, "f1@11": 0.5},
-        {"model": {"kind": "fm", "features": "none"}, "epoch": 3, "f1@5": 0.5, "f1@10": 0.5},
+        {"model": {"kind": "fm", "features": "none"}, "epoch": 3, "edges": []},
+        {"model": {"kind": "fm", "features": "none"}, "epoch": 3, "f1@5": 0.5},
+        {"model": {"kind": "fm", "features": "none"}, "epoch": 3, "edges": [], "f1@11": 0.5},
+        {"model": {"kind": "fm", "features": "none"}, "epoch": 3, "edges": [], "f1@5": 0.5, "f1@10": 0.5},
     ],
 )
 def test_settings_that_tuning_did_not_write_are_refused(tmp_path, damaged):

@@ -9,11 +9,12 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.models.grid import Grid
 from pipeline.models.settings import TrainedConfig, TrainingConfig, merged
 from pipeline.training.bpr.checkpoint import Checkpoint
 from pipeline.training.rungs import Rung, rungs
 from pipeline.training.task import Fitted, TrainingTask
-from pipeline.training.trainer import Grid, Trainer
+from pipeline.training.trainer import Trainer
 
 if TYPE_CHECKING:
     import torch
