@@ -2,6 +2,9 @@
 
 from typing import Literal
 
+QUOTED = 400
+"""Characters of a quoted message, at most: a network's missing weights make thousands."""
+
 Option = Literal["address", "device", "engine", "workers"]
 """A choice of how work is done, which changes no result."""
 
@@ -70,5 +73,6 @@ class CredentialError(InputError):
 
 
 def one_line(error: BaseException) -> str:
-    """Returns an error's message without line breaks, for quoting in a sentence."""
-    return " ".join(str(error).split())
+    """Returns an error's message without line breaks, cut short, for quoting in a sentence."""
+    text = " ".join(str(error).split())
+    return text if len(text) <= QUOTED else f"{text[: QUOTED - 1]}…"

@@ -1,0 +1,78 @@
+"""Photos and sidecars, changed in any part: keywords, or the reason why there are none."""
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.keywords.embedded import read_photo
+from pipeline.keywords.metadata import FLAT, IPTC, PIPED, WINDOWS, KeywordError
+from pipeline.keywords.sidecars import read_sidecar
+from pipeline.sources.flickr_export import documents
+from tests.support.fuzzing import damaged, fuzz, limited
+from tests.support.hostile import JSON, places, replaced
+from tests.support.keyword_files import subject, write_photo
+from tests.support.keywords import DARKTABLE
+
+WORDS = {FLAT: ["sea", "sky"], PIPED: ["animal|cat"], IPTC: ["beach"], WINDOWS: ["sun"]}
+TAKEOUT = {
+    "title": "a.jpg",
+    "description": "x",
+    "photoTakenTime": {"timestamp": "1278473496"},
+    "people": [{"name": "x"}],
+}
+EXIFTOOL = [
+    {"SourceFile": "a.jpg", "Subject": ["sea", 1], "Keywords": "sky", "DateTimeOriginal": "2010:07:06 20:31:36"}
+]
+HYDRUS = ["sea", "creator:ann"]
+PHOTOPRISM = "UID: x\nTakenAt: 2010-07-06T20:31:36Z\nDetails:\n  Keywords: sea, sky\n"
+SIDECARS = {
+    "a.jpg.xmp": DARKTABLE.encode(), "a.xmp": subject("sea", "sky"), "a.jpg.json": json.dumps(TAKEOUT).encode(),
+    "a.json": json.dumps(EXIFTOOL).encode(), "a.jpg.txt": b"sea\nsky\n", "a.yml": PHOTOPRISM.encode(),
+}  # fmt: skip
+FLICKR = {"id": "1", "name": "x", "date_taken": "2010-07-06 20:31:36", "tags": [{"tag": "sea", "user": "1@N00"}]}
+
+
+@fuzz(80)
+@given(name=st.sampled_from(list(SIDECARS)), data=st.data())
+def test_a_sidecar_has_keywords_or_a_reason(tmp_path_factory, name, data):
+    content = data.draw(damaged(SIDECARS[name]))
+    if name.endswith(".json") and data.draw(st.booleans()):
+        value = json.loads(SIDECARS[name])
+        value = replaced(value, data.draw(st.sampled_from(list(places(value)))), data.draw(JSON))
+        content = json.dumps(value).encode()
+    file = tmp_path_factory.getbasetemp() / name
+    file.write_bytes(content)
+    try:
+        with limited():
+            found = read_sidecar(file, "a.jpg")
+    except KeywordError as error:
+        assert len(str(error).splitlines()) == 1
+        assert len(str(error)) < 500
+    else:
+        assert found is None or all(isinstance(word, str) for words in found[1].keywords.values() for word in words)
+
+
+@fuzz(60)
+@given(suffix=st.sampled_from([".jpg", ".png", ".webp", ".tif"]), data=st.data())
+def test_a_photo_has_keywords_or_a_reason(tmp_path_factory, suffix, data):
+    file = write_photo(tmp_path_factory.getbasetemp() / f"photo{suffix}", WORDS, Image_Artist="Ann")
+    file.write_bytes(data.draw(damaged(file.read_bytes())))
+    try:
+        with limited():
+            found = read_photo(file)
+    except KeywordError as error:
+        assert len(str(error).splitlines()) == 1
+        assert len(str(error)) < 500
+    else:
+        assert all(isinstance(word, str) for words in found.keywords.values() for word in words)
+
+
+@fuzz(60)
+@given(place=st.sampled_from(list(places(FLICKR))), value=JSON)
+def test_a_document_of_flickrs_export_is_read_or_refused(place, value):
+    try:
+        with limited():
+            documents.read_photo(json.dumps(replaced(FLICKR, place, value)).encode(), {"1@N00"})
+    except documents.DocumentError as error:
+        assert len(str(error)) < 500
