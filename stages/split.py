@@ -5,7 +5,7 @@ import numpy as np
 from pipeline.data.schema import POST, TAG, TAGS, USER
 from pipeline.errors import InputError
 from pipeline.files import columns_of, read_parquet, write_json, write_parquet
-from pipeline.folksonomy.split import split, validation_posts
+from pipeline.folksonomy.split import split, undecided, validation_posts
 from pipeline.folksonomy.stats import compare_with_paper, table_2
 from pipeline.words import counted
 from project.command import command
@@ -32,7 +32,10 @@ def main(params: Params) -> str:
     chosen = f"{len(validation):,} of them for validation"
     strangers = len(test.join(train, on=USER, how="anti"))
     unknown = f", {strangers:,} of them by users without training posts" if strangers else ""
-    return f"split: {counted(len(train), 'training posts')}, {chosen}, {counted(len(test), 'test posts')}{unknown}"
+    ties = undecided(train, test) if rule.by_time else 0
+    tied = f"; {ties:,} of them as new as a training post of the same user, the first by name left out" if ties else ""
+    left_out = f"{counted(len(test), 'test posts')}{unknown}{tied}"
+    return f"split: {counted(len(train), 'training posts')}, {chosen}, {left_out}"
 
 
 app = command(main)

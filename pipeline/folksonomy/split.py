@@ -3,9 +3,10 @@
 import numpy as np
 import polars as pl
 
-from pipeline.data.schema import DATED_POST, FOLD, POST, TAG, TAGS, TIME
+from pipeline.data.schema import DATED_POST, FOLD, POST, TAG, TAGS, TIME, USER
 from pipeline.errors import InputError, SettingError
 from pipeline.folksonomy.split_rules import SplitRule
+from pipeline.words import counted
 
 
 def split(
@@ -26,8 +27,16 @@ def split(
     train, test = posts.filter(~left_out), posts.filter(left_out)
     for half, name in ((train, "training"), (test, "test")):
         if half.is_empty():
-            raise InputError(f"The split {rule.model_dump()} of {len(posts):,} posts leaves no {name} post.")
+            raise InputError(
+                f"The split {rule} of {counted(len(posts), 'posts')} leaves no {name} post: {rule.remedy}."
+            )
     return train, test
+
+
+def undecided(train: pl.DataFrame, test: pl.DataFrame) -> int:
+    """Counts test posts for which their user has a training post of the same time: the order of photos decided."""
+    moments = train.filter(pl.col(TIME).is_not_null()).select(USER, TIME).unique()
+    return len(test.join(moments, on=[USER, TIME], how="semi"))
 
 
 def validation_posts(
@@ -48,7 +57,6 @@ def validation_posts(
         if part.is_empty():
             raise SettingError(
                 "folds",
-                f"is {folds}, but the split {rule.model_dump()} leaves no post for more than {fold}: "
-                f"choose {fold} at most.",
+                f"is {folds}, but the split {rule} leaves no post for more than {fold}: choose {fold} at most.",
             )
     return pl.concat([part.with_columns(pl.lit(fold, pl.Int32).alias(FOLD)) for fold, part in enumerate(parts)])

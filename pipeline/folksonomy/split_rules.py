@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Literal, TypeVar
+from typing import ClassVar, Literal, TypeVar
 
 import numpy as np
 import polars as pl
@@ -23,6 +23,16 @@ FOLLOWS = 0.9
 
 class SplitRule(Config, ABC):
     """A rule that leaves posts out. The name of its one field is the name of the rule."""
+
+    by_time: ClassVar[bool] = False
+    """True where posts are left out because they are newer than others."""
+    remedy: ClassVar[str] = "leave out more of each user's posts, or keep users with more of them"
+    """The remedy where one half is empty."""
+
+    def __str__(self) -> str:
+        """Returns the rule as YAML has it."""
+        ((name, value),) = self.model_dump().items()
+        return f"{name}: {'true' if value is True else value}"
 
     @abstractmethod
     def leave_out(
@@ -64,6 +74,7 @@ class LeaveShare(SplitRule):
 class LeaveNewest(SplitRule):
     """The rule that leaves out a number of each user's newest posts."""
 
+    by_time: ClassVar = True
     newest_posts: int = Field(ge=1, description="Newest posts of each user that are left out.")
 
     def leave_out(
@@ -75,6 +86,7 @@ class LeaveNewest(SplitRule):
 class LeaveNewestShare(SplitRule):
     """The rule that leaves out the newest share of each user's posts."""
 
+    by_time: ClassVar = True
     newest_share: float = Field(gt=0, lt=1, description="The share of each user's posts left out, rounded down.")
 
     def leave_out(
@@ -116,6 +128,7 @@ class LeaveDays(SplitRule):
 class GivenSplit(SplitRule):
     """The rule that adopts the split that the source gives, as one fold."""
 
+    remedy: ClassVar = "the source has to give posts of both halves"
     given: Literal[True] = Field(description="The posts that the source calls `test` are left out.")
 
     def leave_out(

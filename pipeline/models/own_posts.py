@@ -10,6 +10,7 @@ import polars as pl
 from pipeline.data.schema import PHOTO, TAG, TAGS, TIME, USER
 from pipeline.data.vocabulary import codes, vocabulary
 from pipeline.models.counts import shares
+from pipeline.models.model import Model
 
 MOMENT = 60_000
 """Milliseconds that count as one moment: the posts of a burst are about equally near."""
@@ -180,6 +181,12 @@ class OwnPosts:
         votes = np.zeros((len(now), tags))
         votes[:, used] = weighted
         return votes
+
+
+def keeps_vectors(model: Model) -> bool:
+    """Tests if a model, or one that it is made of, keeps vectors of its users' photos."""
+    kept = (each.tensors.get("post_photo") for each in (model, *model.components.values()))
+    return any(vectors is not None and vectors.size > 0 for vectors in kept)
 
 
 def times(posts: pl.DataFrame) -> pl.Series:

@@ -6,6 +6,7 @@ from typing import Any
 
 from pipeline.files import atomic
 from pipeline.models.model import Model
+from pipeline.models.own_posts import keeps_vectors
 from pipeline.recommend.manifest import Manifest
 
 CARD = "README.md"
@@ -32,7 +33,8 @@ def write_card(
         figures=figures,
         users=users,
         tags=len(model.tags),
-        dated=model.sees_times,
+        dated=any(each.sees_times for each in (model, *model.components.values())),
+        vectors=keeps_vectors(model),
         grounds=" and ".join([*habits, *seen]) or "counts",
     )
     with atomic(folder / CARD) as temporary:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from pipeline.errors import InputError
-from pipeline.folksonomy.split import split, validation_posts
+from pipeline.folksonomy.split import split, undecided, validation_posts
 from pipeline.folksonomy.split_rules import AnySplitRule
 
 RULE = TypeAdapter(AnySplitRule)
@@ -132,10 +132,10 @@ def test_where_no_post_is_to_spare_there_is_no_validation():
 
 def test_an_empty_half_is_said():
     rows = frame([("u", "p", "a"), ("v", "p", "a")])
-    with pytest.raises(InputError, match=r"'test_posts': 2.*no test post"):
+    with pytest.raises(InputError, match="split test_posts: 2 of 2 posts leaves no test post: leave out more of each"):
         halves(rows, {"test_posts": 2})
     posts = rows.select("user", "photo", split=pl.lit("test"))
-    with pytest.raises(InputError, match="no training post"):
+    with pytest.raises(InputError, match="no training post: the source has to give posts of both halves"):
         halves(rows, {"given": True}, posts)
 
 
@@ -287,3 +287,10 @@ def test_a_given_split_by_time_validates_on_the_newest_posts():
     at_random = posts.with_columns((pl.col("time") * 7 % 10).alias("time"))
     assert len({photo for _, photo in validated(at_random)}) > 1
     assert len({photo for _, photo in validated(posts.drop("time"))}) > 1
+
+
+def test_test_posts_as_new_as_training_posts_are_counted():
+    posts = pl.DataFrame({"user": [*"aaabb"], "photo": [*"pqrpq"], "time": [7, 7, 1, 7, 8]})
+    train, test = halves(posts.with_columns(tag=pl.lit("x")), {"newest_posts": 1}, posts)
+    assert posted(test) == [("a", "p"), ("b", "q")]
+    assert undecided(train, test) == 1

@@ -224,6 +224,9 @@ def test_the_card_says_whose_habits_it_holds_and_what_it_is_worth(bundle, tmp_pa
     assert "and when" not in text
     dated = write_bundle(tmp_path / "dated", world("recency", "none"))
     assert "who used which tag how often, and when." in (dated / "README.md").read_text()
+    assert "It holds vectors" not in (dated / "README.md").read_text()
+    seen = write_bundle(tmp_path / "seen", world("own-photos", "image"))
+    assert "**It holds vectors of the users' own photos**" in (seen / "README.md").read_text()
 
 
 @pytest.mark.parametrize("kind", ["popular", "user-popular", "co-occurrence", "recency"])
