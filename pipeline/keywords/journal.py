@@ -1,7 +1,8 @@
 """A journal of writes, from which the last run is taken back byte for byte.
 
-Each run has a file of JSON lines in the journal's folder. A line is on the disk before the file that it is about
-changes, and holds the bytes that the change takes away: few, because a change leaves most of a photo as it is.
+Each run has a file in the journal's folder, with a line for each change: the SHA-256 of its JSON, and this. A line is
+on the disk before the file that it is about changes, and holds the bytes that the change takes away: few, because a
+change leaves most of a photo as it is.
 """
 
 import base64
@@ -148,7 +149,8 @@ class Run:
         with naming(self.path):
             if self._file is None:
                 self._file = self.path.open("x", encoding="ascii")
-            self._file.write(json.dumps(asdict(write)) + "\n")
+            text = json.dumps(asdict(write))
+            self._file.write(f"{_hash(text.encode())} {text}\n")
             self._file.flush()
             os.fsync(self._file.fileno())
         _replace(path, new, write.modified if keep_time else None)
@@ -165,13 +167,17 @@ def _read(run: Path) -> tuple[list[Write], list[int]]:
 
     A line that a kill cut short is left out, because its write was not made.
     """
-    writes, damaged = [], []
-    for number, line in enumerate(run.read_bytes().split(b"\n")[:-1], start=1):
-        try:
-            writes.append(Write(**json.loads(line)))
-        except (ValueError, TypeError):
-            damaged.append(number)
-    return writes, damaged
+    *lines, rest = run.read_bytes().split(b"\n")
+    if _is_whole(rest[:-1]):  # Nothing but the line's end is damaged.
+        lines.append(rest[:-1])
+    writes = [Write(**json.loads(line.partition(b" ")[2])) for line in lines if _is_whole(line)]
+    return writes, [number for number, line in enumerate(lines, start=1) if not _is_whole(line)]
+
+
+def _is_whole(line: bytes) -> bool:
+    """Recognises a line that begins with the hash of the rest."""
+    digits, _, text = line.partition(b" ")
+    return digits == _hash(text).encode()
 
 
 def _restore(write: Write) -> bool:

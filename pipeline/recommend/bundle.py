@@ -33,8 +33,8 @@ LICENCE, REQUIREMENTS = "LICENSE", "requirements.txt"
 The probe is its photo, PHOTO, and the vector of each network.
 """
 
-NUMBERS = (MODEL, HABITS, COMPANIONS, PROBE, FIGURES)
-"""Files of which the manifest has the SHA-256: a flipped bit would give other suggestions without a word."""
+CHECKED = (MODEL, HABITS, COMPANIONS, PROBE, FIGURES, LICENCE, REQUIREMENTS)
+"""Files of which the manifest has the SHA-256."""
 
 PACKAGES = ("numpy", "pillow", "pillow-heif", "polars", "psutil", "pydantic", "safetensors")
 """The packages that suggesting needs, whatever runs the networks."""
@@ -67,7 +67,7 @@ class Bundle:
         version does not read.
         """
         manifest = read_manifest(folder)
-        for name in NUMBERS:
+        for name in CHECKED:
             if hash_of(folder / name) != manifest.files.get(name):
                 raise ArtifactError(
                     f"{folder / name} is damaged, or another file: {MANIFEST} has another SHA-256 of it."
@@ -92,7 +92,7 @@ class Bundle:
         save(self.model, folder / MODEL)
         self.habits.write(folder / HABITS)
         self.companions.write(folder / COMPANIONS)
-        manifest = self.manifest.model_copy(update={"files": {name: hash_of(folder / name) for name in NUMBERS}})
+        manifest = self.manifest.model_copy(update={"files": {name: hash_of(folder / name) for name in CHECKED}})
         write_sealed_json(manifest.model_dump(mode="json"), folder / MANIFEST)
         write_card(manifest, self.figures, list(self.habits.users), self.model, folder)
 

@@ -57,7 +57,7 @@ class Manifest(Config):
     seed: int = Field(ge=0, lt=2**63, description="The seed of weights that are drawn.")
     extractors: dict[str, PackedExtractor] = Field(description="The extractors that the model needs, by name.")
     versions: dict[str, str] = Field(description="The versions of the packages that are needed.")
-    files: dict[str, Sha256] = Field({}, description="The SHA-256 of the files of numbers, noted as they are written.")
+    files: dict[str, Sha256] = Field({}, description="The SHA-256 of the files, noted as they are written.")
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -212,6 +213,31 @@ def test_a_damaged_line_keeps_no_other_from_being_taken_back(journal, photo, tmp
     assert photo.read_bytes() == OLD
     with pytest.raises(InputError, match="no write to take back"):
         journal.undo()
+
+
+def test_a_flipped_bit_in_the_journal_gives_no_other_bytes(journal, photo, tmp_path):
+    with journal.run() as run:
+        run.write(photo, OLD, NEW)
+    (file,) = (tmp_path / "journal").glob("*.jsonl")
+    whole = file.read_bytes()
+    for bit in range(0, 8 * len(whole), 63):  # Bits of all places in a byte.
+        flipped = bytearray(whole)
+        flipped[bit // 8] ^= 1 << bit % 8
+        file.write_bytes(flipped)
+        photo.write_bytes(NEW)
+        with suppress(InputError):
+            assert journal.undo().restored == 1
+            assert photo.read_bytes() == OLD
+        assert photo.read_bytes() in (OLD, NEW)
+
+
+def test_only_the_end_of_a_line_is_damaged(journal, photo, tmp_path):
+    with journal.run() as run:
+        run.write(photo, OLD, NEW)
+    (file,) = (tmp_path / "journal").glob("*.jsonl")
+    file.write_bytes(file.read_bytes()[:-1] + b"\x0b")
+    assert journal.undo().restored == 1
+    assert photo.read_bytes() == OLD
 
 
 def test_a_file_that_cannot_be_restored_now_is_restored_later_and_the_others_at_once(

@@ -14,7 +14,7 @@ from pipeline.errors import ArtifactError, InputError
 from pipeline.features.networks.weights import write_state
 from pipeline.files import read_sealed_json, sha256, write_sealed_json
 from pipeline.recommend import probe
-from pipeline.recommend.bundle import NUMBERS, Bundle
+from pipeline.recommend.bundle import CHECKED, Bundle
 from pipeline.recommend.habits import Habits
 from pipeline.recommend.manifest import MANIFEST
 from pipeline.recommend.recommender import Recommender
@@ -124,7 +124,7 @@ def test_a_damaged_file_is_named(copy, file, damage):
         Bundle.read(copy).networks("cpu")
 
 
-@pytest.mark.parametrize("file", [*NUMBERS, MANIFEST])
+@pytest.mark.parametrize("file", [*CHECKED, MANIFEST])
 def test_a_flipped_bit_is_seen(copy, file):
     data = bytearray((copy / file).read_bytes())
     data[-3] ^= 0x40

@@ -49,7 +49,9 @@ def read_keywords(photos: Sequence[Listed], work: Path) -> Iterator[tuple[Listed
 
 def _read_changed(photos: Sequence[Listed], kept: sqlite3.Connection) -> dict[str, Failure]:
     """Reads the photos that are new or have changed, and keeps their readings; returns failures by photo."""
-    known = dict(kept.execute("SELECT photo, state FROM reading"))
+    # What is damaged counts as changed.
+    whole = (row for *row, seal in kept.execute("SELECT * FROM reading") if seal == _seal(row))
+    known = {photo: state for photo, state, _ in whole}
     changed = [listed for listed in photos if known.get(listed.photo) != listed.state]
     results = call_isolated(read, [listed.task for listed in changed])
     failures = {}
@@ -60,13 +62,15 @@ def _read_changed(photos: Sequence[Listed], kept: sqlite3.Connection) -> dict[st
             read_now = [(listed, result) for listed, result in some if isinstance(result, Reading)]
             rows = [(listed.photo, listed.state, _encode(result)) for listed, result in read_now]
             with kept:
-                kept.executemany("INSERT OR REPLACE INTO reading VALUES (?, ?, ?)", rows)
+                sealed = [(*row, _seal(row)) for row in rows]
+                kept.executemany("INSERT OR REPLACE INTO reading VALUES (?, ?, ?, ?)", sealed)
     return failures
 
 
 def _open(work: Path) -> sqlite3.Connection:
     """Opens the readings of this code and this exiv2; those of others are deleted, and so is a damaged file."""
-    code = [sha256(Path(module.__file__)) for module in (sidecars, embedded, metadata, packet, reading)]
+    modules = (sidecars, embedded, metadata, packet, reading)
+    code = [sha256(Path(file)) for file in (__file__, *(module.__file__ for module in modules))]
     made_by = hashlib.sha256(repr((code, version("exiv2"))).encode()).hexdigest()[:16]
     path = work / f"keywords-{made_by}.sqlite"
     for other in work.glob("keywords-*.sqlite*"):
@@ -84,12 +88,19 @@ def _open(work: Path) -> sqlite3.Connection:
 
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=LOCKED_FOR)
-    if connection.execute("PRAGMA quick_check").fetchone() != ("ok",):
+    connection.text_factory = lambda data: data.decode(errors="replace")  # What is damaged has another seal.
+    if connection.execute("PRAGMA integrity_check").fetchone() != ("ok",):
         raise sqlite3.DatabaseError
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
-    connection.execute("CREATE TABLE IF NOT EXISTS reading (photo TEXT PRIMARY KEY, state TEXT, reading TEXT)")
+    columns = "photo TEXT PRIMARY KEY, state TEXT, reading TEXT, seal TEXT"
+    connection.execute(f"CREATE TABLE IF NOT EXISTS reading ({columns})")
     return connection
+
+
+def _seal(row: Sequence[str]) -> str:
+    """Returns the SHA-256 of a row's other columns."""
+    return hashlib.sha256(repr(tuple(row)).encode()).hexdigest()
 
 
 def _encode(reading: Reading) -> str:

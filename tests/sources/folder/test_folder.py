@@ -302,6 +302,16 @@ def kept(work: Path) -> int:
     return 0
 
 
+def test_a_reading_with_a_flipped_bit_is_made_anew(root, counted):
+    write_photo(root / "a.jpg", {FLAT: ["sea"]})
+    read(root)
+    (kept,) = root.parent.glob("work/keywords-*.sqlite")
+    with closing(sqlite3.connect(kept)) as connection, connection:
+        connection.execute("""UPDATE reading SET reading = replace(reading, '"sea"', '"tea"')""")
+    assert posts(root) == {"a.jpg": ("me", ["sea"])}
+    assert counted == [1, 1]
+
+
 def test_damaged_readings_are_made_anew(root, counted):
     write_photo(root / "a.jpg", {FLAT: ["sea"]})
     read(root)
