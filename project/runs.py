@@ -35,7 +35,7 @@ def runs_of_checkout(folder: Path, measure: Measure, config: BootstrapConfig, pr
     for source, recipe, models in _by_run(found, f"{folder} has no metrics below {ARTIFACTS}: run the pipeline there"):
         paths = Paths(source, recipe)
         files = {model: folder / paths.metrics(model) for model in models}
-        metrics = {model: read_metrics(file, file.read_text(encoding="utf-8")) for model, file in files.items()}
+        metrics = {model: read_metrics(file, file.read_bytes()) for model, file in files.items()}
         bootstrap = bootstrap_of(folder, paths, models, measure.metric, config, seed=0)
         yield Run(f"{prefix}{source}/{recipe}", metrics, _labels(source), bootstrap)
 
@@ -82,9 +82,9 @@ def bootstrap_of(
     return paired_bootstrap(rankings, test[USER], config, np.random.default_rng(seed), {metric: METRICS[metric]})
 
 
-def read_metrics(path: Path, text: str) -> dict[str, Any]:
+def read_metrics(path: Path, text: str | bytes) -> dict[str, Any]:
     """Reads the metrics of a model. Raises ArtifactError for what is none."""
-    with suppress(json.JSONDecodeError):
+    with suppress(ValueError):  # No JSON, or no UTF-8.
         if isinstance(found := json.loads(text), dict):
             return found
     raise ArtifactError(f"{path} holds no metrics of a model.")

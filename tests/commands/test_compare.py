@@ -104,10 +104,10 @@ def test_models_without_the_measure_are_named(checkout, capsys):
     assert capsys.readouterr().err == "table/r has no F1@5 of old and ridge.\n"
 
 
-@pytest.mark.parametrize("damaged", ["[1]", "null", "{"])
+@pytest.mark.parametrize("damaged", [b"[1]", b"null", b"{", b'{"f1@5": \xf0}'])
 def test_a_file_that_holds_no_metrics_is_named(checkout, damaged):
     file = checkout / Paths("table", "r").metrics("ridge")
-    file.write_text(damaged)
+    file.write_bytes(damaged)
     with pytest.raises(ArtifactError, match=r"ridge\.json holds no metrics of a model"):
         main()
 
