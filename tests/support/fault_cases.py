@@ -27,8 +27,9 @@ class Case:
 def cases(project: Project) -> Iterator[Case]:
     """Yields all stages as DVC resolves them, and all examples of commands."""
     for commands, outs in stages(project.folder).values():
-        for number, command in enumerate(commands):
-            yield Case(command, outs=() if number else tuple(outs))
+        for command in commands:
+            # Of several commands each writes a part of the outputs.
+            yield Case(command, outs=tuple(outs) if len(commands) == 1 else ())
     who = project.user()
     for examples in EXAMPLES.values():
         for example in examples:
@@ -116,7 +117,7 @@ def _changes(outcome: Outcome) -> list[str]:
     return [line for line in outcome.changes if not line.startswith(UNSEEN)]
 
 
-def _names(path: str) -> list[str]:
+def _names(paths: str) -> list[str]:
     """Lists the names that a sentence may give to a file that is being written: its own, or that of its folder."""
-    parts = [re.sub(r"^\.(.*?)(\.\d+|\.old|\.copy)?\.tmp$", r"\1", part) for part in Path(path).parts]
-    return parts[-2:]
+    names = [name for path in paths.split(" → ") for name in Path(path).parts[-2:]]
+    return [re.sub(r"^\.(.*?)(\.\d+|\.old|\.copy)?\.tmp$", r"\1", name) for name in names]

@@ -58,14 +58,16 @@ class FaultyDisk:
         os.sendfile = self._announced("write", os.sendfile)
         os.fsync = self._announced("fsync", os.fsync)
 
-    def change(self, kind: str, path: Path, *name: str) -> None:
+    def change(self, kind: str, path: Path, *name: str, to: Path | None = None) -> None:
         """Counts a change that the fault concerns; refuses it, or kills the process, when its turn has come.
 
         name: the path as it was given, for the error; that of a write to an open file has none.
+        to: the new path of what is renamed.
         """
         if not path.is_relative_to(self.folder) or (self.fault == "full" and kind not in TAKES_ROOM):
             return
-        os.write(self.journal, os.fsencode(f"{kind} {path.relative_to(self.folder)}\n"))
+        paths = (os.path.relpath(each, self.folder) for each in (path, to) if each)
+        os.write(self.journal, os.fsencode(f"{kind} {' → '.join(paths)}\n"))
         number, self._number = self._number, self._number + 1
         if number == self.at or (number > self.at and self.fault != "broken"):
             if self.fault == "kill":
@@ -85,9 +87,10 @@ class FaultyDisk:
             kind, path, parent = EVENTS[event]
             place = _located(arguments[path], arguments[parent])
             if os.path.lexists(place) != (kind in ("mkdir", "symlink")):  # Or the system has another reason to refuse.
-                self.change(kind, place, os.fsdecode(arguments[path]))
-                if kind == "rename":
-                    self._follow(place, _located(arguments[1], arguments[3]))
+                to = _located(arguments[1], arguments[3]) if kind == "rename" else None
+                self.change(kind, place, os.fsdecode(arguments[path]), to=to)
+                if to:
+                    self._follow(place, to)
 
     def _follow(self, old: Path, new: Path) -> None:
         """Notes the new name of a file, or of those in a folder, and which were written unseen."""
