@@ -1,7 +1,7 @@
 """What a stage or command must do on a disk that fails, and after a kill."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -74,7 +74,8 @@ class Trial:
             changes = _changes(struck)
             if len(changes) <= at:
                 return None
-            wrong = [] if fault == "kill" else [*self._refused(copy, struck, changes[at], before)]
+            refused = changes[at : at + 1] if fault == "broken" else changes[at:]
+            wrong = [] if fault == "kill" else [*self._refused(copy, struck, refused, before)]
             if fault == "full" or (fault == "broken" and not changes[at].startswith(("remove", "rmdir"))):
                 wrong += [f"it left {path}" for path in copy.temporaries()]
             finished = struck.code == 0 and copy.contents() == self.after
@@ -84,9 +85,14 @@ class Trial:
             wrong += self._ends.get(state, [])
         return [f"{self.case.command}, {fault}, {at}: {changes[at]}: {each}" for each in wrong]
 
-    def _refused(self, copy: Project, outcome: Outcome, change: str, before: Mapping[str, str]) -> Iterator[str]:
-        """Yields what is wrong about a run on a failing disk: its sentence, and what became of the old files."""
-        names, now = _names(change.partition(" ")[2]), copy.contents()
+    def _refused(
+        self, copy: Project, outcome: Outcome, refused: Sequence[str], before: Mapping[str, str]
+    ) -> Iterator[str]:
+        """Yields what is wrong about a run on a failing disk: its sentence, and what became of the old files.
+
+        refused: the changes that failed; the sentence may be about a later one that matters more.
+        """
+        names, now = {name for change in refused for name in _names(change.partition(" ")[2])}, copy.contents()
         # Set aside until the new folder is there, when the file system became read-only before that.
         whole = {re.sub(r"/\.([^/]+)\.old\.tmp/", r"/\1/", name): digest for name, digest in now.items()}
         for name, digest in before.items():
@@ -118,6 +124,7 @@ def _changes(outcome: Outcome) -> list[str]:
 
 
 def _names(paths: str) -> list[str]:
-    """Lists the names that a sentence may give to a file that is being written: its own, or that of its folder."""
-    names = [name for path in paths.split(" → ") for name in Path(path).parts[-2:]]
+    """Lists what a sentence may name: the file itself, its folder, or a folder that is replaced as a whole."""
+    places = [Path(path).parts for path in paths.split(" → ")]
+    names = [name for parts in places for name in (*parts[-2:], *(part for part in parts if part.endswith(".tmp")))]
     return [re.sub(r"^\.(.*?)(\.\d+|\.old|\.copy)?\.tmp$", r"\1", name) for name in names]
