@@ -127,8 +127,11 @@ def serve(pixels: int) -> None:
             is_photo, answer = True, prepare("", data).jpeg
         except PhotoError as error:
             is_photo, answer = False, error.reason.encode()
-        target.write(HEADER.pack(is_photo, len(answer)) + answer)
-        target.flush()
+        try:
+            target.write(HEADER.pack(is_photo, len(answer)) + answer)
+            target.flush()
+        except BrokenPipeError:  # The service was killed.
+            os._exit(1)  # At its end, Python would write once more.
 
 
 def _read(source: BinaryIO) -> bytes | None:

@@ -33,17 +33,16 @@ def train(
     settings: Sequence[TrainingConfig],
     task: TrainingTask,
     device: torch.device,
-    checkpoint: Checkpoint | None = None,
+    checkpoints: Sequence[Checkpoint] = (),
     pause: int | None = None,
-    paused: Checkpoint | None = None,
 ) -> list[Fitted]:
     """Trains a model with each of some settings, to rank all tags of the training posts.
 
     The settings are trials side by side, which share the order of posts, the draws and the start: they may differ in
     learning rate, decay, L2 and σ alone (ValueError). A trial stops when its patience ends, or when its numbers are no
-    longer finite; with `pause`, all pause after that epoch. A killed run resumes from the checkpoint, and a new one
-    from `paused`, a run of these trials and perhaps others that paused earlier: both end as if they had run through. A
-    post with every tag is skipped; raises InputError when all are.
+    longer finite; with `pause`, all pause after that epoch. A killed run resumes from the first checkpoint, its own;
+    a new one from the next, that of a run of these trials and perhaps others which paused: both end as if they had run
+    through. A post with every tag is skipped; raises InputError when all are.
     """
     if len({shared_settings(trial) for trial in settings}) > 1:
         raise ValueError("trials side by side differ in a setting that they must share")
@@ -57,18 +56,17 @@ def train(
         active=list(range(len(settings))),
     )
     key = ""
-    if checkpoint is not None:
+    if checkpoints:
         choices = [config.model_dump_json(exclude={"training", "grid"}), shared_settings(settings[0])]
         key = fingerprint([*choices, task.seed, task.measure, device, layout.names], data.tensors())
-        if not run.resume(checkpoint, key, last) and paused is not None:
-            run.resume(paused, key, last)
+        any(run.resume(checkpoint, key, last) for checkpoint in checkpoints)
     with one_thread():
         for epoch in track(range(run.epoch + 1, last + 1), "training", last, "epochs", done=run.epoch):
             if not run.active:
                 break
             run.advance()
-            if checkpoint is not None and (checkpoint.due() or not run.active or epoch == last):
-                run.save(checkpoint, key)
+            if checkpoints and (checkpoints[0].due() or not run.active or epoch == last):
+                run.save(checkpoints[0], key)
     return fits(run, config, layout, task)
 
 

@@ -48,9 +48,9 @@ class BPRTrainer(Trainer):
         for common, group in groupby(sorted(range(len(configs)), key=shared), key=shared):
             places = list(group)
             name = f"{sha256(common.encode()).hexdigest()[:8]}.safetensors"
-            own, paused = (folder and Checkpoint(folder / name) for folder in (work, before))
+            checkpoints = [Checkpoint(folder / name) for folder in (work, before) if folder]
             trials = [settings[place] for place in places]
-            fitted |= zip(places, train(configs[places[0]], trials, task, device(), own, epochs, paused), strict=True)
+            fitted |= zip(places, train(configs[places[0]], trials, task, device(), checkpoints, epochs), strict=True)
         return [fitted[place] for place in range(len(configs))]
 
     def complete(self, config: TrainedConfig, shared: TrainingConfig) -> TrainedConfig:

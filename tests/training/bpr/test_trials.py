@@ -220,12 +220,12 @@ def test_killed_training_goes_on_to_the_same_bytes(tmp_path, monkeypatch, model,
     file = tmp_path / "checkpoint.safetensors"
     with monkeypatch.context() as patched, pytest.raises(Killed):
         killed_after(patched, epochs)
-        train(config(model), tried, TrainingTask(posts, new, features, 0), CPU, Checkpoint(file, seconds=0))
+        train(config(model), tried, TrainingTask(posts, new, features, 0), CPU, [Checkpoint(file, seconds=0)])
     with monkeypatch.context() as patched:
         done = []
         advance = TrainingRun.advance
         patched.setattr(TrainingRun, "advance", lambda self: done.append(self.epoch) or advance(self))
-        resumed = train(config(model), tried, TrainingTask(posts, new, features, 0), CPU, Checkpoint(file, seconds=0))
+        resumed = train(config(model), tried, TrainingTask(posts, new, features, 0), CPU, [Checkpoint(file, seconds=0)])
     assert done[0] == epochs
     for one, other in zip(undisturbed, resumed, strict=True):
         assert one.curve.equals(other.curve)
@@ -247,7 +247,7 @@ posts, new, features = checkerboard(FACTORISATIONS[7])
 long = SHORT.model_copy(update={"epochs": 600, "curve_every": 10})
 checkpoint = Checkpoint(Path(sys.argv[1]), seconds=0)
 task = TrainingTask(posts, new, features, 0)
-(trained,) = train(config(FACTORISATIONS[7]), [long], task, torch.device("cpu"), checkpoint)
+(trained,) = train(config(FACTORISATIONS[7]), [long], task, torch.device("cpu"), [checkpoint])
 save(trained.model, Path(sys.argv[2]))
 """
 
@@ -286,11 +286,11 @@ def test_a_checkpoint_of_another_run_is_not_used(tmp_path):
         (fitted,) = train(config(FACTORISATIONS[1]), [given], task, CPU, *rest)
         return fitted
 
-    trained(replace(task, seed=1), checkpoint)
-    trained(task, checkpoint, epochs=4)
-    trained(replace(task, features=other_features), checkpoint)
-    trained(replace(task, measure=Measure("recall", 3)), checkpoint)
-    found, alone = trained(task, checkpoint), trained(task)
+    trained(replace(task, seed=1), [checkpoint])
+    trained(task, [checkpoint], epochs=4)
+    trained(replace(task, features=other_features), [checkpoint])
+    trained(replace(task, measure=Measure("recall", 3)), [checkpoint])
+    found, alone = trained(task, [checkpoint]), trained(task)
     assert found.curve.equals(alone.curve)
     np.testing.assert_array_equal(found.model.tensors["tag"], alone.model.tensors["tag"])
 
