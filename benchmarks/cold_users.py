@@ -24,7 +24,7 @@ from benchmarks.suggestions import GROUP, f1, interval, join
 from pipeline.data.schema import FOLD, TAGGED_POST, USER
 from pipeline.errors import InputError
 from pipeline.evaluation.ranking import Ranking, rank
-from pipeline.files import read_parquet
+from pipeline.files.parquet import read_parquet
 from pipeline.models.settings import BaseModelConfig
 from pipeline.training.task import TrainingTask
 from pipeline.training.tune import fit_chosen, tune

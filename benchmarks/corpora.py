@@ -22,7 +22,7 @@ from statistics import median
 import numpy as np
 import polars as pl
 
-from pipeline.files import write_parquet
+from pipeline.files.parquet import write_parquet
 from pipeline.sources.base import CrawlTask
 from pipeline.sources.corpus.source import CorpusSource
 from pipeline.sources.corpus.yfcc import CHUNK

@@ -34,7 +34,7 @@ from pipeline.features.images import decode
 from pipeline.features.networks.ultralytics.config import UltralyticsConfig, UltralyticsExportConfig
 from pipeline.features.networks.ultralytics.detector import UltralyticsDetector
 from pipeline.features.networks.ultralytics.library import import_ultralytics
-from pipeline.files import sha256
+from pipeline.files.seal import sha256
 
 SIZE = 448
 CPU = torch.device("cpu")

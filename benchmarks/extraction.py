@@ -51,7 +51,7 @@ from pipeline.features.extractor import Extractor, exact_convolutions
 from pipeline.features.images import decode, resize_to_square
 from pipeline.features.networks.torchvision.config import TorchvisionConfig
 from pipeline.features.networks.ultralytics.config import UltralyticsConfig
-from pipeline.files import write_parquet
+from pipeline.files.parquet import write_parquet
 
 YOLOV8N = "59c6a74153900f239ff296c40647eb1ecbcae33b3182cf51d39bd85e50268bf9"
 SQUEEZENET = "ad65567c151e7f566f9aceadb685e994a7b91cc3259e4f96f59cd57c7ff03242"

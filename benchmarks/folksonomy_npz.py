@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from pipeline.data.vocabulary import codes, vocabulary
-from pipeline.files import atomic
+from pipeline.files.atomic import atomic
 from pipeline.folksonomy.split import split
 from pipeline.folksonomy.split_rules import LeavePosts
 

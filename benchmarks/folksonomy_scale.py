@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from ruamel.yaml import YAML
 
 from benchmarks.nus_wide_lists import in_new_process
-from pipeline.files import read_json
+from pipeline.files.texts import read_json
 from pipeline.folksonomy.wordnet import DEBIAN
 
 ROOT = Path(__file__).parents[1]

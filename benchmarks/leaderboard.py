@@ -29,7 +29,8 @@ from pipeline.evaluation.metrics.measure import HEADLINE
 from pipeline.evaluation.ranking import Ranking, rank
 from pipeline.features.coco import COCO_CLASSES
 from pipeline.features.store import Features, build_store, read_store
-from pipeline.files import atomic, write_parquet
+from pipeline.files.atomic import atomic
+from pipeline.files.parquet import write_parquet
 from pipeline.folksonomy.refine import refine
 from pipeline.folksonomy.split import split, validation_posts
 from pipeline.folksonomy.split_rules import AnySplitRule

@@ -34,7 +34,7 @@ from pipeline.features.extraction.ray import CHUNK, RayEngine
 from pipeline.features.extraction.run import extract, features
 from pipeline.features.extraction.vector_files import VectorFiles
 from pipeline.features.extractor import Extractor
-from pipeline.files import write_parquet
+from pipeline.files.parquet import write_parquet
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -24,7 +24,8 @@ from pipeline.evaluation.curves import metrics
 from pipeline.evaluation.ranking import rank
 from pipeline.features.record import read_record
 from pipeline.features.store import Features, StoreConfig, build_store, read_store
-from pipeline.files import read_parquet, sha256, write_parquet
+from pipeline.files.parquet import read_parquet, write_parquet
+from pipeline.files.seal import sha256
 from pipeline.training.task import TrainingTask
 from pipeline.training.tune import fit_chosen, tune
 from project.params import Params, load

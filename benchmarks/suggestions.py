@@ -26,7 +26,7 @@ from pipeline.evaluation.bootstrap import measure, resamples
 from pipeline.evaluation.metrics.f1 import F1
 from pipeline.evaluation.ranking import Ranking, rank
 from pipeline.features.store import Features, StoreConfig, build_store, read_store
-from pipeline.files import read_parquet, write_parquet
+from pipeline.files.parquet import read_parquet, write_parquet
 from pipeline.models.counts import mark_tags
 from pipeline.models.factorisation import FactorisationConfig
 from pipeline.models.folding import learn_user

@@ -18,7 +18,7 @@ from commands.choose import choices
 from pipeline.data.left_out import count_reasons
 from pipeline.data.schema import DETAIL, PHOTO, REASON, TAGS, USER
 from pipeline.errors import InputError
-from pipeline.files import atomic
+from pipeline.files.atomic import atomic
 from pipeline.folksonomy.suitable import suitable_split
 from pipeline.models.registry import MODELS
 from pipeline.sources.base import Crawled, Recognised

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from pipeline.errors import InputError
-from pipeline.files import atomic_folder
+from pipeline.files.atomic import atomic_folder
 from pipeline.words import counted
 from project.command import command
 from project.recommending import default_bundle

@@ -11,7 +11,7 @@ import typer
 from ruamel.yaml import YAML
 
 from pipeline.errors import InputError
-from pipeline.files import atomic
+from pipeline.files.atomic import atomic
 from project.command import command
 from project.params_file import edit, leaves, shown
 

@@ -8,7 +8,7 @@ import typer
 from pipeline.errors import InputError
 from pipeline.evaluation.bootstrap import BootstrapConfig
 from pipeline.evaluation.metrics.measure import HEADLINE, Measure
-from pipeline.files import atomic
+from pipeline.files.atomic import atomic
 from pipeline.report.leaderboard import as_page, as_text, leaderboard, unmeasured
 from project.command import command
 from project.runs import runs_of_checkout, runs_of_revision

@@ -10,7 +10,8 @@ from pipeline.data.schema import USER
 from pipeline.errors import InputError
 from pipeline.evaluation.metrics.measure import HEADLINE
 from pipeline.evaluation.metrics.registry import METRICS
-from pipeline.files import read_json, read_parquet
+from pipeline.files.parquet import read_parquet
+from pipeline.files.texts import read_json
 from pipeline.recommend.manifest import MANIFEST
 from pipeline.report.summary import results_table, summary_table
 from project.command import command

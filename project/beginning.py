@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import InputError, SettingError
-from pipeline.files import atomic, atomic_folder
+from pipeline.files.atomic import atomic, atomic_folder
 from pipeline.folksonomy.steps.core import Core
 from pipeline.folksonomy.suitable import suitable_core
 from pipeline.sources.base import Crawled, CrawlTask, Recognised

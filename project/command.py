@@ -17,7 +17,7 @@ import typer
 from typer.models import ArgumentInfo
 
 from pipeline.errors import InputError
-from pipeline.files import write_sealed_json
+from pipeline.files.texts import write_sealed_json
 from project.explain import explain
 from project.interrupt import INTERRUPT, INTERRUPTED
 from project.memory import lacks_memory

@@ -9,7 +9,7 @@ from pipeline.data.schema import PHOTO
 from pipeline.data.shards import packed, read_photos
 from pipeline.features.config import ExtractorConfig, Load
 from pipeline.features.record import RECORD
-from pipeline.files import read_parquet, write_parquet
+from pipeline.files.parquet import read_parquet, write_parquet
 from pipeline.words import counted
 from project.explain import section
 from project.options import Engine, ExtractionOptions

@@ -7,7 +7,7 @@ import numpy as np
 
 from pipeline.data.schema import PHOTO, POST, TAGS
 from pipeline.errors import ArtifactError, InputError, SettingError
-from pipeline.files import read_parquet
+from pipeline.files.parquet import read_parquet
 from pipeline.folksonomy.refine import refine
 from pipeline.folksonomy.split import split, validation_posts
 from pipeline.models.registry import MODELS

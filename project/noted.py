@@ -13,7 +13,7 @@ from project.paths import ARTIFACTS
 
 PIPELINE, LOCK = Path("dvc.yaml"), Path("dvc.lock")
 SEALED = {".parquet", ".safetensors"}
-"""The suffixes of files that are checked by their seals (`pipeline.seal`) wherever they are read."""
+"""The suffixes of files that are checked by their seals (`pipeline.files.seal`) wherever they are read."""
 
 
 class _Path(Template):

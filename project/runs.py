@@ -17,7 +17,7 @@ from pipeline.evaluation.bootstrap import Bootstrap, BootstrapConfig, paired_boo
 from pipeline.evaluation.metrics.measure import Measure
 from pipeline.evaluation.metrics.registry import METRICS
 from pipeline.evaluation.ranking import find_hits
-from pipeline.files import read_parquet
+from pipeline.files.parquet import read_parquet
 from pipeline.report.leaderboard import Run
 from pipeline.sources.registry import SOURCES
 from project.paths import ARTIFACTS, Paths

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from pipeline.files import being_written
+from pipeline.files.atomic import being_written
 
 logger = logging.getLogger(__name__)
 

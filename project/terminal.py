@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline.files import atomic
+from pipeline.files.atomic import atomic
 
 JOINERS = "\u200c\u200d"
 """Invisible characters that belong to words and emoji."""

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from pipeline.data.schema import PHOTO, TIME, USER
-from pipeline.files import atomic
+from pipeline.files.atomic import atomic
 from pipeline.sources.sample.sample import make_sample
 from project.command import command
 from project.params import Params

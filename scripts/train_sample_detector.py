@@ -31,7 +31,9 @@ from ultralytics.utils.metrics import ap_per_class, box_iou
 from ultralytics.utils.nms import non_max_suppression
 
 from pipeline.features.coco import COCO_CLASSES
-from pipeline.files import atomic, sha256, write_json
+from pipeline.files.atomic import atomic
+from pipeline.files.seal import sha256
+from pipeline.files.texts import write_json
 from pipeline.progress import track
 from pipeline.sources.sample.render import Rendering, encode, render
 from pipeline.sources.sample.scene import random_scene

@@ -4,7 +4,9 @@ from pipeline.data.schema import DATED_POST, FOLD
 from pipeline.evaluation.metrics.measure import Measure
 from pipeline.evaluation.significance import FEWEST_POSTS
 from pipeline.features.store import read_store
-from pipeline.files import atomic_folder, read_parquet, read_sealed_json, write_sealed_json
+from pipeline.files.atomic import atomic_folder
+from pipeline.files.parquet import read_parquet
+from pipeline.files.texts import read_sealed_json, write_sealed_json
 from pipeline.models.blend import Blend
 from pipeline.models.registry import load, save
 from pipeline.training.blend import weigh

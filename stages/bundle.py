@@ -14,7 +14,8 @@ from pipeline.evaluation.metrics.measure import HEADLINE, Measure
 from pipeline.evaluation.ranking import rank
 from pipeline.features.record import UNTRAINED
 from pipeline.features.store import Features, read_store
-from pipeline.files import atomic_folder, read_parquet
+from pipeline.files.atomic import atomic_folder
+from pipeline.files.parquet import read_parquet
 from pipeline.models.blend import Blend
 from pipeline.models.model import Model
 from pipeline.models.registry import load

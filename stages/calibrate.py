@@ -6,7 +6,8 @@ import polars as pl
 from pipeline.data.schema import DATED_POST, FOLD, POST, USER
 from pipeline.evaluation.metrics.measure import DEPTH
 from pipeline.features.store import read_store
-from pipeline.files import read_parquet, write_json
+from pipeline.files.parquet import read_parquet
+from pipeline.files.texts import write_json
 from pipeline.models.blend import Blend
 from pipeline.models.counts import mark_tags
 from pipeline.models.model import Model

@@ -10,7 +10,7 @@ import typer
 from pipeline.data.left_out import count_reasons
 from pipeline.data.schema import DETAIL, PHOTO, REASON, USER
 from pipeline.errors import InputError
-from pipeline.files import write_parquet
+from pipeline.files.parquet import write_parquet
 from pipeline.sources.base import CrawlTask
 from pipeline.sources.ray import prepare_on_ray
 from pipeline.words import counted

@@ -9,7 +9,8 @@ from pipeline.evaluation.metrics.measure import HEADLINE
 from pipeline.evaluation.ranking import find_hits, recommend
 from pipeline.evaluation.unseen import COLD, HOT, NewTags, metrics_by_users
 from pipeline.features.store import read_store
-from pipeline.files import read_parquet, read_sealed_json, write_csv, write_json, write_parquet
+from pipeline.files.parquet import read_parquet, write_parquet
+from pipeline.files.texts import read_sealed_json, write_csv, write_json
 from pipeline.models.registry import load
 from pipeline.words import counted
 from project.command import Model, command

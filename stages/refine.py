@@ -3,7 +3,8 @@
 import numpy as np
 
 from pipeline.data.schema import TAGGED_POST, TAGS
-from pipeline.files import read_parquet, write_json, write_parquet
+from pipeline.files.parquet import read_parquet, write_parquet
+from pipeline.files.texts import write_json
 from pipeline.folksonomy.refine import refine
 from project.command import command
 from project.params import Params

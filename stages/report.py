@@ -18,7 +18,8 @@ from pipeline.errors import ArtifactError
 from pipeline.evaluation.metrics.measure import HEADLINE, Measure
 from pipeline.evaluation.splits import compare_splits
 from pipeline.features.store import read_records, read_store
-from pipeline.files import read_json, read_parquet, read_sealed_json
+from pipeline.files.parquet import read_parquet
+from pipeline.files.texts import read_json, read_sealed_json
 from pipeline.models.registry import ModelConfig, load
 from pipeline.models.settings import BaseModelConfig
 from pipeline.recommend.calibration import Calibrated

@@ -4,7 +4,8 @@ import numpy as np
 
 from pipeline.data.schema import POST, TAG, TAGS, USER
 from pipeline.errors import InputError
-from pipeline.files import columns_of, read_parquet, write_json, write_parquet
+from pipeline.files.parquet import columns_of, read_parquet, write_parquet
+from pipeline.files.texts import write_json
 from pipeline.folksonomy.split import split, undecided, validation_posts
 from pipeline.folksonomy.stats import compare_with_paper, table_2
 from pipeline.words import counted

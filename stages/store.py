@@ -8,7 +8,7 @@ import typer
 from pipeline.data.schema import PHOTO, VECTOR
 from pipeline.features.record import read_record
 from pipeline.features.store import build_store
-from pipeline.files import read_parquet, write_parquet
+from pipeline.files.parquet import read_parquet, write_parquet
 from pipeline.words import counted
 from project.command import command
 from project.params import Params

@@ -6,7 +6,9 @@ import polars as pl
 
 from pipeline.data.schema import DATED_POST, FOLD
 from pipeline.features.store import read_store
-from pipeline.files import atomic_folder, read_parquet, write_csv, write_sealed_json
+from pipeline.files.atomic import atomic_folder
+from pipeline.files.parquet import read_parquet
+from pipeline.files.texts import write_csv, write_sealed_json
 from pipeline.models.registry import save
 from pipeline.training.registry import trainer_of
 from pipeline.training.task import TrainingTask

@@ -7,7 +7,9 @@ import polars as pl
 from pipeline.data.schema import DATED_POST, FOLD
 from pipeline.evaluation.metrics.measure import Measure
 from pipeline.features.store import read_store
-from pipeline.files import atomic_folder, read_parquet, write_csv
+from pipeline.files.atomic import atomic_folder
+from pipeline.files.parquet import read_parquet
+from pipeline.files.texts import write_csv
 from pipeline.models.registry import MODELS, save
 from pipeline.training.task import TrainingTask
 from pipeline.training.tune import tune

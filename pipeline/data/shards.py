@@ -22,9 +22,10 @@ from pipeline.data import jpeg, photo, png
 from pipeline.data.photo import Photo, PhotoError
 from pipeline.data.schema import HEIGHT, JPEG, PHOTO, WIDTH
 from pipeline.errors import ArtifactError, DamagedError
-from pipeline.files import intact, read_metadata, read_parquet, replace_folder, sha256, write_arrow
+from pipeline.files.atomic import replace_folder
+from pipeline.files.parquet import intact, read_metadata, read_parquet, write_arrow
+from pipeline.files.seal import check_seal, sha256
 from pipeline.progress import track
-from pipeline.seal import check_seal
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pipeline.errors import SettingError
 from pipeline.features.config import WeightsFile
-from pipeline.files import sha256
+from pipeline.files.seal import sha256
 
 
 def checked_file(weights: WeightsFile) -> tuple[Path, str]:

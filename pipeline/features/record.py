@@ -12,7 +12,7 @@ import numpy as np
 
 from pipeline.data.schema import PHOTO, VECTOR
 from pipeline.errors import ArtifactError
-from pipeline.files import read_metadata
+from pipeline.files.parquet import read_metadata
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -19,7 +19,7 @@ from pipeline.config import Config
 from pipeline.data.schema import PHOTO, VECTOR
 from pipeline.errors import ArtifactError, InputError
 from pipeline.features.scaling import Method, Scaling
-from pipeline.files import read_metadata, read_parquet
+from pipeline.files.parquet import read_metadata, read_parquet
 
 if TYPE_CHECKING:
     import pyarrow as pa

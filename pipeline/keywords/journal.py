@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, Self
 
 from pipeline.errors import InputError
-from pipeline.files import naming
+from pipeline.files.atomic import naming
 
 
 @dataclass(frozen=True)

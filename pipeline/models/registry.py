@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from pipeline.errors import ArtifactError, one_line
-from pipeline.files import read_tensors, write_tensors
+from pipeline.files.tensors import read_tensors, write_tensors
 from pipeline.models.blend import Blend
 from pipeline.models.co_occurrence import CoOccurrence
 from pipeline.models.factorisation import Factorisation

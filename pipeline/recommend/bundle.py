@@ -14,7 +14,9 @@ from pipeline.data.schema import PHOTO
 from pipeline.errors import ArtifactError, InputError, SettingError
 from pipeline.features.config import ExtractorConfig, NetworkConfig
 from pipeline.features.record import canonical
-from pipeline.files import read_json, read_tensors, sha256, write_json, write_sealed_json, write_tensors
+from pipeline.files.seal import sha256
+from pipeline.files.tensors import read_tensors, write_tensors
+from pipeline.files.texts import read_json, write_json, write_sealed_json
 from pipeline.models.model import Model
 from pipeline.models.registry import load, save
 from pipeline.recommend.card import write_card

@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError
 
 from pipeline.config import Config
 from pipeline.errors import ArtifactError, one_line
-from pipeline.files import read_json
+from pipeline.files.texts import read_json
 from pipeline.models.newton import minimum
 
 BINS = 10

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.files import atomic
+from pipeline.files.atomic import atomic
 from pipeline.models.model import Model
 from pipeline.models.own_posts import keeps_vectors
 from pipeline.recommend.manifest import Manifest

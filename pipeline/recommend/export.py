@@ -13,7 +13,8 @@ from pipeline.errors import InputError, SettingError, one_line
 from pipeline.features.extractor import Extractor
 from pipeline.features.images import describe
 from pipeline.features.record import canonical
-from pipeline.files import atomic, sha256
+from pipeline.files.atomic import atomic
+from pipeline.files.seal import sha256
 from pipeline.recommend.onnx import NO_ONNX, NOTES, PHOTOS, VECTORS, OnnxNetwork
 
 OPSET = 20

@@ -11,7 +11,7 @@ import polars as pl
 from pipeline.data.schema import TAGS, USER
 from pipeline.data.vocabulary import codes, vocabulary
 from pipeline.errors import ArtifactError, one_line
-from pipeline.files import read_tensors, write_tensors
+from pipeline.files.tensors import read_tensors, write_tensors
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.errors import InputError
 from pipeline.features.config import NetworkConfig
 from pipeline.features.hashes import sha256_of_folder
-from pipeline.files import sha256
+from pipeline.files.seal import sha256
 from pipeline.recommend.manifest import PackedExtractor, PackedWeights
 from pipeline.recommend.network import Network
 from pipeline.recommend.onnx import NO_ONNX, OnnxNetwork

@@ -23,7 +23,7 @@ from pipeline.evaluation.metrics.measure import DEPTH, HEADLINE, Measure
 from pipeline.evaluation.metrics.registry import METRICS
 from pipeline.evaluation.ranking import find_hits
 from pipeline.evaluation.unseen import COLD, HOT, NewTags
-from pipeline.files import atomic_folder
+from pipeline.files.atomic import atomic_folder
 from pipeline.report import choices, figures
 from pipeline.report.config import ReportConfig
 from pipeline.report.examples import SUGGESTIONS, Example, build_examples

@@ -13,7 +13,7 @@ import polars as pl
 
 from pipeline.errors import ArtifactError, InputError, SettingError
 from pipeline.evaluation.metrics.measure import Measure
-from pipeline.files import read_json, write_json
+from pipeline.files.texts import read_json, write_json
 from pipeline.models.grid import combinations, edges
 from pipeline.models.model import Model
 from pipeline.models.registry import KINDS

@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 
 from commands.check import app
 from pipeline.data.schema import PHOTO, TAGS, USER
-from pipeline.files import sha256, write_parquet
+from pipeline.files.parquet import write_parquet
+from pipeline.files.seal import sha256
 from pipeline.recommend.onnx import NO_ONNX
 from project.paths import Paths
 from tests.support.sample_params import SAMPLE_PARAMS

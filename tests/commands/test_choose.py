@@ -9,7 +9,7 @@ import pytest
 
 from commands.choose import choices, choose
 from pipeline.errors import InputError
-from pipeline.files import sha256
+from pipeline.files.seal import sha256
 from project.params import load
 from tests.support.sample_params import SAMPLE_PARAMS as TEXT
 

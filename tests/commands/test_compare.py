@@ -9,7 +9,8 @@ import pytest
 
 from commands.compare import main
 from pipeline.errors import ArtifactError, InputError
-from pipeline.files import write_json, write_parquet
+from pipeline.files.parquet import write_parquet
+from pipeline.files.texts import write_json
 from project.paths import Paths
 
 

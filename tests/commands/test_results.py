@@ -9,7 +9,8 @@ import pytest
 from commands.results import main
 from pipeline.data.schema import PHOTO, TAGS, USER
 from pipeline.errors import ArtifactError, InputError
-from pipeline.files import write_json, write_parquet
+from pipeline.files.parquet import write_parquet
+from pipeline.files.texts import write_json
 from project.params import load
 
 

@@ -27,20 +27,13 @@ def choose(project: Project, name: str, source: object) -> Case:
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("name", SOURCES)
 def test_every_write_of_a_crawl(project: Project, tmp_path: Path, name, capsys):
-    number, wrong = 0, []
     with project.copied(tmp_path / "project") as copy:
         data = copy.folder / "data" / name
         data.mkdir(exist_ok=True)
         with EXAMPLES[name](data) as example:
             case = choose(copy, name, example.source)
             copy.prepare([case.command])
-            trial = Trial.of(copy, case, tmp_path / "copy")
-            for fault in ("kill", *ERRORS):
-                at = 0
-                while (found := trial.strike(fault, at)) is not None:
-                    at += 1
-                    wrong += found
-                number += at
+            number, wrong = Trial.of(copy, case, tmp_path / "copy").strike_each(["kill", *ERRORS])
     with capsys.disabled():
         print(f"\n{number:,} changes of a crawl of {name}: {len(wrong):,} wrong")  # noqa: T201
     assert not wrong, "\n".join(wrong)

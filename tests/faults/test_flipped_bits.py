@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import DamagedError
-from pipeline.seal import MARK, check_seal
+from pipeline.files.seal import MARK, check_seal
 from tests.support.fault_cases import cases
 from tests.support.flipped_bits import Reading, flip, keep_work, note
 from tests.support.small_project import Project

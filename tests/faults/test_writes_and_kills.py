@@ -39,13 +39,8 @@ def test_some_writes_fail_and_some_kills(project: Project, place):
 def test_every_one(project: Project, place, faults, capsys):
     number, wrong = 0, []
     for case in cases(project):
-        trial = Trial.of(project, case, place)
-        for fault in faults:
-            at = 0
-            while (found := trial.strike(fault, at)) is not None:
-                at += 1
-                wrong += found
-            number += at
+        struck, found = Trial.of(project, case, place).strike_each(faults)
+        number, wrong = number + struck, wrong + found
     with capsys.disabled():
         print(f"\n{number:,} of {', '.join(faults)}: {len(wrong):,} wrong")  # noqa: T201
     assert not wrong, "\n".join(wrong)

@@ -18,7 +18,8 @@ from pipeline.features.images import decode
 from pipeline.features.networks.weights import write_state
 from pipeline.features.record import RECORD
 from pipeline.features.registry import EXTRACTORS
-from pipeline.files import sha256, write_parquet
+from pipeline.files.parquet import write_parquet
+from pipeline.files.seal import sha256
 from tests.support.extraction import extract_features
 from tests.support.extractors import EXAMPLES, Changes, Example
 

@@ -12,7 +12,8 @@ import pytest
 from pipeline.errors import InputError, SettingError
 from pipeline.features.record import read_record
 from pipeline.features.vectors import VectorsConfig
-from pipeline.files import sha256, write_parquet
+from pipeline.files.parquet import write_parquet
+from pipeline.files.seal import sha256
 
 IDS = ["c", "a", "b"]
 VECTORS = [[3.0, 30.0], [1.0, 10.0], [2.0, 20.0]]

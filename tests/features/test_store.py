@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 from pipeline.errors import ArtifactError, InputError
 from pipeline.features.scaling import Scaling
 from pipeline.features.store import StoreConfig, build_store, read_store
-from pipeline.files import write_parquet
+from pipeline.files.parquet import write_parquet
 
 PHOTOS = pl.Series(["c", "a", "b", "a"])
 IMAGE = {"a": [1.0, 5.0], "b": [3.0, 5.0], "c": [7.0, 6.0], "d": [99.0, 99.0]}

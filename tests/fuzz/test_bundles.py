@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.files import read_sealed_json, write_sealed_json
+from pipeline.files.texts import read_sealed_json, write_sealed_json
 from pipeline.recommend.bundle import CHECKED, Bundle, hash_of
 from pipeline.recommend.manifest import MANIFEST
 from tests.support.bundles import world, write_bundle

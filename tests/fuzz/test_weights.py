@@ -15,7 +15,7 @@ from pipeline.features.config import WeightsFile
 from pipeline.features.networks.darknet.config import Yolov2Config
 from pipeline.features.networks.torchvision.config import TorchvisionConfig
 from pipeline.features.networks.ultralytics.config import UltralyticsConfig, UltralyticsExportConfig
-from pipeline.files import sha256
+from pipeline.files.seal import sha256
 from tests.support.extractors import EXAMPLES, SAMPLE_DETECTOR, SIZE
 from tests.support.fuzzing import damaged, fuzz, sentence_of
 

@@ -7,7 +7,7 @@ import pytest
 from pipeline.errors import InputError
 from pipeline.features.coco import COCO_CLASSES
 from pipeline.features.store import Features, StoreConfig, build_store, read_store
-from pipeline.files import write_parquet
+from pipeline.files.parquet import write_parquet
 from pipeline.models.object_names import ObjectNames, ObjectNamesConfig, named_classes
 from pipeline.models.ranking import top_tags
 

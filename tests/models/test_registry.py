@@ -15,7 +15,8 @@ from safetensors.numpy import save_file
 from pipeline.errors import ArtifactError, DamagedError
 from pipeline.features.scaling import Scaling
 from pipeline.features.store import Features
-from pipeline.files import write_parquet, write_tensors
+from pipeline.files.parquet import write_parquet
+from pipeline.files.tensors import write_tensors
 from pipeline.models.model import ExtractorNote
 from pipeline.models.object_names import ObjectNames, ObjectNamesConfig
 from pipeline.models.registry import load, save

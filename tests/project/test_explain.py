@@ -14,7 +14,7 @@ from pipeline.errors import (
     ResourceError,
     SettingError,
 )
-from pipeline.files import atomic
+from pipeline.files.atomic import atomic
 from project.explain import explain, section
 
 

@@ -12,7 +12,8 @@ import torch
 from pipeline.data.photo import PhotoFile
 from pipeline.errors import ArtifactError, InputError
 from pipeline.features.networks.weights import write_state
-from pipeline.files import read_sealed_json, sha256, write_sealed_json
+from pipeline.files.seal import sha256
+from pipeline.files.texts import read_sealed_json, write_sealed_json
 from pipeline.recommend import probe
 from pipeline.recommend.bundle import CHECKED, Bundle
 from pipeline.recommend.habits import Habits

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import ArtifactError
-from pipeline.files import write_json
+from pipeline.files.texts import write_json
 from pipeline.recommend.calibration import (
     Calibrated,
     Calibration,

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from pipeline.errors import ArtifactError
-from pipeline.files import write_tensors
+from pipeline.files.tensors import write_tensors
 from pipeline.recommend import companions
 from pipeline.recommend.companions import SHRINKAGE, Companions
 

@@ -16,7 +16,7 @@ from pipeline.features.config import NetworkConfig
 from pipeline.features.extractor import Extractor
 from pipeline.features.images import decode, describe, described
 from pipeline.features.registry import EXTRACTORS
-from pipeline.files import sha256
+from pipeline.files.seal import sha256
 from pipeline.recommend.export import export
 from pipeline.recommend.onnx import OnnxNetwork
 from tests.support.extraction import noise_photo

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from pipeline.features.networks.ultralytics.config import UltralyticsConfig
-from pipeline.files import sha256
+from pipeline.files.seal import sha256
 
 ROOT = Path(__file__).parents[2]
 

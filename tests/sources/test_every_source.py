@@ -12,7 +12,7 @@ from pipeline.data import shards
 from pipeline.data.schema import DETAIL, LEFT_OUT_TYPES, PHOTO, POST, POST_TYPES, ROWS, SPLIT, TAGS, TIME, USER
 from pipeline.data.shards import packed
 from pipeline.errors import InputError
-from pipeline.files import write_parquet
+from pipeline.files.parquet import write_parquet
 from pipeline.sources.base import Crawled, CrawlTask
 from pipeline.sources.registry import SOURCES
 from tests.support.source_examples import EXAMPLES, Example

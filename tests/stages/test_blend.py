@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from pipeline.data.schema import FOLD, PHOTO
 from pipeline.features.store import build_store
-from pipeline.files import write_parquet, write_sealed_json
+from pipeline.files.parquet import write_parquet
+from pipeline.files.texts import write_sealed_json
 from pipeline.models.registry import load as load_model
 from pipeline.models.registry import save
 from pipeline.training.tune import ChosenSettings

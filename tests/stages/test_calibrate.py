@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.errors import InputError
 from pipeline.evaluation.metrics.measure import HEADLINE
-from pipeline.files import write_json
+from pipeline.files.texts import write_json
 from pipeline.training.tune import ChosenSettings
 from project.params import Params, load
 from stages import bundle

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from pipeline.data.photo import prepare
 from pipeline.data.shards import pack
 from pipeline.features.record import read_record
-from pipeline.files import write_parquet
+from pipeline.files.parquet import write_parquet
 from stages.extract import app
 
 ROOT = Path(__file__).parents[2]

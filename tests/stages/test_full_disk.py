@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 
 from pipeline.data.schema import FOLD, PHOTO
 from pipeline.features.store import build_store
-from pipeline.files import write_parquet
+from pipeline.files.parquet import write_parquet
 from project.params import load
 from tests.support.checkerboard import checkerboard
 

@@ -8,7 +8,8 @@ import pytest
 
 from pipeline.data.schema import PHOTO, VECTOR
 from pipeline.features.store import StoreConfig, build_store
-from pipeline.files import write_parquet, write_sealed_json
+from pipeline.files.parquet import write_parquet
+from pipeline.files.texts import write_sealed_json
 from project.params import load
 from stages.report import chosen, extracted, seconds
 

@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 
 from pipeline.data.schema import PHOTO, TAG, TAGS, USER
 from pipeline.errors import InputError
-from pipeline.files import write_parquet
+from pipeline.files.parquet import write_parquet
 from project.params import load
 from project.paths import Paths
 

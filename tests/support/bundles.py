@@ -16,7 +16,8 @@ from pipeline.features.networks.torchvision.config import TorchvisionConfig
 from pipeline.features.networks.ultralytics.config import UltralyticsConfig
 from pipeline.features.record import features_table
 from pipeline.features.store import Features, StoreConfig, build_store, read_store
-from pipeline.files import sha256, write_parquet
+from pipeline.files.parquet import write_parquet
+from pipeline.files.seal import sha256
 from pipeline.models.model import Model
 from pipeline.recommend.bundle import LICENCE, Bundle, pack, versions
 from pipeline.recommend.calibration import Calibration

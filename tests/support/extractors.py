@@ -19,7 +19,7 @@ from pipeline.features.networks.timm.config import TimmConfig
 from pipeline.features.networks.torchvision.config import TorchvisionConfig
 from pipeline.features.networks.ultralytics.config import UltralyticsConfig, UltralyticsExportConfig
 from pipeline.features.vectors import VectorsConfig
-from pipeline.files import sha256
+from pipeline.files.seal import sha256
 from tests.support import known_answers
 from tests.support.darknet_files import write_small_detector
 

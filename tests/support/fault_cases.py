@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Self
 
@@ -84,6 +85,17 @@ class Trial:
                 self._ends[state] = [*self._next(copy)]
             wrong += self._ends.get(state, [])
         return [f"{self.case.command}, {fault}, {at}: {changes[at]}: {each}" for each in wrong]
+
+    def strike_each(self, faults: Sequence[Fault]) -> tuple[int, list[str]]:
+        """Strikes at every change with each of some faults. Returns the number of strikes, and what is wrong."""
+        number, wrong = 0, []
+        for fault in faults:
+            for at in count():
+                if (found := self.strike(fault, at)) is None:
+                    break
+                number += 1
+                wrong += found
+        return number, wrong
 
     def _refused(
         self, copy: Project, outcome: Outcome, refused: Sequence[str], before: Mapping[str, str]

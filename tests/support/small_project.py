@@ -17,7 +17,7 @@ from PIL import Image
 from ruamel.yaml import YAML
 
 from pipeline.data.schema import USER
-from pipeline.files import read_parquet
+from pipeline.files.parquet import read_parquet
 from pipeline.recommend.service.journal import HeldPhoto, Journal, Post
 from tests.support.fake_flickr import KEY
 from tests.support.keyword_files import write_photo

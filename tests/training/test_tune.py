@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from pipeline.errors import ArtifactError, InputError, SettingError
 from pipeline.evaluation.metrics.measure import Measure
 from pipeline.evaluation.ranking import rank
-from pipeline.files import write_json
+from pipeline.files.texts import write_json
 from pipeline.models.registry import ModelConfig
 from pipeline.models.settings import TrainingConfig
 from pipeline.training import direct

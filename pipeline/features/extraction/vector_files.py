@@ -18,8 +18,8 @@ import polars as pl
 
 from pipeline.data.schema import VECTOR
 from pipeline.errors import DamagedError, InputError, one_line
-from pipeline.files import atomic, sweep_temporaries
-from pipeline.seal import SEAL, UNSEALED, check_seal, seal
+from pipeline.files.atomic import atomic, sweep_temporaries
+from pipeline.files.seal import SEAL, UNSEALED, check_seal, seal
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,9 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from pipeline.errors import InputError, one_line
-from pipeline.files import atomic, sha256, write_safetensors
+from pipeline.files.atomic import atomic
+from pipeline.files.seal import sha256
+from pipeline.files.tensors import write_safetensors
 from pipeline.progress import track
 
 log = logging.getLogger(__name__)

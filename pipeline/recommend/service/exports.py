@@ -9,7 +9,8 @@ from pathlib import Path, PurePosixPath
 
 from pipeline.data.schema import PHOTO, POST, TAGS, USER
 from pipeline.errors import InputError
-from pipeline.files import atomic, write_csv
+from pipeline.files.atomic import atomic
+from pipeline.files.texts import write_csv
 from pipeline.keywords.xmp import sidecar
 from pipeline.recommend.service.journal import Journal, Post
 

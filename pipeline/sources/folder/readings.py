@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from pipeline.errors import InputError
-from pipeline.files import sha256
+from pipeline.files.seal import sha256
 from pipeline.keywords import embedded, metadata, packet, reading, sidecars
 from pipeline.keywords.embedded import load_exiv2
 from pipeline.keywords.isolation import Failure, call_isolated

@@ -10,7 +10,7 @@ import polars as pl
 from pipeline.data.photo import Photo
 from pipeline.data.schema import POST, POST_TYPES, TIME
 from pipeline.data.shards import pack
-from pipeline.files import sha256
+from pipeline.files.seal import sha256
 from pipeline.sources.sample.people import imagine, person, tag
 from pipeline.sources.sample.render import encode, render
 from pipeline.sources.sample.scene import Scene

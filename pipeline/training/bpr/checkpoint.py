@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline.errors import ArtifactError
-from pipeline.files import read_tensors, write_tensors
+from pipeline.files.tensors import read_tensors, write_tensors
 from pipeline.models import factorisation, history, own_posts
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from pipeline.features.extraction.ray import CHUNK, Networks, RayEngine, _actors
 from pipeline.features.extraction.run import extract, features
 from pipeline.features.extractor import Extractor
 from pipeline.features.networks.torchvision.config import TorchvisionConfig
-from pipeline.files import write_parquet
+from pipeline.files.parquet import write_parquet
 from tests.support.mean_colour import MeanColour
 
 pytestmark = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed: pip install '.[ray]'")

@@ -27,7 +27,7 @@ from pipeline.features.extraction.run import extract, features
 from pipeline.features.extractor import device_record
 from pipeline.features.networks.torchvision.config import TorchvisionConfig
 from pipeline.features.record import read_record
-from pipeline.files import write_parquet
+from pipeline.files.parquet import write_parquet
 from tests.support.mean_colour import MeanColour
 
 

@@ -16,7 +16,7 @@ from pipeline.errors import InputError
 from pipeline.features.extraction import vector_files
 from pipeline.features.extraction.vector_files import PHOTO_HASH, VectorFiles
 from pipeline.features.record import vector_table
-from pipeline.files import write_parquet
+from pipeline.files.parquet import write_parquet
 
 
 def vectors(*first: float) -> np.ndarray:

@@ -12,7 +12,8 @@ from pipeline.errors import InputError, SettingError
 from pipeline.features.images import decode
 from pipeline.features.networks.ultralytics.checkpoints import read_checkpoint, write_plain
 from pipeline.features.networks.ultralytics.config import UltralyticsConfig
-from pipeline.files import sha256, write_safetensors
+from pipeline.files.seal import sha256
+from pipeline.files.tensors import write_safetensors
 
 
 def config(path: Path) -> UltralyticsConfig:

@@ -19,7 +19,7 @@ from pipeline.features.networks.ultralytics.config import UltralyticsConfig, Ult
 from pipeline.features.networks.ultralytics.detector import UltralyticsDetector
 from pipeline.features.networks.ultralytics.library import import_ultralytics
 from pipeline.features.networks.ultralytics.runtimes import ExportedDetector
-from pipeline.files import sha256
+from pipeline.files.seal import sha256
 
 SIZE = 64
 CPU = torch.device("cpu")

@@ -13,7 +13,7 @@ from pipeline.features.config import BATCH
 from pipeline.features.networks.ultralytics import exports
 from pipeline.features.networks.ultralytics.config import UltralyticsExportConfig
 from pipeline.features.networks.ultralytics.runtimes import ExportedDetector
-from pipeline.files import sha256
+from pipeline.files.seal import sha256
 from tests.support.tflite_files import KNOWN, PatchDetector
 
 SIZE = 64

@@ -26,7 +26,7 @@ from pipeline.features.networks import weights
 from pipeline.features.networks.timm import backbone as timm_models
 from pipeline.features.networks.timm.backbone import TimmBackbone
 from pipeline.features.networks.timm.config import TimmConfig
-from pipeline.files import sha256
+from pipeline.files.seal import sha256
 from tests.support.serving import serving
 
 CPU = torch.device("cpu")

@@ -18,7 +18,7 @@ from pipeline.features.networks.torchvision import backbone as backbones
 from pipeline.features.networks.torchvision.backbone import TorchvisionBackbone
 from pipeline.features.networks.torchvision.config import TorchvisionConfig
 from pipeline.features.networks.weights import Undrawn
-from pipeline.files import sha256
+from pipeline.files.seal import sha256
 
 CHANNELS = {
     "alexnet": 256,

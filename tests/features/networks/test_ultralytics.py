@@ -17,7 +17,7 @@ from pipeline.features.images import decode
 from pipeline.features.networks.ultralytics import detector as detectors
 from pipeline.features.networks.ultralytics.config import UltralyticsConfig
 from pipeline.features.networks.ultralytics.detector import UltralyticsDetector
-from pipeline.files import sha256
+from pipeline.files.seal import sha256
 
 SIZE = 64
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.data import shards
-from pipeline.files import write_parquet
+from pipeline.files.parquet import write_parquet
 from pipeline.sources.base import Crawled
 from pipeline.sources.flickr import listing
 from pipeline.sources.flickr.journal import Journal, journal_path

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from pipeline.data.schema import PHOTO, TIME
-from pipeline.files import write_parquet
+from pipeline.files.parquet import write_parquet
 from pipeline.sources.flickr import listing
 from pipeline.sources.flickr.outcome import Stopped
 from pipeline.sources.flickr_users.lists import Lists

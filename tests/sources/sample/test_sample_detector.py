@@ -10,7 +10,8 @@ import torch
 import pipeline.sources.sample
 from pipeline.features.coco import COCO_CLASSES
 from pipeline.features.networks.ultralytics.config import UltralyticsConfig
-from pipeline.files import read_json, sha256
+from pipeline.files.seal import sha256
+from pipeline.files.texts import read_json
 from pipeline.sources.sample.places import PLACES
 from pipeline.sources.sample.render import render
 from pipeline.sources.sample.scene import Scene

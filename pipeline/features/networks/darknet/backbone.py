@@ -20,7 +20,7 @@ from pipeline.features.networks.darknet.network import Darknet
 from pipeline.features.networks.darknet.official import cfg_path, official_weights
 from pipeline.features.networks.darknet.weights import fill, read_weights
 from pipeline.features.networks.weights import digest
-from pipeline.files import sha256
+from pipeline.files.seal import sha256
 
 if TYPE_CHECKING:
     from pipeline.features.networks.darknet.config import Darknet19Config

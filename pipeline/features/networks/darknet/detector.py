@@ -19,7 +19,7 @@ from pipeline.features.networks.darknet.cfg import Architecture, Region, read_cf
 from pipeline.features.networks.darknet.network import Darknet
 from pipeline.features.networks.darknet.official import locate, official_weights
 from pipeline.features.networks.darknet.weights import fill, read_weights
-from pipeline.files import sha256
+from pipeline.files.seal import sha256
 
 if TYPE_CHECKING:
     from pipeline.features.networks.darknet.config import Yolov2Config

@@ -29,7 +29,7 @@ from pipeline.features.networks.names import require_name
 from pipeline.features.networks.timm.library import USUAL, not_installed
 from pipeline.features.networks.torchvision.library import import_torchvision
 from pipeline.features.networks.weights import digest, read_safetensors
-from pipeline.files import sha256
+from pipeline.files.seal import sha256
 
 if TYPE_CHECKING:
     from pipeline.features.networks.timm.config import TimmConfig

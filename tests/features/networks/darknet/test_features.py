@@ -15,7 +15,7 @@ from pipeline.features.extractor import Extractor
 from pipeline.features.images import decode
 from pipeline.features.networks.darknet.config import Darknet19Config, Yolov2Config
 from pipeline.features.networks.darknet.official import cfg_path
-from pipeline.files import sha256
+from pipeline.files.seal import sha256
 from tests.support.darknet_files import BACKBONE, NETWORKS, SMALL, write_small_detector, write_weights
 
 

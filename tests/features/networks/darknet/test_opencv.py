@@ -14,7 +14,7 @@ from pipeline.features.networks.darknet.network import Darknet
 from pipeline.features.networks.darknet.official import cfg_path
 from pipeline.features.networks.darknet.region import Region
 from pipeline.features.networks.darknet.weights import fill, read_weights
-from pipeline.files import sha256
+from pipeline.files.seal import sha256
 from tests.support.darknet_files import NETWORKS, Convolution, write_weights
 
 SIZE = 160

@@ -8,7 +8,7 @@ import hashlib
 import mmap
 from pathlib import Path
 
-from pipeline.errors import DamagedError
+from pipeline.errors import DamagedError, InputError
 
 SEAL = "seal"
 """The key of the seal in the metadata of a file."""
@@ -54,3 +54,12 @@ def _digest(path: Path) -> tuple[int, bytes]:
                 digest.update(DIGITS * b"0")
                 digest.update(view[place + DIGITS :])
             return place, digest.hexdigest().encode()
+
+
+def sha256(path: Path) -> str:
+    """Returns the SHA-256 of a file, in hexadecimal. Raises InputError when there is no such file."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist.") from None

@@ -15,17 +15,10 @@ import pytest
 from safetensors import safe_open
 
 from pipeline.errors import ArtifactError, InputError
-from pipeline.files import (
-    atomic_folder,
-    read_json,
-    read_parquet,
-    read_tensors,
-    replace_folder,
-    write_json,
-    write_parquet,
-    write_safetensors,
-    write_tensors,
-)
+from pipeline.files.atomic import atomic_folder, replace_folder
+from pipeline.files.parquet import read_parquet, write_parquet
+from pipeline.files.tensors import read_tensors, write_safetensors, write_tensors
+from pipeline.files.texts import read_json, write_json
 
 NUMBERS = np.random.default_rng(0).normal(size=50_000)
 

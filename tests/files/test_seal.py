@@ -7,8 +7,9 @@ import polars as pl
 import pytest
 
 from pipeline.errors import DamagedError
-from pipeline.files import read_parquet, read_tensors, write_parquet, write_tensors
-from pipeline.seal import MARK, UNSEALED, check_seal, seal
+from pipeline.files.parquet import read_parquet, write_parquet
+from pipeline.files.seal import MARK, UNSEALED, check_seal, seal
+from pipeline.files.tensors import read_tensors, write_tensors
 
 TABLE = pl.DataFrame({"name": ["a", "b"], "number": [1.5, None]})
 ARRAYS = {"numbers": np.arange(6.0).reshape(2, 3)}

@@ -1,0 +1,152 @@
+"""Writing so that a reader sees the old file or folder, or the whole new one, whatever happens meanwhile."""
+
+import errno
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+
+import psutil
+
+_TEMPORARY = re.compile(r"\..*\.(\d+)\.tmp")
+"""The name of a file that is being written, with the number of the process that writes it."""
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """Yields a temporary path, renamed to `path` when the block succeeds and deleted when it fails.
+
+    A reader sees the old file or the whole new one, even after kill -9; what a killed process left in the folder is
+    deleted by the next one that writes there. An OSError raised in the block names `path`.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _sweep_once(path.parent.absolute())
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with naming(path, temporary):
+            yield temporary
+            temporary.replace(path)
+    except BaseException:
+        with suppress(OSError):  # The first error is the one to report.
+            temporary.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yields a new folder, which replaces `path` when the block succeeds and is deleted when it fails.
+
+    What a killed process left is deleted first. An OSError raised in the block names `path` or the file in it.
+    """
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        with naming(path, temporary):
+            _remove(temporary)
+            temporary.mkdir(parents=True)
+            yield temporary
+            replace_folder(temporary, path)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+@contextmanager
+def naming(path: Path, temporary: Path | None = None) -> Iterator[None]:
+    """Lets an error of the system name the file that is written, and not a temporary one, or none."""
+    written = temporary or path
+    try:
+        yield
+    except OSError as error:
+        # The error of a write to an open file has no name.
+        failed = Path(written if error.filename is None else os.fsdecode(error.filename))
+        number = error.errno or _number_in(str(error))
+        if number is None or not failed.is_relative_to(written):
+            raise
+        known = path / failed.relative_to(written)
+        raise OSError(number, os.strerror(number), str(known)) from error
+
+
+def _number_in(message: str) -> int | None:
+    """Finds the system's number in a message of a library in Rust: "(os error 28)"."""
+    found = re.search(r"\(os error (\d+)\)", message)
+    return int(found[1]) if found else None
+
+
+def sweep_temporaries(folder: Path) -> None:
+    """Deletes the temporary files of `atomic` in a folder whose processes have ended."""
+    for path in folder.glob(".*.tmp"):
+        if _TEMPORARY.fullmatch(path.name) and not being_written(path):
+            path.unlink(missing_ok=True)
+
+
+_sweep_once = cache(sweep_temporaries)
+
+
+def being_written(path: Path) -> bool:
+    """Recognises a temporary file of `atomic` that another process is writing."""
+    found = _TEMPORARY.fullmatch(path.name)
+    # This process sweeps before it writes; in a container an earlier one may have had the same number.
+    return found is not None and int(found[1]) != os.getpid() and psutil.pid_exists(int(found[1]))
+
+
+def replace_folder(new: Path, path: Path) -> None:
+    """Moves a folder to `path`, across file systems if need be; an older folder there is deleted last.
+
+    After kill -9 the old folder or the new one is whole, and a second call finishes the work.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        _swap(new, path)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        copy = path.with_name(f".{path.name}.copy.tmp")
+        _remove(copy)
+        _copy(new, copy)
+        _swap(copy, path)
+        shutil.rmtree(new)
+
+
+def _copy(folder: Path, copy: Path) -> None:
+    """Copies a folder whole, or leaves nothing behind and raises OSError."""
+    try:
+        shutil.copytree(folder, copy)
+    except OSError as error:
+        shutil.rmtree(copy, ignore_errors=True)
+        if not isinstance(error, shutil.Error):
+            raise
+        # A list of (source, target, reason) in place of the system's error: the first reason stands for all.
+        _, target, reason = error.args[0][0]
+        found = re.search(r"\[Errno (\d+)\]", reason)
+        number = int(found[1]) if found else errno.EIO
+        raise OSError(number, os.strerror(number), target) from None
+
+
+def _swap(new: Path, path: Path) -> None:
+    """Renames a folder to `path`; an older one is set aside, put back on failure, and deleted on success."""
+    old = path.with_name(f".{path.name}.old.tmp")
+    with naming(path, new), naming(path, old):
+        if path.exists():
+            _remove(old)
+            path.rename(old)
+        try:
+            new.rename(path)
+        except OSError:
+            with suppress(OSError):  # The first error is the one to report.
+                if old.exists():
+                    old.rename(path)
+            raise
+        _remove(old)
+
+
+def _remove(folder: Path) -> None:
+    """Deletes a folder, if there is one."""
+    try:
+        if folder.exists():
+            shutil.rmtree(folder)
+    except OSError as error:
+        # It has the bare name of a file below.
+        raise OSError(error.errno, os.strerror(error.errno), str(folder)) from error
