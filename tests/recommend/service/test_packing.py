@@ -3,11 +3,13 @@
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
 from pipeline.data.photo import PhotoError, prepare
-from pipeline.recommend.service.packing import Packers
+from pipeline.recommend.service.packing import HEADER, Packers
 from tests.support.fake_recommender import photo_of
 
 
@@ -84,3 +86,20 @@ def test_the_processes_end_with_the_block():
     for pid in run(work, workers=2):
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
+
+
+def test_a_process_whose_service_was_killed_ends_without_a_word():
+    read, write = os.pipe()
+    os.close(read)
+    photo = photo_of("red")
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", "from pipeline.recommend.service.packing import serve; serve(1_000_000)"],
+            input=HEADER.pack(True, len(photo)) + photo,
+            stdout=write,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    finally:
+        os.close(write)
+    assert (done.returncode, done.stderr) == (1, b"")
