@@ -52,6 +52,7 @@ class CoOccurrence(Baseline):
 
     Config = CoOccurrenceConfig
     most_tags = MOST_TAGS
+    pair_bytes = 12  # The counts, and the shares with their sums.
     label = "Co-occurring tags"
     goes_by = "what goes with the user’s tags, and with the photo’s by others"
 

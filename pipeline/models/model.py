@@ -56,6 +56,9 @@ class Model(ABC):
     most_tags: ClassVar[int | None] = None
     """The number of tags that it can be fitted to, at most; None without a bound."""
 
+    pair_bytes: ClassVar[int] = 0
+    """Bytes of memory that fitting takes for each pair of tags, at least, where their number has a bound."""
+
     sees_times: ClassVar[bool] = False
     """True where the times of posts count."""
 
@@ -85,7 +88,9 @@ class Model(ABC):
         """Raises SettingError where it cannot be fitted to posts of so many photos and tags."""
         if cls.most_tags is not None and tags > cls.most_tags:
             raise SettingError(
-                "kind", f"is {config.kind!r}, which takes at most {cls.most_tags:,} tags: there are {tags:,}."
+                "kind",
+                f"is {config.kind!r}, which takes at most {cls.most_tags:,} tags: {tags:,} would need "
+                f"{cls.pair_bytes * tags**2 / 1e9:,.1f} GB of memory or more.",
             )
 
     @classmethod

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from pipeline.data.schema import PHOTO, TAG, TIME, USER
 from pipeline.data.vocabulary import codes, vocabularies, vocabulary
-from pipeline.errors import InputError, SettingError
+from pipeline.errors import InputError
 from pipeline.features.store import Features
 from pipeline.models.counts import (
     count_more,
@@ -93,6 +93,7 @@ class Ridge(Baseline):
 
     Config = RidgeConfig
     most_tags = MOST_TAGS
+    pair_bytes = 40  # XᵀX and its factors, XᵀY, P and W, in float64, of the user's tags alone.
     sees_times = True
 
     @classmethod
@@ -100,6 +101,7 @@ class Ridge(Baseline):
         """Solves for the weights. Raises SettingError for more than MOST_TAGS tags."""
         posts = posts.sort(USER, PHOTO)
         names = vocabularies(posts, USER)
+        cls.check_size(config, posts[PHOTO].n_unique(), len(names[TAG]))
         if posts[PHOTO].n_unique() < len(posts):
             names[PHOTO] = vocabulary(posts[PHOTO])
         extractors = ExtractorNote.of(features)
@@ -107,7 +109,6 @@ class Ridge(Baseline):
             raise InputError(f"An extractor cannot be called {min(taken)!r}: that is another part of the model.")
         widths = {ground: len(names[TAG]) for ground in (USER, PHOTO) if ground in names}
         widths |= {name: features.matrices[name].shape[1] for name in extractors}
-        _check_size(len(names[TAG]), sum(widths.values()))
         unfitted = cls(config, names, {}, extractors)
         known = OwnPosts.of(posts, names[USER], names[TAG], unfitted._kept_vectors(posts, features)).tensors
         if PHOTO in names:
@@ -261,14 +262,3 @@ def _counting(gram: np.ndarray, target: np.ndarray, grounds: Sequence[str]) -> n
     for block, factor in zip(blocks, factors, strict=True):
         prior[block] = factor * np.eye(tags)
     return prior
-
-
-def _check_size(tags: int, inputs: int) -> None:
-    """Raises SettingError for too many tags."""
-    if tags > MOST_TAGS:
-        # XᵀX and its factors, XᵀY, P and W, in float64.
-        gigabytes = 8 * (2 * inputs**2 + 3 * inputs * tags) / 1e9
-        raise SettingError(
-            "kind",
-            f"is 'ridge', which takes at most {MOST_TAGS:,} tags: {tags:,} would need {gigabytes:,.1f} GB of memory.",
-        )

@@ -73,5 +73,5 @@ def test_the_weight_is_a_share(personal):
 def test_more_tags_than_memory_is_taken_for_are_refused(monkeypatch):
     """P31: 60,000 tags took 13.4 GiB, and a traceback."""
     monkeypatch.setattr(CoOccurrence, "most_tags", 3)
-    with pytest.raises(SettingError, match="kind is 'co-occurrence', which takes at most 3 tags: there are 4"):
+    with pytest.raises(SettingError, match=r"kind is 'co-occurrence', which takes at most 3 tags: 4 would need 0.0 GB"):
         scores(1, "ann", "3")

@@ -168,7 +168,7 @@ def test_the_latest_tags_weigh_most_where_habits_fade():
 
 
 def test_more_tags_than_memory_is_taken_for_are_refused_with_the_memory(monkeypatch):
-    monkeypatch.setattr(ridge, "MOST_TAGS", 2)
+    monkeypatch.setattr(Ridge, "most_tags", 2)
     with pytest.raises(SettingError, match=r"kind is 'ridge', which takes at most 2 tags: 3 would need 0.0 GB"):
         fitted(POSTS)
 
