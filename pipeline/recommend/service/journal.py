@@ -49,6 +49,7 @@ CREATE TABLE IF NOT EXISTS vectors (
     PRIMARY KEY (photo, networks)
 );
 """
+TABLES = {"post", "photo", "taken", "vectors"}
 LATEST = "number = (SELECT max(number) FROM post AS other WHERE other.user = post.user AND other.photo = post.photo)"
 """The condition for the post that counts of each user and photo: the one accepted last."""
 PAGE_BYTES = 4096
@@ -264,13 +265,14 @@ def _prepare(connection: sqlite3.Connection, path: Path, largest: int) -> None:
     """Makes the tables of a new file, and sees to it that a commit is on the disk."""
     try:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
-        tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if version not in (0, FORMAT) or (version == 0 and tables):
             raise InputError(f"{path} is no journal of this version: name another file.")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         if largest:
             connection.execute(f"PRAGMA max_page_count = {largest // PAGE_BYTES}")
-        connection.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {FORMAT}; COMMIT;")
+        if not tables >= TABLES:  # else nothing is written, and no writer is waited for
+            connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {FORMAT}; COMMIT;")
     except sqlite3.Error as error:
         raise InputError(f"{path} cannot be used as a journal ({one_line(error)}): name another file.") from error

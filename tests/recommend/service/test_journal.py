@@ -1,6 +1,7 @@
 """The journal: what is accepted stays, once."""
 
 import sqlite3
+import threading
 import time
 from dataclasses import replace
 
@@ -31,6 +32,26 @@ def test_a_journal_that_another_process_holds_is_busy_and_not_full(journal, tmp_
     other.execute("ROLLBACK")
     other.close()
     assert journal.accept(Post("1", "ann", "a", "a.jpg", ("sea",), ()), photo())
+
+
+def test_a_journal_is_opened_while_another_process_writes(journal, tmp_path, monkeypatch):
+    monkeypatch.setattr("pipeline.recommend.service.journal.PATIENCE", 0)
+    journal._connection.execute("BEGIN IMMEDIATE")
+    with Journal.open(tmp_path / "j.sqlite", "networks") as other:
+        assert other.posts() == []
+    journal._connection.execute("ROLLBACK")
+
+
+def test_who_makes_the_tables_waits_for_another_writer(tmp_path):
+    writer = sqlite3.connect(tmp_path / "j.sqlite", isolation_level=None, check_same_thread=False)
+    writer.execute("PRAGMA journal_mode = WAL")
+    writer.execute("BEGIN IMMEDIATE")
+    release = threading.Timer(0.1, lambda: writer.execute("ROLLBACK"))
+    release.start()
+    with Journal.open(tmp_path / "j.sqlite", "networks") as journal:
+        assert journal.posts() == []
+    release.join()
+    writer.close()
 
 
 def test_a_post_is_read_back_with_its_photo(journal):
