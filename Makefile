@@ -53,7 +53,7 @@ test: $(INSTALLED_DEV)  ## run the tests, in two processes
 test-all: $(INSTALLED_DEV)  ## run the tests, those that take minutes too
 	python -m pytest $(PARALLEL)
 
-fuzz: $(INSTALLED_DEV)  ## look for input that breaks it, for half an hour, or: make fuzz MINUTES=5
+fuzz: $(INSTALLED_DEV)  ## search for input that breaks the code, for half an hour, or: make fuzz MINUTES=5
 	@python -m scripts.fuzz --minutes $(or $(MINUTES),30)
 
 soak: $(INSTALLED_DEV)  ## kill the pipeline and the service at random for an hour, or: make soak MINUTES=5
