@@ -6,8 +6,6 @@ from pathlib import Path
 import polars as pl
 
 from pipeline.errors import SettingError
-from pipeline.evaluation.ranking import rank
-from pipeline.models.model import Model
 from pipeline.models.registry import MODELS
 from pipeline.models.settings import BaseModelConfig
 from pipeline.training.task import Fitted, TrainingTask
@@ -28,12 +26,4 @@ def fit_one(config: BaseModelConfig, task: TrainingTask) -> Fitted:
         model = MODELS[config.kind].fit(config, task.posts, task.features)
     except SettingError as error:
         return Fitted(None, curve, failure=error)
-    return Fitted(model, curve, score=score(model, task))
-
-
-def score(model: Model, task: TrainingTask) -> float | None:
-    """Measures a model on the validation posts, where there are any."""
-    if task.validation is None:
-        return None
-    ranking = rank(model, task.validation, task.features)
-    return float(task.measure.of(ranking.hits, ranking.sizes))
+    return Fitted(model, curve, score=task.score(model))

@@ -8,6 +8,7 @@ import polars as pl
 from pipeline.data.schema import POST
 from pipeline.errors import SettingError
 from pipeline.evaluation.metrics.measure import Measure
+from pipeline.evaluation.ranking import rank
 from pipeline.features.store import Features
 from pipeline.models.model import Model
 
@@ -45,6 +46,13 @@ class TrainingTask:
         return replace(
             self, posts=self.posts.join(validation, on=POST, how="anti", maintain_order="left"), validation=validation
         )
+
+    def score(self, model: Model) -> float | None:
+        """Measures a model on the validation posts, where there are any."""
+        if self.validation is None:
+            return None
+        ranking = rank(model, self.validation, self.features)
+        return float(self.measure.of(ranking.hits, ranking.sizes))
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,8 @@ class ChosenSettings:
     epoch: int | None
     """The number of epochs after which they did best, None where there are none to count."""
     score: float | None
-    """Their measure on the validation posts, None where there are none."""
+    """The measure on the validation posts of the held-out models with them, by which models are compared; None where
+    there are none."""
     measure: Measure
     """The measure by which they were chosen."""
     edges: tuple[str, ...] = ()
@@ -73,9 +74,9 @@ class TrialResult:
     epochs: int | None = None
     """The number of epochs that were run; rounded."""
     score: float | None = None
-    """The measure on the validation posts, None where training failed, or where there are none."""
+    """The measure on the validation posts, smoothed as configured; None where training failed, or there are none."""
     models: Sequence[Model] = ()
-    """The models that were measured, one for each fold."""
+    """The models that were kept, one for each fold."""
     failure: SettingError | None = None
     """The reason why there is no score: training failed in some fold."""
     stopped: bool = False
@@ -119,7 +120,8 @@ def tune(
         )
     best = best_of(tried)
     rows = [row(result, str(task.measure)) | {"chosen": result is best} for result in tried]
-    chosen = ChosenSettings(best.config, best.epoch, best.score, task.measure, tuple(edges_of(best, tried)))
+    score, at_edges = kept_score(best, parts), tuple(edges_of(best, tried))
+    chosen = ChosenSettings(best.config, best.epoch, score, task.measure, at_edges)
     return chosen, pl.DataFrame(rows, infer_schema_length=None), best.models
 
 
@@ -167,6 +169,16 @@ def extended(
 def best_of(tried: Sequence[TrialResult]) -> TrialResult:
     """Returns the first of the best combinations that were trained to the end."""
     return max((result for result in tried if not result.stopped), key=standing)
+
+
+def kept_score(best: TrialResult, parts: Sequence[TrainingTask]) -> float | None:
+    """Measures the models that are kept, as the mean over the folds; None where there are none.
+
+    Combinations are compared by smoothed scores; other models, and blends, have none to compare with.
+    """
+    if not best.models:
+        return None
+    return fmean(part.score(model) for part, model in zip(parts, best.models, strict=True))
 
 
 def edges_of(best: TrialResult, tried: Sequence[TrialResult]) -> dict[str, int | float]:

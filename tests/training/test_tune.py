@@ -1,6 +1,7 @@
 """Choosing settings: what is tried, what is chosen, on which posts, and what is trained with it."""
 
 from dataclasses import replace
+from statistics import fmean
 
 import numpy as np
 import polars as pl
@@ -13,13 +14,12 @@ from pipeline.evaluation.ranking import rank
 from pipeline.files.texts import write_json
 from pipeline.models.registry import ModelConfig
 from pipeline.models.settings import TrainingConfig
-from pipeline.training import direct
 from pipeline.training.bpr import train as bpr
 from pipeline.training.bpr.train import train
 from pipeline.training.bpr.trainer import BPRTrainer, device
 from pipeline.training.config import TuningConfig
 from pipeline.training.fit import complete, fit
-from pipeline.training.task import TrainingTask
+from pipeline.training.task import F1_AT_5, TrainingTask
 from pipeline.training.tune import ChosenSettings, fit_chosen, tune
 from tests.support.checkerboard import FACTORISATIONS, TRAINING, checkerboard, config, name
 
@@ -87,7 +87,7 @@ CO_OCCURRENCE = {"kind": "co-occurrence", "features": "none", "personal": 0.5}
 )
 def test_an_extended_grid_moves_on_until_the_best_lies_inside(monkeypatch, values, goal, tried, edges):
     posts, new, features = checkerboard()
-    monkeypatch.setattr(direct, "score", lambda model, _: 1 - abs(model.config.personal - goal))
+    monkeypatch.setattr(TrainingTask, "score", lambda _, model: 1 - abs(model.config.personal - goal))
     model, task = with_keys(CO_OCCURRENCE, grid={"personal": values}), TrainingTask(posts, None, features, 0)
     choice, table, (held_out,) = tune(model, SHORT, tuning(extend=True), task, [new])
     assert table["personal"].to_list() == tried
@@ -119,7 +119,7 @@ def test_what_cannot_be_trained_side_by_side_is_tried_too():
 
 def test_the_first_of_equals_is_chosen(monkeypatch):
     posts, new, features = checkerboard()
-    monkeypatch.setattr(direct, "score", lambda *_: 0.5)
+    monkeypatch.setattr(TrainingTask, "score", lambda *_: 0.5)
     model = with_keys({"kind": "co-occurrence", "features": "none", "personal": 0.5}, grid={"personal": [0.7, 0.2]})
     choice, table, _ = tune(model, SHORT, tuning(), TrainingTask(posts, None, features, 0), [new])
     assert table.rows() == [(0.7, None, None, False, 0.5, True), (0.2, None, None, False, 0.5, False)]
@@ -177,6 +177,18 @@ def test_a_single_combination_is_measured_where_there_are_validation_posts(model
     ranking = rank(held_out, new, features)
     assert choice.score == pytest.approx(Measure("f1", 5).of(ranking.hits, ranking.sizes))
     assert table["f1@5"].item() == pytest.approx(choice.score, abs=1e-6)
+
+
+def test_a_choice_by_smoothed_curves_has_the_measure_of_the_models_that_are_kept():
+    """So a trained model and a blend of it are compared by one measure."""
+    posts, new, features = checkerboard()
+    smooth = TRAINING.model_copy(update={"epochs": 9, "curve_every": 1, "smoothing": 3, "learning_rate": 0.01})
+    task, folds = TrainingTask(posts, None, features, 0), [new, posts.head(8)]
+    choice, table, held_out = tune(config(FM), smooth, tuning({"l2": [0.0, 1e-3]}), task, folds)
+    rankings = [rank(model, fold, features) for model, fold in zip(held_out, folds, strict=True)]
+    kept = fmean(F1_AT_5.of(one.hits, one.sizes) for one in rankings)
+    assert choice.score == pytest.approx(kept)
+    assert abs(kept - table["f1@5"].max()) > 0.01
 
 
 @UNCHOSEN
@@ -355,8 +367,10 @@ def test_of_several_folds_the_mean_counts(monkeypatch):
     posts, new, features = checkerboard()
     everything = pl.concat([posts, new]).sort("user", "photo")
     other = posts.group_by("user", maintain_order=True).first().select(posts.columns)
-    scores = iter([0.6, 0.8, 0.5, 0.1])
-    monkeypatch.setattr(direct, "score", lambda *_: next(scores))
+    scores = {(0.7, True): 0.6, (0.2, True): 0.8, (0.7, False): 0.5, (0.2, False): 0.1}
+    monkeypatch.setattr(
+        TrainingTask, "score", lambda task, model: scores[model.config.personal, task.validation.equals(new)]
+    )
     model = with_keys({"kind": "co-occurrence", "features": "none", "personal": 0.5}, grid={"personal": [0.7, 0.2]})
     choice, table, _ = tune(model, SHORT, tuning(), TrainingTask(everything, None, features, 0), [new, other])
     assert table["f1@5"].to_list() == pytest.approx([0.55, 0.45])
