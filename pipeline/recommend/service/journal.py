@@ -6,6 +6,7 @@ read while the service writes it (write-ahead log).
 
 import json
 import os
+import re
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
@@ -49,7 +50,7 @@ CREATE TABLE IF NOT EXISTS vectors (
     PRIMARY KEY (photo, networks)
 );
 """
-TABLES = {"post", "photo", "taken", "vectors"}
+TABLES = set(re.findall(r"CREATE TABLE IF NOT EXISTS (\w+)", SCHEMA))
 LATEST = "number = (SELECT max(number) FROM post AS other WHERE other.user = post.user AND other.photo = post.photo)"
 """The condition for the post that counts of each user and photo: the one accepted last."""
 PAGE_BYTES = 4096
