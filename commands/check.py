@@ -1,4 +1,4 @@
-"""Checks params.yaml, and all that it names: data, weights, packages, sizes of grids. Before anything runs."""
+"""Checks params.yaml and everything that it names, before anything runs: data, weights, packages, grids."""
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -13,8 +13,8 @@ from pipeline.recommend.config import BEST
 from pipeline.recommend.runtimes import RUNTIMES
 from project.command import command
 from project.dvc_files import check_dvc_files
-from project.explain import Faults, section
-from project.foresight import misfits
+from project.explain import InputErrors, section
+from project.feasibility import feasibility_warnings
 from project.params import Params, parse
 from project.watched import check_watched
 from project.yaml_file import parse_yaml, read_text
@@ -23,15 +23,15 @@ from project.yaml_file import parse_yaml, read_text
 def main(file: Path) -> str:
     text = read_text(file)
     params = parse(text, file)
-    if faults := [*found(checks(params))]:
-        raise Faults(faults)
+    if errors := [*run_checks(checks_of(params))]:
+        raise InputErrors(errors)
     for warning in warnings(params, parse_yaml(text, file)):
         print(f"Warning: {warning}", file=sys.stderr)
     return f"params.yaml is valid: source {params.source}, recipe {params.recipe}, {len(params.all_models)} models"
 
 
-def found(checks: Mapping[str, Callable[[], None]]) -> Iterator[InputError]:
-    """Yields the errors that checks raise, with the section of params.yaml that each is about."""
+def run_checks(checks: Mapping[str, Callable[[], None]]) -> Iterator[InputError]:
+    """Yields the errors that checks raise, each with its section of params.yaml."""
     for path, check in checks.items():
         try:
             with section(path):
@@ -40,24 +40,24 @@ def found(checks: Mapping[str, Callable[[], None]]) -> Iterator[InputError]:
             yield error
 
 
-def checks(params: Params) -> dict[str, Callable[[], None]]:
-    """Returns checks by sections of params.yaml, and that of the repository: whatever is used answers for itself."""
+def checks_of(params: Params) -> dict[str, Callable[[], None]]:
+    """Returns the checks of a run by section of params.yaml: each part in use has its own."""
     steps = params.active_recipe.refine
     return {
         "repository": check_repository,
         f"sources.{params.source}": partial(check_data, params),
         **{f"recipes.{params.recipe}.refine.{number}": step.check for number, step in enumerate(steps)},
         **{f"extractors.{name}": extractor.check for name, extractor in params.extractors.items()},
-        "models": partial(check_pictures, params),
+        "models": partial(check_photos, params),
         "bundle": partial(check_bundle, params),
     }
 
 
 def check_repository() -> None:
-    """Raises InputError outside of a git repository, as in an unpacked archive, and for damaged files of DVC."""
+    """Raises InputError outside a git repository, as in an unpacked archive, and for damaged files of DVC."""
     here = Path.cwd()
     if not any((folder / ".git").exists() for folder in (here, *here.parents)):
-        raise InputError(f"{here} is in no git repository, which DVC needs: git init makes it one.")
+        raise InputError(f"{here} is not in a git repository, which DVC needs: run `git init`.")
     check_dvc_files(here)
 
 
@@ -67,50 +67,50 @@ def check_data(params: Params) -> None:
     params.active_source.check(params.paths.data)
 
 
-def check_pictures(params: Params) -> None:
-    """Raises SettingError for a model that sees pictures where there are none."""
+def check_photos(params: Params) -> None:
+    """Raises SettingError for a model that sees photos of a source without any."""
     networks = [name for name, extractor in params.extractors.items() if isinstance(extractor, NetworkConfig)]
     for name, model in params.models.items():
         needing = [each for each in params.feature_set(model.features) if each in networks]
         if needing and not params.active_source.has_photos:
             raise SettingError(
                 f"{name}.features",
-                f"is {model.features!r}, which holds {', '.join(needing)}, and source {params.source} has no photos: "
-                "take such models out of the list, or choose features that are read from a file.",
+                f"is {model.features!r}, which needs photos ({', '.join(needing)}), but source {params.source} has "
+                "none: remove such models, or choose features that are read from a file.",
             )
 
 
 def check_bundle(params: Params) -> None:
-    """Raises InputError for a bundle that the last stage could not make."""
+    """Raises InputError for a bundle that its stage could not make."""
     RUNTIMES[params.bundle.runtime].check()
     wanted = params.bundle.model
     names = params.all_models if wanted == BEST else [wanted]
     if not any(params.sees_new_photos(params.any_model(name).features) for name in names):
-        seers = "and all models see" if wanted == BEST else "which sees"
+        sees = "and all models see" if wanted == BEST else "which sees"
         raise SettingError(
             "model",
-            f"is {wanted!r}, {seers} vectors that were computed elsewhere, and a new photo has none: list a model "
-            "that sees photos by networks, or none, and choose it.",
+            f"is {wanted!r}, {sees} vectors that were computed elsewhere, which a new photo does not have: choose a "
+            "model whose extractors are networks, or one that sees no photos.",
         )
 
 
 def warnings(params: Params, raw: Mapping[str, Any]) -> Iterator[str]:
-    """Yields sentences on what would run, but be of no use."""
+    """Yields warnings of choices that would run, but to no purpose."""
     seen = {name for model in params.models.values() for name in params.feature_set(model.features)}
     if unused := [name for name in params.extractors if name not in seen]:
         yield (
-            f"no model sees the features of {', '.join(unused)}, which are computed nevertheless: take them out of "
+            f"no model sees the features of {', '.join(unused)}, which are computed all the same: remove them from "
             "extractors and feature_sets."
         )
-    drawn = drawn_extractors(raw)
-    blind = [name for name, extractor in params.extractors.items() if name in drawn or not extractor.trained]
-    if blind and not params.active_source.labels:
+    of_sample = drawn_extractors(raw)
+    unfit = [name for name, extractor in params.extractors.items() if name in of_sample or not extractor.trained]
+    if unfit and not params.active_source.labels:
         yield (
-            f"the photos are real, and the extractors {', '.join(blind)} are untrained or the sample's, which know no "
-            "photographs: `tagrec begin PATH` sets trained ones."
+            f"the photos are real, but the extractors {', '.join(unfit)} are untrained, or trained on the sample's "
+            "drawings alone: `tagrec begin PATH` sets trained ones."
         )
-    for misfit in misfits(params):
-        yield f"judged by the last crawl: {misfit}"
+    for warning in feasibility_warnings(params):
+        yield f"going by the last crawl: {warning}"
 
 
 app = command(main, stage=False)

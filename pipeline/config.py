@@ -9,11 +9,11 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Discriminator, Tag, field_validator
 from pydantic_core import PydanticKnownError
 
-LARGEST = 2**63
-"""The number from which whole numbers no longer fit into arrays, tables and seeds, which have 64 bits."""
+INT64_END = 2**63
+"""The least whole number that does not fit into arrays, tables and seeds, which have 64 bits."""
 
 UNWRITABLE = re.compile("[\0\ud800-\udfff]")
-"""NUL, which ends the name of a file, and surrogates, which UTF-8 does not have."""
+"""NUL, which ends the name of a file, and surrogates, which UTF-8 cannot encode."""
 
 
 class Config(BaseModel):
@@ -28,12 +28,12 @@ class Config(BaseModel):
     @field_validator("*")
     @classmethod
     def _is_storable(cls, value: Any) -> Any:
-        """Refuses whole numbers that no array holds, and text that names no file."""
+        """Refuses whole numbers beyond 64 bits, and text that cannot be written to a file."""
         for each in value if isinstance(value, list) else [value]:
-            if isinstance(each, int) and abs(each) >= LARGEST:
-                raise PydanticKnownError("less_than", {"lt": LARGEST})
+            if isinstance(each, int) and abs(each) >= INT64_END:
+                raise PydanticKnownError("less_than", {"lt": INT64_END})
             if isinstance(each, str) and UNWRITABLE.search(each):
-                raise ValueError("it has a character that cannot be written to a file: NUL, or half of one")
+                raise ValueError("it has a character that cannot be written to a file: NUL, or a lone surrogate")
         return value
 
 

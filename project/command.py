@@ -20,7 +20,7 @@ from pipeline.errors import InputError
 from pipeline.files.texts import write_sealed_json
 from project.explain import explain
 from project.interrupt import INTERRUPT, INTERRUPTED
-from project.memory import lacks_memory
+from project.memory import is_out_of_memory
 from project.terminal import reader_left
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def read_params(file: Path) -> "Params":
 
 
 def check_noted_texts(params: "Params", stage: str) -> None:
-    """Checks the texts that a stage reads by what DVC noted; commands do not import what that needs."""
+    """Compares the texts that a stage reads with DVC's hashes. Imported here: commands do not need it."""
     from project.noted import check_texts
 
     check_texts(params, stage)
@@ -136,14 +136,14 @@ def is_typed(context: typer.Context, option: str) -> bool:
 
 
 def prepare_process() -> None:
-    """Shows our own log as plain lines and any letter, lets idle threads sleep, and draws figures without a window."""
+    """Sets up logging, output encoding, threads and plotting for a command."""
     logging.basicConfig(format="%(message)s")
     sys.stdout.reconfigure(errors="backslashreplace")  # As standard error does.
     for room in ("pipeline", "project"):
         logging.getLogger(room).setLevel(logging.INFO)
     # Threads that wait for each other must not spin: on busy cores that makes torch ten times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    # A notebook names a backend of its own to all that it starts, which matplotlib refuses where that is not installed.
+    # Processes started by a notebook inherit its matplotlib backend, which may not be installed here.
     os.environ.pop("MPLBACKEND", None)
 
 
@@ -161,7 +161,7 @@ def plain_errors(debug: bool) -> Iterator[None]:
         print(INTERRUPTED, file=sys.stderr)
         raise typer.Exit(INTERRUPT) from None
     except Exception as error:
-        if not isinstance(error, InputError | OSError) and not lacks_memory(error):
+        if not isinstance(error, InputError | OSError) and not is_out_of_memory(error):
             raise
         if isinstance(error, BrokenPipeError) and reader_left():
             raise typer.Exit() from None

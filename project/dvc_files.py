@@ -9,18 +9,18 @@ from ruamel.yaml import YAML, YAMLError
 from pipeline.errors import InputError
 
 READERS = {"dvc.lock": YAML(typ="safe").load, ".dvc/tmp/rwlock": json.loads}
-"""The readers of files, by their paths."""
+"""The reader of each file, by path."""
 REMEDIES = {
-    "dvc.lock": "take the committed one back (git checkout dvc.lock), or delete it: what DVC's cache holds is not "
+    "dvc.lock": "restore the committed one (git checkout dvc.lock), or delete it: results in DVC's cache are not "
     "computed again",
-    ".dvc/tmp/rwlock": "delete it, if no other run goes on",
+    ".dvc/tmp/rwlock": "delete it if no other run is in progress",
 }
 
 
 def check_dvc_files(root: Path) -> None:
     """Raises InputError for a damaged file, with the remedy."""
     for name in damaged(root):
-        raise InputError(f"{name} is damaged, as by a run that was killed: {REMEDIES[name]}.")
+        raise InputError(f"{name} is damaged, perhaps by a run that was killed: {REMEDIES[name]}.")
 
 
 def damaged(root: Path) -> Iterator[str]:

@@ -13,7 +13,7 @@ from pipeline.errors import (
     ResourceError,
     SettingError,
 )
-from project.memory import explain_lack, lacks_memory
+from project.memory import explain_out_of_memory, is_out_of_memory
 
 ALTERNATIVES: dict[Option, str] = {
     "address": "Give another --address, or choose --engine local.",
@@ -34,8 +34,8 @@ REFUSALS = {
 """Remedies for a refusal of the system, by its error number."""
 
 
-class Faults(InputError):
-    """Several errors that were found at once, each a line."""
+class InputErrors(InputError):
+    """Several errors at once, a line for each."""
 
     def __init__(self, errors: Sequence[InputError]):
         super().__init__("\nError: ".join(map(explain, errors)))
@@ -63,8 +63,8 @@ def explain(error: Exception) -> str:
             return f"{_ended(error)} Set {error.variable} in the environment."
         case InputError():
             return str(error)
-    if lacks_memory(error):
-        return explain_lack(error)
+    if is_out_of_memory(error):
+        return explain_out_of_memory(error)
     where = f"{error.filename}: " if error.filename else ""
     remedy = REFUSALS.get(error.errno, "Mend that")
     return f"{where}{_ended(error.strerror or error)} {remedy} and run again: finished work is kept."

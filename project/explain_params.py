@@ -30,7 +30,7 @@ EXPECTED = {
     "literal_error": "{expected}",
     "string_too_short": "text that is not empty",
     "string_type": "text",
-    "string_unicode": "text of whole characters",
+    "string_unicode": "valid Unicode text",
 }
 """Descriptions of a valid value, by pydantic's type of error; names in braces are from its context."""
 
@@ -41,7 +41,7 @@ MAPPINGS = {"model_type", "model_attributes_type"}
 def explain_invalid(invalid: ValidationError, raw: Any, model: type[Config]) -> str:
     """Returns a sentence for the first fault that pydantic found in `raw`, with the number of the others."""
     schema = _schema_of(model)
-    # A key that is misspelt is missing, too: that it is unknown says more.
+    # A misspelt key is also reported as missing: that it is unknown says more.
     first, *others = sorted(invalid.errors(), key=lambda error: error["type"] == "missing")
     options = [first, *(error for error in others if _same_value(error, first, raw, schema))]
     left = len(others) + 1 - len(options)
@@ -49,7 +49,7 @@ def explain_invalid(invalid: ValidationError, raw: Any, model: type[Config]) -> 
 
 
 def _same_value(error: ErrorDetails, first: ErrorDetails, raw: Any, schema: Schema) -> bool:
-    """Recognises a further option of a union that the first error's value is none of."""
+    """Recognises an error about the same value, which fits no option of a union."""
     return (
         {error["type"], first["type"]} <= EXPECTED.keys()
         and error["input"] is first["input"]
@@ -63,13 +63,13 @@ def _schema_of(model: type[Config]) -> Schema:
 
 
 def _explain(options: Sequence[ErrorDetails], raw: Any, schema: Schema) -> str:
-    """Returns the sentence for a value, which is wrong in one way for each option that there is."""
+    """Returns the sentence for an invalid value, which names all its options."""
     error = options[0]
     path, node = _locate(error["loc"], raw, schema)
     key, value, context = ".".join(map(str, path)), _as_yaml(error["input"]), error.get("ctx", {})
     if error["loc"][-1:] == ("[key]",):
         section = ".".join(map(str, _locate(error["loc"][:-2], raw, schema)[0]))
-        return f"{section} has the name {value}: names are of a-z, 0-9, -, _ and +, and begin with a letter or digit."
+        return f"{section} has the name {value}: names consist of a-z, 0-9, -, _ and +, first a letter or digit."
     match error["type"]:
         case "extra_forbidden":
             known = _keys(_locate(error["loc"][:-1], raw, schema)[1])
@@ -187,6 +187,6 @@ def _as_yaml(value: Any) -> str:
     words = {"None": "null", "True": "true", "False": "false"}
     try:
         text = words.get(repr(value), repr(value))
-    except ValueError:  # Python writes no number of so many digits.
-        return "a number of thousands of digits"
+    except ValueError:  # Python does not print integers of so many digits.
+        return "a number with thousands of digits"
     return text if len(text) <= 80 else f"{text[:80]}…"

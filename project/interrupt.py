@@ -1,9 +1,9 @@
-"""An interrupt (Ctrl-C), or a lack of memory, while modules are still imported: one sentence, as later."""
+"""One sentence for an interrupt (Ctrl-C) or a lack of memory while modules are still being imported."""
 
 import sys
 from types import TracebackType
 
-from project.memory import explain_lack, lacks_memory
+from project.memory import explain_out_of_memory, is_out_of_memory
 
 INTERRUPTED = "Interrupted: what is finished is kept, and the same command resumes."
 """The sentence for an interrupt."""
@@ -12,8 +12,8 @@ INTERRUPT = 130
 """The exit code that shells expect after an interrupt."""
 
 
-def show_plainly() -> None:
-    """Lets an interrupt or a lack of memory that nothing catches end the process with the sentence alone."""
+def install_excepthook() -> None:
+    """Ends the process with one sentence, and no traceback, after an uncaught interrupt or lack of memory."""
     sys.excepthook = _show
 
 
@@ -21,7 +21,7 @@ def _show(kind: type[BaseException], error: BaseException, trace: TracebackType 
     if issubclass(kind, KeyboardInterrupt):
         print(INTERRUPTED, file=sys.stderr)
         sys.exit(INTERRUPT)
-    if lacks_memory(error):
-        print(f"Error: {explain_lack(error)}", file=sys.stderr)
+    if is_out_of_memory(error):
+        print(f"Error: {explain_out_of_memory(error)}", file=sys.stderr)
         return
     sys.__excepthook__(kind, error, trace)

@@ -51,7 +51,7 @@ class KeywordWriter:
             self.refused += 1
 
     def _is_of_journal(self, error: OSError) -> bool:
-        """Recognises an error by which no further change could be taken back."""
+        """Recognises an error of the journal, without which no further change could be undone."""
         return self._run is not None and error.filename == str(self._run.path)
 
     def summary(self) -> str:

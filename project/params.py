@@ -89,9 +89,9 @@ class Params(Config):
         return self
 
     @model_validator(mode="after")
-    def recipes_leave_the_photos_alone(self) -> Self:
-        if (taken := self.paths.photos.name) in self.recipes:
-            raise ValueError(f"recipes.{taken} has the name of the folder of a source's photos: choose another name.")
+    def recipe_names_are_free(self) -> Self:
+        if (reserved := self.paths.photos.name) in self.recipes:
+            raise ValueError(f"recipes.{reserved} has the name of the folder of photos: choose another name.")
         return self
 
     @model_validator(mode="after")
@@ -157,26 +157,26 @@ class Params(Config):
 
     def model(self, name: str) -> ModelConfig:
         """Returns the configuration of a model that is trained. Raises InputError for an unknown name."""
-        return listed("model", name, self.models)
+        return look_up("model", name, self.models)
 
     def blend(self, name: str) -> BlendConfig:
         """Returns the configuration of a blend. Raises InputError for an unknown name."""
-        return listed("blend", name, self.blends)
+        return look_up("blend", name, self.blends)
 
     def any_model(self, name: str) -> BaseModelConfig:
         """Returns the configuration of a model or a blend. Raises InputError for an unknown name."""
-        return listed("model", name, self.all_models)
+        return look_up("model", name, self.all_models)
 
     def extractor(self, name: str) -> ExtractorConfig:
         """Returns the configuration of an extractor. Raises InputError for an unknown name."""
-        return listed("extractor", name, self.extractors)
+        return look_up("extractor", name, self.extractors)
 
     def feature_set(self, name: str) -> list[str]:
         """Returns the extractors of a feature set, none for "none". Raises InputError for an unknown name."""
-        return listed("feature set", name, {NONE: [], **self.feature_sets})
+        return look_up("feature set", name, {NONE: [], **self.feature_sets})
 
     def sees_new_photos(self, features: str) -> bool:
-        """Recognises a feature set of networks alone, which have a vector for any photo, or of nothing."""
+        """Recognises a feature set of networks alone, which have a vector for any photo, or without extractors."""
         return all(isinstance(self.extractor(name), NetworkConfig) for name in self.feature_set(features))
 
     def active(self) -> dict[str, Any]:
@@ -187,8 +187,8 @@ class Params(Config):
         return values
 
 
-def listed(what: str, name: str, values: Mapping[str, T]) -> T:
-    """Returns the value of a name. Raises InputError for an unknown one."""
+def look_up(what: str, name: str, values: Mapping[str, T]) -> T:
+    """Looks up a name. Raises InputError, with the choices, for an unknown one."""
     if name not in values:
         raise InputError(f"There is no {what} {name!r} in params.yaml; there are {', '.join(values)}.")
     return values[name]

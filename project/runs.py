@@ -73,7 +73,7 @@ def _labels(source: str) -> Sequence[str]:
 def bootstrap_of(
     folder: Path, paths: Paths, models: Sequence[str], metric: str, config: BootstrapConfig, seed: int
 ) -> Bootstrap | None:
-    """Measures the intervals of a run's models, and their differences; None where suggestions are missing."""
+    """Bootstraps the intervals and differences of a run's models; None when suggestions are missing."""
     files = {model: folder / paths.recommendations(model) for model in models}
     if not all(file.is_file() for file in [folder / paths.test, *files.values()]):
         return None
@@ -83,7 +83,7 @@ def bootstrap_of(
 
 
 def read_metrics(path: Path, text: str | bytes) -> dict[str, Any]:
-    """Reads the metrics of a model. Raises ArtifactError for what is none."""
+    """Reads the metrics of a model. Raises ArtifactError when the text holds none."""
     with suppress(ValueError):  # No JSON, or no UTF-8.
         if isinstance(found := json.loads(text), dict):
             return found

@@ -1,5 +1,5 @@
 """The stages of dvc.yaml, a file each: read, call `pipeline`, write, and return a line about what was made."""
 
-from project.interrupt import show_plainly
+from project.interrupt import install_excepthook
 
-show_plainly()
+install_excepthook()

@@ -1,4 +1,4 @@
-"""`tagrec check`: all that would end a run later is said before it, at once."""
+"""`tagrec check`: everything that would stop a run later is reported before it, at once."""
 
 import json
 import shutil
@@ -61,14 +61,14 @@ def check() -> tuple[int, list[str]]:
 
 
 @pytest.mark.usefixtures("project")
-def test_nothing_is_said_of_what_is_right():
+def test_valid_parameters_give_no_output():
     assert check() == (0, [])
     crawled(posts=400, tags=20)
     assert check() == (0, [])
 
 
-def test_all_faults_are_said_at_once_each_in_a_line(project):
-    """P9: they were found after the crawl, or after hours of extraction, one a run."""
+def test_all_errors_are_reported_at_once_a_line_for_each(project):
+    """P9: they came up after the crawl, or after hours of extraction, one in each run."""
     (project / "data/sample").rmdir()
     change(
         project,
@@ -89,19 +89,19 @@ def test_all_faults_are_said_at_once_each_in_a_line(project):
     assert detector.startswith("Error: extractors.objects.detector is 'yolo11m.p': there is no such .pt file")
 
 
-def test_a_recipe_does_not_lie_where_photos_do(project):
+def test_a_recipe_cannot_have_the_name_of_the_folder_of_photos(project):
     """P9"""
     recipe = YAML().load(project / "params.yaml")["recipes"]["sample"]
     change(project, recipe="photos", recipes={"photos": recipe})
     code, (line,) = check()
     assert code == 1
-    assert "recipes.photos has the name of the folder of a source's photos: choose another name." in line
+    assert "recipes.photos has the name of the folder of photos: choose another name." in line
 
 
 def test_an_archive_of_the_project_is_no_repository(project):
-    """P28: the words of DVC named no remedy."""
+    """P28: DVC's message named no remedy."""
     (project / ".git").rmdir()
-    assert check() == (1, [f"Error: {project} is in no git repository, which DVC needs: git init makes it one."])
+    assert check() == (1, [f"Error: {project} is not in a git repository, which DVC needs: run `git init`."])
 
 
 @pytest.mark.parametrize(
@@ -121,13 +121,13 @@ def test_weights_that_cannot_be_used_are_named_by_their_key(project, changes, fa
     assert line.startswith(fault)
 
 
-def test_a_package_that_the_last_stage_needs_is_missed_at_the_beginning(project, monkeypatch):
+def test_a_missing_package_of_the_last_stage_is_reported_before_the_first(project, monkeypatch):
     monkeypatch.setattr("pipeline.recommend.runtimes.find_spec", lambda _: None)
     change(project, bundle__runtime="onnx")
     assert check() == (1, [f"Error: {NO_ONNX}"])
 
 
-def test_a_bundle_that_could_suggest_nothing_for_new_photos_is_refused_at_the_beginning(project):
+def test_a_bundle_of_a_model_that_cannot_see_new_photos_is_refused(project):
     (project / "v.parquet").write_bytes(b"vectors")
     vectors = {"kind": "vectors", "path": "v.parquet", "sha256": sha256(project / "v.parquet"), "photos": None}
     models = YAML().load(project / "params.yaml")["models"]
@@ -145,43 +145,43 @@ def test_a_bundle_that_could_suggest_nothing_for_new_photos_is_refused_at_the_be
     assert check() == (0, [])
 
 
-def test_columns_and_models_that_see_what_is_not_there_are_named(project):
-    """T15: extraction ran for nothing, or not at all."""
+def test_missing_columns_and_models_without_photos_are_named(project):
+    """T15: extraction ran to no purpose, or not at all."""
     change(project, source="table", sources__table__photos=None, sources__table__user="owner")
     (project / "data/table").mkdir()
     (project / "data/table/posts.csv").write_text("user,photo,tags\nu,p,sea\n")
     code, (column, model) = check()
     assert code == 1
     assert column.startswith("Error: sources.table.user is 'owner'; data/table/posts.csv has no such column")
-    assert model.startswith("Error: models.neighbours.features is 'image+objects', which holds image, objects, and ")
+    assert model.startswith("Error: models.neighbours.features is 'image+objects', which needs photos (image, ")
 
 
-def test_extractors_that_no_model_sees_are_warned_of(project):
-    """T15: they would run for nothing."""
+def test_an_extractor_that_no_model_sees_gives_a_warning(project):
+    """T15: it would run to no purpose."""
     models = YAML().load(project / "params.yaml")["models"]
     change(project, models={"fm": models["fm"], "fm-ic": models["fm-ic"]})
     code, (line,) = check()
     assert code == 0
-    assert line.startswith("Warning: no model sees the features of objects, which are computed nevertheless")
+    assert line.startswith("Warning: no model sees the features of objects, which are computed all the same")
 
 
-def test_the_samples_extractors_on_real_photos_are_warned_of(project):
-    """T18: a detector of drawn scenes says nothing of photographs."""
+def test_the_samples_extractors_on_real_photos_give_a_warning(project):
+    """T18: a detector trained on drawn scenes finds nothing in photographs."""
     change(project, source="table")
     (project / "data/table/photos").mkdir(parents=True)
     (project / "data/table/posts.csv").write_text("user,photo,tags\nu,p,sea\n")
     code, (line,) = check()
     assert code == 0
-    assert "the photos are real, and the extractors image, objects are untrained or the sample's" in line
+    assert "the photos are real, but the extractors image, objects are untrained, or trained on the sample's" in line
 
 
-def test_untrained_weights_on_real_photos_are_warned_of(project):
+def test_untrained_weights_on_real_photos_give_a_warning(project):
     change(project, source="table", extractors__image__backbone="resnet50", extractors__image__input_size=128)
     (project / "data/table/photos").mkdir(parents=True)
     (project / "data/table/posts.csv").write_text("user,photo,tags\nu,p,sea\n")
     code, (line,) = check()
     assert code == 0
-    assert "the photos are real, and the extractors image, objects are untrained or the sample's" in line
+    assert "the photos are real, but the extractors image, objects are untrained, or trained on the sample's" in line
 
 
 @pytest.mark.parametrize(
@@ -201,24 +201,24 @@ def test_untrained_weights_on_real_photos_are_warned_of(project):
         ),
     ],
 )
-def test_what_does_not_suit_the_posts_is_foreseen(project, changes, warning):
+def test_choices_that_do_not_suit_the_posts_give_a_warning(project, changes, warning):
     """T16: neighbours above the number of training photos ended the run after all extraction."""
     crawled(posts=80, tags=8)
     change(project, **changes)
     code, (line,) = check()
     assert code == 0
-    assert line.startswith(f"Warning: judged by the last crawl: {warning}")
+    assert line.startswith(f"Warning: going by the last crawl: {warning}")
 
 
 @pytest.mark.usefixtures("project")
-def test_posts_that_will_be_crawled_anew_foretell_nothing():
+def test_unreadable_posts_of_an_earlier_crawl_give_no_warning():
     crawled(posts=80, tags=500)
     Paths("sample", "sample").posts.write_bytes(b"of another version")
     assert check() == (0, [])
 
 
 @pytest.mark.usefixtures("project")
-def test_too_many_tags_for_a_model_are_foreseen(monkeypatch):
+def test_too_many_tags_for_a_model_give_a_warning(monkeypatch):
     monkeypatch.setattr("pipeline.models.ridge.Ridge.most_tags", 7)
     crawled(posts=80, tags=8)
     code, lines = check()

@@ -27,5 +27,5 @@ def test_whole_files_and_missing_ones_are_no_fault(repository):
 @pytest.mark.parametrize("left", [0, 0.4])
 def test_a_file_that_was_cut_short_is_named_with_the_remedy(repository, name, left):
     (repository / name).write_text(WHOLE[name][: int(left * len(WHOLE[name]))])
-    with pytest.raises(InputError, match=rf"^{name} is damaged, as by a run that was killed: .*delete it"):
+    with pytest.raises(InputError, match=rf"^{name} is damaged, perhaps by a run that was killed: .*delete it"):
         check_dvc_files(repository)

@@ -51,10 +51,10 @@ def fault(raw: Any) -> str:
         ("tuning.grid.l2.0", math.inf, "tuning.grid.l2.0 is inf; it must be a finite number."),
         ("tuning.grid.l2.1", None, "tuning: the grid has null among the values of l2"),
         ("models.recency.grid", {None: [1]}, "models.recency.grid has the name null"),
-        ("models", {1: 1}, "models has the name 1: names are of a-z"),
+        ("models", {1: 1}, "models has the name 1: names consist of a-z"),
         ("sources.table.tags", None, "sources.table.tags is null; it must be text or a list."),
         ("sources.table.photo", "a\0b", "sources.table.photo: it has a character that cannot be written to a file"),
-        ("sources.table.photo", "\ud800", "sources.table.photo is '\\ud800'; it must be text of whole characters."),
+        ("sources.table.photo", "\ud800", "sources.table.photo is '\\ud800'; it must be valid Unicode text."),
         (
             "sources.flickr.api_url",
             "http://[x",
@@ -81,7 +81,7 @@ def fault(raw: Any) -> str:
         ("models.fm", {"kind": "fn", "features": "none"}, "models.fm.kind is 'fn'; it must be one of "),
         ("models.fm.trianing", {}, "; did you mean training?"),
         ("models.fm.training", {"l3": 1}, "models.fm.training.l3 is not a known key"),
-        ("models.A B", PARAMS["models"]["fm"], "models has the name 'A B': names are of a-z, 0-9"),
+        ("models.A B", PARAMS["models"]["fm"], "models has the name 'A B': names consist of a-z, 0-9"),
         ("models", {}, "models is empty: it needs at least one entry."),
         ("recipes", {}, "recipes is empty: it needs at least one entry."),
         ("blends", {}, "blends is empty: it needs at least one entry."),
@@ -95,7 +95,7 @@ def fault(raw: Any) -> str:
         ("blends.blend.models", {"fm": math.nan}, "blends.blend.models.fm is nan; it must be a finite number."),
         ("blends.blend.models", {"fm": math.inf}, "blends.blend.models.fm is inf; it must be a finite number."),
         ("blends.blend.models", {"fm": -1}, "blends.blend.models.fm is -1; it must be above 0"),
-        ("blends.blend.models", {1: 1.0}, "blends.blend.models has the name 1: names are of"),
+        ("blends.blend.models", {1: 1.0}, "blends.blend.models has the name 1: names consist of"),
         ("recipes.sample.refine.0.usr", 5, "recipes.sample.refine.0.usr is not a known key"),
         ("recipes.sample.refine.0.usr", 5, "the keys there are keep, tag, user; did you mean user?"),
         ("recipes.sample.split.test_share", 0.5, "recipes.sample.split.test_share is not a known key"),
@@ -113,7 +113,7 @@ def test_a_fault_names_the_key_the_value_and_the_choices(key, value, sentence):
 
 def test_a_number_of_thousands_of_digits():
     sentence = fault(changed("training.epochs", 16**5000))
-    assert sentence == f"training.epochs is a number of thousands of digits; it must be below {2**63}."
+    assert sentence == f"training.epochs is a number with thousands of digits; it must be below {2**63}."
 
 
 def test_a_misspelt_key_is_unknown_rather_than_missing():
@@ -125,7 +125,7 @@ def test_a_misspelt_key_is_unknown_rather_than_missing():
 def test_a_name_that_is_no_text():
     params = copy.deepcopy(PARAMS)
     params["models"][None] = params["models"]["fm"]
-    assert fault(params).startswith("models has the name null: names are of a-z")
+    assert fault(params).startswith("models has the name null: names consist of a-z")
 
 
 def test_further_faults_are_counted():
@@ -145,7 +145,7 @@ def keys(node: Any, path: tuple[str, ...] = ()) -> Iterator[str]:
 
 @pytest.mark.parametrize("value", [None, True, -1, 1.5, math.inf, "", "text", [], [None], {}, {"kind": 1}], ids=repr)
 def test_no_fault_is_in_the_validators_words(value):
-    """Whatever value stands wherever: the sentence begins with a key that is in the file."""
+    """Any wrong value at any key: the sentence begins with a key of the file."""
     for key in keys(PARAMS):
         raw = changed(key, value)
         try:
@@ -159,23 +159,23 @@ def test_no_fault_is_in_the_validators_words(value):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"source: sample\nsource: table\n", r"is not YAML; line 2, column 1: the key source is there twice"),
+        (b"source: sample\nsource: table\n", r"is not YAML; line 2, column 1: the key source occurs twice"),
         (b"source: [", r"is not YAML; line 1, column \d+: "),
         ("source: é".encode("latin-1"), "is not in UTF-8: save it in that encoding"),
         ("source: sample".encode("utf-16"), "is not in UTF-8: save it in that encoding"),
         (b"source: " + 2000 * b"[", "is nested too deeply"),
         (b"- " * 2000, "is nested too deeply"),
-        (b"a: &a [*a]", "or one that holds itself"),
+        (b"a: &a [*a]", "or a cycle of them"),
         (b"a: &a [" + b"1," * 1000 + b"]\nb: [" + b"*a," * 1000 + b"]", "has more than 100,000 values"),
         (b"[[]]: 1", "is not YAML; a list or a section cannot be a key"),
-        (b"source: \x07", r"line 1, column 9: a character without a form \(U\+0007\) stands there"),
-        (b"source: !!python/name:os.system", "line 1, column 9: the value is none that its tag"),
-        (b"seed: !!int x", "line 1, column 7: the value is none that its tag"),
-        (b"seed: " + 5000 * b"9", "line 1, column 7: the value is none that its tag"),
-        (b"source: *sample", r"line 1, column 9: an alias \(\*\) names what no anchor"),
-        (b"source: 'sample", "line 1, column 16: quotation marks are opened, and not closed"),
-        (b"source: x\n seed: 1", "line 2, column 6: a colon stands where none can be"),
-        (b"source: x\n\tseed: 1", "line 2, column 1: a tab stands where blanks indent"),
+        (b"source: \x07", r"line 1, column 9: a control character \(U\+0007\) is not allowed"),
+        (b"source: !!python/name:os.system", "line 1, column 9: the value does not suit its tag"),
+        (b"seed: !!int x", "line 1, column 7: the value does not suit its tag"),
+        (b"seed: " + 5000 * b"9", "line 1, column 7: the value does not suit its tag"),
+        (b"source: *sample", r"line 1, column 9: an alias \(\*\) refers to an anchor"),
+        (b"source: 'sample", "line 1, column 16: a quotation mark is never closed"),
+        (b"source: x\n seed: 1", "line 2, column 6: a colon is not allowed here"),
+        (b"source: x\n\tseed: 1", "line 2, column 1: a tab is used for indentation"),
         (b"seeds: 1\nsource\nseed: 1", "line 3, column 1: a colon is missing after a key"),
         (b"x" * 2_000_000, "has more than 1,048,576 bytes"),
         (b"just words", "holds no mapping of keys to values"),

@@ -1,7 +1,6 @@
-"""A look ahead, by the posts of an earlier crawl: do recipe, split and grids suit them?"""
+"""A check of recipe, split and grids against the posts of an earlier crawl."""
 
 from collections.abc import Iterator
-from itertools import product
 
 import numpy as np
 
@@ -10,22 +9,23 @@ from pipeline.errors import ArtifactError, InputError, SettingError
 from pipeline.files.parquet import read_parquet
 from pipeline.folksonomy.refine import refine
 from pipeline.folksonomy.split import split, validation_posts
+from pipeline.models.grid import combinations
 from pipeline.models.registry import MODELS
 from pipeline.models.settings import BaseModelConfig
 from project.explain import section
 from project.params import Params
 
 
-def misfits(params: Params) -> Iterator[str]:
-    """Yields sentences on choices that do not suit the posts that were crawled last; none where there are none.
+def feasibility_warnings(params: Params) -> Iterator[str]:
+    """Yields warnings of choices that do not suit the posts crawled last, if any were.
 
-    The data may have changed since, so that these are no errors.
+    They are no errors, because the data may have changed since.
     """
     if not params.paths.posts.exists():
         return
     try:
-        photos, tags = sizes_to_fit(params)
-    except ArtifactError:  # The crawl will make them anew, for they are damaged, or of another version.
+        photos, tags = training_size(params)
+    except ArtifactError:  # They are damaged, or of another version: the crawl will replace them.
         return
     except InputError as error:
         yield str(error)
@@ -38,10 +38,10 @@ def misfits(params: Params) -> Iterator[str]:
             yield str(error)
 
 
-def sizes_to_fit(params: Params) -> tuple[int, int]:
-    """Counts the photos and tags that settings are chosen with: those of the training posts not left out for that.
+def training_size(params: Params) -> tuple[int, int]:
+    """Counts the photos and tags of the training posts that are not left out for validation.
 
-    Raises InputError where recipe or split leave nothing.
+    Raises InputError when recipe or split leave none.
     """
     posts = read_parquet(params.paths.posts)
     assignments, _ = refine(posts, params.active_recipe.refine, np.random.default_rng(params.seed))
@@ -51,26 +51,24 @@ def sizes_to_fit(params: Params) -> tuple[int, int]:
         validation = validation_posts(train, posts, rule, params.tuning.folds, rng)
     if validation.is_empty():
         raise InputError(
-            "No post is left for validation, on which settings are chosen and probabilities are found: keep users with "
-            "more posts."
+            "No post is left for validation, by which settings are chosen and probabilities are calibrated: keep users "
+            "with more posts."
         )
     learnt = train.join(validation, on=POST, how="anti")
     return learnt[PHOTO].n_unique(), learnt[TAGS].explode().n_unique()
 
 
 def check_grid_size(config: BaseModelConfig, photos: int, tags: int) -> None:
-    """Raises SettingError for a model that cannot be fitted to so many photos and tags with all settings to try."""
-    grid = config.grid or {}
-    combinations = [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
-    failures = []
-    for values in combinations:
+    """Raises SettingError for a model with settings to try that cannot be fitted to so many photos and tags."""
+    tried, failures = combinations(config.grid or {}), []
+    for values in tried:
         try:
             MODELS[config.kind].check_size(config.with_settings(values), photos, tags)
         except SettingError as error:
             failures.append(error)
-    if failures and len(combinations) > 1:
+    if failures and len(tried) > 1:
         raise SettingError(
-            "grid", f"has {len(failures)} of {len(combinations)} combinations that cannot be fitted: {failures[0]}"
+            "grid", f"has {len(failures)} of {len(tried)} combinations that cannot be fitted: {failures[0]}"
         )
     if failures:
         raise failures[0]
