@@ -35,7 +35,7 @@ from pipeline.folksonomy.split import split
 from pipeline.folksonomy.split_rules import LeaveShare
 from pipeline.models.factorisation import FactorisationConfig
 from pipeline.models.settings import TrainingConfig
-from pipeline.training.bpr import training_run
+from pipeline.training.bpr import step
 from pipeline.training.bpr.data import Generators
 from pipeline.training.bpr.threads import one_thread
 from pipeline.training.bpr.train import encode, train
@@ -153,8 +153,8 @@ class Bench:
 
         optimizer = self.run.parameters.optimizer
         with (
-            patch.object(training_run, "post_vectors", clocked("projecting", training_run.post_vectors)),
-            patch.object(training_run, "add_gradients", clocked("gradients", training_run.add_gradients)),
+            patch.object(step, "post_vectors", clocked("projecting", step.post_vectors)),
+            patch.object(step, "add_gradients", clocked("gradients", step.add_gradients)),
             patch.object(optimizer, "step", clocked("steps", optimizer.step)),
         ):
             total = self.epoch()

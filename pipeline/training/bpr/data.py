@@ -97,18 +97,17 @@ class TrainingPosts:
             cuts = [*range(batch, len(chosen), batch), len(chosen)]
             bounds = [0, *ends[[cut - 1 for cut in cuts]].tolist()]
             order = chosen.to(self.positives.counts.device, non_blocking=True)
+            sizes, inputs = self.positives.counts.index_select(0, order), self.inputs.select(order)
             post, positive, negative = self.draw(order, bounds[-1], generators.draws)
             yield [
-                self.batch(
-                    order[low : low + batch],
+                Batch(
+                    order[low:high],
+                    sizes[low:high],
+                    inputs.part(low, high),
                     Quadruples(post[start:end] - low, positive[start:end], negative[start:end]),
                 )
-                for low, (start, end) in zip([0, *cuts], pairwise(bounds), strict=False)
+                for (low, high), (start, end) in zip(pairwise([0, *cuts]), pairwise(bounds), strict=True)
             ]
-
-    def batch(self, posts: Tensor, quadruples: Quadruples) -> Batch:
-        """Completes the quadruples of posts to a batch."""
-        return Batch(posts, self.positives.counts.index_select(0, posts), self.inputs.select(posts), quadruples)
 
     def draw(self, posts: Tensor, size: int, generator: torch.Generator) -> Quadruples:
         """Lists all positives of posts, with a negative for each.

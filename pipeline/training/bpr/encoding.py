@@ -32,6 +32,17 @@ class PostInputs:
     def __len__(self) -> int:
         return len(next(chain(self.entities.values(), (bags.starts for bags in self.bags.values()))))
 
+    def part(self, low: int, high: int) -> Self:
+        """Returns the inputs of some posts in a row, which share the memory."""
+        return type(self)(
+            entities={name: rows[low:high] for name, rows in self.entities.items()},
+            features={name: numbers[low:high] for name, numbers in self.features.items()},
+            bags={
+                name: bags._replace(starts=bags.starts[low:high], counts=bags.counts[low:high])
+                for name, bags in self.bags.items()
+            },
+        )
+
 
 @dataclass(frozen=True)
 class EncodedPosts:

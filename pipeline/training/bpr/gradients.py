@@ -123,7 +123,7 @@ def add_gradients(
             loops.add_to_bags(part, batch.inputs.bags[name], batch.sizes, total, occurrences)
         else:
             project_back(batch.inputs.features[name], part, total)
-            occurrences += len(quadruples.post)
+            occurrences += batch.sizes.sum()
 
 
 def tag_tables(tables: Mapping[str, Tensor]) -> TagTables:

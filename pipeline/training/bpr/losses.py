@@ -28,7 +28,8 @@ def bpr(tags: TagTables, vectors: Tensor, quadruples: Quadruples, sums: Quadrupl
     """Adds the gradients of −ln σ(ŷ'), ŷ' = ŷ(t⁺) − ŷ(t⁻) (Eq. 8, 9)."""
     margin = vectors.new_empty(len(quadruples.post), vectors.shape[1])  # ŷ', (Q, G)
     loops_for(vectors).add_quadruples(tags, vectors, quadruples, margin, sums)
-    return softplus(-margin).sum(0), (margin > 0).sum(0)
+    real = (quadruples.post >= 0)[:, None]
+    return (softplus(-margin) * real).sum(0), ((margin > 0) & real).sum(0)
 
 
 def softmax(

@@ -21,7 +21,7 @@ from pipeline.models.model import BIAS
 from pipeline.models.settings import AdaptiveNegatives
 from pipeline.training.bpr.data import Batch
 from pipeline.training.bpr.loops import loops_for
-from pipeline.training.bpr.loops.cpu import PositiveTags, TagOrders
+from pipeline.training.bpr.loops.cpu import TagOrders
 
 ROUNDS = 4
 """The number of draws, each after a positive of the post, before the uniform negative is taken instead."""
@@ -33,10 +33,9 @@ REFRESH = 8
 class AdaptiveSampler:
     """Draws a negative for each quadruple and trial."""
 
-    def __init__(self, config: AdaptiveNegatives, positives: PositiveTags):
-        self.positives = positives
-        self.mean = config.mean_rank * positives.vocabulary
-        self.refresh_after = REFRESH * positives.vocabulary * math.log(positives.vocabulary)
+    def __init__(self, config: AdaptiveNegatives, vocabulary: int):
+        self.mean = config.mean_rank * vocabulary
+        self.refresh_after = REFRESH * vocabulary * math.log(vocabulary)
         self.drawn, self.orders = math.inf, None
 
     def keep(self, places: Sequence[int]) -> None:
@@ -56,28 +55,33 @@ class AdaptiveSampler:
         self.orders, self.drawn = TagOrders(state["orders"], state["deviation"], self.mean), state["drawn"].item()
 
     def refresh(self, parameters: Mapping[str, Tensor]) -> None:
-        """Orders the tags by each column of their factors."""
+        """Orders the tags by each column of their factors, in the memory of the orders before."""
         columns = parameters[TAG].movedim(0, -1).transpose(0, 1)
         if BIAS in parameters:
             columns = torch.cat([columns, parameters[BIAS].permute(2, 1, 0)])
         deviation = columns.std(dim=-1, correction=0).T.contiguous()
-        self.orders = TagOrders(loops_for(columns).order(columns), deviation, self.mean)
+        tags = loops_for(columns).order(columns)
+        if self.orders is None:
+            self.orders = TagOrders(tags, deviation, self.mean)
+        else:
+            self.orders.tags.copy_(tags)
+            self.orders.deviation.copy_(deviation)
         self.drawn = 0
 
-    def harden(
-        self, batch: Batch, vectors: Tensor, parameters: Mapping[str, Tensor], generator: torch.Generator
-    ) -> Batch:
-        """Replaces the batch's negatives by one for each trial, (Q, G). All trials share the numbers that are drawn.
-
-        vectors: of `post_vectors`, (B, G, W).
-        """
-        size = len(batch.quadruples.post)
+    def draw(self, size: int, parameters: Mapping[str, Tensor], generator: torch.Generator) -> Tensor:
+        """Draws the numbers for Q quadruples, (ROUNDS, 2, Q); the orders are made anew where they are due."""
         if self.drawn >= self.refresh_after:
             self.refresh(parameters)
         self.drawn += size
+        return torch.rand((ROUNDS, 2, size), generator=generator, dtype=torch.float64, device=generator.device)
+
+    def harden(self, batch: Batch, vectors: Tensor, parameters: Mapping[str, Tensor], uniform: Tensor) -> Batch:
+        """Replaces the batch's negatives by one for each trial, (Q, G). All trials share the numbers that are drawn.
+
+        vectors: of `post_vectors`, (B, G, W); uniform: of `draw`.
+        """
         if BIAS in parameters:
             vectors = torch.cat([vectors, vectors.new_ones(*vectors.shape[:2], 1)], dim=-1)
-        uniform = torch.rand((ROUNDS, 2, size), generator=generator, dtype=torch.float64, device=vectors.device)
         quadruples = batch.quadruples._replace(negative=batch.quadruples.negative.repeat(1, vectors.shape[1]))
-        loops_for(vectors).harden(vectors, self.orders, batch.posts, self.positives, quadruples, uniform)
+        loops_for(vectors).harden(vectors, self.orders, quadruples, uniform)
         return replace(batch, quadruples=quadruples)

@@ -91,7 +91,7 @@ def encode(
     return layout, TrainingData(
         contexts=layout.contexts,
         posts=encoded,
-        sampler=AdaptiveSampler(settings.negatives, encoded.positives) if hard else None,
+        sampler=AdaptiveSampler(settings.negatives, encoded.positives.vocabulary) if hard else None,
         sample=ValidationSet.encode(sample, encoder, task.measure),
         validation=None if task.validation is None else ValidationSet.encode(task.validation, encoder, task.measure),
     )

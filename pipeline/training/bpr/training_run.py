@@ -11,11 +11,12 @@ from torch import Tensor
 
 from pipeline.models.factorisation import Contexts
 from pipeline.models.settings import TrainingConfig
+from pipeline.training.bpr.captured import CapturedStep
 from pipeline.training.bpr.checkpoint import Checkpoint
 from pipeline.training.bpr.data import Generators, TrainingPosts
-from pipeline.training.bpr.gradients import add_gradients, post_vectors
-from pipeline.training.bpr.losses import LOSSES
+from pipeline.training.bpr.losses import bpr
 from pipeline.training.bpr.negatives import AdaptiveSampler
+from pipeline.training.bpr.step import Step
 from pipeline.training.bpr.threads import ahead
 from pipeline.training.bpr.trials import Trial, TrialParameters
 from pipeline.training.bpr.validation import ValidationSet
@@ -61,6 +62,8 @@ class TrainingRun:
     """The parameters to keep of each trial that has any so far, by its number."""
     epoch: int = 0
     """The number of epochs that were run."""
+    step: Step | CapturedStep | None = None
+    """The step of the active trials, made when it is needed."""
 
     def advance(self) -> None:
         """Runs one more epoch for the active trials; at points of the curve they are measured, and may end."""
@@ -80,22 +83,26 @@ class TrainingRun:
     def pass_over_posts(self) -> tuple[list[float], list[float]]:
         """Learns from all quadruples once; returns each trial's mean loss and its share that is ranked right."""
         data, parameters, gradients = self.data, self.parameters, self.parameters.gradients
-        rates, l2 = parameters.rates(self.epoch), parameters.setting("l2")
-        loss = LOSSES[parameters.settings[0].loss]
+        step = self.step_of_active()
+        step.begin(self.epoch)
         gradients.loss.zero_()
         gradients.ranked_right.zero_()
         blocks = data.posts.epoch(parameters.settings[0].batch, self.generators)
         # Read ahead, the next block would draw from the same generator as a sampler, at no fixed time.
-        if data.sampler is None and rates.device.type == "cpu":
+        if data.sampler is None and gradients.loss.device.type == "cpu":
             blocks = ahead(blocks)
         for batch in chain.from_iterable(blocks):
-            vectors = post_vectors(data.contexts, parameters.parameters, batch.inputs)  # (B, G, W)
-            if data.sampler is not None:
-                batch = data.sampler.harden(batch, vectors, parameters.parameters, self.generators.draws)
-            add_gradients(data.contexts, parameters.parameters, gradients, batch, vectors, loss)
-            parameters.optimizer.step(batch.inputs.entities, rates, l2)
+            step(batch, self.generators.draws)
         size = len(data.posts.positives.tags)
         return (gradients.loss / size).tolist(), (gradients.ranked_right / size).tolist()
+
+    def step_of_active(self) -> Step | CapturedStep:
+        """Returns the step of the active trials: on a GPU captured, where its loss allows it."""
+        if self.step is None or self.step.parameters is not self.parameters:
+            self.step = Step(self.data.contexts, self.data.sampler, self.parameters)
+            if self.parameters.gradients.loss.is_cuda and self.step.loss is bpr:
+                self.step = CapturedStep(self.step, self.data.posts.host_counts, self.parameters.settings[0].batch)
+        return self.step
 
     def measure(self, losses: list[float], shares: list[float], finite: list[bool], last: bool) -> None:
         """Adds a point to the curve of each active trial whose numbers are finite, and keeps the best parameters."""

@@ -33,15 +33,20 @@ def drawn(tags: list[list[str]], vector: list[float], factors: list[list[float]]
     """The negatives drawn for posts that all have one vector, by a model of two factors and a bias: (draws, Q)."""
     data = encode(tags)
     parameters = {"tag": torch.tensor(factors)[:, None], "bias": torch.zeros(len(TAGS), 1, 1)}
-    sampler = AdaptiveSampler(AdaptiveNegatives(kind="adaptive", mean_rank=mean_rank), data.positives)
+    sampler = AdaptiveSampler(AdaptiveNegatives(kind="adaptive", mean_rank=mean_rank), data.positives.vocabulary)
     generator = torch.Generator().manual_seed(0)
     found = []
     for _ in range(draws):
         quadruples = data.draw(torch.arange(len(tags)), len(data.positives.tags), generator)
         batch = Batch(torch.arange(len(tags)), data.positives.counts, PostInputs({}, {}), quadruples)
         vectors = torch.tensor(vector).repeat(len(tags), 1, 1)
-        found.append(sampler.harden(batch, vectors, parameters, generator).quadruples.negative[:, 0])
+        found.append(harden(sampler, batch, vectors, parameters, generator)[:, 0])
     return torch.stack(found).numpy()
+
+
+def harden(sampler: AdaptiveSampler, batch: Batch, vectors, parameters, generator) -> torch.Tensor:
+    uniform = sampler.draw(len(batch.quadruples.post), parameters, generator)
+    return sampler.harden(batch, vectors, parameters, uniform).quadruples.negative
 
 
 def shares(negatives: np.ndarray) -> np.ndarray:
@@ -98,21 +103,21 @@ def test_both_devices_loops_draw_the_same(biased):
         with patch.object(loops, "cpu", either):
             quadruples = data.draw(order, len(data.positives.tags), generator)
             batch = Batch(order, data.positives.counts[order], PostInputs({}, {}), quadruples)
-            sampler = AdaptiveSampler(AdaptiveNegatives(kind="adaptive", mean_rank=0.1), data.positives)
-            found.append(sampler.harden(batch, vectors, parameters, generator).quadruples.negative.tolist())
+            sampler = AdaptiveSampler(AdaptiveNegatives(kind="adaptive", mean_rank=0.1), data.positives.vocabulary)
+            found.append(harden(sampler, batch, vectors, parameters, generator).tolist())
     assert found[0] == found[1]
     assert any(len(set(row)) > 1 for row in found[0])
 
 
 def test_orders_are_made_anew_in_proportion_to_the_draws():
     data = encode([["t1"]] * 40)
-    sampler = AdaptiveSampler(AdaptiveNegatives(kind="adaptive", mean_rank=0.1), data.positives)
+    sampler = AdaptiveSampler(AdaptiveNegatives(kind="adaptive", mean_rank=0.1), data.positives.vocabulary)
     generator, order, refreshed = torch.Generator().manual_seed(0), torch.arange(40), []
     with patch.object(AdaptiveSampler, "refresh", autospec=True, side_effect=AdaptiveSampler.refresh) as refresh:
         for _ in range(7):
             quadruples = data.draw(order, 40, generator)
             batch = Batch(order, data.positives.counts, PostInputs({}, {}), quadruples)
-            sampler.harden(batch, torch.ones(40, 1, 2), {"tag": torch.ones(8, 1, 2)}, generator)
+            harden(sampler, batch, torch.ones(40, 1, 2), {"tag": torch.ones(8, 1, 2)}, generator)
             refreshed.append(refresh.call_count)
     assert math.ceil(8 * 8 * math.log(8) / 40) == 4  # draws of 40
     assert refreshed == [1, 1, 1, 1, 2, 2, 2]

@@ -4,12 +4,19 @@ import pytest
 import torch
 
 from pipeline.training.bpr.gradients import Gradients
+from pipeline.training.bpr.loops import gpu
 from pipeline.training.bpr.optimizers import Optimizer
 
 RATE, L2 = torch.tensor([0.5]), torch.tensor([0.0])
 
 
 pytestmark = pytest.mark.usefixtures("inner_loops")
+
+
+@pytest.fixture(autouse=True, params=[0, 4], ids=["rows", "table"])
+def small(request, monkeypatch):
+    """A GPU moves rows by themselves, or whole tables."""
+    monkeypatch.setattr(gpu, "SMALL", request.param)
 
 
 def column(*rows: list[float]) -> torch.Tensor:

@@ -38,7 +38,7 @@ class Quadruples(NamedTuple):
     """Quadruples (user, photo, positive tag, negative tag), of which a post gives the first two."""
 
     post: Tensor
-    """The post's place in its batch, ascending, (Q,) int64."""
+    """The post's place in its batch, ascending, (Q,) int64; −1 for padding, which counts for nothing, on a GPU."""
     positive: Tensor
     """A tag that the post has, (Q,) int64."""
     negative: Tensor
@@ -280,12 +280,12 @@ def order(columns: Tensor) -> Tensor:
 
 
 @compiled
-def harden(vectors, orders, posts, positives, quadruples, uniform):
+def harden(vectors, orders, quadruples, uniform):
     """Draws a hard negative for each quadruple and trial, of the tags that its post lacks.
 
-    vectors: (B, G, F); orders: `TagOrders`; posts: the batch's, (B,), among those of `positives`; uniform: (rounds, 2,
-    Q) in [0, 1), for a factor and a rank in each round. Replaces the quadruples' negatives, (Q, G), by the first tag
-    drawn that is no positive of the post; where no round finds one, they stay.
+    vectors: (B, G, F); orders: `TagOrders`; quadruples: for all positives of each post; uniform: (rounds, 2, Q) in
+    [0, 1), for a factor and a rank in each round. Replaces the quadruples' negatives, (Q, G), by the first tag drawn
+    that is no positive of the post; where no round finds one, they stay.
     """
     ordered, deviation, mean = orders
     factors, trials, vocabulary = ordered.shape
@@ -293,11 +293,14 @@ def harden(vectors, orders, posts, positives, quadruples, uniform):
     last = -1
     for q in range(len(quadruples.post)):
         place = quadruples.post[q]
-        first = positives.starts[posts[place]]
-        own = positives.tags[first : first + positives.counts[posts[place]]]
-        # The weights |v_f| σ_f of a post's factors, cumulated once for all its quadruples, (G, F).
         if place != last:
             last = place
+            # The post's positives, which are those of its quadruples.
+            end = q + 1
+            while end < len(quadruples.post) and quadruples.post[end] == place:
+                end += 1
+            own = quadruples.positive[q:end]
+            # The weights |v_f| σ_f of its factors, cumulated once for all its quadruples, (G, F).
             for g in range(trials):
                 total = 0.0
                 for f in range(factors):

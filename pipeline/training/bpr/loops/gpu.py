@@ -15,6 +15,9 @@ from pipeline.training.bpr.loops.cpu import (
     TagTables,
 )
 
+SMALL = 4
+"""The rows of a table that is moved as a whole, for each row that has a gradient, at most."""
+
 
 def bind(record: SummedTable) -> SummedTable:
     """Returns the same record for many calls."""
@@ -80,22 +83,23 @@ def add_quadruples(
 ) -> None:
     """Adds the gradients of Q quadruples in G trials (Eq. 9), and fills margin (Q, G), ŷ'."""
     # ŷ' = ŷ(t⁺) − ŷ(t⁻), from the difference of the tags' factors (Q, G, W) and the posts' vectors (Q, G, W).
-    positive, negative = quadruples.positive[:, None], quadruples.negative
+    post, positive, negative = quadruples.post.clamp(min=0), quadruples.positive[:, None], quadruples.negative
     difference = take(tags.factors, positive)
     difference -= take(tags.factors, negative)
-    repeated = vectors.index_select(0, quadruples.post)
+    repeated = vectors.index_select(0, post)
     torch.linalg.vecdot(difference, repeated, out=margin)
     if len(tags.bias):
         margin += (take(tags.bias, positive) - take(tags.bias, negative))[..., 0]
 
-    # 1 − σ(ŷ'), the first factor of Eq. 9, (Q, G, 1), times the derivatives of ŷ'.
-    weight = torch.sigmoid(-margin)[..., None]
+    # 1 − σ(ŷ'), the first factor of Eq. 9, or 0 for padding, (Q, G, 1), times the derivatives of ŷ'.
+    real = (quadruples.post >= 0).to(margin.dtype)[:, None, None]
+    weight = torch.sigmoid(-margin)[..., None].mul_(real)
     repeated *= weight
-    gradients.vectors.index_add_(0, quadruples.post, difference.mul_(weight), alpha=-1)
-    ones = torch.ones_like(weight)
+    gradients.vectors.index_add_(0, post, difference.mul_(weight), alpha=-1)
+    once = real.expand_as(weight)
     for rows, sign in ((positive, -1), (negative, 1)):
         put(gradients.tags.factors, rows, repeated, sign)
-        put(gradients.occurrences, rows, ones, 1)
+        put(gradients.occurrences, rows, once, 1)
         if len(tags.bias):
             put(gradients.tags.bias, rows, weight, sign)
 
@@ -130,8 +134,9 @@ def sgd(rows: Tensor, table: SummedTable, rates: Tensor, l2: Tensor) -> None:
     θ ← θ − α (g + λ n θ). Rows are taken out, moved, and put back: a row that repeats is moved alike each time, and
     once in effect.
     """
-    values, gradient = take_summed(rows, table, l2)
-    table.values.index_copy_(0, rows, values.addcmul_(gradient, rates[:, None], value=-1))
+    some = None if is_small(table, rows) else rows
+    values, gradient = take_summed(some, table, l2)
+    put_back(table.values, some, values.addcmul_(gradient, rates[:, None], value=-1))
 
 
 def adagrad(rows: Tensor, table: SummedTable, rates: Tensor, l2: Tensor, squares: Tensor) -> None:
@@ -139,20 +144,37 @@ def adagrad(rows: Tensor, table: SummedTable, rates: Tensor, l2: Tensor, squares
 
     θ ← θ − α g / √(Σ g²), where g includes λ n θ.
     """
-    values, gradient = take_summed(rows, table, l2)
-    total = squares.index_select(0, rows).addcmul_(gradient, gradient)
-    table.values.index_copy_(0, rows, values.addcdiv_(gradient * rates[:, None], total.sqrt(), value=-1))
-    squares.index_copy_(0, rows, total)
+    some = None if is_small(table, rows) else rows
+    values, gradient = take_summed(some, table, l2)
+    total = take_out(squares, some).addcmul_(gradient, gradient)
+    put_back(table.values, some, values.addcdiv_(gradient * rates[:, None], total.sqrt(), value=-1))
+    put_back(squares, some, total)
 
 
-def take_summed(rows: Tensor, table: SummedTable, l2: Tensor) -> tuple[Tensor, Tensor]:
-    """Copies rows of the values, and of their gradients with L2, both (rows, G, columns), and clears the sums."""
-    values = table.values.index_select(0, rows)
-    decay = table.occurrences.index_select(0, rows) * l2[:, None]
-    gradient = table.gradient.index_select(0, rows).addcmul_(values, decay)
-    table.gradient.index_fill_(0, rows, 0)
-    table.occurrences.index_fill_(0, rows, 0)
+def is_small(table: SummedTable, rows: Tensor) -> bool:
+    """Returns whether a table is better moved as a whole, in fewer launches: a row without gradient stays in place."""
+    return len(table.values) <= SMALL * len(rows)
+
+
+def take_summed(some: Tensor | None, table: SummedTable, l2: Tensor) -> tuple[Tensor, Tensor]:
+    """Takes out values, and their gradients with L2, both (rows, G, columns), and clears the sums."""
+    values = take_out(table.values, some)
+    decay = take_out(table.occurrences, some) * l2[:, None]
+    gradient = torch.addcmul(take_out(table.gradient, some), values, decay)
+    for sums in (table.gradient, table.occurrences):
+        sums.zero_() if some is None else sums.index_fill_(0, some, 0)
     return values, gradient
+
+
+def take_out(table: Tensor, some: Tensor | None) -> Tensor:
+    """Copies some rows of a table; returns the table itself for all, None."""
+    return table if some is None else table.index_select(0, some)
+
+
+def put_back(table: Tensor, some: Tensor | None, rows: Tensor) -> None:
+    """Puts rows back that `take_out` returned; all rows, None, never left the table."""
+    if some is not None:
+        table.index_copy_(0, some, rows)
 
 
 def order(columns: Tensor) -> Tensor:
@@ -160,24 +182,14 @@ def order(columns: Tensor) -> Tensor:
     return columns.argsort(dim=-1, descending=True)
 
 
-def harden(
-    vectors: Tensor,
-    orders: TagOrders,
-    posts: Tensor,
-    positives: PositiveTags,
-    quadruples: Quadruples,
-    uniform: Tensor,
-) -> None:
+def harden(vectors: Tensor, orders: TagOrders, quadruples: Quadruples, uniform: Tensor) -> None:
     """Draws a hard negative for each quadruple and trial, of the tags that its post lacks."""
     factors, trials, vocabulary = orders.tags.shape
-    rows = torch.arange(len(posts) * trials, device=posts.device).view(-1, trials)  # (B, G)
+    rows = torch.arange(len(vectors) * trials, device=vectors.device).view(-1, trials)  # (B, G)
     steps, row = factor_steps(vectors, orders.deviation, rows), rows[quadruples.post]  # (B · G · F,), (Q, G)
 
-    # All positives of the batch's posts, each as one number, place · T + tag, ascending.
-    counts = positives.counts[posts]
-    place = torch.repeat_interleave(counts)
-    index = torch.arange(len(place), device=posts.device) + (positives.starts[posts] - counts.cumsum(0) + counts)[place]
-    keys = place * vocabulary + positives.tags[index]
+    # All positives of the batch's posts, each as one number, place · T + tag, ascending from 0; padding is below.
+    keys = quadruples.post * vocabulary + quadruples.positive
 
     negative = quadruples.negative
     done = torch.zeros_like(negative, dtype=torch.bool)
@@ -190,7 +202,7 @@ def harden(
         rank = rank.long().clamp(max=vocabulary - 1)
         # The tag of that rank, counted from the other end where v_f is negative, (Q, G).
         downward = vectors.flatten(0, 1)[row, factor] < 0
-        trial = torch.arange(trials, device=posts.device)
+        trial = torch.arange(trials, device=vectors.device)
         tag = orders.tags[factor, trial, torch.where(downward, vocabulary - 1 - rank, rank)].long()
         # It is kept where it is no positive of the post and none was kept before.
         key = (quadruples.post * vocabulary)[:, None] + tag

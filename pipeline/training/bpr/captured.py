@@ -1,0 +1,142 @@
+"""A step of training as a CUDA graph: recorded once, then launched as a whole for each batch.
+
+A step is some eighty small operations, and a GPU computes them faster than they can be launched one by one. A graph
+repeats what was recorded, on the same memory and the same shapes: each batch is copied into tensors with room for any
+batch, and what is left of them counts for nothing.
+"""
+
+import logging
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from pipeline.training.bpr.data import Batch
+from pipeline.training.bpr.loops.cpu import Quadruples
+from pipeline.training.bpr.step import Step
+from pipeline.training.bpr.trials import TrialParameters
+
+logger = logging.getLogger(__name__)
+
+DEVIATIONS = 6
+"""The room for quadruples above their mean, in standard deviations of a batch: a batch that needs more is rare."""
+
+
+class CapturedStep:
+    """A step whose operations are recorded with the first batch.
+
+    step: one of BPR, since the losses over all tags know no padding. counts: the number of positives of each training
+    post, (P,), on the CPU. posts: B, those of a batch. A batch that does not fit is learnt from as ever.
+    """
+
+    def __init__(self, step: Step, counts: Tensor, posts: int):
+        self.step, self.posts = step, min(posts, len(counts))
+        self.quadruples = room_for_quadruples(counts, self.posts)
+        self.room: Batch | None = None
+        self.uniform: Tensor | None = None
+        self.replay: Callable[[], None] | None = None
+
+    @property
+    def parameters(self) -> TrialParameters:
+        """The parameters that it moves."""
+        return self.step.parameters
+
+    def begin(self, epoch: int) -> None:
+        """Sets the learning rates of an epoch."""
+        self.step.begin(epoch)
+
+    def __call__(self, batch: Batch, generator: torch.Generator) -> None:
+        """Learns from a batch."""
+        if not self.fits(batch):
+            self.step(batch, generator)
+            return
+        if self.room is None:
+            self.room = with_room(batch, self.posts, self.quadruples)
+        copy_into(self.room, batch)
+        self.draw(generator)
+        if self.replay is None:
+            self.replay = recorded(self.learn)
+        else:
+            self.replay()
+
+    def fits(self, batch: Batch) -> bool:
+        """Returns whether there is room for a batch; for bags, of any number of tags, there is none."""
+        within = len(batch.posts) <= self.posts and len(batch.quadruples.post) <= self.quadruples
+        return within and not batch.inputs.bags
+
+    def draw(self, generator: torch.Generator) -> None:
+        """Draws for hard negatives, always into the same memory."""
+        drawn = self.step.draw(self.quadruples, generator)
+        if self.uniform is None or drawn is None:
+            self.uniform = drawn
+        else:
+            self.uniform.copy_(drawn)
+
+    def learn(self) -> None:
+        """Learns from the batch that was copied in last."""
+        self.step.learn(self.room, self.uniform)
+
+
+def room_for_quadruples(counts: Tensor, posts: int) -> int:
+    """Returns the room for the quadruples of `posts` posts drawn from those with `counts` positives, (P,)."""
+    largest = counts.topk(posts).values.sum().item()
+    usual = counts.double().mean() * posts + DEVIATIONS * counts.double().std(correction=0) * math.sqrt(posts)
+    return min(largest, math.ceil(usual))
+
+
+def with_room(batch: Batch, posts: int, quadruples: int) -> Batch:
+    """Makes a batch like another of `posts` posts and `quadruples` quadruples, of zeros."""
+
+    def longer(rows: Tensor) -> Tensor:
+        return rows.new_zeros(posts, *rows.shape[1:])
+
+    inputs = replace(
+        batch.inputs,
+        entities={name: longer(rows) for name, rows in batch.inputs.entities.items()},
+        features={name: longer(numbers) for name, numbers in batch.inputs.features.items()},
+    )
+    drawn = Quadruples(*(part.new_zeros(quadruples, *part.shape[1:]) for part in batch.quadruples))
+    return Batch(longer(batch.posts), longer(batch.sizes), inputs, drawn)
+
+
+def copy_into(room: Batch, batch: Batch) -> None:
+    """Copies a batch into one with room for more.
+
+    Posts come first. Those after them stay what they were, of an earlier batch, and have no quadruples. Quadruples come
+    last, because padding, of post −1, sorts before them.
+    """
+    for target, source in zip(of_posts(room), of_posts(batch), strict=True):
+        target[: len(source)].copy_(source)
+    room.sizes[len(batch.sizes) :].zero_()
+    left = len(room.quadruples.post) - len(batch.quadruples.post)
+    for target, source in zip(room.quadruples, batch.quadruples, strict=True):
+        target[left:].copy_(source)
+    room.quadruples.post[:left].fill_(-1)
+
+
+def of_posts(batch: Batch) -> Iterator[Tensor]:
+    """Yields the tensors with a row for each post."""
+    yield from (batch.posts, batch.sizes, *batch.inputs.entities.values(), *batch.inputs.features.values())
+
+
+def recorded(work: Callable[[], None]) -> Callable[[], None]:
+    """Does some work on a GPU, and returns a graph's replay of it, or the work itself where recording fails.
+
+    The work is first done on a stream of its own: libraries set themselves up then, which no graph can record.
+    """
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        work()
+    torch.cuda.current_stream().wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    try:
+        with torch.cuda.graph(graph):
+            work()
+    except RuntimeError as error:
+        reason = str(error).partition("\n")[0]
+        logger.warning("The GPU cannot record a step of training, and takes each operation by itself: %s", reason)
+        return work
+    return graph.replay

@@ -1,0 +1,41 @@
+"""A step of training: what is learnt from one batch."""
+
+import torch
+from torch import Tensor
+
+from pipeline.models.factorisation import Contexts
+from pipeline.training.bpr.data import Batch
+from pipeline.training.bpr.gradients import add_gradients, post_vectors
+from pipeline.training.bpr.losses import LOSSES
+from pipeline.training.bpr.negatives import AdaptiveSampler
+from pipeline.training.bpr.trials import TrialParameters
+
+
+class Step:
+    """Moves the parameters of trials along the gradients of a batch."""
+
+    def __init__(self, contexts: Contexts, sampler: AdaptiveSampler | None, parameters: TrialParameters):
+        self.contexts, self.sampler, self.parameters = contexts, sampler, parameters
+        self.loss = LOSSES[parameters.settings[0].loss]
+        self.rates, self.l2 = parameters.setting("learning_rate"), parameters.setting("l2")
+
+    def begin(self, epoch: int) -> None:
+        """Sets the learning rates of an epoch."""
+        self.rates.copy_(self.parameters.rates(epoch))
+
+    def __call__(self, batch: Batch, generator: torch.Generator) -> None:
+        """Learns from a batch."""
+        self.learn(batch, self.draw(len(batch.quadruples.post), generator))
+
+    def draw(self, size: int, generator: torch.Generator) -> Tensor | None:
+        """Draws what hard negatives of Q quadruples need; None for uniform ones, which the batch brings along."""
+        return None if self.sampler is None else self.sampler.draw(size, self.parameters.parameters, generator)
+
+    def learn(self, batch: Batch, uniform: Tensor | None) -> None:
+        """Learns from a batch by operations on tensors alone; uniform: of `draw`."""
+        tables = self.parameters.parameters
+        vectors = post_vectors(self.contexts, tables, batch.inputs)  # (B, G, W)
+        if self.sampler is not None:
+            batch = self.sampler.harden(batch, vectors, tables, uniform)
+        add_gradients(self.contexts, tables, self.parameters.gradients, batch, vectors, self.loss)
+        self.parameters.optimizer.step(batch.inputs.entities, self.rates, self.l2)

@@ -1,0 +1,183 @@
+"""A step that is recorded: the same as without, whatever lies in the room that a batch leaves, on a GPU's loops."""
+
+import logging
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline.models.settings import TrainingConfig
+from pipeline.training.bpr import captured, loops
+from pipeline.training.bpr.captured import CapturedStep, copy_into, of_posts, room_for_quadruples
+from pipeline.training.bpr.data import Generators
+from pipeline.training.bpr.loops import gpu
+from pipeline.training.bpr.negatives import AdaptiveSampler
+from pipeline.training.bpr.step import Step
+from pipeline.training.bpr.train import encode
+from pipeline.training.bpr.trials import TrialParameters
+from pipeline.training.task import TrainingTask
+from tests.support.checkerboard import ADAPTIVE, FACTORISATIONS, HISTORY, SHORT, checkerboard, config, name, settings
+from tests.support.tape import Tape
+
+CPU = torch.device("cpu")
+BATCH = 13
+"""Posts of a batch: the last one of 120 has 3."""
+SGD = SHORT.model_copy(update={"optimizer": "sgd"})
+
+
+@pytest.fixture(autouse=True)
+def loops_of_a_gpu(monkeypatch):
+    """The inner loops of a GPU, on tensors on the CPU."""
+    monkeypatch.setattr(loops, "cpu", gpu)
+
+
+@pytest.fixture
+def tape(monkeypatch):
+    """A tape in the place of a CUDA graph; returns those that were recorded."""
+    tapes = []
+
+    def recorded(work):
+        work()
+        with Tape() as tape:
+            work()
+        tapes.append(tape)
+        return tape.replay
+
+    monkeypatch.setattr(captured, "recorded", recorded)
+    return tapes
+
+
+def epochs(model: dict, tried: list[TrainingConfig], capture, number: int = 2) -> dict[str, np.ndarray]:
+    """The parameters of trials, their sums and losses after some epochs of batches of 13 posts."""
+    posts, _, features = checkerboard(model)
+    layout, data = encode(config(model), tried[0], TrainingTask(posts, None, features, 0), CPU)
+    parameters = TrialParameters.start(layout, tried, 0, CPU)
+    generators, step = Generators.seeded(0, CPU), capture(Step(data.contexts, data.sampler, parameters), data.posts)
+    for epoch in range(1, number + 1):
+        step.begin(epoch)
+        for block in data.posts.epoch(BATCH, generators):
+            for batch in block:
+                step(batch, generators.draws)
+    gradients = parameters.gradients
+    found = parameters.parameters | {"loss": gradients.loss, "right": gradients.ranked_right}
+    return found | {f"{name} sums": table for name, table in gradients.sums.items()}
+
+
+def capture(step: Step, posts) -> CapturedStep:
+    return CapturedStep(step, posts.host_counts, BATCH)
+
+
+def poisoned(step: Step, posts) -> CapturedStep:
+    """A captured step in whose room nothing of an earlier batch is left, but rows that exist."""
+
+    class Poisoned(CapturedStep):
+        def __call__(self, batch, generator) -> None:
+            super().__call__(batch, generator)
+            for tensor in (*of_posts(self.room), *self.room.quadruples):
+                tensor.fill_(7)
+
+    return Poisoned(step, posts.host_counts, BATCH)
+
+
+def plain(step: Step, posts) -> Step:  # noqa: ARG001 (as `capture`)
+    return step
+
+
+@pytest.mark.usefixtures("tape")
+@pytest.mark.parametrize("way", [capture, poisoned])
+@pytest.mark.parametrize("base", [SHORT, SGD], ids=["adagrad", "sgd"])
+@pytest.mark.parametrize("model", FACTORISATIONS, ids=name)
+def test_a_recorded_step_learns_what_a_plain_one_does(model, base, way):
+    tried = [*settings(base, learning_rate=[0.01, 0.1]), *settings(base, decay=[0.7]), *settings(base, l2=[0.05])]
+    expected, found = epochs(model, tried, plain), epochs(model, tried, way)
+    for what, values in expected.items():
+        np.testing.assert_allclose(found[what], values, rtol=2e-5, atol=2e-6, err_msg=what)
+
+
+def test_all_batches_after_the_first_are_replayed(tape, monkeypatch):
+    calls = []
+    monkeypatch.setattr(Step, "learn", lambda self, *of, learn=Step.learn: calls.append(of) or learn(self, *of))
+    epochs(FACTORISATIONS[3], [SHORT], capture)
+    assert (len(calls), len(tape)) == (2, 1)  # once to warm up, once for the tape
+
+
+@pytest.mark.usefixtures("tape")
+@pytest.mark.parametrize("model", [FACTORISATIONS[0], FACTORISATIONS[7]], ids=name)
+def test_hard_negatives_are_those_of_the_same_draws(model, monkeypatch):
+    draw = AdaptiveSampler.draw
+
+    def drawn(self, size, parameters, _):
+        """Numbers of which the last do not depend on how many there are, after a refresh."""
+        rounds = draw(self, size, parameters, torch.Generator()).new_tensor(range(8)).view(4, 2, 1)
+        return (rounds * 0.61 + torch.arange(size - 1, -1, -1) * 0.37) % 1
+
+    monkeypatch.setattr("pipeline.training.bpr.negatives.REFRESH", 0)
+    monkeypatch.setattr(AdaptiveSampler, "draw", drawn)
+    tried = settings(ADAPTIVE, learning_rate=[0.02, 0.1])
+    expected, found = epochs(model, tried, plain), epochs(model, tried, poisoned)
+    for what, values in expected.items():
+        np.testing.assert_allclose(found[what], values, rtol=2e-5, atol=2e-6, err_msg=what)
+
+
+def test_a_model_with_bags_is_learnt_as_ever(tape):
+    expected, found = epochs(HISTORY, [SHORT], plain), epochs(HISTORY, [SHORT], capture)
+    assert not tape
+    for what, values in expected.items():
+        np.testing.assert_array_equal(found[what], values)
+
+
+def test_a_batch_without_room_is_learnt_as_ever(tape, monkeypatch):
+    monkeypatch.setattr(captured, "room_for_quadruples", lambda counts, posts: 3 * posts - 1)  # noqa: ARG005
+    expected, found = epochs(FACTORISATIONS[3], [SHORT], plain), epochs(FACTORISATIONS[3], [SHORT], capture)
+    assert len(tape) == 1  # of the last batch, which is shorter
+    np.testing.assert_allclose(found["tag"], expected["tag"], rtol=2e-5, atol=2e-6)
+
+
+def test_a_gpu_that_cannot_record_is_reported_and_learns_as_ever(caplog, monkeypatch):
+    class Unable:
+        def __init__(self, *_):
+            """Takes the place of a stream, of its block, and of a graph's."""
+
+        def wait_stream(self, _):
+            """Has nothing to wait for."""
+
+        def __enter__(self):
+            """Enters the block."""
+
+        def __exit__(self, *_):
+            """Leaves it."""
+
+    class Graph(Unable):
+        def __enter__(self):
+            raise RuntimeError("CUDA error: operation not permitted\nmore lines")
+
+    for what, fake in (("Stream", Unable), ("current_stream", Unable), ("stream", Unable), ("CUDAGraph", Unable)):
+        monkeypatch.setattr(torch.cuda, what, fake)
+    monkeypatch.setattr(torch.cuda, "graph", Graph)
+    expected = epochs(FACTORISATIONS[3], [SHORT], plain)
+    with caplog.at_level(logging.WARNING):
+        found = epochs(FACTORISATIONS[3], [SHORT], capture)
+    (message,) = caplog.messages
+    assert message.endswith("takes each operation by itself: CUDA error: operation not permitted")
+    np.testing.assert_allclose(found["tag"], expected["tag"], rtol=2e-5, atol=2e-6)
+
+
+def test_room_is_for_what_a_batch_needs_as_a_rule_and_never_more_than_it_can():
+    assert room_for_quadruples(torch.tensor([3, 3, 3, 3]), 2) == 6
+    assert room_for_quadruples(torch.tensor([1, 9, 2, 8]), 2) == 17
+    counts = torch.tensor([1] * 9_900 + [50] * 100)
+    room = room_for_quadruples(counts, 1000)
+    drawn = [counts[torch.randperm(10_000, generator=torch.Generator().manual_seed(n))[:1000]].sum() for n in range(50)]
+    assert max(drawn) <= room < 2500
+
+
+def test_a_short_batch_has_no_posts_and_quadruples_of_the_one_before():
+    posts, _, features = checkerboard(FACTORISATIONS[3])
+    _, data = encode(config(FACTORISATIONS[3]), SHORT, TrainingTask(posts, None, features, 0), CPU)
+    (block,) = data.posts.epoch(BATCH, Generators.seeded(0, CPU))
+    room = captured.with_room(block[0], BATCH, 50)
+    copy_into(room, block[0])
+    copy_into(room, block[-1])
+    assert room.sizes.tolist() == [3, 3, 3] + [0] * 10
+    assert room.quadruples.post.tolist() == [-1] * 41 + [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    assert torch.equal(room.inputs.features["features"][:3], block[-1].inputs.features["features"])
