@@ -11,6 +11,7 @@ from pipeline.errors import InputError, SettingError
 from pipeline.features.config import NetworkConfig
 from pipeline.recommend.config import BEST
 from pipeline.recommend.runtimes import RUNTIMES
+from pipeline.words import counted
 from project.command import command
 from project.dvc_files import check_dvc_files
 from project.explain import InputErrors, section
@@ -27,7 +28,8 @@ def main(file: Path) -> str:
         raise InputErrors(errors)
     for warning in warnings(params, parse_yaml(text, file)):
         print(f"Warning: {warning}", file=sys.stderr)
-    return f"params.yaml is valid: source {params.source}, recipe {params.recipe}, {len(params.all_models)} models"
+    models = counted(len(params.all_models), "models")
+    return f"params.yaml is valid: source {params.source}, recipe {params.recipe}, {models}"
 
 
 def run_checks(checks: Mapping[str, Callable[[], None]]) -> Iterator[InputError]:

@@ -1,12 +1,14 @@
 """Leaves posts out for the test, chooses posts for validation among the others, and counts Table 2."""
 
+import time
+
 import numpy as np
 
 from pipeline.data.schema import POST, TAG, TAGS, USER
 from pipeline.errors import InputError
 from pipeline.files.parquet import columns_of, read_parquet, write_parquet
 from pipeline.files.texts import write_json
-from pipeline.folksonomy.split import split, undecided, validation_posts
+from pipeline.folksonomy.split import in_the_future, split, undecided, validation_posts
 from pipeline.folksonomy.stats import compare_with_paper, table_2
 from pipeline.words import counted
 from project.command import command
@@ -36,7 +38,9 @@ def main(params: Params) -> str:
     ties = undecided(train, test) if rule.by_time else 0
     tied = f"; {ties:,} of them as new as a training post of the same user, the first by name left out" if ties else ""
     left_out = f"{counted(len(test), 'test posts')}{unknown}{tied}"
-    return f"split: {counted(len(train), 'training posts')}, {chosen}, {left_out}"
+    ahead = sum(in_the_future(half, time.time_ns() // 1_000_000) for half in (train, test))
+    future = f"; {counted(ahead, 'posts')} with a time in the future" if ahead else ""
+    return f"split: {counted(len(train), 'training posts')}, {chosen}, {left_out}{future}"
 
 
 app = command(main)

@@ -26,7 +26,7 @@ def main(
     records = {name: read_record(paths.features(name)) for name in extractors}
     store = build_store(vectors, records, pl.concat([training, test]), training, params.store)
     write_parquet(store, paths.store(features))
-    return f"store {features}: {counted(len(store), 'photos')}"
+    return f"store {features}: {counted(len(store), 'photos' if params.active_source.has_photos else 'items')}"
 
 
 app = command(main)

@@ -36,13 +36,21 @@ def main(params: Params, model: Model) -> str:
     if chosen.score is None:
         return f"tune {model}: nothing to choose, and no validation posts"
     found = f"{measure.label} {chosen.score:.4f} on {counted(len(validation), 'validation posts')}"
-    early = f", of which {stopped} ended early" if (stopped := table["stopped"].sum()) else ""
     best = table.row(by_predicate=pl.col("chosen"), named=True)
     edges = ", ".join(f"{name} {best[name]}" for name in chosen.edges)
     notes = [f"at the edge of the grid: {edges}"] if edges else []
     if MODELS[config.kind].misses_times(posts):
         notes.append("no post has a time, so that all count alike")
-    return "; ".join([f"tune {model}: {found}, best of {len(table)}{early}", *notes])
+    return "; ".join([f"tune {model}: {found}, best of {len(table)}{early(table, params.tuning.eliminate)}", *notes])
+
+
+def early(table: pl.DataFrame, eliminate: int) -> str:
+    """Counts the combinations that ended early; says so where none could, though it was asked for."""
+    if stopped := table["stopped"].sum():
+        return f", of which {stopped} ended early"
+    if eliminate == 1 or len(table) == 1 or table["epochs"].is_null().all():
+        return ""
+    return ", none of which could end early, as their epochs are too few or differ"
 
 
 app = command(main)

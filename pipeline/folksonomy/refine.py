@@ -8,6 +8,7 @@ import polars as pl
 from pipeline.errors import InputError
 from pipeline.folksonomy.folksonomy import Folksonomy
 from pipeline.folksonomy.steps.base import Step
+from pipeline.words import counted
 
 
 def refine(
@@ -26,9 +27,10 @@ def refine(
     for number, step in enumerate(steps, start=1):
         folksonomy = step.apply(folksonomy, rng)
         if not len(folksonomy.tag):
+            last, users, tags = (counted(trace[-1][things], things) for things in ("posts", "users", "tags"))
             raise InputError(
-                f"The recipe leaves no post: step {number} ({step.label()}) drops the last {trace[-1]['posts']:,} "
-                f"posts of {trace[-1]['users']:,} users with {trace[-1]['tags']:,} tags; loosen it or the steps before."
+                f"The recipe leaves no post: step {number} ({step.label()}) drops the last {last} of {users} with "
+                f"{tags}; loosen it or the steps before."
             )
         trace.append({"step": step.label()} | folksonomy.counts())
     return folksonomy.assignments(), trace

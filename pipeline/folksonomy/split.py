@@ -39,6 +39,11 @@ def undecided(train: pl.DataFrame, test: pl.DataFrame) -> int:
     return len(test.join(moments, on=[USER, TIME], how="semi"))
 
 
+def in_the_future(posts: pl.DataFrame, now: int) -> int:
+    """Counts posts whose time is after `now`, in milliseconds: a clock was wrong, or a unit."""
+    return int((posts[TIME] > now).sum())
+
+
 def validation_posts(
     train: pl.DataFrame, source: pl.DataFrame, rule: SplitRule, folds: int, rng: np.random.Generator
 ) -> pl.DataFrame:

@@ -13,6 +13,7 @@ from pipeline.errors import SettingError
 from pipeline.features.store import Features
 from pipeline.models.model import BIAS, Baseline, ExtractorNote
 from pipeline.models.settings import BaseModelConfig, SomeFeatures
+from pipeline.words import counted
 
 VOTES = "neighbours"
 """The part of scores that the neighbours vote."""
@@ -51,7 +52,8 @@ class Neighbours(Baseline):
         if photos <= config.neighbours:
             raise SettingError(
                 "neighbours",
-                f"is {config.neighbours}; of {photos:,} training photos all would vote: choose a smaller number.",
+                f"is {config.neighbours}; of {counted(photos, 'training photos')} all would vote: choose a smaller "
+                "number.",
             )
 
     @classmethod

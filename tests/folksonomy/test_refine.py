@@ -142,10 +142,10 @@ def test_english_tags_are_asked_once_each(monkeypatch):
 def test_the_trace_says_what_each_step_left():
     steps = STEPS.validate_python([{"keep": "core", "user": 1, "tag": 2}, {"keep": "sampled_users", "count": 1}])
     _, trace = refine(FOUR, steps, np.random.default_rng(0))
-    assert [row["step"] for row in trace] == ["source", "core of 1 posts a user, 2 a tag", "1 sampled users"]
+    assert [row["step"] for row in trace] == ["source", "core of 1 post a user, 2 a tag", "1 sampled user"]
     assert trace[0] == {"step": "source", "users": 3, "photos": 3, "tags": 4, "posts": 4, "assignments": 6}
     counts = {"users": 2, "photos": 2, "tags": 1, "posts": 3, "assignments": 3}
-    assert trace[1] == {"step": "core of 1 posts a user, 2 a tag"} | counts
+    assert trace[1] == {"step": "core of 1 post a user, 2 a tag"} | counts
 
 
 def test_a_recipe_that_leaves_nothing_names_the_step():

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from pipeline.errors import InputError
-from pipeline.folksonomy.split import split, undecided, validation_posts
+from pipeline.folksonomy.split import in_the_future, split, undecided, validation_posts
 from pipeline.folksonomy.split_rules import AnySplitRule
 
 RULE = TypeAdapter(AnySplitRule)
@@ -294,3 +294,8 @@ def test_test_posts_as_new_as_training_posts_are_counted():
     train, test = halves(posts.with_columns(tag=pl.lit("x")), {"newest_posts": 1}, posts)
     assert posted(test) == [("a", "p"), ("b", "q")]
     assert undecided(train, test) == 1
+
+
+def test_times_in_the_future_are_counted():
+    posts = pl.DataFrame({"time": [None, 1000, 1001, 5000]}, {"time": pl.Int64})
+    assert in_the_future(posts, 1000) == 2

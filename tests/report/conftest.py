@@ -206,10 +206,10 @@ def inputs(config) -> ReportInputs:
             {
                 "step": ["source", "core of 5 posts a user, 5 a tag"],
                 "users": [32, 12],
-                "images": [640, 150],
+                "photos": [640, 150],
                 "tags": [400, 20],
                 "posts": [650, 156],
-                "triples": [3000, 620],
+                "assignments": [3000, 620],
             }
         ),
         left_out={"missing file": 3, "not an image": 1},

@@ -194,6 +194,9 @@ def test_a_source_without_photos(inputs, config, tmp_path):
     page = Reader((tmp_path / "report" / "index.html").read_text(encoding="utf-8"))
     assert "This source has no photos" in page.text
     assert "No object detector ran." in page.text
+    assert "Tags of the item" in page.text
+    assert "Tags of the photo" not in page.text
+    assert "images" not in page.text
     assert "What is simulated" not in page.text
     assert not list((tmp_path / "report" / "assets").glob("*.jpg"))
 

@@ -96,3 +96,12 @@ def test_training_that_diverges_names_the_setting(model):
     training = TRAINING.model_copy(update={"optimizer": "sgd", "learning_rate": 1e9})
     with pytest.raises(SettingError, match=r"training\.learning_rate is 1000000000\.0 .* finite in epoch \d+"):
         fit(complete(config(model), training), TrainingTask(posts, None, features, 0))
+
+
+@pytest.mark.parametrize("setting", ["l2", "sigma"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adagrad"])
+def test_a_setting_that_is_far_too_large_is_blamed_in_place_of_the_rate(setting, optimizer):
+    posts, _, features = checkerboard()
+    training = TRAINING.model_copy(update={"optimizer": optimizer, setting: 1e20})
+    with pytest.raises(SettingError, match=rf"{setting} is 1e\+20 .* finite in epoch 1: choose a smaller value"):
+        fit(complete(config(FACTORISATIONS[0]), training), TrainingTask(posts, None, features, 0))

@@ -20,6 +20,7 @@ from pipeline.data.schema import VECTOR
 from pipeline.errors import DamagedError, InputError, one_line
 from pipeline.files.atomic import atomic, sweep_temporaries
 from pipeline.files.seal import SEAL, UNSEALED, check_seal, seal
+from pipeline.words import counted
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +100,7 @@ class VectorFiles:
                 filled[targets] = True
         if lost := len(rows) - np.count_nonzero(filled):
             raise InputError(
-                f"{self._folder} has lost the vectors of {lost:,} photos: run again, only these are computed."
+                f"{self._folder} has lost the vectors of {counted(lost, 'photos')}: run again, only these are computed."
             )
 
     def _read(self) -> Iterator[tuple[list[str], np.ndarray]]:

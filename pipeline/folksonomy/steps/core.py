@@ -7,6 +7,7 @@ from pydantic import Field
 
 from pipeline.folksonomy.folksonomy import Folksonomy
 from pipeline.folksonomy.steps.base import Step
+from pipeline.words import counted
 
 
 class Core(Step):
@@ -17,7 +18,7 @@ class Core(Step):
     tag: int = Field(ge=1, description="Posts with each tag, at least.")
 
     def label(self) -> str:
-        return f"core of {self.user:,} posts a user, {self.tag:,} a tag"
+        return f"core of {counted(self.user, 'posts')} a user, {self.tag:,} a tag"
 
     def apply(self, folksonomy: Folksonomy, rng: np.random.Generator) -> Folksonomy:
         """Leaves the largest part in which every user has `user` posts and every tag `tag` posts, at least.

@@ -14,11 +14,11 @@ from pipeline.folksonomy.steps.base import Step
 class DominantTags(Step):
     """The step that drops the tags that users put on nearly everything, for those users only."""
 
-    drop: Literal["dominant_tags"] = Field(description="Drops a tag for a user who puts it on too many photos.")
-    share: float = Field(gt=0, lt=1, description="The share of a user's photos that their tag may be on, at most.")
+    drop: Literal["dominant_tags"] = Field(description="Drops a tag for a user who puts it on too many posts.")
+    share: float = Field(gt=0, lt=1, description="The share of a user's posts that their tag may be on, at most.")
 
     def label(self) -> str:
-        return f"without tags on more than {100 * self.share:g} % of a user's photos"
+        return f"without tags on more than {100 * self.share:g} % of a user's posts"
 
     def apply(self, folksonomy: Folksonomy, rng: np.random.Generator) -> Folksonomy:
         # A user posts a photo only once: the number of their posts is that of their photos.

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from pipeline.folksonomy.folksonomy import Folksonomy
 from pipeline.folksonomy.steps.base import Step
+from pipeline.words import counted
 
 
 class SampledUsers(Step):
@@ -16,7 +17,7 @@ class SampledUsers(Step):
     count: int = Field(ge=1, description="Users that stay; all of them, where there are no more.")
 
     def label(self) -> str:
-        return f"{self.count:,} sampled users"
+        return counted(self.count, "sampled users")
 
     def apply(self, folksonomy: Folksonomy, rng: np.random.Generator) -> Folksonomy:
         users = np.flatnonzero(folksonomy.posts_of_users())

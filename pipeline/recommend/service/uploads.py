@@ -13,6 +13,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from pipeline.recommend.service.batches import BusyError
 from pipeline.recommend.service.guard import refusal
 from pipeline.recommend.service.limits import Limits
+from pipeline.words import counted
 
 Read = TypeVar("Read")
 
@@ -86,7 +87,7 @@ class FormReader:
                     continue
                 photos += 1
                 if photos > self._limits.photos:
-                    raise too_large(f"A request has at most {self._limits.photos} photos.")
+                    raise too_large(f"A request has at most {counted(self._limits.photos, 'photos')}.")
                 yield await self._file(part)
         except (ValueError, AssertionError, EOFError, RuntimeError, HttpProcessingError) as error:
             raise refusal(web.HTTPBadRequest, "The form is cut short, or none.") from error

@@ -9,6 +9,7 @@ from pipeline.sources.base import Recognised
 from pipeline.sources.flickr_export.archive import Archive
 from pipeline.sources.flickr_export.documents import ACCOUNT_NAME, PHOTO_NAME, PICTURE_NAME
 from pipeline.sources.flickr_export.export import open_export
+from pipeline.words import counted
 
 SETTINGS = {"lowercase": True}
 FORM = re.compile("|".join([PHOTO_NAME.pattern, PICTURE_NAME.pattern, re.escape(ACCOUNT_NAME)]), re.IGNORECASE)
@@ -34,7 +35,7 @@ def recognise(path: Path, given: Mapping[str, Any]) -> Recognised | None:
         pictured = len(export.photos.keys() & export.pictures.keys())
         accounts = " and ".join(account.nsid for account in export.accounts) or "not named in it"
         sentences = [
-            f"An export from Flickr: {len(export.photos):,} photos are described, {pictured:,} of them have a picture.",
+            f"An export from Flickr: {counted(len(export.photos), 'photos')}, {pictured:,} of them with a picture.",
             f"The account is {accounts}.",
             "Tags are the owner's; those that programs wrote (uploaded:by=…) do not count.",
             *(f"{place} cannot be read: {why}." for place, why in export.unreadable[:3]),

@@ -20,6 +20,7 @@ from pipeline.sources.flickr.outcome import NO_TAGS, OK, OTHER_LICENCE, UNUSABLE
 from pipeline.sources.flickr_users.config import FlickrUsersConfig
 from pipeline.sources.flickr_users.lists import LISTED, ListCrawl, Lists, list_id
 from pipeline.sources.flickr_users.names_file import read_names
+from pipeline.words import counted
 
 logger = logging.getLogger(__name__)
 
@@ -129,11 +130,13 @@ def _outcomes(lists: Lists) -> pl.DataFrame:
     for item, status, reason, length, unusable in lists.outcomes():
         _, _, name = item.partition(" ")
         if status != OK:
-            rows.append((name, None, status, f"{name}: {reason}" + f", after {length:,} photos" * bool(length)))
+            rows.append(
+                (name, None, status, f"{name}: {reason}" + f", after {counted(length, 'photos')}" * bool(length))
+            )
         elif not length:
             rows.append((name, None, NO_PHOTOS, name))
         if unusable:
-            rows.append((name, None, UNUSABLE, f"{name}: {unusable:,} photos"))
+            rows.append((name, None, UNUSABLE, f"{name}: {counted(unusable, 'photos')}"))
     return pl.DataFrame(rows, {**LEFT_OUT_TYPES, DETAIL: pl.String}, orient="row")
 
 

@@ -8,6 +8,7 @@ from pipeline.errors import InputError
 from pipeline.sources.base import Recognised
 from pipeline.sources.flickr.listing import ADDRESS, NSID
 from pipeline.sources.flickr.names import clean_name
+from pipeline.words import counted
 
 LARGEST = 1024**2
 """Bytes of such a file, at most."""
@@ -44,7 +45,7 @@ def recognise(path: Path, given: Mapping[str, Any]) -> Recognised | None:
         path.parent,
         {"users": [], "groups": [], "file": path.name, **given},
         [
-            f"{path.name}: {len(names) - groups:,} users and {groups:,} groups of Flickr.",
+            f"{path.name}: {counted(len(names) - groups, 'users')} and {counted(groups, 'groups')} of Flickr.",
             "Their public photos are listed by Flickr's API, which needs a key, and fetched one a second.",
         ],
         [path],

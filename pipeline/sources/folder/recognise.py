@@ -15,6 +15,7 @@ from pipeline.sources.base import Recognised
 from pipeline.sources.folder.listing import Listed, Listing, list_photos
 from pipeline.sources.folder.readings import read_keywords
 from pipeline.sources.folder.users import Artist, FirstFolder
+from pipeline.words import counted
 
 SAMPLE = 300
 """Photos that are looked into, at most."""
@@ -46,7 +47,7 @@ def recognise(folder: Path, given: Mapping[str, Any]) -> Recognised | None:
 def _contents(listing: Listing) -> Iterable[str]:
     """Yields sentences on the files of a folder."""
     suffixes = Counter(PurePath(listed.photo).suffix.lower() for listed in listing.photos)
-    yield f"{len(listing.photos):,} photos: {_counts(suffixes)}."
+    yield f"{counted(len(listing.photos), 'photos')}: {_counts(suffixes)}."
     if listing.left_out:
         yield f"Left out: {_counts(Counter(each.reason for each in listing.left_out))}."
     if listing.others:

@@ -28,6 +28,7 @@ from pipeline.sources.table.text import (
     recognise_delimiter,
     split_rows,
 )
+from pipeline.words import counted
 
 LINE = "line"
 """The column of a row's place: its line in a text file, its number elsewhere."""
@@ -117,7 +118,8 @@ def _with_header(
         raise SettingError("columns", f"names the columns, but {path} has a header in line {line}: choose null.")
     if len(values) != len(columns):
         raise SettingError(
-            "columns", f"names {len(columns)} columns, but {path}, line {line} has {len(values)} values."
+            "columns",
+            f"names {counted(len(columns), 'columns')}, but {path}, line {line} has {counted(len(values), 'values')}.",
         )
     return columns, chain([first], rows)
 

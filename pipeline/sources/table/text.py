@@ -12,6 +12,7 @@ from pathlib import Path
 from pipeline.data.names import quote
 from pipeline.errors import InputError, SettingError
 from pipeline.sources.table.encoding import bad_byte, open_bytes
+from pipeline.words import counted
 
 DELIMITERS = (",", ";", "\t", "|")
 """The usual delimiters."""
@@ -98,8 +99,8 @@ def split_rows(path: Path, rows: Iterator[Row], columns: Sequence[str]) -> Itera
     for line, row in rows:
         if len(row) > width and any(value.strip() for value in row[width:] if value):
             raise InputError(
-                f"{path}, line {line} has {len(row)} values for {width} columns: {quote(row[-1])} is one too many. "
-                "A value that has the delimiter in it needs quotation marks."
+                f"{path}, line {line} has {counted(len(row), 'values')} for {counted(width, 'columns')}: "
+                f"{quote(row[-1])} is one too many. A value that has the delimiter in it needs quotation marks."
             )
         yield line, row if len(row) == width else [*row, *[None] * (width - len(row))][:width]
 

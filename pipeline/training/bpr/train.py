@@ -124,9 +124,14 @@ def fits(run: TrainingRun, config: FactorisationConfig, layout: Layout, task: Tr
 
 
 def divergence(settings: TrainingConfig, epoch: int) -> SettingError:
-    """Returns the error of a training that diverged in an epoch, with the remedy."""
-    return SettingError(
-        "training.learning_rate",
-        f"is {settings.learning_rate} (optimizer {settings.optimizer}, sigma {settings.sigma}); the loss was no longer "
-        f"finite in epoch {epoch}: choose a smaller rate or a smaller batch, or standardise the features.",
-    )
+    """Returns the error of a training that diverged in an epoch, with the remedy.
+
+    The rate is to blame, unless L2 or σ is above 1, where neither is of use, and greater.
+    """
+    large = [name for name in ("l2", "sigma") if getattr(settings, name) > 1]
+    blamed = max(["learning_rate", *large], key=lambda name: getattr(settings, name))
+    remedy = "choose a smaller value"
+    if blamed == "learning_rate":
+        remedy = "choose a smaller rate or a smaller batch, or standardise the features"
+    found = f"is {getattr(settings, blamed)} (optimizer {settings.optimizer})"
+    return SettingError(f"training.{blamed}", f"{found}; the loss was no longer finite in epoch {epoch}: {remedy}.")

@@ -161,7 +161,7 @@ def test_an_export_is_recognised_by_its_documents(folder):
     assert (found.folder, list(found.files), found.photos) == (folder, [], True)
     assert found.settings == {"lowercase": True}
     assert found.sentences[:2] == [
-        "An export from Flickr: 2 photos are described, 1 of them have a picture.",
+        "An export from Flickr: 2 photos, 1 of them with a picture.",
         "The account is 12@N00.",
     ]
     found = FlickrExportSource.recognise(folder / "72157_part1.zip", {"lowercase": False})
