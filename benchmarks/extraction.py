@@ -1,6 +1,6 @@
-"""Speed of extraction against the bare network and bare decoding, memory over many photos, quality on real ones.
+"""Speed of extraction against the bare network and bare decoding, and quality on real photos.
 
-    python -m benchmarks.extraction FOLDER [--photos 160] [--rounds 5] [--workers N] [--only speed memory …]
+    python -m benchmarks.extraction FOLDER [--photos 160] [--rounds 5] [--workers N] [--only speed quality …]
 
 FOLDER is the one of real photos and weights that REAL_DATA names. On the device that the stages would choose:
 
@@ -10,15 +10,12 @@ speed      The extraction stage (photos in shards → parquet; without import an
 command    The same stages as commands, from `python -m stages.extract NAME` to its end.
 batches    The bare network with 8, 16 and 32 photos at once.
 precision  How near features in float16 are to float32: the least cosine of any photo.
-memory     Resident memory over 100,000 photos (--many), all different, with a tiny network.
 parts      Seconds to read the vectors of 269,648 photos from parts of 16 and from those of a run at 10 photos/s.
 quality    Mean AUC of the object features over the classes that at least five annotated photos show.
 """
 
 import argparse
-import io
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -35,20 +32,20 @@ import numpy as np
 import polars as pl
 import torch
 from ruamel.yaml import YAML
-from torch import Tensor, nn
+from torch import Tensor
 
+from pipeline.data.packed import PackedPhoto, read_packed
 from pipeline.data.photo import Photo, prepare
-from pipeline.data.shards import pack, packed, read_photos
+from pipeline.data.shards import jpeg_hash, list_photos, pack, packed
 from pipeline.features.coco import COCO_CLASSES
 from pipeline.features.extraction.batch import find_batch
 from pipeline.features.extraction.decoding import Decoders
 from pipeline.features.extraction.device import cores, pick_device
-from pipeline.features.extraction.engine import photo_hash
 from pipeline.features.extraction.local import CHUNK, LocalEngine
 from pipeline.features.extraction.run import extract, features
 from pipeline.features.extraction.vector_files import VectorFiles
 from pipeline.features.extractor import Extractor, exact_convolutions
-from pipeline.features.images import decode, resize_to_square
+from pipeline.features.images import decode
 from pipeline.features.networks.torchvision.config import TorchvisionConfig
 from pipeline.features.networks.ultralytics.config import UltralyticsConfig
 from pipeline.files.parquet import write_parquet
@@ -60,27 +57,24 @@ ROOT = Path(__file__).parents[1]
 NUS_WIDE = 269_648
 
 
-def main(
-    folder: Path, networks: list[str], count: int, rounds: int, workers: int | None, many: int, only: list[str]
-) -> None:
+def main(folder: Path, networks: list[str], count: int, rounds: int, workers: int | None, only: list[str]) -> None:
     """Prints the figures that are asked for."""
     device = pick_device()
     print(f"{device.type}, {torch.get_num_threads()} threads, {cores()} cores, {rounds} rounds of {count} photos")
     with tempfile.TemporaryDirectory() as scratch:
         shards = Path(scratch) / "photos"
         pack_real(folder, shards, Path(scratch))
-        photos = list(islice(read_photos(shards), count))
+        places = list_photos(shards)[:count]
+        photos = list(read_packed(places))
         if "speed" in only:
             for name in networks:
-                speed(name, loaded(name, folder, device), shards, photos, rounds, workers, Path(scratch))
+                speed(name, loaded(name, folder, device), shards, places, rounds, workers, Path(scratch))
         if "command" in only:
             command(folder, shards, count, Path(scratch))
         if "batches" in only:
             batches(networks, folder, device, photos, rounds)
         if "precision" in only:
             precision(folder, device, photos)
-        if "memory" in only:
-            memory(photos, many, workers, Path(scratch))
         if "parts" in only:
             parts(Path(scratch))
         if "quality" in only:
@@ -105,11 +99,17 @@ def loaded(name: str, folder: Path, device: torch.device, precision: str = "floa
 
 
 def speed(
-    name: str, extractor: Extractor, shards: Path, photos: list[Photo], rounds: int, workers: int | None, scratch: Path
+    name: str,
+    extractor: Extractor,
+    shards: Path,
+    photos: list[PackedPhoto],
+    rounds: int,
+    workers: int | None,
+    scratch: Path,
 ) -> None:
     """The stage and the bare network in turns, and decoding alone."""
     batch = find_batch(extractor)
-    ready = pixels(extractor, photos, batch)
+    ready = pixels(extractor, list(read_packed(photos)), batch)
     runs: dict[str, list[tuple[float, float]]] = {"bare": [], "stage": [], "decoding": []}
     bare(extractor, ready, batch)  # Warms up.
     for _ in range(rounds):
@@ -151,15 +151,15 @@ def bare(extractor: Extractor, ready: Tensor, count: int) -> None:
         torch.cuda.synchronize()
 
 
-def stage(extractor: Extractor, shards: Path, photos: list[Photo], workers: int | None, scratch: Path) -> None:
+def stage(extractor: Extractor, shards: Path, photos: list[PackedPhoto], workers: int | None, scratch: Path) -> None:
     """What a stage does once its network is there, with nothing finished before."""
     with fresh(scratch / "work") as work:
-        wanted = {photo.id for photo in photos}
-        hashes = extract([extractor], read_photos(shards, wanted), len(wanted), work, LocalEngine(workers))
-        write_parquet(features(extractor, hashes, work), work / "features.parquet")
+        listed = list_photos(shards, {photo.id for photo in photos})
+        extract([extractor], listed, work, LocalEngine(workers))
+        write_parquet(features(extractor, listed, work), work / "features.parquet")
 
 
-def decoding(extractor: Extractor, photos: list[Photo]) -> float:
+def decoding(extractor: Extractor, photos: list[PackedPhoto]) -> float:
     """Seconds that all cores take to decode; their processes are there already."""
     shape = (len(photos), extractor.size, extractor.size, 3)
     jobs = [
@@ -241,62 +241,9 @@ def cosines(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return (one * other).sum(1) / np.linalg.norm(one, axis=1) / np.linalg.norm(other, axis=1)
 
 
-class Tiny(Extractor):
-    """512 numbers for next to no work."""
-
-    preprocessing = "resized"
-    packages = ("torch",)
-
-    def __init__(self) -> None:
-        network = nn.Sequential(nn.Conv2d(3, 512, 8, 8))
-        super().__init__(network, 32, torch.device("cpu"), {"kind": "tiny", "name": "tiny", "weights": "seeded"})
-
-    @property
-    def preprocess(self) -> partial[np.ndarray]:
-        return partial(resize_to_square, size=self.size)
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        return self.network(pixels).mean((2, 3))
-
-
-def memory(photos: list[Photo], many: int, workers: int | None, scratch: Path) -> None:
-    """Real photos again and again, each time with other bytes after the end of the picture."""
-
-    def repeated() -> Iterator[Photo]:
-        for number, photo in zip(range(many), cycle(photos), strict=False):
-            if number % (many // 10) == 0:
-                print(f"  {number:>7,} photos: {resident():.0f} MB", flush=True)
-            yield Photo(f"{number:07}", small[photo.id] + number.to_bytes(4, "big"), 0, 0)
-
-    small = {photo.id: reduced(photo) for photo in photos}
-    extractor = Tiny()
-    with fresh(scratch / "work") as work:
-        start = time.perf_counter()
-        hashes = extract([extractor], repeated(), many, work, LocalEngine(workers))
-        print(f"  extracted: {resident():.0f} MB, {many / (time.perf_counter() - start):.0f} photos/s")
-        table = features(extractor, hashes, work)
-        print(f"  table of {table.nbytes / 1e6:.0f} MB made: {resident():.0f} MB")
-        write_parquet(table, work / "features.parquet")
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-        print(f"  written: {resident():.0f} MB, {peak:.0f} MB at most")
-
-
-def reduced(photo: Photo) -> bytes:
-    """A photo of 64 pixels: minutes for all, not hours."""
-    image, buffer = decode(photo), io.BytesIO()
-    image.thumbnail((64, 64))
-    image.save(buffer, "JPEG")
-    return buffer.getvalue()
-
-
-def resident() -> float:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-
 def parts(scratch: Path) -> None:
     vectors = np.random.default_rng(0).standard_normal((NUS_WIDE, 512), dtype=np.float32)
-    names = [photo_hash(str(number).encode()) for number in range(NUS_WIDE)]
+    names = [jpeg_hash(str(number).encode()) for number in range(NUS_WIDE)]
     for each in (16, 64):
         with fresh(scratch / "parts") as folder:
             kept = VectorFiles(folder, 512)
@@ -313,8 +260,9 @@ def quality(extractor: Extractor, folder: Path, shards: Path, workers: int | Non
     known = pl.read_csv(folder / "photos.csv", schema_overrides={"id": pl.String, "labels": pl.String})
     known = known.filter(pl.col("annotated") == 1).with_columns(pl.col("labels").fill_null("").str.split("|"))
     with fresh(scratch / "work") as work:
-        hashes = extract([extractor], read_photos(shards, set(known["id"])), len(known), work, LocalEngine(workers))
-        table = pl.from_arrow(features(extractor, hashes, work))
+        listed = list_photos(shards, known["id"])
+        extract([extractor], listed, work, LocalEngine(workers))
+        table = pl.from_arrow(features(extractor, listed, work))
     joined = known.join(table, left_on="id", right_on="photo")
     scores = np.array(joined["vector"].to_list())
     for split in ("all", "val2017"):
@@ -337,13 +285,12 @@ def auc(there: np.ndarray, scores: np.ndarray) -> float:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    figures = ("speed", "command", "batches", "precision", "memory", "parts", "quality")
+    figures = ("speed", "command", "batches", "precision", "parts", "quality")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--photos", type=int, default=160)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--workers", type=int)
-    parser.add_argument("--many", type=int, default=100_000)
     parser.add_argument("--only", nargs="+", choices=figures, default=figures)
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=NETWORKS, help="of `speed` and `batches`")
     given = parser.parse_args()
-    main(given.folder, given.networks, given.photos, given.rounds, given.workers, given.many, given.only)
+    main(given.folder, given.networks, given.photos, given.rounds, given.workers, given.only)

@@ -4,7 +4,7 @@
 
 FOLDER holds real photos and weights (see `benchmarks.extraction`). `speed`: VGG16 with seeded weights at 224 pixels,
 the engines in turns, on the same photos, from shards to finished parts: the rate of all of it, Ray's start included,
-and from the first vectors on. `feed`: how many photos a second the machine that asks reads and hashes, and how many it
+and from the first vectors on. `feed`: how many photos a second the machine that asks reads, and how many it
 sends through Ray, in chunks for GPUs, and back to parts when nothing is decoded or computed. `sizes`: bytes of a packed
 photo, and of a row of features.
 """
@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, cycle, islice
+from itertools import cycle, islice
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
@@ -26,9 +26,10 @@ import torch
 
 from benchmarks.extraction import loaded, pack_real
 from pipeline import cluster
-from pipeline.data.photo import Photo
-from pipeline.data.shards import packed, read_photos
-from pipeline.features.extraction.engine import Engine, PhotoTask, Vectors, photo_hash
+from pipeline.data.packed import PackedPhoto, read_packed
+from pipeline.data.shards import list_photos, packed
+from pipeline.features.extraction.chunks import Chunk
+from pipeline.features.extraction.engine import Engine, PhotoTask, Vectors
 from pipeline.features.extraction.local import LocalEngine
 from pipeline.features.extraction.ray import CHUNK, RayEngine
 from pipeline.features.extraction.run import extract, features
@@ -114,22 +115,23 @@ def speed(extractor: Extractor, shards: Path, count: int, rounds: int, scratch: 
 def extraction(extractor: Extractor, shards: Path, count: int, scratch: Path, engine: Engine, whole: bool) -> bytes:
     """The file that an engine leads to; nothing where it is not of the `whole`."""
     work = scratch / "work"
-    hashes = extract([extractor], islice(read_photos(shards), count), count, work, engine)
-    write_parquet(features(extractor, hashes, work), scratch / "features.parquet")
+    photos = list_photos(shards)[:count]
+    extract([extractor], photos, work, engine)
+    write_parquet(features(extractor, photos, work), scratch / "features.parquet")
     shutil.rmtree(work)
     return (scratch / "features.parquet").read_bytes() if whole else b""
 
 
 def feed(shards: Path, scratch: Path, seconds: float = 20.0) -> None:
     """What the machine that asks can do, when others do all the rest."""
-    tasks = chain.from_iterable(map(task, read_photos(shards)) for _ in cycle([0]))
+    tasks = map(task, cycle(list_photos(shards)))
+    chunks = map(with_photos, iter(lambda: list(islice(tasks, CHUNK["cuda"])), []))
     start, read = time.perf_counter(), 0
     while time.perf_counter() - start < seconds:
-        read += len(list(islice(tasks, CHUNK["cuda"])))
-    print(f"reading and hashing: {read / (time.perf_counter() - start):,.0f} photos/s")
+        read += len(next(chunks)[1])
+    print(f"reading: {read / (time.perf_counter() - start):,.0f} photos/s")
     parts = VectorFiles(scratch / "fed", DIMENSION)
     with cluster.connected():
-        chunks = iter(lambda: list(islice(tasks, CHUNK["cuda"])), [])
         sent, start, cpu = -CHUNK["cuda"], 0.0, 0.0
         for table in cluster.stream(chunks, no_pixels, no_network):
             hashes, vectors = table["hashes"].to_pylist()[0], table["vectors"].to_pylist()[0]
@@ -144,12 +146,16 @@ def feed(shards: Path, scratch: Path, seconds: float = 20.0) -> None:
     print(f"and sending, receiving, writing: {rates[0]:,.0f} photos/s, {rates[1]:,.0f} in a CPU second", flush=True)
 
 
-def task(photo: Photo) -> PhotoTask:
-    return PhotoTask(photo, photo_hash(photo.jpeg), frozenset({0}))
+def task(photo: PackedPhoto) -> PhotoTask:
+    return PhotoTask(photo, frozenset({0}))
 
 
-def no_pixels(tasks: Sequence[PhotoTask]) -> cluster.Columns:
-    return {"hashes": [[task.hash for task in tasks]]}
+def with_photos(tasks: Sequence[PhotoTask]) -> Chunk:
+    return tasks, list(read_packed(task.photo for task in tasks))
+
+
+def no_pixels(chunk: Chunk) -> cluster.Columns:
+    return {"hashes": [[task.photo.hash for task in chunk[0]]]}
 
 
 def no_network(rows: "Dataset") -> "Dataset":

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipeline.data.schema import PHOTO
-from pipeline.data.shards import packed, read_photos
+from pipeline.data.shards import list_photos
 from pipeline.features.config import ExtractorConfig, Load
 from pipeline.features.record import RECORD
 from pipeline.files.parquet import read_parquet, write_parquet
@@ -18,23 +18,24 @@ from project.paths import WORK, Paths
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from pipeline.data.packed import PackedPhoto
     from pipeline.features.extraction import engine as engines
     from pipeline.features.extractor import Extractor
 
 
 def run_extractors(
     loads: Sequence[Load], paths: Paths, options: ExtractionOptions
-) -> tuple[list["Extractor"], dict[str, str]]:
-    """Runs extractors over the recipe's packed photos. Returns them, and the hash of each photo."""
+) -> tuple[list["Extractor"], list["PackedPhoto"]]:
+    """Runs extractors over the recipe's packed photos. Returns both."""
     from pipeline.features.extraction.run import extract
 
     wanted = read_parquet(paths.assignments, [PHOTO])[PHOTO].unique()
-    available = packed(paths.photos).join(wanted.to_frame(), on=PHOTO)
+    photos = list_photos(paths.photos, wanted)
     extractors, engine = _load(loads, options)
     names = " and ".join(in_words(extractor.record) for extractor in extractors)
-    print(f"{len(available):,} of {len(wanted):,} photos, {names}", file=sys.stderr)
-    photos = read_photos(paths.photos, set(available[PHOTO]))
-    return extractors, extract(extractors, photos, len(available), WORK / "features", engine)
+    print(f"{len(photos):,} of {len(wanted):,} photos, {names}", file=sys.stderr)
+    extract(extractors, photos, WORK / "features", engine)
+    return extractors, photos
 
 
 def _load(loads: Sequence[Load], options: ExtractionOptions) -> tuple[list["Extractor"], "engines.Engine"]:
@@ -55,8 +56,8 @@ def extract_features(name: str, config: ExtractorConfig, seed: int, paths: Paths
     from pipeline.features.extraction.run import features
 
     def compute(load: Load) -> "pa.Table":
-        (extractor,), hashes = run_extractors([load], paths, options)
-        return features(extractor, hashes, WORK / "features")
+        (extractor,), photos = run_extractors([load], paths, options)
+        return features(extractor, photos, WORK / "features")
 
     photos = read_parquet(paths.assignments, [PHOTO])[PHOTO].unique().sort()
     with section(f"extractors.{name}"):

@@ -1,5 +1,6 @@
 """Photos in shards: packed, resumed, read back."""
 
+import hashlib
 import signal
 import subprocess
 import sys
@@ -9,8 +10,9 @@ import polars as pl
 import pytest
 
 from pipeline.data import shards
+from pipeline.data.packed import PackedPhoto, read_packed
 from pipeline.data.photo import Photo, PhotoError
-from pipeline.data.shards import pack, packed, read_photos
+from pipeline.data.shards import list_photos, pack, packed, read_photos
 from pipeline.errors import ArtifactError
 
 
@@ -45,6 +47,19 @@ def test_photos_come_back_in_the_order_of_their_ids(tmp_path):
         {"photo": pl.String, "width": pl.Int32, "height": pl.Int32},
     )
     assert packed(tmp_path / "photos").equals(expected)
+
+
+@pytest.mark.usefixtures("small_shards")
+def test_photos_are_listed_by_their_places_and_hashes_and_read_there(tmp_path):
+    pack(NAMES, load, tmp_path / "photos", tmp_path / "work", "key")
+    listed = list_photos(tmp_path / "photos")
+    assert [photo.id for photo in listed] == GOOD
+    assert listed[4] == PackedPhoto(
+        "e", hashlib.sha256(b"jpeg of e").hexdigest(), tmp_path / "photos" / "00001.parquet", 2
+    )
+    assert list(read_packed(listed)) == [load(name) for name in GOOD]
+    assert list(read_packed(listed[::-2])) == [load(name) for name in GOOD[::-2]]
+    assert list_photos(tmp_path / "photos", ["g", "b", "bad1", "absent"]) == [listed[1], listed[6]]
 
 
 @pytest.mark.usefixtures("small_shards")
@@ -192,11 +207,14 @@ def test_a_damaged_shard_is_named(tmp_path):
     shard = tmp_path / "photos" / "00000.parquet"
     whole = shard.read_bytes()
     shard.write_bytes(whole[:4] + bytes(255 - byte for byte in whole[4:200]) + whole[200:])
-    with pytest.raises(ArtifactError, match=r"00000\.parquet"):
-        list(read_photos(tmp_path / "photos"))
+    for read in (lambda folder: list(read_photos(folder)), list_photos):
+        with pytest.raises(ArtifactError, match=r"00000\.parquet"):
+            read(tmp_path / "photos")
     shard.write_bytes(whole[:-10])
     with pytest.raises(ArtifactError, match=r"00000\.parquet"):
         packed(tmp_path / "photos")
+    with pytest.raises(ArtifactError, match=r"00000\.parquet"):
+        list(read_packed([PackedPhoto("a", "", shard, 0)]))
 
 
 def test_an_id_twice_is_refused(tmp_path):

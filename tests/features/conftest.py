@@ -9,12 +9,13 @@ import pytest
 import torch
 from torch import nn
 
+from pipeline.data.packed import PackedPhoto
 from pipeline.data.photo import Photo
 from pipeline.errors import InputError
 from pipeline.features.coco import COCO_CLASSES
 from pipeline.features.extractor import Extractor
 from pipeline.features.networks.ultralytics.library import import_ultralytics
-from tests.support.extraction import extract_features, noise_photo
+from tests.support.extraction import extract_features, noise_photo, packed_photos
 
 CPU = torch.device("cpu")
 
@@ -63,6 +64,20 @@ def extracted() -> Callable[..., pa.Table]:
 def photos() -> Callable[[int], list[Photo]]:
     """The function that makes so many different photos, sorted by their ids."""
     return lambda count: [noise_photo(number) for number in range(count)]
+
+
+@pytest.fixture(scope="session")
+def packed(tmp_path_factory) -> Callable[[int], list[PackedPhoto]]:
+    """The function that packs so many of these photos, or finds them packed."""
+    listed: list[PackedPhoto] = []
+
+    def pack(count: int) -> list[PackedPhoto]:
+        if count > len(listed):
+            some = [noise_photo(number) for number in range(max(count, 200))]
+            listed[:] = packed_photos(some, tmp_path_factory.mktemp("packed") / "photos")
+        return listed[:count]
+
+    return pack
 
 
 @pytest.fixture(scope="session")

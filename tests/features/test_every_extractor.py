@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 import torch
 
-from pipeline.data.photo import Photo
+from pipeline.data.packed import PackedPhoto
 from pipeline.errors import SettingError
 from pipeline.features.config import BATCH, ExtractorConfig, Load, NetworkConfig
 from pipeline.features.hashes import sha256_of_folder
@@ -33,11 +33,11 @@ def example(request, tmp_path: Path) -> Example:
     return EXAMPLES[request.param](tmp_path)
 
 
-def features(config: ExtractorConfig, photos: Sequence[Photo], work: Path) -> pa.Table:
+def features(config: ExtractorConfig, photos: Sequence[PackedPhoto], work: Path) -> pa.Table:
     """The features of photos as the extraction stage asks for them."""
 
     def compute(load: Load) -> pa.Table:
-        return extract_features(load(CPU), photos, len(photos), work)
+        return extract_features(load(CPU), photos, work)
 
     return config.features(pl.Series([photo.id for photo in photos]), 3, compute)
 
@@ -46,34 +46,34 @@ def changed(example: Example, changes: Changes) -> ExtractorConfig:
     return type(example.config).model_validate(example.config.model_dump() | dict(changes[1]))
 
 
-def test_photos_and_vectors_are_sorted_and_typed(example: Example, photos, tmp_path: Path):
-    table = features(example.config, photos(5), tmp_path / "work")
+def test_photos_and_vectors_are_sorted_and_typed(example: Example, packed, tmp_path: Path):
+    table = features(example.config, packed(5), tmp_path / "work")
     assert table.column_names == ["photo", "vector"]
-    assert table["photo"].to_pylist() == [photo.id for photo in photos(5)]
+    assert table["photo"].to_pylist() == [photo.id for photo in packed(5)]
     vectors = np.array(table["vector"].to_pylist())
     assert table.schema.field("vector").type.equals(pa.list_(pa.float32(), vectors.shape[1]))
     assert np.isfinite(vectors).all()
     assert vectors.std(0).max() > 1e-3 * np.abs(vectors).max(), "photos are not told apart"
 
 
-def test_a_photo_has_the_same_vector_alone_and_among_others(example: Example, photos, tmp_path: Path):
-    some = photos(BATCH + 3)
+def test_a_photo_has_the_same_vector_alone_and_among_others(example: Example, packed, tmp_path: Path):
+    some = packed(BATCH + 3)
     together = features(example.config, some, tmp_path / "together")["vector"]
     for number in (0, BATCH + 2):
         alone = features(example.config, [some[number]], tmp_path / str(number))["vector"]
         assert alone[0] == together[number]
 
 
-def test_two_runs_write_the_same_bytes(example: Example, photos, tmp_path: Path):
+def test_two_runs_write_the_same_bytes(example: Example, packed, tmp_path: Path):
     written = []
     for run in ("first", "second"):
-        write_parquet(features(example.config, photos(5), tmp_path / run), tmp_path / f"{run}.parquet")
+        write_parquet(features(example.config, packed(5), tmp_path / run), tmp_path / f"{run}.parquet")
         written.append((tmp_path / f"{run}.parquet").read_bytes())
     assert written[0] == written[1]
 
 
-def test_the_record_says_what_made_the_vectors(example: Example, photos, tmp_path: Path):
-    table = features(example.config, photos(2), tmp_path / "work")
+def test_the_record_says_what_made_the_vectors(example: Example, packed, tmp_path: Path):
+    table = features(example.config, packed(2), tmp_path / "work")
     record = json.loads(table.schema.metadata[RECORD])
     assert record["kind"] == example.config.kind
     assert record["name"]
@@ -83,15 +83,15 @@ def test_the_record_says_what_made_the_vectors(example: Example, photos, tmp_pat
         assert len(set(record["classes"])) == record["dimension"]
 
 
-def test_what_does_not_exist_is_refused_by_the_field_that_names_it(example: Example, photos, tmp_path: Path):
+def test_what_does_not_exist_is_refused_by_the_field_that_names_it(example: Example, packed, tmp_path: Path):
     with pytest.raises(SettingError) as refused:
-        features(changed(example, example.absent), photos(1), tmp_path / "work")
+        features(changed(example, example.absent), packed(1), tmp_path / "work")
     assert refused.value.field == example.absent[0]
 
 
-def test_another_file_than_the_one_expected_is_refused(example: Example, photos, tmp_path: Path):
+def test_another_file_than_the_one_expected_is_refused(example: Example, packed, tmp_path: Path):
     with pytest.raises(SettingError, match=f"is {'0' * 64}") as refused:
-        features(changed(example, example.other_hash), photos(1), tmp_path / "work")
+        features(changed(example, example.other_hash), packed(1), tmp_path / "work")
     assert refused.value.field == example.other_hash[0]
 
 
@@ -103,8 +103,8 @@ def test_a_check_finds_what_loading_would(example: Example):
         assert found.value.field == changes[0]
 
 
-def test_the_answer_is_the_known_one(example: Example, photos, tmp_path: Path):
-    vectors = features(example.config, photos(3), tmp_path / "work")["vector"].to_pylist()
+def test_the_answer_is_the_known_one(example: Example, photos, packed, tmp_path: Path):
+    vectors = features(example.config, packed(3), tmp_path / "work")["vector"].to_pylist()
     np.testing.assert_allclose(vectors, example.known(photos(3)), rtol=1e-4, atol=1e-5)
 
 

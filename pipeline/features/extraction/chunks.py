@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline.cluster import Columns
+from pipeline.data.packed import read_packed
+from pipeline.data.photo import Photo
 from pipeline.errors import InputError
 from pipeline.features.extraction.decoding import Preprocess
 from pipeline.features.extraction.engine import PhotoTask
@@ -19,7 +21,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def decode_chunk(tasks: Sequence[PhotoTask], preprocess: Sequence[Preprocess], nice: int) -> Columns:
+Chunk = tuple[Sequence[PhotoTask], Sequence[Photo] | None]
+"""Photos that travel together, with their bytes unless the shards lie where they are decoded."""
+
+
+def decode_chunk(chunk: Chunk, preprocess: Sequence[Preprocess], nice: int) -> Columns:
     """Decodes photos: for each extractor, the hashes and pixels of those that it is wanted for.
 
     nice: the least niceness of the process.
@@ -30,14 +36,17 @@ def decode_chunk(tasks: Sequence[PhotoTask], preprocess: Sequence[Preprocess], n
     hashes: list[list[str]] = [[] for _ in preprocess]
     pixels: list[list[np.ndarray]] = [[] for _ in preprocess]
     fault = None
-    for task in tasks:
+    tasks, photos = chunk
+    if photos is None:
+        photos = read_packed(task.photo for task in tasks)
+    for task, photo in zip(tasks, photos, strict=True):
         try:
-            image = decode(task.photo)
+            image = decode(photo)
         except InputError as error:
             fault = fault or str(error)
             continue
         for number in task.wanted:
-            hashes[number].append(task.hash)
+            hashes[number].append(task.photo.hash)
             pixels[number].append(preprocess[number](image))
     return row(hashes, fault, pixels=[np.stack(each).tobytes() if each else b"" for each in pixels])
 

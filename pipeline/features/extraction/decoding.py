@@ -20,7 +20,8 @@ from queue import SimpleQueue
 import numpy as np
 from PIL import Image
 
-from pipeline.data.photo import Photo, PhotoFile
+from pipeline.data.packed import PackedPhoto, read_packed
+from pipeline.data.photo import PhotoFile
 from pipeline.errors import ResourceError
 from pipeline.features.images import open_picture
 
@@ -36,8 +37,11 @@ NICE = 10
 
 Preprocess = Callable[[Image.Image], np.ndarray]
 Shape = tuple[int, int, int, int]
-Job = Sequence[tuple[Photo | PhotoFile, Sequence[tuple[int, int]]]]
-"""Photos, packed or not, each with the numbers of arrays and rows that its pixels go to."""
+Job = Sequence[tuple[PackedPhoto | PhotoFile, Sequence[tuple[int, int]]]]
+"""Photos, each with the numbers of arrays and rows that its pixels go to.
+
+Of packed ones only the places travel: the process reads the shards itself.
+"""
 
 
 class DecoderKilled(ResourceError):
@@ -174,8 +178,9 @@ def _answer(job: Job, preprocess: Sequence[Preprocess], arrays: Sequence[np.ndar
 
 def _fill(job: Job, preprocess: Sequence[Preprocess], arrays: Sequence[np.ndarray]) -> None:
     """Puts the pixels of a job's photos into the arrays."""
+    packed = read_packed(photo for photo, _ in job if isinstance(photo, PackedPhoto))
     for photo, places in job:
-        image = open_picture(photo)
+        image = open_picture(next(packed) if isinstance(photo, PackedPhoto) else photo)
         for number, row in places:
             arrays[number][row] = preprocess[number](image)  # (size, size, 3)
 

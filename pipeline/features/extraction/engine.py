@@ -1,13 +1,12 @@
 """The interface of engines, which turn photos into vectors, on this machine or on many."""
 
-import hashlib
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.data.photo import Photo
+from pipeline.data.packed import PackedPhoto
 
 if TYPE_CHECKING:
     from pipeline.features.extractor import Extractor  # torch, which whoever only decodes does without
@@ -17,13 +16,11 @@ if TYPE_CHECKING:
 class PhotoTask:
     """A photo that lacks vectors.
 
-    photo: the photo.
-    hash: its `photo_hash`.
+    photo: the photo's place in a shard.
     wanted: the numbers of the extractors that lack a vector of it; at least one.
     """
 
-    photo: Photo
-    hash: str
+    photo: PackedPhoto
     wanted: frozenset[int]
 
 
@@ -50,8 +47,3 @@ Tasks are taken as they are needed, in the caller's thread, so that memory stays
 same bytes whatever its neighbours: batches are filled up to BATCH. Raises InputError for a photo that cannot be
 decoded, after it has given what was finished before, and when the network lacks memory.
 """
-
-
-def photo_hash(jpeg: bytes) -> str:
-    """Returns a photo's name wherever vectors are kept: the SHA-256 of its JPEG, in hexadecimal."""
-    return hashlib.sha256(jpeg).hexdigest()

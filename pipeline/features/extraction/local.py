@@ -18,8 +18,8 @@ from pipeline.features.extractor import Extractor, exact_convolutions
 
 SLOTS = 4
 """Batches of an extractor in memory: one at the network, one that waits for it, two that are decoded."""
-CHUNK = 8
-"""Photos handed to a process at once: no more than a batch."""
+CHUNK = 10
+"""Photos handed to a process at once: no more than a batch, and as many as are read at once."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,10 @@ def _flow(queues: Sequence["_Queue"], decoders: Decoders, tasks: Iterator[PhotoT
         for queue in queues:
             while queue.room < CHUNK:
                 yield queue.next()
-        job = [(task.photo, [(number, queues[number].reserve(task.hash)) for number in task.wanted]) for task in chunk]
+        job = [
+            (task.photo, [(number, queues[number].reserve(task.photo.hash)) for number in task.wanted])
+            for task in chunk
+        ]
         decoded = decoders.submit(job)
         for task in chunk:
             for number in task.wanted:

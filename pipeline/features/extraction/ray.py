@@ -15,10 +15,11 @@ import numpy as np
 import torch
 
 from pipeline import cluster
+from pipeline.data.packed import read_packed
 from pipeline.errors import InputError, ResourceError, one_line
 from pipeline.features.config import BATCH
 from pipeline.features.extraction.batch import BatchComputer, find_batch
-from pipeline.features.extraction.chunks import decode_chunk, row
+from pipeline.features.extraction.chunks import Chunk, decode_chunk, row
 from pipeline.features.extraction.decoding import NICE
 from pipeline.features.extraction.device import pick_device
 from pipeline.features.extraction.engine import PhotoTask, Vectors
@@ -44,8 +45,9 @@ Ray takes some milliseconds of the caller for each move, whatever is moved.
 class RayEngine:
     """The engine over Ray: called like any `Engine`, with extractors that `load_for_ray` gave.
 
-    The caller reads the photos and sends them out, so that they and the work folder need to lie on its machine only;
-    benchmarks/README.md has the number of GPUs that one such machine keeps busy. Tasks on any CPU decode. Actors
+    The shards and the work folder need to lie on the caller's machine only: a cluster gets the photos' bytes from it,
+    Ray on this machine alone their places. benchmarks/README.md has the number of GPUs that one such machine keeps
+    busy. Tasks on any CPU decode. Actors
     compute: one on each GPU, or one on as many CPUs as a network has threads here. The networks travel through Ray's
     object store, so that no other machine needs files of weights, and of the caller's environment nothing travels. What
     a dead machine had in hand is done again on others. On CPUs the vectors are the bytes of the local engine.
@@ -63,7 +65,8 @@ class RayEngine:
         tasks, faults = iter(tasks), []
         device = extractors[0].record["device"]
         # After a fault no more are taken, and the vectors under way are yielded before it is raised.
-        chunks = iter(lambda: [] if faults else list(islice(tasks, CHUNK[device])), [])
+        taken = iter(lambda: [] if faults else list(islice(tasks, CHUNK[device])), [])
+        chunks = map(self._with_photos, taken)
         nice = NICE if device == "cpu" else 0
         decoding = partial(decode_chunk, preprocess=[extractor.preprocess for extractor in extractors], nice=nice)
         computing = partial(_append_networks, extractors=extractors)
@@ -77,6 +80,9 @@ class RayEngine:
                     yield Vectors(number, hashes, vectors, row["seconds"][number])
         if faults:
             raise InputError(faults[0])
+
+    def _with_photos(self, tasks: Sequence[PhotoTask]) -> Chunk:
+        return tasks, list(read_packed(task.photo for task in tasks)) if self.address else None
 
 
 def load_for_ray(loads: Sequence[Callable[[torch.device], Extractor]], device: str) -> list[Extractor]:

@@ -3,17 +3,16 @@
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from pipeline.data.photo import Photo
+from pipeline.data.packed import PackedPhoto
 from pipeline.errors import InputError
-from pipeline.features.extraction.engine import Engine, PhotoTask, Vectors, photo_hash
+from pipeline.features.extraction.engine import Engine, PhotoTask, Vectors
 from pipeline.features.extraction.vector_files import VectorFiles
 from pipeline.features.extractor import Extractor
 from pipeline.features.record import features_table
@@ -22,10 +21,8 @@ from pipeline.progress import Meter, meter
 log = logging.getLogger(__name__)
 
 
-def extract(
-    extractors: Sequence[Extractor], photos: Iterable[Photo], total: int, work: Path, engine: Engine
-) -> dict[str, str]:
-    """Computes the vectors of `total` photos that `work` lacks, by each extractor. Returns the photos' hashes.
+def extract(extractors: Sequence[Extractor], photos: Sequence[PackedPhoto], work: Path, engine: Engine) -> None:
+    """Computes the vectors of photos that `work` lacks, by each extractor.
 
     One pass over the photos feeds all extractors. Finished vectors are kept in `work`, in a folder named by the
     extractor's fingerprint, by the hash of the photo's bytes: a rerun, or another recipe of the source, computes only
@@ -33,12 +30,11 @@ def extract(
     that cannot be decoded, when the network gives a number that is not finite, and when the disk is full.
     """
     files = [VectorFiles(work / extractor.fingerprint, extractor.dimension) for extractor in extractors]
-    known = [each.hashes() for each in files]
-    hashes, rest = _finished(photos, known)
+    tasks = _lacking(photos, [each.hashes() for each in files])
     names = " and ".join(extractor.record["name"] for extractor in extractors)
-    with meter(f"Extracting {names}", total, "photos", len(hashes)) as shown:
-        progress = _Progress(shown)
-        with closing(engine(extractors, progress.lacking(rest, known, hashes))) as results:
+    with meter(f"Extracting {names}", len(photos), "photos", len(photos) - len(tasks)) as shown:
+        progress = _Progress(shown, tasks)
+        with closing(engine(extractors, tasks)) as results:
             try:
                 for computed in results:
                     _check(computed, extractors[computed.extractor])
@@ -51,40 +47,36 @@ def extract(
     if progress.photos:
         rate = progress.photos / progress.seconds
         log.info("Computed %s photos at %.1f/s: %s.", f"{progress.photos:,}", rate, progress.shares())
-    return hashes
 
 
-def features(extractor: Extractor, hashes: Mapping[str, str], work: Path) -> pa.Table:
+def features(extractor: Extractor, photos: Sequence[PackedPhoto], work: Path) -> pa.Table:
     """Returns the features of photos once `extract` has computed them: columns photo and vector, sorted by photo.
-
-    hashes: of each photo, as `extract` returns them.
 
     Memory holds the vectors once. Raises InputError when vectors have been lost since.
     """
-    names = sorted(hashes)
+    photos = sorted(photos, key=lambda photo: photo.id)
     rows: dict[str, int] = {}
-    for row, name in enumerate(names):
-        rows.setdefault(hashes[name], row)
-    vectors = np.empty((len(names), extractor.dimension), np.float32)
+    for row, photo in enumerate(photos):
+        rows.setdefault(photo.hash, row)
+    vectors = np.empty((len(photos), extractor.dimension), np.float32)
     VectorFiles(work / extractor.fingerprint, extractor.dimension).gather(rows, vectors)
-    for row, name in enumerate(names):
-        if rows[hashes[name]] != row:  # The same picture under another id.
-            vectors[row] = vectors[rows[hashes[name]]]
-    return features_table(names, vectors, extractor.record)
+    for row, photo in enumerate(photos):
+        if rows[photo.hash] != row:  # The same picture under another id.
+            vectors[row] = vectors[rows[photo.hash]]
+    return features_table([photo.id for photo in photos], vectors, extractor.record)
 
 
-def _finished(photos: Iterable[Photo], known: Sequence[set[str]]) -> tuple[dict[str, str], Iterable[Photo]]:
-    """Splits photos into those at the start that an earlier run has finished, and the rest.
+def _lacking(photos: Sequence[PackedPhoto], known: Sequence[set[str]]) -> list[PhotoTask]:
+    """Returns the photos that lack vectors, of equal ones the first.
 
-    Returns the hashes of the finished ones by id; they do not count for this run's speed.
+    known: for each extractor, the hashes of the photos that have one.
     """
-    hashes, rest = {}, iter(photos)
-    for photo in rest:
-        found = photo_hash(photo.jpeg)
-        if not all(found in done for done in known):
-            return hashes, chain([photo], rest)
-        hashes[photo.id] = found
-    return hashes, ()
+    tasks: dict[str, PhotoTask] = {}
+    for photo in photos:
+        wanted = frozenset(number for number, done in enumerate(known) if photo.hash not in done)
+        if wanted:
+            tasks.setdefault(photo.hash, PhotoTask(photo, wanted))
+    return list(tasks.values())
 
 
 def _check(computed: Vectors, extractor: Extractor) -> None:
@@ -95,28 +87,10 @@ def _check(computed: Vectors, extractor: Extractor) -> None:
 class _Progress:
     """The photos that a run has finished, and the seconds that its parts took."""
 
-    def __init__(self, shown: Meter):
+    def __init__(self, shown: Meter, tasks: Sequence[PhotoTask]):
         self._shown, self._start = shown, time.monotonic()
-        self._waiting: Counter[str] = Counter()
+        self._waiting = Counter({task.photo.hash: len(task.wanted) for task in tasks})
         self.photos, self.computing, self.writing = 0, 0.0, 0.0
-
-    def lacking(
-        self, photos: Iterable[Photo], known: Sequence[set[str]], hashes: dict[str, str]
-    ) -> Iterator[PhotoTask]:
-        """Yields the photos that lack a vector, of equal ones the first. Adds the hash of every photo to `hashes`.
-
-        A vector that was asked for counts as known from then on.
-        """
-        for photo in photos:
-            found = hashes[photo.id] = photo_hash(photo.jpeg)
-            wanted = frozenset(number for number, done in enumerate(known) if found not in done)
-            if wanted:
-                self._waiting[found] = len(wanted)
-                for number in wanted:
-                    known[number].add(found)
-                yield PhotoTask(photo, found, wanted)
-            else:
-                self._shown.advance(self.shares())
 
     def add(self, computed: Vectors, writing: float) -> None:
         """Adds and shows what was computed and written: a photo is finished when it has its last vector."""

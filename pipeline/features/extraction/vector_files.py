@@ -16,16 +16,13 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from pipeline.data.schema import VECTOR
+from pipeline.data.schema import PHOTO_HASH, VECTOR
 from pipeline.errors import DamagedError, InputError, one_line
 from pipeline.files.atomic import atomic, sweep_temporaries
 from pipeline.files.seal import SEAL, UNSEALED, check_seal, seal
 from pipeline.words import counted
 
 log = logging.getLogger(__name__)
-
-PHOTO_HASH = "jpeg_sha256"
-"""The column of the hashes of photos (str)."""
 
 SECONDS = 5.0
 """Seconds of work that a kill -9 loses at most, and a batch.

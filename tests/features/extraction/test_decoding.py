@@ -1,6 +1,7 @@
 """Decoding in processes: the same pixels, whoever is killed meanwhile."""
 
 import os
+import pickle
 import signal
 import socket
 import subprocess
@@ -15,11 +16,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline.data.packed import PackedPhoto, read_packed
 from pipeline.data.photo import Photo
 from pipeline.errors import InputError
 from pipeline.features.extraction import decoding
 from pipeline.features.extraction.decoding import Decoders, Job
+from pipeline.features.extraction.local import CHUNK
 from pipeline.features.images import decode, resize_to_square
+from tests.support.extraction import packed_photos
 
 SIZE = 16
 
@@ -34,45 +38,58 @@ def decoders(workers: int, count: int, preprocess=partial(resize_to_square, size
     return Decoders([preprocess], [(count, SIZE, SIZE, 3)], workers)
 
 
-def jobs(photos: list[Photo], each: int = 4) -> list[Job]:
+def jobs(photos: list[PackedPhoto], each: int = 4) -> list[Job]:
     numbered = [(photo, [(0, row)]) for row, photo in enumerate(photos)]
     return [numbered[start : start + each] for start in range(0, len(photos), each)]
 
 
-def expected(photos: list[Photo]) -> np.ndarray:
-    return np.stack([resize_to_square(decode(photo), SIZE) for photo in photos])
+def expected(photos: list[PackedPhoto]) -> np.ndarray:
+    return np.stack([resize_to_square(decode(photo), SIZE) for photo in read_packed(photos)])
 
 
 @pytest.mark.parametrize("workers", [0, 1, 2])
-def test_pixels_lie_where_they_were_asked_for(workers: int, photos):
-    everything = photos(12)
+def test_pixels_lie_where_they_were_asked_for(workers: int, packed):
+    everything = packed(12)
     with decoders(workers, 12) as pool:
         for job in [pool.submit(job) for job in jobs(everything)]:
             job.result(timeout=60)
         assert (pool.arrays[0] == expected(everything)).all()
 
 
-def test_a_photo_is_decoded_once_for_several_networks(photos):
-    (photo,) = photos(1)
+def test_bytes_of_photos_stay_with_the_processes(packed, monkeypatch):
+    """The feed: this process hands out places, of a few bytes, and reads no shard."""
+    everything = packed(40)
+    pixels = expected(everything)
+    monkeypatch.setattr(decoding, "read_packed", None)
+    with decoders(2, 40) as pool:
+        for job in [pool.submit(job) for job in jobs(everything, CHUNK)]:
+            job.result(timeout=60)
+        assert (pool.arrays[0] == pixels).all()
+    assert len(pickle.dumps(jobs(everything, CHUNK)[1])) < 300 * CHUNK
+
+
+def test_a_photo_is_decoded_once_for_several_networks(packed):
+    (photo,) = packed(1)
     preprocess = [partial(resize_to_square, size=8), partial(resize_to_square, size=SIZE)]
     with Decoders(preprocess, [(3, 8, 8, 3), (5, SIZE, SIZE, 3)], 1) as pool:
         pool.submit([(photo, [(0, 2), (1, 4)])]).result(timeout=60)
         for array, row, size in zip(pool.arrays, (2, 4), (8, SIZE), strict=True):
-            assert (array[row] == resize_to_square(decode(photo), size)).all()
+            assert (array[row] == resize_to_square(decode(*read_packed([photo])), size)).all()
             assert not np.delete(array, row, axis=0).any()
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_a_broken_photo_is_named_and_the_next_one_decoded(workers: int, photos):
+def test_a_broken_photo_is_named_and_the_next_one_decoded(workers: int, packed, tmp_path: Path):
+    (broken,) = packed_photos([Photo("holiday", b"no picture", 40, 40)], tmp_path / "photos")
     with decoders(workers, 2) as pool:
         with pytest.raises(InputError, match="'holiday' cannot be decoded"):
-            pool.submit([(Photo("holiday", b"no picture", 40, 40), [(0, 0)])]).result(timeout=60)
-        pool.submit([(photos(1)[0], [(0, 1)])]).result(timeout=60)
-        assert (pool.arrays[0][1] == expected(photos(1))[0]).all()
+            pool.submit([(broken, [(0, 0)])]).result(timeout=60)
+        pool.submit([(packed(1)[0], [(0, 1)])]).result(timeout=60)
+        assert (pool.arrays[0][1] == expected(packed(1))[0]).all()
 
 
-def test_the_work_of_a_killed_process_is_repeated(photos, caplog):
-    everything = photos(40)
+def test_the_work_of_a_killed_process_is_repeated(packed, caplog):
+    everything = packed(40)
     with decoders(2, 40) as pool:
         submitted = [pool.submit(job) for job in jobs(everything)]
         for process in pool._processes:
@@ -83,17 +100,17 @@ def test_the_work_of_a_killed_process_is_repeated(photos, caplog):
     assert caplog.text.count("its work is repeated") == 2
 
 
-def test_a_photo_that_kills_every_process_ends_the_run_with_a_sentence(photos):
+def test_a_photo_that_kills_every_process_ends_the_run_with_a_sentence(packed):
     with decoders(1, 2, dies) as pool, pytest.raises(InputError, match=r"killed again and again.*'p0000', 'p0001'"):
-        pool.submit(jobs(photos(2))[0]).result(timeout=60)
+        pool.submit(jobs(packed(2))[0]).result(timeout=60)
 
 
-def test_a_defect_is_raised_where_the_job_is_awaited(photos):
+def test_a_defect_is_raised_where_the_job_is_awaited(packed):
     with (
         decoders(1, 1, partial(resize_to_square, size=SIZE + 1)) as pool,
         pytest.raises(ValueError, match="broadcast") as error,
     ):
-        pool.submit(jobs(photos(1))[0]).result(timeout=60)
+        pool.submit(jobs(packed(1))[0]).result(timeout=60)
     assert "_fill" in error.value.__notes__[0]
 
 
@@ -108,9 +125,9 @@ def stumbles(_: Image.Image) -> np.ndarray:
     raise Unportable("p0000", "out of luck")
 
 
-def test_a_defect_that_cannot_travel_is_told_in_words(photos):
+def test_a_defect_that_cannot_travel_is_told_in_words(packed):
     with decoders(1, 1, stumbles) as pool, pytest.raises(RuntimeError, match="Unportable: p0000: out of luck") as error:
-        pool.submit(jobs(photos(1))[0]).result(timeout=60)
+        pool.submit(jobs(packed(1))[0]).result(timeout=60)
     assert "in stumbles" in error.value.__notes__[0]
 
 
@@ -121,23 +138,23 @@ class Elsewhere:
         return import_module, ("no_such_package",)
 
 
-def test_a_process_that_cannot_run_is_no_matter_of_memory(photos, capfd):
+def test_a_process_that_cannot_run_is_no_matter_of_memory(packed, capfd):
     with decoders(1, 1, Elsewhere()) as pool:
         for _ in range(2):
             with pytest.raises(InputError, match=r"cannot run \(exit code 1, see above\)"):
-                pool.submit(jobs(photos(1))[0]).result(timeout=60)
+                pool.submit(jobs(packed(1))[0]).result(timeout=60)
     assert "No module named 'no_such_package'" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("unread", [False, True])
-def test_a_process_ends_in_peace_when_its_user_is_gone(unread: bool, photos):
+def test_a_process_ends_in_peace_when_its_user_is_gone(unread: bool, packed):
     ours, theirs = socket.socketpair()
     pipe, memory = Connection(ours.detach()), decoding._shared_file(SIZE * SIZE * 3)
     pipe.send(([partial(resize_to_square, size=SIZE)], [(1, SIZE, SIZE, 3)], 0))
     if unread:  # The next it reads is an error.
         theirs.send(b"an answer")
     else:  # Nobody takes its answer.
-        pipe.send(jobs(photos(1))[0])
+        pipe.send(jobs(packed(1))[0])
     pipe.close()
     decoding._serve(theirs.detach(), memory)
     os.close(memory)

@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +16,10 @@ from pipeline.features.config import BATCH
 from pipeline.features.extraction import batch, local
 from pipeline.features.extraction.batch import find_batch
 from pipeline.features.extraction.decoding import Decoders
+from pipeline.features.extraction.engine import PhotoTask, Vectors
 from pipeline.features.extraction.local import CHUNK, SLOTS, LocalEngine
 from pipeline.features.extraction.run import extract, features
+from tests.support.extraction import packed_photos
 from tests.support.mean_colour import MeanColour
 
 
@@ -49,12 +51,12 @@ class Broken(MeanColour):
         return super().forward(pixels)
 
 
-def test_decoding_processes_change_nothing(photos, extracted, tmp_path: Path):
-    here = extracted(MeanColour(), photos(50), 50, tmp_path / "here", workers=0)
-    assert extracted(MeanColour(), photos(50), 50, tmp_path / "there", workers=2).equals(here, check_metadata=True)
+def test_decoding_processes_change_nothing(packed, extracted, tmp_path: Path):
+    here = extracted(MeanColour(), packed(50), tmp_path / "here", workers=0)
+    assert extracted(MeanColour(), packed(50), tmp_path / "there", workers=2).equals(here, check_metadata=True)
 
 
-def test_a_decoder_killed_meanwhile_changes_nothing(photos, extracted, tmp_path: Path, monkeypatch, caplog):
+def test_a_decoder_killed_meanwhile_changes_nothing(packed, extracted, tmp_path: Path, monkeypatch, caplog):
     started: list[Decoders] = []
 
     class Watched(Decoders):
@@ -68,17 +70,17 @@ def test_a_decoder_killed_meanwhile_changes_nothing(photos, extracted, tmp_path:
                 os.kill(process._process.pid, signal.SIGKILL)
 
     count = (SLOTS + 3) * BATCH
-    undisturbed = extracted(MeanColour(), photos(count), count, tmp_path / "undisturbed")
+    undisturbed = extracted(MeanColour(), packed(count), tmp_path / "undisturbed")
     monkeypatch.setattr(local, "Decoders", Watched)
-    disturbed = extracted(Broken(kill), photos(count), count, tmp_path / "disturbed", workers=2)
+    disturbed = extracted(Broken(kill), packed(count), tmp_path / "disturbed", workers=2)
     assert "its work is repeated" in caplog.text
     assert disturbed["vector"].equals(undisturbed["vector"])
 
 
 @pytest.mark.parametrize("holds", [8, 5, 1])
-def test_a_batch_that_the_device_does_not_hold_is_halved_and_logged(holds: int, photos, extracted, tmp_path, caplog):
-    table = extracted(Demanding(holds), photos(40), 40, tmp_path / "small")
-    expected = extracted(MeanColour(), photos(40), 40, tmp_path / "large")
+def test_a_batch_that_the_device_does_not_hold_is_halved_and_logged(holds: int, packed, extracted, tmp_path, caplog):
+    table = extracted(Demanding(holds), packed(40), tmp_path / "small")
+    expected = extracted(MeanColour(), packed(40), tmp_path / "large")
     np.testing.assert_allclose(
         np.array(table["vector"].to_pylist()), np.array(expected["vector"].to_pylist()), rtol=1e-6
     )
@@ -87,9 +89,9 @@ def test_a_batch_that_the_device_does_not_hold_is_halved_and_logged(holds: int, 
     assert len(messages) == {8: 1, 5: 2, 1: 4}[holds]
 
 
-def test_a_device_that_does_not_hold_one_photo_is_refused(photos, extracted, tmp_path: Path):
+def test_a_device_that_does_not_hold_one_photo_is_refused(packed, extracted, tmp_path: Path):
     with pytest.raises(InputError, match="does not hold mean colour and one photo"):
-        extracted(Demanding(0), photos(3), 3, tmp_path)
+        extracted(Demanding(0), packed(3), tmp_path)
 
 
 def give_up() -> None:
@@ -97,58 +99,59 @@ def give_up() -> None:
 
 
 @pytest.mark.parametrize("does", [give_up, lambda: torch.empty(2**50)], ids=["MemoryError", "torch"])
-def test_a_machine_without_memory_ends_in_a_sentence_and_keeps_what_was_done(does, photos, extracted, tmp_path: Path):
+def test_a_machine_without_memory_ends_in_a_sentence_and_keeps_what_was_done(does, packed, extracted, tmp_path: Path):
     with pytest.raises(InputError, match=r"memory of this machine does not hold.*free some"):
-        extracted(Broken(does), photos(100), 100, tmp_path)
+        extracted(Broken(does), packed(100), tmp_path)
     rest = MeanColour()
-    extracted(rest, photos(100), 100, tmp_path)
+    extracted(rest, packed(100), tmp_path)
     assert len(rest.batches) == -(-100 // BATCH) - 1
 
 
-def test_what_was_computed_before_a_broken_photo_is_kept(photos, extracted, tmp_path: Path):
-    good = photos(8 * BATCH)
-    broken = [*good[:-1], Photo("holiday", b"no picture", 40, 40), good[-1]]
+def test_what_was_computed_before_a_broken_photo_is_kept(packed, extracted, tmp_path: Path):
+    good = packed(8 * BATCH)
+    holiday = packed_photos([Photo("holiday", b"no picture", 40, 40)], tmp_path / "photos")
+    broken = [*good[:-1], *holiday, good[-1]]
     with pytest.raises(InputError, match="'holiday' cannot be decoded"):
-        extracted(MeanColour(), broken, len(broken), tmp_path)
+        extracted(MeanColour(), broken, tmp_path / "work")
     rest = MeanColour()
-    extracted(rest, good, len(good), tmp_path)
+    extracted(rest, good, tmp_path / "work")
     assert rest.batches == [BATCH]
 
 
-def test_photos_are_taken_as_they_are_needed(photos, tmp_path: Path):
+def test_photos_are_taken_as_they_are_needed(packed):
     """A quick reader does not fill the memory: it is ahead of the network by the ring's rows and a chunk at most."""
     extractor, ahead, many = MeanColour(), [], 12 * BATCH
 
-    def watched() -> Iterator[Photo]:
-        for number, photo in enumerate(photos(many)):
+    def watched() -> Iterator[PhotoTask]:
+        for number, photo in enumerate(packed(many)):
             ahead.append(number - BATCH * len(extractor.batches))
-            yield photo
+            yield PhotoTask(photo, frozenset({0}))
 
-    extract([extractor], watched(), many, tmp_path, LocalEngine(0))
+    assert sum(len(computed.hashes) for computed in LocalEngine(0)([extractor], watched())) == many
     assert len(ahead) == many
     assert max(ahead) <= SLOTS * BATCH + CHUNK
 
 
-def test_one_pass_feeds_two_extractors(photos, extracted, tmp_path: Path):
+def test_one_pass_feeds_two_extractors(packed, extracted, tmp_path: Path):
     count, passes = 3 * BATCH + 5, []
 
-    def once() -> Iterator[Photo]:
-        passes.append(1)
-        yield from photos(count)
+    def once(extractors, tasks) -> Generator[Vectors, None, None]:
+        passes.append(len(tasks))
+        return LocalEngine(2)(extractors, tasks)
 
     both = [MeanColour(size=8), MeanColour(size=32)]
-    extracted(both[1], photos(10), 10, tmp_path / "both")  # One of them has begun already.
-    keys = extract(both, once(), count, tmp_path / "both", LocalEngine(2))
-    assert passes == [1]
+    extracted(both[1], packed(10), tmp_path / "both")  # One of them has begun already.
+    extract(both, packed(count), tmp_path / "both", once)
+    assert passes == [count]
     assert [sum(extractor.batches) for extractor in both] == [4 * BATCH, BATCH + 3 * BATCH]
     for extractor in both:
-        alone = extracted(MeanColour(size=extractor.size), photos(count), count, tmp_path / f"{extractor.size}")
-        assert features(extractor, keys, tmp_path / "both").equals(alone, check_metadata=True)
+        alone = extracted(MeanColour(size=extractor.size), packed(count), tmp_path / f"{extractor.size}")
+        assert features(extractor, packed(count), tmp_path / "both").equals(alone, check_metadata=True)
 
 
-def test_a_run_says_what_its_time_went_into(photos, extracted, tmp_path: Path, caplog):
+def test_a_run_says_what_its_time_went_into(packed, extracted, tmp_path: Path, caplog):
     with caplog.at_level("INFO"):
-        extracted(MeanColour(), photos(20), 20, tmp_path)
+        extracted(MeanColour(), packed(20), tmp_path)
     (line,) = [record.message for record in caplog.records if record.message.startswith("Computed")]
     assert line.startswith("Computed 20 photos at ")
     assert all(word in line for word in ("% reading", "% computing", "% writing"))
@@ -186,7 +189,7 @@ def test_a_cpus_batch_is_always_the_same():
 
 
 @pytest.mark.gpu
-def test_a_gpu_finds_what_it_did_with_another_batch(gpu, photos, tmp_path: Path, monkeypatch, cpu):
+def test_a_gpu_finds_what_it_did_with_another_batch(gpu, packed, extracted, tmp_path: Path, monkeypatch, cpu):
     from pipeline.features.networks.torchvision.config import TorchvisionConfig
 
     weights = {"kind": "seeded"}
@@ -194,13 +197,9 @@ def test_a_gpu_finds_what_it_did_with_another_batch(gpu, photos, tmp_path: Path,
         kind="torchvision", backbone="resnet18", input_size=64, precision="float32", weights=weights
     )
     monkeypatch.setattr(local, "find_batch", lambda _: 8)
-    extract([config.load(0, gpu)], photos(30), 30, tmp_path, LocalEngine(2))
+    extract([config.load(0, gpu)], packed(30), tmp_path, LocalEngine(2))
     monkeypatch.setattr(local, "find_batch", lambda _: 32)
     whole = config.load(0, gpu)
-    keys = extract([whole], photos(50), 50, tmp_path, LocalEngine(2))
-    found = np.array(features(whole, keys, tmp_path)["vector"].to_pylist())
-    on_cpu = config.load(0, cpu)
-    keys = extract([on_cpu], photos(50), 50, tmp_path, LocalEngine(0))
-    np.testing.assert_allclose(
-        found, np.array(features(on_cpu, keys, tmp_path)["vector"].to_pylist()), rtol=1e-3, atol=1e-4
-    )
+    found = np.array(extracted(whole, packed(50), tmp_path, workers=2)["vector"].to_pylist())
+    on_cpu = np.array(extracted(config.load(0, cpu), packed(50), tmp_path)["vector"].to_pylist())
+    np.testing.assert_allclose(found, on_cpu, rtol=1e-3, atol=1e-4)

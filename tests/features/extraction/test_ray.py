@@ -4,9 +4,10 @@ import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from importlib.metadata import version
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,15 +15,18 @@ import pytest
 import torch
 
 from pipeline import cluster
+from pipeline.data.packed import PackedPhoto
 from pipeline.data.photo import Photo
 from pipeline.errors import InputError, ResourceError
-from pipeline.features.extraction.engine import Engine
+from pipeline.features.config import BATCH
+from pipeline.features.extraction.engine import Engine, Vectors
 from pipeline.features.extraction.local import LocalEngine
 from pipeline.features.extraction.ray import CHUNK, Networks, RayEngine, _actors_on_cpus, load_for_ray
 from pipeline.features.extraction.run import extract, features
 from pipeline.features.extractor import Extractor
 from pipeline.features.networks.torchvision.config import TorchvisionConfig
 from pipeline.files.parquet import write_parquet
+from tests.support.extraction import packed_photos
 from tests.support.mean_colour import MeanColour
 
 pytestmark = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed: pip install '.[ray]'")
@@ -43,54 +47,52 @@ def ray_here() -> Iterator[None]:
             yield
 
 
-def files(extractors: list[Extractor], photos: list[Photo], work: Path, engine: Engine) -> list[bytes]:
+def files(extractors: list[Extractor], photos: list[PackedPhoto], work: Path, engine: Engine) -> list[bytes]:
     """The feature files that an engine leads to."""
-    keys = extract(extractors, photos, len(photos), work, engine)
+    extract(extractors, photos, work, engine)
     written = []
     for extractor in extractors:
-        write_parquet(features(extractor, keys, work), work / "features.parquet")
+        write_parquet(features(extractor, photos, work), work / "features.parquet")
         written.append((work / "features.parquet").read_bytes())
     return written
 
 
 @pytest.mark.usefixtures("ray_here")
-def test_the_same_bytes_as_the_local_engine(photos, tmp_path: Path):
-    some = photos(CHUNK["cpu"] + 21)
+def test_the_same_bytes_as_the_local_engine(packed, tmp_path: Path):
+    some = packed(CHUNK["cpu"] + 21)
     networks = [MeanColour(), *load_for_ray([lambda device: SQUEEZENET.load(0, device)], "cpu")]
-    extract(
-        networks[:1], some[:30], 30, tmp_path / "ray", LocalEngine(0)
-    )  # These lack the second network's vectors only.
+    extract(networks[:1], some[:30], tmp_path / "ray", LocalEngine(0))  # These lack the second's vectors only.
     assert files(networks, some, tmp_path / "ray", RayEngine()) == files(
         networks, some, tmp_path / "local", LocalEngine(0)
     )
 
 
 @pytest.mark.usefixtures("ray_here")
-def test_a_broken_photo_is_named_and_the_others_are_kept(photos, tmp_path: Path):
-    some = [*photos(20), Photo("holiday", b"no picture", 40, 40)]
+def test_a_broken_photo_is_named_and_the_others_are_kept(packed, tmp_path: Path):
+    some = [*packed(20), *packed_photos([Photo("holiday", b"no picture", 40, 40)], tmp_path / "photos")]
     with pytest.raises(InputError) as local:
-        extract([MeanColour()], some, 21, tmp_path / "local", LocalEngine(0))
+        extract([MeanColour()], some, tmp_path / "local", LocalEngine(0))
     with pytest.raises(InputError, match="holiday") as on_ray:
-        extract([MeanColour()], some, 21, tmp_path / "ray", RayEngine())
+        extract([MeanColour()], some, tmp_path / "ray", RayEngine())
     assert str(on_ray.value) == str(local.value)
     rest = MeanColour()
-    extract([rest], some[:20], 20, tmp_path / "ray", LocalEngine(0))
+    extract([rest], some[:20], tmp_path / "ray", LocalEngine(0))
     assert rest.batches == []
 
 
 @pytest.mark.usefixtures("ray_here")
-def test_an_interruption_keeps_what_was_computed(photos, tmp_path: Path):
-    some = photos(8 * CHUNK["cpu"])
+def test_an_interruption_keeps_what_was_computed(packed, tmp_path: Path):
+    some = packed(8 * CHUNK["cpu"])
 
-    def interrupted() -> Iterator[Photo]:
-        yield from some
+    def interrupted(extractors, tasks) -> Generator[Vectors, None, None]:
+        yield from islice(RayEngine()(extractors, tasks), 6)
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        extract([MeanColour()], interrupted(), len(some) + 1, tmp_path / "work", RayEngine())
+        extract([MeanColour()], some, tmp_path / "work", interrupted)
     rest = MeanColour()
     (resumed,) = files([rest], some, tmp_path / "work", LocalEngine(0))
-    assert len(rest.batches) < 8 * CHUNK["cpu"] / 16
+    assert len(rest.batches) == 2 * CHUNK["cpu"] / BATCH
     assert [resumed] == files([MeanColour()], some, tmp_path / "other", LocalEngine(0))
 
 
@@ -110,9 +112,9 @@ def test_a_network_has_as_many_cpus_as_threads(threads: int, cpus: list[int], co
     assert _actors_on_cpus(threads, cpus) == (count, each)
 
 
-def test_where_there_is_nothing_to_do_ray_is_not_asked(photos, tmp_path: Path):
-    keys = extract([MeanColour()], photos(30), 30, tmp_path, LocalEngine(0))
-    assert extract([MeanColour()], photos(30), 30, tmp_path, RayEngine("nowhere:1")) == keys
+def test_where_there_is_nothing_to_do_ray_is_not_asked(packed, tmp_path: Path):
+    extract([MeanColour()], packed(30), tmp_path, LocalEngine(0))
+    extract([MeanColour()], packed(30), tmp_path, RayEngine("nowhere:1"))
 
 
 def answer(networks: Networks) -> dict[str, object]:
@@ -166,19 +168,19 @@ def test_what_else_ray_raises_is_one_sentence():
 
 
 @pytest.mark.usefixtures("ray_here")
-def test_a_network_that_cannot_travel_is_refused(photos, tmp_path: Path):
+def test_a_network_that_cannot_travel_is_refused(packed, tmp_path: Path):
     extractor = MeanColour()
     extractor.session = (part for part in ())
     with pytest.raises(InputError, match="mean colour cannot be sent to other machines"):
-        extract([extractor], photos(1), 1, tmp_path, RayEngine())
+        extract([extractor], packed(1), tmp_path, RayEngine())
 
 
 @pytest.mark.usefixtures("ray_here")
-def test_a_gpu_that_the_cluster_lacks_is_missed(photos, tmp_path: Path):
+def test_a_gpu_that_the_cluster_lacks_is_missed(packed, tmp_path: Path):
     (extractor,) = load_for_ray([lambda _: MeanColour()], "cuda")
     assert (extractor.record["device"], extractor.record["batch"]) == ("cuda", None)
     with pytest.raises(InputError, match="finds no machine with the device cuda in the cluster"):
-        extract([extractor], photos(1), 1, tmp_path, RayEngine())
+        extract([extractor], packed(1), tmp_path, RayEngine())
 
 
 def test_processes_that_decode_need_no_torch():

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from torch import Tensor
 
-from pipeline.features.extraction.local import LocalEngine
 from pipeline.features.extraction.ray import CHUNK, RayEngine
 from pipeline.features.extraction.run import extract, features
 from tests.support.mean_colour import MeanColour
@@ -45,11 +44,11 @@ def machines() -> Iterator["object"]:
 
 
 @pytest.mark.slow
-def test_a_machine_that_is_killed_costs_nothing_but_time(machines, photos, tmp_path: Path, monkeypatch):
+def test_a_machine_that_is_killed_costs_nothing_but_time(machines, packed, extracted, tmp_path: Path, monkeypatch):
     import ray
 
     monkeypatch.setenv("FLICKR_API_KEY", "secret")
-    some, dead = photos(30 * CHUNK["cpu"]), []
+    some, dead = packed(30 * CHUNK["cpu"]), []
     engine = RayEngine(machines.address)
 
     def killing(extractors, tasks):
@@ -63,12 +62,9 @@ def test_a_machine_that_is_killed_costs_nothing_but_time(machines, photos, tmp_p
                 dead.extend(node["NodeID"] for node in ray.nodes() if not node["Alive"])
 
     extractor = Slow()
-    keys = extract([extractor], some, len(some), tmp_path / "ray", killing)
+    extract([extractor], some, tmp_path / "ray", killing)
     assert len(set(dead)) == 1
     assert len(dead) == 2
     monkeypatch.delenv("FLICKR_API_KEY")
-    plain = MeanColour()
-    expected = features(
-        plain, extract([plain], some, len(some), tmp_path / "local", LocalEngine(0)), tmp_path / "local"
-    )
-    assert features(extractor, keys, tmp_path / "ray").equals(expected)
+    expected = extracted(MeanColour(), some, tmp_path / "local")
+    assert features(extractor, some, tmp_path / "ray").equals(expected)

@@ -12,9 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline.data.schema import PHOTO_HASH
 from pipeline.errors import InputError
 from pipeline.features.extraction import vector_files
-from pipeline.features.extraction.vector_files import PHOTO_HASH, VectorFiles
+from pipeline.features.extraction.vector_files import VectorFiles
 from pipeline.features.record import vector_table
 from pipeline.files.parquet import write_parquet
 

@@ -8,12 +8,11 @@ import pytest
 
 from pipeline.data.photo import Photo
 from pipeline.features.coco import COCO_CLASSES
-from pipeline.features.extraction.local import LocalEngine
-from pipeline.features.extraction.run import extract, features
 from pipeline.features.extractor import Extractor
 from pipeline.features.images import decode
 from pipeline.features.networks.torchvision.config import TorchvisionConfig
 from pipeline.features.networks.ultralytics.config import UltralyticsConfig
+from tests.support.extraction import extract_features, packed_photos
 
 pytestmark = pytest.mark.real
 
@@ -31,8 +30,8 @@ def annotated(real_data: Path) -> pl.DataFrame:
 
 
 def vectors(extractor: Extractor, ids: pl.Series, real_data: Path, work: Path) -> np.ndarray:
-    photos = (Photo(name, (real_data / "photos" / f"{name}.jpg").read_bytes(), 0, 0) for name in ids)
-    table = features(extractor, extract([extractor], photos, len(ids), work, LocalEngine()), work)
+    photos = [Photo(name, (real_data / "photos" / f"{name}.jpg").read_bytes(), 0, 0) for name in ids]
+    table = extract_features(extractor, packed_photos(photos, work / "photos"), work, workers=1)
     assert table["photo"].to_pylist() == ids.to_list()
     return np.array(table["vector"].to_pylist(), np.float32)
 

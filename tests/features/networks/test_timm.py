@@ -357,8 +357,8 @@ assert huggingface_hub.constants.HF_HUB_DISABLE_TELEMETRY
     assert done.returncode == 0, done.stderr
 
 
-def test_photos_are_prepared_in_other_processes(extracted, photos, images, tmp_path: Path):
+def test_photos_are_prepared_in_other_processes(extracted, packed, images, tmp_path: Path):
     extractor = config("test_vit").load(0, CPU)
-    table = extracted(extractor, photos(3), 3, tmp_path, workers=1)
+    table = extracted(extractor, packed(3), tmp_path, workers=1)
     given = np.array(table["vector"].to_pylist(), np.float32)
     np.testing.assert_allclose(given, features(extractor, images), rtol=1e-5, atol=1e-6)
