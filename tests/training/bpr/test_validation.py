@@ -7,8 +7,14 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from pipeline.models.ranking import top_tags
+from pipeline.training.bpr import loops
 from pipeline.training.bpr.loops import gpu
+from pipeline.training.bpr.train import encode
+from pipeline.training.bpr.trials import TrialParameters
 from pipeline.training.bpr.validation import best
+from pipeline.training.task import TrainingTask
+from tests.support.checkerboard import FACTORISATIONS, SHORT, checkerboard, config
+from tests.support.tape import Tape
 
 
 @given(
@@ -27,3 +33,13 @@ def test_a_gpus_loop_finds_the_same_where_no_two_are_equal(scores, length):
     found = torch.empty(1, length, dtype=torch.int64)
     gpu.best(torch.tensor([scores], dtype=torch.float32), found)
     assert found[0].tolist() == top_tags(np.array([scores], np.float32), length)[0].tolist()
+
+
+def test_hits_are_marked_without_waiting_for_a_gpu(monkeypatch):
+    monkeypatch.setattr(loops, "cpu", gpu)
+    posts, new, features = checkerboard(FACTORISATIONS[3])
+    cpu = torch.device("cpu")
+    layout, data = encode(config(FACTORISATIONS[3]), SHORT, TrainingTask(posts, new, features, 0), cpu)
+    parameters = TrialParameters.start(layout, [SHORT], 0, cpu).parameters
+    with Tape():
+        assert data.validation.hits(data.contexts, parameters, 0).shape == (1, len(new), 5)
