@@ -2,8 +2,8 @@
 
 from typing import Literal
 
-QUOTED = 400
-"""Characters of a quoted message, at most: a network's missing weights make thousands."""
+MAX_QUOTED = 400
+"""Characters of a quoted message, at most: a list of missing weights can have thousands."""
 
 Option = Literal["address", "device", "engine", "workers"]
 """A choice of how work is done, which changes no result."""
@@ -41,7 +41,7 @@ class ArtifactError(InputError):
 
 
 class DamagedError(ArtifactError):
-    """A file that earlier work writes holds other bytes than were written."""
+    """A file of earlier work whose bytes are not those that were written."""
 
 
 class ResourceError(InputError):
@@ -75,4 +75,4 @@ class CredentialError(InputError):
 def one_line(error: BaseException) -> str:
     """Returns an error's message without line breaks, cut short, for quoting in a sentence."""
     text = " ".join(str(error).split())
-    return text if len(text) <= QUOTED else f"{text[: QUOTED - 1]}…"
+    return text if len(text) <= MAX_QUOTED else f"{text[: MAX_QUOTED - 1]}…"

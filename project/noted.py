@@ -1,4 +1,4 @@
-"""Texts that DVC has noted: those that a stage reads are checked, for they have no seal of their own."""
+"""A check of the texts that a stage reads against the hashes in dvc.lock, because texts have no seals."""
 
 import hashlib
 from pathlib import Path
@@ -23,7 +23,7 @@ class _Path(Template):
 
 
 def check_texts(params: Params, stage: str) -> None:
-    """Raises DamagedError for a text that a stage reads, where DVC noted another MD5 of it.
+    """Raises DamagedError for a text that a stage reads, if dvc.lock has another MD5 of it.
 
     stage: its name in DVC, such as train@fm.
     """

@@ -1,6 +1,6 @@
-"""Runs every test of tests/fuzz on new examples, in turns, until time is up; `make fuzz` calls it.
+"""Runs the tests of tests/fuzz on new examples, in turns, until time is up; `make fuzz` calls it.
 
-A test that fails is not run again: its example is printed, with what reproduces it.
+A test that fails is not run again; its example is printed, with the code that reproduces it.
 """
 
 import os
@@ -40,13 +40,13 @@ def main(
 
 
 def list_tests() -> list[str]:
-    """Lists the tests by what pytest calls them."""
+    """Lists the tests by pytest's names."""
     listed = subprocess.run([*PYTEST, "--collect-only", "tests/fuzz"], capture_output=True, text=True, check=True)
     return [line for line in listed.stdout.splitlines() if "::" in line]
 
 
 def run(test: str, seed: int) -> subprocess.CompletedProcess[str]:
-    """Runs a test on examples that follow from a seed."""
+    """Runs a test on examples generated from a seed."""
     environment = os.environ | {"FUZZ_EXAMPLES": str(EXAMPLES)}
     return subprocess.run(
         [*PYTEST, f"--hypothesis-seed={seed}", test], env=environment, capture_output=True, text=True, check=False

@@ -1,11 +1,11 @@
-"""The pipeline and the service under random kills for an hour: nothing may be lost, grow or stay behind.
+"""Kills the pipeline and the service at random for an hour: nothing may be lost, leak or be left over.
 
     python -m scripts.soak [--minutes 60] [--seed 0]
 
-A clone of the project crawls a Flickr on loopback that is in bad moods, extracts, trains and reports, once undisturbed
-and then again and again while processes of it are killed: each time all outputs must have the same bytes. Meanwhile two
-services answer: one is killed, and each post that it confirmed must be in its journal; the other runs for as long as
-all this takes, and neither its memory nor its open files may grow. Prints a table; exits with 1 if anything is wrong.
+A clone of the project crawls an unreliable fake of Flickr on loopback, extracts, trains and reports, once undisturbed,
+then repeatedly while its processes are killed: all outputs must have the same bytes each time. Meanwhile two services
+answer requests. One is killed, and every post that it confirmed must be in its journal; the other runs all the time,
+and neither its memory nor its open files may grow. Prints a table; exits with 1 if anything is wrong.
 """
 
 import argparse
@@ -41,15 +41,15 @@ from tests.support.service_process import command_process
 
 MODELS = ("popular", "own-photos", "ridge-ic-od", "pitf-ic-od")
 KILLS = 12
-"""Kills in a round at most; after them it ends undisturbed."""
-MEMORY = 1.05
-"""Growth of a service's memory, from one third of its time to the last, that counts as none."""
+"""Kills in a round, at most; after them it runs to its end."""
+MAX_GROWTH = 1.05
+"""The ratio of a service's memory in the last third of its time to that in the second, at most."""
 LEFTOVERS = ("*.tmp", "*.copy", "*.old")
 
 
 @dataclass
 class Usage:
-    """What a process and its children use, in samples."""
+    """Samples of the memory and open files of a process and its children."""
 
     memory: list[int] = field(default_factory=list)
     """Bytes in memory, each process's own."""
@@ -57,7 +57,7 @@ class Usage:
     """Open files and connections."""
 
     def measure(self, process: int) -> None:
-        """Adds a sample; none where the process has ended."""
+        """Adds a sample, unless the process has ended."""
         memory, files = 0, 0
         for each in family(process):
             try:
@@ -80,14 +80,14 @@ def family(process: int) -> list[psutil.Process]:
 
 
 class Rounds:
-    """The pipeline, run again and again in one clone."""
+    """Repeated runs of the pipeline in one clone."""
 
     def __init__(self, folder: Path, flickr: FakeFlickr, rng: random.Random):
         self.clone, self.flickr, self.rng = Clone.make(folder), flickr, rng
         self.kills: Counter[str] = Counter()
         """The stages that were killed."""
         self.damaged: Counter[str] = Counter()
-        """DVC's own files that kills left damaged, which were deleted, as `tagrec check` asks for."""
+        """DVC's own files that kills left damaged, deleted as `tagrec check` advises."""
         self.peaks: list[int] = []
         """The most memory of each round, in bytes."""
         self.files: list[int] = []
@@ -111,7 +111,7 @@ class Rounds:
         return self.clone.folder / "artifacts/nus-wide"
 
     def forget(self) -> None:
-        """Deletes all that was computed, and what the server remembers."""
+        """Deletes all results, and the requests that the server remembers."""
         for name in ("artifacts/nus-wide", ".work", ".dvc/cache", ".dvc/tmp"):
             shutil.rmtree(self.clone.folder / name, ignore_errors=True)
         (self.clone.folder / "dvc.lock").unlink(missing_ok=True)
@@ -176,13 +176,13 @@ class Rounds:
             try:
                 self.rng.choice(below).kill()
             except psutil.NoSuchProcess:
-                return  # It ended by itself: DVC goes on.
+                return  # It has ended by itself, and DVC continues.
         else:
             os.killpg(process, signal.SIGKILL)
 
 
 class Clients(threading.Thread):
-    """A client that asks for suggestions and accepts them, at a steady pace, whoever answers."""
+    """A client that requests suggestions and accepts them at a steady pace."""
 
     def __init__(self, client: Callable[[], Client | None], seed: int):
         super().__init__(daemon=True)
@@ -251,7 +251,7 @@ class Watch(threading.Thread):
 
 @contextmanager
 def working(*threads: Clients | KilledService | Watch) -> Iterator[None]:
-    """Threads that run while the block does."""
+    """Runs threads for the duration of the block."""
     for thread in threads:
         thread.start()
     try:
@@ -289,12 +289,12 @@ def soak(folder: Path, minutes: float, seed: int) -> list[str]:
                     wrong += different(expected, found) + [f"{path} is left over" for path in rounds.leftovers()]
                     print(f"round {len(rounds.peaks) - 1}: {rounds.kills.total()} kills so far", flush=True)
             if steady.stop():
-                wrong.append("the steady service did not end well when it was asked to")
+                wrong.append("the steady service did not exit cleanly on request")
     first, *peaks = rounds.peaks
     stages = ", ".join(f"{stage} {count}" for stage, count in rounds.kills.most_common())
     print(f"time: {(time.monotonic() - started) / 60:.0f} min, rounds: {len(peaks)}")
     print(f"kills of the pipeline: {rounds.kills.total()} ({stages}), of the service: {killed.kills}")
-    print(f"files of DVC's own that were damaged, and deleted as `tagrec check` says: {dict(rounds.damaged)}")
+    print(f"files of DVC's own that were damaged, and deleted as `tagrec check` advises: {dict(rounds.damaged)}")
     print(f"memory: {first / 1e6:.0f} MB undisturbed, {min(peaks) / 1e6:.0f} to {max(peaks) / 1e6:.0f} MB in rounds")
     print(f"open files: {rounds.files[0]} undisturbed, {min(rounds.files[1:])} to {max(rounds.files[1:])} in rounds")
     for name, client, journal in zip(("steady", "killed"), asking, journals, strict=True):
@@ -312,16 +312,16 @@ def different(expected: Mapping[str, str], found: Mapping[str, str]) -> list[str
 
 
 def grown(usage: Usage) -> list[str]:
-    """Prints what the steady service used, and says what grew."""
+    """Prints the resources that the steady service used, and lists those that grew."""
     (memory, last_memory), (files, last_files) = thirds(usage.memory), thirds(usage.files)
     print(f"its memory: {memory / 1e6:.0f} MB, in the last third {last_memory / 1e6:.0f} MB")
     print(f"its open files: {files:.0f}, in the last third {last_files:.0f}")
-    wrong = ["the steady service's memory grew"] if last_memory > MEMORY * memory else []
+    wrong = ["the steady service's memory grew"] if last_memory > MAX_GROWTH * memory else []
     return wrong + (["the steady service's open files grew"] if last_files > files + 5 else [])
 
 
 def thirds(numbers: Sequence[int]) -> tuple[float, float]:
-    """Returns the medians of the second third of some numbers, when all is warm, and of the last."""
+    """Returns the medians of the second third of some numbers, after warming up, and of the last third."""
     third = max(1, len(numbers) // 3)
     return median(numbers[third : 2 * third] or numbers), median(numbers[-third:])
 

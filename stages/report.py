@@ -147,7 +147,7 @@ def seconds(params: Params) -> dict[str, float]:
             try:
                 found[file.stem] = read_sealed_json(file)["seconds"]
             except ArtifactError as error:
-                log.warning("%s It is deleted: the report leaves the seconds of %s out.", error, file.stem)
+                log.warning("%s It is deleted, and the report omits the time of %s.", error, file.stem)
                 file.unlink()
     return found
 

@@ -8,7 +8,7 @@ from pipeline.data.schema import POST, TAG, TAGS, USER
 from pipeline.errors import InputError
 from pipeline.files.parquet import columns_of, read_parquet, write_parquet
 from pipeline.files.texts import write_json
-from pipeline.folksonomy.split import in_the_future, split, undecided, validation_posts
+from pipeline.folksonomy.split import count_future, count_ties, split, validation_posts
 from pipeline.folksonomy.stats import compare_with_paper, table_2
 from pipeline.words import counted
 from project.command import command
@@ -35,10 +35,10 @@ def main(params: Params) -> str:
     chosen = f"{len(validation):,} of them for validation"
     strangers = len(test.join(train, on=USER, how="anti"))
     unknown = f", {strangers:,} of them by users without training posts" if strangers else ""
-    ties = undecided(train, test) if rule.by_time else 0
-    tied = f"; {ties:,} of them as new as a training post of the same user, the first by name left out" if ties else ""
+    ties = count_ties(train, test) if rule.by_time else 0
+    tied = f"; {ties:,} of them as new as a training post of the same user, chosen by the photo's name" if ties else ""
     left_out = f"{counted(len(test), 'test posts')}{unknown}{tied}"
-    ahead = sum(in_the_future(half, time.time_ns() // 1_000_000) for half in (train, test))
+    ahead = sum(count_future(half, time.time_ns() // 1_000_000) for half in (train, test))
     future = f"; {counted(ahead, 'posts')} with a time in the future" if ahead else ""
     return f"split: {counted(len(train), 'training posts')}, {chosen}, {left_out}{future}"
 

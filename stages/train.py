@@ -41,7 +41,7 @@ def main(params: Params, model: Model) -> str:
             save(first.model, paths.model(model))
             write_csv(first.curve, paths.training(model), float_precision=6)
     shutil.rmtree(unfinished, ignore_errors=True)
-    skipped = f", {counted(first.skipped, 'posts')} with every tag skipped" if first.skipped else ""
+    skipped = f", without {counted(first.skipped, 'posts')} that have every tag" if first.skipped else ""
     several = f", {seeds} seeds" if seeds > 1 else ""
     learnt = f"{counted(len(posts), 'posts')}, {len(first.model.tags):,} tags"
     return f"train {model}: {learnt}{several}, on {first.device}{skipped}"

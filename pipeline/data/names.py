@@ -48,7 +48,7 @@ def quote(value: str) -> str:
     return repr(value if len(value) <= 60 else f"{value[:57]}…")
 
 
-def listing(values: Iterable[str]) -> str:
+def shortened_list(values: Iterable[str]) -> str:
     """Lists values for a message, on one line and cut short."""
     text = ", ".join(values)
     text = text if len(text) <= 400 else f"{text[:397]}…"

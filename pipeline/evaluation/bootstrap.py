@@ -19,7 +19,7 @@ from pipeline.evaluation.significance import FEWEST_POSTS, holm, two_sided
 BATCH = 1 << 22
 """Weights held at a time: memory stays at some tens of megabytes for any number of posts and resamples."""
 
-ROUNDING = 1e-9
+TOLERANCE = 1e-9
 """The difference below which models are equal: far above the sums' rounding, far below anything of interest."""
 
 POSTS, USERS = "posts", "users"
@@ -114,7 +114,7 @@ def paired_bootstrap(
         gaps = {unit: found[:, one] - found[:, other] for unit, found in sampled.items()}  # (resamples, pairs, K) each
         spread = Spread.widest(gaps, config.level)
         gap = values[one] - values[other]  # (pairs, K)
-        significant = (spread.low > ROUNDING) | (spread.high < -ROUNDING)
+        significant = (spread.low > TOLERANCE) | (spread.high < -TOLERANCE)
         after_holm = significant & (holm(two_sided(gap, spread.deviation)) <= 1 - config.level)
         verdicts = {"significant": significant, "after_holm": after_holm}
         differences.append(_table(name, pairs, {"difference": gap} | spread.columns | verdicts))
@@ -145,7 +145,7 @@ class Spread:
         tails = (1 - level) / 2, (1 + level) / 2
         ends = np.stack([np.quantile(sampled, tails, axis=0) for sampled in samples.values()])  # (units, 2, …)
         deviations = np.stack([sampled.std(axis=0) for sampled in samples.values()])  # (units, …)
-        widest = np.argmax(ends[:, 1] - ends[:, 0] > ends[0, 1] - ends[0, 0] + ROUNDING, axis=0)
+        widest = np.argmax(ends[:, 1] - ends[:, 0] > ends[0, 1] - ends[0, 0] + TOLERANCE, axis=0)
         low, high = np.take_along_axis(ends, widest[None, None], axis=0)[0]
         (deviation,) = np.take_along_axis(deviations, widest[None], axis=0)
         return cls(low, high, deviation, np.array([*samples], object)[widest])

@@ -1,4 +1,4 @@
-"""The significance of differences, one by one and many at once, and the fewest posts that show any."""
+"""The significance of single and of multiple differences, and the fewest posts and users for it."""
 
 from math import erfc, sqrt
 

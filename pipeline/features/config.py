@@ -77,15 +77,15 @@ class ExtractorConfig(Config, ABC):
     kind: str
 
     def check(self) -> None:
-        """Looks for whatever would keep it from being used, as far as that shows without loading it.
+        """Checks that the extractor can be used, without loading it.
 
-        Raises SettingError for a name or file that does not exist, and a hash of another file; InputError for a package
-        that is not installed.
+        Raises SettingError for a name or file that does not exist and for a hash that does not match; InputError for a
+        package that is not installed.
         """
 
     @property
     def trained(self) -> bool:
-        """False where its weights are drawn at random."""
+        """False for weights drawn at random."""
         return True
 
     @abstractmethod

@@ -9,9 +9,9 @@ from pipeline.files.seal import sha256
 
 
 def checked_file(weights: WeightsFile) -> tuple[Path, str]:
-    """Returns the path of a file of weights, and its SHA-256, which is the one that the configuration names.
+    """Returns the path of a file of weights, and its SHA-256.
 
-    Raises SettingError when there is no such file, or it has another hash.
+    Raises SettingError when there is no such file, or its hash is not the one in the configuration.
     """
     path = Path(weights.path)
     if not path.is_file():

@@ -11,11 +11,11 @@ CONSTANT = 1e-6
 """The share of its mean below which a column's deviation is only float32's rounding, and nothing to learn from."""
 
 
-MOST_DEVIATIONS = 10.0
-"""The most by which a standardised number may differ from its mean, in deviations.
+MAX_DEVIATIONS = 10.0
+"""The distance from its mean at which a standardised number is clipped, in standard deviations.
 
-A class that one training photo of thousands shows has so small a deviation that the next photo to show it would be
-scaled to a hundred times the length of others, and drown all else that a model knows of it.
+A class found in one of thousands of training photos has so small a deviation that the next photo of it would be scaled
+to a hundred times the length of others, which would drown its other features.
 """
 
 
@@ -52,14 +52,14 @@ class Scaling:
     def apply(self, vectors: np.ndarray) -> np.ndarray:
         """Scales (photos, numbers) to float32.
 
-        Standardised, a constant column becomes zero where it has its constant value, and no number is farther from its
-        mean than MOST_DEVIATIONS.
+        Standardised, a constant column becomes zero where it has its constant value, and numbers are clipped at
+        MAX_DEVIATIONS.
         """
         vectors = drop_below(vectors, self.threshold)
         match self.method:
             case "standardise":
-                most = MOST_DEVIATIONS / np.sqrt(vectors.shape[1])
-                vectors = np.clip((vectors - self.mean) / self.scale, -most, most)
+                limit = MAX_DEVIATIONS / np.sqrt(vectors.shape[1])
+                vectors = np.clip((vectors - self.mean) / self.scale, -limit, limit)
             case "l2":
                 length = np.linalg.norm(vectors, axis=1, keepdims=True)
                 vectors = vectors / np.where(length == 0, 1, length)

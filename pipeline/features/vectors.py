@@ -9,7 +9,7 @@ import polars as pl
 from pydantic import Field
 
 from pipeline.config import Config
-from pipeline.data.names import listing
+from pipeline.data.names import shortened_list
 from pipeline.data.schema import PHOTO, VECTOR
 from pipeline.errors import InputError, SettingError, one_line
 from pipeline.features.config import ExtractorConfig, Load, Sha256
@@ -92,7 +92,7 @@ def _read_table(path: Path) -> tuple[pl.Series, np.ndarray]:
         names = pq.read_schema(path).names
         for column in (PHOTO, VECTOR):
             if column not in names:
-                raise InputError(f"{path} has no column {column!r}; it has {listing(names)}.")
+                raise InputError(f"{path} has no column {column!r}; it has {shortened_list(names)}.")
         frame = pl.read_parquet(path, columns=[PHOTO, VECTOR], glob=False)
     except (pa.ArrowException, pl.exceptions.PolarsError) as error:
         raise InputError(f"{path} is not a Parquet file that can be read ({one_line(error)}).") from None

@@ -1,4 +1,4 @@
-"""Writing so that a reader sees the old file or folder, or the whole new one, whatever happens meanwhile."""
+"""Atomic writing: a reader sees the old file or folder, or the whole new one, even after a crash."""
 
 import errno
 import os
@@ -12,21 +12,21 @@ from pathlib import Path
 import psutil
 
 _TEMPORARY = re.compile(r"\..*\.(\d+)\.tmp")
-"""The name of a file that is being written, with the number of the process that writes it."""
+"""The name of a temporary file, which contains the id of the process that writes it."""
 
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
     """Yields a temporary path, renamed to `path` when the block succeeds and deleted when it fails.
 
-    A reader sees the old file or the whole new one, even after kill -9; what a killed process left in the folder is
-    deleted by the next one that writes there. An OSError raised in the block names `path`.
+    A reader sees the old file or the whole new one, even after kill -9. The next process that writes to the folder
+    deletes temporary files of killed ones. An OSError raised in the block names `path`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     _sweep_once(path.parent.absolute())
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with naming(path, temporary):
+        with reported_as(path, temporary):
             yield temporary
             temporary.replace(path)
     except BaseException:
@@ -39,11 +39,11 @@ def atomic(path: Path) -> Iterator[Path]:
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Yields a new folder, which replaces `path` when the block succeeds and is deleted when it fails.
 
-    What a killed process left is deleted first. An OSError raised in the block names `path` or the file in it.
+    Leftovers of a killed process are deleted first. An OSError raised in the block names `path` or the file in it.
     """
     temporary = path.with_name(f".{path.name}.tmp")
     try:
-        with naming(path, temporary):
+        with reported_as(path, temporary):
             _remove(temporary)
             temporary.mkdir(parents=True)
             yield temporary
@@ -54,29 +54,29 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def naming(path: Path, temporary: Path | None = None) -> Iterator[None]:
-    """Lets an error of the system name the file that is written, and not a temporary one, or none."""
+def reported_as(path: Path, temporary: Path | None = None) -> Iterator[None]:
+    """Makes an OSError that names the temporary file, or no file, name `path` instead."""
     written = temporary or path
     try:
         yield
     except OSError as error:
-        # The error of a write to an open file has no name.
+        # The error of a write to an open file has no file name.
         failed = Path(written if error.filename is None else os.fsdecode(error.filename))
-        number = error.errno or _number_in(str(error))
+        number = error.errno or _errno_in(str(error))
         if number is None or not failed.is_relative_to(written):
             raise
-        known = path / failed.relative_to(written)
-        raise OSError(number, os.strerror(number), str(known)) from error
+        final = path / failed.relative_to(written)
+        raise OSError(number, os.strerror(number), str(final)) from error
 
 
-def _number_in(message: str) -> int | None:
-    """Finds the system's number in a message of a library in Rust: "(os error 28)"."""
+def _errno_in(message: str) -> int | None:
+    """Finds the error number in a message of a library written in Rust: "(os error 28)"."""
     found = re.search(r"\(os error (\d+)\)", message)
     return int(found[1]) if found else None
 
 
 def sweep_temporaries(folder: Path) -> None:
-    """Deletes the temporary files of `atomic` in a folder whose processes have ended."""
+    """Deletes temporary files of `atomic` in a folder, those of processes that have ended."""
     for path in folder.glob(".*.tmp"):
         if _TEMPORARY.fullmatch(path.name) and not being_written(path):
             path.unlink(missing_ok=True)
@@ -88,7 +88,7 @@ _sweep_once = cache(sweep_temporaries)
 def being_written(path: Path) -> bool:
     """Recognises a temporary file of `atomic` that another process is writing."""
     found = _TEMPORARY.fullmatch(path.name)
-    # This process sweeps before it writes; in a container an earlier one may have had the same number.
+    # This process sweeps before it writes, so that a file with its id is of an earlier one, as happens in containers.
     return found is not None and int(found[1]) != os.getpid() and psutil.pid_exists(int(found[1]))
 
 
@@ -128,7 +128,7 @@ def _copy(folder: Path, copy: Path) -> None:
 def _swap(new: Path, path: Path) -> None:
     """Renames a folder to `path`; an older one is set aside, put back on failure, and deleted on success."""
     old = path.with_name(f".{path.name}.old.tmp")
-    with naming(path, new), naming(path, old):
+    with reported_as(path, new), reported_as(path, old):
         if path.exists():
             _remove(old)
             path.rename(old)
@@ -148,5 +148,5 @@ def _remove(folder: Path) -> None:
         if folder.exists():
             shutil.rmtree(folder)
     except OSError as error:
-        # It has the bare name of a file below.
+        # The error of rmtree names a file inside, without its folder.
         raise OSError(error.errno, os.strerror(error.errno), str(folder)) from error

@@ -1,4 +1,4 @@
-"""Tables as Parquet, sealed: equal ones have equal bytes.
+"""Tables as sealed Parquet files, reproducible to the byte.
 
 pyarrow is imported where it is needed: suggesting tags does without it.
 """
@@ -41,7 +41,7 @@ def write_arrow(table: "pa.Table", path: Path, row_group: int | None = None, **o
     import pyarrow.parquet as pq
 
     with atomic(path) as temporary:
-        # Through Python's own file: the system's refusals are then errors of the system.
+        # Through a file of Python's, so that errors of the system are raised as OSError.
         with temporary.open("wb") as file, pq.ParquetWriter(file, table.schema, **options) as writer:
             writer.write_table(table, row_group)
             writer.add_key_value_metadata({SEAL: UNSEALED})
@@ -50,7 +50,7 @@ def write_arrow(table: "pa.Table", path: Path, row_group: int | None = None, **o
 
 @contextmanager
 def intact(path: Path) -> Iterator[None]:
-    """Turns whatever a library says of a missing or damaged Parquet file into an ArtifactError that names it."""
+    """Turns a library's error about a missing or damaged Parquet file into an ArtifactError that names it."""
     import pyarrow as pa
 
     try:
@@ -84,7 +84,7 @@ def columns_of(path: Path) -> list[str]:
 
 
 def read_metadata(path: Path) -> Mapping[bytes, bytes]:
-    """Returns the texts in a parquet file's metadata. Raises ArtifactError when it is missing or damaged."""
+    """Returns the metadata of a Parquet file. Raises ArtifactError when it is missing or damaged."""
     return _schema(path).metadata or {}
 
 

@@ -1,7 +1,7 @@
-"""Seals: a file's own SHA-256, kept in the file, by which damage to any bit of it is found.
+"""Seals: the SHA-256 of a file, stored in the file itself, which reveals damage to any bit.
 
-The digits stand after `MARK`: in the metadata at the end of a Parquet file, and at the start of any other. They are
-those of the file with zeros in their place: it is written with `UNSEALED`, and then sealed.
+The digits follow `MARK`, in the metadata at the end of a Parquet file, and at the start of any other file. They are
+computed with zeros in their own place: a file is written with `UNSEALED`, and then sealed.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ PARQUET = b"PAR1"
 
 
 def seal(path: Path) -> None:
-    """Puts the SHA-256 of a file that was written with `UNSEALED` in its place."""
+    """Replaces the zeros in a file that was written with `UNSEALED` by its SHA-256."""
     place, found = _digest(path)
     with path.open("r+b") as file:
         file.seek(place)
@@ -29,7 +29,7 @@ def seal(path: Path) -> None:
 
 
 def check_seal(path: Path) -> None:
-    """Raises DamagedError for a file without a seal, or with that of other bytes; OSError when it is unreadable."""
+    """Raises DamagedError for a file without a matching seal, OSError for one that cannot be read."""
     place, found = _digest(path)
     with path.open("rb") as file:
         file.seek(place)
@@ -43,10 +43,10 @@ def _digest(path: Path) -> tuple[int, bytes]:
         if not file.read(1):
             raise DamagedError(f"{path} is damaged: it is empty.")
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            # Names and tags may hold the mark as well: they stand before a footer, and after any other start.
+            # The data may contain the mark as well, before the footer of Parquet, and after the start of other files.
             found = data.rfind(MARK) if data[: len(PARQUET)] == PARQUET else data.find(MARK)
             if found < 0:
-                raise DamagedError(f"{path} is damaged, or another version wrote it: its own SHA-256 is not in it.")
+                raise DamagedError(f"{path} is damaged, or was written by another version: it lacks its own SHA-256.")
             place = found + len(MARK)
             digest = hashlib.sha256()
             with memoryview(data) as view:

@@ -1,4 +1,4 @@
-"""Named arrays and notes as safetensors: equal ones have equal bytes."""
+"""Named arrays and notes as safetensors, reproducible to the byte."""
 
 import json
 from collections.abc import Mapping
@@ -37,12 +37,12 @@ def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], Any]:
         return tensors, json.loads(tensors.pop(NOTES).tobytes())
     except FileNotFoundError:
         raise ArtifactError(f"{path} does not exist.") from None
-    except (SafetensorError, KeyError, ValueError) as error:  # Sealed, but by something else.
+    except (SafetensorError, KeyError, ValueError) as error:  # A sealed file of another kind.
         raise ArtifactError(f"{path} does not hold arrays and notes ({one_line(error)}).") from None
 
 
 def write_safetensors(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str], path: Path) -> None:
-    """Writes named arrays and texts for other programs, without a seal: whoever needs the file notes its SHA-256.
+    """Writes named arrays and texts for other programs, unsealed.
 
     Only a single text keeps the bytes reproducible: the order of several is random. Raises OSError when the system
     refuses (a full disk), InputError when safetensors does (more text than it holds).

@@ -33,13 +33,13 @@ def split(
     return train, test
 
 
-def undecided(train: pl.DataFrame, test: pl.DataFrame) -> int:
-    """Counts test posts for which their user has a training post of the same time: the order of photos decided."""
+def count_ties(train: pl.DataFrame, test: pl.DataFrame) -> int:
+    """Counts the test posts whose user has a training post of the same time: only their order told them apart."""
     moments = train.filter(pl.col(TIME).is_not_null()).select(USER, TIME).unique()
     return len(test.join(moments, on=[USER, TIME], how="semi"))
 
 
-def in_the_future(posts: pl.DataFrame, now: int) -> int:
+def count_future(posts: pl.DataFrame, now: int) -> int:
     """Counts posts whose time is after `now`, in milliseconds: a clock was wrong, or a unit."""
     return int((posts[TIME] > now).sum())
 

@@ -30,7 +30,7 @@ class SplitRule(Config, ABC):
     """The remedy where one half is empty."""
 
     def __str__(self) -> str:
-        """Returns the rule as YAML has it."""
+        """Returns the rule as YAML."""
         ((name, value),) = self.model_dump().items()
         return f"{name}: {'true' if value is True else value}"
 
@@ -128,7 +128,7 @@ class LeaveDays(SplitRule):
 class GivenSplit(SplitRule):
     """The rule that adopts the split that the source gives, as one fold."""
 
-    remedy: ClassVar = "the source has to give posts of both halves"
+    remedy: ClassVar = "the source must give posts of both halves"
     given: Literal[True] = Field(description="The posts that the source calls `test` are left out.")
 
     def leave_out(

@@ -17,8 +17,8 @@ from pipeline.errors import InputError
 
 log = logging.getLogger(__name__)
 
-FAULTS = (OSError, ValueError, KeyError, EOFError, WordNetError, zipfile.BadZipFile, zlib.error)
-"""Errors at files of another form, or in a damaged archive."""
+READ_ERRORS = (OSError, ValueError, KeyError, EOFError, WordNetError, zipfile.BadZipFile, zlib.error)
+"""Errors from files that are damaged, or not WordNet's."""
 
 VARIABLE = "WNSEARCHDIR"
 """The environment variable that names the folder of WordNet's files, for WordNet's own programs as well."""
@@ -31,17 +31,17 @@ def english(folder: Path | None = None) -> Callable[[str], bool]:
 
     Case is ignored, and a blank joins words as WordNet's underscore does. The files `index.*`, `data.*` and `*.exc` are
     taken from the first of: `folder`, the folder named by `WNSEARCHDIR`, NLTK's own download, Debian's package
-    `wordnet-base`. Raises InputError when there are none, and when some are cut short.
+    `wordnet-base`. Raises InputError when there are none, and when some are truncated.
     """
     root = locate(folder)
     try:
         with warnings.catch_warnings(action="ignore", category=UserWarning):  # Of missing multilingual files.
             reader = _Reader(root, omw_reader=None)
         damaged = reader.damaged()
-    except FAULTS as error:
+    except READ_ERRORS as error:
         raise InputError(f"{root} does not hold WordNet's files ({error}): name their folder by {VARIABLE}.") from None
     if damaged:
-        raise InputError(f"{root} holds damaged files of WordNet: index.{damaged} and data.{damaged} do not fit.")
+        raise InputError(f"{root} holds damaged files of WordNet: index.{damaged} and data.{damaged} do not match.")
     return lambda word: reader.knows(word.lower().replace(" ", "_"))
 
 
@@ -51,7 +51,7 @@ class _Reader(WordNetCorpusReader):
     def open(self, file):
         if file == "lexnames":
             return io.StringIO()
-        if isinstance(self.root, nltk.data.FileSystemPathPointer):  # NLTK refuses links; whole folders may be such.
+        if isinstance(self.root, nltk.data.FileSystemPathPointer):  # NLTK refuses symbolic links.
             return Path(self.root, file).open(encoding="utf-8")
         return super().open(file)
 
@@ -72,7 +72,7 @@ class _Reader(WordNetCorpusReader):
         )
 
     def damaged(self) -> str | None:
-        """Names the part of speech whose index and data have different synsets: one of them is cut short."""
+        """Returns the part of speech whose index or data is truncated, so that their synsets differ."""
         for letter, part in self._FILEMAP.items():
             indexed = {offset for places in self._lemma_pos_offset_map.values() for offset in places.get(letter, ())}
             with self.open(f"data.{part}") as lines:

@@ -1,8 +1,8 @@
 """A journal of writes, from which the last run is taken back byte for byte.
 
-Each run has a file in the journal's folder, with a line for each change: the SHA-256 of its JSON, and this. A line is
-on the disk before the file that it is about changes, and holds the bytes that the change takes away: few, because a
-change leaves most of a photo as it is.
+Each run has a file in the journal's folder, with a line for each change: the SHA-256 of its JSON, then the JSON. A line
+is on the disk before its file is changed, and holds the bytes that the change removes: few, because a change leaves
+most of a photo as it is.
 """
 
 import base64
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, Self
 
 from pipeline.errors import InputError
-from pipeline.files.atomic import naming
+from pipeline.files.atomic import reported_as
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ class Run:
         """
         path = Path(os.path.realpath(path))
         write = Write.between(path, old, new)
-        with naming(self.path):
+        with reported_as(self.path):
             if self._file is None:
                 self._file = self.path.open("x", encoding="ascii")
             text = json.dumps(asdict(write))
@@ -158,7 +158,7 @@ class Run:
     def close(self) -> None:
         """Closes the run's file."""
         if self._file is not None:
-            with naming(self.path):
+            with reported_as(self.path):
                 self._file.close()
 
 
@@ -168,7 +168,7 @@ def _read(run: Path) -> tuple[list[Write], list[int]]:
     A line that a kill cut short is left out, because its write was not made.
     """
     *lines, rest = run.read_bytes().split(b"\n")
-    if _is_whole(rest[:-1]):  # Nothing but the line's end is damaged.
+    if _is_whole(rest[:-1]):  # Only the line's end is damaged.
         lines.append(rest[:-1])
     writes = [Write(**json.loads(line.partition(b" ")[2])) for line in lines if _is_whole(line)]
     return writes, [number for number, line in enumerate(lines, start=1) if not _is_whole(line)]
@@ -205,7 +205,7 @@ def _replace(path: Path, data: bytes, modified: int | None) -> None:
     """Replaces a file's bytes and keeps its mode and, where it is given, its time of modification."""
     temporary = _temporary(path)
     try:
-        with naming(path, temporary):
+        with reported_as(path, temporary):
             with temporary.open("wb") as file:
                 file.write(data)
                 file.flush()

@@ -112,7 +112,7 @@ def few_posts(validation: int) -> str | None:
     if validation >= FEWEST_POSTS:
         return None
     return (
-        f"With {counted(validation, 'validation posts')}, chance has a say in the choice, and in the weights of blends."
+        f"With only {counted(validation, 'validation posts')}, the choice and the weights of blends depend on chance."
     )
 
 

@@ -10,7 +10,7 @@ import polars as pl
 from pipeline.evaluation.bootstrap import Bootstrap
 from pipeline.evaluation.metrics.measure import Measure
 from pipeline.report.looks import COLOURS
-from pipeline.report.tables import figures, legend, mark
+from pipeline.report.tables import legend, mark, measure_table
 from pipeline.words import listed
 
 
@@ -29,13 +29,13 @@ class Run:
 
 
 def leaderboard(runs: Sequence[Run], measure: Measure) -> pl.DataFrame:
-    """Lists a measure of all models in all runs: run, and the columns of `figures`.
+    """Lists a measure of all models in all runs: run, and the columns of `measure_table`.
 
     Models are ordered by their mean over the runs, best first, and each has its runs in order.
     """
-    columns = ("run", *figures({}, measure, None).columns)
+    columns = ("run", *measure_table({}, measure, None).columns)
     tables = [
-        figures(metrics, measure, bootstrap).with_columns(run=pl.lit(name), place=pl.lit(number))
+        measure_table(metrics, measure, bootstrap).with_columns(run=pl.lit(name), place=pl.lit(number))
         for number, (name, metrics, bootstrap) in enumerate(
             [("", {}, None), *((run.name, run.metrics, run.bootstrap) for run in runs)]
         )
@@ -47,7 +47,7 @@ def leaderboard(runs: Sequence[Run], measure: Measure) -> pl.DataFrame:
 def unmeasured(runs: Sequence[Run], measure: Measure) -> list[str]:
     """Lists the models without the measure, which a leaderboard leaves out, by run."""
     lacking = [(run, [name for name, found in run.metrics.items() if str(measure) not in found]) for run in runs]
-    return [f"{run.name} has no {measure.label} of {listed(names)}." for run, names in lacking if names]
+    return [f"{run.name} has no {measure.label} for {listed(names)}." for run, names in lacking if names]
 
 
 def cells(table: pl.DataFrame) -> dict[str, dict[str, dict[str, Any]]]:
@@ -89,7 +89,7 @@ def as_text(runs: Sequence[Run], measure: Measure) -> str:
 
 def as_page(runs: Sequence[Run], measure: Measure) -> str:
     """Writes a leaderboard as one HTML page that needs no other file."""
-    from pipeline.report.templates import page_environment  # jinja2: not for the table on the screen
+    from pipeline.report.templates import page_environment  # Imports jinja2, which plain text does not need.
 
     table = leaderboard(runs, measure)
     return (

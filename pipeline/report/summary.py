@@ -9,13 +9,13 @@ from pipeline.data.schema import K
 from pipeline.errors import ArtifactError
 from pipeline.evaluation.bootstrap import Bootstrap
 from pipeline.evaluation.metrics.measure import Measure
-from pipeline.report.tables import figures, legend, mark
+from pipeline.report.tables import legend, mark, measure_table
 
 SHOWN_K = (1, 5, 10)
 
 
 def results_table(metrics: Mapping[str, Mapping[str, Any]], metric: str, bootstrap: Bootstrap | None) -> pl.DataFrame:
-    """Tabulates a metric at 1, 5 and 10: k, and the columns of `figures`, models in the order given.
+    """Tabulates a metric at 1, 5 and 10: k, and the columns of `measure_table`, models in the order given.
 
     bootstrap: of this metric, where it is known. Raises ArtifactError when a model was measured before there was such a
     metric.
@@ -26,7 +26,7 @@ def results_table(metrics: Mapping[str, Mapping[str, Any]], metric: str, bootstr
         for model, found in metrics.items():
             if str(measure) not in found:
                 raise ArtifactError(f"The metrics of {model} lack {measure}.")
-        tables.append(figures(metrics, measure, bootstrap).select(pl.lit(k).alias(K), pl.all()))
+        tables.append(measure_table(metrics, measure, bootstrap).select(pl.lit(k).alias(K), pl.all()))
     return pl.concat(tables)
 
 

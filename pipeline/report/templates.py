@@ -1,10 +1,10 @@
-"""The templates of pages: what goes into them is escaped, and what is missing is an error."""
+"""The templates of pages: values are escaped, and a missing value is an error."""
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 
 def page_environment() -> Environment:
-    """Makes the environment of the templates that lie here."""
+    """Makes the Jinja environment of the templates in this folder."""
     return Environment(
         loader=PackageLoader("pipeline.report", "."),
         autoescape=True,

@@ -90,13 +90,13 @@ class Source(Config, ABC):
 
     @property
     def has_photos(self) -> bool:
-        """True where posts come with pictures."""
+        """True for a source whose posts have photos."""
         return True
 
     def check(self, data: Path) -> None:
-        """Looks at the source's folder for whatever would keep it from being read, as far as a glance shows.
+        """Checks that the source's folder can be read, without reading all of it.
 
-        Raises InputError for a file, folder or column that is missing, SettingError for a setting that does not fit.
+        Raises InputError for a missing file, folder or column, SettingError for a setting that does not fit the data.
         """
 
     @abstractmethod

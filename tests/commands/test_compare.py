@@ -86,7 +86,7 @@ def test_intervals_are_measured_where_suggestions_are_there(checkout, capsys):
     assert (row["low"], row["high"]) == pytest.approx((1 / 3, 1 / 3))  # precision 1/5 and recall 1 in every post
 
 
-def test_of_few_test_posts_none_is_the_best(checkout, capsys):
+def test_with_few_test_posts_no_model_is_the_best(checkout, capsys):
     paths = Paths("table", "r")
     test = pl.DataFrame({"user": ["u", "v"], "photo": ["p", "q"], "tags": [["sea"], ["sky"]]})
     write_parquet(test, checkout / paths.test)
@@ -102,7 +102,7 @@ def test_models_without_the_measure_are_named(checkout, capsys):
     write_json({}, checkout / Paths("table", "r").metrics("ridge"))
     write_json({"f1@1": 0.5}, checkout / Paths("table", "r").metrics("old"))
     main()
-    assert capsys.readouterr().err == "table/r has no F1@5 of old and ridge.\n"
+    assert capsys.readouterr().err == "table/r has no F1@5 for old and ridge.\n"
 
 
 @pytest.mark.parametrize("damaged", [b"[1]", b"null", b"{", b'{"f1@5": \xf0}'])

@@ -1,4 +1,4 @@
-"""Seals: any bit that flips in a file is found, wherever it is, and whatever the data says."""
+"""Seals: any flipped bit in a file is found, wherever it is and whatever the data contain."""
 
 from pathlib import Path
 
@@ -42,7 +42,7 @@ def test_equal_values_have_equal_seals(tmp_path, kind):
 
 
 @pytest.mark.parametrize(
-    ("content", "fault"), [(b"", "it is empty"), (b"x", "its own SHA-256 is not in it"), (MARK, "not those that were")]
+    ("content", "fault"), [(b"", "it is empty"), (b"x", "it lacks its own SHA-256"), (MARK, "not those that were")]
 )
 def test_a_file_without_a_seal_is_refused(tmp_path: Path, content: bytes, fault: str):
     (tmp_path / "file").write_bytes(content)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from pipeline.errors import InputError
-from pipeline.folksonomy.split import in_the_future, split, undecided, validation_posts
+from pipeline.folksonomy.split import count_future, count_ties, split, validation_posts
 from pipeline.folksonomy.split_rules import AnySplitRule
 
 RULE = TypeAdapter(AnySplitRule)
@@ -135,7 +135,7 @@ def test_an_empty_half_is_said():
     with pytest.raises(InputError, match="split test_posts: 2 of 2 posts leaves no test post: leave out more of each"):
         halves(rows, {"test_posts": 2})
     posts = rows.select("user", "photo", split=pl.lit("test"))
-    with pytest.raises(InputError, match="no training post: the source has to give posts of both halves"):
+    with pytest.raises(InputError, match="no training post: the source must give posts of both halves"):
         halves(rows, {"given": True}, posts)
 
 
@@ -293,9 +293,9 @@ def test_test_posts_as_new_as_training_posts_are_counted():
     posts = pl.DataFrame({"user": [*"aaabb"], "photo": [*"pqrpq"], "time": [7, 7, 1, 7, 8]})
     train, test = halves(posts.with_columns(tag=pl.lit("x")), {"newest_posts": 1}, posts)
     assert posted(test) == [("a", "p"), ("b", "q")]
-    assert undecided(train, test) == 1
+    assert count_ties(train, test) == 1
 
 
 def test_times_in_the_future_are_counted():
     posts = pl.DataFrame({"time": [None, 1000, 1001, 5000]}, {"time": pl.Int64})
-    assert in_the_future(posts, 1000) == 2
+    assert count_future(posts, 1000) == 2

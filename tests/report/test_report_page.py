@@ -290,7 +290,7 @@ def test_a_blend_is_one_of_the_models_with_its_weights_for_settings(inputs, conf
     assert "0.515" in text
     assert "FM-IC-OD and Blend are the best of 11 models" in text
     assert "a weighted sum" in text
-    assert "With 12 validation posts, chance has a say in the choice" in text
+    assert "With only 12 validation posts, the choice and the weights of blends depend on chance." in text
 
 
 @pytest.mark.parametrize(

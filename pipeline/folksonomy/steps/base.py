@@ -15,7 +15,7 @@ class Step(Config, ABC):
     """
 
     def check(self) -> None:
-        """Looks for what it needs of this machine. Raises InputError for what is missing."""
+        """Raises InputError when this machine lacks something that the step needs."""
 
     @abstractmethod
     def label(self) -> str:

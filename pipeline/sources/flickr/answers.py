@@ -35,7 +35,7 @@ def as_number(value: Any) -> int | None:
 
 
 def as_flag(value: Any) -> bool | None:
-    """Returns a JSON truth, or one that is written as 0 or 1; None in place of anything else."""
+    """Returns a JSON boolean, also one written as 0 or 1; None for anything else."""
     return value if isinstance(value, bool) else {0: False, 1: True}.get(as_number(value))
 
 

@@ -28,7 +28,7 @@ def _printable(text: str) -> str:
 
 
 HOUR = 3600.0
-"""Seconds that a request, or a pause before the next one, may take at most."""
+"""Seconds that a request, or the pause before the next one, may take at most."""
 Rate = Annotated[float, Field(ge=1 / HOUR, le=1e6)]
 """Requests a second."""
 Address = Annotated[str, AfterValidator(_web_address)]

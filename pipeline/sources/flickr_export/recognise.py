@@ -16,8 +16,8 @@ FORM = re.compile("|".join([PHOTO_NAME.pattern, PICTURE_NAME.pattern, re.escape(
 """The names of the files that make an export."""
 
 
-def describes_photos(folder: Path) -> bool:
-    """Looks for the document of a photo in a folder, in its zip files or not."""
+def has_photo_documents(folder: Path) -> bool:
+    """Recognises a folder with documents of photos, in zip files or not."""
     with Archive(folder) as archive:
         return any(PHOTO_NAME.fullmatch(member.name) for member in archive.members())
 
@@ -27,7 +27,7 @@ def recognise(path: Path, given: Mapping[str, Any]) -> Recognised | None:
     folder = path if path.is_dir() else path.parent
     if not path.is_dir() and path.suffix.lower() != ".zip":
         return None
-    if not describes_photos(folder):
+    if not has_photo_documents(folder):
         return None
     with Archive(folder) as archive:
         members = [member for member in archive.members() if FORM.fullmatch(member.name)]

@@ -26,9 +26,9 @@ class FlickrExportSource(Source):
 
     def check(self, data: Path) -> None:
         from pipeline.sources.flickr_export.collect import MORE_FILES
-        from pipeline.sources.flickr_export.recognise import describes_photos
+        from pipeline.sources.flickr_export.recognise import has_photo_documents
 
-        if not describes_photos(data):
+        if not has_photo_documents(data):
             raise InputError(f"There is no export from Flickr in {data}: {MORE_FILES}.")
 
     def read_posts(self, task: CrawlTask) -> Crawled:

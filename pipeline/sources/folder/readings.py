@@ -49,7 +49,7 @@ def read_keywords(photos: Sequence[Listed], work: Path) -> Iterator[tuple[Listed
 
 def _read_changed(photos: Sequence[Listed], kept: sqlite3.Connection) -> dict[str, Failure]:
     """Reads the photos that are new or have changed, and keeps their readings; returns failures by photo."""
-    # What is damaged counts as changed.
+    # A damaged row counts as changed.
     whole = (row for *row, seal in kept.execute("SELECT * FROM reading") if seal == _seal(row))
     known = {photo: state for photo, state, _ in whole}
     changed = [listed for listed in photos if known.get(listed.photo) != listed.state]
@@ -88,7 +88,7 @@ def _open(work: Path) -> sqlite3.Connection:
 
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=LOCKED_FOR)
-    connection.text_factory = lambda data: data.decode(errors="replace")  # What is damaged has another seal.
+    connection.text_factory = lambda data: data.decode(errors="replace")  # Damaged text has another seal.
     if connection.execute("PRAGMA integrity_check").fetchone() != ("ok",):
         raise sqlite3.DatabaseError
     connection.execute("PRAGMA journal_mode = WAL")

@@ -31,7 +31,7 @@ class FirstFolder(Config):
 
 
 class Artist(Config):
-    """The author whom the photo names, or its camera's owner; a text too long for a name is none."""
+    """The author named in the photo, or its camera's owner; a text too long for a name is ignored."""
 
     kind: Literal["artist"] = Field(description="The author or owner in the photo's file is its user.")
 

@@ -8,7 +8,7 @@ from pydantic import Field
 from pipeline.data.schema import LEFT_OUT_TYPES
 from pipeline.sources.base import Crawled, CrawlTask, Source
 
-MOST = 10_000
+MAX_COUNT = 10_000
 """Users, or posts of each, at most: rendering takes minutes for a thousand photos."""
 
 
@@ -22,8 +22,8 @@ class SampleSource(Source):
     )
     labels: ClassVar[tuple[str, ...]] = ("rendered photos", "simulated users")
 
-    users: int = Field(ge=1, le=MOST, description="Simulated users who post photos.")
-    posts: int = Field(ge=1, le=MOST, description="Photos that each of them takes.")
+    users: int = Field(ge=1, le=MAX_COUNT, description="Simulated users who post photos.")
+    posts: int = Field(ge=1, le=MAX_COUNT, description="Photos that each of them takes.")
     seed: int = Field(ge=0, description="Seed of people, scenes and tags: another seed, another sample.")
 
     def collect(self, task: CrawlTask) -> Crawled:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from pipeline.data.names import listing, normalise
+from pipeline.data.names import normalise, shortened_list
 from pipeline.data.schema import TAGS, TIME
 from pipeline.errors import InputError, SettingError
 from pipeline.sources.table.encoding import recognise_encoding
@@ -57,7 +57,7 @@ def read_cells(
 def check_cells(
     path: Path, wanted: Wanted, encoding: str | None, delimiter: str | None, quoted: bool, columns: list[str] | None
 ) -> None:
-    """Looks for the wanted columns of a table, without reading its rows. Raises InputError as `read_cells` does."""
+    """Checks that a table has the wanted columns, without reading its rows. Raises InputError as `read_cells` does."""
     if form_of(path) is Form.PARQUET:
         find_columns(path, parquet_columns(path), wanted)
     else:
@@ -91,7 +91,9 @@ def find_columns(path: Path, names: Sequence[str], wanted: Wanted) -> dict[str, 
     for key, (field, column) in wanted.items():
         places = _places(names, column)
         if not places:
-            raise SettingError(field, f"is {column!r}; {path} has no such column, but {listing(map(str, names))}.")
+            raise SettingError(
+                field, f"is {column!r}; {path} has no such column, but {shortened_list(map(str, names))}."
+            )
         if len(places) > 1:
             raise SettingError(field, f"is {column!r}; {path} has {len(places)} such columns: rename the others.")
         found[key] = places[0]

@@ -65,7 +65,7 @@ def open_bytes(path: Path) -> Iterator[BinaryIO]:
         try:
             yield io.BufferedReader(Decompressed(path, file), BLOCK) if compressed else file
         except (EOFError, zlib.error, gzip.BadGzipFile):
-            raise InputError(f"{path} is compressed, and broken: get it once more.") from None
+            raise InputError(f"{path} is a damaged gzip file: get it again.") from None
 
 
 def recognise_encoding(path: Path) -> tuple[str, str | None]:
@@ -132,6 +132,6 @@ def bad_byte(path: Path, encoding: str) -> InputError:
             f"{path}, line {len(before)} has a byte that is not {encoding}, in {quoted!r}: mend it, or state another "
             "encoding."
         )
-    except UnicodeError:  # A whole that cannot be: UTF-16 without a mark of its order.
+    except UnicodeError:  # Not one bad byte, but all of the text: UTF-16 without a byte order mark.
         return InputError(f"{path} is not {encoding}: state another encoding.")
     return InputError(f"{path} is text in no known encoding: save it as UTF-8.")

@@ -145,7 +145,7 @@ def count_parquet_rows(path: Path) -> int:
 
 
 def unreadable(path: Path, error: Exception) -> InputError:
-    """Returns the error for a file that the system refuses, or that is not what it begins like."""
+    """Returns the error for a file that the system refuses, or whose content does not match its first bytes."""
     refusal = isinstance(error, OSError) and error.strerror
-    why = refusal or "it is damaged, protected by a password, or not what it begins like"
-    return InputError(f"{path} cannot be read: {why}. Get it once more, or save it as CSV in UTF-8.")
+    why = refusal or "it is damaged, protected by a password, or not of the format that it begins like"
+    return InputError(f"{path} cannot be read: {why}. Get it again, or save it as CSV in UTF-8.")

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from pipeline.data.names import listing
+from pipeline.data.names import shortened_list
 from pipeline.data.schema import PHOTO, SPLIT, TAGS, TEST, TIME, TRAIN, USER
 from pipeline.data.walk import is_photo
 from pipeline.errors import InputError, SettingError
@@ -220,4 +220,6 @@ def _only(role: str, candidates: Sequence[str], preview: Preview) -> str:
             "show which column is which.",
         )
     between = "several columns could be it" if candidates else "no column shows it"
-    raise SettingError(role, f"must be stated: {between} in {preview.path} ({listing(candidates or preview.names)}).")
+    raise SettingError(
+        role, f"must be stated: {between} in {preview.path} ({shortened_list(candidates or preview.names)})."
+    )

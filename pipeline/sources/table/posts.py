@@ -44,7 +44,7 @@ def read_table(table: TableSettings, folder: Path) -> tuple[Crawled, FoundPhotos
     of the post, and the photo. Empty lines are not rows. Raises InputError for a file or column that is missing or
     cannot be read, a time or split that cannot be right, a post in both halves, and a table without a usable post.
     """
-    _check_places(table, folder)
+    _check_paths(table, folder)
     files = [(name, TRAIN) for name in table.files] + [(name, TEST) for name in table.test_files]
     rows = pl.concat(read_rows(table, folder / name, name, half) for name, half in files)
     if rows.is_empty():
@@ -58,8 +58,8 @@ def read_table(table: TableSettings, folder: Path) -> tuple[Crawled, FoundPhotos
 
 
 def check_table(table: TableSettings, folder: Path) -> None:
-    """Looks for the files, the columns and the folder of photos. Raises InputError as `read_table` does."""
-    _check_places(table, folder)
+    """Checks that files, columns and the folder of photos exist. Raises InputError as `read_table` does."""
+    _check_paths(table, folder)
     for name in [*table.files, *table.test_files]:
         check_columns(table, folder / name)
 
@@ -79,8 +79,8 @@ def leave_out(posts: pl.DataFrame, left_out: pl.DataFrame) -> Crawled:
     return Crawled(usable, left_out)
 
 
-def _check_places(table: TableSettings, folder: Path) -> None:
-    """Raises SettingError for a place outside the source's folder, and for photos without a folder."""
+def _check_paths(table: TableSettings, folder: Path) -> None:
+    """Raises SettingError for a path outside the source's folder, and for a missing folder of photos."""
     for field, names in (("files", table.files), ("test_files", table.test_files)):
         for name in names:
             _check_inside(field, name, folder, (folder / name).parent)

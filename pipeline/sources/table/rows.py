@@ -53,12 +53,12 @@ def read_rows(table: TableSettings, path: Path, name: str, half: str) -> pl.Data
 
 
 def check_columns(table: TableSettings, path: Path) -> None:
-    """Looks for the wanted columns of a file. Raises InputError as `read_cells` does for one that lacks any."""
+    """Checks that a file has the wanted columns. Raises InputError as `read_cells` does."""
     check_cells(path, _wanted(table), table.encoding, table.delimiter, table.quoted, table.columns)
 
 
 def _wanted(table: TableSettings) -> Wanted:
-    """Returns the columns that are read: user, photo, time and split where the table has them, and each of tags."""
+    """Returns the columns to read: user, photo, tags, and where the table has them, time and split."""
     wanted = {key: (key, getattr(table, key)) for key in (USER, PHOTO, TIME, SPLIT) if getattr(table, key)}
     return wanted | {f"{TAGS}{number}": (TAGS, column) for number, column in enumerate(table.tag_columns)}
 
