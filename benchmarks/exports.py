@@ -124,7 +124,7 @@ def load(path: Path) -> UltralyticsDetector:
     found = sha256_of_folder(path) if path.is_dir() else sha256(path)
     given = {"detector": str(path), "sha256": found, "input_size": SIZE}
     if path.suffix == ".pt":
-        return UltralyticsConfig(kind="ultralytics", precision="float32", **given).load(0, CPU)
+        return UltralyticsConfig(kind="ultralytics", precision="float32", runtime="torch", **given).load(0, CPU)
     return UltralyticsExportConfig(kind="ultralytics-export", **given).load(0, CPU)
 
 

@@ -91,11 +91,11 @@ def loaded(name: str, folder: Path, device: torch.device, precision: str = "floa
     weights = folder / "weights"
     if name == "yolov8n":
         detector = {"detector": str(weights / "yolov8n.pt"), "sha256": YOLOV8N, "input_size": 448}
-        return UltralyticsConfig(kind="ultralytics", **detector, precision=precision).load(0, device)
+        return UltralyticsConfig(kind="ultralytics", **detector, precision=precision, runtime="torch").load(0, device)
     path = str(weights / "squeezenet1_1-features.safetensors")
     real = {"kind": "file", "path": path, "sha256": SQUEEZENET}
     of = {"backbone": name, "input_size": 224, "weights": {"kind": "seeded"} if name == "vgg16" else real}
-    return TorchvisionConfig(kind="torchvision", **of, precision=precision).load(0, device)
+    return TorchvisionConfig(kind="torchvision", **of, precision=precision, runtime="torch").load(0, device)
 
 
 def speed(

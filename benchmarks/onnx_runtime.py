@@ -24,7 +24,7 @@ from torch import nn
 from pipeline.features.config import BATCH
 from pipeline.features.networks.torchvision.backbone import TorchvisionBackbone
 from pipeline.features.networks.torchvision.config import TorchvisionConfig
-from pipeline.recommend.export import export
+from pipeline.recommend.export import write_onnx
 from pipeline.recommend.onnx import OnnxNetwork
 
 
@@ -61,12 +61,17 @@ def main(backbone: str, size: int, rounds: int, one_core: bool) -> None:
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
         torch.set_num_threads(1)
     config = TorchvisionConfig(
-        kind="torchvision", backbone=backbone, input_size=size, precision="float32", weights={"kind": "seeded"}
+        kind="torchvision",
+        backbone=backbone,
+        input_size=size,
+        precision="float32",
+        runtime="torch",
+        weights={"kind": "seeded"},
     )
     extractor = config.load(0, torch.device("cpu"))
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        network = OnnxNetwork.load(folder / "network.onnx", export(extractor, folder / "network.onnx"))
+        network = OnnxNetwork.load(folder / "network.onnx", write_onnx(extractor, folder / "network.onnx"))
         alone = bare(extractor, folder, threads=int(one_core))
         runs = {"bare ONNX Runtime": alone, "exported": network.compute, "torch": extractor.compute}
     print(f"{backbone}, {size} px, {rounds} turns, on {'one of ' if one_core else ''}{name}")

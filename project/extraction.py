@@ -68,7 +68,8 @@ def extract_features(name: str, config: ExtractorConfig, seed: int, paths: Paths
 
 
 def in_words(record: dict[str, Any]) -> str:
-    """Names what made the features: vgg16 (seeded weights) on cpu."""
+    """Names what made the features: vgg16 (seeded weights) on cpu, by openvino."""
     weights = f" ({record['weights']} weights)" if "weights" in record else ""
     device = f" on {record['device']}" if "device" in record else ""
-    return f"{record['name']}{weights}{device}"
+    runtime = f", by {record['runtime']}" if "runtime" in record else ""
+    return f"{record['name']}{weights}{device}{runtime}"

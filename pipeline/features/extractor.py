@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from importlib.metadata import version
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -16,6 +16,9 @@ from torch.backends import cudnn
 from pipeline.errors import InputError, ResourceError, SettingError, one_line
 from pipeline.features.config import BATCH, Precision
 from pipeline.features.record import canonical
+
+if TYPE_CHECKING:
+    from pipeline.features.runtimes.session import Session
 
 
 class Extractor(ABC):
@@ -38,6 +41,8 @@ class Extractor(ABC):
     """True when all that computes the numbers is torch's own, and can be written in another format."""
     reentrant = True
     """True when two threads may compute at once, as they do on a GPU."""
+    session: "Session | None" = None
+    """The network in another runtime than torch, on the CPU, which then computes the vectors."""
 
     def __init__(
         self,
@@ -94,6 +99,11 @@ class Extractor(ABC):
             if isinstance(value, nn.Module | Tensor):
                 setattr(self, name, value.to(device))
 
+    def compute_with(self, session: "Session", record: Mapping[str, Any]) -> None:
+        """Has a session compute from now on; the record gains what `record` says of it, and its version."""
+        self.session, self.reentrant = session, False
+        self.record |= record | {"versions": self.record["versions"] | session.versions()}
+
     def compute(self, batch: np.ndarray) -> np.ndarray:
         """Returns the features, float32 (B, dimension), of preprocessed photos, uint8 (B, size, size, 3).
 
@@ -103,6 +113,8 @@ class Extractor(ABC):
         """
         lower = torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32)
         try:
+            if self.session is not None:
+                return self.session.compute(batch)
             with torch.inference_mode(), exact_convolutions(), lower:
                 # (B, size, size, 3) to (B, 3, size, size): the axes move, the bytes stay, channels last.
                 pixels = torch.from_numpy(batch).to(self.device, non_blocking=True).permute(0, 3, 1, 2)

@@ -2,17 +2,16 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import InputError
 from pipeline.features.config import NetworkConfig
 from pipeline.features.hashes import sha256_of_folder
+from pipeline.features.runtimes.onnx import OnnxSession
 from pipeline.files.seal import sha256
 from pipeline.recommend.manifest import PackedExtractor, PackedWeights
 from pipeline.recommend.network import Network
-from pipeline.recommend.onnx import NO_ONNX, OnnxNetwork
+from pipeline.recommend.onnx import OnnxNetwork
 
 if TYPE_CHECKING:
     from pipeline.features.extractor import Extractor
@@ -72,14 +71,13 @@ class Onnx(Runtime):
     """ONNX Runtime, on the CPU: the networks are exported, with their weights, and need no torch."""
 
     def check(self) -> None:
-        if find_spec("onnx") is None:
-            raise InputError(NO_ONNX)
+        OnnxSession.require("onnx", OnnxSession.package)
 
     def pack(self, config: NetworkConfig, extractor: "Extractor", to: Path, copied: bool) -> Path | None:  # noqa: ARG002 (a graph holds its weights)
-        from pipeline.recommend.export import export
+        from pipeline.recommend.export import write_onnx
 
         path = to.with_suffix(".onnx")
-        export(extractor, path)
+        write_onnx(extractor, path)
         return path
 
     def load(

@@ -15,7 +15,6 @@ from commands.check import app
 from pipeline.data.schema import PHOTO, TAGS, USER
 from pipeline.files.parquet import write_parquet
 from pipeline.files.seal import sha256
-from pipeline.recommend.onnx import NO_ONNX
 from project.paths import Paths
 from tests.support.sample_params import SAMPLE_PARAMS
 
@@ -121,10 +120,11 @@ def test_weights_that_cannot_be_used_are_named_by_their_key(project, changes, fa
     assert line.startswith(fault)
 
 
-def test_a_missing_package_of_the_last_stage_is_reported_before_the_first(project, monkeypatch):
-    monkeypatch.setattr("pipeline.recommend.runtimes.find_spec", lambda _: None)
-    change(project, bundle__runtime="onnx")
-    assert check() == (1, [f"Error: {NO_ONNX}"])
+def test_a_missing_package_is_reported_before_the_first_stage(project, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    change(project, bundle__runtime="onnx", extractors__objects__runtime="onnx")
+    absent = "Error: ONNX Runtime needs the package onnx, which is not installed: pip install onnx, or '.[onnx]'."
+    assert check() == (1, [absent, absent])
 
 
 def test_a_bundle_of_a_model_that_cannot_see_new_photos_is_refused(project):

@@ -21,7 +21,7 @@ def test_every_field_has_a_sentence(kind: str):
 
 
 def test_the_words_of_one_library_are_refused_by_another():
-    backbone = {"input_size": 224, "precision": "float32", "backbone": "vgg16"}
+    backbone = {"input_size": 224, "precision": "float32", "runtime": "torch", "backbone": "vgg16"}
     union = TypeAdapter(ExtractorUnion)
     union.validate_python({**backbone, "kind": "torchvision", "weights": {"kind": "imagenet"}})
     with pytest.raises(ValidationError, match="published"):

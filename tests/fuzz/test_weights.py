@@ -66,12 +66,22 @@ def test_a_checkpoint_runs_no_code(tmp_path_factory, call, form, suffix):
     function, arguments = call
     path.write_bytes(hostile((function, tuple(type(each)(str(each).format(canary)) for each in arguments)), form))
     detector = UltralyticsConfig(
-        kind="ultralytics", detector=str(path), sha256=sha256(path), input_size=SIZE, precision="float32"
+        kind="ultralytics",
+        detector=str(path),
+        sha256=sha256(path),
+        input_size=SIZE,
+        precision="float32",
+        runtime="torch",
     )
     assert sentence_of(lambda: detector.load(0, CPU), quoting=True) is not None
     weights = WeightsFile(kind="file", path=str(path), sha256=sha256(path))
     backbone = TorchvisionConfig(
-        kind="torchvision", backbone="squeezenet1_1", input_size=SIZE, precision="float32", weights=weights
+        kind="torchvision",
+        backbone="squeezenet1_1",
+        input_size=SIZE,
+        precision="float32",
+        runtime="torch",
+        weights=weights,
     )
     assert sentence_of(lambda: backbone.load(0, CPU), quoting=True) is not None
     assert not canary.exists()
@@ -89,6 +99,7 @@ def whole(tmp_path_factory) -> dict[str, list[tuple[str, bytes]]]:
         sha256=sha256(SAMPLE_DETECTOR),
         input_size=SIZE,
         precision="float32",
+        runtime="torch",
     )
     plain = detector.copy_weights(detector.load(0, CPU), folder / "plain")
     darknet = Path(EXAMPLES["yolov2"](folder).config.detector)
@@ -112,16 +123,26 @@ def load(kind: str, path: Path) -> None:
         case "torchvision":
             weights = WeightsFile(kind="file", path=str(path), sha256=hash)
             TorchvisionConfig(
-                kind="torchvision", backbone="squeezenet1_1", input_size=SIZE, precision="float32", weights=weights
+                kind="torchvision",
+                backbone="squeezenet1_1",
+                input_size=SIZE,
+                precision="float32",
+                runtime="torch",
+                weights=weights,
             ).load(0, CPU)
         case "ultralytics":
             UltralyticsConfig(
-                kind="ultralytics", detector=str(path), sha256=hash, input_size=SIZE, precision="float32"
+                kind="ultralytics",
+                detector=str(path),
+                sha256=hash,
+                input_size=SIZE,
+                precision="float32",
+                runtime="torch",
             ).load(0, CPU)
         case "yolov2":
-            Yolov2Config(kind="yolov2", detector=str(path), sha256=hash, input_size=SIZE, precision="float32").load(
-                0, CPU
-            )
+            Yolov2Config(
+                kind="yolov2", detector=str(path), sha256=hash, input_size=SIZE, precision="float32", runtime="torch"
+            ).load(0, CPU)
         case _:
             UltralyticsExportConfig(kind="ultralytics-export", detector=str(path), sha256=hash, input_size=SIZE).load(
                 0, CPU

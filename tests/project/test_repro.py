@@ -39,7 +39,13 @@ def test_the_lists_are_open_and_what_leaves_them_is_left_in_no_file(unchanged, t
     of_the_list = ("report/", "calibration.json")
     before = {name: digest for name, digest in unchanged.digests().items() if not name.startswith(of_the_list)}
     lines = (unchanged.folder / "dvc.yaml").read_bytes()
-    added = {"kind": "torchvision", "backbone": "squeezenet1_0", "input_size": 64, "precision": "float32"}
+    added = {
+        "kind": "torchvision",
+        "backbone": "squeezenet1_0",
+        "input_size": 64,
+        "precision": "float32",
+        "runtime": "torch",
+    }
     unchanged.set(
         extractors__spare=added | {"weights": {"kind": "seeded"}},
         feature_sets__spare=["spare", "objects"],

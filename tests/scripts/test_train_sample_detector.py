@@ -26,6 +26,11 @@ def test_a_short_training_gives_a_detector_and_what_is_known_of_it(tmp_path):
     assert 0 <= known["held_out"]["mean_auc"] <= 1
     assert weights.stat().st_size < 7_000_000
     config = UltralyticsConfig(
-        kind="ultralytics", detector=str(weights), sha256=known["sha256"], input_size=448, precision="float32"
+        kind="ultralytics",
+        detector=str(weights),
+        sha256=known["sha256"],
+        input_size=448,
+        precision="float32",
+        runtime="torch",
     )
     assert config.load(0, torch.device("cpu")).dimension == 80

@@ -37,6 +37,7 @@ CONFIGS = {
         backbone="squeezenet1_1",
         input_size=64,
         precision="float32",
+        runtime="torch",
         weights={"kind": "seeded"},
     ),
     "objects": UltralyticsConfig(
@@ -45,6 +46,7 @@ CONFIGS = {
         sha256=sha256(SAMPLE_DETECTOR),
         input_size=64,
         precision="float32",
+        runtime="torch",
     ),
 }
 FIGURES = {

@@ -76,6 +76,7 @@ def _torchvision(folder: Path) -> Example:
         backbone="squeezenet1_1",
         input_size=SIZE,
         precision="float32",
+        runtime="torch",
         weights={"kind": "seeded"},
     )
     known = _squeezed(known_answers.torchvision_squeezenet)
@@ -85,7 +86,12 @@ def _torchvision(folder: Path) -> Example:
 def _timm(folder: Path) -> Example:
     pytest.importorskip("timm", reason="pip install '.[timm]'")
     config = TimmConfig(
-        kind="timm", backbone="test_resnet", input_size=SIZE, precision="float32", weights={"kind": "seeded"}
+        kind="timm",
+        backbone="test_resnet",
+        input_size=SIZE,
+        precision="float32",
+        runtime="torch",
+        weights={"kind": "seeded"},
     )
 
     def known(photos: Sequence[Photo]) -> np.ndarray:
@@ -95,13 +101,17 @@ def _timm(folder: Path) -> Example:
 
 
 def _darknet19(folder: Path) -> Example:
-    config = Darknet19Config(kind="darknet19", input_size=SIZE, precision="float32", weights={"kind": "seeded"})
+    config = Darknet19Config(
+        kind="darknet19", input_size=SIZE, precision="float32", runtime="torch", weights={"kind": "seeded"}
+    )
     return Example(config, *_weights_of(folder), _squeezed(known_answers.darknet19))
 
 
 def _yolov2(folder: Path) -> Example:
     path = write_small_detector(folder)
-    config = Yolov2Config(kind="yolov2", detector=str(path), sha256=sha256(path), input_size=SIZE, precision="float32")
+    config = Yolov2Config(
+        kind="yolov2", detector=str(path), sha256=sha256(path), input_size=SIZE, precision="float32", runtime="torch"
+    )
     known = _letterboxed(partial(known_answers.small_yolov2, path), (127, 127, 127))
     return Example(config, ("detector", {"detector": "yolov3"}), ("sha256", {"sha256": "0" * 64}), known)
 
@@ -109,7 +119,12 @@ def _yolov2(folder: Path) -> Example:
 def _ultralytics(_: Path) -> Example:
     path = SAMPLE_DETECTOR
     config = UltralyticsConfig(
-        kind="ultralytics", detector=str(path), sha256=sha256(path), input_size=SIZE, precision="float32"
+        kind="ultralytics",
+        detector=str(path),
+        sha256=sha256(path),
+        input_size=SIZE,
+        precision="float32",
+        runtime="torch",
     )
     known = _letterboxed(partial(known_answers.ultralytics_detector, path), (114, 114, 114))
     return Example(config, ("detector", {"detector": "yolo11q.pt"}), ("sha256", {"sha256": "0" * 64}), known)

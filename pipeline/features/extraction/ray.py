@@ -94,6 +94,9 @@ def load_for_ray(loads: Sequence[Callable[[torch.device], Extractor]], device: s
     if chosen == "mps":
         raise ResourceError("Ray computes on cpu or cuda, not on mps.", "device")
     extractors = [load(torch.device("cpu")) for load in loads]
+    for extractor in extractors if chosen == "cuda" else ():
+        if extractor.session is not None:
+            raise ResourceError(f"{extractor.session.runtime} computes on the CPU alone.", "device")
     for extractor in extractors:
         extractor.record |= device_record(chosen)
     return extractors

@@ -194,7 +194,7 @@ def test_a_gpu_finds_what_it_did_with_another_batch(gpu, packed, extracted, tmp_
 
     weights = {"kind": "seeded"}
     config = TorchvisionConfig(
-        kind="torchvision", backbone="resnet18", input_size=64, precision="float32", weights=weights
+        kind="torchvision", backbone="resnet18", input_size=64, precision="float32", runtime="torch", weights=weights
     )
     monkeypatch.setattr(local, "find_batch", lambda _: 8)
     extract([config.load(0, gpu)], packed(30), tmp_path, LocalEngine(2))

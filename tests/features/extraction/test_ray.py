@@ -32,7 +32,12 @@ from tests.support.mean_colour import MeanColour
 pytestmark = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed: pip install '.[ray]'")
 
 SQUEEZENET = TorchvisionConfig(
-    kind="torchvision", backbone="squeezenet1_1", input_size=64, precision="float32", weights={"kind": "seeded"}
+    kind="torchvision",
+    backbone="squeezenet1_1",
+    input_size=64,
+    precision="float32",
+    runtime="torch",
+    weights={"kind": "seeded"},
 )
 PROCESSES = {"PYTHONPATH": os.pathsep.join(sys.path)}
 """What Ray's processes need to import MeanColour."""

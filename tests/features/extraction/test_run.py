@@ -241,7 +241,7 @@ def test_what_other_recipes_did_before_changes_nothing(recipes, packed, extracte
 def test_a_photos_vector_depends_on_no_neighbour(backbone: str, packed, extracted, tmp_path: Path, cpu):
     weights = {"kind": "seeded"}
     extractor = TorchvisionConfig(
-        kind="torchvision", backbone=backbone, input_size=64, precision="float32", weights=weights
+        kind="torchvision", backbone=backbone, input_size=64, precision="float32", runtime="torch", weights=weights
     ).load(0, cpu)
     everything = packed(BATCH + 5)
     together = rows(extracted(extractor, everything, tmp_path / "together"))

@@ -18,7 +18,7 @@ from pipeline.files.tensors import write_safetensors
 
 def config(path: Path) -> UltralyticsConfig:
     return UltralyticsConfig(
-        kind="ultralytics", detector=str(path), sha256=sha256(path), input_size=64, precision="float32"
+        kind="ultralytics", detector=str(path), sha256=sha256(path), input_size=64, precision="float32", runtime="torch"
     )
 
 

@@ -12,7 +12,7 @@ from pipeline.features.networks.ultralytics.config import UltralyticsConfig
 
 def backbone(precision: str, cpu) -> TorchvisionBackbone:
     given = {"backbone": "squeezenet1_1", "input_size": 64, "weights": {"kind": "seeded"}, "precision": precision}
-    return TorchvisionConfig(kind="torchvision", **given).load(0, cpu)
+    return TorchvisionConfig(kind="torchvision", **given, runtime="torch").load(0, cpu)
 
 
 def test_features_stay_near_those_of_float32(photos, cpu):
@@ -34,6 +34,13 @@ def test_the_precision_is_part_of_what_decides_the_numbers(cpu):
 def test_nothing_is_computed_in_bfloat16(cpu):
     """On real photos the cosine to float32 falls below 0.9999, a detector's to 0.988 (benchmarks/README.md)."""
     with pytest.raises(ValidationError, match="'float32' or 'float16'"):
-        UltralyticsConfig(kind="ultralytics", detector="yolo11n.pt", sha256=None, input_size=448, precision="bfloat16")
+        UltralyticsConfig(
+            kind="ultralytics",
+            detector="yolo11n.pt",
+            sha256=None,
+            input_size=448,
+            precision="bfloat16",
+            runtime="torch",
+        )
     with pytest.raises(ValidationError, match="'float32' or 'float16'"):
         backbone("bfloat16", cpu)

@@ -64,7 +64,7 @@ def test_a_trained_detector_finds_what_is_there(annotated: pl.DataFrame, real_da
     photos = annotated.filter(pl.col("split") == "val2017")
     weights = real_data / "weights" / "yolov8n.pt"
     extractor = UltralyticsConfig(
-        kind="ultralytics", detector=str(weights), sha256=YOLOV8N, input_size=448, precision="float32"
+        kind="ultralytics", detector=str(weights), sha256=YOLOV8N, input_size=448, precision="float32", runtime="torch"
     ).load(0, cpu)
     found = vectors(extractor, photos["id"], real_data, tmp_path)
     reached = [auc(there, found[:, number]) for number, there in presence(photos).items()]
@@ -81,6 +81,7 @@ def test_a_trained_backbone_tells_more_than_an_untrained_one(annotated, real_dat
             backbone="squeezenet1_1",
             input_size=224,
             precision="float32",
+            runtime="torch",
             weights={"kind": kind, **given},
         )
         features = vectors(config.load(0, cpu), annotated["id"], real_data, tmp_path)
@@ -92,7 +93,7 @@ def test_a_trained_backbone_tells_more_than_an_untrained_one(annotated, real_dat
 def test_a_real_photo_has_the_same_features_alone_and_among_others(annotated, real_data: Path, tmp_path: Path, cpu):
     weights = real_data / "weights" / "yolov8n.pt"
     extractor = UltralyticsConfig(
-        kind="ultralytics", detector=str(weights), sha256=YOLOV8N, input_size=448, precision="float32"
+        kind="ultralytics", detector=str(weights), sha256=YOLOV8N, input_size=448, precision="float32", runtime="torch"
     ).load(0, cpu)
     ids = annotated["id"][:20]
     together = vectors(extractor, ids, real_data, tmp_path / "together")
@@ -114,7 +115,7 @@ def test_a_backbone_in_lower_precision_stays_near(annotated, real_data: Path, cp
     weights = {"kind": "file", "path": str(real_data / "weights" / "squeezenet1_1-features.safetensors")}
     given = {"backbone": "squeezenet1_1", "input_size": 224, "weights": weights | {"sha256": SQUEEZENET}}
     exact, lower = (
-        TorchvisionConfig(kind="torchvision", **given, precision=chosen).load(0, cpu)
+        TorchvisionConfig(kind="torchvision", **given, precision=chosen, runtime="torch").load(0, cpu)
         for chosen in ("float32", "float16")
     )
     seen = pixels(exact, annotated["id"][:64], real_data)
@@ -124,7 +125,7 @@ def test_a_backbone_in_lower_precision_stays_near(annotated, real_data: Path, cp
 def test_a_detector_in_lower_precision_stays_near(annotated, real_data: Path, cpu):
     given = {"detector": str(real_data / "weights" / "yolov8n.pt"), "sha256": YOLOV8N, "input_size": 448}
     exact, lower = (
-        UltralyticsConfig(kind="ultralytics", **given, precision=chosen).load(0, cpu)
+        UltralyticsConfig(kind="ultralytics", **given, precision=chosen, runtime="torch").load(0, cpu)
         for chosen in ("float32", "float16")
     )
     seen = pixels(exact, annotated["id"][:8], real_data)

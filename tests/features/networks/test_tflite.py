@@ -11,8 +11,8 @@ pytest.importorskip("ai_edge_litert", reason="pip install '.[tflite]'")
 from pipeline.errors import InputError
 from pipeline.features.config import BATCH
 from pipeline.features.networks.ultralytics import exports
+from pipeline.features.networks.ultralytics.autobackend import ExportedDetector
 from pipeline.features.networks.ultralytics.config import UltralyticsExportConfig
-from pipeline.features.networks.ultralytics.runtimes import ExportedDetector
 from pipeline.files.seal import sha256
 from tests.support.tflite_files import KNOWN, PatchDetector
 

@@ -34,7 +34,12 @@ CPU = torch.device("cpu")
 
 def config(name: str, size: int = 64, **weights: str | None) -> TimmConfig:
     return TimmConfig(
-        kind="timm", backbone=name, input_size=size, precision="float32", weights=weights or {"kind": "seeded"}
+        kind="timm",
+        backbone=name,
+        input_size=size,
+        precision="float32",
+        runtime="torch",
+        weights=weights or {"kind": "seeded"},
     )
 
 

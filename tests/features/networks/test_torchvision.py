@@ -47,6 +47,7 @@ def config(backbone: str, size: int = 96, **weights: str) -> TorchvisionConfig:
         backbone=backbone,
         input_size=size,
         precision="float32",
+        runtime="torch",
         weights=weights or {"kind": "seeded"},
     )
 

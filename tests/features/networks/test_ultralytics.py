@@ -24,7 +24,12 @@ SIZE = 64
 
 def config(path: Path | str, size: int = SIZE) -> UltralyticsConfig:
     return UltralyticsConfig(
-        kind="ultralytics", detector=str(path), sha256=sha256(Path(path)), input_size=size, precision="float32"
+        kind="ultralytics",
+        detector=str(path),
+        sha256=sha256(Path(path)),
+        input_size=size,
+        precision="float32",
+        runtime="torch",
     )
 
 
@@ -129,14 +134,19 @@ def test_a_file_is_checked_before_it_is_read(yolov8: Path, monkeypatch, cpu):
     monkeypatch.setattr(detectors, "load_network", lambda _: pytest.fail("it was read"))
     with pytest.raises(InputError, match="sha256 is 000"):
         UltralyticsConfig(
-            kind="ultralytics", detector=str(yolov8), sha256="0" * 64, input_size=SIZE, precision="float32"
+            kind="ultralytics",
+            detector=str(yolov8),
+            sha256="0" * 64,
+            input_size=SIZE,
+            precision="float32",
+            runtime="torch",
         ).load(0, cpu)
 
 
 def test_a_file_without_a_hash_is_refused_telling_it(yolov8: Path, cpu):
     with pytest.raises(InputError, match=f"sha256 is null; that of .* is {sha256(yolov8)}"):
         UltralyticsConfig(
-            kind="ultralytics", detector=str(yolov8), sha256=None, input_size=SIZE, precision="float32"
+            kind="ultralytics", detector=str(yolov8), sha256=None, input_size=SIZE, precision="float32", runtime="torch"
         ).load(0, cpu)
 
 
@@ -200,7 +210,12 @@ def test_a_device_that_fails_is_no_matter_of_size(yolov8: Path, refusal_of_a_fai
 def test_an_unknown_name_is_refused_with_near_ones(cpu):
     with pytest.raises(InputError, match=r"'yolo11q.pt'.*Near: .*yolo11"):
         UltralyticsConfig(
-            kind="ultralytics", detector="yolo11q.pt", sha256=None, input_size=SIZE, precision="float32"
+            kind="ultralytics",
+            detector="yolo11q.pt",
+            sha256=None,
+            input_size=SIZE,
+            precision="float32",
+            runtime="torch",
         ).load(0, cpu)
 
 
@@ -213,7 +228,7 @@ def test_a_name_is_downloaded_and_checked(yolov8: Path, monkeypatch, cpu):
 
     monkeypatch.setattr(detectors, "downloaded", fake)
     extractor = UltralyticsConfig(
-        kind="ultralytics", detector="yolo11n.pt", sha256=None, input_size=SIZE, precision="float32"
+        kind="ultralytics", detector="yolo11n.pt", sha256=None, input_size=SIZE, precision="float32", runtime="torch"
     ).load(0, cpu)
     (url, expected), *_ = asked
     assert url.startswith("https://github.com/ultralytics/assets/releases/download/")
@@ -222,7 +237,12 @@ def test_a_name_is_downloaded_and_checked(yolov8: Path, monkeypatch, cpu):
     assert extractor.record["name"] == "yolo11n.pt"
     assert extractor.record["sha256"] == "e" * 64
     UltralyticsConfig(
-        kind="ultralytics", detector="yolo11n.pt", sha256="f" * 64, input_size=SIZE, precision="float32"
+        kind="ultralytics",
+        detector="yolo11n.pt",
+        sha256="f" * 64,
+        input_size=SIZE,
+        precision="float32",
+        runtime="torch",
     ).load(0, cpu)
     assert asked[-1] == (url, "f" * 64), "a hash of the user's goes before the published one"
 

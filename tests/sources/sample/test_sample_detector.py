@@ -47,7 +47,12 @@ def test_the_weights_name_no_machine():
 @pytest.mark.parametrize("thing", ["zebra", "stop sign", "pizza"])
 def test_it_sees_a_thing_that_is_there_and_names_it_as_coco_does(thing: str):
     config = UltralyticsConfig(
-        kind="ultralytics", detector=str(WEIGHTS), sha256=sha256(WEIGHTS), input_size=448, precision="float32"
+        kind="ultralytics",
+        detector=str(WEIGHTS),
+        sha256=sha256(WEIGHTS),
+        input_size=448,
+        precision="float32",
+        runtime="torch",
     )
     detector = config.load(0, torch.device("cpu"))
     place = next(name for name, place in PLACES.items() if thing in place.things)

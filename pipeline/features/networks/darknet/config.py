@@ -8,14 +8,12 @@ from pydantic import Field
 from pipeline.features.config import (
     LARGEST_INPUT,
     ImagenetWeights,
-    NetworkConfig,
-    Precision,
     SeededWeights,
     Sha256,
     WeightsFile,
 )
 from pipeline.features.hashes import checked_sha256
-from pipeline.features.networks.config import BackboneConfig
+from pipeline.features.networks.config import BackboneConfig, TorchConfig
 from pipeline.features.networks.darknet.cfg import read_cfg
 from pipeline.features.networks.darknet.official import locate
 
@@ -29,12 +27,11 @@ class Darknet19Config(BackboneConfig):
     """Darknet-19, the classifier that YOLOv2 grew from, up to its last feature map (the paper's Table 1)."""
 
     kind: Literal["darknet19"] = Field(description="Darknet-19, darknet's classifier.")
-    precision: Precision
     weights: Annotated[SeededWeights | ImagenetWeights | WeightsFile, Field(discriminator="kind")] = Field(
         description="The origin of the weights; a file is a .weights, with or without the classifying layer."
     )
 
-    def load(self, seed: int, device: "torch.device") -> "Extractor":
+    def load_torch(self, seed: int, device: "torch.device") -> "Extractor":
         from pipeline.features.networks.darknet.backbone import load_darknet19
 
         return load_darknet19(self, seed, device)
@@ -48,7 +45,7 @@ class Darknet19Config(BackboneConfig):
         return copy(find(self.weights)[0], to)
 
 
-class Yolov2Config(NetworkConfig):
+class Yolov2Config(TorchConfig):
     """YOLOv2, the paper's detector: for each of COCO's 80 classes its highest score (Section 4.2)."""
 
     kind: Literal["yolov2"] = Field(description="YOLOv2 from darknet's own files.")
@@ -59,15 +56,15 @@ class Yolov2Config(NetworkConfig):
     input_size: int = Field(
         ge=32, le=LARGEST_INPUT, multiple_of=32, description="Photos are letterboxed to this many pixels each way."
     )
-    precision: Precision
 
     def check(self) -> None:
+        super().check()
         path, described = locate(self.detector)
         if path is not None:
             checked_sha256(path, self.sha256)
             read_cfg(described)
 
-    def load(self, seed: int, device: "torch.device") -> "Extractor":  # noqa: ARG002 (its weights are trained)
+    def load_torch(self, seed: int, device: "torch.device") -> "Extractor":  # noqa: ARG002 (its weights are trained)
         from pipeline.features.networks.darknet.detector import load_yolov2
 
         return load_yolov2(self, device)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from pipeline.features.config import Precision, PublishedWeights, SeededWeights, WeightsFile
+from pipeline.features.config import PublishedWeights, SeededWeights, WeightsFile
 from pipeline.features.networks.config import BackboneConfig
 from pipeline.features.networks.timm.library import require_backbone
 
@@ -21,7 +21,6 @@ class TimmConfig(BackboneConfig):
     backbone: str = Field(
         min_length=1, description="The model's name in timm, such as vit_small_patch14_dinov2.lvd142m."
     )
-    precision: Precision
     weights: Annotated[SeededWeights | PublishedWeights | WeightsFile, Field(discriminator="kind")] = Field(
         description="The origin of the weights; a file holds the state of the model."
     )
@@ -30,7 +29,7 @@ class TimmConfig(BackboneConfig):
         require_backbone(self.backbone)
         super().check()
 
-    def load(self, seed: int, device: "torch.device") -> "Extractor":
+    def load_torch(self, seed: int, device: "torch.device") -> "Extractor":
         from pipeline.features.networks.timm.backbone import load_timm
 
         return load_timm(self, seed, device)

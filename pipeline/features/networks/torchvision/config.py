@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from pipeline.features.config import ImagenetWeights, Precision, SeededWeights, WeightsFile
+from pipeline.features.config import ImagenetWeights, SeededWeights, WeightsFile
 from pipeline.features.networks.config import BackboneConfig
 from pipeline.features.networks.torchvision.library import require_backbone
 
@@ -19,7 +19,6 @@ class TorchvisionConfig(BackboneConfig):
 
     kind: Literal["torchvision"] = Field(description="A classification model of torchvision.")
     backbone: str = Field(min_length=1, description="The model's name in torchvision, such as vgg16, the paper's.")
-    precision: Precision
     weights: Annotated[SeededWeights | ImagenetWeights | WeightsFile, Field(discriminator="kind")] = Field(
         description="The origin of the weights; a file holds the state of the model or of its `features`."
     )
@@ -28,7 +27,7 @@ class TorchvisionConfig(BackboneConfig):
         require_backbone(self.backbone)
         super().check()
 
-    def load(self, seed: int, device: "torch.device") -> "Extractor":
+    def load_torch(self, seed: int, device: "torch.device") -> "Extractor":
         from pipeline.features.networks.torchvision.backbone import load_torchvision
 
         return load_torchvision(self, seed, device)

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field
 
-from pipeline.features.config import LARGEST_INPUT, NetworkConfig, Precision, Sha256
+from pipeline.features.config import LARGEST_INPUT, NetworkConfig, Sha256
 from pipeline.features.hashes import checked_sha256
+from pipeline.features.networks.config import TorchConfig
 from pipeline.features.networks.ultralytics.exports import runtime_of
 from pipeline.features.networks.ultralytics.published import locate
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from pipeline.features.extractor import Extractor
 
 
-class UltralyticsConfig(NetworkConfig):
+class UltralyticsConfig(TorchConfig):
     """A detector of ultralytics: for each of COCO's 80 classes its highest probability (Section 4.2)."""
 
     kind: Literal["ultralytics"] = Field(description="A detector in ultralytics' own format, .pt, or as safetensors.")
@@ -25,14 +26,14 @@ class UltralyticsConfig(NetworkConfig):
     input_size: int = Field(
         ge=32, le=LARGEST_INPUT, multiple_of=32, description="Photos are letterboxed to this many pixels each way."
     )
-    precision: Precision
 
     def check(self) -> None:
+        super().check()
         path = locate(self.detector)
         if path is not None:
             checked_sha256(path, self.sha256)
 
-    def load(self, seed: int, device: "torch.device") -> "Extractor":  # noqa: ARG002 (its weights are trained)
+    def load_torch(self, seed: int, device: "torch.device") -> "Extractor":  # noqa: ARG002 (its weights are trained)
         from pipeline.features.networks.ultralytics.detector import load_ultralytics
 
         return load_ultralytics(self, device)
@@ -65,12 +66,12 @@ class UltralyticsExportConfig(NetworkConfig):
         checked_sha256(Path(self.detector), self.sha256)
 
     def load(self, seed: int, device: "torch.device") -> "Extractor":  # noqa: ARG002 (its weights are trained)
-        from pipeline.features.networks.ultralytics.runtimes import load_export
+        from pipeline.features.networks.ultralytics.autobackend import load_export
 
         return load_export(self, device)
 
     def copy_weights(self, extractor: "Extractor", to: Path) -> Path:  # noqa: ARG002 (the export is copied)
-        from pipeline.features.networks.ultralytics.runtimes import copy_export
+        from pipeline.features.networks.ultralytics.autobackend import copy_export
 
         return copy_export(Path(self.detector), to)
 

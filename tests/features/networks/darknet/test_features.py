@@ -49,12 +49,14 @@ def download(monkeypatch) -> Callable[[Path], list[tuple[str, str | None]]]:
 
 
 def detector(name: str | Path, sha: str | None = None, size: int = 64) -> Yolov2Config:
-    return Yolov2Config(kind="yolov2", detector=str(name), sha256=sha, input_size=size, precision="float32")
+    return Yolov2Config(
+        kind="yolov2", detector=str(name), sha256=sha, input_size=size, precision="float32", runtime="torch"
+    )
 
 
 def backbone(size: int = 64, **weights: str) -> Darknet19Config:
     return Darknet19Config(
-        kind="darknet19", input_size=size, precision="float32", weights=weights or {"kind": "seeded"}
+        kind="darknet19", input_size=size, precision="float32", runtime="torch", weights=weights or {"kind": "seeded"}
     )
 
 

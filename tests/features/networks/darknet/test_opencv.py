@@ -118,11 +118,18 @@ def test_features_are_made_of_opencvs_outputs(files: Path, peer: cv2.dnn.Net, pi
     peer.setInput(ready(pixels))
     if files.stem == "darknet19":
         weights = {"kind": "file", "path": str(files), "sha256": sha256(files)}
-        config = Darknet19Config(kind="darknet19", input_size=SIZE, precision="float32", weights=weights)
+        config = Darknet19Config(
+            kind="darknet19", input_size=SIZE, precision="float32", runtime="torch", weights=weights
+        )
         extractor, expected = config.load(0, cpu), peer.forward("leaky_23").mean((2, 3))
     else:
         config = Yolov2Config(
-            kind="yolov2", detector=str(files), sha256=sha256(files), input_size=SIZE, precision="float32"
+            kind="yolov2",
+            detector=str(files),
+            sha256=sha256(files),
+            input_size=SIZE,
+            precision="float32",
+            runtime="torch",
         )
         extractor, expected = config.load(0, cpu), peer.forward()[None, :, 5:].max(1)
     given = extractor.compute(pixels.transpose(1, 2, 0)[None])

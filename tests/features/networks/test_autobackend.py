@@ -14,11 +14,11 @@ from pipeline.errors import InputError
 from pipeline.features.config import BATCH, NetworkConfig
 from pipeline.features.hashes import sha256_of_folder
 from pipeline.features.images import decode
-from pipeline.features.networks.ultralytics import exports, runtimes
+from pipeline.features.networks.ultralytics import autobackend, exports
+from pipeline.features.networks.ultralytics.autobackend import ExportedDetector
 from pipeline.features.networks.ultralytics.config import UltralyticsConfig, UltralyticsExportConfig
 from pipeline.features.networks.ultralytics.detector import UltralyticsDetector
 from pipeline.features.networks.ultralytics.library import import_ultralytics
-from pipeline.features.networks.ultralytics.runtimes import ExportedDetector
 from pipeline.files.seal import sha256
 
 SIZE = 64
@@ -33,7 +33,12 @@ def config(path: Path, size: int = SIZE) -> UltralyticsExportConfig:
 def of_weights(path: Path, size: int = SIZE) -> NetworkConfig:
     """The detector that is exported."""
     return UltralyticsConfig(
-        kind="ultralytics", detector=str(path), sha256=sha256(path), input_size=size, precision="float32"
+        kind="ultralytics",
+        detector=str(path),
+        sha256=sha256(path),
+        input_size=size,
+        precision="float32",
+        runtime="torch",
     )
 
 
@@ -238,7 +243,7 @@ def test_a_folder_is_checked_as_a_whole(openvino: Path, tmp_path: Path, monkeypa
     with pytest.raises(InputError, match=f"sha256 is null; that of .* is {good.sha256}"):
         good.model_copy(update={"sha256": None}).load(0, CPU)
     (folder / "more.txt").touch()
-    monkeypatch.setattr(runtimes, "_open", lambda *_: pytest.fail("it was read"))
+    monkeypatch.setattr(autobackend, "_open", lambda *_: pytest.fail("it was read"))
     with pytest.raises(InputError, match=f"sha256 is {good.sha256}; .* has the SHA-256 {sha256_of_folder(folder)}"):
         good.load(0, CPU)
 
@@ -253,9 +258,9 @@ def test_a_folders_hash_is_that_of_a_shell_command(tmp_path: Path):
 
 
 def test_an_engine_of_tensorrt_runs_on_a_gpu_only():
-    assert runtimes._device_of("tensorrt", torch.device("cuda")) == torch.device("cuda")
+    assert autobackend._device_of("tensorrt", torch.device("cuda")) == torch.device("cuda")
     with pytest.raises(InputError, match="TensorRT engine runs on an Nvidia GPU, and the device is cpu"):
-        runtimes._device_of("tensorrt", CPU)
+        autobackend._device_of("tensorrt", CPU)
 
 
 @pytest.mark.parametrize(("form", "module"), [("onnx", "onnxruntime"), ("openvino", "openvino")])

@@ -1,7 +1,7 @@
 """Object features from a detector in another format than ultralytics' own .pt: ONNX, OpenVINO, LiteRT, TensorRT, …
 
 The feature is the same as the .pt file's, to 1e-4 where the export computes in float32
-(tests/features/networks/test_runtimes.py); float16 and int8 move it further (benchmarks/exports.py measures it). A
+(tests/features/networks/test_autobackend.py); float16 and int8 move it further (benchmarks/exports.py measures it). A
 model with two heads (YOLOv10, YOLO26) is the exception: its .pt file gives the scores of the head that needs no
 suppression of boxes, an export those of the other. An export that only gives the best candidates of all classes
 together is refused: most classes would be zero.

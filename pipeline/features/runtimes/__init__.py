@@ -1,0 +1,1 @@
+"""Software that computes networks in place of torch, on the CPU."""
