@@ -35,12 +35,10 @@ def test_some_writes_fail_and_some_kills(project: Project, place):
 
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
-@pytest.mark.parametrize("faults", [["kill"], [*ERRORS]], ids=["kills", "failed writes"])
-def test_every_one(project: Project, place, faults, capsys):
-    number, wrong = 0, []
+def test_every_write_fails_and_every_kill(project: Project, place, subtests, capsys):
     for case in cases(project):
-        struck, found = Trial.of(project, case, place).strike_each(faults)
-        number, wrong = number + struck, wrong + found
-    with capsys.disabled():
-        print(f"\n{number:,} of {', '.join(faults)}: {len(wrong):,} wrong")  # noqa: T201
-    assert not wrong, "\n".join(wrong)
+        with subtests.test(case.command):
+            tally = Trial.of(project, case, place).strike_each()
+            with capsys.disabled():
+                print(f"\n{tally}")  # noqa: T201
+            assert not tally.wrong, "\n".join(tally.wrong)

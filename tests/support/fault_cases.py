@@ -1,11 +1,12 @@
 """What a stage or command must do on a disk that fails, and after a kill."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import Self
+from typing import Self, get_args
 
 from tests.support.faulty_disk import UNSEEN, Fault
 from tests.support.small_project import EXAMPLES, Project, stages
@@ -86,16 +87,17 @@ class Trial:
             wrong += self._ends.get(state, [])
         return [f"{self.case.command}, {fault}, {at}: {changes[at]}: {each}" for each in wrong]
 
-    def strike_each(self, faults: Sequence[Fault]) -> tuple[int, list[str]]:
-        """Strikes at every change with each of some faults. Returns the number of strikes, and what is wrong."""
-        number, wrong = 0, []
-        for fault in faults:
+    def strike_each(self) -> "Tally":
+        """Strikes at every change with each fault."""
+        tally = Tally(self.case.command)
+        for fault in get_args(Fault):
             for at in count():
                 if (found := self.strike(fault, at)) is None:
                     break
-                number += 1
-                wrong += found
-        return number, wrong
+                tally.struck[fault] += 1
+                tally.good[fault] += not found
+                tally.wrong += found
+        return tally
 
     def _refused(
         self, copy: Project, outcome: Outcome, refused: Sequence[str], before: Mapping[str, str]
@@ -129,6 +131,21 @@ class Trial:
             yield f"the next run left {path}"
         for path, _ in sorted(copy.contents().items() ^ self.after.items()):
             yield f"{path} differs after the next run"
+
+
+@dataclass
+class Tally:
+    """A case's strikes by their fault, and what was wrong."""
+
+    command: str
+    struck: Counter[Fault] = field(default_factory=Counter)
+    good: Counter[Fault] = field(default_factory=Counter)
+    wrong: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        """A row of a table: how many of how many strikes ended well."""
+        cells = (f"{fault} {self.good[fault]:,} of {self.struck[fault]:,}" for fault in get_args(Fault))
+        return "  ".join([*(f"{cell:<20}" for cell in cells), self.command])
 
 
 def _changes(outcome: Outcome) -> list[str]:

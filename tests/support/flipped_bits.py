@@ -82,6 +82,7 @@ class Reading:
         with project.copied(place) as copy:
             copy.prepare(case.before)
             good = copy.run(case.command, until=case.until, stage=stage)
+            assert good.code == 0, f"{case.command}: {good.err}"
             return cls(project, case, stage, place, good, copy.contents())
 
     @property
@@ -104,9 +105,9 @@ class Reading:
         *_, last = done.err.splitlines() or [""]
         if "Traceback" in done.err:
             return done.err
-        if done.code == 1 and self.good.code != 1 and not name.startswith(WORK):
+        if done.code == 1 and not name.startswith(WORK):
             return None if last.startswith("Error: ") else f"its sentence is {last!r}"
-        if done.code not in (0, self.good.code):  # 0 where it was interrupted at leisure.
+        if done.code != 0:
             return f"it ended with {done.code}: {done.err}"
         differing = {path for path, _ in now.items() ^ self.after.items()} - {name}
         if differing:

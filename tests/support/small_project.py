@@ -163,6 +163,7 @@ def build(folder: Path, runner: Runner) -> None:
     from dvc.repo import Repo
 
     folder.mkdir(parents=True)
+    subprocess.run(["git", "init", "--quiet", "--template=", str(folder)], check=True)
     Repo.init(str(folder), no_scm=True).close()
     for name in ("dvc.yaml", ".dvcignore", "LICENSE"):
         shutil.copy(ROOT / name, folder)

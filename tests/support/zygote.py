@@ -10,6 +10,7 @@ import sys
 import time
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
@@ -54,6 +55,7 @@ class Outcome:
     """What came of a run: its exit code (negative: a signal), what it printed, the changes that it began, and reads.
 
     reads: the files in the folder that Python opened to read.
+    modules: what it imported, when it came to its end.
     """
 
     code: int
@@ -61,6 +63,7 @@ class Outcome:
     err: str
     changes: Sequence[str]
     reads: Sequence[str]
+    modules: Sequence[str]
 
     @property
     def unseen(self) -> list[str]:
@@ -98,13 +101,17 @@ def run(request: Request) -> Outcome:
             os.kill(child, signal.SIGINT)
             break
     _, status = os.waitpid(child, 0)
-    out, err, changes, reads = map(_contents, outputs)
+    out, err, *lines = map(_contents, outputs)
     for number in outputs:
         os.close(number)
-    return Outcome(os.waitstatus_to_exitcode(status), out, err, changes.splitlines(), reads.splitlines())
+    outcome = Outcome(os.waitstatus_to_exitcode(status), out, err, *map(str.splitlines, lines))
+    for name in outcome.modules:  # The next run finds them imported.
+        with suppress(ImportError):  # Some have names that only other modules know.
+            import_module(name)
+    return outcome
 
 
-def run_here(request: Request, out: int, err: int, changes: int, reads: int) -> int:
+def run_here(request: Request, out: int, err: int, changes: int, reads: int, modules: int) -> int:
     """Runs a command in this process, which it changes for good. Returns the exit code."""
     os.dup2(out, 1)
     os.dup2(err, 2)
@@ -113,7 +120,7 @@ def run_here(request: Request, out: int, err: int, changes: int, reads: int) -> 
     if request.stage:
         os.environ["DVC_STAGE"] = request.stage
     FaultyDisk(Path(request.folder), request.fault, request.at, changes, reads).install()
-    code = 0
+    code, known = 0, set(sys.modules)
     try:
         if request.command[0] == "tagrec":
             tagrec.build_app(ROOT / "commands")(request.command[1:], prog_name="tagrec")
@@ -126,6 +133,7 @@ def run_here(request: Request, out: int, err: int, changes: int, reads: int) -> 
         code = 1
     sys.stdout.flush()
     sys.stderr.flush()
+    os.write(modules, "\n".join(name for name in sys.modules if name not in known).encode())
     return code
 
 

@@ -1,7 +1,7 @@
 """The journal of accepted posts: an SQLite file in which a post is committed before its client hears of it.
 
 It keeps each accepted photo, prepared, and its vectors, so that learning after a restart needs no upload. It can be
-read while the service writes it (write-ahead log).
+read while the service writes it (write-ahead log). Each row has a seal, by which damage to it is found.
 """
 
 import json
@@ -21,11 +21,12 @@ import safetensors.numpy
 
 from pipeline.data.schema import PHOTO, TAGS, TIME, USER
 from pipeline.errors import InputError, one_line
+from pipeline.files.rows import check_schema, check_structure, damaged_rows, intact, seal_rows
 from pipeline.recommend.network import PhotoVectors
 from pipeline.recommend.service.batches import BusyError
 
-FORMAT = 1
-"""The version of the tables, in SQLite's user_version."""
+FORMAT, UNSEALED = 2, 1
+"""The version of the tables, in SQLite's user_version, and the earlier one, whose rows get seals."""
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS post (
     number INTEGER PRIMARY KEY,  -- in the order of acceptance
@@ -113,14 +114,20 @@ class Journal:
     def open(cls, path: Path, networks: str = "", largest: int = 0) -> Iterator[Self]:
         """Opens a journal; a missing file is created, for its owner alone.
 
-        Raises InputError for a file that is no journal, or that a later version wrote.
+        Damaged vectors are dropped, to be computed again. Raises InputError for a file that is no journal, that a later
+        version wrote, or whose posts are damaged.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=PATIENCE)
         try:
             _prepare(connection, path, largest)
+            _check(connection, path)
             yield cls(connection, networks)
+        except sqlite3.Error as error:
+            raise InputError(
+                f"{path} cannot be used as a journal ({one_line(error)}): restore a copy, or name another file."
+            ) from error
         finally:
             connection.close()
 
@@ -158,25 +165,32 @@ class Journal:
         return bool(added)
 
     def _keep(self, photo: HeldPhoto) -> None:
-        self._connection.execute("INSERT OR IGNORE INTO photo VALUES (?, ?)", [photo.hash, photo.jpeg])
+        values = [photo.hash, photo.jpeg]
+        self._connection.execute("INSERT OR REPLACE INTO photo (hash, jpeg) VALUES (?, ?)", values)
         if photo.time is not None:
-            self._connection.execute("INSERT OR IGNORE INTO taken VALUES (?, ?)", [photo.hash, photo.time])
+            values = [photo.hash, photo.time]
+            self._connection.execute("INSERT OR IGNORE INTO taken (photo, milliseconds) VALUES (?, ?)", values)
         self.add_vectors(photo)
 
     def add_vectors(self, photo: HeldPhoto) -> None:
         """Adds the vectors of a photo by the present networks."""
         numbers = safetensors.numpy.save({name: np.ascontiguousarray(each) for name, each in photo.vectors.items()})
-        self._connection.execute(
-            "INSERT OR IGNORE INTO vectors VALUES (?, ?, ?)", [photo.hash, self._networks, numbers]
-        )
+        values = [photo.hash, self._networks, numbers]
+        self._connection.execute("INSERT OR IGNORE INTO vectors (photo, networks, numbers) VALUES (?, ?, ?)", values)
 
     def photo(self, hash: str) -> HeldPhoto | None:
-        """Returns an accepted photo, None where there is none of that hash."""
+        """Returns an accepted photo, None where there is none of that hash, or it is damaged."""
         query = (
             "SELECT jpeg, milliseconds, numbers FROM photo LEFT JOIN taken ON taken.photo = hash "
-            "LEFT JOIN vectors ON vectors.photo = hash AND networks = ? WHERE hash = ?"
+            "LEFT JOIN vectors ON vectors.photo = hash AND networks = ? "
+            f"WHERE hash = ? AND {intact(self._connection, PHOTO)}"
         )
-        found = self._connection.execute(query, [self._networks, hash]).fetchone()
+        try:
+            found = self._connection.execute(query, [self._networks, hash]).fetchone()
+        except sqlite3.DatabaseError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_CORRUPT:
+                raise
+            found = None
         if found is None:
             return None
         jpeg, time, numbers = found
@@ -255,25 +269,47 @@ class Journal:
         return pl.DataFrame(rows.fetchall(), types, orient="row")
 
     def photos(self) -> Iterator[tuple[str, bytes]]:
-        """Yields the photos of the posts that count: the name in `table`, and the JPEG."""
-        yield from self._connection.execute(
-            "SELECT hash || '.jpg', jpeg FROM photo WHERE hash IN "
-            f"(SELECT photo FROM post WHERE {LATEST} AND tags != '[]') ORDER BY hash"
+        """Yields the photos of the posts that count: the name in `table`, and the JPEG.
+
+        Raises InputError for one that is damaged.
+        """
+        rows = self._connection.execute(
+            f"SELECT post.photo, name, jpeg, {intact(self._connection, PHOTO)} FROM post "
+            f"LEFT JOIN photo ON hash = post.photo WHERE {LATEST} AND tags != '[]' GROUP BY hash ORDER BY hash"
         )
+        for hash, name, jpeg, whole in rows:
+            if jpeg is None or not whole:
+                raise InputError(f"The photo {name!r} in the journal is damaged: accept its tags once more.")
+            yield f"{hash}.jpg", jpeg
+
+
+def _check(connection: sqlite3.Connection, path: Path) -> None:
+    """Drops damaged vectors. Raises InputError for damaged posts; a photo is checked when it is read."""
+    check_structure(connection, ["post", "taken", "vectors"])
+    for table in ("post", "taken"):
+        for row in damaged_rows(connection, table):
+            raise InputError(
+                f"{path} is damaged: row {row} of its table {table!r} is not as it was written. Restore a copy, or "
+                f"do without it: DELETE FROM {table} WHERE rowid = {row}."
+            )
+    for row in damaged_rows(connection, "vectors"):
+        connection.execute("DELETE FROM vectors WHERE rowid = ?", [row])
 
 
 def _prepare(connection: sqlite3.Connection, path: Path, largest: int) -> None:
     """Makes the tables of a new file, and sees to it that a commit is on the disk."""
-    try:
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        if version not in (0, FORMAT) or (version == 0 and tables):
-            raise InputError(f"{path} is no journal of this version: name another file.")
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        if largest:
-            connection.execute(f"PRAGMA max_page_count = {largest // PAGE_BYTES}")
-        if not tables >= TABLES:  # else nothing is written, and no writer is waited for
-            connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {FORMAT}; COMMIT;")
-    except sqlite3.Error as error:
-        raise InputError(f"{path} cannot be used as a journal ({one_line(error)}): name another file.") from error
+    check_schema(connection)
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if version not in (0, UNSEALED, FORMAT) or (version == 0 and tables):
+        raise InputError(f"{path} is no journal of this version: name another file.")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    if largest:
+        connection.execute(f"PRAGMA max_page_count = {largest // PAGE_BYTES}")
+    if not tables >= TABLES:  # else nothing is written, and no writer is waited for
+        connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {UNSEALED}; COMMIT;")
+    for table in TABLES:
+        seal_rows(connection, table)
+    if version != FORMAT:
+        connection.execute(f"PRAGMA user_version = {FORMAT}")

@@ -161,13 +161,16 @@ class Service:
         return recommender.rank(photos, query.user, given=query.given, exclude=query.exclude, count=query.count)
 
     async def _learn_anew(self) -> None:
-        """Computes the vectors of accepted photos that other networks saw: a new bundle learns what was accepted."""
+        """Computes vectors that the journal lacks: those by new networks, so that they learn what was accepted."""
         hashes = await self._run(self._journal.without_vectors)
         if hashes:
-            log.info("The networks are new: %s accepted photos are computed again.", f"{len(hashes):,}")
+            log.info("Vectors of %s accepted photos are missing: they are computed again.", f"{len(hashes):,}")
         for hash in hashes:
             try:
-                await self._run(self._journal.add_vectors, await self._accepted(hash))
+                photo = await self._accepted(hash)
+                if photo is None:
+                    raise InputError("It is damaged in the journal.")
+                await self._run(self._journal.add_vectors, photo)
             except (PhotoError, InputError) as error:
                 log.warning("An accepted photo cannot be learned again: %s", error)
 

@@ -5,6 +5,8 @@ nothing else. It can be read while a crawl writes it (write-ahead log).
 """
 
 import hashlib
+import io
+import logging
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -14,15 +16,19 @@ from typing import Self
 
 import polars as pl
 from filelock import FileLock, Timeout
+from PIL import Image
 
 from pipeline.data.jpeg import strip_metadata
 from pipeline.data.photo import LARGEST, QUALITY, SIDE, SMALLEST, Photo, prepare
 from pipeline.data.schema import DETAIL, PHOTO
 from pipeline.errors import InputError
+from pipeline.files.rows import check_schema, check_structure
 from pipeline.sources.flickr.api import PhotoInfo
 from pipeline.sources.flickr.config import FlickrConfig
 from pipeline.sources.flickr.outcome import ASKED_AGAIN, NOT_FOUND, OK, PENDING, PRIVATE, UNAVAILABLE
 from pipeline.sources.flickr.statuses import COLUMNS, Statuses
+
+logger = logging.getLogger(__name__)
 
 SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS photo (
@@ -36,6 +42,8 @@ CREATE TABLE IF NOT EXISTS fingerprint (id INTEGER PRIMARY KEY, sha256 BLOB NOT 
 CREATE TABLE IF NOT EXISTS placeholder (sha256 BLOB PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS journal (made INTEGER NOT NULL);
 """
+UNSEALED = ("fingerprint", "placeholder", "journal")
+"""Tables whose rows have no seals: what is damaged in them differs from pictures, or from an index."""
 STATUS, ATTEMPTS, INFO = "status", "attempts", "info"
 """Columns of `Journal.rows`: a photo's status, the requests made for it, the API's answer about it."""
 BATCH = 10_000
@@ -55,6 +63,7 @@ def journal_path(config: FlickrConfig, work: Path) -> Path:
 def describe(path: Path) -> str:
     """Counts the photos of each status, a line for each. Raises InputError when no crawl has begun."""
     with Journal.read(path) as journal:
+        journal.check()
         summary = journal.summary()
     pending = sum(summary.get(status, 0) for status in ASKED_AGAIN)
     rows = [f"{number:>11,}  {status}" for status, number in summary.items()]
@@ -66,17 +75,24 @@ class Journal(Statuses):
     """An open journal. Photos are Flickr's ids, which are whole numbers in the file and text everywhere else."""
 
     table = PHOTO
+    sealed = (PHOTO,)
 
     @classmethod
     @contextmanager
     def open(cls, path: Path) -> Iterator[Self]:
         """Opens the journal in a file for one crawl at a time; a missing file is created.
 
-        Raises InputError when another crawl has it open, and for a file that is no journal or cannot be written.
+        Photos whose rows are damaged are not known any more. Raises InputError when another crawl has it open, and for
+        a file that is no journal or cannot be written.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with FileLock(path.with_suffix(".lock"), timeout=0), cls._connect(path) as journal:
+                check_structure(journal.connection, UNSEALED)
+                for row in (found := journal.damaged()[PHOTO]):
+                    journal.connection.execute("DELETE FROM photo WHERE id = ?", (row,))
+                if found:
+                    logger.warning("%s: rows of %d photos are damaged; they are asked for anew", path, len(found))
                 yield journal
         except Timeout:
             raise InputError(f"Another crawl is at work on {path}: wait for its end, or stop it.") from None
@@ -97,6 +113,7 @@ class Journal(Statuses):
             # Packing reads from another thread, but never two use it at once.
             connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=60)
             try:
+                check_schema(connection)
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.executescript(SCHEMA)
                 connection.create_function("sha256", 1, _sha256, deterministic=True)
@@ -108,6 +125,11 @@ class Journal(Statuses):
                 f"The crawl's journal {path} cannot be used ({error}): check free space and permissions, or move a "
                 "broken file away, then run again. What was committed to the journal is kept."
             ) from None
+
+    def check(self) -> None:
+        """Raises InputError for damaged rows."""
+        if found := self.damaged()[PHOTO]:
+            raise InputError(f"The journal's rows of {len(found)} photos are damaged; the next crawl asks anew.")
 
     def need_info(self) -> None:
         """Makes photos pending that are ok but lack the API's answer; their pictures stay."""
@@ -137,6 +159,8 @@ class Journal(Statuses):
                     "INSERT OR REPLACE INTO picture VALUES (?, ?, ?, ?)",
                     (item, picture.jpeg, picture.width, picture.height),
                 )
+                fingerprint = (item, _sha256(picture.jpeg))
+                self.connection.execute("INSERT OR REPLACE INTO fingerprint VALUES (?, ?)", fingerprint)
             super().record(item, status, requests, reason)
 
     def reject_placeholders(self) -> None:
@@ -146,8 +170,8 @@ class Journal(Statuses):
         """
         with self.transaction():
             self.connection.execute(
-                "INSERT INTO fingerprint SELECT id, sha256(jpeg) FROM picture "
-                "WHERE id NOT IN (SELECT id FROM fingerprint)"
+                "INSERT INTO fingerprint SELECT id, sha256(jpeg) FROM picture JOIN photo USING (id) "
+                f"WHERE status = '{OK}' AND id NOT IN (SELECT id FROM fingerprint)"
             )
             self.connection.execute(
                 "INSERT OR IGNORE INTO placeholder SELECT sha256 FROM fingerprint GROUP BY sha256 HAVING COUNT(*) >= ?",
@@ -163,17 +187,30 @@ class Journal(Statuses):
 
     def has_picture(self, photo: str) -> bool:
         """Checks for the photo's picture in the journal."""
-        row = self.connection.execute("SELECT 1 FROM picture WHERE id = ?", (photo,)).fetchone()
+        query = "SELECT 1 FROM picture JOIN fingerprint USING (id) WHERE id = ?"
+        row = self.connection.execute(query, (photo,)).fetchone()
         return row is not None
 
     def picture(self, photo: str) -> Photo:
-        """Returns the picture of a photo that is ok, without the metadata that earlier code put into journals."""
-        row = self.connection.execute("SELECT jpeg, width, height FROM picture WHERE id = ?", (photo,)).fetchone()
-        jpeg, *size = row
+        """Returns the picture of a photo that is ok, without the metadata that earlier code put into journals.
+
+        Raises InputError for one that is damaged or lost; it is pending from then on.
+        """
+        query = "SELECT jpeg, width, height, sha256 FROM picture JOIN fingerprint USING (id) WHERE id = ?"
+        jpeg, *size, sha256 = self.connection.execute(query, (photo,)).fetchone() or (b"", None)
+        if _sha256(jpeg) != sha256 or list(Image.open(io.BytesIO(jpeg)).size) != size:
+            self._forget_picture(photo)
+            raise InputError(f"The picture of photo {photo} in the journal is damaged; the next crawl fetches it anew.")
         try:
             return Photo(photo, strip_metadata(jpeg), *size)
         except ValueError:  # Not quite JPEG: encoded anew.
             return prepare(photo, jpeg)
+
+    def _forget_picture(self, photo: str) -> None:
+        with self.transaction():
+            for table in ("picture", "fingerprint"):
+                self.connection.execute(f"DELETE FROM {table} WHERE id = ?", (photo,))
+            self.connection.execute(f"UPDATE photo SET status = '{PENDING}' WHERE id = ?", (photo,))
 
     def rows(self) -> pl.DataFrame:
         """Reads the listed photos, sorted: photo, STATUS, ATTEMPTS, detail, INFO (JSON, null where there is none)."""

@@ -2,11 +2,12 @@
 
 import sqlite3
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import ClassVar
 
 from pipeline.errors import InputError
+from pipeline.files.rows import check_structure, damaged_rows, seal_rows
 from pipeline.sources.flickr.outcome import ASKED_AGAIN, FINAL_FAILURES, NEVER_ASKED, PENDING, PENDING_RETRY
 
 COLUMNS = """
@@ -23,9 +24,18 @@ class Statuses:
 
     table: ClassVar[str]
     """The table, which has `id` and COLUMNS."""
+    sealed: ClassVar[Sequence[str]]
+    """The tables whose rows are sealed: this one, and those that belong to it."""
 
     def __init__(self, connection: sqlite3.Connection):
         self.connection = connection
+        for table in self.sealed:
+            seal_rows(connection, table)
+
+    def damaged(self) -> dict[str, list[int]]:
+        """Returns the damaged rows of each sealed table. Raises sqlite3.DatabaseError where a table is broken."""
+        check_structure(self.connection, self.sealed)
+        return {table: damaged_rows(self.connection, table) for table in self.sealed}
 
     def expect(self, items: Iterable[str], never_asked: Mapping[str, str] | None = None) -> None:
         """Lists items: new ones as pending, those that are `never_asked` for with the reason as their status.
@@ -34,14 +44,21 @@ class Statuses:
         no longer listed keep their rows, but no longer count.
         """
         never_asked = never_asked or {}
+        wanted = ((item, never_asked.get(item, PENDING)) for item in items)
         with self.transaction():
-            self.connection.execute(f"UPDATE {self.table} SET listed = 0")
-            self.connection.executemany(
-                f"INSERT INTO {self.table} (id, listed, status) VALUES (?1, 1, ?2) ON CONFLICT (id) DO UPDATE SET "
-                f"listed = 1, status = CASE WHEN ?2 <> '{PENDING}' THEN ?2 WHEN status IN {NEVER_ASKED} "
-                f"THEN '{PENDING}' ELSE status END",
-                ((item, never_asked.get(item, PENDING)) for item in items),
+            # Rows that stay as they are need no new seals.
+            self.connection.execute(f"CREATE TEMP TABLE wanted AS SELECT id, status FROM {self.table} LIMIT 0")
+            self.connection.executemany("INSERT INTO wanted VALUES (?, ?)", wanted)
+            self.connection.execute(
+                f"UPDATE {self.table} SET listed = 0 WHERE listed AND id NOT IN (SELECT id FROM wanted)"
             )
+            self.connection.execute(
+                f"INSERT INTO {self.table} (id, listed, status) SELECT id, 1, status FROM wanted WHERE TRUE "
+                "ON CONFLICT (id) DO UPDATE SET listed = 1, status = "
+                f"iif(excluded.status = '{PENDING}' AND status NOT IN {NEVER_ASKED}, status, excluded.status) "
+                f"WHERE NOT listed OR status IN {NEVER_ASKED} OR excluded.status <> '{PENDING}'"
+            )
+            self.connection.execute("DROP TABLE wanted")
 
     def ask_again(self, statuses: Collection[str]) -> int:
         """Makes the items of some final statuses pending, to ask for them once more. Returns their number.

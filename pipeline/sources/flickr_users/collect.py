@@ -52,6 +52,7 @@ def collect(config: FlickrUsersConfig, task: CrawlTask, key: SecretStr | None, p
     wanted = wanted_lists(config, task.data)
     with Journal.open(journal_path(config, task.work)) as journal:
         lists = Lists(journal)
+        lists.mend()
         lists.expect(wanted)
         lists.extend(config.limit)
         if task.retry:

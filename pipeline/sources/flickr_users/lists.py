@@ -1,5 +1,6 @@
 """Lists of photos in the journal: each page is kept, with the place of the next one."""
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import ClassVar
 import polars as pl
 
 from pipeline.data.schema import PHOTO
+from pipeline.errors import InputError
 from pipeline.sources.flickr.api import FlickrApi
 from pipeline.sources.flickr.host import Host, Visit
 from pipeline.sources.flickr.journal import BATCH, Journal
@@ -15,6 +17,8 @@ from pipeline.sources.flickr.listing import ADDRESS, Cursor, Kind, Page, find, l
 from pipeline.sources.flickr.outcome import OK, PENDING
 from pipeline.sources.flickr.passes import Passes
 from pipeline.sources.flickr.statuses import COLUMNS, Statuses
+
+logger = logging.getLogger(__name__)
 
 SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS list (
@@ -32,6 +36,8 @@ CREATE TABLE IF NOT EXISTS entry (
     PRIMARY KEY (list, photo)
 );
 """
+ENTRY = "list, place, photo, listed"
+"""The columns of an entry."""
 LENGTH = "(SELECT COUNT(*) FROM entry WHERE entry.list = list.id)"
 """The number of photos of a list so far, in a query on lists."""
 LISTED = "listed"
@@ -41,7 +47,10 @@ LISTED = "listed"
 def describe_lists(path: Path) -> str:
     """Counts the lists of each status, a line for each. Raises InputError when no crawl has begun."""
     with Journal.read(path) as journal:
-        summary = Lists(journal).summary()
+        lists = Lists(journal)
+        if any(lists.damaged().values()):
+            raise InputError(f"Lists in {path} are damaged; the next crawl lists all photos anew.")
+        summary = lists.summary()
     return "\n".join(f"{number:>11,}  users and groups: {status}" for status, number in summary.items())
 
 
@@ -69,10 +78,19 @@ class Lists(Statuses):
     """The lists of an open journal, by their kinds and names: "people ann"."""
 
     table = "list"
+    sealed = ("list", "entry")
 
     def __init__(self, journal: Journal):
+        journal.connection.executescript(SCHEMA)
         super().__init__(journal.connection)
-        self.connection.executescript(SCHEMA)
+
+    def mend(self) -> None:
+        """Forgets all lists when a row is damaged: nobody would miss a photo that is no longer in its list."""
+        if any(self.damaged().values()):
+            logger.warning("Lists in the journal are damaged: all photos are listed anew")
+            with self.transaction():
+                for table in self.sealed:
+                    self.connection.execute(f"DELETE FROM {table}")
 
     def extend(self, limit: int | None) -> None:
         """Makes lists pending that ended at a lower limit than this one."""
@@ -101,7 +119,9 @@ class Lists(Statuses):
             ((place,),) = self.connection.execute("SELECT COUNT(*) FROM entry WHERE list = ?", (item,))
             for photo in page.photos:
                 row = (item, place, photo.photo, photo.model_dump_json())
-                place += self.connection.execute("INSERT OR IGNORE INTO entry VALUES (?, ?, ?, ?)", row).rowcount
+                place += self.connection.execute(
+                    f"INSERT OR IGNORE INTO entry ({ENTRY}) VALUES (?, ?, ?, ?)", row
+                ).rowcount
             self.connection.execute(
                 "UPDATE list SET cursor = ?, whole = ?, unusable = unusable + ? WHERE id = ?",
                 (cursor and cursor.model_dump_json(), cursor is None, page.unusable, item),

@@ -1,0 +1,84 @@
+"""Rows of SQLite with seals: the SHA-256 of a row's other columns, by which damage to it is found.
+
+Damage to what holds the rows together is found by `check_structure`: rows may be lost, or be in an index by halves.
+"""
+
+import hashlib
+import sqlite3
+from collections.abc import Iterable
+
+from pipeline.files.seal import SEAL
+
+
+def check_schema(connection: sqlite3.Connection) -> None:
+    """Raises sqlite3.DatabaseError for a file whose tables cannot be known."""
+    try:
+        connection.execute("SELECT name FROM sqlite_master")
+    except UnicodeDecodeError:  # SQLite quotes what it cannot read.
+        raise sqlite3.DatabaseError("its schema is damaged") from None
+
+
+def seal_rows(connection: sqlite3.Connection, table: str) -> None:
+    """Has each row of a table sealed when it is added or changed, by triggers of this connection.
+
+    A table without seals gets them for its rows as they are. The connection leaves transactions to its user.
+    """
+    connection.create_function("sealed", -1, _seal, deterministic=True)
+    columns = _columns(connection, table)
+    if SEAL not in columns:
+        _add_seals(connection, table)
+    columns = [name for name in columns if name != SEAL]
+    for event in ("INSERT", f"UPDATE OF {', '.join(columns)}"):
+        connection.execute(
+            f"CREATE TEMP TRIGGER {table}_{event[:6]} AFTER {event} ON {table} BEGIN "
+            f"UPDATE {table} SET {SEAL} = {_sealed(columns, 'NEW')} WHERE rowid = NEW.rowid; END"
+        )
+
+
+def intact(connection: sqlite3.Connection, table: str) -> str:
+    """Returns the condition under which a row of a sealed table is as it was written."""
+    columns = [name for name in _columns(connection, table) if name != SEAL]
+    return f"{table}.{SEAL} IS {_sealed(columns, table)}"
+
+
+def damaged_rows(connection: sqlite3.Connection, table: str) -> list[int]:
+    """Lists the rows of a sealed table, by rowid, that are not as they were written."""
+    rows = connection.execute(f"SELECT rowid FROM {table} WHERE NOT {intact(connection, table)}")
+    return [number for (number,) in rows]
+
+
+def check_structure(connection: sqlite3.Connection, tables: Iterable[str]) -> None:
+    """Raises sqlite3.DatabaseError where tables, or their indexes, are damaged in what holds their rows together."""
+    for table in tables:
+        (found,) = connection.execute(f"PRAGMA integrity_check({table})").fetchone()
+        if found != "ok":
+            raise sqlite3.DatabaseError(f"its table {table!r} is damaged")
+
+
+def _add_seals(connection: sqlite3.Connection, table: str) -> None:
+    with connection:  # Commits, or rolls back.
+        connection.execute("BEGIN IMMEDIATE")
+        columns = _columns(connection, table)
+        if SEAL not in columns:  # Another process may have been faster.
+            connection.execute(f"ALTER TABLE {table} ADD COLUMN {SEAL} BLOB")
+            connection.execute(f"UPDATE {table} SET {SEAL} = {_sealed(columns, table)}")
+
+
+def _columns(connection: sqlite3.Connection, table: str) -> list[str]:
+    return [name for _, name, *_ in connection.execute(f"PRAGMA table_info({table})")]
+
+
+def _sealed(columns: Iterable[str], row: str) -> str:
+    """Returns the expression for the seal of a row."""
+    # As bytes: text that is damaged may be no text, and would be refused.
+    values = (f"typeof({row}.{name}), CAST({row}.{name} AS BLOB)" for name in columns)
+    return f"sealed({', '.join(values)})"
+
+
+def _seal(*values: str | bytes | None) -> bytes:
+    """Returns the SHA-256 of values, each after its type."""
+    digest = hashlib.sha256()
+    for kind, value in zip(values[::2], values[1::2], strict=True):
+        digest.update(f"{kind} {len(value or b'')} ".encode())
+        digest.update(value or b"")
+    return digest.digest()
