@@ -85,7 +85,7 @@ def test_photos_that_are_no_post_are_left_out_with_the_reason(tmp_path, fake):
         ("1@N00", "3", "not found", "3: HTTP 404 for the picture"),
         ("2@N00", "4", "other licence", "4"),
         ("2@N00", "5", "refused address", "5: not on Flickr's image hosts"),
-        ("3@N00", None, "unusable answer", "3@N00: 1 photos"),
+        ("3@N00", None, "unusable answer", "3@N00: 1 photo"),
     ]
     assert {photo for kind, photo in fake.asked if kind == "image"} == {3, 7}
 
@@ -175,7 +175,7 @@ def test_a_file_of_addresses_is_recognised(tmp_path):
     found = FlickrUsersSource.recognise(path, {"limit": 10})
     assert (found.folder, list(found.files)) == (tmp_path, [path])
     assert found.settings == {"users": [], "groups": [], "file": "people.txt", "limit": 10}
-    assert "2 users and 1 groups" in found.sentences[0]
+    assert "2 users and 1 group of" in found.sentences[0]
     for other in ("sea sky\ndog\n", "", "12@N00\nann\n"):
         path.write_text(other)
         assert FlickrUsersSource.recognise(path, {}) is None
