@@ -173,7 +173,7 @@ class Bench:
 
     def products(self) -> float:
         """Seconds of the bare products of an epoch: all features forward once and back once, batch by batch."""
-        (inputs,) = self.run.data.posts.inputs.matrices.values()
+        (inputs,) = (photos.parts[0] for photos in self.run.data.posts.inputs.features.values())
         weights = torch.randn(inputs.shape[1], FACTORS)
 
         def once() -> float:

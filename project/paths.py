@@ -107,6 +107,10 @@ class Paths:
         """Locates the features of a feature set, as models read them."""
         return self.store_folder / f"{features}.parquet"
 
+    def stored(self, features: str) -> tuple[Path, Path]:
+        """Locates the same, and the folder in which its vectors are unpacked if they do not fit memory."""
+        return self.store(features), WORK / "unpacked" / self.source / self.recipe / features
+
     @property
     def by_model(self) -> list[Path]:
         """The folders with a file for each model."""

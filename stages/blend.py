@@ -22,7 +22,7 @@ def main(params: Params, blend: Model) -> str:
     validation = read_parquet(paths.validation, [*DATED_POST, FOLD])
     folds = validation.partition_by(FOLD, maintain_order=True, include_key=False)
     held_out = [{name: load(paths.held_out_model(name, fold)) for name in config.models} for fold in range(len(folds))]
-    features, measure = read_store(paths.store(config.features)), Measure.parse(params.tuning.measure)
+    features, measure = read_store(*paths.stored(config.features)), Measure.parse(params.tuning.measure)
     chosen = weigh(config, held_out, folds, features, measure)
     chosen.write(paths.settings(blend))
     weights = chosen.config.models

@@ -46,7 +46,7 @@ def main(params: Params) -> str:
         )
     name = calibrated.model
     chosen, tested = ChosenSettings.read(paths.settings(name)), load(paths.model(name))
-    features = read_store(paths.store(chosen.config.features))
+    features = read_store(*paths.stored(chosen.config.features))
     train, test = (read_parquet(path, DATED_POST) for path in (paths.train, paths.test))
     posts = pl.concat([train, test]) if config.fit == "all" else train
     model = tested
@@ -72,7 +72,7 @@ def refit(params: Params, name: str, posts: pl.DataFrame) -> Model:
     chosen = ChosenSettings.read(paths.settings(name))
     if name in params.blends:
         return Blend.of(chosen.config, {part: refit(params, part, posts) for part in chosen.config.models})
-    task = TrainingTask(posts, None, read_store(paths.store(chosen.config.features)), params.seed, chosen.measure)
+    task = TrainingTask(posts, None, read_store(*paths.stored(chosen.config.features)), params.seed, chosen.measure)
     with section(f"models.{name}"):
         return fit_chosen(chosen, True, task, posts.clear()).model
 

@@ -37,7 +37,7 @@ def main(params: Params) -> str:
         write_json(None, paths.calibration)
         return "calibrate: no model was measured on validation posts"
     train, model = read_parquet(paths.train, DATED_POST), held_out(params, name)
-    features = read_store(paths.store(params.any_model(name).features))
+    features = read_store(*paths.stored(params.any_model(name).features))
     rest = train.join(left_out, on=POST, how="anti", maintain_order="left")
     asked = left_out.sample(min(len(left_out), POSTS), seed=params.seed, shuffle=True)
     # Each post twice, with its user and as of an unknown one: scores of all tags, and the right ones, (2 · posts, T).

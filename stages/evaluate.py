@@ -20,7 +20,7 @@ from project.params import Params
 def main(params: Params, model: Model) -> str:
     paths, config = params.paths, params.any_model(model)
     posts, train = read_parquet(paths.test, DATED_POST), read_parquet(paths.train, TAGGED_POST)
-    features = read_store(paths.store(config.features))
+    features = read_store(*paths.stored(config.features))
     repeats = [paths.repeat(model, seed) for seed in read_sealed_json(paths.repeat_seeds(model))["seeds"]]
     fitted = [load(path) for path in (paths.model(model), *repeats)]
     suggestions = [recommend(one, posts, features) for one in fitted]

@@ -88,8 +88,8 @@ def main(params: Params) -> str:
         threshold=params.store.threshold,
         examples=examples,
         reasons={
-            model.name: explain(load(paths.model(model.name)), train, read_store(paths.store(model.features)), examples)
-            for model in featured(models, metrics, feature_sets)
+            one.name: explain(load(paths.model(one.name)), train, read_store(*paths.stored(one.features)), examples)
+            for one in featured(models, metrics, feature_sets)
         },
         reliability=reliability(params, test, recommendations),
         splits=compare_splits(pl.concat([train, test]), chosen(params, settings), HEADLINE, params.seed),
@@ -134,7 +134,7 @@ def reliability(params: Params, test: pl.DataFrame, recommendations: Mapping[str
     found, paths = Calibrated.read(params.paths.calibration), params.paths
     if found is None:
         return None
-    model, features = load(paths.model(found.model)), read_store(paths.store(params.any_model(found.model).features))
+    model, features = load(paths.model(found.model)), read_store(*paths.stored(params.any_model(found.model).features))
     return measure_reliability(found.model, model, found.calibration, test, recommendations[found.model], features)
 
 

@@ -24,7 +24,7 @@ def main(params: Params, model: Model) -> str:
     chosen = ChosenSettings.read(paths.settings(model))
     posts = read_parquet(paths.train, DATED_POST)
     validation = read_parquet(paths.validation, [*DATED_POST, FOLD]).filter(pl.col(FOLD) == 0).select(DATED_POST)
-    features = read_store(paths.store(chosen.config.features))
+    features = read_store(*paths.stored(chosen.config.features))
     unfinished = paths.unfinished("train", model)
     seeds = params.seeds if trainer_of(chosen.config).draws else 1
     with atomic_folder(paths.repeats(model)) as folder:

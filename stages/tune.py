@@ -23,7 +23,7 @@ def main(params: Params, model: Model) -> str:
     paths, config, measure = params.paths, params.model(model), Measure.parse(params.tuning.measure)
     posts, validation = read_parquet(paths.train, DATED_POST), read_parquet(paths.validation, [*DATED_POST, FOLD])
     folds = validation.partition_by(FOLD, maintain_order=True, include_key=False)
-    task = TrainingTask(posts, None, read_store(paths.store(config.features)), params.seed, measure)
+    task = TrainingTask(posts, None, read_store(*paths.stored(config.features)), params.seed, measure)
     unfinished = paths.unfinished("tune", model)
     with section(f"models.{model}"):
         chosen, table, held_out = tune(config, params.training, params.tuning, task, folds, unfinished)

@@ -19,6 +19,7 @@ from pipeline.config import Config
 from pipeline.data.schema import PHOTO, VECTOR
 from pipeline.errors import ArtifactError, InputError
 from pipeline.features.scaling import Method, Scaling
+from pipeline.features.unpacked import UnpackedVectors, outgrows_memory
 from pipeline.files.parquet import read_metadata, read_parquet
 
 if TYPE_CHECKING:
@@ -48,16 +49,20 @@ class Features:
     raw: each extractor's vectors as it gave them, (photos, numbers) float32, by the extractor's name.
     scalings: the fitted scaling of each extractor; vectors of an extractor without one are taken as they are.
     records: the origin of the vectors, by the extractor's name.
+    scaled: the vectors as the models take them, where they lie ready in files; None to scale them in memory.
     """
 
     photos: pl.Series
     raw: Mapping[str, np.ndarray]
     scalings: Mapping[str, Scaling] = field(default_factory=dict)
     records: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    scaled: Mapping[str, np.ndarray] | None = None
 
     @cached_property
-    def matrices(self) -> dict[str, np.ndarray]:
+    def matrices(self) -> Mapping[str, np.ndarray]:
         """The scaled vectors, (photos, numbers) float32, by the extractor's name: the inputs of the models."""
+        if self.scaled is not None:
+            return self.scaled
         return {
             name: self.scalings[name].apply(vectors) if name in self.scalings else vectors
             for name, vectors in self.raw.items()
@@ -116,12 +121,20 @@ def vectors_of(frame: pl.DataFrame, photos: pl.Series, extractor: str) -> np.nda
     return found[VECTOR].to_numpy()
 
 
-def read_store(path: Path) -> Features:
-    """Reads a store. Raises ArtifactError when the file is missing or is no store."""
-    frame, metadata = read_parquet(path), _metadata(path)
-    raw = {name: frame[name].to_numpy() for name in frame.columns if name != PHOTO}
+def read_store(path: Path, unpacked: Path | None = None) -> Features:
+    """Reads a store. Raises ArtifactError when the file is missing or is no store.
+
+    unpacked: the folder for vectors that do not fit memory, which are then mapped; None for memory in any case.
+    """
+    metadata = _metadata(path)
     scalings = {name: Scaling(**fitted) for name, fitted in json.loads(metadata[SCALINGS]).items()}
-    return Features(frame[PHOTO], raw, scalings, json.loads(metadata[RECORDS]))
+    records = json.loads(metadata[RECORDS])
+    if unpacked is not None and outgrows_memory(path):
+        raw, scaled = (UnpackedVectors(path, unpacked, applied) for applied in ({}, scalings))
+        return Features(read_parquet(path, [PHOTO])[PHOTO], raw, scalings, records, scaled)
+    frame = read_parquet(path)
+    raw = {name: frame[name].to_numpy() for name in frame.columns if name != PHOTO}
+    return Features(frame[PHOTO], raw, scalings, records)
 
 
 def read_records(path: Path) -> dict[str, dict[str, Any]]:

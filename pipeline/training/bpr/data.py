@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Self
 
@@ -14,6 +15,10 @@ from pipeline.data.schema import TAG
 from pipeline.training.bpr.encoding import EncodedPosts, Encoder, PostInputs
 from pipeline.training.bpr.loops import loops_for
 from pipeline.training.bpr.loops.cpu import PositiveTags, Quadruples
+from pipeline.training.bpr.order import WINDOW, PostOrder
+
+ENCODED = 1 << 20
+"""Posts that are encoded at a time: memory stays below twice that of the names."""
 
 BLOCK = 8192
 """Posts, or more where a batch is larger, that are read at a time.
@@ -69,28 +74,31 @@ class TrainingPosts:
     @classmethod
     def encode(cls, posts: pl.DataFrame, encoder: Encoder) -> Self:
         """Puts posts (columns user, photo, tags), all of whose names are known, on the device."""
-        post, tag = encoder.assignments(posts)
-        tag = tag[np.lexsort((tag, post))]
-        counts = np.bincount(post, minlength=len(posts))
-        starts = np.cumsum(counts) - counts
-        # Of the tags below a positive, as many are positives of its post as stand before it in the post.
-        gaps = tag - (np.arange(len(tag)) - np.repeat(starts, counts))
-        lists = map(encoder.tensor, (starts, counts, tag, gaps))
+        parts = [positive_tags(some, encoder) for some in posts.iter_slices(ENCODED)]
+        counts, tags, gaps = (torch.from_numpy(np.concatenate(part)) for part in zip(*parts, strict=True))
+        lists = (each.to(encoder.device) for each in (counts.cumsum(0) - counts, counts, tags, gaps))
         positives = PositiveTags(*lists, vocabulary=len(encoder.layout.names[TAG]))
-        return cls(encoder.encode(posts), positives, torch.from_numpy(counts))
+        return cls(encoder.encode(posts), positives, counts)
 
     def tensors(self) -> Iterator[Tensor]:
         """Yields all that decides the quadruples, to be hashed."""
         yield from (*self.inputs.tensors(), self.positives.counts, self.positives.tags)
+
+    @cached_property
+    def order(self) -> PostOrder:
+        """Their order in epochs."""
+        return PostOrder(self.inputs.rows.cpu())
 
     def epoch(self, batch: int, generators: Generators) -> Iterator[list[Batch]]:
         """Yields every positive once, with a negative drawn for it, in batches of posts in random order.
 
         They come in blocks, so that memory does not grow with the posts, and the work done once a block costs little.
         """
-        shuffled = torch.randperm(len(self), generator=generators.order)
+        shuffled, neighbours = self.order.shuffle(generators.order)
         block = batch * max(1, BLOCK // batch)
         for first in range(0, len(shuffled), block):
+            if neighbours is not None:
+                self.inputs.read_along(neighbours, first, block, WINDOW)
             # A block's posts, cut into batches, and the bounds of each batch's quadruples.
             chosen = shuffled[first : first + block]
             ends = self.host_counts[chosen].cumsum(0)
@@ -120,3 +128,17 @@ class TrainingPosts:
         drawn = Quadruples(*(torch.empty(shape, dtype=torch.int64, device=posts.device) for shape in shapes))
         loops_for(posts).draw(posts, self.positives, uniform, drawn)
         return drawn
+
+
+def positive_tags(posts: pl.DataFrame, encoder: Encoder) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns the number of each post's tags (P,), the tags, ascending in each post, and their gaps (S,).
+
+    The last two are as in `PositiveTags`.
+    """
+    post, tag = encoder.assignments(posts)
+    tag = tag[np.lexsort((tag, post))]
+    counts = np.bincount(post, minlength=len(posts))
+    starts = np.cumsum(counts) - counts
+    # Of the tags below a positive, as many are positives of its post as stand before it in the post.
+    gaps = tag - (np.arange(len(tag)) - np.repeat(starts, counts))
+    return counts, tag.astype(np.int32), gaps.astype(np.int32)

@@ -16,6 +16,7 @@ from pipeline.features.store import Features
 from pipeline.models.history import HISTORY, History
 from pipeline.training.bpr.layout import Layout
 from pipeline.training.bpr.loops.cpu import TagBags
+from pipeline.training.bpr.photo_inputs import PhotoInputs
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,9 @@ class EncodedPosts:
     entities: Mapping[str, Tensor]
     """As in `PostInputs`, (P,)."""
     rows: Tensor
-    """The row of each post's photo in the matrices, (P,) int64."""
-    matrices: Mapping[str, Tensor]
-    """For each context of features those of all photos, (photos, m) float32."""
+    """The row of each post's photo among them, (P,) int64."""
+    features: Mapping[str, PhotoInputs]
+    """For each context of features those of all photos."""
     bags: Mapping[str, TagBags]
     """For each context of weighted tags the tags of each post."""
 
@@ -62,7 +63,7 @@ class EncodedPosts:
         rows = self.rows.index_select(0, posts)
         return PostInputs(
             entities={name: known.index_select(0, posts) for name, known in self.entities.items()},
-            features={name: matrix.index_select(0, rows) for name, matrix in self.matrices.items()},
+            features={name: photos.select(rows) for name, photos in self.features.items()},
             bags={
                 name: bags._replace(
                     starts=bags.starts.index_select(0, posts), counts=bags.counts.index_select(0, posts)
@@ -71,9 +72,22 @@ class EncodedPosts:
             },
         )
 
+    def read_along(self, posts: Tensor, first: int, size: int, window: int) -> None:
+        """Has files read a window before posts are selected, and memory freed a window after, as `size` more are.
+
+        posts: all posts, by windows; first: the number of those that were selected before.
+        """
+        for photos in self.features.values():
+            if photos.files:
+                coming = slice(first + window if first else 0, first + window + size)
+                photos.read_ahead(self.rows[posts[coming]])
+                photos.release(self.rows[posts[max(0, first - window - size) : max(0, first - window)]])
+
     def tensors(self) -> Iterator[Tensor]:
         """Yields all tensors, to be hashed."""
-        yield from (*self.of_posts(), *self.matrices.values())
+        yield from self.of_posts()
+        for photos in self.features.values():
+            yield from photos.tensors()
 
     def of_posts(self) -> Iterator[Tensor]:
         """Yields all tensors except the features, which are shared."""
@@ -86,8 +100,8 @@ class Encoder:
 
     layout: Layout
     features: Features
-    matrices: Mapping[str, Tensor]
-    """As in `EncodedPosts`; all posts share them."""
+    inputs: Mapping[str, PhotoInputs]
+    """The features, as in `EncodedPosts`; all posts share them."""
     device: torch.device
     history: History | None = None
     """The posts behind the context HISTORY, where there is one."""
@@ -95,8 +109,8 @@ class Encoder:
     @classmethod
     def of(cls, layout: Layout, features: Features, device: torch.device, history: History | None = None) -> Self:
         """Puts the features on the device."""
-        matrices = {name: torch.from_numpy(matrix).to(device) for name, matrix in layout.join(features).items()}
-        return cls(layout, features, matrices, device, history)
+        inputs = {name: PhotoInputs.of(matrices, device) for name, matrices in layout.inputs(features).items()}
+        return cls(layout, features, inputs, device, history)
 
     def encode(self, posts: pl.DataFrame) -> EncodedPosts:
         """Encodes posts (columns user, photo). Raises InputError for a photo without features that contexts read."""
@@ -105,9 +119,9 @@ class Encoder:
             for name in self.layout.contexts.names
             if name in self.layout.names
         }
-        rows = self.features.rows(posts[PHOTO]) if self.matrices else np.zeros(len(posts), np.int64)
+        rows = self.features.rows(posts[PHOTO]) if self.inputs else np.zeros(len(posts), np.int64)
         bags = {HISTORY: self.bags(posts)} if self.history else {}
-        return EncodedPosts(entities, self.tensor(rows), self.matrices, bags)
+        return EncodedPosts(entities, self.tensor(rows), self.inputs, bags)
 
     def bags(self, posts: pl.DataFrame) -> TagBags:
         """Puts the bags of the posts' users on the device."""

@@ -54,11 +54,10 @@ class Layout:
         shapes[TAG] = (rows[TAG], self.contexts.width)
         return shapes | ({BIAS: (rows[TAG], 1)} if self.contexts.biased else {})
 
-    def join(self, features: Features) -> dict[str, np.ndarray]:
-        """Returns the input of each context of features, (photos, numbers) float32, as a new array."""
+    def inputs(self, features: Features) -> dict[str, list[np.ndarray]]:
+        """Returns the inputs of each context of features, side by side, (photos, numbers) float32."""
         return {
-            context: np.concatenate([features.matrices[extractor] for extractor in group], axis=1)
-            for context, group in self.widths.items()
+            context: [features.matrices[extractor] for extractor in group] for context, group in self.widths.items()
         }
 
     def split(self, tables: Mapping[str, Tensor]) -> dict[str, np.ndarray]:

@@ -99,7 +99,8 @@ def encode(
 
 def trainable(posts: pl.DataFrame) -> pl.DataFrame:
     """Returns the posts that lack a tag."""
-    return posts.filter(pl.col(TAGS).list.len() < posts[TAGS].explode().n_unique())
+    lacking = posts[TAGS].list.len() < posts[TAGS].explode().n_unique()
+    return posts if lacking.all() else posts.filter(lacking)
 
 
 def fits(run: TrainingRun, config: FactorisationConfig, layout: Layout, task: TrainingTask) -> list[Fitted]:

@@ -30,16 +30,17 @@ def layout(kind: str, extractors: list[str]) -> Layout:
 def test_features_that_meet_the_same_columns_share_a_table():
     found = layout("fm", ["a+b", "clip", "features"])
     assert found.shapes == {"user": (2, 4), "features": (6, 4), "tag": (5, 4), "bias": (5, 1)}
-    (joined,) = found.join(features(["a+b", "clip", "features"])).values()
-    assert joined.tolist() == [[0, 0, 1, 1, 1, 2]] * 3
+    (parts,) = found.inputs(features(["a+b", "clip", "features"])).values()
+    assert np.concatenate(parts, axis=1).tolist() == [[0, 0, 1, 1, 1, 2]] * 3
 
 
 def test_features_with_columns_of_their_own_have_a_table_each():
     found = layout("pitf", ["clip", "a+b"])
     assert found.shapes == {"user": (2, 4), "clip": (3, 4), "a+b": (2, 4), "tag": (5, 12), "bias": (5, 1)}
-    assert {name: matrix.shape for name, matrix in found.join(features(["clip", "a+b"])).items()} == {
-        "clip": (3, 3),
-        "a+b": (3, 2),
+    inputs = found.inputs(features(["clip", "a+b"]))
+    assert {name: [part.shape for part in parts] for name, parts in inputs.items()} == {
+        "clip": [(3, 3)],
+        "a+b": [(3, 2)],
     }
 
 

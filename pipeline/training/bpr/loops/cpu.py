@@ -27,9 +27,9 @@ class PositiveTags(NamedTuple):
     counts: Tensor
     """The number of a post's positives, (P,) int64."""
     tags: Tensor
-    """The positives of all posts, one post after another, (S,) int64."""
+    """The positives of all posts, one post after another, (S,) int32."""
     gaps: Tensor
-    """The number of tags below each positive that are no positives of its post, (S,) int64."""
+    """The number of tags below each positive that are no positives of its post, (S,) int32."""
     vocabulary: int
     """T, the number of all tags."""
 

@@ -1,0 +1,88 @@
+"""Vectors that do not fit memory: unpacked once from a store into files of rows, which are mapped.
+
+A Parquet file is compressed, and cannot be mapped. The files can be deleted at any time: they are made again.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import psutil
+
+from pipeline.data.schema import PHOTO
+from pipeline.errors import ArtifactError
+from pipeline.features.scaling import Scaling
+from pipeline.files.matrices import map_matrix, write_matrix
+from pipeline.files.parquet import intact
+from pipeline.files.seal import SEAL
+
+SHARE = 1 / 8
+"""The share of the machine's memory that vectors may take: scaling and training need several times as much."""
+ROWS = 1 << 14
+"""Rows that are unpacked at a time."""
+
+
+def outgrows_memory(store: Path) -> bool:
+    """Returns whether the vectors of a store are to stay in files."""
+    import pyarrow.parquet as pq
+
+    with intact(store):
+        rows = pq.read_metadata(store).num_rows
+    return 4 * rows * sum(_widths(store).values()) > SHARE * psutil.virtual_memory().total
+
+
+class UnpackedVectors(Mapping[str, np.ndarray]):
+    """The vectors of a store, mapped, by the extractor's name; each is unpacked when it is first asked for.
+
+    scalings: those to apply, one for each extractor; raw vectors have none.
+    """
+
+    def __init__(self, store: Path, folder: Path, scalings: Mapping[str, Scaling]):
+        import pyarrow.parquet as pq
+
+        self.store, self.folder, self.scalings = store, folder, scalings
+        self.widths = _widths(store)
+        self.key = pq.read_metadata(store).metadata[SEAL.encode()].decode()[-16:]
+        self.mapped: dict[str, np.ndarray] = {}
+
+    def __getitem__(self, extractor: str) -> np.ndarray:
+        if extractor not in self.mapped:
+            path = self.folder / f"{extractor}.{'scaled' if self.scalings else 'raw'}.{self.key}"
+            try:
+                self.mapped[extractor] = map_matrix(path)
+            except ArtifactError:  # Missing, or damaged.
+                self._delete_others()
+                write_matrix(self._blocks(extractor), self.widths[extractor], path)
+                self.mapped[extractor] = map_matrix(path)
+        return self.mapped[extractor]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.widths)
+
+    def __len__(self) -> int:
+        return len(self.widths)
+
+    def __contains__(self, extractor: object) -> bool:
+        return extractor in self.widths
+
+    def _blocks(self, extractor: str) -> Iterator[np.ndarray]:
+        import pyarrow.parquet as pq
+
+        with intact(self.store), pq.ParquetFile(self.store) as file:
+            for batch in file.iter_batches(ROWS, columns=[extractor]):
+                block = batch.column(0).flatten().to_numpy().reshape(len(batch), -1)
+                yield self.scalings[extractor].apply(block) if self.scalings else block
+
+    def _delete_others(self) -> None:
+        """Deletes what was unpacked from an earlier store."""
+        for path in self.folder.glob("*"):
+            if not path.name.endswith(self.key):
+                path.unlink(missing_ok=True)
+
+
+def _widths(store: Path) -> dict[str, int]:
+    """Returns the numbers of a vector by each extractor in a store."""
+    import pyarrow.parquet as pq
+
+    with intact(store):
+        return {field.name: field.type.list_size for field in pq.read_schema(store) if field.name != PHOTO}

@@ -1,0 +1,92 @@
+"""Training on features in files: the same bytes as in memory, and memory that does not grow with them."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline.files.matrices import map_matrix, write_matrix
+from pipeline.training.bpr import data, order, photo_inputs
+from pipeline.training.bpr.order import PostOrder
+from pipeline.training.bpr.train import train
+from pipeline.training.task import TrainingTask
+from tests.support.checkerboard import FACTORISATIONS, SHORT, checkerboard, config, name
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def windows(monkeypatch):
+    """Shuffles posts in windows of sixteen."""
+    monkeypatch.setattr(order, "SHUFFLED_WHOLE", 20)
+    monkeypatch.setattr(order, "RUN", 4)
+    for module in (order, data):
+        monkeypatch.setattr(module, "WINDOW", 16)
+    monkeypatch.setattr(data, "BLOCK", 16)
+
+
+def in_files(features, folder):
+    for extractor, matrix in features.matrices.items():
+        write_matrix([matrix], matrix.shape[1], folder / extractor)
+    return replace(features, scaled={extractor: map_matrix(folder / extractor) for extractor in features.raw})
+
+
+@pytest.mark.parametrize("model", [FACTORISATIONS[3], FACTORISATIONS[7]], ids=name)
+@pytest.mark.usefixtures("windows")
+def test_the_bytes_do_not_depend_on_where_the_features_are(tmp_path, model):
+    posts, new, features = checkerboard(model)
+    found = []
+    for seen in (features, in_files(features, tmp_path)):
+        (fitted,) = train(config(model), [SHORT], TrainingTask(posts, new, seen, 0), CPU)
+        found.append(fitted)
+    assert found[0].curve.equals(found[1].curve)
+    for table, values in found[0].model.tensors.items():
+        np.testing.assert_array_equal(values, found[1].model.tensors[table])
+
+
+@pytest.mark.usefixtures("windows")
+def test_all_rows_are_read_ahead_before_and_released_after_they_are_selected(tmp_path, monkeypatch):
+    posts, _, features = checkerboard(FACTORISATIONS[3])
+    ready, most, selected = set(), 0, set()
+    inputs = photo_inputs.PhotoInputs
+
+    def read(self, rows):  # noqa: ARG001
+        nonlocal most
+        ready.update(rows.tolist())
+        most = max(most, len(ready))
+
+    def select(self, rows, original=inputs.select):
+        if len(rows) <= SHORT.batch:  # No sample for the curve, which is read all at once.
+            assert ready >= set(rows.tolist())
+            selected.update(rows.tolist())
+        return original(self, rows)
+
+    monkeypatch.setattr(inputs, "read_ahead", read)
+    monkeypatch.setattr(inputs, "release", lambda self, rows: ready.difference_update(rows.tolist()))  # noqa: ARG005
+    monkeypatch.setattr(inputs, "select", select)
+    once = SHORT.model_copy(update={"epochs": 1, "curve_every": 1})
+    train(config(FACTORISATIONS[3]), [once], TrainingTask(posts, None, in_files(features, tmp_path), 0), CPU)
+    assert len(selected) == len(posts) == 120
+    assert most <= 4 * 16
+
+
+@pytest.mark.parametrize("size", [20, 21, 100])
+@pytest.mark.usefixtures("windows")
+def test_an_order_has_every_post_once_and_windows_read_long_runs(size):
+    rows = torch.randperm(size, generator=torch.Generator().manual_seed(1))
+    orders, generator = PostOrder(rows), torch.Generator().manual_seed(0)
+    first, second = (orders.shuffle(generator) for _ in range(2))
+    for found in (first, second):
+        assert sorted(found.posts.tolist()) == list(range(size))
+    assert first.posts.tolist() != second.posts.tolist()
+    if size == 20:
+        assert first.neighbours is None
+        assert first.posts.tolist() == torch.randperm(20, generator=torch.Generator().manual_seed(0)).tolist()
+        return
+    assert first.posts.tolist() != first.neighbours.tolist()
+    for window in range(0, size, 16) if size == 100 else ():  # The short run of 21 posts makes a window shorter.
+        part = slice(window, window + 16)
+        assert sorted(first.posts[part].tolist()) == sorted(first.neighbours[part].tolist())
+    steps = rows[first.neighbours].diff()
+    assert (steps == 1).sum() >= size * 3 // 4 - 3
