@@ -9,7 +9,7 @@ speed      The extraction stage (photos in shards → parquet; without import an
            decoding alone on all cores. Medians of --rounds. CPU seconds hold even on busy cores.
 command    The same stages as commands, from `python -m stages.extract NAME` to its end.
 batches    The bare network with 8, 16 and 32 photos at once.
-precision  How near features in float16 are to float32: the least cosine of any photo.
+precision  How near features in TF32 and float16 are to float32: the least cosine of any photo.
 parts      Seconds to read the vectors of 269,648 photos from parts of 16 and from those of a run at 10 photos/s.
 quality    Mean AUC of the object features over the classes that at least five annotated photos show.
 """
@@ -42,9 +42,10 @@ from pipeline.features.extraction.batch import find_batch
 from pipeline.features.extraction.decoding import Decoders
 from pipeline.features.extraction.device import cores, pick_device
 from pipeline.features.extraction.local import CHUNK, LocalEngine
+from pipeline.features.extraction.precision import least_cosine
 from pipeline.features.extraction.run import extract, features
 from pipeline.features.extraction.vector_files import VectorFiles
-from pipeline.features.extractor import Extractor, exact_convolutions
+from pipeline.features.extractor import Extractor, deterministic
 from pipeline.features.images import decode
 from pipeline.features.networks.torchvision.config import TorchvisionConfig
 from pipeline.features.networks.ultralytics.config import UltralyticsConfig
@@ -144,7 +145,8 @@ def pixels(extractor: Extractor, photos: Iterable[Photo], batch: int) -> Tensor:
 
 def bare(extractor: Extractor, ready: Tensor, count: int) -> None:
     """The forward pass alone, on the same batch as often as so many photos ask for."""
-    with torch.inference_mode(), exact_convolutions():
+    lower = torch.autocast(extractor.device.type, extractor.precision, enabled=extractor.precision != torch.float32)
+    with torch.inference_mode(), deterministic(extractor.tf32), lower:
         for _ in range(-(-count // len(ready))):
             extractor.forward(ready)
     if extractor.device.type == "cuda":
@@ -227,18 +229,15 @@ def batches(networks: list[str], folder: Path, device: torch.device, photos: lis
 def precision(folder: Path, device: torch.device, photos: list[Photo]) -> None:
     for name in ("squeezenet1_1", "yolov8n", "vgg16"):
         found = {}
-        for of in ("float32", "float16"):
+        for of in ("float32", "tf32", "float16"):
             extractor = loaded(name, folder, device, of)
+            extractor.compute_in(of)
             seen = np.stack([extractor.preprocess(decode(photo)) for photo in photos])
             start = time.process_time()
             found[of] = np.concatenate([extractor.compute(seen[at : at + 16]) for at in range(0, len(seen), 16)])
             seconds = time.process_time() - start
-            print(f"{name}, {of}: least cosine {cosines(found[of], found['float32']).min():.6f}; {seconds:.1f} CPU s")
-
-
-def cosines(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    one, other = one.astype(np.float64), other.astype(np.float64)
-    return (one * other).sum(1) / np.linalg.norm(one, axis=1) / np.linalg.norm(other, axis=1)
+            nearest = least_cosine(found[of], found["float32"])
+            print(f"{name}, {of}: least cosine {nearest:.6f}; {seconds:.1f} CPU s")
 
 
 def parts(scratch: Path) -> None:

@@ -34,8 +34,11 @@ InputSize = Annotated[
 # On real photos features in float16 stay within a cosine of 0.9999 to those in float32. Those in bfloat16 do not
 # (benchmarks/README.md), so it is not offered.
 Precision = Annotated[
-    Literal["float32", "float16"],
-    Field(description="The numbers that the network computes with: float16 is faster on a GPU."),
+    Literal["auto", "float32", "tf32", "float16"],
+    Field(
+        description="The numbers that the network computes with. On a GPU, auto is float16 and tf32 is TF32 as long as "
+        "the vectors of some photos stay near those in float32; on a CPU both are float32."
+    ),
 ]
 
 

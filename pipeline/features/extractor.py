@@ -3,7 +3,7 @@
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -19,6 +19,9 @@ from pipeline.features.record import canonical
 
 if TYPE_CHECKING:
     from pipeline.features.runtimes.session import Session
+
+CANDIDATES = {"auto": "float16", "tf32": "tf32"}
+"""The precisions that are computed in on a GPU only where their vectors are shown to be near those in float32."""
 
 
 class Extractor(ABC):
@@ -52,23 +55,31 @@ class Extractor(ABC):
         record: Mapping[str, Any],
         precision: Precision = "float32",
     ):
-        self.size, self.device, self.precision = size, device, getattr(torch, precision)
+        self.size, self.device = size, device
+        self.candidate = CANDIDATES.get(precision)
+        self.record: dict[str, Any] = {}
+        self.compute_in("float32" if self.candidate else precision)
         self.threads = torch.get_num_threads()  # Those of this machine, even when Ray computes elsewhere.
         # Channels last is the layout that CPUs and tensor cores convolve fastest.
         self.network = network.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
         self.dimension = self.compute(np.zeros((1, size, size, 3), np.uint8)).shape[1]
-        self.record = (
+        self.record |= (
             dict(record)
             | ({} if self.classes is None else {"classes": list(self.classes)})
             | {
                 "size": size,
                 "dimension": self.dimension,
                 "preprocessing": self.preprocessing,
-                "precision": precision,
                 "versions": {package: version(package) for package in ("pillow", *self.packages)},
             }
             | device_record(device.type)
         )
+
+    def compute_in(self, precision: str) -> None:
+        """Has the network compute in float32, tf32 or float16 from now on. The record names it."""
+        self.precision = torch.float16 if precision == "float16" else torch.float32
+        self.tf32 = precision == "tf32"
+        self.record["precision"] = precision
 
     @property
     def fingerprint(self) -> str:
@@ -107,15 +118,15 @@ class Extractor(ABC):
     def compute(self, batch: np.ndarray) -> np.ndarray:
         """Returns the features, float32 (B, dimension), of preprocessed photos, uint8 (B, size, size, 3).
 
-        In the chosen precision, without TF32 and with deterministic kernels: the same in every run, even on a GPU, for
-        batches of one size. Raises torch.OutOfMemoryError when a GPU's memory does not hold the batch, InputError when
+        In the chosen precision and with deterministic kernels: the same in every run, even on a GPU, for batches of one
+        size. Raises torch.OutOfMemoryError when a GPU's memory does not hold the batch, InputError when
         the machine's does not.
         """
         lower = torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32)
         try:
             if self.session is not None:
                 return self.session.compute(batch)
-            with torch.inference_mode(), exact_convolutions(), lower:
+            with torch.inference_mode(), deterministic(self.tf32), lower:
                 # (B, size, size, 3) to (B, 3, size, size): the axes move, the bytes stay, channels last.
                 pixels = torch.from_numpy(batch).to(self.device, non_blocking=True).permute(0, 3, 1, 2)
                 pixels = pixels.float().div_(255).contiguous(memory_format=torch.channels_last)
@@ -155,6 +166,13 @@ def device_record(device: str) -> dict[str, Any]:
     return {"batch": BATCH if device == "cpu" else None, "device": device}
 
 
-def exact_convolutions() -> AbstractContextManager[None]:
-    """Turns off TF32 and kernels that are not deterministic. A setting of the whole process: threads share it."""
-    return cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
+@contextmanager
+def deterministic(tf32: bool = False) -> Iterator[None]:
+    """Turns kernels that are not deterministic off, and TF32 on or off, in the whole process: threads share it."""
+    products = torch.backends.cuda.matmul
+    before, products.allow_tf32 = products.allow_tf32, tf32
+    try:
+        with cudnn.flags(enabled=True, deterministic=True, allow_tf32=tf32):
+            yield
+    finally:
+        products.allow_tf32 = before

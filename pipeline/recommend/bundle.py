@@ -184,6 +184,8 @@ def _pack(
 
     extractor = config.load(seed, torch.device("cpu"))
     expected = probe(extractor, photo)
+    if extractor.candidate:  # A lower precision was near enough on the GPU that extracted: here it is float32.
+        record = {**record, "precision": extractor.record["precision"]}
     require_same(name, extractor, record, photo, expected)
     weights = packed_weights(RUNTIMES[runtime].pack(config, extractor, folder / WEIGHTS / name, copied), folder)
     unloaded = PackedExtractor(config=config, weights=weights, record={})

@@ -11,11 +11,12 @@ import torch
 
 from pipeline.data.photo import PhotoFile
 from pipeline.errors import ArtifactError, InputError
+from pipeline.features.extractor import device_record
 from pipeline.features.networks.weights import write_state
 from pipeline.files.seal import sha256
 from pipeline.files.texts import read_sealed_json, write_sealed_json
 from pipeline.recommend import probe
-from pipeline.recommend.bundle import CHECKED, Bundle
+from pipeline.recommend.bundle import CHECKED, Bundle, pack
 from pipeline.recommend.habits import Habits
 from pipeline.recommend.manifest import MANIFEST
 from pipeline.recommend.recommender import Recommender
@@ -186,6 +187,16 @@ def test_a_model_of_other_weights_is_not_packed(tmp_path):
     configs = CONFIGS | {"image": CONFIGS["image"].with_weights(other, sha256(other))}
     with pytest.raises(InputError, match="'image' is not the one that the model was fitted with"):
         write_bundle(tmp_path / "bundle", world(), configs)
+
+
+def test_a_precision_that_a_gpu_chose_is_float32_in_the_bundle(tmp_path):
+    config, cpu = CONFIGS["image"], torch.device("cpu")
+    records = {"image": config.load(SEED, cpu).record | device_record("cuda") | {"precision": "float16"}}
+    left_open = config.model_copy(update={"precision": "auto"})
+    packed = pack(tmp_path, {"image": left_open}, records, SEED, "torch", copied=True)
+    assert packed["image"].record["precision"] == "float32"
+    with pytest.raises(InputError, match=r"precision is .*float32.*, and was .*float16"):
+        pack(tmp_path, {"image": config}, records, SEED, "torch", copied=True)
 
 
 @pytest.mark.parametrize("users", [["ann"], []])

@@ -14,7 +14,7 @@ from pipeline.features.extraction.batch import BatchComputer, find_batch
 from pipeline.features.extraction.decoding import NICE, Decoders
 from pipeline.features.extraction.device import cores, pinned, use_own_stream
 from pipeline.features.extraction.engine import PhotoTask, Vectors
-from pipeline.features.extractor import Extractor, exact_convolutions
+from pipeline.features.extractor import Extractor, deterministic
 
 SLOTS = 4
 """Batches of an extractor in memory: one at the network, one that waits for it, two that are decoded."""
@@ -42,14 +42,15 @@ class LocalEngine:
         workers = self.workers
         if workers is None:
             workers = (cores() + 1) // 2 if on_cpu else cores()
-        # On a GPU two: the batch of one is moved there while that of the other is computed.
-        computing = 1 if on_cpu or not all(each.reentrant for each in extractors) else 2
+        # On a GPU two: the batch of one is moved there while that of the other is computed. They share TF32's setting.
+        tf32 = {each.tf32 for each in extractors}
+        computing = 1 if on_cpu or len(tf32) > 1 or not all(each.reentrant for each in extractors) else 2
         batches = [find_batch(extractor) for extractor in extractors]
         sizes = [extractor.size for extractor in extractors]
         shapes = [(SLOTS * batch, size, size, 3) for batch, size in zip(batches, sizes, strict=True)]
         preprocess = [extractor.preprocess for extractor in extractors]
         with (
-            exact_convolutions(),  # Around all threads: one that leaves its own must not reset that of another.
+            deterministic(max(tf32)),  # Around all threads: one that leaves its own must not reset that of another.
             Decoders(preprocess, shapes, workers, NICE if on_cpu else 0) as decoders,
             pinned(decoders.arrays, device),
             ThreadPoolExecutor(computing, initializer=use_own_stream, initargs=(device,)) as threads,

@@ -1,5 +1,6 @@
 """The engine over Ray Data: photos are decoded, and networks run, on the machines of a cluster."""
 
+import logging
 import pickle
 import platform
 import time
@@ -28,6 +29,8 @@ from pipeline.features.extractor import Extractor, device_record
 if TYPE_CHECKING:
     import pyarrow as pa
     from ray.data import Dataset
+
+log = logging.getLogger(__name__)
 
 PASSIVE = {"OMP_WAIT_POLICY": "PASSIVE"}
 """The environment in which waiting threads leave the cores to others.
@@ -99,6 +102,9 @@ def load_for_ray(loads: Sequence[Callable[[torch.device], Extractor]], device: s
             raise ResourceError(f"{extractor.session.runtime} computes on the CPU alone.", "device")
     for extractor in extractors:
         extractor.record |= device_record(chosen)
+        if extractor.candidate and chosen == "cuda":
+            name = extractor.record["name"]
+            log.warning("%s computes in float32: a lower precision is tried on a GPU of this machine alone.", name)
     return extractors
 
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 from pipeline.data.packed import PackedPhoto
 from pipeline.errors import InputError
 from pipeline.features.extraction.engine import Engine, PhotoTask, Vectors
+from pipeline.features.extraction.precision import choose_precision
 from pipeline.features.extraction.vector_files import VectorFiles
 from pipeline.features.extractor import Extractor
 from pipeline.features.record import features_table
@@ -24,11 +25,15 @@ log = logging.getLogger(__name__)
 def extract(extractors: Sequence[Extractor], photos: Sequence[PackedPhoto], work: Path, engine: Engine) -> None:
     """Computes the vectors of photos that `work` lacks, by each extractor.
 
+    On a GPU, an extractor that leaves its precision open gets the one that the first photos show to be near enough.
+
     One pass over the photos feeds all extractors. Finished vectors are kept in `work`, in a folder named by the
     extractor's fingerprint, by the hash of the photo's bytes: a rerun, or another recipe of the source, computes only
     what it lacks, and kill -9 loses some seconds' work. Vectors do not pile up in memory. Raises InputError for a photo
     that cannot be decoded, when the network gives a number that is not finite, and when the disk is full.
     """
+    for extractor in extractors:
+        choose_precision(extractor, photos)
     files = [VectorFiles(work / extractor.fingerprint, extractor.dimension) for extractor in extractors]
     tasks = _lacking(photos, [each.hashes() for each in files])
     names = " and ".join(extractor.record["name"] for extractor in extractors)

@@ -31,9 +31,15 @@ def test_the_precision_is_part_of_what_decides_the_numbers(cpu):
     assert len({extractor.fingerprint for extractor in made}) == 2
 
 
+def test_what_a_gpu_may_lower_is_float32_on_a_cpu(cpu):
+    exact = backbone("float32", cpu)
+    for precision in ("auto", "tf32"):
+        assert backbone(precision, cpu).record == exact.record
+
+
 def test_nothing_is_computed_in_bfloat16(cpu):
     """On real photos the cosine to float32 falls below 0.9999, a detector's to 0.988 (benchmarks/README.md)."""
-    with pytest.raises(ValidationError, match="'float32' or 'float16'"):
+    with pytest.raises(ValidationError, match="'tf32' or 'float16'"):
         UltralyticsConfig(
             kind="ultralytics",
             detector="yolo11n.pt",
@@ -42,5 +48,5 @@ def test_nothing_is_computed_in_bfloat16(cpu):
             precision="bfloat16",
             runtime="torch",
         )
-    with pytest.raises(ValidationError, match="'float32' or 'float16'"):
+    with pytest.raises(ValidationError, match="'tf32' or 'float16'"):
         backbone("bfloat16", cpu)
