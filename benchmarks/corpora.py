@@ -25,7 +25,7 @@ import polars as pl
 from pipeline.files.parquet import write_parquet
 from pipeline.sources.base import CrawlTask
 from pipeline.sources.corpus.source import CorpusSource
-from pipeline.sources.corpus.yfcc import CHUNK
+from pipeline.sources.corpus.yfcc import ROWS_PER_CHUNK
 
 FILE = "yfcc100m_dataset.sql"
 COLUMNS = (
@@ -92,7 +92,7 @@ def read_alone(path: Path) -> tuple[float, float]:
         cursor = connection.execute(
             "SELECT photoid, uid, usertags, datetaken, marker FROM yfcc100m_dataset ORDER BY photoid"
         )
-        while cursor.fetchmany(CHUNK):
+        while cursor.fetchmany(ROWS_PER_CHUNK):
             pass
     return time.perf_counter() - start, time.process_time() - cpu
 
@@ -141,8 +141,8 @@ def made_rows(rows: int) -> Iterator[tuple]:
     """Yields rows in the order of the key."""
     rng = np.random.default_rng(SEED)
     users = max(1, rows // POSTS_OF_A_USER)
-    for start in range(0, rows, CHUNK):
-        number = min(CHUNK, rows - start)
+    for start in range(0, rows, ROWS_PER_CHUNK):
+        number = min(ROWS_PER_CHUNK, rows - start)
         lengths = np.where(rng.random(number) < UNTAGGED, 0, rng.geometric(1 / TAGS_OF_A_POST, number)).tolist()
         drawn = iter(long_tailed(rng, TAGS, sum(lengths)).tolist())
         owners = long_tailed(rng, users, number).tolist()

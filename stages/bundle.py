@@ -58,7 +58,7 @@ def main(params: Params) -> str:
         records = {each: note.record for each, note in model.extractors.items()}
         with section("extractors"):
             packed = pack(folder, extractors, records, params.seed, config.runtime, config.weights == "copied")
-        manifest = describe(params, name, model, chosen, posts, calibrated.calibration, packed)
+        manifest = make_manifest(params, name, model, chosen, posts, calibrated.calibration, packed)
         habits, companions = Habits.count(posts, model.tags), Companions.count(posts, model.tags)
         figures = measure(params, name, tested, test, features)
         bundle = Bundle(folder, manifest, model, habits, replace(companions, weight=calibrated.given), figures)
@@ -77,7 +77,7 @@ def refit(params: Params, name: str, posts: pl.DataFrame) -> Model:
         return fit_chosen(chosen, True, task, posts.clear()).model
 
 
-def describe(
+def make_manifest(
     params: Params,
     name: str,
     model: Model,

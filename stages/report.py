@@ -26,7 +26,7 @@ from pipeline.recommend.calibration import Calibrated
 from pipeline.report.examples import choose_examples, explain
 from pipeline.report.findings import featured
 from pipeline.report.inputs import Detections, Reliability, ReportInputs
-from pipeline.report.models import describe
+from pipeline.report.models import model_infos
 from pipeline.report.reliability import measure_reliability
 from project.command import command
 from project.params import NONE, Params
@@ -58,7 +58,7 @@ def main(params: Params) -> str:
     }
     examples = choose_examples(test, recommendations, params.report.examples, np.random.default_rng(params.report.seed))
     records, detections = extracted(params, examples[PHOTO])
-    models = describe(params.all_models)
+    models = model_infos(params.all_models)
     feature_sets = {NONE: (), **{name: tuple(extractors) for name, extractors in params.feature_sets.items()}}
     metrics = {name: read_json(paths.metrics(name)) for name in params.all_models}
     settings = {name: read_json(paths.settings(name)) for name in params.all_models}

@@ -13,5 +13,5 @@ def test_a_noun_agrees_with_its_number(number, words):
 
 
 @pytest.mark.parametrize(("words", "text"), [(["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c")])
-def test_words_are_listed_as_in_a_sentence(words, text):
+def test_words_are_joined_as_in_a_sentence(words, text):
     assert listed(words) == text

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pipeline.features.runtimes.session import Session
 
 CANDIDATES = {"auto": "float16", "tf32": "tf32"}
-"""The precisions that are computed in on a GPU only where their vectors are shown to be near those in float32."""
+"""The precisions used on a GPU only if their vectors prove close to those in float32."""
 
 
 class Extractor(ABC):

@@ -17,7 +17,7 @@ from pipeline.errors import InputError, one_line
 T = TypeVar("T")
 R = TypeVar("R")
 
-CHUNK = 64
+ITEMS_PER_CHUNK = 64
 """Items that a process is given at once."""
 PATIENCE = 30.0
 """Seconds without an answer after which a process hangs."""
@@ -40,7 +40,7 @@ def call_isolated(
 
     Function, items and results are pickled. Raises InputError where processes cannot run at all.
     """
-    chunks = [items[start : start + CHUNK] for start in range(0, len(items), CHUNK)]
+    chunks = [items[start : start + ITEMS_PER_CHUNK] for start in range(0, len(items), ITEMS_PER_CHUNK)]
     processes = [_Process(function, patience) for _ in range(min(workers, len(chunks)))]
     idle: SimpleQueue[_Process[T, R]] = SimpleQueue()
     for process in processes:

@@ -18,11 +18,11 @@ from pipeline.models.settings import BaseModelConfig
 ALL = "all"
 """The choice of all models that see no more than the blend's feature set."""
 
-ROUNDING = 1e-9
-"""The share of the largest score below which a deviation is only rounding: such scores are all alike."""
+RELATIVE_TOLERANCE = 1e-9
+"""The share of the largest score below which a deviation counts as rounding: such scores are all equal."""
 
-MOST = 1e6
-"""The greatest weight: it leaves room for scores to be added without overflow."""
+MAX_WEIGHT = 1e6
+"""The greatest weight, so that sums of scores cannot overflow."""
 
 
 def _distinct(names: list[str]) -> list[str]:
@@ -32,14 +32,14 @@ def _distinct(names: list[str]) -> list[str]:
 
 
 def _form(models: object) -> str | None:
-    """Recognises the form in which models are given; None for something else."""
+    """Recognises the form in which models are given; None for an invalid one."""
     if models == ALL:
         return ALL
     return {list: "list", dict: "weights"}.get(type(models))
 
 
 Names = Annotated[list[str], Field(min_length=1), AfterValidator(_distinct)]
-Weights = Annotated[dict[str, Annotated[FiniteFloat, Field(gt=0, le=MOST)]], Field(min_length=1)]
+Weights = Annotated[dict[str, Annotated[FiniteFloat, Field(gt=0, le=MAX_WEIGHT)]], Field(min_length=1)]
 
 
 class BlendConfig(BaseModelConfig):
@@ -147,5 +147,5 @@ def mean_and_deviation(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Returns each post's mean score and standard deviation, (posts, 1) each; infinity where all scores are alike."""
     scores = scores.astype(np.float64)
     mean, deviation = scores.mean(axis=1, keepdims=True), scores.std(axis=1, keepdims=True)
-    least = ROUNDING * np.abs(scores).max(axis=1, keepdims=True, initial=0)
+    least = RELATIVE_TOLERANCE * np.abs(scores).max(axis=1, keepdims=True, initial=0)
     return mean, np.where(deviation > least, deviation, np.inf)

@@ -10,11 +10,11 @@ from pydantic import Field
 from pipeline.data.schema import PHOTO, TAG, TAGS, USER
 from pipeline.data.vocabulary import codes, vocabularies
 from pipeline.features.store import Features
-from pipeline.models.counts import TIES, count_more, count_only, count_tags_by, counts_for, shares
+from pipeline.models.counts import TIE_BREAK, count_more, count_only, count_tags_by, counts_for, shares
 from pipeline.models.model import BIAS, Baseline
 from pipeline.models.settings import BaseModelConfig, NoFeatures
 
-CHUNK = 4096
+POSTS_PER_CHUNK = 4096
 """Posts whose pairs of tags are counted at a time, which keeps memory flat."""
 
 
@@ -52,7 +52,7 @@ class CoOccurrence(Baseline):
 
     Config = CoOccurrenceConfig
     most_tags = MOST_TAGS
-    pair_bytes = 12  # The counts, and the shares with their sums.
+    bytes_per_pair = 12  # The counts, and the shares with their sums.
     label = "Co-occurring tags"
     goes_by = "what goes with the user’s tags, and with the photo’s by others"
 
@@ -71,7 +71,7 @@ class CoOccurrence(Baseline):
         return {
             USER: (self.config.personal * user) @ given,
             PHOTO: ((1 - self.config.personal) * photo) @ given,
-            BIAS: np.broadcast_to(TIES * counts / counts.max(), user.shape),
+            BIAS: np.broadcast_to(TIE_BREAK * counts / counts.max(), user.shape),
         }
 
     def _fold_in(self, user: str, posts: pl.DataFrame, features: Features) -> Self:  # noqa: ARG002 (a baseline that sees nothing)
@@ -88,7 +88,7 @@ class CoOccurrence(Baseline):
 def together(posts: pl.DataFrame, tags: list[str]) -> np.ndarray:
     """Counts the posts that have both of two tags, int32 (T, T)."""
     counts = np.zeros((len(tags), len(tags)), np.int32)
-    for chunk in posts.select(TAGS).with_row_index("post").iter_slices(CHUNK):
+    for chunk in posts.select(TAGS).with_row_index("post").iter_slices(POSTS_PER_CHUNK):
         assignments = chunk.explode(TAGS)
         assignments = assignments.select("post", pl.Series("column", codes(assignments[TAGS], tags)))
         pairs = assignments.join(assignments, on="post", suffix="_of_other")

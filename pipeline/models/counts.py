@@ -9,7 +9,7 @@ from pipeline.data.schema import TAG, TAGS
 from pipeline.data.vocabulary import codes, vocabulary
 from pipeline.models.model import Model
 
-TIES = 1e-9
+TIE_BREAK = 1e-9
 """The weight of a tag's popularity, which orders tags whose shares are equal."""
 
 

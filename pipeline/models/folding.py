@@ -10,7 +10,7 @@ NEW, KNOWN = 0.02, 0.3
 They measured best on real and on rendered photos (benchmarks/README.md).
 """
 
-CHUNK = 1 << 17
+DIFFERENCES_PER_CHUNK = 1 << 17
 """Differences of scores that are worked on at a time: they stay in the processor's cache."""
 
 
@@ -44,7 +44,7 @@ def derivatives(tags: np.ndarray, scores: np.ndarray, positives: np.ndarray) -> 
     post, positive = np.nonzero(positives)
     slopes, curvatures = np.zeros(len(tags)), np.zeros(len(tags))
     crossed = np.zeros((tags.shape[1], tags.shape[1]))
-    size = max(1, CHUNK // len(tags))
+    size = max(1, DIFFERENCES_PER_CHUNK // len(tags))
     for low in range(0, len(post), size):
         rows, own = post[low : low + size], positive[low : low + size]
         # σ(−x), written so that it does not overflow, of each assignment and each tag, (Q, T); weighted.

@@ -1,4 +1,4 @@
-"""Grids of settings: their combinations, their edges, and the values beyond these."""
+"""Grids of settings: their combinations, their edges, and the next values beyond them."""
 
 from collections.abc import Mapping, Sequence
 from itertools import product
@@ -16,28 +16,28 @@ def combinations(grid: Grid) -> list[dict[str, Any]]:
 
 
 def edges(config: type[BaseModelConfig], tried: Grid, chosen: Mapping[str, Any]) -> dict[str, int | float]:
-    """Finds the settings whose chosen number is the least or the greatest of several, and the next value of each.
+    """Finds the settings whose chosen number lies at an edge of those tried, and the next value of each.
 
-    A number that is the least or the greatest that the setting allows lies at no edge.
+    A number at the bound of its setting has no next value, and lies at no edge.
     """
     found = {}
     for name, values in tried.items():
         if all(map(is_number, values)) and len(set(values)) > 1:
-            value = beyond(sorted(set(values)), chosen[name], *config.bounds(name))
+            value = next_value(sorted(set(values)), chosen[name], *config.bounds(name))
             if value != chosen[name]:
                 found[name] = value
     return found
 
 
 def is_number(value: object) -> bool:
-    """Returns whether a value has an order among others."""
+    """Recognises a number, as opposed to a choice or a truth value."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def beyond(values: Sequence[int | float], chosen: int | float, least: float, greatest: float) -> int | float:
-    """Returns the value that follows the chosen one where ascending values end, or the chosen one within them.
+def next_value(values: Sequence[int | float], chosen: int | float, least: float, greatest: float) -> int | float:
+    """Returns the value that follows the chosen one beyond the edge of ascending values, or the chosen one inside.
 
-    It lies as far on as the last two are apart: by their ratio where both are positive, otherwise by their difference.
+    It continues the last step: by the ratio of the last two values if both are positive, otherwise their difference.
     """
     if chosen == values[0]:
         last, before = values[0], values[1]

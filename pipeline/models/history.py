@@ -13,7 +13,7 @@ from pipeline.features.store import Features
 from pipeline.models.counts import shares
 from pipeline.models.factorisation import Factorisation, FactorisationConfig
 from pipeline.models.own_posts import OwnPosts, no_vectors
-from pipeline.models.ranking import CHUNK
+from pipeline.models.ranking import POSTS_PER_CHUNK
 
 HISTORY = "history"
 """The context, and the part of scores, of the tags that the user has used."""
@@ -52,8 +52,8 @@ class History:
         """
         places = posts.select(POST).join(self.places, on=POST, how="left", maintain_order="left")["place"]
         left_out, found = places.cast(pl.Int64).fill_null(-1).to_numpy(), []
-        for low in range(0, len(posts), CHUNK):
-            some = slice(low, low + CHUNK)
+        for low in range(0, len(posts), POSTS_PER_CHUNK):
+            some = slice(low, low + POSTS_PER_CHUNK)
             weights = tag_weights(self.own, posts[some], self.names, self.fading, left_out[some])
             post, tag = np.nonzero(weights)
             found.append((post + low, tag, weights[post, tag]))

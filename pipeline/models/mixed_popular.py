@@ -10,7 +10,7 @@ from pydantic import Field
 from pipeline.data.schema import PHOTO, TAG, USER
 from pipeline.data.vocabulary import vocabularies
 from pipeline.features.store import Features
-from pipeline.models.counts import TIES, count_more, count_only, count_tags, count_tags_by, counts_for, shares
+from pipeline.models.counts import TIE_BREAK, count_more, count_only, count_tags, count_tags_by, counts_for, shares
 from pipeline.models.model import BIAS, Baseline
 from pipeline.models.settings import BaseModelConfig, NoFeatures
 
@@ -51,7 +51,7 @@ class MixedPopular(Baseline):
         return {
             USER: personal * user,
             PHOTO: (1 - personal) * photo,
-            BIAS: np.broadcast_to(TIES * counts / counts.max(), user.shape),
+            BIAS: np.broadcast_to(TIE_BREAK * counts / counts.max(), user.shape),
         }
 
     def _fold_in(self, user: str, posts: pl.DataFrame, features: Features) -> Self:  # noqa: ARG002 (a baseline that sees nothing)

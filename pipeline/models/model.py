@@ -56,8 +56,8 @@ class Model(ABC):
     most_tags: ClassVar[int | None] = None
     """The number of tags that it can be fitted to, at most; None without a bound."""
 
-    pair_bytes: ClassVar[int] = 0
-    """Bytes of memory that fitting takes for each pair of tags, at least, where their number has a bound."""
+    bytes_per_pair: ClassVar[int] = 0
+    """Bytes of memory that fitting takes for each pair of tags, at least, where tags have a bound."""
 
     sees_times: ClassVar[bool] = False
     """True where the times of posts count."""
@@ -85,12 +85,12 @@ class Model(ABC):
 
     @classmethod
     def check_size(cls, config: BaseModelConfig, photos: int, tags: int) -> None:  # noqa: ARG003 (for models that count)
-        """Raises SettingError where it cannot be fitted to posts of so many photos and tags."""
+        """Raises SettingError when the model cannot be fitted to posts of so many photos and tags."""
         if cls.most_tags is not None and tags > cls.most_tags:
             raise SettingError(
                 "kind",
                 f"is {config.kind!r}, which takes at most {cls.most_tags:,} tags: {tags:,} would need "
-                f"{cls.pair_bytes * tags**2 / 1e9:,.1f} GB of memory or more.",
+                f"{cls.bytes_per_pair * tags**2 / 1e9:,.1f} GB of memory or more.",
             )
 
     @classmethod

@@ -98,8 +98,8 @@ def nearest(points: np.ndarray, vectors: np.ndarray, row: np.ndarray, k: int) ->
 
     They are in no order; among equally far ones, the first are taken.
     """
-    # From one of the vectors, whose difference from others near it is exact: far from the origin of all, their squares
-    # would leave nothing of their differences in float32.
+    # Relative to one of the vectors: in float32, the squares of vectors far from the origin would swamp their
+    # differences.
     origin = vectors[len(vectors) // 2]
     points, vectors = points - origin, vectors - origin
     distances = (-2 * points) @ vectors.T

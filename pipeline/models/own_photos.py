@@ -11,7 +11,7 @@ from pydantic import Field
 from pipeline.data.schema import PHOTO, TAG, TAGS, USER
 from pipeline.data.vocabulary import codes, vocabularies
 from pipeline.features.store import Features
-from pipeline.models.counts import TIES, count_tags
+from pipeline.models.counts import TIE_BREAK, count_tags
 from pipeline.models.model import BIAS, Baseline, ExtractorNote
 from pipeline.models.neighbours import concatenated
 from pipeline.models.own_posts import OwnPosts
@@ -85,7 +85,7 @@ class OwnPhotos(Baseline):
         return {
             OWN: own / total,
             EVERYONE: everyone / total,
-            BIAS: np.broadcast_to(TIES * share / share.max(), own.shape),
+            BIAS: np.broadcast_to(TIE_BREAK * share / share.max(), own.shape),
         }
 
     def _fold_in(self, user: str, posts: pl.DataFrame, features: Features) -> Self:  # noqa: ARG002 (that of the posts)

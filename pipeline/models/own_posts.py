@@ -15,7 +15,7 @@ from pipeline.models.model import Model
 MOMENT = 60_000
 """Milliseconds that count as one moment: the posts of a burst are about equally near."""
 
-CHUNK = 4096
+POSTS_PER_CHUNK = 4096
 """Posts of a user that vote at a time, which keeps memory flat."""
 
 UNWEIGHTED = 1e-3
@@ -31,7 +31,7 @@ class OwnPosts:
     post_time: np.ndarray
     """Its time in milliseconds, int64 (N,)."""
     post_photo: np.ndarray
-    """The vector of its photo, float32 (N, numbers): of length 1 where looks weigh votes, of no numbers without any."""
+    """The vector of its photo, float32 (N, numbers): of length 1 if similarity weighs votes, empty if none is kept."""
     post_tags: np.ndarray
     """The number of its tags, int64 (N,)."""
     post_tag: np.ndarray
@@ -114,7 +114,7 @@ class OwnPosts:
     ) -> tuple[list[str], Self]:
         """Adds posts of one user, perhaps a new one, as `with_posts` does. names: the vocabularies so far.
 
-        Returns the vocabulary of users from now on, and all posts.
+        Returns the new vocabulary of users, and all posts.
         """
         users = vocabulary(pl.concat([pl.Series(names[USER], dtype=pl.String), posts[USER]]))
         return users, self.keep(names[USER], users).with_posts(posts, users, names[TAG], photos)
@@ -160,8 +160,8 @@ class OwnPosts:
         ends = np.cumsum(self.post_tags)
         weighted, counted = np.zeros((len(now), len(used))), np.zeros((len(now), len(used)))
         total = np.zeros((len(now), 1))
-        for low in range(0, len(ends), CHUNK):
-            some = slice(low, low + CHUNK)
+        for low in range(0, len(ends), POSTS_PER_CHUNK):
+            some = slice(low, low + POSTS_PER_CHUNK)
             size = self.post_tags[some]
             # The tags of the posts, (voters, used).
             marks = np.zeros((len(size), len(used)))
@@ -184,7 +184,7 @@ class OwnPosts:
 
 
 def keeps_vectors(model: Model) -> bool:
-    """Tests if a model, or one that it is made of, keeps vectors of its users' photos."""
+    """Recognises a model that keeps vectors of its users' photos, itself or in a component."""
     kept = (each.tensors.get("post_photo") for each in (model, *model.components.values()))
     return any(vectors is not None and vectors.size > 0 for vectors in kept)
 

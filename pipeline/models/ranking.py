@@ -8,7 +8,7 @@ import polars as pl
 from pipeline.features.store import Features
 from pipeline.models.model import Model
 
-CHUNK = 1024
+POSTS_PER_CHUNK = 1024
 """Posts scored at a time: memory stays flat, and each post's scores are the same in every run."""
 
 
@@ -24,7 +24,7 @@ class Suggestions:
 
 def suggest(model: Model, posts: pl.DataFrame, features: Features, length: int) -> Suggestions:
     """Suggests `length` tags for each of posts (columns user, photo)."""
-    chunks = [_suggest(model, chunk, features, length) for chunk in posts.iter_slices(CHUNK)]
+    chunks = [_suggest(model, chunk, features, length) for chunk in posts.iter_slices(POSTS_PER_CHUNK)]
     chunks = chunks or [_suggest(model, posts, features, length)]
     return Suggestions(*(np.concatenate(parts) for parts in zip(*chunks, strict=True)))
 

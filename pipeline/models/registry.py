@@ -52,8 +52,8 @@ ModelConfig = Annotated[Union[tuple(model.Config for model in CLASSES)], Field(d
 
 
 def save(model: Model, path: Path) -> None:
-    """Writes a model: its arrays, and in the notes whatever else scoring needs."""
-    write_tensors(gather_tensors(model), describe(model), path)
+    """Writes a model: its arrays, and as notes everything else that scoring needs."""
+    write_tensors(gather_tensors(model), notes_of(model), path)
 
 
 def load(path: Path) -> Model:
@@ -65,19 +65,19 @@ def load(path: Path) -> Model:
         raise ArtifactError(f"{path} is not a model file ({one_line(error)}).") from None
 
 
-def describe(model: Model) -> dict[str, Any]:
-    """Returns all of a model but its arrays, as JSON, with the models that it is made of."""
+def notes_of(model: Model) -> dict[str, Any]:
+    """Returns everything of a model except its arrays, as JSON, its components included."""
     notes = {
         "config": model.config.model_dump(mode="json", exclude_none=True),
         "names": dict(model.names),
         "extractors": {name: asdict(extractor) for name, extractor in model.extractors.items()},
     }
-    components = {name: describe(component) for name, component in model.components.items()}
+    components = {name: notes_of(component) for name, component in model.components.items()}
     return notes | {"components": components} if components else notes
 
 
 def gather_tensors(model: Model) -> dict[str, np.ndarray]:
-    """Returns a model's arrays by name; those of the models that it is made of as "model/name"."""
+    """Returns a model's arrays by name; those of its components as "model/name"."""
     tensors = dict(model.tensors)
     for part, component in model.components.items():
         tensors |= {f"{part}/{name}": tensor for name, tensor in gather_tensors(component).items()}
@@ -85,7 +85,7 @@ def gather_tensors(model: Model) -> dict[str, np.ndarray]:
 
 
 def restore(notes: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> Model:
-    """Makes a model of what `describe` and `gather_tensors` returned."""
+    """Restores a model from the results of `notes_of` and `gather_tensors`."""
     components = {}
     for part, note in notes.get("components", {}).items():
         prefix = f"{part}/"

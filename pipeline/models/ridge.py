@@ -31,16 +31,16 @@ from pipeline.models.settings import BaseModelConfig
 MOST_TAGS = 5000
 """Tags whose weights are solved for, at most: memory grows with their square, time with their cube."""
 
-CHUNK = 1024
+POSTS_PER_CHUNK = 1024
 """Posts whose inputs are held at a time, which keeps memory flat."""
 
 OWN_L2 = 2.0
-"""The weight of the squared distance of a user's own weights from everyone's, in λ.
+"""The penalty on the squared distance of a user's own weights from the shared ones, as a multiple of λ.
 
-It measured best for users who are folded in, and costs those in training nothing (benchmarks/README.md).
+It was best for users who are folded in, and costs those in training nothing (benchmarks/README.md).
 """
 
-LATEST = 1000
+MAX_OWN_POSTS = 1000
 """Posts that a user's own weights are fitted to, at most: time grows with their cube."""
 
 Inputs = dict[str, np.ndarray]
@@ -78,10 +78,10 @@ class Ridge(Baseline):
     counting: c_u for a tag of the user itself, c_i for one of the photo, zero elsewhere; c minimises ‖Y − b − X P‖².
     With few posts W stays near plain counting; with many it learns which tags go with which.
 
-    Where there are features, and each photo was posted once, a user u also has weights of their own: x (W + D_u) + b,
-    where D_u minimises ‖Y_u − b − X_u (W + D_u)‖² + μ ‖D_u‖², μ = 2 λ, over their latest posts. It is solved when they
-    are asked for, by as many unknowns as they have posts: x D_u = x X_uᵀ (X_u X_uᵀ + μ I)⁻¹ (Y_u − b − X_u W). So a
-    user who is folded in gets what one in training gets, but for a share in W.
+    With features, and if each photo was posted once, a user u also has weights of their own: x (W + D_u) + b, where D_u
+    minimises ‖Y_u − b − X_u (W + D_u)‖² + μ ‖D_u‖², μ = 2 λ, over their latest posts. It is solved on demand, with one
+    unknown for each of them: x D_u = x X_uᵀ (X_u X_uᵀ + μ I)⁻¹ (Y_u − b − X_u W). So a user who is folded in gets
+    the same weights as one in training, except for a share in W.
 
     Steck, Embarrassingly shallow autoencoders for sparse data, WWW 2019, in closed form as well: there items from a
     user's other items; here tags from a post's inputs, features among them, and shrunk towards P instead of zero.
@@ -93,7 +93,7 @@ class Ridge(Baseline):
 
     Config = RidgeConfig
     most_tags = MOST_TAGS
-    pair_bytes = 40  # XᵀX and its factors, XᵀY, P and W, in float64, of the user's tags alone.
+    bytes_per_pair = 40  # XᵀX and its factors, XᵀY, P and W, in float64, of the user's tags alone.
     sees_times = True
 
     @classmethod
@@ -105,46 +105,46 @@ class Ridge(Baseline):
         if posts[PHOTO].n_unique() < len(posts):
             names[PHOTO] = vocabulary(posts[PHOTO])
         extractors = ExtractorNote.of(features)
-        if taken := {USER, PHOTO, OWN, BIAS} & extractors.keys():
-            raise InputError(f"An extractor cannot be called {min(taken)!r}: that is another part of the model.")
+        if reserved := {USER, PHOTO, OWN, BIAS} & extractors.keys():
+            raise InputError(f"An extractor cannot be called {min(reserved)!r}: that is another part of the model.")
         widths = {ground: len(names[TAG]) for ground in (USER, PHOTO) if ground in names}
         widths |= {name: features.matrices[name].shape[1] for name in extractors}
         unfitted = cls(config, names, {}, extractors)
-        known = OwnPosts.of(posts, names[USER], names[TAG], unfitted._kept_vectors(posts, features)).tensors
+        tensors = OwnPosts.of(posts, names[USER], names[TAG], unfitted._kept_vectors(posts, features)).tensors
         if PHOTO in names:
-            known |= count_tags_by(PHOTO, posts, names)
-        known["intercept"] = np.float32(count_tags(posts, names[TAG]) / len(posts))
-        solved = cls(config, names, known, extractors)._solve(posts, features, widths)
-        return cls(config, names, known | solved, extractors)
+            tensors |= count_tags_by(PHOTO, posts, names)
+        tensors["intercept"] = np.float32(count_tags(posts, names[TAG]) / len(posts))
+        solved = cls(config, names, tensors, extractors)._solve(posts, features, widths)
+        return cls(config, names, tensors | solved, extractors)
 
     @property
     def grounds(self) -> Mapping[str, str]:
-        """Words for the part of users' own weights, where they have any."""
+        """Words for the part of users' own weights, if they have any."""
         return {OWN: "you give it to photos like it"} if self._personal else {}
 
     @property
     def _personal(self) -> bool:
-        """True where users have weights of their own: where it sees features, and each photo was posted once."""
+        """True if users have weights of their own: with features, and if each photo was posted once."""
         return bool(self.extractors) and PHOTO not in self.names
 
     def _kept_vectors(self, posts: pl.DataFrame, features: Features) -> np.ndarray:
-        """Returns the vectors by which the posts are kept, (posts, numbers)."""
+        """Returns the vectors to keep with the posts, (posts, numbers)."""
         return concatenated(self.extractors, posts[PHOTO], features) if self._personal else no_vectors(posts)
 
     def parts(self, posts: pl.DataFrame, features: Features) -> dict[str, np.ndarray]:
         inputs = self._centred(self._inputs(posts, features), self.tensors)
         parts = {ground: np.float32(x) @ self.tensors[f"{ground}_weights"] for ground, x in inputs.items()}
         bias = self.tensors["intercept"].copy()
-        # A photo's features are always there: what their means take away is the same for every post.
+        # Every photo has features, so that subtracting their means shifts the scores of all posts alike.
         for name in self.extractors:
-            taken = self.tensors[f"{name}_mean"] @ self.tensors[f"{name}_weights"]
-            parts[name] += taken
-            bias -= taken
+            offset = self.tensors[f"{name}_mean"] @ self.tensors[f"{name}_weights"]
+            parts[name] += offset
+            bias -= offset
         parts[BIAS] = np.broadcast_to(bias, (len(posts), len(bias)))
         return parts | {OWN: self._by_own_weights(posts, inputs)} if self._personal else parts
 
     def _by_own_weights(self, posts: pl.DataFrame, inputs: Inputs) -> np.ndarray:
-        """Returns x D_u of posts with these centred inputs, (posts, T); zero for a user who is not known."""
+        """Returns x D_u of posts with these centred inputs, (posts, T); zero for an unknown user."""
         user, x = codes(posts[USER], self.names[USER]), np.concatenate(list(inputs.values()), axis=1)
         added = np.zeros((len(posts), len(self.tags)))
         for each in np.unique(user[user >= 0]):
@@ -156,13 +156,13 @@ class Ridge(Baseline):
         return added
 
     def _own_posts(self, user: int) -> tuple[np.ndarray, np.ndarray]:
-        """Returns a user's latest posts: X_u, their centred inputs, (n, inputs), and what W leaves unexplained, (n, T).
+        """Returns the centred inputs of a user's latest posts, X_u, (n, inputs), and their residuals, (n, T).
 
-        The latter is Y_u − b − X_u W.
+        The residuals are what W leaves unexplained, Y_u − b − X_u W.
         """
         own = OwnPosts.from_tensors(self.tensors)
         kept = own.of_user(user)
-        latest = np.sort(np.argsort(-kept.post_time, kind="stable")[:LATEST])
+        latest = np.sort(np.argsort(-kept.post_time, kind="stable")[:MAX_OWN_POSTS])
         posts = pl.DataFrame({USER: [self.names[USER][user]] * len(latest), TIME: kept.post_time[latest]})
         left_out = np.searchsorted(own.post_user, user) + latest
         inputs = {USER: self._user_inputs(posts, left_out)}
@@ -191,7 +191,7 @@ class Ridge(Baseline):
     def _user_inputs(self, posts: pl.DataFrame, left_out: np.ndarray | None) -> np.ndarray:
         """Returns the roots of the shares of the users' tags, (posts, T); left_out as for `OwnPosts.votes`."""
         own, tags = OwnPosts.from_tensors(self.tensors), len(self.tags)
-        own = replace(own, post_photo=own.post_photo[:, :0])  # Votes are by time alone.
+        own = replace(own, post_photo=own.post_photo[:, :0])  # Only time weighs votes.
         votes = own.votes(posts, self.names[USER], tags, no_vectors(posts), self.config.fading, 0, left_out)
         return np.sqrt(shares(votes))
 
@@ -232,8 +232,8 @@ class Ridge(Baseline):
 
     def _chunks(self, posts: pl.DataFrame, features: Features) -> Iterator[tuple[Inputs, np.ndarray]]:
         """Yields the inputs of training posts, each left out of its own, and their tags, float32 (posts, T)."""
-        for first in range(0, len(posts), CHUNK):
-            some = posts[first : first + CHUNK]
+        for first in range(0, len(posts), POSTS_PER_CHUNK):
+            some = posts[first : first + POSTS_PER_CHUNK]
             yield self._inputs(some, features, first), mark_tags(some, self.tags).astype(np.float32)
 
     def _fold_in(self, user: str, posts: pl.DataFrame, features: Features) -> Self:  # noqa: ARG002 (that of the posts)

@@ -14,7 +14,7 @@ from pipeline.errors import ArtifactError, one_line
 from pipeline.files.tensors import read_tensors, write_tensors
 from pipeline.models.ranking import top_tags
 
-CHUNK = 4096
+POSTS_PER_CHUNK = 4096
 """Posts whose pairs are listed at a time, which keeps memory flat."""
 
 SHRINKAGE = 0.3
@@ -54,8 +54,9 @@ class Companions:
     @classmethod
     def count(cls, posts: pl.DataFrame, tags: Sequence[str]) -> Self:
         """Counts posts (column tags)."""
-        chunks = [_pairs(chunk[TAGS], tags) for chunk in posts.iter_slices(CHUNK)] or [_pairs(posts[TAGS], tags)]
-        pairs = pl.concat(chunks).group_by("own", "other").agg(pl.col("together").sum()).sort("own", "other")
+        chunks = [_pairs(chunk[TAGS], tags) for chunk in posts.iter_slices(POSTS_PER_CHUNK)]
+        counted = pl.concat(chunks or [_pairs(posts[TAGS], tags)])
+        pairs = counted.group_by("own", "other").agg(pl.col("together").sum()).sort("own", "other")
         single, several = pairs.filter(pl.col("own") == pl.col("other")), pairs.filter(pl.col("own") != pl.col("other"))
         counts = np.zeros(len(tags), np.int64)
         counts[single["own"].to_numpy()] = single["together"].to_numpy()

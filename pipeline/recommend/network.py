@@ -19,7 +19,7 @@ from pipeline.features.config import BATCH
 from pipeline.features.extraction.decoding import NICE, DecoderKilled, Decoders
 from pipeline.features.extraction.vector_files import VectorFiles
 from pipeline.features.record import canonical
-from pipeline.keywords.taken import time_taken
+from pipeline.keywords.capture_time import time_taken
 
 SLOTS = 3
 """Batches in memory: one at the networks, one that waits for them, one that is decoded."""

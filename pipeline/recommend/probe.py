@@ -16,7 +16,7 @@ from pipeline.recommend.network import Network
 
 SIZE = (480, 360)
 """The width and height of the probe photo."""
-ROUNDING = ("batch", "device", "versions")
+ROUNDING_KEYS = ("batch", "device", "versions")
 """The keys of a record that may differ where numbers differ by no more than rounding."""
 TOLERANCE = 1e-3
 """The largest difference of a vector that is rounding, in proportion to its length."""
@@ -49,7 +49,7 @@ def require_same(name: str, network: Network, record: Mapping[str, Any], photo: 
     found = json.loads(canonical(network.record))
     differing = sorted(key for key in found.keys() | record.keys() if found.get(key) != record.get(key))
     for key in differing:
-        if key not in ROUNDING:
+        if key not in ROUNDING_KEYS:
             raise InputError(
                 f"The extractor {name!r} is not the one that the model was fitted with: its {key} is "
                 f"{_shown(found.get(key))}, and was {_shown(record.get(key))}."

@@ -123,7 +123,7 @@ class ReportInputs:
     """user, photo, tags of the training posts."""
 
     validation_posts: int
-    """The number of training posts that settings and the weights of blends were chosen on."""
+    """The number of training posts on which settings and the weights of blends were chosen."""
 
     tuning: Mapping[str, pl.DataFrame]
     """A row for each combination of a model's grid: its settings, epoch, epochs, the measure, chosen (bool).

@@ -10,7 +10,7 @@ from pipeline.models.settings import BaseModelConfig
 from pipeline.report.inputs import ModelInfo
 
 
-def describe(models: Mapping[str, BaseModelConfig]) -> tuple[ModelInfo, ...]:
+def model_infos(models: Mapping[str, BaseModelConfig]) -> tuple[ModelInfo, ...]:
     """Describes models, given by name, in their order. No two have the same label.
 
     A label is the class's own words, with the model's name where several models share them; for a class without words

@@ -7,7 +7,7 @@ from pipeline.evaluation.metrics.measure import DEPTH
 from pipeline.evaluation.ranking import find_hits
 from pipeline.features.store import Features
 from pipeline.models.model import Model
-from pipeline.models.ranking import CHUNK, top_tags
+from pipeline.models.ranking import POSTS_PER_CHUNK, top_tags
 from pipeline.recommend.calibration import Calibration, expected_calibration_error, reliability
 from pipeline.report.inputs import Reliability
 
@@ -25,7 +25,7 @@ def measure_reliability(
     name: the model's. test, suggestions: columns user, photo, tags, the suggestions best first.
     """
     found = []
-    for posts in test.iter_slices(CHUNK):
+    for posts in test.iter_slices(POSTS_PER_CHUNK):
         scores = model.scores(posts, features)
         found.append(calibration.probabilities(scores, top_tags(scores, DEPTH)))
     probabilities = np.concatenate(found)

@@ -7,7 +7,7 @@ from itertools import islice
 from pipeline import cluster
 from pipeline.data.photo import Photo, PhotoError, prepare
 
-CHUNK = 8
+FILES_PER_CHUNK = 8
 """Files that travel together: a camera's may have 10 MB each."""
 
 File = tuple[str, bytes | PhotoError]
@@ -19,7 +19,7 @@ def prepare_on_ray(files: Iterable[File], address: str | None = None) -> Generat
     The caller's machine reads the files and writes the shards; the others decode.
     """
     files = iter(files)
-    chunks: Iterator[list[File]] = iter(lambda: list(islice(files, CHUNK)), [])
+    chunks: Iterator[list[File]] = iter(lambda: list(islice(files, FILES_PER_CHUNK)), [])
     done, wanted = {}, 0
     for table in cluster.stream(chunks, _prepare, address=address):
         (row,) = table.to_pylist()

@@ -21,17 +21,17 @@ from pipeline.training.tune import ChosenSettings
 CANDIDATES = 100
 """Tags of a post that are compared, at most: those that some model ranks high, as others are not suggested."""
 
-CHUNK = 128
+POSTS_PER_CHUNK = 128
 """Posts that all models score at a time: memory stays flat."""
 
 L2 = 1e-2
 """The weight of the squared weights in the loss: models that agree share the weight."""
 
 PRIOR = 3.0
-"""The validation posts that the prior of the weights, a normal distribution around zero, counts as.
+"""The number of validation posts that the prior of the weights, a normal distribution around zero, is worth.
 
-It is an L2 that fades as posts are added. With a handful it draws the weights of all models that help to similar ones,
-where an unbiased fit would follow chance; from a hundred on it changes nothing (benchmarks/README.md).
+It acts as L2 that fades as posts are added. With few posts it pulls the weights of useful models together, where an
+unbiased fit would follow chance; from a hundred on it changes nothing (benchmarks/README.md).
 """
 
 LEAST = 0.01
@@ -53,7 +53,7 @@ class Candidates:
     @classmethod
     def of(cls, models: Sequence[Model], posts: pl.DataFrame, features: Features, count: int) -> Self:
         """Gathers, for each post, the tags to which some model gives the highest scores."""
-        found = [candidates(models, chunk, features, count) for chunk in posts.iter_slices(CHUNK)]
+        found = [candidates(models, chunk, features, count) for chunk in posts.iter_slices(POSTS_PER_CHUNK)]
         scores, right = zip(*found, strict=True)
         return cls(np.concatenate(scores, axis=1), np.concatenate(right))
 

@@ -29,8 +29,8 @@ class TuningConfig(Config):
         "1 / η of them train on to η times as many, until few are left; 1 trains all to the end.",
     )
     extend: bool = Field(
-        description="True to move the grid on where the best number is the least or the greatest of several, until the "
-        "best lies inside; each combination that this adds is trained to the end."
+        description="True to extend a grid beyond its edge while the best number lies there; each added combination is "
+        "trained to the end."
     )
     folds: int = Field(
         ge=1,

@@ -35,9 +35,9 @@ class Trainer(ABC):
         work: Path | None,
         before: Path | None,  # noqa: ARG002 (as above)
     ) -> list[Fitted]:
-        """Fits models for `epochs` epochs in all, at most, or to the end, as a rung of the search does.
+        """Fits models for a rung of the search: for `epochs` epochs in total, at most, or to the end.
 
-        before: the folder in which an earlier rung, of these settings and perhaps others, kept its training.
+        before: the folder in which an earlier rung of these settings, and perhaps of others, kept its checkpoints.
         """
         return self.fit(configs, task, work)
 

@@ -67,7 +67,7 @@ def test_standardised_vectors_have_length_one_on_average(tmp_path):
     assert (matrix**2).sum(axis=1).mean() == pytest.approx(1, rel=1e-5)
 
 
-def test_a_number_that_training_photos_hardly_have_does_not_drown_the_others():
+def test_a_number_that_is_rare_in_training_does_not_drown_the_others():
     """P25: one of 3,000 training photos shows a class; F1@5 of test photos that show it fell from .529 to .187."""
     rng = np.random.default_rng(0)
     training = rng.uniform(0, 1, (3000, 80))

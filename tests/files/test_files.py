@@ -70,7 +70,7 @@ def test_others_may_read_what_is_written_as_the_umask_says(tmp_path, kind):
     assert (tmp_path / "file").stat().st_mode & 0o777 == 0o640
 
 
-def test_arrays_come_back_with_their_notes(tmp_path):
+def test_arrays_are_read_with_their_notes(tmp_path):
     write_tensors({"numbers": NUMBERS}, {"names": ["é"]}, tmp_path / "file")
     arrays, notes = read_tensors(tmp_path / "file")
     assert (list(arrays), notes) == (["numbers"], {"names": ["é"]})
@@ -78,7 +78,7 @@ def test_arrays_come_back_with_their_notes(tmp_path):
 
 
 @pytest.mark.slow
-def test_notes_hold_more_names_than_safetensors_has_room_for_in_its_header(tmp_path):
+def test_notes_may_exceed_the_header_of_safetensors(tmp_path):
     names = [f"photo {number:09}.jpg" for number in range(5_500_000)]
     write_tensors({}, names, tmp_path / "file")
     assert read_tensors(tmp_path / "file")[1] == names
@@ -176,7 +176,7 @@ def test_a_kill_at_any_moment_leaves_one_folder_whole(tmp_path, monkeypatch, req
     assert list(path.parent.iterdir()) == [path] or not new.exists()
 
 
-def test_what_a_killed_process_left_half_written_goes_when_the_next_one_writes(tmp_path):
+def test_a_write_deletes_the_temporary_files_of_killed_processes(tmp_path):
     killed, alive = subprocess.Popen(["true"]), subprocess.Popen(["sleep", "60"])
     killed.wait()
     left, others = (tmp_path / f".b.json.{process.pid}.tmp" for process in (killed, alive))
@@ -191,7 +191,7 @@ def test_what_a_killed_process_left_half_written_goes_when_the_next_one_writes(t
     assert sorted(tmp_path.iterdir()) == sorted([*kept, tmp_path / "a.json"])
 
 
-def test_an_error_in_a_folder_names_the_file_that_was_to_be(tmp_path):
+def test_an_error_in_a_folder_names_the_final_path_of_the_file(tmp_path):
     with pytest.raises(OSError) as raised, atomic_folder(tmp_path / "report") as folder:
         write_json(1, folder / "assets" / "x.json")
         (folder / "assets").rename(folder / "else")
@@ -201,7 +201,7 @@ def test_an_error_in_a_folder_names_the_file_that_was_to_be(tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a file that nobody may delete")
-def test_a_folder_that_cannot_be_cleared_is_named_with_the_reason(tmp_path):
+def test_a_folder_that_cannot_be_deleted_is_named_with_the_reason(tmp_path):
     stuck = folder_of(tmp_path / ".bundle.tmp", model="half")
     subprocess.run(["mount", "--bind", stuck, stuck], check=True)
     subprocess.run(["mount", "-o", "remount,bind,ro", stuck], check=True)

@@ -88,7 +88,7 @@ def test_a_folder_that_is_none_of_wordnets_is_said(folder):
 
 
 @pytest.mark.parametrize("name", ["index.noun", "data.noun"])
-def test_files_that_are_cut_short_are_not_used(folder, name):
+def test_truncated_files_are_refused(folder, name):
     whole = (folder / name).read_text()
     (folder / name).write_text(whole[: whole.rindex("\n", 0, -1) + 1])
     with pytest.raises(InputError, match=r"damaged files of WordNet: index\.noun and data\.noun"):

@@ -11,7 +11,7 @@ from tests.support.fragile import fragile
 
 
 def test_results_come_in_order_whatever_single_items_do(monkeypatch):
-    monkeypatch.setattr(isolation, "CHUNK", 4)
+    monkeypatch.setattr(isolation, "ITEMS_PER_CHUNK", 4)
     items = [f"item {number}" for number in range(20)]
     items[2], items[3], items[9], items[19] = "crash", "raise", "hang", "crash"
     results = list(call_isolated(fragile, items, patience=1.5))
@@ -32,7 +32,7 @@ def test_nothing_to_do_starts_nothing():
 
 
 def test_processes_end_when_results_are_no_longer_wanted_even_those_that_hang(monkeypatch):
-    monkeypatch.setattr(isolation, "CHUNK", 1)
+    monkeypatch.setattr(isolation, "ITEMS_PER_CHUNK", 1)
     results = call_isolated(fragile, ["a", "hang", "hang", "b"])
     assert next(results) == "A"
     start = time.monotonic()

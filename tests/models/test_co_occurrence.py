@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from pipeline.errors import SettingError
 from pipeline.features.store import Features
-from pipeline.models.co_occurrence import CHUNK, CoOccurrence, CoOccurrenceConfig, together
+from pipeline.models.co_occurrence import POSTS_PER_CHUNK, CoOccurrence, CoOccurrenceConfig, together
 
 POSTS = pl.DataFrame(
     {
@@ -60,8 +60,8 @@ def test_equals_are_ordered_by_popularity():
 def test_tags_of_a_post_are_counted_together_once_in_many_posts_too():
     tags = ["dog", "sea", "sky", "sun"]
     np.testing.assert_array_equal(np.multiply(GIVEN, [[1], [2], [2], [2]]), together(POSTS, tags))
-    many = pl.concat([POSTS] * (CHUNK // 4 + 1))
-    np.testing.assert_array_equal(together(many, tags), (CHUNK // 4 + 1) * together(POSTS, tags))
+    many = pl.concat([POSTS] * (POSTS_PER_CHUNK // 4 + 1))
+    np.testing.assert_array_equal(together(many, tags), (POSTS_PER_CHUNK // 4 + 1) * together(POSTS, tags))
 
 
 @pytest.mark.parametrize("personal", [-0.1, 1.1])
@@ -70,7 +70,7 @@ def test_the_weight_is_a_share(personal):
         CoOccurrenceConfig(kind="co-occurrence", features="none", personal=personal)
 
 
-def test_more_tags_than_memory_is_taken_for_are_refused(monkeypatch):
+def test_too_many_tags_for_memory_are_refused(monkeypatch):
     """P31: 60,000 tags took 13.4 GiB, and a traceback."""
     monkeypatch.setattr(CoOccurrence, "most_tags", 3)
     with pytest.raises(SettingError, match=r"kind is 'co-occurrence', which takes at most 3 tags: 4 would need 0.0 GB"):

@@ -31,7 +31,7 @@ def problem():
 
 
 def test_the_derivatives_are_those_of_the_loss(problem, monkeypatch):
-    monkeypatch.setattr(folding, "CHUNK", 25)
+    monkeypatch.setattr(folding, "DIFFERENCES_PER_CHUNK", 25)
     tags, others, positives = problem
     u, small = np.array([0.3, -1.0, 0.5, 2.0]), 1e-5
 

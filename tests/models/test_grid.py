@@ -1,4 +1,4 @@
-"""Grids: the edges of what was tried, and the values beyond these."""
+"""Grids: the edges of the values tried, and the next values beyond them."""
 
 import pytest
 
@@ -35,7 +35,7 @@ def test_combinations_are_all_of_them_the_last_setting_first():
         (NEIGHBOURS, "neighbours", [1, 20], 1, None),
     ],
 )
-def test_beyond_an_edge_lies_the_next_value_that_the_setting_allows(config, name, values, chosen, next_value):
+def test_the_next_value_beyond_an_edge_is_one_that_the_setting_allows(config, name, values, chosen, next_value):
     found = edges(config, {name: values}, {name: chosen})
     assert found == ({} if next_value is None else {name: next_value})
     assert all(isinstance(value, type(values[0])) for value in found.values())

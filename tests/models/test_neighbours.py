@@ -92,7 +92,7 @@ def test_photos_that_look_the_same_are_equally_near_wherever_they_stand():
     assert not voted[:, 20:].any()
 
 
-def test_a_photo_is_its_own_nearest_however_far_from_the_origin_all_are():
+def test_a_photo_is_nearest_to_itself_even_if_all_are_far_from_the_origin():
     """P32: features of large mean and small deviation, unscaled."""
     rng = np.random.default_rng(0)
     vectors = np.float32(1000 + rng.normal(0, 0.05, (300, 64)))

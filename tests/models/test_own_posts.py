@@ -42,7 +42,7 @@ def votes_post_by_post(
 
 @pytest.mark.parametrize("chunk", [2, 4096])
 def test_votes_are_sums_over_the_users_posts(monkeypatch, chunk):
-    monkeypatch.setattr(own_posts, "CHUNK", chunk)
+    monkeypatch.setattr(own_posts, "POSTS_PER_CHUNK", chunk)
     (kept, seen), (asked, vectors) = some(20), some(6, seed=1)
     found = OwnPosts.of(kept, USERS, TAGS, seen).votes(asked, USERS, len(TAGS), vectors, 1.5, 3.0)
     for votes, post, vector in zip(found, asked.iter_rows(named=True), vectors, strict=True):
@@ -69,7 +69,7 @@ def test_posts_of_other_users_are_dropped_with_times_and_vectors():
 
 @pytest.mark.parametrize("chunk", [3, 4096])
 def test_a_post_that_is_left_out_votes_as_if_it_was_not_there(monkeypatch, chunk):
-    monkeypatch.setattr(own_posts, "CHUNK", chunk)
+    monkeypatch.setattr(own_posts, "POSTS_PER_CHUNK", chunk)
     kept, seen = some(12)
     order = kept.select(pl.arg_sort_by("user", "photo")).to_series()
     kept, seen = kept[order], seen[order.to_numpy()]

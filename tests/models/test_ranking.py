@@ -37,7 +37,7 @@ def test_chunks_change_nothing(monkeypatch):
     posts = pl.DataFrame({USER: ["u"] * 7, PHOTO: [str(row) for row in range(7)]})
     nothing = Features(posts[PHOTO], {})
     whole = suggest(Fixed(), posts, nothing, 10)
-    monkeypatch.setattr(ranking, "CHUNK", 3)
+    monkeypatch.setattr(ranking, "POSTS_PER_CHUNK", 3)
     parts = suggest(Fixed(), posts, nothing, 10)
     np.testing.assert_array_equal(whole.top, parts.top)
     np.testing.assert_array_equal(whole.scores, parts.scores)

@@ -83,7 +83,7 @@ def test_a_file_that_was_not_written_here_is_refused(tmp_path):
     (tmp_path / "text").write_text("no model")
     save_file({"counts": np.zeros(1)}, tmp_path / "weights", {"model": json.dumps(NOTES)})
     for name in ("text", "weights"):
-        with pytest.raises(DamagedError, match=f"{name} is damaged, or another version wrote it"):
+        with pytest.raises(DamagedError, match=f"{name} is damaged, or was written by another version"):
             load(tmp_path / name)
 
 

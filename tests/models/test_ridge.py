@@ -90,7 +90,7 @@ def inputs_post_by_post(posts: pl.DataFrame, features: Features) -> tuple[list[n
 
 @pytest.mark.parametrize("chunk", [4, 1024])
 def test_weights_are_the_least_squares_of_what_is_known_without_the_post_itself(monkeypatch, chunk):
-    monkeypatch.setattr(ridge, "CHUNK", chunk)
+    monkeypatch.setattr(ridge, "POSTS_PER_CHUNK", chunk)
     (posts, features), l2 = folksonomy(), 0.7
     model = fitted(posts, features, l2, 0.5)
     inputs, marks = inputs_post_by_post(posts, features)
@@ -121,8 +121,8 @@ def of_one_photo_each() -> tuple[pl.DataFrame, Features]:
 
 
 @pytest.mark.parametrize("latest", [2, 1000])
-def test_own_weights_are_the_least_squares_of_what_is_left_of_the_users_latest_posts(monkeypatch, latest):
-    monkeypatch.setattr(ridge, "LATEST", latest)
+def test_own_weights_are_the_least_squares_of_the_residuals_of_the_latest_posts(monkeypatch, latest):
+    monkeypatch.setattr(ridge, "MAX_OWN_POSTS", latest)
     (posts, features), l2 = of_one_photo_each(), 0.7
     model = fitted(posts, features, l2, 0.5)
     (user, _, image), marks = inputs_post_by_post(posts, features)

@@ -57,7 +57,7 @@ def test_an_interrupt_while_modules_are_imported_is_the_same_sentence():
     ],
 )
 def test_too_little_memory_is_one_sentence(error):
-    """P15, P7: each library says it in its own way."""
+    """P15, P7: each library reports it in its own way."""
 
     def hungry() -> str:
         raise error
@@ -84,15 +84,15 @@ def test_too_little_memory_while_modules_are_imported_is_the_same_sentence():
     assert line.startswith("Error: There is too little memory (libtorch_cpu.so")
 
 
-def test_figures_are_drawn_from_a_notebook_too():
-    """P23: it names a backend of its own, at which the import of matplotlib ended the last stage."""
+def test_figures_are_drawn_in_a_notebook():
+    """P23: it sets a backend of its own, with which the import of matplotlib failed in the last stage."""
     code = "from project.command import prepare_process; prepare_process(); import pipeline.report.figures"
     environment = os.environ | {"MPLBACKEND": "module://not_installed.backend"}
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, check=True)
 
 
-def test_letters_that_the_terminal_does_not_have_are_escaped():
-    """P30: the features were written, and the closing line with its × was a traceback."""
+def test_letters_that_the_terminal_cannot_show_are_escaped():
+    """P30: the features were written, but the × in the closing line raised a traceback."""
     code = "from project.command import prepare_process; prepare_process(); print('5 × 512')"
     environment = os.environ | {"PYTHONIOENCODING": "ascii"}
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, check=True)

@@ -70,7 +70,7 @@ def test_lifts_of_several_given_tags_add_up_in_deviations_of_the_scores(counted)
 
 
 def test_chunks_change_nothing(counted, monkeypatch):
-    monkeypatch.setattr(companions, "CHUNK", 2)
+    monkeypatch.setattr(companions, "POSTS_PER_CHUNK", 2)
     for one, other in zip(vars(Companions.count(POSTS, VOCABULARY)).values(), vars(counted).values(), strict=True):
         np.testing.assert_array_equal(one, other)
 

@@ -3,12 +3,12 @@
 from pydantic import TypeAdapter
 
 from pipeline.models.registry import ModelConfig
-from pipeline.report.models import describe
+from pipeline.report.models import model_infos
 
 
 def described(**models):
     adapter = TypeAdapter(ModelConfig)
-    return describe({name: adapter.validate_python(settings) for name, settings in models.items()})
+    return model_infos({name: adapter.validate_python(settings) for name, settings in models.items()})
 
 
 def test_a_baseline_has_the_words_of_its_class():

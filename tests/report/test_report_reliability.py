@@ -42,5 +42,5 @@ def test_probabilities_are_compared_with_hits(model):
 def test_posts_are_scored_in_chunks(model, monkeypatch):
     posts, calibration = [["sea"], ["sky"], ["sea", "sky"]], Calibration(offset=-1, distance=1, score=0)
     whole = measured(model, calibration, posts)
-    monkeypatch.setattr("pipeline.report.reliability.CHUNK", 2)
+    monkeypatch.setattr("pipeline.report.reliability.POSTS_PER_CHUNK", 2)
     assert measured(model, calibration, posts).groups.equals(whole.groups)

@@ -44,7 +44,7 @@ def test_with_too_few_posts_no_model_is_the_best():
     assert not any(row["best"] for row in tabulate([*shares], bootstrap(shares, 2))["one"].values())
 
 
-def test_without_suggestions_the_means_have_a_best_alone():
+def test_without_suggestions_only_the_best_mean_is_marked():
     table = measure_table({"one": {"f1@1": 0.5, "f1@1_deviation": 0.1}, "two": {"f1@1": 0.25}, "old": {}}, FIRST, None)
     assert table.rows() == [("one", 0.5, 0.1, None, None, True, None), ("two", 0.25, None, None, None, False, None)]
 

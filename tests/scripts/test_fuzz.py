@@ -1,4 +1,4 @@
-"""`make fuzz`: every test of tests/fuzz in turns; a failure ends one of them, and is shown."""
+"""`make fuzz` runs the tests of tests/fuzz in turns; one that fails is shown, and not run again."""
 
 import subprocess
 

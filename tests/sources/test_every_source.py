@@ -53,7 +53,7 @@ def test_posts_have_the_columns_types_and_order_of_the_schema(example, tmp_path)
         assert "" not in tags
 
 
-def test_a_look_at_its_folder_finds_what_a_crawl_would_miss(example, tmp_path):
+def test_the_check_of_its_folder_finds_what_a_crawl_would_miss(example, tmp_path):
     example.source.check(tmp_path / "data")
     (tmp_path / "empty").mkdir()
     if example.spoil is None:  # It needs no data.

@@ -10,7 +10,7 @@ from PIL import Image
 
 from pipeline import cluster
 from pipeline.sources.photo_files import pack_folder
-from pipeline.sources.ray import CHUNK, prepare_on_ray
+from pipeline.sources.ray import FILES_PER_CHUNK, prepare_on_ray
 
 pytestmark = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed: pip install '.[ray]'")
 
@@ -20,7 +20,7 @@ def root(tmp_path: Path) -> Path:
     """A folder of photos of all sorts."""
     rng = np.random.default_rng(0)
     (tmp_path / "photos").mkdir()
-    for number in range(3 * CHUNK):
+    for number in range(3 * FILES_PER_CHUNK):
         picture = Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)).resize((40 + 20 * number, 400))
         picture.save(tmp_path / "photos" / f"{number:02}.{('jpg', 'png')[number % 2]}")
     (tmp_path / "photos" / "broken.jpg").write_bytes((tmp_path / "photos" / "00.jpg").read_bytes()[:400])

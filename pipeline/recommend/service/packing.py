@@ -131,7 +131,7 @@ def serve(pixels: int) -> None:
             target.write(HEADER.pack(is_photo, len(answer)) + answer)
             target.flush()
         except BrokenPipeError:  # The service was killed.
-            os._exit(1)  # At its end, Python would write once more.
+            os._exit(1)  # A regular exit would flush, and fail again.
 
 
 def _read(source: BinaryIO) -> bytes | None:

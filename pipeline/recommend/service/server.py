@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 protocol_log = logging.getLogger(f"{__name__}.protocol")
-"""The log of whatever fails below the application."""
+"""The log of failures below the application, in connections and in HTTP."""
 
 TOKEN = re.compile(r"[0-9A-Za-z_-]{16,}")
 
@@ -132,12 +132,12 @@ def _own_names(address: Address) -> list[str]:
     return [] if address.local else [address.host, socket.gethostname(), socket.getfqdn()]
 
 
-def _is_ours(record: logging.LogRecord) -> bool:
-    """Refuses records of clients that leave or speak no HTTP: anyone can, and each would log a traceback."""
+def _is_server_failure(record: logging.LogRecord) -> bool:
+    """Drops records of clients that disconnect or send invalid HTTP, each of which would be a traceback."""
     return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError | ConnectionError))
 
 
-protocol_log.addFilter(_is_ours)
+protocol_log.addFilter(_is_server_failure)
 
 
 async def _listen(runner: web.AppRunner, address: Address, limits: Limits) -> asyncio.Server:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from pipeline.data.photo import PhotoError, PhotoFile
 from pipeline.errors import InputError
-from pipeline.keywords.taken import time_taken
+from pipeline.keywords.capture_time import time_taken
 from pipeline.recommend.network import PhotoVectors
 from pipeline.recommend.service.batches import Batches
 from pipeline.recommend.service.exports import to_csv, to_zip

@@ -17,7 +17,7 @@ from pipeline.words import counted
 
 Read = TypeVar("Read")
 
-CHUNK = 64 * 1024
+CHUNK_BYTES = 64 * 1024
 """Bytes that are read at once."""
 
 
@@ -94,7 +94,7 @@ class FormReader:
 
     async def _text(self, part: BodyPartReader) -> str:
         data = bytearray()
-        while chunk := await self._in_time(part.read_chunk(CHUNK)):
+        while chunk := await self._in_time(part.read_chunk(CHUNK_BYTES)):
             data += chunk
             if len(data) > self._limits.text_bytes:
                 raise too_large(f"A field has at most {self._limits.text_bytes:,} bytes.")
@@ -104,7 +104,7 @@ class FormReader:
         data, digest = bytearray(), hashlib.sha256()
         taken = 0
         try:
-            while chunk := await self._in_time(part.read_chunk(CHUNK)):
+            while chunk := await self._in_time(part.read_chunk(CHUNK_BYTES)):
                 if len(data) + len(chunk) > self._limits.photo_bytes:
                     raise too_large(f"A photo has at most {self._limits.photo_bytes:,} bytes.")
                 self._budget.take(len(chunk))

@@ -14,7 +14,7 @@ from pipeline.errors import InputError
 from pipeline.sources.corpus.fields import DAMAGED
 from pipeline.sources.corpus.form import ROW_TYPES, Batch, Form
 
-CHUNK = 10_000
+PHOTOS_PER_CHUNK = 10_000
 """Photos of a batch."""
 OWNER = re.compile(r"flickr\.com/(?:photos|people)/([\w@-]+)|\b(\d+@N\d+)\b")
 """An owner in a text: the user's part of an address, or the user's id."""
@@ -48,8 +48,8 @@ class MirFlickr(Form):
             owners = self._owners(self._root(folder))
             tags = _numbered(folder.glob(self.tag_file))
             photos = sorted(tags, key=int)
-            for start in range(0, len(photos), CHUNK):
-                chunk = photos[start : start + CHUNK]
+            for start in range(0, len(photos), PHOTOS_PER_CHUNK):
+                chunk = photos[start : start + PHOTOS_PER_CHUNK]
                 columns = {USER: pl.String, PHOTO: pl.String, TAGS: ROW_TYPES[TAGS], REASON: pl.String}
                 rows = [(owners.get(photo), photo, *_tags(tags[photo])) for photo in chunk]
                 frame = pl.DataFrame(rows, columns, orient="row")

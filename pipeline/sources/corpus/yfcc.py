@@ -18,7 +18,7 @@ from pipeline.sources.corpus.fields import DAMAGED, FIELDS, field, milliseconds,
 from pipeline.sources.corpus.form import ADDRESS, Batch, Form, find_named
 from pipeline.sources.corpus.lines import as_text, first_line
 
-CHUNK = 50_000
+ROWS_PER_CHUNK = 50_000
 """Rows of the database that are Python's objects at once."""
 SQLITE = b"SQLite format 3\0"
 VIDEO = "video"
@@ -95,7 +95,7 @@ class YfccSqlite(Yfcc):
             try:
                 with closing(_connect(file)) as connection:
                     cursor = connection.execute(f"SELECT {columns} FROM {self.table} ORDER BY photoid")
-                    while rows := cursor.fetchmany(CHUNK):
+                    while rows := cursor.fetchmany(ROWS_PER_CHUNK):
                         last = rows[-1][0]
                         yield _batch(file, rows)
             except sqlite3.Error as error:

@@ -32,7 +32,7 @@ from pipeline.words import counted
 
 LINE = "line"
 """The column of a row's place: its line in a text file, its number elsewhere."""
-CHUNK = 50_000
+ROWS_PER_CHUNK = 50_000
 """Rows that become columns at once."""
 
 log = logging.getLogger(__name__)
@@ -153,7 +153,7 @@ def _text_cells(rows: Iterable[Row], places: Mapping[str, int]) -> pl.DataFrame:
     schema = {LINE: pl.Int64} | dict.fromkeys(places, pl.String)
     frames = [pl.DataFrame(schema=schema)]
     rows = iter(rows)
-    while chunk := list(islice(rows, CHUNK)):
+    while chunk := list(islice(rows, ROWS_PER_CHUNK)):
         columns = {LINE: [line for line, _ in chunk]}
         columns |= {key: [row[place] for _, row in chunk] for key, place in places.items()}
         frames.append(pl.DataFrame(columns, schema))

@@ -58,7 +58,7 @@ def check_columns(table: TableSettings, path: Path) -> None:
 
 
 def _wanted(table: TableSettings) -> Wanted:
-    """Returns the columns to read: user, photo, tags, and where the table has them, time and split."""
+    """Returns the columns to read: those set for user, photo, time and split, and all of tags."""
     wanted = {key: (key, getattr(table, key)) for key in (USER, PHOTO, TIME, SPLIT) if getattr(table, key)}
     return wanted | {f"{TAGS}{number}": (TAGS, column) for number, column in enumerate(table.tag_columns)}
 

@@ -422,7 +422,7 @@ def test_a_client_that_leaves_gives_its_bytes_back(tmp_path):
 
 
 @pytest.mark.parametrize("reset", [False, True])
-def test_who_leaves_or_speaks_no_http_logs_nothing(tmp_path, caplog, reset):
+def test_clients_that_disconnect_or_send_no_http_are_not_logged(tmp_path, caplog, reset):
     begun = request_of("POST", "/api/posts", {**JSON, "Content-Length": "500"}, b"{")
     with running_service(FakeRecommender(), tmp_path) as client:
         for request in (begun, b"no HTTP\r\n\r\n", request_of("GET", "/é", BEARER)):

@@ -42,7 +42,7 @@ def test_a_journal_is_opened_while_another_process_writes(journal, tmp_path, mon
     journal._connection.execute("ROLLBACK")
 
 
-def test_who_makes_the_tables_waits_for_another_writer(tmp_path):
+def test_creating_the_tables_waits_for_another_writer(tmp_path):
     writer = sqlite3.connect(tmp_path / "j.sqlite", isolation_level=None, check_same_thread=False)
     writer.execute("PRAGMA journal_mode = WAL")
     writer.execute("BEGIN IMMEDIATE")

@@ -88,7 +88,7 @@ def test_the_processes_end_with_the_block():
             os.kill(pid, 0)
 
 
-def test_a_process_whose_service_was_killed_ends_without_a_word():
+def test_a_process_whose_service_was_killed_ends_silently():
     read, write = os.pipe()
     os.close(read)
     photo = photo_of("red")

@@ -138,7 +138,7 @@ def test_what_is_no_tag_at_all_costs_the_photo_no_other(odd):
     assert [tag for _, tag in outcome(answer).tags] == ["sea", "sky"]
 
 
-def test_truth_is_no_number():
+def test_a_boolean_is_no_number():
     """JSON's true was read as photo 1."""
     assert [as_text(True), as_number(True), as_text(7), as_number("7")] == ["", None, "7", 7]
     assert [as_flag(True), as_flag("1"), as_flag(0), as_flag("no")] == [True, True, False, None]

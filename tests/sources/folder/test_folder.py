@@ -302,7 +302,7 @@ def kept(work: Path) -> int:
     return 0
 
 
-def test_a_reading_with_a_flipped_bit_is_made_anew(root, counted):
+def test_a_kept_reading_with_a_flipped_bit_is_read_again(root, counted):
     write_photo(root / "a.jpg", {FLAT: ["sea"]})
     read(root)
     (kept,) = root.parent.glob("work/keywords-*.sqlite")

@@ -134,7 +134,7 @@ def test_what_cannot_be_read_is_one_sentence(tmp_path, text, changes, words):
         ({"files": ["../posts.csv"]}, "leads out of"),
     ],
 )
-def test_a_look_at_a_table_finds_what_is_missing_before_its_rows_are_read(tmp_path, name, changes, fault):
+def test_the_check_of_a_table_finds_missing_columns_without_reading_rows(tmp_path, name, changes, fault):
     frame = pl.DataFrame({"user": ["u"], "photo": ["p"], "tags": ["sea"]})
     writers = {"csv": frame.write_csv, "jsonl": frame.write_ndjson, "parquet": frame.write_parquet}
     writers[name.partition(".")[2]](tmp_path / name)

@@ -5,8 +5,8 @@ import io
 import pytest
 from PIL import ExifTags, Image
 
+from pipeline.keywords.capture_time import time_taken
 from pipeline.keywords.embedded import read_photo
-from pipeline.keywords.taken import time_taken
 
 TAKEN, ZONE = ExifTags.Base.DateTimeOriginal, ExifTags.Base.OffsetTimeOriginal
 DIGITIZED = ExifTags.Base.DateTimeDigitized
