@@ -9,6 +9,8 @@ from typing import Any
 from commands.begin import drawn_extractors
 from pipeline.errors import InputError, SettingError
 from pipeline.features.config import NetworkConfig
+from pipeline.features.hashes import checked_path
+from pipeline.models.settings import TagVectors, TrainedConfig
 from pipeline.recommend.config import BEST
 from pipeline.recommend.runtimes import RUNTIMES
 from pipeline.words import counted
@@ -51,8 +53,19 @@ def checks_of(params: Params) -> dict[str, Callable[[], None]]:
         **{f"recipes.{params.recipe}.refine.{number}": step.check for number, step in enumerate(steps)},
         **{f"extractors.{name}": extractor.check for name, extractor in params.extractors.items()},
         "models": partial(check_photos, params),
+        **{
+            f"{place}.tag_vectors": partial(checked_path, Path(file.path), file.sha256)
+            for place, file in tag_vectors_of(params).items()
+        },
         "bundle": partial(check_bundle, params),
     }
+
+
+def tag_vectors_of(params: Params) -> dict[str, TagVectors]:
+    """Lists the files of tags' vectors by the settings of training that name them."""
+    models = {name: model for name, model in params.models.items() if isinstance(model, TrainedConfig)}
+    settings = {"training": params.training} | {f"models.{name}.training": own.training for name, own in models.items()}
+    return {place: own.tag_vectors for place, own in settings.items() if own.tag_vectors is not None}
 
 
 def check_repository() -> None:

@@ -33,11 +33,9 @@ def words(file: Path) -> Iterator[tuple[int, str]]:
             yield token.start[0], token.string
     tree = ast.parse(text)
     # A setting is named by its path inside a configuration of the library, which may be that of a key.
-    fields = {
-        node.args[0]
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "SettingError"
-    }
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    fields = {call.args[0] for call in calls if ast.unparse(call.func) == "SettingError"}
+    fields |= {given.value for call in calls for given in call.keywords if given.arg == "section"}
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in fields:
             yield node.lineno, node.value

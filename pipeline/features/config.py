@@ -6,9 +6,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from pipeline.config import Config
+from pipeline.features.hashes import Sha256, checked_path
 
 if TYPE_CHECKING:
     import polars as pl
@@ -22,8 +23,6 @@ BATCH = 16
 
 Load = Callable[["torch.device"], "Extractor"]
 """A function that loads an extractor's network onto a device."""
-
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 LARGEST_INPUT = 4096
 """Pixels each way that a network looks at, at most: a batch of more does not fit any memory."""
@@ -69,6 +68,14 @@ class WeightsFile(Config):
     kind: Literal["file"] = Field(description="A file: safetensors, or for Darknet-19 darknet's .weights.")
     path: str = Field(min_length=1, description="The path of the file.")
     sha256: Sha256 = Field(description="The file's SHA-256, in hexadecimal.")
+
+    def checked(self) -> tuple[Path, str]:
+        """Returns the path of the file, and its SHA-256, which is the one that it should have.
+
+        Raises SettingError when there is no such file, or it has another hash.
+        """
+        path = Path(self.path)
+        return path, checked_path(path, self.sha256, "weights.")
 
 
 class ExtractorConfig(Config, ABC):

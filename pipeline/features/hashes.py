@@ -2,21 +2,24 @@
 
 import hashlib
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import StringConstraints
 
 from pipeline.errors import SettingError
-from pipeline.features.config import WeightsFile
 from pipeline.files.seal import sha256
 
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
-def checked_file(weights: WeightsFile) -> tuple[Path, str]:
-    """Returns the path of a file of weights, and its SHA-256.
 
-    Raises SettingError when there is no such file, or its hash is not the one in the configuration.
+def checked_path(path: Path, expected: str | None, section: str = "") -> str:
+    """Returns the SHA-256 of a file that a section of the configuration names, which must be the expected one.
+
+    Raises SettingError when there is no such file, when it has another hash, and when none is expected.
     """
-    path = Path(weights.path)
     if not path.is_file():
-        raise SettingError("weights.path", f"is {weights.path!r}; there is no such file.")
-    return path, checked_sha256(path, weights.sha256, "weights.sha256")
+        raise SettingError(f"{section}path", f"is {str(path)!r}; there is no such file.")
+    return checked_sha256(path, expected, f"{section}sha256")
 
 
 def checked_sha256(path: Path, expected: str | None, field: str = "sha256") -> str:

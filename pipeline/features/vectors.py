@@ -9,12 +9,12 @@ import polars as pl
 from pydantic import Field
 
 from pipeline.config import Config
-from pipeline.data.names import shortened_list
-from pipeline.data.schema import PHOTO, VECTOR
+from pipeline.data.schema import PHOTO
 from pipeline.errors import InputError, SettingError, one_line
-from pipeline.features.config import ExtractorConfig, Load, Sha256
-from pipeline.features.hashes import checked_sha256
+from pipeline.features.config import ExtractorConfig, Load
+from pipeline.features.hashes import Sha256, checked_path
 from pipeline.features.record import features_table
+from pipeline.features.vector_table import read_table, rows_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -42,9 +42,9 @@ class VectorsConfig(ExtractorConfig):
     photos: PhotoList | None = Field(description="The photos of the rows of an .npy or .bin file; null for Parquet.")
 
     def check(self) -> None:
-        _checked(Path(self.path), self.sha256)
+        checked_path(Path(self.path), self.sha256)
         if self.photos is not None:
-            _checked(Path(self.photos.path), self.photos.sha256, "photos.")
+            checked_path(Path(self.photos.path), self.photos.sha256, "photos.")
 
     def features(
         self,
@@ -53,13 +53,13 @@ class VectorsConfig(ExtractorConfig):
         compute: Callable[[Load], "pa.Table"],  # noqa: ARG002 (nothing is computed)
     ) -> "pa.Table":
         path = Path(self.path)
-        record = {"kind": self.kind, "name": path.name, "sha256": _checked(path, self.sha256)}
+        record = {"kind": self.kind, "name": path.name, "sha256": checked_path(path, self.sha256)}
         if path.suffix.lower() in MATRICES:
             read_ids, read_matrix = MATRICES[path.suffix.lower()]
             if self.photos is None:
                 raise SettingError("photos", f"is null; {path} has no ids of photos: name a file that lists them.")
             listed = Path(self.photos.path)
-            record["photos_sha256"] = _checked(listed, self.photos.sha256, "photos.")
+            record["photos_sha256"] = checked_path(listed, self.photos.sha256, "photos.")
             ids, vectors = read_ids(_read_text(listed)), read_matrix(path)
             if len(ids) != len(vectors):
                 raise InputError(f"{path} has {len(vectors):,} rows, and {listed} lists {len(ids):,} photos.")
@@ -68,48 +68,12 @@ class VectorsConfig(ExtractorConfig):
                 "photos", f"names a file, but {path} is neither .npy nor .bin: a Parquet file has its own ids."
             )
         else:
-            ids, vectors = _read_table(path)
+            ids, vectors = read_table(path, PHOTO)
         record["dimension"] = vectors.shape[1]
         if not vectors.shape[1]:
             raise InputError(f"{path} has vectors without numbers.")
-        wanted = photos.unique().sort()
-        return features_table(wanted.to_list(), _rows(path, ids, vectors, wanted), record)
-
-
-def _checked(path: Path, expected: str | None, section: str = "") -> str:
-    """Returns the SHA-256 of a file that a section of the configuration names, if it is the expected one."""
-    if not path.is_file():
-        raise SettingError(f"{section}path", f"is {str(path)!r}; there is no such file.")
-    return checked_sha256(path, expected, f"{section}sha256")
-
-
-def _read_table(path: Path) -> tuple[pl.Series, np.ndarray]:
-    """Reads the ids and vectors, (photos, numbers), in a Parquet file."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        names = pq.read_schema(path).names
-        for column in (PHOTO, VECTOR):
-            if column not in names:
-                raise InputError(f"{path} has no column {column!r}; it has {shortened_list(names)}.")
-        frame = pl.read_parquet(path, columns=[PHOTO, VECTOR], glob=False)
-    except (pa.ArrowException, pl.exceptions.PolarsError) as error:
-        raise InputError(f"{path} is not a Parquet file that can be read ({one_line(error)}).") from None
-    ids, vectors = frame[PHOTO], frame[VECTOR]
-    if ids.dtype != pl.String:
-        raise InputError(f"{path} has ids of type {ids.dtype} in its column {PHOTO!r}; they must be strings.")
-    if not isinstance(vectors.dtype, pl.List | pl.Array) or not vectors.dtype.inner.is_float():
-        raise InputError(
-            f"{path} has values of type {vectors.dtype} in its column {VECTOR!r}; they must be lists of floating-point "
-            "numbers."
-        )
-    _refuse(path, ids, vectors.is_null(), "no vector")
-    if isinstance(vectors.dtype, pl.List):
-        lengths = vectors.list.len()
-        _refuse(path, ids, lengths != (lengths[0] if len(lengths) else 0), "a vector of another length than the first")
-        vectors = vectors.list.to_array(int(lengths[0]) if len(lengths) else 0)
-    return ids, vectors.to_numpy()
+        wanted = photos.unique().sort().alias(PHOTO)
+        return features_table(wanted.to_list(), rows_of(path, ids, vectors, wanted), record)
 
 
 def _read_matrix(path: Path) -> np.ndarray:
@@ -151,32 +115,12 @@ def _read_text(path: Path) -> str:
 
 
 def _ids_in_lines(text: str) -> pl.Series:
-    return pl.Series(text.removesuffix("\n").split("\n"), dtype=pl.String)
+    return pl.Series(PHOTO, text.removesuffix("\n").split("\n"), dtype=pl.String)
 
 
 def _ids_between_blanks(text: str) -> pl.Series:
-    return pl.Series(text.split(), dtype=pl.String)
+    return pl.Series(PHOTO, text.split(), dtype=pl.String)
 
 
 MATRICES = {".npy": (_ids_in_lines, _read_matrix), ".bin": (_ids_between_blanks, _map_matrix)}
 """The readers of ids and of vectors, by the suffix of a file of vectors without ids."""
-
-
-def _rows(path: Path, ids: pl.Series, vectors: np.ndarray, wanted: pl.Series) -> np.ndarray:
-    """Returns the vectors of the wanted photos in their order, float32 (photos, numbers)."""
-    _refuse(path, ids, ids.is_null(), "no id")
-    _refuse(path, ids, ids.is_duplicated(), "several vectors")
-    rows = wanted.replace_strict(ids, range(len(ids)), default=None, return_dtype=pl.Int64)
-    _refuse(path, wanted, rows.is_null(), "no vector")
-    with np.errstate(over="ignore"):  # What float32 cannot hold becomes infinite, and is refused.
-        chosen = vectors[rows.to_numpy()].astype(np.float32)
-    _refuse(path, wanted, pl.Series(~np.isfinite(chosen).all(axis=1)), "a vector with numbers that are not finite")
-    return chosen
-
-
-def _refuse(path: Path, ids: pl.Series, faulty: pl.Series, fault: str) -> None:
-    """Raises InputError with the first photo that has a fault, and the number of the others."""
-    found = ids.filter(faulty)
-    if len(found):
-        more = f", and {len(found) - 1:,} more like it" if len(found) > 1 else ""
-        raise InputError(f"{path} has {fault} for photo {found[0]!r}{more}.")

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, ValidationError, create_model, model
 from pydantic_core import ErrorDetails, InitErrorDetails
 
 from pipeline.config import Config
+from pipeline.features.hashes import Sha256
 
 NO_FEATURES = "none"
 """The feature set without extractors: its models see no photo."""
@@ -66,6 +67,13 @@ class AdaptiveNegatives(Config):
     mean_rank: float = Field(gt=0, le=1, description="Mean rank of a drawn tag, as a share of all tags; small is hard.")
 
 
+class TagVectors(Config):
+    """Vectors of tags, which a text encoder computed elsewhere."""
+
+    path: str = Field(min_length=1, description="A Parquet file with columns tag and vector.")
+    sha256: Sha256 | None = Field(description="The file's SHA-256; null is refused with the one that it has.")
+
+
 Negatives = Annotated[UniformNegatives | AdaptiveNegatives, Field(discriminator="kind")]
 
 
@@ -74,6 +82,10 @@ class TrainingConfig(Config):
 
     factors: int = Field(ge=1, le=LARGEST_FACTORS, description="k, the length of a factor (the paper's is 128).")
     sigma: float = Field(gt=0, description="Standard deviation of the normal distribution that parameters start from.")
+    tag_vectors: TagVectors | None = Field(
+        description="Vectors of tags: the factors of tags that have one start alike where their vectors are; null for "
+        "none."
+    )
     optimizer: Literal["sgd", "adagrad"] = Field(
         description="Plain gradient steps as in the paper (sgd), or steps divided by the root of each parameter's "
         "summed squared gradients (adagrad), which stays stable for feature projections and needs far fewer epochs."

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, ValidationError
 
 from pipeline.config import Config
 from pipeline.errors import ArtifactError, InputError
-from pipeline.features.config import Sha256
+from pipeline.features.hashes import Sha256
 from pipeline.features.registry import ExtractorUnion
 from pipeline.files.texts import read_json, read_sealed_json
 from pipeline.recommend.calibration import Calibration

@@ -111,9 +111,17 @@ def test_an_archive_of_the_project_is_no_repository(project):
             {"extractors__image__weights": {"kind": "file", "path": "gone", "sha256": "0" * 64}},
             "Error: extractors.image.weights.path is 'gone'; there is no such file.",
         ),
+        (
+            {"training__tag_vectors": {"path": "gone", "sha256": None}},
+            "Error: training.tag_vectors.path is 'gone'; there is no such file.",
+        ),
+        (
+            {"models__fm__training": {"tag_vectors": {"path": DETECTOR, "sha256": None}}},
+            "Error: models.fm.training.tag_vectors.sha256 is null; that of",
+        ),
     ],
 )
-def test_weights_that_cannot_be_used_are_named_by_their_key(project, changes, fault):
+def test_files_that_cannot_be_used_are_named_by_their_key(project, changes, fault):
     change(project, **changes)
     code, (line,) = check()
     assert code == 1

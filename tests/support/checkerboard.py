@@ -22,6 +22,7 @@ DAY = 24 * 60 * 60 * 1000
 TRAINING = TrainingConfig(
     factors=16,
     sigma=0.1,
+    tag_vectors=None,
     optimizer="adagrad",
     learning_rate=0.05,
     decay=1.0,

@@ -19,6 +19,7 @@ SHARED = TrainingConfig(
     smoothing=1,
     batch=64,
     curve_every=5,
+    tag_vectors=None,
 )
 
 

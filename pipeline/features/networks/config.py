@@ -13,7 +13,6 @@ from pipeline.features.config import (
     SeededWeights,
     WeightsFile,
 )
-from pipeline.features.hashes import checked_file
 from pipeline.features.runtimes.registry import Runtime, check_runtime, load_with
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ class BackboneConfig(TorchConfig):
     def check(self) -> None:
         super().check()
         if isinstance(self.weights, WeightsFile):
-            checked_file(self.weights)
+            self.weights.checked()
 
     @property
     def trained(self) -> bool:

@@ -8,10 +8,12 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from pipeline.data.schema import TAG
 from pipeline.models.settings import TrainingConfig
 from pipeline.training.bpr.gradients import Gradients
 from pipeline.training.bpr.layout import Layout
 from pipeline.training.bpr.optimizers import Optimizer
+from pipeline.training.bpr.tag_vectors import start_alike
 
 SIDE_BY_SIDE = {"learning_rate", "decay", "l2", "sigma"}
 """The settings that may differ between trials that are trained side by side."""
@@ -90,11 +92,13 @@ class TrialParameters:
         """Starts trials from the same normal numbers, times σ of each."""
         generator = torch.Generator().manual_seed(seed)
         sigmas = torch.tensor([trial.sigma for trial in settings])
-        parameters = {}
-        for name, (rows, columns) in layout.shapes.items():
-            normal = torch.randn(rows, 1, columns, generator=generator)
-            parameters[name] = (normal * sigmas[:, None]).to(device)  # (rows, G, columns)
-        return cls(settings, parameters)
+        normal = {
+            name: torch.randn(rows, 1, columns, generator=generator) for name, (rows, columns) in layout.shapes.items()
+        }
+        if settings[0].tag_vectors is not None:
+            start_alike(normal[TAG], settings[0].tag_vectors, layout.names[TAG], generator)
+        # Each table (rows, 1, columns) times σ (G, 1): (rows, G, columns).
+        return cls(settings, {name: (table * sigmas[:, None]).to(device) for name, table in normal.items()})
 
     def setting(self, name: str) -> Tensor:
         """Returns a setting of each trial, (G,)."""

@@ -10,7 +10,7 @@ import torch
 
 from pipeline.errors import InputError, SettingError
 from pipeline.features.config import WeightsFile
-from pipeline.features.hashes import checked_file, checked_sha256
+from pipeline.features.hashes import checked_sha256
 from pipeline.features.networks.weights import downloaded
 from tests.support.serving import serving
 
@@ -141,8 +141,8 @@ def test_a_file_of_ones_own_has_the_hash_that_is_given(tmp_path: Path):
 def test_a_file_of_weights_is_named_by_the_field_at_fault(tmp_path: Path):
     (tmp_path / "f").write_bytes(CONTENT)
     weights = WeightsFile(kind="file", path=str(tmp_path / "f"), sha256=SHA256)
-    assert checked_file(weights) == (tmp_path / "f", SHA256)
+    assert weights.checked() == (tmp_path / "f", SHA256)
     for change, field in [({"sha256": "0" * 64}, "weights.sha256"), ({"path": str(tmp_path / "g")}, "weights.path")]:
         with pytest.raises(SettingError) as refused:
-            checked_file(weights.model_copy(update=change))
+            weights.model_copy(update=change).checked()
         assert refused.value.field == field

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from pipeline.features.config import ImagenetWeights, SeededWeights, WeightsFile
 from pipeline.features.extractor import Extractor, fitted_to
-from pipeline.features.hashes import checked_file
 from pipeline.features.images import resize_to_square
 from pipeline.features.networks.darknet.cfg import read_cfg
 from pipeline.features.networks.darknet.network import Darknet
@@ -73,7 +72,7 @@ def load_darknet19(config: "Darknet19Config", seed: int, device: torch.device) -
 
 def find(weights: ImagenetWeights | WeightsFile) -> tuple[Path, str]:
     """Returns the file of trained weights and its SHA-256, checked."""
-    return checked_file(weights) if isinstance(weights, WeightsFile) else official_weights(NAME)
+    return weights.checked() if isinstance(weights, WeightsFile) else official_weights(NAME)
 
 
 def draw(network: Darknet, seed: int) -> None:

@@ -9,10 +9,9 @@ from pipeline.features.config import (
     LARGEST_INPUT,
     ImagenetWeights,
     SeededWeights,
-    Sha256,
     WeightsFile,
 )
-from pipeline.features.hashes import checked_sha256
+from pipeline.features.hashes import Sha256, checked_sha256
 from pipeline.features.networks.config import BackboneConfig, TorchConfig
 from pipeline.features.networks.darknet.cfg import read_cfg
 from pipeline.features.networks.darknet.official import locate

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from pipeline.errors import InputError, SettingError, one_line
 from pipeline.features.config import Precision, PublishedWeights, SeededWeights, WeightsFile
 from pipeline.features.extractor import Extractor, fitted_to
-from pipeline.features.hashes import checked_file, require_sha256
+from pipeline.features.hashes import require_sha256
 from pipeline.features.images import centre_crop
 from pipeline.features.networks.names import require_name
 from pipeline.features.networks.timm.library import USUAL, not_installed
@@ -101,7 +101,7 @@ def load_timm(config: "TimmConfig", seed: int, device: torch.device) -> TimmBack
             path, record["sha256"], record["source"] = published(name, expected)
             model = build(name, size, seed, path)
         case WeightsFile():
-            path, record["sha256"] = checked_file(config.weights)
+            path, record["sha256"] = config.weights.checked()
             model = build(name, size, seed, path)
     with fitted_to(size, name, usual=224):
         return TimmBackbone(model, size, device, record, config.precision)

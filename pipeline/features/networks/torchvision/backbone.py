@@ -14,7 +14,6 @@ from torch import Tensor, fx, nn
 from pipeline.errors import InputError, SettingError
 from pipeline.features.config import ImagenetWeights, Precision, SeededWeights, WeightsFile
 from pipeline.features.extractor import Extractor, fitted_to
-from pipeline.features.hashes import checked_file
 from pipeline.features.images import resize_to_square
 from pipeline.features.networks.torchvision.library import import_torchvision, require_backbone
 from pipeline.features.networks.weights import Undrawn, digest, downloaded, read_safetensors
@@ -83,7 +82,7 @@ def load_torchvision(config: "TorchvisionConfig", seed: int, device: torch.devic
             state, record["sha256"] = published(config.backbone)
             fill(network, model, state, f"torchvision's file for {config.backbone}")
         case WeightsFile():
-            path, record["sha256"] = checked_file(config.weights)
+            path, record["sha256"] = config.weights.checked()
             fill(network, model, read_safetensors(path), str(path))
     with fitted_to(config.input_size, config.backbone, usual=224):
         return TorchvisionBackbone(network, config.input_size, device, record, config.precision)

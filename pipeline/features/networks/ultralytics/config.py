@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field
 
-from pipeline.features.config import LARGEST_INPUT, NetworkConfig, Sha256
-from pipeline.features.hashes import checked_sha256
+from pipeline.features.config import LARGEST_INPUT, NetworkConfig
+from pipeline.features.hashes import Sha256, checked_sha256
 from pipeline.features.networks.config import TorchConfig
 from pipeline.features.networks.ultralytics.exports import runtime_of
 from pipeline.features.networks.ultralytics.published import locate
