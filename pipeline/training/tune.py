@@ -23,8 +23,8 @@ from pipeline.training.fit import complete, fit
 from pipeline.training.registry import trainer_of
 from pipeline.training.task import Fitted, TrainingTask
 
-MOVES = 4
-"""The number of times that a grid is moved on, at most: one that lies further off is better rewritten."""
+MAX_EXTENSIONS = 4
+"""Values by which a grid is extended at an edge, at most: beyond that, another grid is the better choice."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,11 @@ class ChosenSettings:
     epoch: int | None
     """The number of epochs after which they did best, None where there are none to count."""
     score: float | None
-    """The measure on the validation posts of the held-out models with them, by which models are compared; None where
-    there are none."""
+    """The measure of the held-out models on the validation posts, by which models are compared; None without any."""
     measure: Measure
     """The measure by which they were chosen."""
     edges: tuple[str, ...] = ()
-    """The settings whose number is the least or the greatest of those tried, where the next might do better."""
+    """The settings whose number lies at an edge of those tried, so that the next value might do better."""
 
     def write(self, path: Path) -> None:
         """Writes the choice as JSON: the model, the epoch, the edges, and the score by the measure's name."""
@@ -107,12 +106,12 @@ def tune(
         return TrialResult(values, complete(config.with_settings(values), shared))
 
     tried = [trial(values) for values in combinations(trainer.grid(config, tuning.grid))]
-    parts = [task.leaving_out(fold) for fold in folds]
-    if parts and not any(part.posts.is_empty() for part in parts):
+    tasks = [task.leaving_out(fold) for fold in folds]
+    if tasks and not any(each.posts.is_empty() for each in tasks):
         with nullcontext(work) if work else TemporaryDirectory() as folder:
-            tried = halved(tried, parts, tuning.eliminate, Path(folder))
+            tried = search_by_halving(tried, tasks, tuning.eliminate, Path(folder))
             if tuning.extend:
-                tried = extended(tried, trial, parts, Path(folder))
+                tried = extend_search(tried, trial, tasks, Path(folder))
     elif len(tried) > 1 or trainer.finds_epochs(tried[0].config):
         raise InputError(
             "There is no training post to spare for validation, so that no setting can be chosen: try no more than one "
@@ -120,13 +119,13 @@ def tune(
         )
     best = best_of(tried)
     rows = [row(result, str(task.measure)) | {"chosen": result is best} for result in tried]
-    score, at_edges = kept_score(best, parts), tuple(edges_of(best, tried))
+    score, at_edges = kept_score(best, tasks), tuple(edges_of(best, tried))
     chosen = ChosenSettings(best.config, best.epoch, score, task.measure, at_edges)
     return chosen, pl.DataFrame(rows, infer_schema_length=None), best.models
 
 
-def halved(
-    tried: Sequence[TrialResult], parts: Sequence[TrainingTask], eliminate: int, work: Path
+def search_by_halving(
+    tried: Sequence[TrialResult], tasks: Sequence[TrainingTask], eliminate: int, work: Path
 ) -> list[TrialResult]:
     """Measures combinations by successive halving: only the best of a rung train on in the next.
 
@@ -135,50 +134,50 @@ def halved(
     results, left, before = list(tried), list(range(len(tried))), None
     plan = trainer_of(tried[0].config).rungs([result.config for result in tried], eliminate)
     for number, rung in enumerate(plan):
-        left = sorted(sorted(left, key=lambda place: -standing(results[place]))[: rung.combinations])
-        here = work / f"rung-{number}"
-        found = measured([tried[place] for place in left], parts, rung.epochs, here, before)
-        refuse_failure(found)
+        left = sorted(sorted(left, key=lambda place: -rank_key(results[place]))[: rung.combinations])
+        folder = work / f"rung-{number}"
+        found = measure_all([tried[place] for place in left], tasks, rung.epochs, folder, before)
+        raise_if_all_failed(found)
         results = [replace(result, stopped=True, models=()) for result in results]
         for place, result in zip(left, found, strict=True):
             results[place] = result
-        before = here
+        before = folder
     return results
 
 
-def extended(
+def extend_search(
     tried: Sequence[TrialResult],
     trial: Callable[[Mapping[str, Any]], TrialResult],
-    parts: Sequence[TrainingTask],
+    tasks: Sequence[TrainingTask],
     work: Path,
 ) -> list[TrialResult]:
-    """Measures further combinations while the best lies at an edge of those tried: it, with the next value beyond.
+    """Measures the best combination with the next value beyond its edge, while it lies at an edge of those tried.
 
-    Where it lies at several edges, the grid moves on by one value at each. Returns all results, the new ones last.
+    If it lies at several edges, the grid is extended by one value at each. Returns all results, the new ones last.
     """
     results = list(tried)
-    for number in range(MOVES):
+    for number in range(MAX_EXTENSIONS):
         best = best_of(results)
         new = [trial({**best.values, name: value}) for name, value in edges_of(best, results).items()]
         if not new:
             break
-        results += measured(new, parts, None, work / f"move-{number}", None)
+        results += measure_all(new, tasks, None, work / f"extension-{number}", None)
     return results
 
 
 def best_of(tried: Sequence[TrialResult]) -> TrialResult:
     """Returns the first of the best combinations that were trained to the end."""
-    return max((result for result in tried if not result.stopped), key=standing)
+    return max((result for result in tried if not result.stopped), key=rank_key)
 
 
-def kept_score(best: TrialResult, parts: Sequence[TrainingTask]) -> float | None:
-    """Measures the models that are kept, as the mean over the folds; None where there are none.
+def kept_score(best: TrialResult, tasks: Sequence[TrainingTask]) -> float | None:
+    """Measures the kept models of a combination, as the mean over the folds; None if there are none.
 
-    Combinations are compared by smoothed scores; other models, and blends, have none to compare with.
+    Scores of combinations are smoothed over epochs, which those of other models and of blends are not.
     """
     if not best.models:
         return None
-    return fmean(part.score(model) for part, model in zip(parts, best.models, strict=True))
+    return fmean(task.score(model) for task, model in zip(tasks, best.models, strict=True))
 
 
 def edges_of(best: TrialResult, tried: Sequence[TrialResult]) -> dict[str, int | float]:
@@ -187,26 +186,26 @@ def edges_of(best: TrialResult, tried: Sequence[TrialResult]) -> dict[str, int |
     return edges(type(best.config), values, best.values)
 
 
-def standing(result: TrialResult) -> float:
-    """Returns the number that orders combinations: the score, or −1 without one, which is below all scores."""
+def rank_key(result: TrialResult) -> float:
+    """Returns the score, or −1, which is below all scores, for a combination without one."""
     return -1 if result.score is None else result.score
 
 
-def measured(
-    tried: Sequence[TrialResult], parts: Sequence[TrainingTask], epochs: int | None, work: Path, before: Path | None
+def measure_all(
+    tried: Sequence[TrialResult], tasks: Sequence[TrainingTask], epochs: int | None, work: Path, before: Path | None
 ) -> list[TrialResult]:
     """Measures all combinations on the validation posts of all folds, after `epochs` epochs at most, if given."""
     configs = [result.config for result in tried]
     trainer = trainer_of(configs[0])
     fitted = [
-        trainer.advance(configs, part, epochs, work / f"fold-{number}", before and before / f"fold-{number}")
-        for number, part in enumerate(parts)
+        trainer.advance(configs, task, epochs, work / f"fold-{number}", before and before / f"fold-{number}")
+        for number, task in enumerate(tasks)
     ]
     return [average(result, in_folds) for result, in_folds in zip(tried, zip(*fitted, strict=True), strict=True)]
 
 
-def refuse_failure(results: Sequence[TrialResult]) -> None:
-    """Raises SettingError when training failed with all combinations."""
+def raise_if_all_failed(results: Sequence[TrialResult]) -> None:
+    """Raises the first SettingError when training failed with all combinations."""
     if all(result.failure for result in results):
         first = results[0].failure
         ended = f" Training ended so with all {len(results)} combinations." if len(results) > 1 else ""

@@ -1,4 +1,4 @@
-"""Whatever comes back over the wire in place of Flickr's answers: an outcome that a crawl knows, never a traceback."""
+"""Arbitrary bytes in place of Flickr's answers: an outcome that a crawl handles, never a traceback."""
 
 import asyncio
 import gzip
@@ -86,7 +86,7 @@ def flickr():
 
 
 def ask(server: ThreadingTCPServer, answer: bytes, question) -> object:
-    """Asks for something with this as the answer; returns None where a crawl knows it to be unusable."""
+    """Makes a request that gets this answer; returns None if the crawl finds it unusable."""
     server.answer = answer
 
     async def asking() -> object:

@@ -16,7 +16,7 @@ from tests.support.fuzzing import damaged, fuzz, sentence_of
 from tests.support.hostile import JSON, places, replaced
 
 WRITABLE = JSON.filter(lambda value: "\\ud" not in json.dumps(value))
-"""JSON without halves of surrogate pairs, which UTF-8 does not have."""
+"""JSON without lone surrogates, which UTF-8 cannot encode."""
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def use(folder: Path) -> None:
 @fuzz(6)
 @given(data=st.data(), sealed=st.booleans())
 def test_a_bundle_with_a_damaged_file_is_read_or_refused(tmp_path_factory, whole, data, sealed):
-    """sealed: whoever damaged the file wrote its hash into the manifest, too."""
+    """sealed: the manifest has the hash of the damaged file."""
     folder = linked(whole, tmp_path_factory.mktemp("copy"))
     files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
     name = data.draw(st.sampled_from(files))

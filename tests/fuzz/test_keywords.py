@@ -1,4 +1,4 @@
-"""Photos and sidecars, changed in any part: keywords, or the reason why there are none."""
+"""Photos and sidecars with random changes: they give keywords, or the reason why there are none."""
 
 import json
 

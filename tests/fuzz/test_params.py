@@ -1,4 +1,4 @@
-"""Parameters in which something was changed: they are read, or one sentence names the key at fault."""
+"""Parameters with random changes: they are read, or one sentence names the wrong key."""
 
 import json
 import re
@@ -31,7 +31,7 @@ FRAGMENTS = [
     "\x85", "\u2028", "\u202e", "x" * 100_000, "9" * 5000, "0x" + "f" * 5000, "[" * 2000, "{a: " * 2000, "- " * 2000,
     "[" * 90 + "]" * 90,
 ]  # fmt: skip
-"""Pieces of YAML that stand where they should not."""
+"""Pieces of YAML to put in wrong places."""
 
 ODD = st.sampled_from(FRAGMENTS) | st.text(max_size=20) | NUMBERS.map(str)
 ENCODINGS = st.sampled_from(["utf-8"] * 8 + ["utf-8-sig", "utf-16", "utf-32-le", "latin-1", "cp037"])

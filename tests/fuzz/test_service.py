@@ -1,4 +1,4 @@
-"""Requests to the service, changed in any part: each has an answer in JSON, and the service goes on."""
+"""Requests to the service with random changes: each has an answer in JSON, and the service keeps running."""
 
 import json
 import logging
@@ -96,7 +96,7 @@ def service(tmp_path_factory):
 
 @fuzz(150)
 @given(request=requests())
-def test_a_request_is_answered_and_the_service_goes_on(service, request):
+def test_a_request_is_answered_and_the_service_keeps_running(service, request):
     failures = Failures()
     logging.getLogger().addHandler(failures)
     try:

@@ -1,4 +1,4 @@
-"""Tables in every form, well made and damaged: read with no row lost, or one sentence that names the file."""
+"""Tables in every form, valid and damaged: no row is lost, or one sentence names the file."""
 
 import csv
 import gzip

@@ -1,4 +1,4 @@
-"""Files of weights, damaged or hostile, each with its right hash: a network, or one sentence; and no code is run."""
+"""Weights, damaged or hostile, with matching hashes: they load, or one sentence says why not; no code is run."""
 
 import builtins
 import io
@@ -24,11 +24,11 @@ CALLS = [
     (os.system, ("touch {}",)), (builtins.eval, ("open('{}', 'w')",)), (builtins.exec, ("open('{}', 'w')",)),
     (builtins.open, ("{}", "w")), (os.mkdir, ("{}",)), (Path.touch, (Path("{}"),)),
 ]  # fmt: skip
-"""Calls that a pickle may ask for; each leaves something at a path."""
+"""Calls that a hostile pickle may contain; each writes something to a path."""
 
 
 class Bomb:
-    """An object whose pickle asks for a call."""
+    """An object whose pickle contains a call."""
 
     def __init__(self, call: tuple):
         self.call = call
@@ -38,7 +38,7 @@ class Bomb:
 
 
 def hostile(call: tuple, form: str) -> bytes:
-    """The bytes of a checkpoint that asks for a call."""
+    """The bytes of a checkpoint that contains a call."""
     bomb, buffer = Bomb(call), io.BytesIO()
     match form:
         case "pickle":

@@ -1,4 +1,4 @@
-"""Examples that nobody would think of, and the promise that each ends well: a result, or one sentence of ours."""
+"""Random examples, and the check that each ends in a result or in one sentence of ours."""
 
 import os
 import re
@@ -32,7 +32,7 @@ NUMBERS = st.sampled_from(EDGES) | st.integers() | st.integers(0, 10) | st.float
 
 
 def fuzz(examples: int) -> Callable[[Callable], Callable]:
-    """Gives a property some examples, the same in every run; in an open-ended run, as many new ones as it asks for."""
+    """Gives a property a number of examples, the same in every run, or FUZZ_EXAMPLES new ones."""
     return settings(
         max_examples=int(EXAMPLES or examples),
         derandomize=EXAMPLES is None,
@@ -65,7 +65,7 @@ def limited() -> Iterator[None]:
 
 
 def sentence_of(work: Callable[[], Any], quoting: bool = False) -> str | None:
-    """Does some work in limited time; returns the sentence with which it was refused, which must be one of ours.
+    """Does some work in limited time; returns the sentence of an error, which must be one of ours.
 
     quoting: the sentence may quote the library that refused.
     """
