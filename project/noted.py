@@ -1,6 +1,7 @@
-"""A check of the texts that a stage reads against the hashes in dvc.lock, because texts have no seals."""
+"""A check of texts that stages write against the hashes in dvc.lock, because texts have no seals."""
 
 import hashlib
+from collections.abc import Collection
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -28,14 +29,21 @@ def check_texts(params: Params, stage: str) -> None:
     stage: its name in DVC, such as train@fm.
     """
     read = [path for path in _dependencies(params, stage) if ARTIFACTS in path.parents and path.suffix not in SEALED]
-    if not read or not LOCK.exists():
+    if read:
+        check_noted(read)
+
+
+def check_noted(paths: Collection[Path], folder: Path = Path()) -> None:
+    """Raises DamagedError for a text at or below some paths of a checkout, if its dvc.lock has another MD5 of it."""
+    if not (folder / LOCK).exists():
         return
-    for entry in _load(LOCK)["stages"].values():
+    for entry in _load(folder / LOCK)["stages"].values():
         for out in entry.get("outs", ()):
-            path = Path(out["path"])
+            path = folder / out["path"]
             # A folder's MD5 is that of a list of its files, all of which have seals.
-            wanted = any(path.is_relative_to(each) for each in read) and path.suffix not in SEALED and path.is_file()
-            if wanted and hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() != out["md5"]:
+            wanted = any(Path(out["path"]).is_relative_to(each) for each in paths)
+            text = wanted and path.suffix not in SEALED and path.is_file()
+            if text and hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() != out["md5"]:
                 raise DamagedError(f"{path} is damaged: its bytes are not those that DVC noted.")
 
 

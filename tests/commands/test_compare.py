@@ -1,6 +1,8 @@
 """`tagrec compare`: metrics of checkouts and of git's revisions and experiments, in one table."""
 
 import json
+import random
+import re
 import subprocess
 from pathlib import Path
 
@@ -8,10 +10,11 @@ import polars as pl
 import pytest
 
 from commands.compare import main
-from pipeline.errors import ArtifactError, InputError
+from pipeline.errors import ArtifactError, DamagedError, InputError
 from pipeline.files.parquet import write_parquet
 from pipeline.files.texts import write_json
 from project.paths import Paths
+from tests.support.flipped_bits import flip, note_files
 
 
 def git(*arguments: str) -> None:
@@ -50,6 +53,20 @@ def test_several_checkouts_are_told_apart(checkout, capsys):
         (".:sample/r", "fm", 0.25),
         ("other:sample/r", "fm", 0.3),
     }
+
+
+def test_a_flipped_bit_in_metrics_of_any_checkout_is_found(checkout):
+    rng, other = random.Random(16), checkout / "other"
+    measured(other, "sample", {"fm": 0.3})
+    name = Paths("sample", "r").metrics("fm")
+    note_files(other, name)
+    main([Path(), other])
+    whole = (other / name).read_bytes()
+    for _ in range(50):
+        flip(other / name, rng)
+        with pytest.raises(DamagedError, match=re.escape(f"{other / name} is damaged")):
+            main([Path(), other])
+        (other / name).write_bytes(whole)
 
 
 def test_revisions_and_experiments_are_read_from_git(checkout, capsys):

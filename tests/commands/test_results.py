@@ -1,6 +1,7 @@
 """The table of results in the terminal, by the headline's metric or by another."""
 
 import json
+import random
 from pathlib import Path
 
 import polars as pl
@@ -8,10 +9,11 @@ import pytest
 
 from commands.results import main
 from pipeline.data.schema import PHOTO, TAGS, USER
-from pipeline.errors import ArtifactError, InputError
+from pipeline.errors import ArtifactError, DamagedError, InputError
 from pipeline.files.parquet import write_parquet
 from pipeline.files.texts import write_json
 from project.params import load
+from tests.support.flipped_bits import flip, note_files
 
 
 @pytest.fixture
@@ -42,6 +44,18 @@ def test_a_metric_that_does_not_exist_is_refused_with_the_choices(params):
 def test_a_metric_that_was_not_measured_yet_is_an_artifact_error(params):
     with pytest.raises(ArtifactError, match="lack hit_rate@1"):
         main(params, "hit_rate")
+
+
+def test_a_flipped_bit_in_metrics_is_found(params):
+    rng, path = random.Random(16), params.paths.metrics(next(iter(params.all_models)))
+    note_files(Path(), path)
+    main(params)
+    whole = path.read_bytes()
+    for _ in range(50):
+        flip(path, rng)
+        with pytest.raises(DamagedError, match="not those that DVC noted"):
+            main(params)
+        path.write_bytes(whole)
 
 
 def test_a_report_is_named_where_there_is_one(params):
