@@ -34,7 +34,7 @@ def check_texts(params: Params, stage: str) -> None:
 
 
 def check_noted(paths: Collection[Path], folder: Path = Path()) -> None:
-    """Raises DamagedError for a text at or below some paths of a checkout, if its dvc.lock has another MD5 of it."""
+    """Raises DamagedError for a text at or below paths of a checkout whose dvc.lock has another MD5."""
     if not (folder / LOCK).exists():
         return
     for entry in _load(folder / LOCK)["stages"].values():

@@ -1,13 +1,16 @@
 """Photos made uniform: fully decoded, upright, RGB, of bounded size."""
 
+import ctypes
 import io
+import logging
 import warnings
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from math import inf
 
 import numpy as np
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError, _imaging
 from PIL.JpegImagePlugin import JpegImageFile
 
 from pipeline.data.jpeg import strip_metadata
@@ -82,8 +85,7 @@ def prepare(photo: str, data: bytes, side: int = SIDE, pixels: float = inf) -> P
     falls below it where the longer one is reduced), "too large" (a decompression bomb, or more than
     `pixels`, for a caller who expects fewer than Pillow accepts).
     """
-    # Pillow's warnings name a line of its own instead of the photo, and a photo is none the worse for them.
-    warnings.filterwarnings("ignore", module=r"PIL\b")
+    _silence_pillow()
     try:
         image = _open(data, side)
         if image.width * image.height > pixels:
@@ -106,6 +108,22 @@ def prepare(photo: str, data: bytes, side: int = SIDE, pixels: float = inf) -> P
     if min(image.size) < SMALLEST:
         raise PhotoError("too small" if shorter < SMALLEST else "too narrow")
     return Photo(photo, (_stripped(data) if fits else None) or _encode(image), *image.size)
+
+
+def _silence_pillow() -> None:
+    """Silences Pillow and libtiff, whose warnings name a line or a file of their own instead of the photo."""
+    warnings.filterwarnings("ignore", module=r"PIL\b")
+    logging.getLogger("PIL").setLevel(logging.CRITICAL)
+    _silence_libtiff()
+
+
+@cache
+def _silence_libtiff() -> None:
+    """Takes the functions away by which libtiff prints, where it is a library of its own beneath Pillow."""
+    pillow = ctypes.CDLL(_imaging.__file__)
+    with suppress(AttributeError):
+        for name in ("TIFFSetErrorHandler", "TIFFSetWarningHandler"):
+            getattr(pillow, name)(None)
 
 
 def _open(data: bytes, side: int) -> Image.Image:

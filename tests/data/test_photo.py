@@ -1,11 +1,13 @@
 """Photos made uniform: upright, RGB, of bounded size, without metadata; or a reason why not."""
 
 import io
+import random
 import struct
 import subprocess
 import sys
 import warnings
 import zlib
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -158,6 +160,19 @@ def test_a_large_jpeg_is_decoded_at_a_fraction_of_its_size(monkeypatch):
     for data in (encoded(picture(4000, 3000), progressive=True), encoded(picture(4000, 3000), "PNG")):
         with pytest.raises(PhotoError, match="too large"):
             prepare("a", data)
+
+
+@pytest.mark.parametrize("compression", ["tiff_lzw", "tiff_adobe_deflate", "jpeg"])
+def test_nothing_is_printed_about_a_damaged_tiff(capfd, compression):
+    """T21: libtiff prints lines without the photo's name."""
+    rng, whole = random.Random(21), encoded(picture(80, 80), "TIFF", compression=compression)
+    for _ in range(30):
+        damaged = bytearray(whole)
+        for _ in range(4):
+            damaged[rng.randrange(len(damaged))] ^= 1 << rng.randrange(8)
+        with suppress(PhotoError):
+            prepare("a", bytes(damaged))
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize(
