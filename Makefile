@@ -31,7 +31,7 @@ help:  ## what can be made
 repro: $(INSTALLED)  ## run the pipeline on params.yaml, show the results and where the report lies
 	@echo "Checking params.yaml, then running what changed (dvc repro)."
 	@tagrec check
-	@dvc repro report bundle
+	@python -m scripts.repro report bundle
 	@tagrec results
 
 own: $(INSTALLED)  ## begin with photos or posts of your own, and run: make own DATA=path

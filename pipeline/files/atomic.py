@@ -9,8 +9,6 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
-import psutil
-
 _TEMPORARY = re.compile(r"\..*\.(\d+)\.tmp")
 """The name of a temporary file, which contains the id of the process that writes it."""
 
@@ -87,6 +85,8 @@ _sweep_once = cache(sweep_temporaries)
 
 def being_written(path: Path) -> bool:
     """Recognises a temporary file of `atomic` that another process is writing."""
+    import psutil
+
     found = _TEMPORARY.fullmatch(path.name)
     # This process sweeps before it writes, so that a file with its id is of an earlier one, as happens in containers.
     return found is not None and int(found[1]) != os.getpid() and psutil.pid_exists(int(found[1]))

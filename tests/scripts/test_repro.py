@@ -1,0 +1,49 @@
+"""`make repro` writes the dvc.lock that `dvc repro` writes."""
+
+from dvc.utils.serialize import modify_yaml
+
+from scripts import repro
+from scripts.repro import LockWriter
+
+STAGE = {
+    "cmd": ["python -m stages.blend blend", "python -m stages.evaluate blend"],
+    "deps": [{"path": "pipeline/files", "hash": "md5", "md5": "6237e8feaa03bb01.dir", "size": 16488, "nfiles": 6}],
+    "params": {
+        "params.yaml": {
+            "weights.sha256": "3dbd9ea5957f42345d2c2203d25efdf62069032e70593623e4e34f2bc3208513",
+            "tuning.grid": {"l2": [0.0, 1e-05, 1e30], "fading": []},
+            "sources.table": {"time": None, "quoted": True, "separator": " ", "user_name": "Łucja 🙂", "columns": {}},
+            "bundle.model": "yes " * 40,
+        }
+    },
+}
+
+
+def test_the_same_bytes_as_dvcs(tmp_path):
+    """Stages come, change and go; other sections stay."""
+    writer = LockWriter()
+    changes = [
+        lambda lock: lock.update(schema="2.0", stages={"train@fm": STAGE}, datasets=[{"name": "photos"}]),
+        lambda lock: lock["stages"].update({"train@pitf": STAGE | {"cmd": "python -m stages.train pitf"}}),
+        lambda lock: lock["stages"]["train@fm"]["deps"][0].update(md5="1bcb94fd6930ee4b.dir"),
+        lambda lock: lock["stages"].pop("train@pitf"),
+        lambda lock: lock["stages"].clear(),
+    ]
+    for change in changes:
+        for name, modify in (("ours", writer.modify), ("theirs", modify_yaml)):
+            with modify(str(tmp_path / name)) as lock:
+                change(lock)
+        assert (tmp_path / "ours").read_bytes() == (tmp_path / "theirs").read_bytes()
+
+
+def test_only_a_stage_that_changed_is_written_anew(tmp_path, monkeypatch):
+    written = []
+    dumps = repro.dumps_yaml
+    monkeypatch.setattr(repro, "dumps_yaml", lambda value: written.append(value) or dumps(value))
+    writer, path = LockWriter(), str(tmp_path / "dvc.lock")
+    with writer.modify(path) as lock:
+        lock["stages"] = {"refine": STAGE, "split": STAGE}
+    written.clear()
+    with writer.modify(path) as lock:
+        lock["stages"]["split"] = STAGE | {"cmd": "python -m stages.split"}
+    assert [list(each["stages"]) for each in written] == [["split"]]
