@@ -1,4 +1,4 @@
-"""The folders that an installation puts beside `tagrec.py`: all in one of the project's own name.
+"""The folders that an installation puts next to `tagrec.py`, all in one of the project's own name.
 
 In other people's environments the names of the folders (pipeline, stages, project, commands) stay free.
 """

@@ -6,8 +6,8 @@ The data are made up in the shape of NUS-WIDE-2 (Table 2: 1,999 users, 1,661 tag
 post, 592 numbers a photo), with something to learn in them: each user prefers some tags, and each photo shows some of
 forty things that its features tell and that go with some tags. PYTHON is that of the peers' environment
 (benchmarks/peers/README.md); without it the peers are left out. Ours and a peer run in turns, and the median of the
-rounds' ratios is told, because the pace of a machine changes. All models train with the settings of params.yaml but for
-the batch (what `make nus-wide-2` sets, by default), on as many threads as torch takes, and so do the peers.
+rounds' ratios is printed, because the pace of a machine changes. All models train with the settings of params.yaml
+except the batch (by default that of `make nus-wide-2`), on as many threads as torch takes, and so do the peers.
 """
 
 import argparse

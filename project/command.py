@@ -151,7 +151,7 @@ def prepare_process() -> None:
 def plain_errors(debug: bool) -> Iterator[None]:
     """Turns an error that the user can mend into one sentence and exit code 1; `debug` shows the traceback first.
 
-    An interrupt (Ctrl-C) is one sentence, too, with the exit code that shells expect. A reader of the output who leaves
+    An interrupt (Ctrl-C) is also one sentence, with the exit code that shells expect. A reader of the output who leaves
     early, such as `head`, is no error.
     """
     try:

@@ -27,7 +27,7 @@ def main(
         turn = number % (sample.posts + PHOTOS)
         if turn < sample.posts:
             continue
-        # A photo that others post as well is of whoever posted it first.
+        # A photo posted by several users belongs to the first.
         owner = larger.posts.filter(larger.posts[PHOTO] == name).sort(TIME)[USER][0]
         with atomic(folder / f"{owner}-{turn - sample.posts + 1}.jpg") as file:
             file.write_bytes(larger.photos.load(name).jpeg)

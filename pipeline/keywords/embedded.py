@@ -18,12 +18,12 @@ CHARACTER_SET = "Iptc.Envelope.CharacterSet"
 LATIN_1 = (b"\x1b.A", b"\x1b-A")
 """The escape sequences by which IPTC declares ISO 8859-1."""
 ARTISTS = ("Exif.Image.Artist", "Iptc.Application2.Byline", "Exif.Photo.CameraOwnerName")
-"""Fields with the author or owner, in the order in which they are asked once XMP has none."""
+"""Fields with the author or owner, in order of precedence, for photos whose XMP has none."""
 TIMES = (
     ("Exif.Photo.DateTimeOriginal", "Exif.Photo.OffsetTimeOriginal"),
     ("Exif.Photo.DateTimeDigitized", "Exif.Photo.OffsetTimeDigitized"),
 )
-"""Fields with the time of a photo, and its zone, in the order in which they are asked."""
+"""Fields with the time of a photo, and its zone, in order of precedence."""
 RESOURCES = "Exif.Image.ImageResources"
 """Photoshop's resources in a TIFF; a JPEG has them in segments."""
 

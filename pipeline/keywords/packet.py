@@ -36,7 +36,7 @@ TIMES = (
     "{http://ns.adobe.com/photoshop/1.0/}DateCreated",
     "{http://ns.adobe.com/xap/1.0/}CreateDate",
 )
-"""The fields with the time of a photo, in the order in which they are asked."""
+"""The fields with the time of a photo, in order of precedence."""
 
 WRAPPER = re.compile(r"<\?xpacket[^>]*\?>")
 """The instruction before and after a packet, which is no part of it, and may be damaged."""

@@ -174,7 +174,7 @@ class PhotoPrismYaml(SidecarKind):
 
 
 SIDECARS = (XmpSidecar(), ExifToolJson(), TakeoutJson(), HydrusJson(), HydrusText(), PhotoPrismYaml())
-"""The kinds, in the order in which they are asked for keywords: the first with some holds."""
+"""The kinds in order of precedence: the first one with keywords is used."""
 
 
 class FolderSidecars:
@@ -186,7 +186,7 @@ class FolderSidecars:
         self._kinds = [kind for kind in SIDECARS if kind.suffix in suffixes]
 
     def of(self, owners: Sequence[str]) -> list[tuple[str, str]]:
-        """Finds a photo's sidecars, in the order in which they are asked for keywords, each with its owner.
+        """Finds a photo's sidecars, in order of precedence, each with its owner.
 
         owners: the names of the photo and of RAW files, which sidecars may have.
         """

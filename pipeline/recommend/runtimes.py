@@ -49,7 +49,7 @@ class Torch(Runtime):
     """torch, with the library that each network comes from."""
 
     def check(self) -> None:
-        """Finds nothing amiss: what loads networks packs them."""
+        """Accepts any machine: the packages that load networks also pack them."""
 
     def pack(self, config: NetworkConfig, extractor: "Extractor", to: Path, copied: bool) -> Path | None:
         return config.copy_weights(extractor, to) if copied else None

@@ -26,7 +26,7 @@ class CrawlTask:
     preparing: Preparing | None = None
     """The function that prepares image files elsewhere, for sources that read such files."""
     retry: tuple[str, ...] = ()
-    """Final statuses whose photos are asked for once more, for sources with a journal."""
+    """Final statuses whose photos are requested once more, for sources with a journal."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The sources, by their names in the settings, in the order in which they are asked to recognise data."""
+"""The sources by their names in the settings, in the order in which they try to recognise data."""
 
 from collections.abc import Mapping
 

@@ -37,7 +37,7 @@ class Clone:
 
     @classmethod
     def make(cls, folder: Path) -> "Clone":
-        """Copies what git has, but for the artifacts, into a folder."""
+        """Copies the files in git, except artifacts, into a folder."""
         clone = cls(folder)
         folder.mkdir(exist_ok=True)
         tracked = subprocess.run(

@@ -36,7 +36,7 @@ MOODS = [
 
 
 def photos_in_bad_moods(number: int) -> dict[int, FakePhoto]:
-    """Photos of ten users, every other of them in some bad mood."""
+    """Photos of ten users, every second one with a failure that passes."""
     rng = random.Random(7)
     found = {}
     for turn in range(number):

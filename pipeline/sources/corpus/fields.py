@@ -16,7 +16,7 @@ DAMAGED = "damaged line"
 TimeForm = Literal["seconds", "milliseconds", "date"]
 """Forms of times: numbers since 1970, or YYYY-MM-DD HH:MM:SS in UTC, with or without `.0`."""
 LATEST = 9 * 10**15
-"""Seconds that are a time in milliseconds, too, at most."""
+"""The greatest time in seconds that is also a valid time in milliseconds."""
 
 
 def read_fields(path: Path, delimiter: str, quoted: bool = False, encoding: str = "utf-8") -> Iterator[pl.DataFrame]:

@@ -38,7 +38,7 @@ class Jingwei(Form):
     def read(self, files: Sequence[Path], addresses: bool) -> Iterator[Batch]:  # noqa: ARG002 (there are none)
         for file in files:
             listed, found = self._image_set(file.parents[1]), []
-            # A photo without tags may lack the last tab, too.
+            # A photo without tags may also lack the last tab.
             is_whole = pl.col(FIELDS).list.len().is_between(2, 3)
             reason = pl.when(~is_whole.fill_null(False)).then(pl.lit(DAMAGED))
             if listed is not None:

@@ -14,7 +14,7 @@ from pipeline.sources.flickr.passes import Passes
 from pipeline.sources.flickr.pictures import fetch, listed_path, picture_path
 
 LARGEST_PICTURE = 50_000_000
-"""Pixels of a picture, at most: those that are asked for have few, and many are a trap."""
+"""Pixels of a picture, at most: requested ones have few, and many are a decompression bomb."""
 
 
 @dataclass(frozen=True)

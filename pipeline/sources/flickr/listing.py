@@ -29,7 +29,7 @@ PER_PAGE = 500
 LATEST = 2**33
 """The time (s since 1970) before which all uploads lie: the year 2242."""
 LAST_PAGE = 20_000
-"""The last page that is asked for: ten million photos."""
+"""The last page that is requested: ten million photos."""
 EXTRAS = "tags,machine_tags,owner_name,date_taken,date_upload,url_m,license,media"
 """All that is wanted of each photo, apart from its owner and its id."""
 

@@ -30,7 +30,7 @@ def read_keywords(photos: Sequence[Listed], work: Path) -> Iterator[tuple[Listed
 
     work: the folder for the readings that are kept. Raises InputError when they cannot be kept there.
     """
-    load_exiv2()  # Or all photos would fail for want of it.
+    load_exiv2()  # Without it, every photo would fail.
     work.mkdir(parents=True, exist_ok=True)
     try:
         with closing(_open(work)) as kept:
