@@ -15,7 +15,7 @@ from pipeline.files.texts import read_json
 from pipeline.recommend.manifest import MANIFEST
 from pipeline.report.summary import results_table, summary_table
 from project.command import command
-from project.noted import check_noted
+from project.dvc_hashes import check_hashes
 from project.params import Params
 from project.runs import bootstrap_of
 from project.terminal import FORMATS, results
@@ -30,7 +30,7 @@ def main(
     if metric not in METRICS:
         raise InputError(f"--metric is {metric!r}; it must be one of {', '.join(METRICS)}.")
     paths = params.paths
-    check_noted([paths.metrics(name) for name in params.all_models])
+    check_hashes([paths.metrics(name) for name in params.all_models])
     metrics = {name: read_json(paths.metrics(name)) for name in params.all_models}
     bootstrap = bootstrap_of(Path(), paths, [*metrics], metric, params.report, params.report.seed)
     table = results_table(metrics, metric, bootstrap)

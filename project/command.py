@@ -44,11 +44,11 @@ def read_params(file: Path) -> "Params":
     return load(file)
 
 
-def check_noted_texts(params: "Params", stage: str) -> None:
+def check_inputs(params: "Params", stage: str) -> None:
     """Compares the texts that a stage reads with DVC's hashes. Imported here: commands do not need it."""
-    from project.noted import check_texts
+    from project.dvc_hashes import check_stage_inputs
 
-    check_texts(params, stage)
+    check_stage_inputs(params, stage)
 
 
 READERS: Mapping[str, Callable[[Path], Any]] = {"params": read_params, "file": Path}
@@ -79,7 +79,7 @@ def command(main: Callable[..., str | None], stage: bool = True) -> typer.Typer:
         with plain_errors(debug):
             given = {name: read(file) for name, read in READERS.items() if name in wanted}
             if stage and (running := os.environ.get("DVC_STAGE")):
-                check_noted_texts(given["params"], running)
+                check_inputs(given["params"], running)
             line = main(**given, **collected(arguments, groups, context))
             if stage:
                 seconds = time.monotonic() - start

@@ -20,7 +20,7 @@ from pipeline.evaluation.ranking import find_hits
 from pipeline.files.parquet import read_parquet
 from pipeline.report.leaderboard import Run
 from pipeline.sources.registry import SOURCES
-from project.noted import check_noted
+from project.dvc_hashes import check_hashes
 from project.paths import ARTIFACTS, Paths
 
 METRICS_FILE = re.compile(rf"{ARTIFACTS}/(?P<source>[^/]+)/(?P<recipe>[^/]+)/metrics/(?P<model>[^/]+)\.json")
@@ -30,12 +30,12 @@ METRICS_FILE = re.compile(rf"{ARTIFACTS}/(?P<source>[^/]+)/(?P<recipe>[^/]+)/met
 def runs_of_checkout(folder: Path, measure: Measure, config: BootstrapConfig, prefix: str = "") -> Iterator[Run]:
     """Reads the runs of a checkout, with intervals where the suggestions for test posts are there.
 
-    Raises InputError when there are none, and DamagedError for metrics other than those that DVC noted.
+    Raises InputError when there are none, and DamagedError for metrics with another hash than in dvc.lock.
     """
     found = (path.relative_to(folder).as_posix() for path in folder.glob(f"{ARTIFACTS}/*/*/metrics/*.json"))
     for source, recipe, models in _by_run(found, f"{folder} has no metrics below {ARTIFACTS}: run the pipeline there"):
         paths = Paths(source, recipe)
-        check_noted([paths.metrics(model) for model in models], folder)
+        check_hashes([paths.metrics(model) for model in models], folder)
         files = {model: folder / paths.metrics(model) for model in models}
         metrics = {model: read_metrics(file, file.read_bytes()) for model, file in files.items()}
         bootstrap = bootstrap_of(folder, paths, models, measure.metric, config, seed=0)

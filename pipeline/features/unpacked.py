@@ -1,6 +1,6 @@
-"""Vectors that do not fit memory: unpacked once from a store into files of rows, which are mapped.
+"""Vectors that do not fit into memory: unpacked once from a store into files of rows, which are memory-mapped.
 
-A Parquet file is compressed, and cannot be mapped. The files can be deleted at any time: they are made again.
+A Parquet file is compressed, and cannot be mapped. The files can be deleted at any time, and are made again.
 """
 
 from collections.abc import Iterator, Mapping
@@ -23,7 +23,7 @@ ROWS = 1 << 14
 
 
 def outgrows_memory(store: Path) -> bool:
-    """Returns whether the vectors of a store are to stay in files."""
+    """Recognises a store whose vectors must stay in files."""
     import pyarrow.parquet as pq
 
     with intact(store):
@@ -32,9 +32,9 @@ def outgrows_memory(store: Path) -> bool:
 
 
 class UnpackedVectors(Mapping[str, np.ndarray]):
-    """The vectors of a store, mapped, by the extractor's name; each is unpacked when it is first asked for.
+    """The mapped vectors of a store by the extractor's name, unpacked on first access.
 
-    scalings: those to apply, one for each extractor; raw vectors have none.
+    scalings: those to apply, one for each extractor; empty for raw vectors.
     """
 
     def __init__(self, store: Path, folder: Path, scalings: Mapping[str, Scaling]):
@@ -74,14 +74,14 @@ class UnpackedVectors(Mapping[str, np.ndarray]):
                 yield self.scalings[extractor].apply(block) if self.scalings else block
 
     def _delete_others(self) -> None:
-        """Deletes what was unpacked from an earlier store."""
+        """Deletes the files of earlier stores."""
         for path in self.folder.glob("*"):
             if not path.name.endswith(self.key):
                 path.unlink(missing_ok=True)
 
 
 def _widths(store: Path) -> dict[str, int]:
-    """Returns the numbers of a vector by each extractor in a store."""
+    """Returns the length of each extractor's vectors in a store."""
     import pyarrow.parquet as pq
 
     with intact(store):

@@ -1,6 +1,6 @@
-"""Rows of SQLite with seals: the SHA-256 of a row's other columns, by which damage to it is found.
+"""Rows of SQLite with seals: the SHA-256 of a row's other columns, which reveals damage to it.
 
-Damage to what holds the rows together is found by `check_structure`: rows may be lost, or be in an index by halves.
+Damage to the structure of tables and indexes, by which rows can be lost, is found by `check_structure`.
 """
 
 import hashlib
@@ -11,7 +11,7 @@ from pipeline.files.seal import SEAL
 
 
 def check_schema(connection: sqlite3.Connection) -> None:
-    """Raises sqlite3.DatabaseError for a file whose tables cannot be known."""
+    """Raises sqlite3.DatabaseError for a file whose schema cannot be read."""
     try:
         connection.execute("SELECT name FROM sqlite_master")
     except UnicodeDecodeError:  # SQLite quotes what it cannot read.
@@ -19,9 +19,9 @@ def check_schema(connection: sqlite3.Connection) -> None:
 
 
 def seal_rows(connection: sqlite3.Connection, table: str) -> None:
-    """Has each row of a table sealed when it is added or changed, by triggers of this connection.
+    """Seals each row of a table when it is added or changed, by triggers of this connection.
 
-    A table without seals gets them for its rows as they are. The connection leaves transactions to its user.
+    A table without seals gets them for its present rows. The connection must not open transactions by itself.
     """
     connection.create_function("sealed", -1, _seal, deterministic=True)
     columns = _columns(connection, table)
@@ -35,20 +35,20 @@ def seal_rows(connection: sqlite3.Connection, table: str) -> None:
         )
 
 
-def intact(connection: sqlite3.Connection, table: str) -> str:
-    """Returns the condition under which a row of a sealed table is as it was written."""
+def intact_condition(connection: sqlite3.Connection, table: str) -> str:
+    """Returns the SQL condition that a row of a sealed table matches its seal."""
     columns = [name for name in _columns(connection, table) if name != SEAL]
     return f"{table}.{SEAL} IS {_sealed(columns, table)}"
 
 
 def damaged_rows(connection: sqlite3.Connection, table: str) -> list[int]:
-    """Lists the rows of a sealed table, by rowid, that are not as they were written."""
-    rows = connection.execute(f"SELECT rowid FROM {table} WHERE NOT {intact(connection, table)}")
+    """Lists the rows of a sealed table, by rowid, that do not match their seals."""
+    rows = connection.execute(f"SELECT rowid FROM {table} WHERE NOT {intact_condition(connection, table)}")
     return [number for (number,) in rows]
 
 
 def check_structure(connection: sqlite3.Connection, tables: Iterable[str]) -> None:
-    """Raises sqlite3.DatabaseError where tables, or their indexes, are damaged in what holds their rows together."""
+    """Raises sqlite3.DatabaseError for tables whose structure, or that of their indexes, is damaged."""
     for table in tables:
         (found,) = connection.execute(f"PRAGMA integrity_check({table})").fetchone()
         if found != "ok":
@@ -69,8 +69,8 @@ def _columns(connection: sqlite3.Connection, table: str) -> list[str]:
 
 
 def _sealed(columns: Iterable[str], row: str) -> str:
-    """Returns the expression for the seal of a row."""
-    # As bytes: text that is damaged may be no text, and would be refused.
+    """Returns the SQL expression for the seal of a row."""
+    # As bytes, because damaged text may not be valid UTF-8.
     values = (f"typeof({row}.{name}), CAST({row}.{name} AS BLOB)" for name in columns)
     return f"sealed({', '.join(values)})"
 

@@ -53,7 +53,7 @@ def test_a_flipped_bit_in_metrics_is_found(params):
     whole = path.read_bytes()
     for _ in range(50):
         flip(path, rng)
-        with pytest.raises(DamagedError, match="not those that DVC noted"):
+        with pytest.raises(DamagedError, match="its hash is not the one"):
             main(params)
         path.write_bytes(whole)
 

@@ -1,4 +1,4 @@
-"""The precision of networks on a GPU: a lower one, where the vectors of some photos stay near."""
+"""The precision of networks on a GPU: a lower one if the vectors of some photos hardly change."""
 
 import logging
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ log = logging.getLogger(__name__)
 PHOTOS = 16
 """Photos whose vectors are compared."""
 LEAST_COSINE = 0.9999
-"""The cosine to its vector in float32 that each photo's must have at least."""
+"""The least cosine between a photo's vector and that in float32."""
 
 
 def choose_precision(extractor: Extractor, photos: Sequence[PackedPhoto]) -> None:
-    """Lowers an extractor's precision on a GPU to its candidate, if the first photos' vectors stay near.
+    """Lowers an extractor's precision on a GPU to its candidate, if the first photos' vectors hardly change.
 
     Raises ArtifactError for a photo that cannot be decoded.
     """
@@ -34,7 +34,7 @@ def choose_precision(extractor: Extractor, photos: Sequence[PackedPhoto]) -> Non
         log.info("%s computes in %s: its least cosine to float32 is %.7f.", name, extractor.candidate, found)
     else:
         log.warning(
-            "%s computes in float32: in %s its least cosine to it is %.7f, below %s.",
+            "%s computes in float32: the least cosine of its vectors in %s is %.7f, below %s.",
             *(name, extractor.candidate, found, LEAST_COSINE),
         )
         extractor.compute_in("float32")

@@ -21,7 +21,7 @@ import safetensors.numpy
 
 from pipeline.data.schema import PHOTO, TAGS, TIME, USER
 from pipeline.errors import InputError, one_line
-from pipeline.files.rows import check_schema, check_structure, damaged_rows, intact, seal_rows
+from pipeline.files.rows import check_schema, check_structure, damaged_rows, intact_condition, seal_rows
 from pipeline.recommend.network import PhotoVectors
 from pipeline.recommend.service.batches import BusyError
 
@@ -183,7 +183,7 @@ class Journal:
         query = (
             "SELECT jpeg, milliseconds, numbers FROM photo LEFT JOIN taken ON taken.photo = hash "
             "LEFT JOIN vectors ON vectors.photo = hash AND networks = ? "
-            f"WHERE hash = ? AND {intact(self._connection, PHOTO)}"
+            f"WHERE hash = ? AND {intact_condition(self._connection, PHOTO)}"
         )
         try:
             found = self._connection.execute(query, [self._networks, hash]).fetchone()
@@ -274,7 +274,7 @@ class Journal:
         Raises InputError for one that is damaged.
         """
         rows = self._connection.execute(
-            f"SELECT post.photo, name, jpeg, {intact(self._connection, PHOTO)} FROM post "
+            f"SELECT post.photo, name, jpeg, {intact_condition(self._connection, PHOTO)} FROM post "
             f"LEFT JOIN photo ON hash = post.photo WHERE {LATEST} AND tags != '[]' GROUP BY hash ORDER BY hash"
         )
         for hash, name, jpeg, whole in rows:

@@ -92,7 +92,7 @@ class Journal(Statuses):
                 for row in (found := journal.damaged()[PHOTO]):
                     journal.connection.execute("DELETE FROM photo WHERE id = ?", (row,))
                 if found:
-                    logger.warning("%s: rows of %d photos are damaged; they are asked for anew", path, len(found))
+                    logger.warning("%s: rows of %d photos are damaged; they are requested again", path, len(found))
                 yield journal
         except Timeout:
             raise InputError(f"Another crawl is at work on {path}: wait for its end, or stop it.") from None
@@ -129,7 +129,9 @@ class Journal(Statuses):
     def check(self) -> None:
         """Raises InputError for damaged rows."""
         if found := self.damaged()[PHOTO]:
-            raise InputError(f"The journal's rows of {len(found)} photos are damaged; the next crawl asks anew.")
+            raise InputError(
+                f"The journal's rows of {len(found)} photos are damaged; the next crawl requests them again."
+            )
 
     def need_info(self) -> None:
         """Makes photos pending that are ok but lack the API's answer; their pictures stay."""
@@ -200,7 +202,9 @@ class Journal(Statuses):
         jpeg, *size, sha256 = self.connection.execute(query, (photo,)).fetchone() or (b"", None)
         if _sha256(jpeg) != sha256 or list(Image.open(io.BytesIO(jpeg)).size) != size:
             self._forget_picture(photo)
-            raise InputError(f"The picture of photo {photo} in the journal is damaged; the next crawl fetches it anew.")
+            raise InputError(
+                f"The picture of photo {photo} in the journal is damaged; the next crawl fetches it again."
+            )
         try:
             return Photo(photo, strip_metadata(jpeg), *size)
         except ValueError:  # Not quite JPEG: encoded anew.

@@ -1,4 +1,4 @@
-"""A bit flips in a journal: what is damaged is asked for anew, or a sentence says so; it is never used."""
+"""A bit flips in a journal: damaged rows are requested again, or one sentence names them; they are never used."""
 
 import random
 import shutil
@@ -40,7 +40,7 @@ def test_a_flipped_bit_in_a_crawl_is_found(tmp_path):
             try:
                 found = outcome(damaged, fake)
             except InputError as error:
-                if "fetches it anew" in str(error):
+                if "fetches it again" in str(error):
                     assert outcome(damaged, fake) == good, bit
             else:
                 assert found == good, bit

@@ -1,4 +1,4 @@
-"""Texts that a stage reads are those that DVC noted, or one sentence names them."""
+"""Texts that a stage reads have the hashes in dvc.lock, or one sentence names them."""
 
 import hashlib
 import json
@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from pipeline.errors import DamagedError
 from project.command import command
-from project.noted import check_texts
+from project.dvc_hashes import check_stage_inputs
 from project.params import Params, load
 
 ROOT = Path(__file__).parents[2]
@@ -20,7 +20,7 @@ METRICS = "artifacts/sample/sample/metrics/fm.json"
 
 @pytest.fixture
 def params(tmp_path, monkeypatch):
-    """The parameters of a folder that DVC has noted the texts of, and the features of a model."""
+    """The parameters of a folder whose dvc.lock has hashes of texts, and of a folder of models."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "dvc.yaml").write_bytes((ROOT / "dvc.yaml").read_bytes())
     outs = []
@@ -41,36 +41,36 @@ def change(name: str) -> None:
 
 @pytest.mark.parametrize(("stage", "name"), [("train@fm", SETTINGS), ("calibrate", SETTINGS), ("report", METRICS)])
 def test_a_changed_digit_is_named(params, stage, name):
-    check_texts(params, stage)
+    check_stage_inputs(params, stage)
     change(name)
     with pytest.raises(DamagedError, match=re.escape(name)):
-        check_texts(params, stage)
+        check_stage_inputs(params, stage)
 
 
 @pytest.mark.parametrize(("stage", "name"), [("train@pitf", SETTINGS), ("train@fm", METRICS), ("refine", METRICS)])
-def test_what_a_stage_does_not_read_is_not_looked_at(params, stage, name):
+def test_texts_that_a_stage_does_not_read_are_not_checked(params, stage, name):
     change(name)
-    check_texts(params, stage)
+    check_stage_inputs(params, stage)
 
 
-def test_a_text_that_is_not_there_is_for_the_stage_to_miss(params):
+def test_a_missing_text_is_left_to_the_stage(params):
     Path(SETTINGS).unlink()
-    check_texts(params, "train@fm")
+    check_stage_inputs(params, "train@fm")
 
 
 def test_a_first_run_has_nothing_to_compare(params):
     Path("dvc.lock").unlink()
-    check_texts(params, "train@fm")
+    check_stage_inputs(params, "train@fm")
 
 
 @pytest.mark.usefixtures("params")
-def test_a_stage_looks_when_dvc_runs_it(monkeypatch):
+def test_a_stage_checks_its_texts_when_dvc_runs_it(monkeypatch):
     def main(params: Params) -> str:
         return f"train: {params.source}"
 
     change(SETTINGS)
     arguments = ["--params", str(ROOT / "params.yaml")]
-    assert "not those that DVC noted" not in CliRunner().invoke(command(main), arguments).output
+    assert "not the one in dvc.lock" not in CliRunner().invoke(command(main), arguments).output
     monkeypatch.setenv("DVC_STAGE", "train@fm")
     result = CliRunner().invoke(command(main), arguments)
     assert result.exit_code == 1

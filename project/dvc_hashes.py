@@ -23,17 +23,17 @@ class _Path(Template):
     braceidpattern = r"[a-z.]+"
 
 
-def check_texts(params: Params, stage: str) -> None:
+def check_stage_inputs(params: Params, stage: str) -> None:
     """Raises DamagedError for a text that a stage reads, if dvc.lock has another MD5 of it.
 
     stage: its name in DVC, such as train@fm.
     """
     read = [path for path in _dependencies(params, stage) if ARTIFACTS in path.parents and path.suffix not in SEALED]
     if read:
-        check_noted(read)
+        check_hashes(read)
 
 
-def check_noted(paths: Collection[Path], folder: Path = Path()) -> None:
+def check_hashes(paths: Collection[Path], folder: Path = Path()) -> None:
     """Raises DamagedError for a text at or below paths of a checkout whose dvc.lock has another MD5."""
     if not (folder / LOCK).exists():
         return
@@ -44,7 +44,7 @@ def check_noted(paths: Collection[Path], folder: Path = Path()) -> None:
             wanted = any(Path(out["path"]).is_relative_to(each) for each in paths)
             text = wanted and path.suffix not in SEALED and path.is_file()
             if text and hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() != out["md5"]:
-                raise DamagedError(f"{path} is damaged: its bytes are not those that DVC noted.")
+                raise DamagedError(f"{path} is damaged: its hash is not the one in dvc.lock.")
 
 
 def _dependencies(params: Params, stage: str) -> list[Path]:
