@@ -171,12 +171,20 @@ def test_what_is_no_model_of_ultralytics_is_refused(tmp_path: Path, cpu):
         config(path).load(0, cpu)
 
 
-@pytest.mark.parametrize("content", [b"h", b"", b"no weights at all", b"PK\x03\x04 cut short"])
-def test_what_is_no_checkpoint_is_refused(content: bytes, tmp_path: Path, cpu):
+@pytest.mark.parametrize("content", [b"h", b"", b"no weights at all", b"PK\x03\x04 cut short", {"model": None}, [1, 2]])
+def test_what_is_no_checkpoint_is_refused_without_the_librarys_words(content, tmp_path: Path, cpu):
+    """P13: its advice was given as ours."""
     path = tmp_path / "model.pt"
-    path.write_bytes(content)
-    with pytest.raises(InputError, match=r"model\.pt is not a checkpoint.*downloaded by name, delete it"):
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        torch.save(content, path)
+    with pytest.raises(InputError) as caught:
         config(path).load(0, cpu)
+    assert str(caught.value) == (
+        f"{path} is not a checkpoint that ultralytics loads without running code: it is cut short, of another kind, or "
+        "holds code. Get it again, or take another."
+    )
 
 
 @pytest.mark.parametrize(

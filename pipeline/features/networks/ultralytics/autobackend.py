@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.errors import InputError, ResourceError, SettingError, one_line
+from pipeline.errors import InputError, ResourceError, SettingError
 from pipeline.features.coco import COCO_CLASSES
 from pipeline.features.extractor import fitted_to
 from pipeline.features.hashes import checked_sha256
@@ -87,7 +87,9 @@ def load_export(config: "UltralyticsExportConfig", device: torch.device) -> Expo
     try:
         network = _open(path, where)
     except Exception as error:  # Each runtime raises errors of its own kind for a broken file.
-        raise InputError(f"{path} is not a model that {module} loads ({one_line(error)}).") from error
+        raise InputError(
+            f"{path} is not a model that {module} loads: it is cut short, or of another format. Export it again."
+        ) from error
     if network.task is None:
         raise InputError(f"{path} does not note its task and classes, as ultralytics' exports do: export it with that.")
     if network.task != "detect":

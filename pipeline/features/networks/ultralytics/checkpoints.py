@@ -9,7 +9,7 @@ import torch
 from safetensors import safe_open
 from torch import nn
 
-from pipeline.errors import InputError, SettingError, one_line
+from pipeline.errors import InputError, SettingError
 from pipeline.features.networks.ultralytics.library import import_ultralytics
 from pipeline.features.networks.weights import read_safetensors, write_state
 
@@ -41,11 +41,10 @@ def _read_pickled(path: Path, tasks: Any) -> nn.Module:
         try:
             network, _ = tasks.load_checkpoint(link)
         except Exception as error:  # Whatever a file's contents make ultralytics and torch stumble over.
-            reason = one_line(error).replace(str(link), str(path))
             raise InputError(
-                f"{path} is not a checkpoint that ultralytics loads without running code ({reason}). If it was "
-                "downloaded by name, delete it to have it downloaded again."
-            ) from None
+                f"{path} is not a checkpoint that ultralytics loads without running code: it is cut short, of another "
+                "kind, or holds code. Get it again, or take another."
+            ) from error
     if not isinstance(network, tasks.BaseModel):
         raise InputError(f"{path} holds a {type(network).__name__}, which is no model of ultralytics.")
     return network
@@ -62,7 +61,7 @@ def _read_plain(path: Path, tasks: Any) -> nn.Module:
         network.load_state_dict(state)
         network.names = dict(enumerate(described["names"]))
     except Exception as error:  # As above.
-        raise InputError(f"{path} holds no network of ultralytics ({one_line(error)}).") from None
+        raise InputError(f"{path} holds no network of ultralytics, as this project writes them.") from error
     network.task = "detect"
     return network.eval()
 
