@@ -7,15 +7,24 @@ import polars as pl
 
 from pipeline.data.schema import TAG, TAGS
 
+POSTS = 1 << 17
+"""Posts whose tags are looked at together."""
+
 
 def vocabulary(values: pl.Series) -> list[str]:
     """Lists the distinct values, sorted."""
     return values.unique().sort().to_list()
 
 
+def tag_vocabulary(posts: pl.DataFrame) -> list[str]:
+    """Lists the distinct tags of posts, sorted; some posts at a time, since all their tags take much memory."""
+    parts = (posts[TAGS].slice(first, POSTS) for first in range(0, max(1, len(posts)), POSTS))
+    return vocabulary(pl.concat(some.explode().unique() for some in parts))
+
+
 def vocabularies(posts: pl.DataFrame, *columns: str) -> dict[str, list[str]]:
     """Lists the distinct values of some columns of posts, and the tags (TAG), sorted."""
-    return {column: vocabulary(posts[column]) for column in columns} | {TAG: vocabulary(posts[TAGS].explode())}
+    return {column: vocabulary(posts[column]) for column in columns} | {TAG: tag_vocabulary(posts)}
 
 
 def codes(values: pl.Series, names: Sequence[str]) -> np.ndarray:

@@ -47,15 +47,22 @@ class CapturedStep:
         """Sets the learning rates of an epoch."""
         self.step.begin(epoch)
 
-    def __call__(self, batch: Batch, generator: torch.Generator) -> None:
-        """Learns from a batch."""
+    def draw(self, batch: Batch, generator: torch.Generator) -> Tensor | None:
+        """Draws what a batch's hard negatives need, with padding if it fits."""
+        return self.step.draw_for(self.quadruples, generator) if self.fits(batch) else self.step.draw(batch, generator)
+
+    def __call__(self, batch: Batch, uniform: Tensor | None) -> None:
+        """Learns from a batch; uniform: of `draw`."""
         if not self.fits(batch):
-            self.step(batch, generator)
+            self.step(batch, uniform)
             return
         if self.room is None:
             self.room = with_room(batch, self.posts, self.quadruples)
+            self.uniform = None if uniform is None else torch.empty_like(uniform)
         copy_into(self.room, batch)
-        self.draw(generator)
+        if uniform is not None:
+            self.uniform.copy_(uniform)
+        self.step.prepare(self.quadruples)
         if self.replay is None:
             self.replay = recorded(self.learn)
         else:
@@ -65,14 +72,6 @@ class CapturedStep:
         """Returns whether there is room for a batch; for bags, of any number of tags, there is none."""
         within = len(batch.posts) <= self.posts and len(batch.quadruples.post) <= self.quadruples
         return within and not batch.inputs.bags
-
-    def draw(self, generator: torch.Generator) -> None:
-        """Draws for hard negatives, always into the same memory."""
-        drawn = self.step.draw(self.quadruples, generator)
-        if self.uniform is None or drawn is None:
-            self.uniform = drawn
-        else:
-            self.uniform.copy_(drawn)
 
     def learn(self) -> None:
         """Learns from the batch that was copied in last."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import pairwise
 from typing import Self
 
@@ -17,8 +16,8 @@ from pipeline.training.bpr.loops import loops_for
 from pipeline.training.bpr.loops.cpu import PositiveTags, Quadruples
 from pipeline.training.bpr.order import WINDOW, PostOrder
 
-ENCODED = 1 << 20
-"""Posts that are encoded at a time: memory stays below twice that of the names."""
+ENCODED = 1 << 17
+"""Posts whose tags are encoded at a time: as names they take many times the memory."""
 
 BLOCK = 8192
 """Posts, or more where a batch is larger, that are read at a time.
@@ -67,6 +66,8 @@ class TrainingPosts:
     """Their tags."""
     host_counts: Tensor
     """The number of tags of each post, on the CPU, (P,) int64."""
+    order: PostOrder
+    """Their order in epochs."""
 
     def __len__(self) -> int:
         return len(self.host_counts)
@@ -78,16 +79,12 @@ class TrainingPosts:
         counts, tags, gaps = (torch.from_numpy(np.concatenate(part)) for part in zip(*parts, strict=True))
         lists = (each.to(encoder.device) for each in (counts.cumsum(0) - counts, counts, tags, gaps))
         positives = PositiveTags(*lists, vocabulary=len(encoder.layout.names[TAG]))
-        return cls(encoder.encode(posts), positives, counts)
+        inputs = encoder.encode(posts)
+        return cls(inputs, positives, counts, PostOrder(inputs.rows.cpu()))
 
     def tensors(self) -> Iterator[Tensor]:
         """Yields all that decides the quadruples, to be hashed."""
         yield from (*self.inputs.tensors(), self.positives.counts, self.positives.tags)
-
-    @cached_property
-    def order(self) -> PostOrder:
-        """Their order in epochs."""
-        return PostOrder(self.inputs.rows.cpu())
 
     def epoch(self, batch: int, generators: Generators) -> Iterator[list[Batch]]:
         """Yields every positive once, with a negative drawn for it, in batches of posts in random order.

@@ -68,12 +68,15 @@ class AdaptiveSampler:
             self.orders.deviation.copy_(deviation)
         self.drawn = 0
 
-    def draw(self, size: int, parameters: Mapping[str, Tensor], generator: torch.Generator) -> Tensor:
-        """Draws the numbers for Q quadruples, (ROUNDS, 2, Q); the orders are made anew where they are due."""
+    def draw(self, size: int, generator: torch.Generator) -> Tensor:
+        """Draws the numbers for Q quadruples, (ROUNDS, 2, Q), whatever the model is by then."""
+        return torch.rand((ROUNDS, 2, size), generator=generator, dtype=torch.float64, device=generator.device)
+
+    def prepare(self, size: int, parameters: Mapping[str, Tensor]) -> None:
+        """Makes the orders anew where they are due, before Q quadruples are hardened."""
         if self.drawn >= self.refresh_after:
             self.refresh(parameters)
         self.drawn += size
-        return torch.rand((ROUNDS, 2, size), generator=generator, dtype=torch.float64, device=generator.device)
 
     def harden(self, batch: Batch, vectors: Tensor, parameters: Mapping[str, Tensor], uniform: Tensor) -> Batch:
         """Replaces the batch's negatives by one for each trial, (Q, G). All trials share the numbers that are drawn.

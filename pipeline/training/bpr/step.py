@@ -23,13 +23,23 @@ class Step:
         """Sets the learning rates of an epoch."""
         self.rates.copy_(self.parameters.rates(epoch))
 
-    def __call__(self, batch: Batch, generator: torch.Generator) -> None:
-        """Learns from a batch."""
-        self.learn(batch, self.draw(len(batch.quadruples.post), generator))
+    def draw(self, batch: Batch, generator: torch.Generator) -> Tensor | None:
+        """Draws what a batch's hard negatives need; None for uniform ones, which the batch brings along."""
+        return self.draw_for(len(batch.quadruples.post), generator)
 
-    def draw(self, size: int, generator: torch.Generator) -> Tensor | None:
-        """Draws what hard negatives of Q quadruples need; None for uniform ones, which the batch brings along."""
-        return None if self.sampler is None else self.sampler.draw(size, self.parameters.parameters, generator)
+    def draw_for(self, size: int, generator: torch.Generator) -> Tensor | None:
+        """Draws the same for Q quadruples."""
+        return None if self.sampler is None else self.sampler.draw(size, generator)
+
+    def __call__(self, batch: Batch, uniform: Tensor | None) -> None:
+        """Learns from a batch; uniform: of `draw`."""
+        self.prepare(len(batch.quadruples.post))
+        self.learn(batch, uniform)
+
+    def prepare(self, size: int) -> None:
+        """Does what cannot be recorded, before it learns from Q quadruples."""
+        if self.sampler is not None:
+            self.sampler.prepare(size, self.parameters.parameters)
 
     def learn(self, batch: Batch, uniform: Tensor | None) -> None:
         """Learns from a batch by operations on tensors alone; uniform: of `draw`."""

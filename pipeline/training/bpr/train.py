@@ -6,7 +6,7 @@ import polars as pl
 import torch
 
 from pipeline.data.schema import PHOTO, TAG, TAGS, USER
-from pipeline.data.vocabulary import vocabulary
+from pipeline.data.vocabulary import tag_vocabulary, vocabulary
 from pipeline.errors import InputError, SettingError
 from pipeline.models.factorisation import Contexts, FactorisationConfig
 from pipeline.models.model import ExtractorNote
@@ -74,11 +74,12 @@ def encode(
     config: FactorisationConfig, settings: TrainingConfig, task: TrainingTask, device: torch.device
 ) -> tuple[Layout, TrainingData]:
     """Lays out the model's tables for the names in the training posts, and puts the data on the device."""
-    posts, features = trainable(task.posts), task.features
+    tags, features = tag_vocabulary(task.posts), task.features
+    posts = trainable(task.posts, len(tags))
     if posts.is_empty():
         raise InputError("Every training post has every tag, which leaves nothing to rank: keep more tags.")
     contexts = Contexts.of(config, features.raw, settings.factors)
-    names = {USER: vocabulary(posts[USER]), TAG: vocabulary(task.posts[TAGS].explode())}
+    names = {USER: vocabulary(posts[USER]), TAG: tags}
     if PHOTO in contexts.names:
         names[PHOTO] = vocabulary(posts[PHOTO])
     layout = Layout.of(contexts, names, features)
@@ -97,9 +98,9 @@ def encode(
     )
 
 
-def trainable(posts: pl.DataFrame) -> pl.DataFrame:
-    """Returns the posts that lack a tag."""
-    lacking = posts[TAGS].list.len() < posts[TAGS].explode().n_unique()
+def trainable(posts: pl.DataFrame, tags: int) -> pl.DataFrame:
+    """Returns the posts that lack one of so many tags."""
+    lacking = posts[TAGS].list.len() < tags
     return posts if lacking.all() else posts.filter(lacking)
 
 
@@ -107,7 +108,7 @@ def fits(run: TrainingRun, config: FactorisationConfig, layout: Layout, task: Tr
     """Makes the models of trials that have ended, or pause."""
     extractors = ExtractorNote.of(task.features)
     skipped, device = len(task.posts) - len(run.data.posts), run.data.posts.positives.tags.device.type
-    history = MODELS[config.kind].history(config, trainable(task.posts), layout.names)
+    history = MODELS[config.kind].history(config, trainable(task.posts, len(layout.names[TAG])), layout.names)
     kept = history.own.tensors if history else {}
     found = []
     for number, trial in enumerate(run.trials):

@@ -88,11 +88,11 @@ class TrainingRun:
         gradients.loss.zero_()
         gradients.ranked_right.zero_()
         blocks = data.posts.epoch(parameters.settings[0].batch, self.generators)
-        # Read ahead, the next block would draw from the same generator as a sampler, at no fixed time.
-        if data.sampler is None and gradients.loss.device.type == "cpu":
-            blocks = ahead(blocks)
-        for batch in chain.from_iterable(blocks):
-            step(batch, self.generators.draws)
+        drawn = ([(batch, step.draw(batch, self.generators.draws)) for batch in block] for block in blocks)
+        if gradients.loss.device.type == "cpu":
+            drawn = ahead(drawn)
+        for batch, uniform in chain.from_iterable(drawn):
+            step(batch, uniform)
         size = len(data.posts.positives.tags)
         return (gradients.loss / size).tolist(), (gradients.ranked_right / size).tolist()
 

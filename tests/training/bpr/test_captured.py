@@ -57,7 +57,7 @@ def epochs(model: dict, tried: list[TrainingConfig], capture, number: int = 2) -
         step.begin(epoch)
         for block in data.posts.epoch(BATCH, generators):
             for batch in block:
-                step(batch, generators.draws)
+                step(batch, step.draw(batch, generators.draws))
     gradients = parameters.gradients
     found = parameters.parameters | {"loss": gradients.loss, "right": gradients.ranked_right}
     return found | {f"{name} sums": table for name, table in gradients.sums.items()}
@@ -71,8 +71,8 @@ def poisoned(step: Step, posts) -> CapturedStep:
     """A captured step in whose room nothing of an earlier batch is left, but rows that exist."""
 
     class Poisoned(CapturedStep):
-        def __call__(self, batch, generator) -> None:
-            super().__call__(batch, generator)
+        def __call__(self, batch, uniform) -> None:
+            super().__call__(batch, uniform)
             for tensor in (*of_posts(self.room), *self.room.quadruples):
                 tensor.fill_(7)
 
@@ -104,11 +104,9 @@ def test_all_batches_after_the_first_are_replayed(tape, monkeypatch):
 @pytest.mark.usefixtures("tape")
 @pytest.mark.parametrize("model", [FACTORISATIONS[0], FACTORISATIONS[7]], ids=name)
 def test_hard_negatives_are_those_of_the_same_draws(model, monkeypatch):
-    draw = AdaptiveSampler.draw
-
-    def drawn(self, size, parameters, _):
-        """Numbers of which the last do not depend on how many there are, after a refresh."""
-        rounds = draw(self, size, parameters, torch.Generator()).new_tensor(range(8)).view(4, 2, 1)
+    def drawn(self, size, _):  # noqa: ARG001 (as the method)
+        """Numbers of which the last do not depend on how many there are."""
+        rounds = torch.arange(8, dtype=torch.float64).view(4, 2, 1)
         return (rounds * 0.61 + torch.arange(size - 1, -1, -1) * 0.37) % 1
 
     monkeypatch.setattr("pipeline.training.bpr.negatives.REFRESH", 0)

@@ -289,14 +289,12 @@ def harden(vectors, orders, quadruples, uniform):
     """
     ordered, deviation, mean = orders
     factors, trials, vocabulary = ordered.shape
-    weights = np.empty((trials, factors))
-    last = -1
+    weights, least = np.empty((trials, factors)), math.expm1(-vocabulary / mean)
+    end = 0
     for q in range(len(quadruples.post)):
         place = quadruples.post[q]
-        if place != last:
-            last = place
+        if q == end:
             # The post's positives, which are those of its quadruples.
-            end = q + 1
             while end < len(quadruples.post) and quadruples.post[end] == place:
                 end += 1
             own = quadruples.positive[q:end]
@@ -308,10 +306,12 @@ def harden(vectors, orders, quadruples, uniform):
                     weights[g, f] = total
         for g in range(trials):
             for n in range(len(uniform)):
-                # A factor f, and a rank: the inverse of the distribution function of e^(-r/λ) on 0 ≤ r < T.
-                bound = uniform[n, 0, q] * weights[g, factors - 1]
-                f = min(np.searchsorted(weights[g], bound, side="right"), factors - 1)
-                rank = min(int(-mean * math.log1p(uniform[n, 1, q] * math.expm1(-vocabulary / mean))), vocabulary - 1)
+                # A factor f: all are looked at, which takes less time than a search that branches.
+                bound, f = uniform[n, 0, q] * weights[g, factors - 1], 0
+                for before in range(factors - 1):
+                    f += weights[g, before] <= bound
+                # A rank: the inverse of the distribution function of e^(-r/λ) on 0 ≤ r < T.
+                rank = min(int(-mean * math.log1p(uniform[n, 1, q] * least)), vocabulary - 1)
                 # The tag of that rank, counted from the other end where v_f is negative.
                 tag = ordered[f, g, vocabulary - 1 - rank if vectors[place, g, f] < 0 else rank]
                 free = True
