@@ -1,0 +1,179 @@
+"""The inner loops of training for a GPU, of which those that take most operations are one kernel each.
+
+The functions are those of `cpu.py`, on the same arguments; the kernels are written in Triton. What is not here comes
+from `gpu.py`, which has tensor operations in place of the kernels, too, for where Triton does not work. Numbers are
+float32, and tensors contiguous.
+"""
+
+import torch
+import triton
+from torch import Tensor
+from triton import language as tl
+
+from pipeline.training.bpr.loops.cpu import QuadrupleGradients, Quadruples, SummedTable, TagTables
+from pipeline.training.bpr.loops.gpu import (
+    add_bags,
+    add_rows,
+    add_to_bags,
+    add_to_rows,
+    best,
+    bind,
+    draw,
+    harden,
+    order,
+)
+
+__all__ = [
+    "adagrad",
+    "add_bags",
+    "add_quadruples",
+    "add_rows",
+    "add_to_bags",
+    "add_to_rows",
+    "best",
+    "bind",
+    "draw",
+    "harden",
+    "order",
+    "sgd",
+]
+
+OPTIONS = {"num_warps": 1, "enable_fp_fusion": True}
+"""Of both kernels: one warp has work with a row of a hundred numbers."""
+
+
+def check(device: torch.device) -> None:
+    """Moves one number on a device. Raises whatever compilers, linkers and drivers raise where kernels do not work."""
+    theta, gradient, occurrences = torch.ones(3, 1, 1, 1, device=device)
+    rates = torch.ones(1, device=device)
+    sgd(torch.zeros(1, dtype=torch.int64, device=device), SummedTable(theta, gradient, occurrences), rates, rates)
+    if theta.item() != -1:  # θ − α (g + λ n θ), all of them 1.
+        raise RuntimeError(f"a kernel computes {theta.item()} in place of -1")
+
+
+def add_quadruples(
+    tags: TagTables, vectors: Tensor, quadruples: Quadruples, margin: Tensor, gradients: QuadrupleGradients
+) -> None:
+    """Adds the gradients of Q quadruples in G trials (Eq. 9), and fills margin (Q, G), ŷ'."""
+    _, trials, width = tags.factors.shape
+    _add_quadruples[len(margin), trials](
+        *(tags.factors, tags.bias, vectors, *quadruples, margin),
+        *(gradients.vectors, *gradients.tags, gradients.occurrences),
+        *(trials, width, quadruples.negative.shape[1]),
+        HAS_BIAS=len(tags.bias) > 0,
+        BLOCK=triton.next_power_of_2(width),
+        **OPTIONS,
+    )
+
+
+def sgd(rows: Tensor, table: SummedTable, rates: Tensor, l2: Tensor) -> None:
+    """Moves rows of a table by SGD, and clears its sums."""
+    _launch_move(rows, table, rates, l2, None)
+
+
+def adagrad(rows: Tensor, table: SummedTable, rates: Tensor, l2: Tensor, squares: Tensor) -> None:
+    """Moves rows as `sgd` does, by Adagrad."""
+    _launch_move(rows, table, rates, l2, squares)
+
+
+def _launch_move(rows: Tensor, table: SummedTable, rates: Tensor, l2: Tensor, squares: Tensor | None) -> None:
+    trials, width = table.values.shape[1:]
+    counted = table.occurrences.shape[1]
+    _move[len(rows), counted](
+        *(rows, table.values, table.gradient, table.occurrences.view(torch.int32)),
+        *(rates, l2, table.values if squares is None else squares),
+        *(trials, width, counted),
+        ADAGRAD=squares is not None,
+        BLOCK=triton.next_power_of_2(width),
+        **OPTIONS,
+    )
+
+
+@triton.jit
+def _add_quadruples(
+    factors,
+    bias,
+    vectors,
+    posts,
+    positives,
+    negatives,
+    margins,
+    vector_gradients,
+    factor_gradients,
+    bias_gradients,
+    occurrences,
+    trials,
+    width,
+    separate,
+    HAS_BIAS: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
+    """Adds quadruple q in trial g; `separate`: the number of negatives of a quadruple, 1 or G."""
+    q, g = tl.program_id(0), tl.program_id(1)
+    post, margin = tl.load(posts + q), margins + q * trials + g
+    if post < 0:  # Padding.
+        tl.store(margin, 0.0)
+    else:
+        a, b = tl.load(positives + q), tl.load(negatives + q * separate + g % separate)
+        # Rows of (B, G) and (T, G), and their columns.
+        of_post, of_a, of_b = post * trials + g, a * trials + g, b * trials + g
+        columns = tl.arange(0, BLOCK)
+        inside = columns < width
+
+        # ŷ' = ŷ(t⁺) − ŷ(t⁻), of three rows (W,).
+        vector = tl.load(vectors + of_post * width + columns, mask=inside, other=0.0)
+        positive = tl.load(factors + of_a * width + columns, mask=inside, other=0.0)
+        negative = tl.load(factors + of_b * width + columns, mask=inside, other=0.0)
+        total = tl.sum(vector * (positive - negative), axis=0)
+        if HAS_BIAS:
+            total += tl.load(bias + of_a) - tl.load(bias + of_b)
+        tl.store(margin, total)
+
+        # 1 − σ(ŷ'), the first factor of Eq. 9, times the derivatives of ŷ'.
+        weight = 1 / (1 + tl.exp(total))
+        tl.atomic_add(
+            vector_gradients + of_post * width + columns, weight * (negative - positive), mask=inside, sem="relaxed"
+        )
+        tl.atomic_add(factor_gradients + of_a * width + columns, -weight * vector, mask=inside, sem="relaxed")
+        tl.atomic_add(factor_gradients + of_b * width + columns, weight * vector, mask=inside, sem="relaxed")
+        tl.atomic_add(occurrences + of_a, 1.0, sem="relaxed")
+        tl.atomic_add(occurrences + of_b, 1.0, sem="relaxed")
+        if HAS_BIAS:
+            tl.atomic_add(bias_gradients + of_a, -weight, sem="relaxed")
+            tl.atomic_add(bias_gradients + of_b, weight, sem="relaxed")
+
+
+@triton.jit
+def _move(
+    rows,
+    values,
+    gradients,
+    occurrences,
+    rates,
+    l2,
+    squares,
+    trials,
+    width,
+    counted,
+    ADAGRAD: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
+    """Moves a row in one trial, or in all that share its occurrences; `counted`: G or 1.
+
+    Of a row that repeats, one program takes the occurrences, float32 by their bits, and the others find none.
+    """
+    row, first = tl.load(rows + tl.program_id(0)), tl.program_id(1)
+    n = tl.atomic_xchg(occurrences + row * counted + first, 0, sem="relaxed").to(tl.float32, bitcast=True)
+    if n > 0:
+        columns = tl.arange(0, BLOCK)
+        inside = columns < width
+        for g in range(first, trials, counted):
+            at = (row * trials + g) * width + columns
+            theta = tl.load(values + at, mask=inside, other=0.0)
+            step = tl.load(gradients + at, mask=inside, other=0.0) + tl.load(l2 + g) * n * theta
+            if ADAGRAD:
+                total = tl.load(squares + at, mask=inside, other=1.0) + step * step
+                tl.store(squares + at, total, mask=inside)
+                step = step / tl.sqrt(total)
+            tl.store(values + at, theta - tl.load(rates + g) * step, mask=inside)
+            tl.store(gradients + at, 0.0, mask=inside)
