@@ -13,10 +13,9 @@ from hypothesis import strategies as st
 
 from pipeline.features.config import WeightsFile
 from pipeline.features.networks.darknet.config import Yolov2Config
-from pipeline.features.networks.torchvision.config import TorchvisionConfig
-from pipeline.features.networks.ultralytics.config import UltralyticsConfig, UltralyticsExportConfig
+from pipeline.features.networks.ultralytics.config import UltralyticsExportConfig
 from pipeline.files.seal import sha256
-from tests.support.extractors import EXAMPLES, SAMPLE_DETECTOR, SIZE
+from tests.support.extractors import EXAMPLES, SAMPLE_DETECTOR, SIZE, detector_in, squeezenet
 from tests.support.fuzzing import damaged, fuzz, sentence_of
 
 CPU = torch.device("cpu")
@@ -65,24 +64,10 @@ def test_a_checkpoint_runs_no_code(tmp_path_factory, call, form, suffix):
     canary, path = folder / "CANARY", folder / f"weights{suffix}"
     function, arguments = call
     path.write_bytes(hostile((function, tuple(type(each)(str(each).format(canary)) for each in arguments)), form))
-    detector = UltralyticsConfig(
-        kind="ultralytics",
-        detector=str(path),
-        sha256=sha256(path),
-        input_size=SIZE,
-        precision="float32",
-        runtime="torch",
-    )
+    detector = detector_in(path)
     assert sentence_of(lambda: detector.load(0, CPU), quoting=True) is not None
     weights = WeightsFile(kind="file", path=str(path), sha256=sha256(path))
-    backbone = TorchvisionConfig(
-        kind="torchvision",
-        backbone="squeezenet1_1",
-        input_size=SIZE,
-        precision="float32",
-        runtime="torch",
-        weights=weights,
-    )
+    backbone = squeezenet(weights)
     assert sentence_of(lambda: backbone.load(0, CPU), quoting=True) is not None
     assert not canary.exists()
 
@@ -93,14 +78,7 @@ def whole(tmp_path_factory) -> dict[str, list[tuple[str, bytes]]]:
     folder = tmp_path_factory.mktemp("whole")
     backbone = EXAMPLES["torchvision"](folder).config
     state = backbone.copy_weights(backbone.load(0, CPU), folder / "backbone")
-    detector = UltralyticsConfig(
-        kind="ultralytics",
-        detector=str(SAMPLE_DETECTOR),
-        sha256=sha256(SAMPLE_DETECTOR),
-        input_size=SIZE,
-        precision="float32",
-        runtime="torch",
-    )
+    detector = detector_in(SAMPLE_DETECTOR)
     plain = detector.copy_weights(detector.load(0, CPU), folder / "plain")
     darknet = Path(EXAMPLES["yolov2"](folder).config.detector)
     return {
@@ -122,23 +100,9 @@ def load(kind: str, path: Path) -> None:
     match kind.split()[0]:
         case "torchvision":
             weights = WeightsFile(kind="file", path=str(path), sha256=hash)
-            TorchvisionConfig(
-                kind="torchvision",
-                backbone="squeezenet1_1",
-                input_size=SIZE,
-                precision="float32",
-                runtime="torch",
-                weights=weights,
-            ).load(0, CPU)
+            squeezenet(weights).load(0, CPU)
         case "ultralytics":
-            UltralyticsConfig(
-                kind="ultralytics",
-                detector=str(path),
-                sha256=hash,
-                input_size=SIZE,
-                precision="float32",
-                runtime="torch",
-            ).load(0, CPU)
+            detector_in(path).load(0, CPU)
         case "yolov2":
             Yolov2Config(
                 kind="yolov2", detector=str(path), sha256=hash, input_size=SIZE, precision="float32", runtime="torch"

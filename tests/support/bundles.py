@@ -12,12 +12,9 @@ import torch
 from pipeline.data.photo import Photo, PhotoFile
 from pipeline.data.schema import POST_TYPES
 from pipeline.features.config import NetworkConfig
-from pipeline.features.networks.torchvision.config import TorchvisionConfig
-from pipeline.features.networks.ultralytics.config import UltralyticsConfig
 from pipeline.features.record import features_table
 from pipeline.features.store import Features, StoreConfig, build_store, read_store
 from pipeline.files.parquet import write_parquet
-from pipeline.files.seal import sha256
 from pipeline.models.model import Model
 from pipeline.recommend.bundle import LICENCE, Bundle, pack, versions
 from pipeline.recommend.calibration import Calibration
@@ -26,29 +23,12 @@ from pipeline.recommend.habits import Habits
 from pipeline.recommend.manifest import FORMAT, Manifest
 from pipeline.recommend.network import PREPARATION, PhotoReader
 from tests.support.extraction import noise_photo
-from tests.support.extractors import SAMPLE_DETECTOR
+from tests.support.extractors import SAMPLE_DETECTOR, detector_in, squeezenet
 from tests.support.models import fitted
 
 SEED = 3
 PHOTOS = 20
-CONFIGS = {
-    "image": TorchvisionConfig(
-        kind="torchvision",
-        backbone="squeezenet1_1",
-        input_size=64,
-        precision="float32",
-        runtime="torch",
-        weights={"kind": "seeded"},
-    ),
-    "objects": UltralyticsConfig(
-        kind="ultralytics",
-        detector=str(SAMPLE_DETECTOR),
-        sha256=sha256(SAMPLE_DETECTOR),
-        input_size=64,
-        precision="float32",
-        runtime="torch",
-    ),
-}
+CONFIGS = {"image": squeezenet(), "objects": detector_in(SAMPLE_DETECTOR)}
 FIGURES = {
     "data": "20 photos of noise",
     "posts": 4,

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.data.photo import Photo
-from pipeline.features.config import ExtractorConfig
+from pipeline.features.config import ExtractorConfig, WeightsFile
 from pipeline.features.images import decode, letterbox, resize_to_square
 from pipeline.features.networks.darknet.config import Darknet19Config, Yolov2Config
 from pipeline.features.networks.timm.config import TimmConfig
@@ -60,6 +60,30 @@ def _letterboxed(
     return lambda photos: known(np.stack([letterbox(decode(photo), SIZE, colour) for photo in photos]))
 
 
+def squeezenet(weights: WeightsFile | None = None) -> TorchvisionConfig:
+    """The smallest backbone, with seeded weights unless some are given."""
+    return TorchvisionConfig(
+        kind="torchvision",
+        backbone="squeezenet1_1",
+        input_size=SIZE,
+        precision="float32",
+        runtime="torch",
+        weights=weights or {"kind": "seeded"},
+    )
+
+
+def detector_in(path: Path) -> UltralyticsConfig:
+    """The detector of ultralytics in a file."""
+    return UltralyticsConfig(
+        kind="ultralytics",
+        detector=str(path),
+        sha256=sha256(path),
+        input_size=SIZE,
+        precision="float32",
+        runtime="torch",
+    )
+
+
 def _weights_of(folder: Path) -> tuple[Changes, Changes]:
     """Weights in a file that is absent, and in one with another hash."""
     (folder / "weights").write_bytes(b"weights")
@@ -71,16 +95,8 @@ def _weights_of(folder: Path) -> tuple[Changes, Changes]:
 
 
 def _torchvision(folder: Path) -> Example:
-    config = TorchvisionConfig(
-        kind="torchvision",
-        backbone="squeezenet1_1",
-        input_size=SIZE,
-        precision="float32",
-        runtime="torch",
-        weights={"kind": "seeded"},
-    )
     known = _squeezed(known_answers.torchvision_squeezenet)
-    return Example(config, ("backbone", {"backbone": "vgg61"}), _weights_of(folder)[1], known)
+    return Example(squeezenet(), ("backbone", {"backbone": "vgg61"}), _weights_of(folder)[1], known)
 
 
 def _timm(folder: Path) -> Example:
@@ -117,17 +133,9 @@ def _yolov2(folder: Path) -> Example:
 
 
 def _ultralytics(_: Path) -> Example:
-    path = SAMPLE_DETECTOR
-    config = UltralyticsConfig(
-        kind="ultralytics",
-        detector=str(path),
-        sha256=sha256(path),
-        input_size=SIZE,
-        precision="float32",
-        runtime="torch",
-    )
-    known = _letterboxed(partial(known_answers.ultralytics_detector, path), (114, 114, 114))
-    return Example(config, ("detector", {"detector": "yolo11q.pt"}), ("sha256", {"sha256": "0" * 64}), known)
+    known = _letterboxed(partial(known_answers.ultralytics_detector, SAMPLE_DETECTOR), (114, 114, 114))
+    absent = ("detector", {"detector": "yolo11q.pt"})
+    return Example(detector_in(SAMPLE_DETECTOR), absent, ("sha256", {"sha256": "0" * 64}), known)
 
 
 def _ultralytics_export(folder: Path) -> Example:
