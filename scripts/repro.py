@@ -7,6 +7,7 @@ params.yaml. Here it is parsed in C, and only the text of stages that ran is mad
 plain `dvc repro` may run before or after.
 """
 
+import logging
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -55,4 +56,5 @@ class LockWriter:
 
 if __name__ == "__main__":
     dvc.dvcfile.modify_yaml = LockWriter().modify
+    dvc.dvcfile.logger.setLevel(logging.WARNING)  # Or each stage would end with a line on dvc.lock.
     sys.exit(main(["repro", *sys.argv[1:]]))

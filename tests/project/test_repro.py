@@ -22,6 +22,7 @@ def test_another_threshold_reruns_only_what_sees_objects(unchanged):
     ran = unchanged.repro("evaluate@pitf-ic-od", "evaluate@popular", "evaluate@fm", "evaluate@fm-ic")
     seeing = {f"{stage}@pitf-ic-od" for stage in STAGES}
     assert {"store@image+objects", *seeing} <= ran <= seeing | STORES
+    assert "lock file" not in unchanged.output
 
 
 def test_another_detector_size_and_one_models_learning_rate_rerun_only_what_sees_them(unchanged):
