@@ -1,6 +1,6 @@
-"""Photos in shards, without their bytes, which whoever decodes them reads there.
+"""Places of photos in shards, from which each decoding process reads the bytes itself.
 
-pyarrow is imported by what reads: suggesting does without it.
+pyarrow is imported for reading only: suggesting does without it.
 """
 
 from bisect import bisect_right
@@ -29,7 +29,7 @@ class PackedPhoto:
 
 
 def read_packed(photos: Iterable[PackedPhoto]) -> Iterator[Photo]:
-    """Reads photos, in their order. Those that follow each other in a shard are read together.
+    """Reads photos, in their order, neighbours in a shard together.
 
     Raises ArtifactError when a shard is missing or damaged.
     """

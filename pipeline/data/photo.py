@@ -111,7 +111,7 @@ def prepare(photo: str, data: bytes, side: int = SIDE, pixels: float = inf) -> P
 
 
 def _silence_pillow() -> None:
-    """Silences Pillow and libtiff, whose warnings name a line or a file of their own instead of the photo."""
+    """Silences Pillow and libtiff, whose warnings do not name the photo."""
     warnings.filterwarnings("ignore", module=r"PIL\b")
     logging.getLogger("PIL").setLevel(logging.CRITICAL)
     _silence_libtiff()
@@ -119,7 +119,7 @@ def _silence_pillow() -> None:
 
 @cache
 def _silence_libtiff() -> None:
-    """Takes the functions away by which libtiff prints, where it is a library of its own beneath Pillow."""
+    """Removes the functions by which libtiff prints, if Pillow uses it as a shared library."""
     pillow = ctypes.CDLL(_imaging.__file__)
     with suppress(AttributeError):
         for name in ("TIFFSetErrorHandler", "TIFFSetWarningHandler"):

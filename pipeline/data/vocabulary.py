@@ -7,8 +7,8 @@ import polars as pl
 
 from pipeline.data.schema import TAG, TAGS
 
-POSTS = 1 << 17
-"""Posts whose tags are looked at together."""
+POSTS_PER_CHUNK = 1 << 17
+"""Posts whose tags are listed at a time."""
 
 
 def vocabulary(values: pl.Series) -> list[str]:
@@ -18,8 +18,9 @@ def vocabulary(values: pl.Series) -> list[str]:
 
 def tag_vocabulary(posts: pl.DataFrame) -> list[str]:
     """Lists the distinct tags of posts, sorted; some posts at a time, since all their tags take much memory."""
-    parts = (posts[TAGS].slice(first, POSTS) for first in range(0, max(1, len(posts)), POSTS))
-    return vocabulary(pl.concat(some.explode().unique() for some in parts))
+    starts = range(0, max(1, len(posts)), POSTS_PER_CHUNK)
+    chunks = (posts[TAGS].slice(start, POSTS_PER_CHUNK) for start in starts)
+    return vocabulary(pl.concat(chunk.explode().unique() for chunk in chunks))
 
 
 def vocabularies(posts: pl.DataFrame, *columns: str) -> dict[str, list[str]]:

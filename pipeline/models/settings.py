@@ -21,7 +21,7 @@ def _needed(features: str) -> str:
     return features
 
 
-LARGEST_FACTORS = 4096
+MAX_FACTORS = 4096
 """The length of a factor, at most: memory grows with it times all users, photos and tags."""
 
 NoFeatures = Literal["none"]
@@ -80,7 +80,7 @@ Negatives = Annotated[UniformNegatives | AdaptiveNegatives, Field(discriminator=
 class TrainingConfig(Config):
     """The settings of BPR by mini-batches (Section 4.5, Algorithm 1)."""
 
-    factors: int = Field(ge=1, le=LARGEST_FACTORS, description="k, the length of a factor (the paper's is 128).")
+    factors: int = Field(ge=1, le=MAX_FACTORS, description="k, the length of a factor (the paper's is 128).")
     sigma: float = Field(gt=0, description="Standard deviation of the normal distribution that parameters start from.")
     tag_vectors: TagVectors | None = Field(
         description="Vectors of tags: the factors of tags that have one start alike where their vectors are; null for "
@@ -95,7 +95,7 @@ class TrainingConfig(Config):
     l2: float = Field(ge=0, description="λ, the weight of the squared parameters that a quadruple uses in its loss.")
     loss: Literal["bpr", "softmax", "warp"] = Field(
         description="The cost of a tag assignment: −ln σ of its score less a negative's (bpr, Eq. 8); −ln of its "
-        "share in the softmax of all tags' scores (softmax); or what each negative lacks to a distance of 1 below it, "
+        "share in the softmax of all tags' scores (softmax); or the hinge loss of all negatives with a margin of 1, "
         "weighted by its rank (warp). The last two draw no negative and take longer with many tags."
     )
     negatives: Negatives = Field(description="The rule by which the negative of a quadruple is drawn.")
