@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def main(params: Params, options: ExtractionOptions) -> str:
     networks = {name: config for name, config in params.extractors.items() if isinstance(config, NetworkConfig)}
     loads = [partial(load, name, config, params.seed) for name, config in networks.items()]
-    extractors, photos = run_extractors(loads, params.paths, options)
+    extractors, photos = run_extractors(loads, params.decode, params.paths, options)
     names = " and ".join(in_words(extractor.record) for extractor in extractors)
     return f"prefetch: {counted(len(photos), 'photos')}, {names}"
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.data.schema import PHOTO
 from pipeline.data.shards import list_photos
-from pipeline.features.config import ExtractorConfig, Load
+from pipeline.features.config import Decode, ExtractorConfig, Load
 from pipeline.features.record import RECORD
 from pipeline.files.parquet import read_parquet, write_parquet
 from pipeline.words import counted
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def run_extractors(
-    loads: Sequence[Load], paths: Paths, options: ExtractionOptions
+    loads: Sequence[Load], decode: Decode, paths: Paths, options: ExtractionOptions
 ) -> tuple[list["Extractor"], list["PackedPhoto"]]:
     """Runs extractors over the recipe's packed photos. Returns both."""
     from pipeline.features.extraction.run import extract
@@ -32,6 +32,8 @@ def run_extractors(
     wanted = read_parquet(paths.assignments, [PHOTO])[PHOTO].unique()
     photos = list_photos(paths.photos, wanted)
     extractors, engine = _load(loads, options)
+    for extractor in extractors:
+        extractor.decode_with(decode)
     names = " and ".join(in_words(extractor.record) for extractor in extractors)
     print(f"{len(photos):,} of {len(wanted):,} photos, {names}", file=sys.stderr)
     extract(extractors, photos, WORK / "features", engine)
@@ -51,12 +53,14 @@ def _load(loads: Sequence[Load], options: ExtractionOptions) -> tuple[list["Extr
     return [load(device) for load in loads], LocalEngine(options.workers)
 
 
-def extract_features(name: str, config: ExtractorConfig, seed: int, paths: Paths, options: ExtractionOptions) -> str:
+def extract_features(
+    name: str, config: ExtractorConfig, seed: int, decode: Decode, paths: Paths, options: ExtractionOptions
+) -> str:
     """Extracts the features of the recipe's photos and writes them. Returns the closing line."""
     from pipeline.features.extraction.run import features
 
     def compute(load: Load) -> "pa.Table":
-        (extractor,), photos = run_extractors([load], paths, options)
+        (extractor,), photos = run_extractors([load], decode, paths, options)
         return features(extractor, photos, WORK / "features")
 
     photos = read_parquet(paths.assignments, [PHOTO])[PHOTO].unique().sort()

@@ -14,7 +14,7 @@ from pipeline.config import Config
 from pipeline.data.names import quote
 from pipeline.data.schema import PHOTO, TAG, USER
 from pipeline.errors import InputError
-from pipeline.features.config import ExtractorConfig, NetworkConfig
+from pipeline.features.config import Decode, ExtractorConfig, NetworkConfig
 from pipeline.features.registry import ExtractorUnion
 from pipeline.features.store import StoreConfig
 from pipeline.folksonomy.split_rules import AnySplitRule
@@ -66,6 +66,7 @@ class Params(Config):
     seeds: int = Field(
         ge=1, le=1000, description="Trainings of each model, from this many seeds, the first being `seed`."
     )
+    decode: Decode
     sources: Sources = Field(description="The settings of each source.")
     recipes: dict[Name, Recipe] = Field(min_length=1, description="Recipes by name.")
     extractors: dict[Name, ExtractorUnion] = Field(description="Extractors of features by name (Sections 4.1, 4.2).")

@@ -15,7 +15,8 @@ def main(
     extractor: Annotated[str, typer.Argument(help="A name under `extractors` in params.yaml.")],
     options: ExtractionOptions,
 ) -> str:
-    return extract_features(extractor, params.extractor(extractor), params.seed, params.paths, options)
+    config = params.extractor(extractor)
+    return extract_features(extractor, config, params.seed, params.decode, params.paths, options)
 
 
 app = command(main)

@@ -40,6 +40,14 @@ Precision = Annotated[
     ),
 ]
 
+# A choice that changes results: pixels differ by up to 1 of 255 (benchmarks/README.md).
+Decode = Annotated[
+    Literal["pillow", "torchvision"],
+    Field(
+        description="The decoder of photos, for all extractors: torchvision is faster than Pillow, but starts later."
+    ),
+]
+
 
 class SeededWeights(Config):
     """An untrained network, which needs no download."""

@@ -57,6 +57,7 @@ class Extractor(ABC):
     ):
         self.size, self.device = size, device
         self.candidate = CANDIDATES.get(precision)
+        self.decoder = "pillow"
         self.record: dict[str, Any] = {}
         self.compute_in("float32" if self.candidate else precision)
         self.threads = torch.get_num_threads()  # Those of this machine, even when Ray computes elsewhere.
@@ -80,6 +81,13 @@ class Extractor(ABC):
         self.precision = torch.float16 if precision == "float16" else torch.float32
         self.tf32 = precision == "tf32"
         self.record["precision"] = precision
+
+    def decode_with(self, decoder: str) -> None:
+        """Has photos decoded by one of DECODERS from now on; the record names any but Pillow."""
+        self.decoder = decoder
+        if decoder != "pillow":  # Whose records say nothing of it, as before there was a choice: kept vectors stay.
+            versions = self.record["versions"] | {"torchvision": version("torchvision")}
+            self.record |= {"decoder": decoder, "versions": versions}
 
     @property
     def fingerprint(self) -> str:

@@ -3,7 +3,7 @@
 import io
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from PIL import Image
@@ -14,6 +14,28 @@ from pipeline.errors import ArtifactError
 
 GREY = (114, 114, 114)
 """The colour around a letterboxed photo, as in the training of YOLO models."""
+BLACK = (0, 0, 0)
+
+
+class OtherPicture(Protocol):
+    """A decoded photo that is no picture of Pillow's."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """The width and height."""
+
+    def placed(
+        self,
+        scaled: tuple[int, int],
+        corner: tuple[int, int],
+        size: int,
+        fill: tuple[int, int, int],
+        resampling: Image.Resampling,
+    ) -> Any:
+        """Returns uint8 (size, size, 3), as the function `placed`."""
+
+
+Picture = Image.Image | OtherPicture
 
 
 def decode(photo: Photo) -> Image.Image:
@@ -33,28 +55,48 @@ def open_picture(photo: Photo | PhotoFile) -> Image.Image:
     return decode(prepare(photo.name, photo.data) if isinstance(photo, PhotoFile) else photo)
 
 
-def resize_to_square(image: Image.Image, size: int) -> np.ndarray:
+def placed(
+    image: Picture,
+    scaled: tuple[int, int],
+    corner: tuple[int, int],
+    size: int,
+    fill: tuple[int, int, int] = BLACK,
+    resampling: Image.Resampling = Image.Resampling.BILINEAR,
+) -> np.ndarray:
+    """Scales a picture to a width and height, and puts it into a square: its corner may lie outside.
+
+    fill: the colour where the picture does not reach.
+    """
+    if not isinstance(image, Image.Image):
+        return image.placed(scaled, corner, size, fill, resampling)
+    resized = image.resize(scaled, resampling)
+    if scaled == (size, size):
+        return np.asarray(resized)
+    square = Image.new("RGB", (size, size), fill)
+    square.paste(resized, corner)
+    return np.asarray(square)
+
+
+def resize_to_square(image: Picture, size: int) -> np.ndarray:
     """Resizes the whole picture to size × size pixels: the paper rescales and does not crop (Section 5.1).
 
     The filter is Pillow's bilinear one, which averages over the pixels that it reduces.
     """
-    return np.asarray(image.resize((size, size), Image.Resampling.BILINEAR))
+    return placed(image, (size, size), (0, 0), size)
 
 
-def letterbox(image: Image.Image, size: int, colour: tuple[int, int, int] = GREY) -> np.ndarray:
+def letterbox(image: Picture, size: int, colour: tuple[int, int, int] = GREY) -> np.ndarray:
     """Puts the picture in the middle of a square of one colour, its longer side `size` pixels.
 
     It is always square, so that a photo's pixels depend on it alone; ultralytics' own shapes a batch after its photos.
     """
     scale = size / max(image.size)
     width, height = (max(1, round(side * scale)) for side in image.size)
-    square = Image.new("RGB", (size, size), colour)
-    square.paste(image.resize((width, height), Image.Resampling.BILINEAR), ((size - width) // 2, (size - height) // 2))
-    return np.asarray(square)
+    return placed(image, (width, height), ((size - width) // 2, (size - height) // 2), size, colour)
 
 
 def centre_crop(
-    image: Image.Image, size: int, edge: int, mode: str, resampling: Image.Resampling, fill: tuple[int, int, int]
+    image: Picture, size: int, edge: int, mode: str, resampling: Image.Resampling, fill: tuple[int, int, int]
 ) -> np.ndarray:
     """Cuts the centre out of a picture that is scaled to `edge` pixels, as timm does.
 
@@ -74,11 +116,9 @@ def centre_crop(
             width = height = edge
         case _:
             raise ValueError(f"unknown mode {mode!r}")
-    square = Image.new("RGB", (size, size), fill)
     # As timm rounds where the difference is odd.
     left, top = ((size - side) // 2 if side < size else -round((side - size) / 2) for side in (width, height))
-    square.paste(image.resize((width, height), resampling), (left, top))
-    return np.asarray(square)
+    return placed(image, (width, height), (left, top), size, fill, resampling)
 
 
 PREPROCESSORS: Mapping[str, Callable[..., np.ndarray]] = {

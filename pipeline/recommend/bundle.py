@@ -186,6 +186,7 @@ def _pack(
     expected = probe(extractor, photo)
     if extractor.candidate:  # A lower precision was near enough on the GPU that extracted: here it is float32.
         record = {**record, "precision": extractor.record["precision"]}
+    record = {key: value for key, value in record.items() if key != "decoder"}  # Suggesting decodes with Pillow.
     require_same(name, extractor, record, photo, expected)
     weights = packed_weights(RUNTIMES[runtime].pack(config, extractor, folder / WEIGHTS / name, copied), folder)
     unloaded = PackedExtractor(config=config, weights=weights, record={})

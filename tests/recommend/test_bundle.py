@@ -189,9 +189,11 @@ def test_a_model_of_other_weights_is_not_packed(tmp_path):
         write_bundle(tmp_path / "bundle", world(), configs)
 
 
-def test_a_precision_that_a_gpu_chose_is_float32_in_the_bundle(tmp_path):
+def test_what_a_gpu_computed_is_computed_in_float32_of_pillows_pixels_in_the_bundle(tmp_path):
     config, cpu = CONFIGS["image"], torch.device("cpu")
-    records = {"image": config.load(SEED, cpu).record | device_record("cuda") | {"precision": "float16"}}
+    records = {
+        "image": config.load(SEED, cpu).record | device_record("cuda") | {"precision": "float16", "decoder": "gpu"}
+    }
     left_open = config.model_copy(update={"precision": "auto"})
     packed = pack(tmp_path, {"image": left_open}, records, SEED, "torch", copied=True)
     assert packed["image"].record["precision"] == "float32"

@@ -97,6 +97,16 @@ def test_a_setting_that_cannot_be_used_is_named_by_its_key(project: Path, monkey
     assert "Traceback" not in done.stderr
 
 
+def test_the_decoder_is_in_the_record(project: Path, monkeypatch):
+    yaml = YAML()
+    params = yaml.load((project / "params.yaml").read_text())
+    params["decode"] = "torchvision"
+    yaml.dump(params, project / "params.yaml")
+    monkeypatch.chdir(project)
+    assert CliRunner().invoke(app, ["image", "--device", "cpu", "--workers", "0"]).exit_code == 0
+    assert read_record(project / "artifacts/sample/sample/features/image.parquet")["decoder"] == "torchvision"
+
+
 def test_a_gpu_that_is_not_there_is_a_sentence_with_the_option(project: Path):
     done = run(project, "stages.extract", "image", device="cuda", check=False, CUDA_VISIBLE_DEVICES="")
     assert done.returncode == 1

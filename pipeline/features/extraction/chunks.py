@@ -13,9 +13,9 @@ from pipeline.cluster import Columns
 from pipeline.data.packed import read_packed
 from pipeline.data.photo import Photo
 from pipeline.errors import InputError
+from pipeline.features.extraction.decoders import DECODERS
 from pipeline.features.extraction.decoding import Preprocess
 from pipeline.features.extraction.engine import PhotoTask
-from pipeline.features.images import decode
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,10 +25,11 @@ Chunk = tuple[Sequence[PhotoTask], Sequence[Photo] | None]
 """Photos that travel together, with their bytes unless the shards lie where they are decoded."""
 
 
-def decode_chunk(chunk: Chunk, preprocess: Sequence[Preprocess], nice: int) -> Columns:
+def decode_chunk(chunk: Chunk, preprocess: Sequence[Preprocess], nice: int, decoder: str) -> Columns:
     """Decodes photos: for each extractor, the hashes and pixels of those that it is wanted for.
 
     nice: the least niceness of the process.
+    decoder: the name of the decoder.
 
     A photo that cannot be decoded is left out; the column `fault` has the message for the first one.
     """
@@ -41,7 +42,7 @@ def decode_chunk(chunk: Chunk, preprocess: Sequence[Preprocess], nice: int) -> C
         photos = read_packed(task.photo for task in tasks)
     for task, photo in zip(tasks, photos, strict=True):
         try:
-            image = decode(photo)
+            image = DECODERS[decoder](photo)
         except InputError as error:
             fault = fault or str(error)
             continue

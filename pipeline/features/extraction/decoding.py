@@ -18,12 +18,12 @@ from multiprocessing.connection import Connection
 from queue import SimpleQueue
 
 import numpy as np
-from PIL import Image
 
 from pipeline.data.packed import PackedPhoto, read_packed
 from pipeline.data.photo import PhotoFile
 from pipeline.errors import ResourceError
-from pipeline.features.images import open_picture
+from pipeline.features.extraction.decoders import DECODERS
+from pipeline.features.images import Picture, open_picture
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ GRACE = 10.0
 NICE = 10
 """The niceness of decoders that share a CPU with a network, whose threads would all wait for a delayed one."""
 
-Preprocess = Callable[[Image.Image], np.ndarray]
+Preprocess = Callable[[Picture], np.ndarray]
 Shape = tuple[int, int, int, int]
 Job = Sequence[tuple[PackedPhoto | PhotoFile, Sequence[tuple[int, int]]]]
 """Photos, each with the numbers of arrays and rows that its pixels go to.
@@ -55,17 +55,25 @@ class Decoders:
     shapes: of the `arrays` that take the pixels, uint8 (rows, size, size, 3), one for each extractor.
     workers: the number of processes; with 0 a thread of this process decodes.
     nice: is added to the niceness of the processes.
+    decoder: the name of the decoder of packed photos.
 
     A process that is killed is replaced and its job repeated. The processes end with the block, and when this one is
     killed.
     """
 
-    def __init__(self, preprocess: Sequence[Preprocess], shapes: Sequence[Shape], workers: int, nice: int = 0):
+    def __init__(
+        self,
+        preprocess: Sequence[Preprocess],
+        shapes: Sequence[Shape],
+        workers: int,
+        nice: int = 0,
+        decoder: str = "pillow",
+    ):
         self._memory = _shared_file(sum(map(_room, shapes)))
         self.arrays = _arrays(self._memory, shapes)
-        self._processes = [_DecodingProcess(self._memory, (preprocess, shapes, nice)) for _ in range(workers)]
+        self._processes = [_DecodingProcess(self._memory, (preprocess, shapes, nice, decoder)) for _ in range(workers)]
         self._idle: SimpleQueue[Callable[[Job], None]] = SimpleQueue()
-        for worker in self._processes or [partial(_fill, preprocess=preprocess, arrays=self.arrays)]:
+        for worker in self._processes or [partial(_fill, preprocess=preprocess, arrays=self.arrays, decoder=decoder)]:
             self._idle.put(worker)
         self._threads = ThreadPoolExecutor(max(1, workers))  # One for each process, to wait for it.
 
@@ -101,7 +109,7 @@ class _DecodingProcess:
     that uses it, as processes of `multiprocessing` do.
     """
 
-    def __init__(self, memory: int, setting: tuple[Sequence[Preprocess], Sequence[Shape], int]):
+    def __init__(self, memory: int, setting: tuple[Sequence[Preprocess], Sequence[Shape], int, str]):
         self._memory, self._setting = memory, setting
         self._start()
 
@@ -112,7 +120,8 @@ class _DecodingProcess:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", code],
                 stdin=subprocess.DEVNULL,
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                # One thread: there are as many processes as cores to decode.
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OMP_NUM_THREADS": "1"},
                 pass_fds=(theirs.fileno(), self._memory),
                 process_group=0,  # Ctrl-C is for the process that uses this one.
             )
@@ -153,18 +162,18 @@ class _DecodingProcess:
 def _serve(pipe: int, memory: int) -> None:
     """Runs a process: takes jobs and answers them until the other end of the socket is closed."""
     connection = Connection(pipe)
-    preprocess, shapes, nice = connection.recv()
+    preprocess, shapes, nice, decoder = connection.recv()
     os.nice(nice)
     arrays = _arrays(memory, shapes)
     with suppress(EOFError, OSError):  # The other end is closed, whether it waits for an answer or not.
         while True:
-            connection.send(_answer(connection.recv(), preprocess, arrays))
+            connection.send(_answer(connection.recv(), preprocess, arrays, decoder))
 
 
-def _answer(job: Job, preprocess: Sequence[Preprocess], arrays: Sequence[np.ndarray]) -> Exception | None:
+def _answer(job: Job, preprocess: Sequence[Preprocess], arrays: Sequence[np.ndarray], decoder: str) -> Exception | None:
     """Does a job. Returns its error, for the waiting side to raise, or the message of one that cannot travel."""
     try:
-        _fill(job, preprocess, arrays)
+        _fill(job, preprocess, arrays, decoder)
     except Exception as error:
         try:
             pickle.loads(pickle.dumps(error))
@@ -176,11 +185,11 @@ def _answer(job: Job, preprocess: Sequence[Preprocess], arrays: Sequence[np.ndar
     return None
 
 
-def _fill(job: Job, preprocess: Sequence[Preprocess], arrays: Sequence[np.ndarray]) -> None:
+def _fill(job: Job, preprocess: Sequence[Preprocess], arrays: Sequence[np.ndarray], decoder: str) -> None:
     """Puts the pixels of a job's photos into the arrays."""
     packed = read_packed(photo for photo, _ in job if isinstance(photo, PackedPhoto))
     for photo, places in job:
-        image = open_picture(next(packed) if isinstance(photo, PackedPhoto) else photo)
+        image = DECODERS[decoder](next(packed)) if isinstance(photo, PackedPhoto) else open_picture(photo)
         for number, row in places:
             arrays[number][row] = preprocess[number](image)  # (size, size, 3)
 

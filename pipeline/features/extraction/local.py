@@ -51,7 +51,7 @@ class LocalEngine:
         preprocess = [extractor.preprocess for extractor in extractors]
         with (
             deterministic(max(tf32)),  # Around all threads: one that leaves its own must not reset that of another.
-            Decoders(preprocess, shapes, workers, NICE if on_cpu else 0) as decoders,
+            Decoders(preprocess, shapes, workers, NICE if on_cpu else 0, extractors[0].decoder) as decoders,
             pinned(decoders.arrays, device),
             ThreadPoolExecutor(computing, initializer=use_own_stream, initargs=(device,)) as threads,
         ):

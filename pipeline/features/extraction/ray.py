@@ -71,7 +71,8 @@ class RayEngine:
         taken = iter(lambda: [] if faults else list(islice(tasks, CHUNK[device])), [])
         chunks = map(self._with_photos, taken)
         nice = NICE if device == "cpu" else 0
-        decoding = partial(decode_chunk, preprocess=[extractor.preprocess for extractor in extractors], nice=nice)
+        preprocess = [extractor.preprocess for extractor in extractors]
+        decoding = partial(decode_chunk, preprocess=preprocess, nice=nice, decoder=extractors[0].decoder)
         computing = partial(_append_networks, extractors=extractors)
         for table in cluster.stream(chunks, decoding, computing, self.address):
             (row,) = table.to_pylist()

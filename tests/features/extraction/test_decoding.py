@@ -68,6 +68,19 @@ def test_bytes_of_photos_stay_with_the_processes(packed, monkeypatch):
     assert len(pickle.dumps(jobs(everything, CHUNK)[1])) < 300 * CHUNK
 
 
+@pytest.mark.parametrize("workers", [0, 1])
+def test_torchvision_gives_the_same_pixels_to_a_unit(workers: int, packed, tmp_path: Path):
+    everything = packed(6)
+    (broken,) = packed_photos([Photo("holiday", b"no picture", 40, 40)], tmp_path / "photos")
+    preprocess = partial(resize_to_square, size=SIZE)
+    with Decoders([preprocess], [(6, SIZE, SIZE, 3)], workers, decoder="torchvision") as pool:
+        pool.submit(jobs(everything, 6)[0]).result(timeout=60)
+        found = pool.arrays[0].astype(int)
+        with pytest.raises(InputError, match="'holiday' cannot be decoded"):
+            pool.submit([(broken, [(0, 0)])]).result(timeout=60)
+    assert np.abs(found - expected(everything)).max() <= 1
+
+
 def test_a_photo_is_decoded_once_for_several_networks(packed):
     (photo,) = packed(1)
     preprocess = [partial(resize_to_square, size=8), partial(resize_to_square, size=SIZE)]
@@ -150,7 +163,7 @@ def test_a_process_that_cannot_run_is_no_matter_of_memory(packed, capfd):
 def test_a_process_ends_in_peace_when_its_user_is_gone(unread: bool, packed):
     ours, theirs = socket.socketpair()
     pipe, memory = Connection(ours.detach()), decoding._shared_file(SIZE * SIZE * 3)
-    pipe.send(([partial(resize_to_square, size=SIZE)], [(1, SIZE, SIZE, 3)], 0))
+    pipe.send(([partial(resize_to_square, size=SIZE)], [(1, SIZE, SIZE, 3)], 0, "pillow"))
     if unread:  # The next it reads is an error.
         theirs.send(b"an answer")
     else:  # Nobody takes its answer.
