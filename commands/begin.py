@@ -18,6 +18,7 @@ from commands.choose import choices
 from pipeline.data.left_out import count_reasons
 from pipeline.data.schema import DETAIL, PHOTO, REASON, TAGS, USER
 from pipeline.errors import InputError
+from pipeline.features.extraction.device import fastest_decoder
 from pipeline.files.atomic import atomic
 from pipeline.folksonomy.suitable import suitable_split
 from pipeline.models.registry import MODELS
@@ -133,7 +134,7 @@ def summary(crawled: Crawled) -> list[str]:
 def for_photos(found: Recognised, params: Params, raw: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """Returns the values that suit photographs, or the lack of photos, and the keys to drop.
 
-    Extractors of the sample, which know drawn scenes alone, give way to trained ones. Where there are no photos, there
+    Extractors of the sample, which know drawn scenes alone, give way to trained ones; the decoder suits this machine. Where there are no photos, there
     are no extractors, and no models that see a photo. Raises InputError when there are photos, and no model that sees.
     """
     sees = [f"models.{name}" for name, model in params.models.items() if model.features != NONE]
@@ -146,7 +147,7 @@ def for_photos(found: Recognised, params: Params, raw: Mapping[str, Any]) -> tup
         )
     trained, drawn = YAML(typ="safe").load(TRAINED), drawn_extractors(raw)
     values = (leaves(trained[name], f"extractors.{name}.") for name in drawn)
-    return dict(chain.from_iterable(values)), []
+    return dict(chain.from_iterable(values)) | {"decode": fastest_decoder()}, []
 
 
 def too_small_for(tags: int, params: Params) -> list[str]:

@@ -40,12 +40,10 @@ Precision = Annotated[
     ),
 ]
 
-# A choice that changes results: pixels differ by up to 1 of 255 (benchmarks/README.md).
+# A choice that changes results: pixels differ by up to 1 of 255, those of a GPU by up to 19 (benchmarks/README.md).
 Decode = Annotated[
-    Literal["pillow", "torchvision"],
-    Field(
-        description="The decoder of photos, for all extractors: torchvision is faster than Pillow, but starts later."
-    ),
+    Literal["pillow", "torchvision", "gpu"],
+    Field(description="The decoder of photos for all extractors: Pillow, torchvision, or gpu, Nvidia's nvJPEG."),
 ]
 
 

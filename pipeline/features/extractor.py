@@ -83,7 +83,15 @@ class Extractor(ABC):
         self.record["precision"] = precision
 
     def decode_with(self, decoder: str) -> None:
-        """Has photos decoded by one of DECODERS from now on; the record names any but Pillow."""
+        """Has photos decoded by pillow, torchvision or gpu from now on; the record names any but Pillow.
+
+        Raises InputError for a GPU that does not decode.
+        """
+        if decoder == "gpu" and self.device.type != "cuda":
+            raise InputError(
+                f"Only an Nvidia GPU decodes photos, and {self.record['name']} runs on {self.device.type}: choose "
+                "another decoder."
+            )
         self.decoder = decoder
         if decoder != "pillow":  # Whose records say nothing of it, as before there was a choice: kept vectors stay.
             versions = self.record["versions"] | {"torchvision": version("torchvision")}
@@ -123,7 +131,7 @@ class Extractor(ABC):
         self.session, self.reentrant = session, False
         self.record |= record | {"versions": self.record["versions"] | session.versions()}
 
-    def compute(self, batch: np.ndarray) -> np.ndarray:
+    def compute(self, batch: np.ndarray | Tensor) -> np.ndarray:
         """Returns the features, float32 (B, dimension), of preprocessed photos, uint8 (B, size, size, 3).
 
         In the chosen precision and with deterministic kernels: the same in every run, even on a GPU, for batches of one
@@ -136,7 +144,7 @@ class Extractor(ABC):
                 return self.session.compute(batch)
             with torch.inference_mode(), deterministic(self.tf32), lower:
                 # (B, size, size, 3) to (B, 3, size, size): the axes move, the bytes stay, channels last.
-                pixels = torch.from_numpy(batch).to(self.device, non_blocking=True).permute(0, 3, 1, 2)
+                pixels = torch.as_tensor(batch).to(self.device, non_blocking=True).permute(0, 3, 1, 2)
                 pixels = pixels.float().div_(255).contiguous(memory_format=torch.channels_last)
                 return self.forward(pixels).float().cpu().numpy()
         except (MemoryError, RuntimeError) as error:

@@ -7,8 +7,9 @@ import logging
 from collections.abc import Callable, Mapping
 from functools import cache
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
+import numpy as np
 from PIL import Image
 
 from pipeline.data.photo import Photo
@@ -16,6 +17,7 @@ from pipeline.errors import one_line
 from pipeline.features.images import Picture, decode, placed
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 log = logging.getLogger(__name__)
@@ -29,6 +31,13 @@ class TensorPicture:
 
     def __init__(self, pixels: "Tensor"):
         self._pixels = pixels
+
+    @classmethod
+    def of(cls, picture: Image.Image, device: "torch.device") -> Self:
+        """Moves a picture of Pillow's to a device."""
+        import torch
+
+        return cls(torch.from_numpy(np.array(picture)).permute(2, 0, 1).to(device))
 
     @property
     def size(self) -> tuple[int, int]:
@@ -50,7 +59,7 @@ class TensorPicture:
 
         if resampling not in FILTERS:
             picture = Image.fromarray(self._pixels.permute(1, 2, 0).cpu().numpy())
-            return torch.as_tensor(placed(picture, scaled, corner, size, fill, resampling), device=self._pixels.device)
+            return torch.tensor(placed(picture, scaled, corner, size, fill, resampling), device=self._pixels.device)
         (width, height), (left, top) = scaled, corner
         on_cpu = self._pixels.device.type == "cpu"  # Where torch scales bytes as they are.
         given = self._pixels[None] if on_cpu else self._pixels[None].float()
@@ -72,7 +81,7 @@ def decode_with_torchvision(photo: Photo) -> Picture:
     """
     import torch
 
-    io = _torchvision_io()
+    io = torchvision_io()
     try:
         data = torch.frombuffer(bytearray(photo.jpeg), dtype=torch.uint8)
         return TensorPicture(io.decode_jpeg(data, mode=io.ImageReadMode.RGB))
@@ -83,7 +92,8 @@ def decode_with_torchvision(photo: Photo) -> Picture:
 
 
 @cache
-def _torchvision_io() -> ModuleType:
+def torchvision_io() -> ModuleType:
+    """Imports torchvision's decoders."""
     from pipeline.features.networks.torchvision.library import import_torchvision
 
     return import_torchvision("torchvision.io")

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from itertools import chain, islice
 
 import numpy as np
+import torch
 
 from pipeline.errors import InputError
 from pipeline.features.extraction.batch import BatchComputer, find_batch
 from pipeline.features.extraction.decoding import NICE, Decoders
 from pipeline.features.extraction.device import cores, pinned, use_own_stream
 from pipeline.features.extraction.engine import PhotoTask, Vectors
+from pipeline.features.extraction.gpu_decoding import decode_and_compute
 from pipeline.features.extractor import Extractor, deterministic
 
 SLOTS = 4
@@ -39,18 +41,29 @@ class LocalEngine:
             return  # Nothing to do needs no processes, and no search for a batch.
         device = next((each.device for each in extractors if each.device.type != "cpu"), extractors[0].device)
         on_cpu = device.type == "cpu"
-        workers = self.workers
-        if workers is None:
-            workers = (cores() + 1) // 2 if on_cpu else cores()
         # On a GPU two: the batch of one is moved there while that of the other is computed. They share TF32's setting.
         tf32 = {each.tf32 for each in extractors}
         computing = 1 if on_cpu or len(tf32) > 1 or not all(each.reentrant for each in extractors) else 2
+        # Around all threads: one that leaves its own must not reset that of another.
+        with deterministic(max(tf32)):
+            if extractors[0].decoder == "gpu":
+                yield from decode_and_compute(extractors, chain([first], tasks), computing)
+            else:
+                yield from self._decoded_here(extractors, chain([first], tasks), device, computing)
+
+    def _decoded_here(
+        self, extractors: Sequence[Extractor], tasks: Iterator[PhotoTask], device: torch.device, computing: int
+    ) -> Generator[Vectors, None, None]:
+        """Computes tasks that processes of this machine decode, by a number of computing threads."""
+        on_cpu = device.type == "cpu"
+        workers = self.workers
+        if workers is None:
+            workers = (cores() + 1) // 2 if on_cpu else cores()
         batches = [find_batch(extractor) for extractor in extractors]
         sizes = [extractor.size for extractor in extractors]
         shapes = [(SLOTS * batch, size, size, 3) for batch, size in zip(batches, sizes, strict=True)]
         preprocess = [extractor.preprocess for extractor in extractors]
         with (
-            deterministic(max(tf32)),  # Around all threads: one that leaves its own must not reset that of another.
             Decoders(preprocess, shapes, workers, NICE if on_cpu else 0, extractors[0].decoder) as decoders,
             pinned(decoders.arrays, device),
             ThreadPoolExecutor(computing, initializer=use_own_stream, initargs=(device,)) as threads,
@@ -60,7 +73,7 @@ class LocalEngine:
                 for number, each in enumerate(zip(extractors, batches, decoders.arrays, strict=True))
             ]
             try:
-                yield from _flow(queues, decoders, chain([first], tasks))
+                yield from _flow(queues, decoders, tasks)
             except InputError:
                 for queue in queues:
                     yield from queue.submitted()

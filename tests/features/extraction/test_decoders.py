@@ -33,7 +33,7 @@ BICUBIC, LANCZOS = Image.Resampling.BICUBIC, Image.Resampling.LANCZOS
 def test_a_tensor_is_placed_as_a_picture_is(preprocess: partial, photos):
     for photo in photos(4):
         picture = decode(photo)
-        tensor = TensorPicture(torch.from_numpy(np.array(picture)).permute(2, 0, 1))
+        tensor = TensorPicture.of(picture, torch.device("cpu"))
         assert tensor.size == picture.size
         one, other = preprocess(picture), np.asarray(preprocess(tensor))
         assert (other.shape, other.dtype) == (one.shape, np.uint8)
@@ -46,7 +46,7 @@ def test_pillow_decodes_what_torchvision_refuses(photos, monkeypatch, caplog):
 
     (photo,) = photos(1)
     stand_in = SimpleNamespace(decode_jpeg=refuses, ImageReadMode=SimpleNamespace(RGB="RGB"))
-    monkeypatch.setattr(decoders, "_torchvision_io", lambda: stand_in)
+    monkeypatch.setattr(decoders, "torchvision_io", lambda: stand_in)
     assert (np.asarray(decode_with_torchvision(photo)) == np.asarray(decode(photo))).all()
     assert caplog.messages == [
         "Photo 'p0000' is decoded by Pillow: torchvision refuses it (Input is not a JPEG image. Really.)."

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from pipeline.errors import InputError
+from pipeline.features.extraction import device
 from pipeline.features.extraction.device import pick_device, pinned
 
 
@@ -21,6 +22,13 @@ def test_auto_takes_the_cpu_otherwise_and_says_so(monkeypatch, caplog):
     with caplog.at_level("INFO"):
         assert pick_device().type == "cpu"
     assert "Running on cpu" in caplog.text
+
+
+def test_an_nvidia_gpu_is_fed_by_the_faster_decoder(monkeypatch, tmp_path):
+    (tmp_path / "version").touch()
+    for place, decoder in (("version", "torchvision"), ("absent", "pillow")):
+        monkeypatch.setattr(device, "NVIDIA", tmp_path / place)
+        assert device.fastest_decoder() == decoder
 
 
 def test_an_absent_gpu_is_refused(monkeypatch):
