@@ -134,8 +134,9 @@ def summary(crawled: Crawled) -> list[str]:
 def for_photos(found: Recognised, params: Params, raw: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """Returns the values that suit photographs, or the lack of photos, and the keys to drop.
 
-    Extractors of the sample, which know drawn scenes alone, give way to trained ones; the decoder suits this machine. Where there are no photos, there
-    are no extractors, and no models that see a photo. Raises InputError when there are photos, and no model that sees.
+    Extractors of the sample, which know drawn scenes alone, give way to trained ones, and the decoder is this machine's
+    fastest. Where there are no photos, there are no extractors, and no models that see a photo. Raises InputError when
+    there are photos, and no model that sees.
     """
     sees = [f"models.{name}" for name, model in params.models.items() if model.features != NONE]
     if not found.photos:
