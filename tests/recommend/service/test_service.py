@@ -2,6 +2,7 @@
 
 import csv
 import io
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -123,6 +124,25 @@ def test_other_networks_see_the_accepted_photos_anew(tmp_path):
     with running_service(recommender, tmp_path) as client:
         wait_until(lambda: "sunset" in client.tags_for(BLUE, user="ann", count=100)[0])
         assert recommender.batches[0] == 1
+
+
+def test_a_damaged_photo_keeps_no_other_from_being_seen_anew(tmp_path):
+    first, second = sorted((RED, BLUE), key=hash_of)
+    with running_service(FakeRecommender(), tmp_path) as client:
+        for photo in (first, second):
+            client.suggest(photo)
+            client.accept(photo, ["sunset"])
+    with sqlite3.connect(client.journal) as connection:
+        connection.execute("UPDATE photo SET jpeg = 'damaged' WHERE hash = ?", [hash_of(first)])
+    recommender = FakeRecommender(fingerprint="others")
+    with running_service(recommender, tmp_path) as client:
+        wait_until(lambda: recommender.batches == [1])
+        assert client.get(f"api/photos/{hash_of(first)}").status_code == 404
+        assert client.get(f"api/photos/{hash_of(second)}").status_code == 200
+        client.suggest(first)
+        assert client.accept(first, ["sunset"]).ok
+    with running_service(recommender, tmp_path) as client:
+        assert client.get(f"api/photos/{hash_of(first)}").status_code == 200
 
 
 def test_the_same_post_sent_again_is_one(client):
