@@ -87,16 +87,18 @@ def pack_real(folder: Path, shards: Path, work: Path) -> None:
     pack(files, lambda name: prepare(name, files[name].read_bytes()), shards, work / "packing", "real")
 
 
-def loaded(name: str, folder: Path, device: torch.device, precision: str = "float32") -> Extractor:
+def loaded(
+    name: str, folder: Path, device: torch.device, precision: str = "float32", runtime: str = "torch"
+) -> Extractor:
     """VGG16 with seeded weights at 224 pixels, SqueezeNet with real ones, or YOLOv8n with real ones at 448."""
     weights = folder / "weights"
     if name == "yolov8n":
         detector = {"detector": str(weights / "yolov8n.pt"), "sha256": YOLOV8N, "input_size": 448}
-        return UltralyticsConfig(kind="ultralytics", **detector, precision=precision, runtime="torch").load(0, device)
+        return UltralyticsConfig(kind="ultralytics", **detector, precision=precision, runtime=runtime).load(0, device)
     path = str(weights / "squeezenet1_1-features.safetensors")
     real = {"kind": "file", "path": path, "sha256": SQUEEZENET}
     of = {"backbone": name, "input_size": 224, "weights": {"kind": "seeded"} if name == "vgg16" else real}
-    return TorchvisionConfig(kind="torchvision", **of, precision=precision, runtime="torch").load(0, device)
+    return TorchvisionConfig(kind="torchvision", **of, precision=precision, runtime=runtime).load(0, device)
 
 
 def speed(

@@ -129,7 +129,7 @@ class Extractor(ABC):
     def compute_with(self, session: "Session", record: Mapping[str, Any]) -> None:
         """Has a session compute from now on; the record gains what `record` says of it, and its version."""
         self.session, self.reentrant = session, False
-        self.record |= record | {"versions": self.record["versions"] | session.versions()}
+        self.record = {**self.record, **record, "versions": self.record["versions"] | session.versions()}
 
     def compute(self, batch: np.ndarray | Tensor) -> np.ndarray:
         """Returns the features, float32 (B, dimension), of preprocessed photos, uint8 (B, size, size, 3).
@@ -141,7 +141,7 @@ class Extractor(ABC):
         lower = torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32)
         try:
             if self.session is not None:
-                return self.session.compute(batch)
+                return self.session.compute(torch.as_tensor(batch).cpu().numpy())
             with torch.inference_mode(), deterministic(self.tf32), lower:
                 # (B, size, size, 3) to (B, 3, size, size): the axes move, the bytes stay, channels last.
                 pixels = torch.as_tensor(batch).to(self.device, non_blocking=True).permute(0, 3, 1, 2)

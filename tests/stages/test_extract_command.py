@@ -119,3 +119,15 @@ def test_but_in_the_environment_it_may_stand_for_others(project: Path, monkeypat
     done = CliRunner().invoke(app, ["image", "--device", "cpu"], env={"RAY_ADDRESS": "head:6379"})
     assert done.exit_code == 0
     assert "Computed 5 photos" in caplog.text
+
+
+def test_another_runtime_is_named_in_the_closing_line_and_in_the_record(project: Path, monkeypatch):
+    pytest.importorskip("onnxruntime")
+    yaml = YAML()
+    params = yaml.load((project / "params.yaml").read_text())
+    params["extractors"]["image"]["runtime"] = "onnx"
+    yaml.dump(params, project / "params.yaml")
+    monkeypatch.chdir(project)
+    done = CliRunner().invoke(app, ["image", "--device", "cpu", "--workers", "0"])
+    assert " squeezenet1_1 (seeded weights) on cpu, by onnx (" in done.stdout
+    assert read_record(project / "artifacts/sample/sample/features/image.parquet")["runtime"] == "onnx"

@@ -1,8 +1,9 @@
 """What every runtime holds to: torch's vectors, within 1e-4, under a record of its own."""
 
+import copy
 import pickle
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from pipeline.features.extractor import Extractor
 from pipeline.features.images import decode
 from pipeline.features.networks.config import TorchConfig
 from pipeline.features.registry import EXTRACTORS
-from pipeline.features.runtimes.registry import SESSIONS, TORCH
+from pipeline.features.runtimes.registry import SESSIONS, load_with
 from tests.support.extractors import EXAMPLES
 
 CPU = torch.device("cpu")
@@ -29,6 +30,24 @@ def runtime(request) -> str:
     return request.param
 
 
+@pytest.fixture(scope="module")
+def torchs(tmp_path_factory) -> Mapping[str, Extractor]:
+    """A small extractor of each kind, as torch runs it."""
+
+    class Loaded(dict):
+        def __missing__(self, kind: str) -> Extractor:
+            self[kind] = EXAMPLES[kind](tmp_path_factory.mktemp(kind)).config.load(3, CPU)
+            return self[kind]
+
+    return Loaded()
+
+
+@pytest.fixture
+def extractor(runtime: str, torchs) -> Extractor:
+    """A small extractor that another runtime computes for."""
+    return load_with(runtime, lambda _: copy.copy(torchs["yolov2"]), CPU)
+
+
 def configured(kind: str, runtime: str, folder: Path, **changes: object) -> TorchConfig:
     """The small example of a kind, with another runtime."""
     return EXAMPLES[kind](folder).config.model_copy(update={"runtime": runtime, **changes})
@@ -39,20 +58,18 @@ def pixels(extractor: Extractor, photos: Sequence) -> np.ndarray:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_vectors_are_torchs_alone_and_in_batches(kind: str, runtime: str, photos, tmp_path: Path):
-    torchs = configured(kind, TORCH, tmp_path).load(3, CPU)
-    extractor = configured(kind, runtime, tmp_path).load(3, CPU)
-    assert extractor.session is not None
-    seen = pixels(torchs, photos(BATCH))
-    expected = torchs.compute(seen)
+def test_the_vectors_are_torchs_alone_and_in_batches(kind: str, runtime: str, photos, torchs):
+    extractor = load_with(runtime, lambda _: copy.copy(torchs[kind]), CPU)
+    assert isinstance(extractor.session, SESSIONS[runtime])
+    seen = pixels(extractor, photos(BATCH))
+    expected = torchs[kind].compute(seen)
     for count in (1, BATCH):
         found = extractor.compute(seen[:count])
-        assert (found.dtype, found.shape) == (np.float32, (count, torchs.dimension))
+        assert (found.dtype, found.shape) == (np.float32, (count, extractor.dimension))
         np.testing.assert_allclose(found, expected[:count], rtol=0, atol=1e-4)
 
 
-def test_vectors_stay_when_others_are_computed(runtime: str, photos, tmp_path: Path):
-    extractor = configured("yolov2", runtime, tmp_path).load(3, CPU)
+def test_vectors_stay_when_others_are_computed(extractor: Extractor, photos):
     seen = pixels(extractor, photos(2))
     first = extractor.compute(seen[:1])
     kept = first.copy()
@@ -60,19 +77,22 @@ def test_vectors_stay_when_others_are_computed(runtime: str, photos, tmp_path: P
     np.testing.assert_array_equal(first, kept)
 
 
-def test_the_record_and_the_kept_vectors_are_not_torchs(runtime: str, tmp_path: Path):
-    torchs = configured("yolov2", TORCH, tmp_path).load(3, CPU)
-    extractor = configured("yolov2", runtime, tmp_path).load(3, CPU)
-    package = SESSIONS[runtime].package
-    gained = {key: value for key, value in extractor.record.items() if torchs.record.get(key) != value}
+def test_pixels_may_be_a_tensor(extractor: Extractor, photos):
+    """As those that are decoded on a GPU."""
+    seen = pixels(extractor, photos(2))
+    np.testing.assert_array_equal(extractor.compute(torch.from_numpy(seen)), extractor.compute(seen))
+
+
+def test_the_record_and_the_kept_vectors_are_not_torchs(extractor: Extractor, runtime: str, torchs):
+    record, package = torchs["yolov2"].record, SESSIONS[runtime].package
+    gained = {key: value for key, value in extractor.record.items() if record.get(key) != value}
     assert gained.keys() == {"runtime", "opset", "versions"}
     assert gained["runtime"] == runtime
-    assert gained["versions"].keys() == torchs.record["versions"].keys() | {package}
-    assert extractor.fingerprint != torchs.fingerprint
+    assert gained["versions"].keys() == record["versions"].keys() | {package}
+    assert extractor.fingerprint != torchs["yolov2"].fingerprint
 
 
-def test_an_extractor_travels_with_its_session(runtime: str, photos, tmp_path: Path):
-    extractor = configured("yolov2", runtime, tmp_path).load(3, CPU)
+def test_an_extractor_travels_with_its_session(extractor: Extractor, photos):
     arrived = pickle.loads(pickle.dumps(extractor))
     assert arrived.session is not None
     seen = pixels(extractor, photos(3))
