@@ -7,7 +7,8 @@ post, 592 numbers a photo), with something to learn in them: each user prefers s
 forty things that its features tell and that go with some tags. PYTHON is that of the peers' environment
 (benchmarks/peers/README.md); without it the peers are left out. Ours and a peer run in turns, and the median of the
 rounds' ratios is printed, because the pace of a machine changes. All models train with the settings of params.yaml
-except the batch (by default that of `make nus-wide-2`), on as many threads as torch takes, and so do the peers.
+except the batch (by default that of `make nus-wide-2`), on as many threads as torch takes, and so do the peers. Those
+draw negatives uniformly: next to them ours do so as well, and have the negatives of params.yaml.
 """
 
 import argparse
@@ -34,7 +35,7 @@ from pipeline.features.store import Features
 from pipeline.folksonomy.split import split
 from pipeline.folksonomy.split_rules import LeaveShare
 from pipeline.models.factorisation import FactorisationConfig
-from pipeline.models.settings import TrainingConfig
+from pipeline.models.settings import TrainingConfig, UniformNegatives
 from pipeline.training.bpr import step
 from pipeline.training.bpr.data import Generators
 from pipeline.training.bpr.threads import one_thread
@@ -219,37 +220,42 @@ def beside_implicit(
     training: TrainingConfig, posts: pl.DataFrame, features: Features, peers: Path | None, rounds: int
 ) -> None:
     """FM with user factors alone, which is what implicit learns, and the FM of the paper."""
-    bench = Bench(training, posts, features, "fm", "none", user_alone=True)
-    print(f"FM, user factors alone: {bench.rate() / 1e6:.2f} M quadruples/s")
-    print(f"FM with photo factors:  {Bench(training, posts, features, 'fm', 'none').rate() / 1e6:.2f} M quadruples/s")
+    benches = {}
+    for settings in (with_uniform_negatives(training), training):
+        way = settings.negatives.kind
+        whole, benches[way] = (Bench(settings, posts, features, "fm", "none", alone) for alone in (False, True))
+        alone = benches[way].rate() / 1e6
+        print(f"FM, {way}: user factors alone {alone:.2f} M quadruples/s, with photos' {whole.rate() / 1e6:.2f} M")
     if peers is None:
         return
     ratios = []
     with peer(peers, "implicit", posts, features) as turn:
         for number in range(rounds):
-            ours, theirs = bench.rate(TURN), turn()
+            ours, theirs = {way: bench.rate(TURN) for way, bench in benches.items()}, turn()
             drawn, learnt = theirs["samples_per_second"], theirs["learned_from_per_second"]
-            ratios.append((ours / learnt, ours / drawn))
+            ratios.append({way: rate / learnt for way, rate in ours.items()})
+            rates = ", ".join(f"{way} {rate / 1e6:.2f}" for way, rate in ours.items())
             print(
-                f"round {number}: FM {ours / 1e6:.2f} M quadruples/s; implicit {drawn / 1e6:.2f} M samples/s, learning "
-                f"from {learnt / 1e6:.2f} M of them; FM / implicit {ratios[-1][0]:.2f}"
+                f"round {number}: FM {rates} M quadruples/s; implicit {drawn / 1e6:.2f} M samples/s, learning from "
+                f"{learnt / 1e6:.2f} M of them"
             )
-    learnt, drawn = (median(part) for part in zip(*ratios, strict=True))
-    print(f"FM / implicit, median of {rounds}: {learnt:.2f} (of what it draws: {drawn:.2f})")
+    middle = {way: median(ratio[way] for ratio in ratios) for way in benches}
+    print(f"FM / implicit, median of {rounds}: " + ", ".join(f"{way} {ratio:.2f}" for way, ratio in middle.items()))
 
 
 def beside_lightfm(
     training: TrainingConfig, posts: pl.DataFrame, features: Features, peers: Path | None, rounds: int
 ) -> None:
     """FM-IC-OD, and the products that it cannot avoid."""
-    bench = Bench(training, posts, features, "fm", "image+objects")
-    ours = bench.rate()
-    print(f"FM-IC-OD: {ours / 1e6:.3f} M quadruples/s, an epoch {bench.quadruples / ours:.2f} s")
-    with one_thread():
-        alone = bench.products()
-    bare, epoch = bench.products(), bench.quadruples / ours
-    print(f"its bare products: {bare:.2f} s, {alone:.2f} on one thread; the epoch takes {epoch / bare:.2f} times that")
-    print("an epoch's parts: " + ", ".join(f"{part} {seconds:.2f} s" for part, seconds in bench.parts().items()))
+    for settings in (training, with_uniform_negatives(training)):
+        bench = Bench(settings, posts, features, "fm", "image+objects")
+        ours, way = bench.rate(), settings.negatives.kind
+        print(f"FM-IC-OD, {way}: {ours / 1e6:.3f} M quadruples/s, an epoch {bench.quadruples / ours:.2f} s")
+        with one_thread():
+            alone = bench.products()
+        bare, epoch = bench.products(), bench.quadruples / ours
+        print(f"its bare products: {bare:.2f} s, {alone:.2f} on one thread; the epoch: {epoch / bare:.2f} times that")
+        print("an epoch's parts: " + ", ".join(f"{part} {seconds:.2f} s" for part, seconds in bench.parts().items()))
     if peers is None:
         return
     ratios = []
@@ -259,6 +265,11 @@ def beside_lightfm(
             ratios.append(ours / theirs)
             print(f"round {number}: FM-IC-OD {ours / 1e6:.3f} M; LightFM, same features {theirs:,.0f} samples/s")
     print(f"FM-IC-OD / LightFM, median of {rounds}: {median(ratios):,.0f}")
+
+
+def with_uniform_negatives(training: TrainingConfig) -> TrainingConfig:
+    """Returns the same settings with the negatives that the peers draw."""
+    return training.model_copy(update={"negatives": UniformNegatives(kind="uniform")})
 
 
 def growth(training: TrainingConfig, posts: int) -> None:
