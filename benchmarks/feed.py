@@ -98,7 +98,9 @@ def decoding(extractor: Extractor, photos: Sequence[PackedPhoto], workers: int) 
         [(photo, [(0, (start + place) % rows)]) for place, photo in enumerate(photos[start : start + CHUNK])]
         for start in range(0, len(photos), CHUNK)
     ]
-    with Decoders([extractor.preprocess], [(rows, extractor.size, extractor.size, 3)], workers, NICE) as decoders:
+    with Decoders(
+        [extractor.preprocess], [(rows, extractor.size, extractor.size, 3)], workers, NICE, extractor.decoder
+    ) as decoders:
         for decoded in [decoders.submit(job) for job in jobs[:workers]]:
             decoded.result()
         start = time.perf_counter()

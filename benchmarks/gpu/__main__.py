@@ -3,9 +3,9 @@
     python -m benchmarks.gpu [--results FILE] [--real FOLDER] [--only vgg16 epochs …] [--size tiny --device cpu]
 
 tests      The tests that need a GPU.
-decoding   Photos a second that all cores decode, without a network.
+decoding   Photos a second that each decoder decodes and scales, without a network.
 vgg16      The bare network on one ready batch in each precision, and how near its vectors come to those of float32 on
-           the CPU; the whole extraction, from shards to parquet.
+           the CPU; the whole extraction, from shards to parquet, with each decoder.
 yolov8n    The same for the detector.
 profile    Where the main thread's time goes in an extraction.
 epochs     Quadruples a second of epochs in batches of 1,024 and more posts.

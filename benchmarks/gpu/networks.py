@@ -16,26 +16,49 @@ from benchmarks.gpu.bench import Bench, Row, seconds
 from pipeline.data.packed import read_packed
 from pipeline.features.config import NetworkConfig
 from pipeline.features.extraction.batch import find_batch
+from pipeline.features.extraction.decoders import DECODERS
 from pipeline.features.extraction.device import cores
+from pipeline.features.extraction.gpu_decoding import decode_on
 from pipeline.features.extraction.precision import least_cosine
 from pipeline.features.extractor import Extractor
 from pipeline.features.images import decode
 
 BARE = 4096
 """Photos that a bare network computes in a round, at most."""
+DECODED = 256
+"""Photos that a GPU decodes at once."""
 COMPARED = 16
 """Photos whose vectors are compared with the CPU's."""
 PRECISIONS = ("float32", "tf32", "float16")
 
 
 def decoders(bench: Bench) -> list[Row]:
-    """Measures decoding on all cores at the input of each network."""
+    """Measures each decoder at the input of each network."""
     rows = []
-    for size, config in zip(bench.size.inputs, (bench.backbone, bench.detector), strict=True):
-        extractor = config("float32").load(0, torch.device("cpu"))
-        rate = decoding(extractor, bench.photos, cores())
-        rows.append(Row(f"decoding alone, {size} pixels, {cores()} cores", f"{rate:,.0f} photos/s"))
+    for config in (bench.backbone, bench.detector):
+        extractor = config("float32").load(0, bench.device)
+        for decoder in decoders_of(bench.device):
+            extractor.decode_with(decoder)
+            rate = decoded(bench, extractor)
+            rows.append(Row(f"decoding alone by {decoder}, to {extractor.size} pixels", f"{rate:,.0f} photos/s"))
     return rows
+
+
+def decoders_of(device: torch.device) -> list[str]:
+    """Lists the decoders that are worth measuring on a device: for a CPU Pillow alone, which starts soonest."""
+    return [*DECODERS, "gpu"] if device.type == "cuda" else ["pillow"]
+
+
+def decoded(bench: Bench, extractor: Extractor) -> float:
+    """Measures photos a second that all cores, or one thread with a GPU, decode and scale for an extractor."""
+    if extractor.decoder != "gpu":
+        return decoding(extractor, bench.photos, cores())
+    start = time.perf_counter()
+    for first in range(0, len(bench.photos), DECODED):
+        for picture in decode_on(bench.device, list(read_packed(bench.photos[first : first + DECODED]))):
+            extractor.preprocess(picture)
+    torch.cuda.synchronize()
+    return len(bench.photos) / (time.perf_counter() - start)
 
 
 def backbone(bench: Bench) -> list[Row]:
@@ -67,15 +90,17 @@ def network(bench: Bench, config: Callable[[str], NetworkConfig]) -> list[Row]:
             Row(what, f"{rates[precision]:,.0f} photos/s"),
             Row("its least cosine to the CPU's", f"{cosine:.7f}", "≥ 0.9999"),
         ]
-    extractor = config("auto").load(0, bench.device)
-    alone = decoding(extractor, bench.photos, cores())
-    start = time.perf_counter()
-    whole(bench, extractor)
-    rate = len(bench.photos) / (time.perf_counter() - start)
-    precision = extractor.record["precision"]
-    what = f"extraction of {len(bench.photos):,} photos, {precision}, {cores()} cores"
-    bar = f"≥ {0.85 * min(rates[precision], alone):,.0f}, 0.85 of the smaller of bare and decoding ({alone:,.0f})"
-    return [*rows, Row(what, f"{rate:,.0f} photos/s", bar)]
+    for decoder in decoders_of(bench.device):
+        extractor = config("auto").load(0, bench.device)
+        extractor.decode_with(decoder)
+        start = time.perf_counter()
+        whole(bench, extractor)
+        rate = len(bench.photos) / (time.perf_counter() - start)
+        precision, alone = extractor.record["precision"], decoded(bench, extractor)
+        what = f"extraction of {len(bench.photos):,} photos, {precision}, decoded by {decoder}"
+        bar = f"≥ {0.85 * min(rates[precision], alone):,.0f}, 0.85 of the smaller of bare and decoding ({alone:,.0f})"
+        rows.append(Row(what, f"{rate:,.0f} photos/s", bar))
+    return rows
 
 
 def whole(bench: Bench, extractor: Extractor) -> None:

@@ -9,7 +9,7 @@ import torch
 
 from pipeline.training.bpr import loops
 from pipeline.training.bpr.loops import cpu, gpu
-from pipeline.training.bpr.loops.cpu import QuadrupleGradients, Quadruples, SummedTable, TagTables
+from pipeline.training.bpr.loops.cpu import QuadrupleGradients, Quadruples, SummedTable, TagOrders, TagTables
 
 triton = pytest.importorskip("triton")
 CPU = torch.device("cpu")
@@ -24,6 +24,8 @@ def fused(monkeypatch):
     # Triton's own functions were made to be compiled, when it was imported.
     tl = triton.language
     monkeypatch.setattr(tl, "sum", lambda values, axis: tl.reduce(values, axis, tl.standard._sum_combine))
+    monkeypatch.setattr(tl, "max", lambda values, axis: tl.reduce(values, axis, tl.standard._elementwise_max))
+    monkeypatch.setattr(tl, "cumsum", lambda values, axis: tl.associative_scan(values, axis, tl.standard._sum_combine))
     with monkeypatch.context() as patched:
         patched.setattr(triton.knobs.runtime, "interpret", True)
         spec.loader.exec_module(module)
@@ -80,6 +82,26 @@ def test_rows_move_as_on_a_cpu_and_one_that_repeats_once(fused, trials, shared):
         torch.testing.assert_close(moved[1], moved[0])
 
 
+@pytest.mark.parametrize("trials", [1, 3])
+def test_hard_negatives_are_those_of_a_cpu(fused, trials):
+    generator = torch.Generator().manual_seed(2)
+    sizes, tags, rounds = [8, 1, 3, 5], 30, 4
+    post = torch.tensor([-1, -1, *(post for post, size in enumerate(sizes) for _ in range(size))])
+    own = [torch.randperm(tags, generator=generator)[:size].sort()[0] for size in sizes]
+    positive = torch.cat([torch.zeros(2).long(), *own])
+    vectors, columns = normal(POSTS, trials, WIDTH), normal(WIDTH, trials, tags)
+    deviation = columns.std(dim=-1, correction=0).T.contiguous()
+    uniform = torch.rand(rounds, 2, len(post), generator=generator, dtype=torch.float64)
+    found = []
+    for either, some in ((cpu, slice(2, None)), (fused, slice(None))):
+        quadruples = Quadruples(post[some], positive[some], torch.full((len(post[some]), trials), 99))
+        orders = TagOrders(cpu.order(columns).long(), deviation, mean_rank=3.0)
+        either.harden(vectors, orders, quadruples, uniform[..., some].contiguous())
+        found.append(quadruples.negative[-sum(sizes) :].tolist())
+    assert found[0] == found[1]
+    assert len({tag for row in found[0] for tag in row}) > 5
+
+
 @pytest.mark.parametrize("biased", [True, False])
 def test_the_kernels_compile_for_an_h100(biased):
     from triton.backends.compiler import GPUTarget
@@ -87,14 +109,15 @@ def test_the_kernels_compile_for_an_h100(biased):
 
     from pipeline.training.bpr.loops import fused
 
-    kinds = {"rows": "*i64", "posts": "*i64", "positives": "*i64", "negatives": "*i64"}
-    numbers = dict.fromkeys(("trials", "width", "separate", "counted"), "i32")
-    for kernel, choice in ((fused._add_quadruples, "HAS_BIAS"), (fused._move, "ADAGRAD")):
-        integers = kinds | numbers | ({"occurrences": "*i32"} if choice == "ADAGRAD" else {})
-        constants = {choice: biased, "BLOCK": 128}
-        signature = {name: integers.get(name, "*fp32") for name in kernel.arg_names} | dict.fromkeys(
-            constants, "constexpr"
-        )
+    types = dict.fromkeys(("rows", "posts", "positives", "negatives", "orders"), "*i64") | {"uniform": "*fp64"}
+    types |= dict.fromkeys(("trials", "width", "separate", "counted", "size", "vocabulary"), "i32")
+    for kernel, constants in (
+        (fused._add_quadruples, {"HAS_BIAS": biased, "BLOCK": 128}),
+        (fused._move, {"ADAGRAD": biased, "BLOCK": 128}),
+        (fused._harden, {"MEAN": 33.0, "SCALE": -1.0, "ROUNDS": 4, "BLOCK": 128}),
+    ):
+        own = dict.fromkeys(constants, "constexpr") | ({"occurrences": "*i32"} if kernel is fused._move else {})
+        signature = {name: (types | own).get(name, "*fp32") for name in kernel.arg_names}
         source = ASTSource(fn=kernel, signature=signature, constexprs=constants)
         assert triton.compile(source, target=GPUTarget("cuda", 90, 32), options=fused.OPTIONS).asm["cubin"]
 

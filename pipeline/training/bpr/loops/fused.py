@@ -5,12 +5,14 @@ from `gpu.py`, which has tensor operations in place of the kernels, too, for whe
 float32, and tensors contiguous.
 """
 
+import math
+
 import torch
 import triton
 from torch import Tensor
 from triton import language as tl
 
-from pipeline.training.bpr.loops.cpu import QuadrupleGradients, Quadruples, SummedTable, TagTables
+from pipeline.training.bpr.loops.cpu import QuadrupleGradients, Quadruples, SummedTable, TagOrders, TagTables
 from pipeline.training.bpr.loops.gpu import (
     add_bags,
     add_rows,
@@ -19,7 +21,6 @@ from pipeline.training.bpr.loops.gpu import (
     best,
     bind,
     draw,
-    harden,
     order,
 )
 
@@ -39,7 +40,7 @@ __all__ = [
 ]
 
 OPTIONS = {"num_warps": 1, "enable_fp_fusion": True}
-"""Of both kernels: one warp has work with a row of a hundred numbers."""
+"""Of all kernels: one warp has work with a row of a hundred numbers."""
 
 
 def check(device: torch.device) -> None:
@@ -85,6 +86,20 @@ def _launch_move(rows: Tensor, table: SummedTable, rates: Tensor, l2: Tensor, sq
         *(trials, width, counted),
         ADAGRAD=squares is not None,
         BLOCK=triton.next_power_of_2(width),
+        **OPTIONS,
+    )
+
+
+def harden(vectors: Tensor, orders: TagOrders, quadruples: Quadruples, uniform: Tensor) -> None:
+    """Draws a hard negative for each quadruple and trial, of the tags that its post lacks."""
+    factors, trials, vocabulary = orders.tags.shape
+    _harden[uniform.shape[2], trials](
+        *(vectors, orders.tags, orders.deviation, *quadruples, uniform),
+        *(uniform.shape[2], trials, factors, vocabulary),
+        MEAN=orders.mean_rank,
+        SCALE=math.expm1(-vocabulary / orders.mean_rank),
+        ROUNDS=len(uniform),
+        BLOCK=triton.next_power_of_2(factors),
         **OPTIONS,
     )
 
@@ -177,3 +192,60 @@ def _move(
                 step = step / tl.sqrt(total)
             tl.store(values + at, theta - tl.load(rates + g) * step, mask=inside)
             tl.store(gradients + at, 0.0, mask=inside)
+
+
+@triton.jit
+def _harden(
+    vectors,
+    orders,
+    deviation,
+    posts,
+    positives,
+    negatives,
+    uniform,
+    size,
+    trials,
+    width,
+    vocabulary,
+    MEAN: tl.constexpr,
+    SCALE: tl.constexpr,
+    ROUNDS: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
+    """Draws for quadruple q, of `size`, in trial g; SCALE: e^(-T/λ) − 1."""
+    q, g = tl.program_id(0), tl.program_id(1)
+    post = tl.load(posts + q)
+    if post >= 0:
+        # The weights |v_f| σ_f of the post's factors, cumulated, (F,).
+        columns = tl.arange(0, BLOCK)
+        inside = columns < width
+        vector = tl.load(vectors + (post * trials + g) * width + columns, mask=inside, other=0.0)
+        spread = tl.load(deviation + g * width + columns, mask=inside, other=0.0)
+        steps = tl.cumsum((tl.abs(vector) * spread).to(tl.float64), axis=0)
+        total = tl.max(steps, axis=0)
+
+        # The quadruples of the post, which stand together and have all its positives.
+        first, last = q, q + 1
+        while tl.load(posts + first - 1, mask=first > 0, other=-1) == post:
+            first -= 1
+        while tl.load(posts + last, mask=last < size, other=-1) == post:
+            last += 1
+
+        drawn = 0
+        for n in range(ROUNDS):
+            # A factor f, and a rank: the inverse of the distribution function of e^(-r/λ) on 0 ≤ r < T.
+            bound = tl.load(uniform + 2 * n * size + q) * total
+            f = tl.minimum(tl.sum(((steps <= bound) & inside).to(tl.int32), axis=0), width - 1)
+            logarithm = tl.log(1 + tl.load(uniform + (2 * n + 1) * size + q) * SCALE)
+            rank = tl.minimum((-MEAN * logarithm).to(tl.int32), vocabulary - 1)
+            # The tag of that rank, counted from the other end where v_f is negative.
+            downward = tl.sum(tl.where(columns == f, vector, 0.0), axis=0) < 0
+            rank = tl.where(downward, vocabulary - 1 - rank, rank)
+            tag = tl.load(orders + (f * trials + g).to(tl.int64) * vocabulary + rank)
+            # It is kept if it is no positive of the post, and none was kept before.
+            for own in range(first, last):
+                if tl.load(positives + own) == tag:
+                    tag = tl.full((), -1, tl.int64)
+            if (tag >= 0) & (drawn == 0):
+                tl.store(negatives + q * trials + g, tag)
+                drawn = 1
