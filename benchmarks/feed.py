@@ -1,11 +1,13 @@
-"""The feed of photos to a network that costs next to nothing: its speed against decoding alone, and its memory.
+"""The feed of photos to a network that costs next to nothing: its speed against decoding alone, decoders, memory.
 
-    python -m benchmarks.feed FOLDER [--photos 6000] [--rounds 3] [--workers N] [--many 100000] [--only feed memory]
+    python -m benchmarks.feed FOLDER [--photos 6000] [--rounds 3] [--workers N] [--many 100000] [--only feed decode …]
 
-FOLDER is the one of real photos that REAL_DATA names. They are packed again and again, all different.
+FOLDER is the one of real photos and weights that REAL_DATA names. The photos are packed again and again, all different.
 
 feed       From shards to vectors with as many decoders as cores, against the same decoders alone, in turns. Both read
            the shards; the rest is what handing out, waiting, computing and writing cost.
+decode     Each decoder of processes: photos a second, CPU time of a photo, seconds that a process takes to the first,
+           and the least cosine of vectors to those of Pillow's pixels. `benchmarks.gpu` measures the GPU's.
 memory     Resident memory over 100,000 small photos (--many).
 """
 
@@ -25,35 +27,42 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pipeline.data.packed import PackedPhoto
+from benchmarks.extraction import loaded
+from pipeline.data.packed import PackedPhoto, read_packed
 from pipeline.data.photo import Photo, prepare
 from pipeline.data.shards import list_photos, pack
+from pipeline.features.extraction.decoders import DECODERS
 from pipeline.features.extraction.decoding import NICE, Decoders
 from pipeline.features.extraction.device import cores
 from pipeline.features.extraction.engine import PhotoTask, Vectors
 from pipeline.features.extraction.local import CHUNK, LocalEngine
+from pipeline.features.extraction.precision import least_cosine
 from pipeline.features.extraction.run import extract, features
 from pipeline.features.extractor import Extractor
-from pipeline.features.images import decode, resize_to_square
+from pipeline.features.images import resize_to_square
 from pipeline.files.parquet import write_parquet
 
 
 class Tiny(Extractor):
-    """The mean colours of a grid of 8 × 8 parts: 192 numbers for next to no work."""
+    """A grid of 8 × 8 pixels: 192 numbers for no work."""
 
     preprocessing = "resized"
     packages = ("torch",)
 
     def __init__(self, size: int) -> None:
         record = {"kind": "tiny", "name": "tiny", "weights": "file"}
-        super().__init__(nn.AvgPool2d(size // 8), size, torch.device("cpu"), record)
+        super().__init__(nn.Identity(), size, torch.device("cpu"), record)
 
     @property
     def preprocess(self) -> partial[np.ndarray]:
         return partial(resize_to_square, size=self.size)
 
+    def compute(self, batch: np.ndarray) -> np.ndarray:
+        step = self.size // 8
+        return batch[:, ::step, ::step].reshape(len(batch), -1).astype(np.float32)  # (B, size, size, 3) to (B, 192).
+
     def forward(self, pixels: Tensor) -> Tensor:
-        return self.network(pixels).flatten(1)  # (B, 3, size, size) to (B, 3, 8, 8) to (B, 192).
+        raise NotImplementedError("a grid needs no network")
 
 
 def main(folder: Path, count: int, rounds: int, workers: int, many: int, only: Sequence[str]) -> None:
@@ -63,6 +72,9 @@ def main(folder: Path, count: int, rounds: int, workers: int, many: int, only: S
         if "feed" in only:
             pictures = [prepare(file.stem, file.read_bytes()).jpeg for file in files]
             feed(repeated(pictures, count, Path(scratch) / "photos"), rounds, workers, Path(scratch) / "work")
+        if "decode" in only:
+            pictures = [prepare(file.stem, file.read_bytes()).jpeg for file in files]
+            decode(folder, repeated(pictures, count, Path(scratch) / "decoded"), workers)
         if "memory" in only:
             pictures = [reduced(prepare(file.stem, file.read_bytes())) for file in files]
             memory(repeated(pictures, many, Path(scratch) / "small"), many, workers, Path(scratch) / "work")
@@ -124,6 +136,35 @@ def extraction(extractor: Extractor, photos: Sequence[PackedPhoto], workers: int
     return len(photos) * (1 - 1 / len(started)) / seconds
 
 
+def decode(folder: Path, photos: Sequence[PackedPhoto], workers: int) -> None:
+    """The decoders one after another, on the same photos."""
+    print(f"{workers} processes, {len(photos):,} photos")
+    some = list(read_packed(photos[:64]))
+    for name in ("squeezenet1_1", "yolov8n"):
+        extractor = loaded(name, folder, torch.device("cpu"))
+        exact = extractor.compute(np.stack([extractor.preprocess(DECODERS["pillow"](photo)) for photo in some]))
+        print(f"  {name}, {extractor.size} pixels:")
+        for decoder, function in DECODERS.items():
+            extractor.decode_with(decoder)
+            function(some[0])  # Imports what it needs.
+            start = time.process_time()
+            pixels = np.stack([extractor.preprocess(function(photo)) for photo in some])
+            each = 1e3 * (time.process_time() - start) / len(some)
+            rate, begins = decoding(extractor, photos, workers), first(extractor, photos[0])
+            cosine = least_cosine(extractor.compute(pixels), exact)
+            figures = f"{each:.1f} CPU ms each, {begins:.1f} s to the first, least cosine {cosine:.7f}"
+            print(f"    {decoder}: {rate:,.0f} photos/s, {figures}", flush=True)
+
+
+def first(extractor: Extractor, photo: PackedPhoto) -> float:
+    """Seconds until a process that is started has decoded a photo."""
+    shape = (1, extractor.size, extractor.size, 3)
+    start = time.perf_counter()
+    with Decoders([extractor.preprocess], [shape], 1, 0, extractor.decoder) as decoders:
+        decoders.submit([(photo, [(0, 0)])]).result()
+        return time.perf_counter() - start
+
+
 def memory(photos: Sequence[PackedPhoto], many: int, workers: int, work: Path) -> None:
     def watched(extractors: Sequence[Extractor], tasks: Sequence[PhotoTask]) -> Generator[Vectors, None, None]:
         done = 0
@@ -146,7 +187,7 @@ def memory(photos: Sequence[PackedPhoto], many: int, workers: int, work: Path) -
 
 def reduced(photo: Photo) -> bytes:
     """A photo of 64 pixels: minutes for all, not hours."""
-    image, buffer = decode(photo), io.BytesIO()
+    image, buffer = DECODERS["pillow"](photo), io.BytesIO()
     image.thumbnail((64, 64))
     image.save(buffer, "JPEG")
     return buffer.getvalue()
@@ -159,7 +200,7 @@ def resident() -> float:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    figures = ("feed", "memory")
+    figures = ("feed", "decode", "memory")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--photos", type=int, default=6_000)
     parser.add_argument("--rounds", type=int, default=3)
