@@ -22,7 +22,7 @@ def test_plain_gradient_steps_learn_who_uses_which_tags(model):
         assert {TAGS[tag] for tag in suggested} == set(TAGS[user % 2 :: 2])
 
 
-# Where features are noise alone, a margin of 1 on the posts of training is had by learning them by heart.
+# If features are only noise, a margin of 1 on training posts is reached by memorising them.
 @pytest.mark.parametrize(
     ("model", "loss"),
     [(model, "softmax") for model in FACTORISATIONS]

@@ -2,7 +2,7 @@
 
 A step is some eighty small operations, and a GPU computes them faster than they can be launched one by one. A graph
 repeats what was recorded, on the same memory and the same shapes: each batch is copied into tensors with room for any
-batch, and what is left of them counts for nothing.
+batch, and the rest of them is padding without effect.
 """
 
 import logging
@@ -27,8 +27,8 @@ DEVIATIONS = 6
 class CapturedStep:
     """A step whose operations are recorded with the first batch.
 
-    step: one of BPR, since the losses over all tags know no padding. counts: the number of positives of each training
-    post, (P,), on the CPU. posts: B, those of a batch. A batch that does not fit is learnt from as ever.
+    step: one with the loss of BPR, because those over all tags have no padding. counts: the number of positives of each
+    training post, (P,), on the CPU. posts: B, those of a batch. A batch that does not fit is learnt from unrecorded.
     """
 
     def __init__(self, step: Step, counts: Tensor, posts: int):
@@ -103,8 +103,8 @@ def with_room(batch: Batch, posts: int, quadruples: int) -> Batch:
 def copy_into(room: Batch, batch: Batch) -> None:
     """Copies a batch into one with room for more.
 
-    Posts come first. Those after them stay what they were, of an earlier batch, and have no quadruples. Quadruples come
-    last, because padding, of post −1, sorts before them.
+    Posts come first; those after them are left from an earlier batch, and have no quadruples. Quadruples come last,
+    because padding, of post −1, sorts before them.
     """
     for target, source in zip(of_posts(room), of_posts(batch), strict=True):
         target[: len(source)].copy_(source)
@@ -123,7 +123,7 @@ def of_posts(batch: Batch) -> Iterator[Tensor]:
 def recorded(work: Callable[[], None]) -> Callable[[], None]:
     """Does some work on a GPU, and returns a graph's replay of it, or the work itself where recording fails.
 
-    The work is first done on a stream of its own: libraries set themselves up then, which no graph can record.
+    The work is first done on a stream of its own, so that libraries initialise, which no graph can record.
     """
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
@@ -136,6 +136,6 @@ def recorded(work: Callable[[], None]) -> Callable[[], None]:
             work()
     except RuntimeError as error:
         reason = str(error).partition("\n")[0]
-        logger.warning("The GPU cannot record a step of training, and takes each operation by itself: %s", reason)
+        logger.warning("The GPU cannot record a step of training, and runs its operations one by one: %s", reason)
         return work
     return graph.replay

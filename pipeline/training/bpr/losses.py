@@ -2,7 +2,7 @@
 
 Letters of shapes: B posts, Q quadruples, T tags, G trials, W columns of the tag factors.
 
-Those over all tags draw no negative: they sum over tags what the mean over draws would be.
+Losses over all tags draw no negatives: they sum over tags instead of averaging over draws.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,8 +14,8 @@ from torch.nn.functional import softplus
 from pipeline.training.bpr.loops import loops_for
 from pipeline.training.bpr.loops.cpu import QuadrupleGradients, Quadruples, TagTables
 
-CHUNK = 1 << 20
-"""Costs of pairs of a positive and a negative that are worked on at a time: memory stays flat."""
+PAIRS_PER_CHUNK = 1 << 20
+"""Pairs of a positive and a negative whose costs are computed at a time, which keeps memory flat."""
 
 Loss = Callable[[TagTables, Tensor, Quadruples, QuadrupleGradients], tuple[Tensor, Tensor]]
 """Takes the tags, the posts' vectors (B, G, W) and quadruples; adds their gradients to `QuadrupleGradients`.
@@ -69,7 +69,7 @@ def warp(tags: TagTables, vectors: Tensor, quadruples: Quadruples, sums: Quadrup
 
     loss, weights, used = scores.new_zeros(len(scores)), torch.zeros_like(scores), torch.zeros_like(scores)
     once = scores.new_zeros(len(scores), len(post))
-    for some in torch.arange(len(post), device=post.device).split(max(1, CHUNK // scores[:, 0].numel())):
+    for some in torch.arange(len(post), device=post.device).split(max(1, PAIRS_PER_CHUNK // scores[:, 0].numel())):
         # Of some assignments q: 1 − ŷ(t⁺) + ŷ(t⁻) where it is above zero, and its derivative, both (G, q, T).
         rows, own = post[some], positive[some]
         cost = (1 - scores[:, rows, own][..., None] + scores[:, rows]).mul_(negative[rows]).clamp_(min=0)

@@ -27,7 +27,7 @@ ROUNDS = 4
 """The number of draws, each after a positive of the post, before the uniform negative is taken instead."""
 
 REFRESH = 8
-"""The number of draws, in T log T, after which the orders are made anew."""
+"""The number of draws, in T log T, after which the orders are renewed."""
 
 
 class AdaptiveSampler:
@@ -73,7 +73,7 @@ class AdaptiveSampler:
         return torch.rand((ROUNDS, 2, size), generator=generator, dtype=torch.float64, device=generator.device)
 
     def prepare(self, size: int, parameters: Mapping[str, Tensor]) -> None:
-        """Makes the orders anew where they are due, before Q quadruples are hardened."""
+        """Renews the orders if they are due, before Q quadruples are hardened."""
         if self.drawn >= self.refresh_after:
             self.refresh(parameters)
         self.drawn += size

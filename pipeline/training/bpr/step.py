@@ -24,7 +24,7 @@ class Step:
         self.rates.copy_(self.parameters.rates(epoch))
 
     def draw(self, batch: Batch, generator: torch.Generator) -> Tensor | None:
-        """Draws what a batch's hard negatives need; None for uniform ones, which the batch brings along."""
+        """Draws the numbers for a batch's hard negatives; None for uniform ones, which are part of the batch."""
         return self.draw_for(len(batch.quadruples.post), generator)
 
     def draw_for(self, size: int, generator: torch.Generator) -> Tensor | None:
@@ -37,7 +37,7 @@ class Step:
         self.learn(batch, uniform)
 
     def prepare(self, size: int) -> None:
-        """Does what cannot be recorded, before it learns from Q quadruples."""
+        """Prepares for Q quadruples by operations that cannot be recorded."""
         if self.sampler is not None:
             self.sampler.prepare(size, self.parameters.parameters)
 

@@ -17,7 +17,7 @@ from pipeline.training.bpr.encoding import EncodedPosts, Encoder
 from pipeline.training.bpr.gradients import post_vectors
 from pipeline.training.bpr.loops import loops_for
 
-CHUNK = 1024
+POSTS_PER_CHUNK = 1024
 """Posts scored at a time."""
 
 
@@ -35,7 +35,7 @@ class ValidationSet:
     tag: Tensor
     """Each of those tags, int64."""
     bounds: Sequence[int]
-    """The place of the first of those tags of each CHUNK of posts, and their number."""
+    """The place of the first of those tags of each POSTS_PER_CHUNK of posts, and their number."""
     sizes: Tensor
     """The number of tags of each post, with those that the model does not know, on the CPU, (P,) int64."""
     measure: Measure
@@ -47,7 +47,7 @@ class ValidationSet:
         post, tag = encoder.assignments(posts)
         known = tag >= 0
         post, tag = post[known], tag[known]
-        bounds = np.searchsorted(post, np.arange(0, len(posts) + CHUNK, CHUNK)).tolist()
+        bounds = np.searchsorted(post, np.arange(0, len(posts) + POSTS_PER_CHUNK, POSTS_PER_CHUNK)).tolist()
         sizes = torch.tensor(posts[TAGS].list.len().cast(pl.Int64).to_numpy())
         return cls(encoder.encode(posts), encoder.tensor(post), encoder.tensor(tag), bounds, sizes, measure)
 
@@ -63,7 +63,7 @@ class ValidationSet:
     def hits(self, contexts: Contexts, parameters: Mapping[str, Tensor], chunk: int) -> Tensor:
         """Marks the hits among the K best tags of a chunk of B posts, (G, B, K) bool."""
         # Scores of all tags, (G, B, T).
-        first, last = chunk * CHUNK, min((chunk + 1) * CHUNK, len(self.sizes))
+        first, last = chunk * POSTS_PER_CHUNK, min((chunk + 1) * POSTS_PER_CHUNK, len(self.sizes))
         chosen = torch.arange(first, last, device=self.post.device)
         vectors = post_vectors(contexts, parameters, self.inputs.select(chosen))
         scores = vectors.transpose(0, 1) @ parameters[TAG].permute(1, 2, 0)

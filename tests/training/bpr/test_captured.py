@@ -156,7 +156,7 @@ def test_a_gpu_that_cannot_record_is_reported_and_learns_as_ever(caplog, monkeyp
     with caplog.at_level(logging.WARNING):
         found = epochs(FACTORISATIONS[3], [SHORT], capture)
     (message,) = caplog.messages
-    assert message.endswith("takes each operation by itself: CUDA error: operation not permitted")
+    assert message.endswith("runs its operations one by one: CUDA error: operation not permitted")
     np.testing.assert_allclose(found["tag"], expected["tag"], rtol=2e-5, atol=2e-6)
 
 

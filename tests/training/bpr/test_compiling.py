@@ -1,4 +1,4 @@
-"""Compiled loops: kept between processes, never used when damaged, and done without where nothing can be kept."""
+"""Compiled loops: cached between processes, never used when damaged, and compiled again if no cache can be written."""
 
 import importlib.util
 import sys
@@ -54,7 +54,7 @@ def test_code_is_kept_for_the_next_process(load, tmp_path):
 @pytest.mark.parametrize("suffix", [".nbi", ".nbc"])
 @pytest.mark.parametrize("damage", ["emptied", "cut short", "flipped"])
 def test_damaged_code_is_compiled_anew(load, tmp_path, suffix, damage):
-    """A crash leaves such files, and numba dies of them, or runs other code (P21)."""
+    """A crash leaves such files, with which numba crashes, or runs other code (P21)."""
     assert doubles(load())
     files = kept(tmp_path)
     (file,) = (file for file in files if file.suffix == suffix)

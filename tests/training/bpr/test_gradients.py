@@ -268,7 +268,7 @@ def test_the_loss_over_all_tags_of_trials_side_by_side_is_each_ones_own(kind, fe
 
 @pytest.mark.parametrize("chunk", [1, 1 << 20])
 def test_warp_weighs_negatives_by_the_rank_of_the_positive(monkeypatch, chunk):
-    monkeypatch.setattr(losses, "CHUNK", chunk)
+    monkeypatch.setattr(losses, "PAIRS_PER_CHUNK", chunk)
     # One post with the tags 0 and 1, and only biases: the scores themselves. Above 2 − 1 are the tags 2 and 3, by 1.5
     # and 0.5: Φ(2) / 2 = 3/4. Above 4 − 1 is none, so that tag 1 is not moved, nor regularised.
     bias = torch.tensor([2.0, 4.0, 2.5, 1.5, 1.0, -3.0], dtype=torch.float64)[:, None, None]

@@ -81,7 +81,7 @@ def test_trials_share_what_cannot_differ():
 @pytest.mark.parametrize("measure", ["f1@5", "ndcg@10", "hit_rate@1"])
 @pytest.mark.parametrize("model", [*FACTORISATIONS, HISTORY], ids=name)
 def test_what_training_measures_is_what_evaluation_does(monkeypatch, inner_loops, model, measure):
-    monkeypatch.setattr("pipeline.training.bpr.validation.CHUNK", 7)
+    monkeypatch.setattr("pipeline.training.bpr.validation.POSTS_PER_CHUNK", 7)
     monkeypatch.setattr(inner_loops, "best", cpu.best)  # A GPU leaves open which of equals comes first.
     posts, new, features = checkerboard(model)
     strangers = new.with_columns(

@@ -18,13 +18,13 @@ HASH_BYTES = 32
 def compiled(loop: Callable[..., None]) -> Callable[..., None]:
     """Compiles a loop over arrays, to be called with tensors, and records of tensors, that share their memory.
 
-    The code is kept for later processes beside the loop's file, or else in the user's folder of caches, where either
-    can be written.
+    The compiled code is cached for later processes, next to the loop's file or else in the user's cache folder, if one
+    of them can be written.
     """
     try:
         fast = njit(cache=True, **OPTIONS)(loop)
         _delete_damaged(_files(loop, fast))
-    except (RuntimeError, OSError):  # No folder takes it: numba's error has no type of its own.
+    except (RuntimeError, OSError):  # No folder can be written, for which numba raises RuntimeError.
         fast = njit(**OPTIONS)(loop)
 
     @wraps(loop)
@@ -32,7 +32,7 @@ def compiled(loop: Callable[..., None]) -> Callable[..., None]:
         arrays, versions = [*map(as_arrays, arguments)], len(fast.signatures)
         try:
             fast(*arrays)
-        except OSError:  # It is compiled, but could not be kept.
+        except OSError:  # It is compiled, but could not be cached.
             fast(*arrays)
         if len(fast.signatures) > versions:
             _sign(_files(loop, fast))
@@ -48,20 +48,20 @@ def as_arrays(argument: Any) -> Any:
 
 
 def _files(loop: Callable[..., None], fast: Any) -> list[Path]:
-    """Lists the files that keep a loop's code. Pickle, which reads them, ignores a hash at their end."""
+    """Lists the cache files of a loop. They are read by pickle, which ignores a hash at their end."""
     folder, module = fast.stats.cache_path, Path(loop.__code__.co_filename).stem
     return [*Path(folder).glob(f"{module}.{loop.__name__}-*.nb[ic]")] if folder else []
 
 
 def _delete_damaged(files: list[Path]) -> None:
-    """Deletes files that do not end in the hash of the rest: damaged code would end the process."""
+    """Deletes files that do not end in the hash of the rest: damaged code would crash the process."""
     for file in files:
         if not _is_whole(file.read_bytes()):
             file.unlink(missing_ok=True)
 
 
 def _sign(files: list[Path]) -> None:
-    """Adds its hash to each file that lacks it; where that fails, the code is compiled anew next time."""
+    """Appends its hash to each file that lacks it; if that fails, the code is compiled again next time."""
     for file in files:
         try:
             data = file.read_bytes()
