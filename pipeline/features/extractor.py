@@ -127,9 +127,9 @@ class Extractor(ABC):
                 setattr(self, name, value.to(device))
 
     def compute_with(self, session: "Session", record: Mapping[str, Any]) -> None:
-        """Has a session compute from now on; the record gains what `record` says of it, and its version."""
+        """Has a session compute from now on; `record` replaces what the record said of torch."""
         self.session, self.reentrant = session, False
-        self.record = {**self.record, **record, "versions": self.record["versions"] | session.versions()}
+        self.record = {**self.record, **record}
 
     def compute(self, batch: np.ndarray | Tensor) -> np.ndarray:
         """Returns the features, float32 (B, dimension), of preprocessed photos, uint8 (B, size, size, 3).

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+EXPORTER = "onnx"
+"""The package that torch exports networks with."""
 TORCH = "torch"
 """torch itself, which needs no session."""
 SESSIONS: Mapping[str, type[Session]] = {"onnx": OnnxSession, "openvino": OpenvinoSession}
@@ -35,7 +38,7 @@ def check_runtime(runtime: str, precision: Precision) -> None:
     if runtime == TORCH:
         return
     session = SESSIONS[runtime]
-    session.require("onnx", session.package)
+    session.require(EXPORTER, session.package)
     if precision == "float16":
         raise SettingError("precision", f"is float16; {session.runtime} computes in float32: choose that, or torch.")
 
@@ -55,12 +58,13 @@ def load_with(runtime: str, load: Load, device: "torch.device") -> "Extractor":
     from pipeline.features.runtimes.export import OPSET, export, require_same
 
     session = SESSIONS[runtime]
-    session.require("onnx", session.package)
+    session.require(EXPORTER, session.package)
     extractor = load(torch.device("cpu"))
     exported = session(export(extractor), extractor.threads)
     require_same(exported, extractor)
     if device.type != "cpu":
         name = extractor.record["name"]
         log.warning("%s does not compute on %s here: %s runs on the CPU.", session.runtime, device.type, name)
-    extractor.compute_with(exported, {"runtime": runtime, "opset": OPSET})
+    versions = extractor.record["versions"] | session.versions() | {EXPORTER: version(EXPORTER)}
+    extractor.compute_with(exported, {"runtime": runtime, "opset": OPSET, "versions": versions})
     return extractor
