@@ -9,7 +9,7 @@ plain `dvc repro` may run before or after.
 
 import logging
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,12 @@ class LockWriter:
                 yield text
 
 
-if __name__ == "__main__":
+def repro(arguments: Sequence[str]) -> int:
+    """Runs `dvc repro` in this process. Returns its exit code."""
     dvc.dvcfile.modify_yaml = LockWriter().modify
     dvc.dvcfile.logger.setLevel(logging.WARNING)  # Or each stage would end with a line on dvc.lock.
-    sys.exit(main(["repro", *sys.argv[1:]]))
+    return main(["repro", *arguments])
+
+
+if __name__ == "__main__":
+    sys.exit(repro(sys.argv[1:]))

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
-import psutil
 
 from pipeline.data.schema import PHOTO
 from pipeline.errors import ArtifactError
@@ -24,6 +23,7 @@ ROWS = 1 << 14
 
 def outgrows_memory(store: Path) -> bool:
     """Recognises a store whose vectors must stay in files."""
+    import psutil
     import pyarrow.parquet as pq
 
     with intact(store):

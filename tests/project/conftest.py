@@ -2,12 +2,14 @@
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
 from tests.support.clone import Clone, build_clone
+from tests.support.warm_repro import WarmRepro
 
 
 @pytest.fixture(scope="session")
@@ -25,10 +27,18 @@ def built(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def warm() -> Iterator[WarmRepro]:
+    """The process that runs the pipeline in copies of the clone."""
+    warm = WarmRepro()
+    yield warm
+    warm.close()
+
+
 @pytest.fixture(scope="module")
-def clone(built, tmp_path_factory) -> Clone:
+def clone(built, warm, tmp_path_factory) -> Clone:
     """A clone for the tests of a module, which leave it as it is."""
-    return copy(built, tmp_path_factory.mktemp("clone") / "copy")
+    return copy(Clone(built, warm), tmp_path_factory.mktemp("clone") / "copy")
 
 
 @pytest.fixture
@@ -42,9 +52,10 @@ def told(clone):
 @pytest.fixture
 def unchanged(clone, tmp_path) -> Clone:
     """A copy of the clone, with everything up to date, for a test that changes it."""
-    return copy(clone.folder, tmp_path / "copy")
+    return copy(clone, tmp_path / "copy")
 
 
-def copy(folder: Path, to: Path) -> Clone:
-    shutil.copytree(folder, to, symlinks=True)
-    return Clone(to)
+def copy(clone: Clone, to: Path) -> Clone:
+    """Copies a clone, which the same process runs."""
+    shutil.copytree(clone.folder, to, symlinks=True)
+    return Clone(to, clone.warm)

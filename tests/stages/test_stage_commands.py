@@ -52,7 +52,7 @@ from stages.{stage} import app
 from typer.testing import CliRunner
 result = CliRunner().invoke(app, ["--help"])
 assert result.exit_code == 0 and "--params" in result.output, result.output
-heavy = {{"torch", "torchvision", "ultralytics", "nltk"}} & set(sys.modules)
+heavy = {{"torch", "torchvision", "ultralytics", "nltk", "numba", "matplotlib", "aiohttp", "psutil"}} & set(sys.modules)
 assert not heavy, heavy
 """
     seconds = [seconds_of_cpu(code)]
