@@ -49,7 +49,7 @@ def test_a_key_may_lie_in_two_parts(tmp_path: Path):
     into = np.zeros((3, 2), np.float32)
     VectorFiles(tmp_path, 2).gather({"a": 0, "b": 1, "c": 2}, into)
     assert into[:, 0].tolist() == [97, 98, 99]
-    with pytest.raises(InputError, match="has lost the vectors of 1 photos: run again"):
+    with pytest.raises(InputError, match="has lost the vectors of 1 photo: run again"):
         VectorFiles(tmp_path, 2).gather({"a": 0, "b": 1, "d": 2}, into)
 
 
