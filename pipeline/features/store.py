@@ -70,11 +70,14 @@ class Features:
 
     def rows(self, photos: pl.Series) -> np.ndarray:
         """Returns the rows (int64) of photos in the matrices. Raises ArtifactError for a photo that has none."""
-        rows = photos.replace_strict(self.photos, range(len(self.photos)), default=None, return_dtype=pl.Int64)
-        if rows.null_count():
-            missing = photos.filter(rows.is_null())[0]
-            raise ArtifactError(f"Photo {missing!r} is not in the feature store.")
-        return rows.to_numpy()
+        # By bisection: a table of hashes would take more memory than all names.
+        order = self.photos.arg_sort()
+        places = self.photos.gather(order).search_sorted(photos)
+        rows = order.gather(places.set(places == len(order), None))
+        found = self.photos.gather(rows).eq_missing(photos)
+        if not found.all():
+            raise ArtifactError(f"Photo {photos.filter(~found)[0]!r} is not in the feature store.")
+        return rows.cast(pl.Int64).to_numpy()
 
 
 def build_store(

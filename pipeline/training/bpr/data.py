@@ -10,7 +10,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from pipeline.data.schema import TAG
+from pipeline.data.schema import TAG, TAGS
 from pipeline.training.bpr.encoding import EncodedPosts, Encoder, PostInputs
 from pipeline.training.bpr.loops import loops_for
 from pipeline.training.bpr.loops.cpu import PositiveTags, Quadruples
@@ -75,8 +75,13 @@ class TrainingPosts:
     @classmethod
     def encode(cls, posts: pl.DataFrame, encoder: Encoder) -> Self:
         """Puts posts (columns user, photo, tags), all of whose names are known, on the device."""
-        parts = [positive_tags(some, encoder) for some in posts.iter_slices(ENCODED)]
-        counts, tags, gaps = (torch.from_numpy(np.concatenate(part)) for part in zip(*parts, strict=True))
+        counts = torch.from_numpy(posts[TAGS].list.len().cast(pl.Int64).to_numpy().copy())
+        tags, gaps = (torch.empty(counts.sum(), dtype=torch.int32) for _ in range(2))
+        first = 0
+        for some in posts.iter_slices(ENCODED):
+            part = positive_tags(some, encoder)
+            tags[first : first + len(part[0])], gaps[first : first + len(part[0])] = map(torch.from_numpy, part)
+            first += len(part[0])
         lists = (each.to(encoder.device) for each in (counts.cumsum(0) - counts, counts, tags, gaps))
         positives = PositiveTags(*lists, vocabulary=len(encoder.layout.names[TAG]))
         inputs = encoder.encode(posts)
@@ -127,15 +132,12 @@ class TrainingPosts:
         return drawn
 
 
-def positive_tags(posts: pl.DataFrame, encoder: Encoder) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns the number of each post's tags (P,), the tags, ascending in each post, and their gaps (S,).
-
-    The last two are as in `PositiveTags`.
-    """
+def positive_tags(posts: pl.DataFrame, encoder: Encoder) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the tags of posts, ascending in each, and their gaps, as in `PositiveTags`, (S,)."""
     post, tag = encoder.assignments(posts)
     tag = tag[np.lexsort((tag, post))]
     counts = np.bincount(post, minlength=len(posts))
     starts = np.cumsum(counts) - counts
     # Of the tags below a positive, as many are positives of its post as stand before it in the post.
     gaps = tag - (np.arange(len(tag)) - np.repeat(starts, counts))
-    return counts, tag.astype(np.int32), gaps.astype(np.int32)
+    return tag.astype(np.int32), gaps.astype(np.int32)
