@@ -50,10 +50,10 @@ class RayEngine:
 
     The shards and the work folder need to lie on the caller's machine only: a cluster gets the photos' bytes from it,
     Ray on this machine alone their places. benchmarks/README.md has the number of GPUs that one such machine keeps
-    busy. Tasks on any CPU decode. Actors
-    compute: one on each GPU, or one on as many CPUs as a network has threads here. The networks travel through Ray's
-    object store, so that no other machine needs files of weights, and of the caller's environment nothing travels. What
-    a dead machine had in hand is done again on others. On CPUs the vectors are the bytes of the local engine.
+    busy. Tasks on any CPU decode. Actors compute: one on each GPU, or one on as many CPUs as a network has threads
+    here. The networks travel through Ray's object store, so that no other machine needs files of weights, and of the
+    caller's environment nothing travels. What a dead machine had in hand is done again on others. On CPUs the vectors
+    are the bytes of the local engine.
 
     address: of the cluster, see `pipeline.cluster.connected`; None for Ray on this machine alone. Ray is started only
         when there is something to compute.
