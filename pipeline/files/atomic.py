@@ -85,7 +85,7 @@ _sweep_once = cache(sweep_temporaries)
 
 def being_written(path: Path) -> bool:
     """Recognises a temporary file of `atomic` that another process is writing."""
-    import psutil  # At the first use: it takes a tenth of the time in which a stage starts.
+    import psutil  # At the first use: it takes a tenth of the time in which a process starts.
 
     found = _TEMPORARY.fullmatch(path.name)
     # This process sweeps before it writes, so that a file with its id is of an earlier one, as happens in containers.

@@ -111,4 +111,4 @@ def test_a_file_without_the_keys_is_one_sentence(file):
 @pytest.mark.parametrize("choice", choices())
 def test_make_chooses_then_runs_as_repro_does(choice):
     shown = subprocess.run(["make", "-n", choice], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert shown.index(f"tagrec choose {choice}") < shown.index("dvc repro report") < shown.index("tagrec results")
+    assert shown.index(f"tagrec choose {choice}") < shown.index("scripts.repro report") < shown.index("tagrec results")

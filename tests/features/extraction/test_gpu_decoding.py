@@ -79,7 +79,8 @@ def test_pillow_decodes_the_photo_that_the_gpu_refuses_and_no_other(packed, extr
     monkeypatch.setattr(gpu_decoding, "torchvision_io", lambda: stand_in)
     found = extracted(decoding(), photos, tmp_path / "refused")
     np.testing.assert_allclose(numbers(found), numbers(expected), atol=1 / 255)
-    assert caplog.messages == ["Photo 'p0003' is decoded by Pillow: the GPU refuses it (unsupported)."]
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert warnings == ["Photo 'p0003' is decoded by Pillow: the GPU refuses it (unsupported)."]
 
 
 def test_a_machine_without_an_nvidia_gpu_does_not_decode_on_it():
