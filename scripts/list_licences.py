@@ -5,6 +5,7 @@
 The text above the table, with the licences of weights and data, is written by hand and stays.
 """
 
+import argparse
 import re
 from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
@@ -53,4 +54,5 @@ def licence(package: str) -> str:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     main()
