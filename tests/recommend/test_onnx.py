@@ -20,7 +20,7 @@ from pipeline.files.seal import sha256
 from pipeline.recommend.export import write_onnx
 from pipeline.recommend.onnx import OnnxNetwork
 from tests.support.extraction import noise_photo
-from tests.support.extractors import EXAMPLES
+from tests.support.extractors import EXAMPLES, LoadedExamples
 
 CPU = torch.device("cpu")
 KINDS = [kind for kind, config in EXTRACTORS.items() if issubclass(config, NetworkConfig)]
@@ -29,13 +29,7 @@ KINDS = [kind for kind, config in EXTRACTORS.items() if issubclass(config, Netwo
 @pytest.fixture(scope="module")
 def extractors(tmp_path_factory) -> Mapping[str, Extractor]:
     """A small extractor of each kind that has a network."""
-
-    class Loaded(dict):
-        def __missing__(self, kind: str) -> Extractor:
-            self[kind] = EXAMPLES[kind](tmp_path_factory.mktemp(kind)).config.load(3, CPU)
-            return self[kind]
-
-    return Loaded()
+    return LoadedExamples(tmp_path_factory.mktemp)
 
 
 @pytest.fixture

@@ -10,9 +10,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from pipeline.data.photo import Photo
 from pipeline.features.config import ExtractorConfig, WeightsFile
+from pipeline.features.extractor import Extractor
 from pipeline.features.images import decode, letterbox, resize_to_square
 from pipeline.features.networks.darknet.config import Darknet19Config, Yolov2Config
 from pipeline.features.networks.timm.config import TimmConfig
@@ -72,13 +74,13 @@ def squeezenet(weights: WeightsFile | None = None) -> TorchvisionConfig:
     )
 
 
-def detector_in(path: Path) -> UltralyticsConfig:
+def detector_in(path: Path, size: int = SIZE) -> UltralyticsConfig:
     """The detector of ultralytics in a file."""
     return UltralyticsConfig(
         kind="ultralytics",
         detector=str(path),
         sha256=sha256(path),
-        input_size=SIZE,
+        input_size=size,
         precision="float32",
         runtime="torch",
     )
@@ -175,3 +177,17 @@ EXAMPLES: Mapping[str, Callable[[Path], Example]] = {
     "vectors": _vectors,
 }
 """Makes the example of each kind, with its files in a folder; skips the test where an extra is not installed."""
+
+
+class LoadedExamples(dict[str, Extractor]):
+    """The extractor of each kind's example, loaded on the CPU when it is first asked for.
+
+    folder: makes an empty folder of a name.
+    """
+
+    def __init__(self, folder: Callable[[str], Path]):
+        self.folder = folder
+
+    def __missing__(self, kind: str) -> Extractor:
+        self[kind] = EXAMPLES[kind](self.folder(kind)).config.load(3, torch.device("cpu"))
+        return self[kind]

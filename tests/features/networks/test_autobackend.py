@@ -11,15 +11,16 @@ import torch
 
 from pipeline.data.photo import Photo
 from pipeline.errors import InputError
-from pipeline.features.config import BATCH, NetworkConfig
+from pipeline.features.config import BATCH
 from pipeline.features.hashes import sha256_of_folder
 from pipeline.features.images import decode
 from pipeline.features.networks.ultralytics import autobackend, exports
 from pipeline.features.networks.ultralytics.autobackend import ExportedDetector
-from pipeline.features.networks.ultralytics.config import UltralyticsConfig, UltralyticsExportConfig
+from pipeline.features.networks.ultralytics.config import UltralyticsExportConfig
 from pipeline.features.networks.ultralytics.detector import UltralyticsDetector
 from pipeline.features.networks.ultralytics.library import import_ultralytics
 from pipeline.files.seal import sha256
+from tests.support.extractors import detector_in
 
 SIZE = 64
 CPU = torch.device("cpu")
@@ -28,18 +29,6 @@ CPU = torch.device("cpu")
 def config(path: Path, size: int = SIZE) -> UltralyticsExportConfig:
     found = sha256_of_folder(path) if path.is_dir() else sha256(path)
     return UltralyticsExportConfig(kind="ultralytics-export", detector=str(path), sha256=found, input_size=size)
-
-
-def of_weights(path: Path, size: int = SIZE) -> NetworkConfig:
-    """The detector that is exported."""
-    return UltralyticsConfig(
-        kind="ultralytics",
-        detector=str(path),
-        sha256=sha256(path),
-        input_size=size,
-        precision="float32",
-        runtime="torch",
-    )
 
 
 def export(weights: Path, folder: Path, form: str, **options) -> Path:
@@ -76,7 +65,7 @@ def yolov8(save) -> Path:
 
 @pytest.fixture(scope="module")
 def detector(yolov8: Path) -> UltralyticsDetector:
-    return of_weights(yolov8).load(0, CPU)
+    return detector_in(yolov8).load(0, CPU)
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +119,7 @@ def test_so_do_exports_whose_packages_are_no_extras_here(form, package, yolov8: 
     pytest.importorskip(package)
     device = request.getfixturevalue("gpu") if form == "engine" else CPU
     path = export(yolov8, tmp_path, form, **({"device": 0} if form == "engine" else {}))
-    assert_same(config(path).load(0, device), of_weights(yolov8).load(0, device), pixels)
+    assert_same(config(path).load(0, device), detector_in(yolov8).load(0, device), pixels)
 
 
 @pytest.mark.parametrize("options", [{"batch": 4}, {"dynamic": True}], ids=str)
@@ -145,7 +134,7 @@ def test_other_batches_than_one_photo(
 @pytest.mark.real
 def test_trained_weights_see_the_same_in_real_photos(real_data: Path, tmp_path: Path):
     weights = real_data / "weights" / "yolov8n.pt"
-    detector = of_weights(weights, 448).load(0, CPU)
+    detector = detector_in(weights, 448).load(0, CPU)
     names = sorted((real_data / "photos").glob("*.jpg"))[:BATCH]
     real = np.stack([detector.preprocess(decode(Photo(path.stem, path.read_bytes(), 0, 0))) for path in names])
     path = to_onnx(weights, tmp_path, size=448, batch=BATCH)
@@ -155,7 +144,7 @@ def test_trained_weights_see_the_same_in_real_photos(real_data: Path, tmp_path: 
 
 def test_a_dynamic_export_takes_other_sizes(yolov8: Path, tmp_path: Path, photos):
     extractor = config(to_onnx(yolov8, tmp_path, dynamic=True), 96).load(0, CPU)
-    detector = of_weights(yolov8, 96).load(0, CPU)
+    detector = detector_in(yolov8, 96).load(0, CPU)
     seen = np.stack([detector.preprocess(decode(photo)) for photo in photos(2)])
     assert seen.shape == (2, 96, 96, 3)
     np.testing.assert_allclose(extractor.compute(seen), detector.compute(seen), atol=1e-4)

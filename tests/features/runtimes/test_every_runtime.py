@@ -18,7 +18,7 @@ from pipeline.features.images import decode
 from pipeline.features.networks.config import TorchConfig
 from pipeline.features.registry import EXTRACTORS
 from pipeline.features.runtimes.registry import SESSIONS, load_with
-from tests.support.extractors import EXAMPLES
+from tests.support.extractors import EXAMPLES, LoadedExamples
 
 CPU = torch.device("cpu")
 KINDS = [kind for kind, config in EXTRACTORS.items() if issubclass(config, TorchConfig)]
@@ -33,13 +33,7 @@ def runtime(request) -> str:
 @pytest.fixture(scope="module")
 def torchs(tmp_path_factory) -> Mapping[str, Extractor]:
     """A small extractor of each kind, as torch runs it."""
-
-    class Loaded(dict):
-        def __missing__(self, kind: str) -> Extractor:
-            self[kind] = EXAMPLES[kind](tmp_path_factory.mktemp(kind)).config.load(3, CPU)
-            return self[kind]
-
-    return Loaded()
+    return LoadedExamples(tmp_path_factory.mktemp)
 
 
 @pytest.fixture
