@@ -102,12 +102,12 @@ def left_out(halves: Halves, groups: int) -> Iterator[list[str]]:
 
 
 def row(found: dict[str, list[Ranking]]) -> str:
-    """Writes the figures of one model."""
+    """Writes the results of one model."""
     sampled = {kind: f1(join(rankings)) for kind, rankings in found.items()}
-    figures = "  ".join(f"{kind} {estimate:.3f}" for kind, (estimate, _) in sampled.items())
+    estimates = "  ".join(f"{kind} {estimate:.3f}" for kind, (estimate, _) in sampled.items())
     ratio = (folded / trained for folded, trained in zip(sampled[FOLDED], sampled[TRAINED], strict=True))
     posts = sum(len(ranking.sizes) for ranking in found[TRAINED])
-    return f"{figures}  folded in / trained {interval(*ratio)}  ({posts:,} posts)"
+    return f"{estimates}  folded in / trained {interval(*ratio)}  ({posts:,} posts)"
 
 
 if __name__ == "__main__":

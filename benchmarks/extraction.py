@@ -59,7 +59,7 @@ NUS_WIDE = 269_648
 
 
 def main(folder: Path, networks: list[str], count: int, rounds: int, workers: int | None, only: list[str]) -> None:
-    """Prints the figures that are asked for."""
+    """Prints the requested measurements."""
     device = pick_device()
     print(f"{device.type}, {torch.get_num_threads()} threads, {cores()} cores, {rounds} rounds of {count} photos")
     with tempfile.TemporaryDirectory() as scratch:
@@ -286,12 +286,12 @@ def auc(there: np.ndarray, scores: np.ndarray) -> float:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    figures = ("speed", "command", "batches", "precision", "parts", "quality")
+    choices = ("speed", "command", "batches", "precision", "parts", "quality")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--photos", type=int, default=160)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--workers", type=int)
-    parser.add_argument("--only", nargs="+", choices=figures, default=figures)
+    parser.add_argument("--only", nargs="+", choices=choices, default=choices)
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=NETWORKS, help="of `speed` and `batches`")
     given = parser.parse_args()
     main(given.folder, given.networks, given.photos, given.rounds, given.workers, given.only)

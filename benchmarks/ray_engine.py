@@ -46,7 +46,7 @@ DIMENSION = 512
 
 
 def main(folder: Path, count: int, rounds: int, only: Sequence[str]) -> None:
-    """Prints the figures that are asked for."""
+    """Prints the requested measurements."""
     print(f"{torch.get_num_threads()} threads, {os.cpu_count()} cores, {rounds} rounds")
     with tempfile.TemporaryDirectory() as scratch:
         shards = Path(scratch) / "photos"
@@ -142,7 +142,7 @@ def feed(shards: Path, scratch: Path, seconds: float = 20.0) -> None:
             if time.perf_counter() - start > seconds:
                 break
         rates = sent / (time.perf_counter() - start), sent / (time.process_time() - cpu)
-    # The others' part runs on this machine, too: where there are others, the second figure counts.
+    # The others' part runs on this machine, too: where there are others, the second number counts.
     print(f"and sending, receiving, writing: {rates[0]:,.0f} photos/s, {rates[1]:,.0f} in a CPU second", flush=True)
 
 

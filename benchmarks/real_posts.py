@@ -37,7 +37,7 @@ STORES = (
     StoreConfig(scaling="l2", threshold=0.0),
 )
 TRAINING = {"batch": 64, "epochs": 500, "curve_every": 10, "smoothing": 5, "patience": 10}
-"""For a few hundred posts: an epoch is few steps and many epochs cost seconds, and eighty posts make a noisy figure."""
+"""For a few hundred posts: an epoch is few steps and many epochs cost seconds, and eighty posts make a noisy metric."""
 GRID = {"learning_rate": [0.01, 0.02, 0.05], "l2": [1e-6, 1e-5, 1e-4]}
 CODE = ("dvc.yaml", "params.yaml", ".dvcignore", "pipeline", "project", "stages")
 POST = ("user", "photo", "tags")
@@ -53,9 +53,9 @@ def main(real: Path, models: list[str], folds: int) -> None:
         for seed in SEEDS:
             params = split(copy, seed)
             for name in models or params.models:
-                figure, chosen = best(copy, params, name)
-                found.setdefault(name, []).append(figure)
-                print(f"seed {seed} {name:14} {figure:.4f} {chosen}", file=sys.stderr, flush=True)
+                f1, chosen = best(copy, params, name)
+                found.setdefault(name, []).append(f1)
+                print(f"seed {seed} {name:14} {f1:.4f} {chosen}", file=sys.stderr, flush=True)
     for name, values in found.items():
         base = found.get(name.partition("-")[0]) if name.startswith(("fm", "pitf")) else None
         gains = "" if base is None else f"{mean(values) - mean(base):+.3f}"

@@ -69,7 +69,7 @@ class Case:
 
 
 def main(real: Path, seeds: Sequence[int], work: Path) -> None:
-    """Prints the figures of each set of posts."""
+    """Prints the results for each set of posts."""
     print(f"100 posts, 5,000 tags, k 128: a user is folded in in {seconds_of_folding():.2f} s")
     for name, found in {"sample": sample(), "real photos": real_photos(real, seeds, work)}.items():
         cases = list(found)

@@ -46,7 +46,7 @@ def main(
         return None
     page = paths.report / "index.html"
     if not page.is_file():
-        return "\nThese are the figures that git keeps; there is no report yet: run `make repro`."
+        return "\nThese are the metrics that git keeps; there is no report yet: run `make repro`."
     return f"\nThe report: {page.resolve()}{invitation(params)}"
 
 

@@ -13,7 +13,7 @@ JOINERS = "\u200c\u200d"
 """Invisible characters that belong to words and emoji."""
 
 FORMATS = ("table", "csv", "json")
-"""The forms of a table of figures."""
+"""The forms of a table of results."""
 
 Write = Callable[[str], object]
 

@@ -146,7 +146,7 @@ def measure(model: DetectionModel, examples: list[tuple[np.ndarray, np.ndarray]]
         chunk = examples[start : start + BATCH]
         output = model(batch_of(chunk)["img"])[0]
         greatest.append(output[:, 4:].amax(2).numpy())
-        # The limit in seconds is switched off: it would make the figures depend on the machine's load.
+        # The limit in seconds is switched off: it would make the results depend on the machine's load.
         kept = non_max_suppression(output, 0.001, 0.7, multi_label=True, max_time_img=1e6)
         for detections, (_, targets) in zip(kept, chunk, strict=True):
             truth = torch.from_numpy(targets)
@@ -205,11 +205,11 @@ def main(
     scenes: Annotated[int, typer.Option(help="Rendered scenes an epoch.")] = 2400,
     epochs: Annotated[int, typer.Option(help=f"Of which the last {FINAL_EPOCHS} at the pipeline's size.")] = 10,
     threads: Annotated[int, typer.Option(help="Threads of the training.")] = 1,
-    out: Annotated[Path, typer.Option(help="The weights; the figures go beside them, as .json.")] = Path(
+    out: Annotated[Path, typer.Option(help="The weights; the metrics go next to them, as .json.")] = Path(
         "pipeline/sources/sample/detector.pt"
     ),
 ) -> None:
-    """Trains the sample's detector, measures it, and writes weights and figures."""
+    """Trains the sample's detector, measures it, and writes weights and metrics."""
     torch.set_num_threads(threads)
     steps = scenes // BATCH
     model, ema = new_model(seed), new_model(seed).eval()

@@ -1,4 +1,4 @@
-"""Puts all that suggesting tags for new photos needs into one folder: model, habits, networks, figures, model card."""
+"""Puts all that suggesting tags for new photos needs into one folder: model, habits, networks, model card."""
 
 import shutil
 from dataclasses import replace
@@ -60,8 +60,8 @@ def main(params: Params) -> str:
             packed = pack(folder, extractors, records, params.seed, config.runtime, config.weights == "copied")
         manifest = make_manifest(params, name, model, chosen, posts, calibrated.calibration, packed)
         habits, companions = Habits.count(posts, model.tags), Companions.count(posts, model.tags)
-        figures = measure(params, name, tested, test, features)
-        bundle = Bundle(folder, manifest, model, habits, replace(companions, weight=calibrated.given), figures)
+        evaluation = measure(params, name, tested, test, features)
+        bundle = Bundle(folder, manifest, model, habits, replace(companions, weight=calibrated.given), evaluation)
         (bundle if config.users == "all" else bundle.keep([])).write(folder)
     return f"bundle: {name}, fitted to {counted(len(posts), 'posts')}, in {paths.bundle}"
 
@@ -117,7 +117,7 @@ def measure(params: Params, name: str, tested: Model, test: pl.DataFrame, featur
     intervals = paired_bootstrap(rankings, test[USER], config, np.random.default_rng(config.seed)).intervals
     measures = [
         {"name": f"{row['metric']}@{row[K]}", "label": Measure(row["metric"], row[K]).label, "at": row[K]}
-        | {figure: round(row[figure], 6) for figure in ("value", "low", "high")}
+        | {column: round(row[column], 6) for column in ("value", "low", "high")}
         | {"over": row["over"]}
         for row in intervals.to_dicts()
     ]

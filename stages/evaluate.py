@@ -25,22 +25,22 @@ def main(params: Params, model: Model) -> str:
     fitted = [load(path) for path in (paths.model(model), *repeats)]
     suggestions = [recommend(one, posts, features) for one in fitted]
     rankings = [find_hits(posts, one) for one in suggestions]
-    figures = metrics_over_seeds(rankings) | metrics_by_users(rankings, posts, train)
-    write_json(figures, paths.metrics(model))
+    metrics = metrics_over_seeds(rankings) | metrics_by_users(rankings, posts, train)
+    write_json(metrics, paths.metrics(model))
     write_csv(mean_curve(rankings), paths.curve(model))
     write_parquet(suggestions[0], paths.recommendations(model))
-    spread = f" ± {figures[f'{HEADLINE}{DEVIATION}']:.4f} ({len(fitted)} seeds)" if len(fitted) > 1 else ""
-    measured = f"{HEADLINE.label} {figures[str(HEADLINE)]:.4f}{spread} over {counted(len(posts), 'test posts')}"
-    return f"evaluate {model}: {measured}{by_users(figures)}{new_tags(NewTags.of(posts, train))}"
+    spread = f" ± {metrics[f'{HEADLINE}{DEVIATION}']:.4f} ({len(fitted)} seeds)" if len(fitted) > 1 else ""
+    measured = f"{HEADLINE.label} {metrics[str(HEADLINE)]:.4f}{spread} over {counted(len(posts), 'test posts')}"
+    return f"evaluate {model}: {measured}{by_users(metrics)}{new_tags(NewTags.of(posts, train))}"
 
 
-def by_users(figures: Mapping[str, Any]) -> str:
-    """Writes the figures of users with and without training posts; nothing where all have some."""
+def by_users(metrics: Mapping[str, Any]) -> str:
+    """Writes the metrics of users with and without training posts; nothing where all have some."""
     words = {HOT: "users with training posts", COLD: "users without"}
     return "".join(
-        f", {figures[name][str(HEADLINE)]:.4f} over {figures[name]['posts']:,} of {whose}"
+        f", {metrics[name][str(HEADLINE)]:.4f} over {metrics[name]['posts']:,} of {whose}"
         for name, whose in words.items()
-        if name in figures
+        if name in metrics
     )
 
 

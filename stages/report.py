@@ -1,4 +1,4 @@
-"""Puts figures, intervals and examples on one page that opens from disk."""
+"""Puts metrics, intervals and examples on one page that opens from disk."""
 
 import logging
 import platform

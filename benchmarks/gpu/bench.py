@@ -56,7 +56,7 @@ SIZES = {
 
 @dataclass(frozen=True)
 class Row:
-    """One figure, or one sentence, and the bar that it is held to, if any."""
+    """One number, or one sentence, and the bar that it is held to, if any."""
 
     what: str
     found: str

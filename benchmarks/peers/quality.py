@@ -11,7 +11,7 @@ Codes are those of the training posts; -1 is a user, photo or tag that they do n
 Every setting of a grid learns from train_fit and is measured on validation; the best one learns from train, for as
 many epochs, and is measured on test. Prints JSON: for each peer `validation` and `test` (F1@5; `test` is the mean over
 `test_of_seeds` where chance plays a part) and `settings`. All of it runs on one thread: the peers' own threads would
-make the figures differ from run to run.
+make the results differ from run to run.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from implicit.cpu.bpr import BayesianPersonalizedRanking
 from lightfm import LightFM
 from rectools.dataset import Dataset
 from rectools.models import EASEModel
-from tasks import MIXED, SEEDS, Curve, Posts, Settings, Task, both_sides, figures, grid, read_tasks, say
+from tasks import MIXED, SEEDS, Curve, Posts, Settings, Task, both_sides, grid, read_tasks, report, say
 from threadpoolctl import threadpool_limits
 
 IMPLICIT_GRID = {
@@ -64,7 +64,7 @@ def main(path: Path) -> None:
 
 
 def plain(score: Callable[[Task], np.ndarray], validation: Task, test: Task) -> Settings:
-    """The figures of what has nothing to tune and knows no chance."""
+    """Measures what has nothing to tune and draws nothing."""
     return {"validation": validation.f1(score(validation)), "test": test.f1(score(test)), "settings": {}}
 
 
@@ -149,7 +149,7 @@ def ease(task: Task, side: str, settings: Settings, seed: int = 0) -> np.ndarray
 
 
 def best_lightfm(loss: str, validation: Task, test: Task) -> Settings:
-    """The figures of LightFM with one loss."""
+    """Measures LightFM with one loss."""
     runs = [(settings, lightfm(validation, loss, settings, SEEDS[0])) for settings in grid(LIGHTFM_GRID)]
     best = [(0.0, settings | {"epochs": 0}) for settings, _ in runs]
     done, going = 0, list(range(len(runs)))
@@ -168,7 +168,7 @@ def best_lightfm(loss: str, validation: Task, test: Task) -> Settings:
         rest = {name: value for name, value in settings.items() if name != "epochs"}
         return next(scores for epoch, scores in lightfm(test, loss, rest, seed) if epoch == settings["epochs"])
 
-    return figures(f1, settings, scores, test)
+    return report(f1, settings, scores, test)
 
 
 def lightfm(task: Task, loss: str, settings: Settings, seed: int) -> Curve:

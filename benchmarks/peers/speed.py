@@ -22,7 +22,7 @@ SEED = 0
 
 
 def main(path: Path, peers: list[str], factors: int, threads: int, seconds: float) -> None:
-    """Prints the figures of the peers that are asked for."""
+    """Prints the speed of the requested peers."""
     measures = {"implicit": implicit, "lightfm": lightfm}
     with np.load(path) as data:
         print(json.dumps({peer: measures[peer](data, factors, threads, seconds) for peer in peers}, indent=2))
@@ -86,8 +86,8 @@ def lightfm(data: np.lib.npyio.NpzFile, factors: int, threads: int, seconds: flo
     order = rng.permutation(len(data["post"]))
     model = LightFM(no_components=factors, loss="bpr", random_state=SEED)
     pace = _lightfm_run(model, data, order[:1000], threads)["samples_per_second"]
-    figures = _lightfm_run(model, data, order[: round(pace * seconds)], threads)
-    return figures | {"factors": factors, "threads": threads}
+    measured = _lightfm_run(model, data, order[: round(pace * seconds)], threads)
+    return measured | {"factors": factors, "threads": threads}
 
 
 def _lightfm_run(model: LightFM, data: np.lib.npyio.NpzFile, chosen: np.ndarray, threads: int) -> dict[str, float]:

@@ -99,7 +99,7 @@ def part(data: Mapping[str, np.ndarray], name: str) -> Posts:
 
 
 def both_sides(name: str, best_of: BestOf, once: Once, validation: Task, test: Task) -> dict[str, Settings]:
-    """The figures of a peer that knows pairs alone: of users and tags, of photos and tags, and of both mixed."""
+    """Measures a peer that knows only pairs: users and tags, photos and tags, and both mixed."""
     best = {side: best_of(validation, side) for side in ("user", "photo")}
     return {
         f"{name}, users × tags": one_side(best["user"], "user", test, once),
@@ -109,13 +109,13 @@ def both_sides(name: str, best_of: BestOf, once: Once, validation: Task, test: T
 
 
 def one_side(best: list[tuple[float, Settings, np.ndarray]], side: str, test: Task, once: Once) -> Settings:
-    """The figures of one side."""
+    """Measures one side."""
     f1, settings, _ = best[0]
-    return figures(f1, settings, partial(once, test, side, settings), test)
+    return report(f1, settings, partial(once, test, side, settings), test)
 
 
 def both_mixed(best: Mapping[str, list], validation: Task, test: Task, once: Once) -> Settings:
-    """The figures of both sides' scores, added with a weight: photos are known from what others have called them."""
+    """Measures the weighted sum of both sides' scores: photos are known by the tags that others gave them."""
     tried = [
         (
             validation.f1(mixed(weight, user_scores, photo_scores)),
@@ -131,7 +131,7 @@ def both_mixed(best: Mapping[str, list], validation: Task, test: Task, once: Onc
         sides = (once(test, side, settings[side], seed) for side in ("user", "photo"))
         return mixed(settings["weight_of_photo"], *sides)
 
-    return figures(f1, settings, scores, test)
+    return report(f1, settings, scores, test)
 
 
 def mixed(weight: float, user_scores: np.ndarray, photo_scores: np.ndarray) -> np.ndarray:
@@ -139,8 +139,8 @@ def mixed(weight: float, user_scores: np.ndarray, photo_scores: np.ndarray) -> n
     return (1 - weight) * user_scores + weight * photo_scores
 
 
-def figures(f1: float, settings: Settings, scores: Callable[[int], np.ndarray], test: Task) -> Settings:
-    """What is reported of a peer, its test posts measured once for each seed."""
+def report(f1: float, settings: Settings, scores: Callable[[int], np.ndarray], test: Task) -> Settings:
+    """Returns a peer's results, its test posts measured once for each seed."""
     of_seeds = [test.f1(scores(seed)) for seed in SEEDS]
     return {"validation": f1, "test": float(np.mean(of_seeds)), "test_of_seeds": of_seeds, "settings": settings}
 

@@ -1,4 +1,4 @@
-"""The uncertainty of the figures: a paired bootstrap over the test posts, and one over their users."""
+"""The uncertainty of metrics: a paired bootstrap over the test posts, and one over their users."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -127,21 +127,21 @@ def paired_bootstrap(
 
 @dataclass(frozen=True)
 class Spread:
-    """The widest of some percentile intervals of figures, an array of their shape each."""
+    """The widest of several percentile intervals for each value of an array."""
 
     low: np.ndarray
     high: np.ndarray
     """The ends of the interval."""
 
     deviation: np.ndarray
-    """The standard deviation of the figure in the resamples of the interval."""
+    """The standard deviation of the value in the resamples of that interval."""
 
     over: np.ndarray
     """The unit that was resampled."""
 
     @classmethod
     def widest(cls, samples: Mapping[str, np.ndarray], level: float) -> Self:
-        """Chooses for each figure among its samples by unit, (resamples, …) each; the first among equal ones."""
+        """Chooses for each value among its samples by unit, (resamples, …) each; the first among equal ones."""
         tails = (1 - level) / 2, (1 + level) / 2
         ends = np.stack([np.quantile(sampled, tails, axis=0) for sampled in samples.values()])  # (units, 2, …)
         deviations = np.stack([sampled.std(axis=0) for sampled in samples.values()])  # (units, …)

@@ -16,13 +16,13 @@ from pipeline.models.model import Baseline
 from pipeline.models.registry import MODELS
 from pipeline.models.settings import NO_FEATURES, BaseModelConfig
 
-SHARE = 0.2
+TEST_SHARE = 0.2
 """The share of each user's posts that is left out."""
 
 RULES: Mapping[str, SplitRule] = {
-    "at random": LeaveShare(test_share=SHARE),
-    "whole days": LeaveDays(days_share=SHARE),
-    "the newest": LeaveNewestShare(newest_share=SHARE),
+    "at random": LeaveShare(test_share=TEST_SHARE),
+    "whole days": LeaveDays(days_share=TEST_SHARE),
+    "the newest": LeaveNewestShare(newest_share=TEST_SHARE),
 }
 """The splits that are compared, by the posts that they leave out."""
 
@@ -54,7 +54,7 @@ def compare_splits(
             continue
         for name, config in fitted.items():
             found[name][words] = _measured(config, train, test, features, measure)
-    return pl.DataFrame([{"model": name} | figures for name, figures in found.items()], schema=schema)
+    return pl.DataFrame([{"model": name} | values for name, values in found.items()], schema=schema)
 
 
 def _measured(

@@ -127,15 +127,13 @@ PREPROCESSORS: Mapping[str, Callable[..., np.ndarray]] = {
 """The functions from a photo to a network's input, by name; a new one has a line here."""
 
 
-def describe(preprocess: partial) -> dict[str, Any]:
+def preprocess_spec(preprocess: partial) -> dict[str, Any]:
     """Describes one of `PREPROCESSORS` and its arguments in terms of JSON."""
     return {"function": preprocess.func.__name__, "arguments": dict(preprocess.keywords)}
 
 
-def described(description: Mapping[str, Any]) -> partial:
-    """Returns the function that `describe` described. Raises KeyError for one that is unknown."""
+def preprocess_from(spec: Mapping[str, Any]) -> partial:
+    """Returns the function that `preprocess_spec` described. Raises KeyError for an unknown one."""
     # JSON has lists where Pillow takes colours as tuples.
-    arguments = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in description["arguments"].items()
-    }
-    return partial(PREPROCESSORS[description["function"]], **arguments)
+    arguments = {name: tuple(value) if isinstance(value, list) else value for name, value in spec["arguments"].items()}
+    return partial(PREPROCESSORS[spec["function"]], **arguments)

@@ -33,7 +33,7 @@ def english(folder: Path | None = None) -> Callable[[str], bool]:
     taken from the first of: `folder`, the folder named by `WNSEARCHDIR`, NLTK's own download, Debian's package
     `wordnet-base`. Raises InputError when there are none, and when some are truncated.
     """
-    root = locate(folder)
+    root = find_wordnet(folder)
     try:
         with warnings.catch_warnings(action="ignore", category=UserWarning):  # Of missing multilingual files.
             reader = _Reader(root, omw_reader=None)
@@ -86,7 +86,7 @@ class _Reader(WordNetCorpusReader):
         return {part: tuple({ending for ending, _ in rules[part]}) for part in self._exception_map}
 
 
-def locate(folder: Path | None = None) -> str | nltk.data.PathPointer:
+def find_wordnet(folder: Path | None = None) -> str | nltk.data.PathPointer:
     """Finds the folder, or archive, of WordNet's files, as `english` does. Raises InputError where there is none."""
     named = folder or os.environ.get(VARIABLE)
     if named:

@@ -28,14 +28,14 @@ from pipeline.recommend.probe import draw_probe, probe, require_same, require_ve
 from pipeline.recommend.runtimes import RUNTIMES, packed_weights
 
 MODEL, HABITS, COMPANIONS = "model.safetensors", "habits.safetensors", "companions.safetensors"
-PROBE, FIGURES, WEIGHTS = "probe.safetensors", "figures.json", "weights"
+PROBE, EVALUATION, WEIGHTS = "probe.safetensors", "evaluation.json", "weights"
 LICENCE, REQUIREMENTS = "LICENSE", "requirements.txt"
 """The names of files in the folder; `WEIGHTS` is a folder.
 
 The probe is its photo, PHOTO, and the vector of each network.
 """
 
-CHECKED = (MODEL, HABITS, COMPANIONS, PROBE, FIGURES, LICENCE, REQUIREMENTS)
+HASHED_FILES = (MODEL, HABITS, COMPANIONS, PROBE, EVALUATION, LICENCE, REQUIREMENTS)
 """Files of which the manifest has the SHA-256."""
 
 PACKAGES = ("numpy", "pillow", "pillow-heif", "polars", "psutil", "pydantic", "safetensors")
@@ -58,7 +58,7 @@ class Bundle:
     """The tags that users have used, counted."""
     companions: Companions
     """The tags that go with given ones."""
-    figures: Mapping[str, Any]
+    evaluation: Mapping[str, Any]
     """The measures of the tested model on test posts, with intervals."""
 
     @classmethod
@@ -69,7 +69,7 @@ class Bundle:
         version does not read.
         """
         manifest = read_manifest(folder)
-        for name in CHECKED:
+        for name in HASHED_FILES:
             if hash_of(folder / name) != manifest.files.get(name):
                 raise ArtifactError(
                     f"{folder / name} is damaged, or another file: {MANIFEST} has another SHA-256 of it."
@@ -80,7 +80,7 @@ class Bundle:
             load(folder / MODEL),
             Habits.read(folder / HABITS),
             Companions.read(folder / COMPANIONS),
-            read_json(folder / FIGURES),
+            read_json(folder / EVALUATION),
         )
 
     def write(self, folder: Path) -> None:
@@ -90,13 +90,13 @@ class Bundle:
                 shutil.copyfile(self.folder / name, folder / name)
             if (self.folder / WEIGHTS).exists():
                 shutil.copytree(self.folder / WEIGHTS, folder / WEIGHTS)
-        write_json(self.figures, folder / FIGURES)
+        write_json(self.evaluation, folder / EVALUATION)
         save(self.model, folder / MODEL)
         self.habits.write(folder / HABITS)
         self.companions.write(folder / COMPANIONS)
-        manifest = self.manifest.model_copy(update={"files": {name: hash_of(folder / name) for name in CHECKED}})
+        manifest = self.manifest.model_copy(update={"files": {name: hash_of(folder / name) for name in HASHED_FILES}})
         write_sealed_json(manifest.model_dump(mode="json"), folder / MANIFEST)
-        write_card(manifest, self.figures, list(self.habits.users), self.model, folder)
+        write_card(manifest, self.evaluation, list(self.habits.users), self.model, folder)
 
     def keep(self, users: Collection[str]) -> Self:
         """Returns the bundle with the names, factors and counts of some users alone.

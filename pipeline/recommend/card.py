@@ -13,7 +13,7 @@ CARD = "README.md"
 
 
 def write_card(
-    manifest: Manifest, figures: Mapping[str, Any], users: Sequence[str], model: Model, folder: Path
+    manifest: Manifest, evaluation: Mapping[str, Any], users: Sequence[str], model: Model, folder: Path
 ) -> None:
     """Writes the card. users: those whose names and habits are in the folder. model: the one that it holds."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -30,7 +30,7 @@ def write_card(
     habits = ["the user's habits"] if users else []
     text = environment.get_template("card.md.j2").render(
         manifest=manifest,
-        figures=figures,
+        evaluation=evaluation,
         users=users,
         tags=len(model.tags),
         dated=any(each.sees_times for each in (model, *model.components.values())),

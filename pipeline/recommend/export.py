@@ -5,7 +5,7 @@ from pathlib import Path
 from pipeline.errors import InputError
 from pipeline.features.extraction.device import cores
 from pipeline.features.extractor import Extractor
-from pipeline.features.images import describe
+from pipeline.features.images import preprocess_spec
 from pipeline.features.record import canonical
 from pipeline.features.runtimes.export import OPSET, export, require_same
 from pipeline.features.runtimes.onnx import OnnxSession
@@ -31,7 +31,7 @@ def write_onnx(extractor: Extractor, path: Path) -> str:
 
     graph = onnx.load_model_from_string(export(extractor))
     record = extractor.record | {"runtime": "onnx", "opset": OPSET}
-    notes = {"record": record, "preprocess": describe(extractor.preprocess)}
+    notes = {"record": record, "preprocess": preprocess_spec(extractor.preprocess)}
     graph.metadata_props.add(key=NOTES, value=canonical(notes))
     model = graph.SerializeToString(deterministic=True)
     require_same(OnnxSession(model, cores()), extractor)

@@ -13,7 +13,7 @@ from pipeline.files.texts import read_json, read_sealed_json
 from pipeline.recommend.calibration import Calibration
 from pipeline.recommend.network import PREPARATION
 
-FORMAT = 3
+FORMAT = 4
 """The version of the form of a bundle; another one is refused."""
 MANIFEST = "bundle.json"
 """The manifest's file in the folder."""

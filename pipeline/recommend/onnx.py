@@ -10,7 +10,7 @@ import PIL
 
 from pipeline.errors import ArtifactError
 from pipeline.features.extraction.device import cores
-from pipeline.features.images import described
+from pipeline.features.images import preprocess_from
 from pipeline.features.runtimes.onnx import OnnxSession
 
 NOTES = "extractor"
@@ -28,7 +28,7 @@ class OnnxNetwork:
         self._session = OnnxSession(model, cores())
         notes = json.loads(self._session.metadata[NOTES])
         self.record = notes["record"] | {"versions": {"pillow": PIL.__version__} | self._session.versions()}
-        self.preprocess = described(notes["preprocess"])
+        self.preprocess = preprocess_from(notes["preprocess"])
         # uint8 (B, size, size, 3) to float32 (B, dimension).
         self.size, self.dimension = self.record["size"], self.record["dimension"]
 

@@ -92,7 +92,7 @@ def edges(choices: Sequence[Choice]) -> str | None:
 
 
 def shifts(choices: Sequence[Choice], intervals: pl.DataFrame) -> str | None:
-    """Lists the models whose validation and test figures differ by more than their intervals; None without any.
+    """Lists the models whose validation and test values differ by more than their intervals; None without any.
 
     intervals: model, value, low, high of the measure on test posts. The interval on validation posts is taken as wide.
     """
@@ -104,7 +104,7 @@ def shifts(choices: Sequence[Choice], intervals: pl.DataFrame) -> str | None:
             apart.append(f"{choice.model.label} ({choice.score:.3f} and {row['value']:.3f})")
     if not apart:
         return None
-    return f"Figures on validation and on test posts differ by more than their intervals: {', '.join(apart)}."
+    return f"Values on validation and on test posts differ by more than their intervals: {', '.join(apart)}."
 
 
 def few_posts(validation: int) -> str | None:

@@ -110,7 +110,7 @@ def featured(
 def headline(inputs: ReportInputs, bootstrap: Bootstrap, measure: Measure) -> str:
     """Names the best models, and the distance from their rival. `bootstrap` holds the measure's metric.
 
-    Of several seeds, the means decide which these are; the figures and intervals are those of the first. With too few
+    Of several seeds, the means decide which these are; the values and intervals are those of the first. With too few
     test posts no model is called the best.
     """
     models, k = inputs.models, measure.k

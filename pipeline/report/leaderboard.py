@@ -59,7 +59,7 @@ def cells(table: pl.DataFrame) -> dict[str, dict[str, dict[str, Any]]]:
 
 
 def in_words(row: Mapping[str, Any]) -> str:
-    """Writes a figure with its deviation over seeds and its interval, where they are known, and its mark."""
+    """Writes a value with its deviation over seeds and its interval, where they are known, and its mark."""
     deviation = "" if row["deviation"] is None else f" ± {row['deviation']:.4f}"
     interval = "" if row["low"] is None else f" [{row['low']:.3f}, {row['high']:.3f}]"
     return f"{row['value']:.4f}{deviation}{interval}{mark(row)}"

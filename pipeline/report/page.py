@@ -44,7 +44,7 @@ from pipeline.report.templates import page_environment
 
 SHOWN_K = (1, 5, 10)
 TOLERANCE = 1e-6
-"""The distance that rounding may put between the metrics and the figures of the recommendations."""
+"""The distance that rounding may put between the metrics and those computed from the recommendations."""
 
 
 def write_report(inputs: ReportInputs, config: ReportConfig, folder: Path) -> None:

@@ -33,7 +33,7 @@ def results_table(metrics: Mapping[str, Mapping[str, Any]], metric: str, bootstr
 def summary_table(table: pl.DataFrame, metric: str) -> str:
     """Writes a table of results as text: a line for each model, a column for each K.
 
-    Of several seeds, a figure is the mean, followed by the standard deviation where the model draws anything.
+    Of several seeds, a value is the mean, followed by the standard deviation where the model draws anything.
     """
     labels = {k: Measure(metric, k).label for k in SHOWN_K}
     spread = table["deviation"].is_not_null().any()

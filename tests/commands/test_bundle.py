@@ -26,7 +26,7 @@ def test_a_user_is_taken_out_alone(bundle, tmp_path):
     alone = Bundle.read(tmp_path / "alone")
     assert list(alone.habits.users) == ["zoë"]
     assert alone.manifest.users == "some"
-    assert json.loads((tmp_path / "alone/figures.json").read_text()) == dict(Bundle.read(bundle).figures)
+    assert json.loads((tmp_path / "alone/evaluation.json").read_text()) == dict(Bundle.read(bundle).evaluation)
 
 
 def test_an_unknown_user_leaves_no_folder(bundle, tmp_path):

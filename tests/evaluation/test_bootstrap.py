@@ -1,4 +1,4 @@
-"""Paired bootstrap: hand-computed figures, and properties of the intervals of every metric."""
+"""Paired bootstrap: hand-computed values, and properties of the intervals of every metric."""
 
 import numpy as np
 import polars as pl

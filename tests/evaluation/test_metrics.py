@@ -1,4 +1,4 @@
-"""Each metric against figures worked out by hand, and against its definition written out post by post."""
+"""Each metric against values worked out by hand, and against its definition written out post by post."""
 
 import math
 

@@ -100,21 +100,21 @@ def test_no_hit_at_all_is_zero():
     assert set(metrics(find_hits(TEST, frame(["d"], ["d"]))).values()) == {0.0}
 
 
-def test_figures_have_flat_names():
-    figures = metrics(RANKING)
-    assert list(figures) == [f"{name}@{k}" for name in METRICS for k in range(1, 11)]
-    assert figures["f1@1"] == pytest.approx(2 * 0.5 * 0.25 / 0.75)
-    assert all(type(value) is float for value in figures.values())
+def test_metrics_have_flat_names():
+    measured = metrics(RANKING)
+    assert list(measured) == [f"{name}@{k}" for name in METRICS for k in range(1, 11)]
+    assert measured["f1@1"] == pytest.approx(2 * 0.5 * 0.25 / 0.75)
+    assert all(type(value) is float for value in measured.values())
 
 
 def test_several_seeds_give_means_and_deviations():
     rankings = [RANKING, find_hits(TEST, frame(*[["b", "a", "c"]] * 2))]
     # Precision@1 is 1/2 · (1 + 0) and 1/2 · (0 + 1); recall@1 is 1/2 · (1/2 + 0) and 1/2 · (0 + 1/4).
-    figures = metrics_over_seeds(rankings)
-    assert figures["precision@1"] == 0.5
-    assert figures["precision@1_deviation"] == 0
-    assert figures["recall@1"] == pytest.approx((0.25 + 0.125) / 2)
-    assert figures["recall@1_deviation"] == pytest.approx(0.125 / 2**0.5)
+    measured = metrics_over_seeds(rankings)
+    assert measured["precision@1"] == 0.5
+    assert measured["precision@1_deviation"] == 0
+    assert measured["recall@1"] == pytest.approx((0.25 + 0.125) / 2)
+    assert measured["recall@1_deviation"] == pytest.approx(0.125 / 2**0.5)
     table = mean_curve(rankings)
     assert table["k"].to_list() == list(range(1, 11))
     assert table["recall"][0] == pytest.approx((0.25 + 0.125) / 2)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.files.texts import read_sealed_json, write_sealed_json
-from pipeline.recommend.bundle import CHECKED, Bundle, hash_of
+from pipeline.recommend.bundle import HASHED_FILES, Bundle, hash_of
 from pipeline.recommend.manifest import MANIFEST
 from tests.support.bundles import world, write_bundle
 from tests.support.fuzzing import damaged, fuzz, sentence_of
@@ -52,7 +52,7 @@ def test_a_bundle_with_a_damaged_file_is_read_or_refused(tmp_path_factory, whole
     files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
     name = data.draw(st.sampled_from(files))
     replace(folder / name, data.draw(damaged((folder / name).read_bytes())))
-    if sealed and name in CHECKED:
+    if sealed and name in HASHED_FILES:
         manifest = read_sealed_json(folder / MANIFEST)
         (folder / MANIFEST).unlink()
         write_sealed_json(replaced(manifest, ("files", name), hash_of(folder / name)), folder / MANIFEST)

@@ -16,7 +16,7 @@ from pipeline.features.networks.weights import write_state
 from pipeline.files.seal import sha256
 from pipeline.files.texts import read_sealed_json, write_sealed_json
 from pipeline.recommend import probe
-from pipeline.recommend.bundle import CHECKED, Bundle, pack
+from pipeline.recommend.bundle import HASHED_FILES, Bundle, pack
 from pipeline.recommend.habits import Habits
 from pipeline.recommend.manifest import MANIFEST
 from pipeline.recommend.recommender import Recommender
@@ -53,7 +53,7 @@ def test_its_files_are_all_that_is_needed_and_hold_no_pickle(bundle):
         "README.md",
         "bundle.json",
         "companions.safetensors",
-        "figures.json",
+        "evaluation.json",
         "habits.safetensors",
         "model.safetensors",
         "probe.safetensors",
@@ -93,7 +93,7 @@ def test_a_folder_that_is_none_is_refused(tmp_path):
 @pytest.mark.parametrize("found", [1, "2", None])
 def test_an_unknown_format_is_refused(copy, found):
     change(copy, format=found)
-    with pytest.raises(InputError, match=f"format {found!r}, and this version reads format 3"):
+    with pytest.raises(InputError, match=f"format {found!r}, and this version reads format 4"):
         Bundle.read(copy)
 
 
@@ -114,7 +114,8 @@ def test_a_manifest_that_does_not_fit_is_refused(copy, changes, words):
 
 
 @pytest.mark.parametrize(
-    "file", ["model.safetensors", "habits.safetensors", "companions.safetensors", "figures.json", "probe.safetensors"]
+    "file",
+    ["model.safetensors", "habits.safetensors", "companions.safetensors", "evaluation.json", "probe.safetensors"],
 )
 @pytest.mark.parametrize("damage", ["missing", "cut short", "another"])
 def test_a_damaged_file_is_named(copy, file, damage):
@@ -126,7 +127,7 @@ def test_a_damaged_file_is_named(copy, file, damage):
         Bundle.read(copy).networks("cpu")
 
 
-@pytest.mark.parametrize("file", [*CHECKED, MANIFEST])
+@pytest.mark.parametrize("file", [*HASHED_FILES, MANIFEST])
 def test_a_flipped_bit_is_seen(copy, file):
     data = bytearray((copy / file).read_bytes())
     data[-3] ^= 0x40

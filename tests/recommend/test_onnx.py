@@ -14,7 +14,7 @@ import torch
 from pipeline.errors import ArtifactError, InputError, SettingError
 from pipeline.features.config import NetworkConfig
 from pipeline.features.extractor import Extractor
-from pipeline.features.images import decode, describe, described
+from pipeline.features.images import decode, preprocess_from, preprocess_spec
 from pipeline.features.registry import EXTRACTORS
 from pipeline.files.seal import sha256
 from pipeline.recommend.export import write_onnx
@@ -142,7 +142,7 @@ def test_threads_share_a_network(small: Extractor, tmp_path: Path):
 @pytest.mark.parametrize("kind", KINDS)
 def test_preprocessing_returns_from_json_and_travels_to_other_processes(kind: str, extractors):
     preprocess = extractors[kind].preprocess
-    again = pickle.loads(pickle.dumps(described(describe(preprocess))))
+    again = pickle.loads(pickle.dumps(preprocess_from(preprocess_spec(preprocess))))
     photo = decode(noise_photo(1))
     assert (again(photo) == preprocess(photo)).all()
 

@@ -108,7 +108,7 @@ def suggestions(test: pl.DataFrame, quality: float, rng: np.random.Generator) ->
 
 
 def epochs(rng: np.random.Generator, quality: float) -> pl.DataFrame:
-    """A training curve whose ranking figure is taken every fifth epoch."""
+    """A training curve whose ranking metric is taken every fifth epoch."""
     epoch = np.arange(1, 41)
     loss = 0.69 * np.exp(-epoch * quality / 10) + rng.normal(0, 0.003, 40)
     f1 = [0.5 * (1 - np.exp(-n * quality / 10)) if n % 5 == 0 else None for n in epoch]

@@ -29,7 +29,7 @@ from tests.support.models import fitted
 SEED = 3
 PHOTOS = 20
 CONFIGS = {"image": squeezenet(), "objects": detector_in(SAMPLE_DETECTOR)}
-FIGURES = {
+EVALUATION = {
     "data": "20 photos of noise",
     "posts": 4,
     "level": 0.95,
@@ -108,5 +108,5 @@ def write_bundle(
         versions=versions(packed, runtime),
     )
     habits, companions = Habits.count(of.posts, of.model.tags), Companions.count(of.posts, of.model.tags)
-    Bundle(folder, manifest, of.model, habits, replace(companions, weight=0.2), FIGURES).write(folder)
+    Bundle(folder, manifest, of.model, habits, replace(companions, weight=0.2), EVALUATION).write(folder)
     return folder

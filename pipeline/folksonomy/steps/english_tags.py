@@ -15,9 +15,9 @@ class EnglishTags(Step):
     keep: Literal["english_tags"] = Field(description="Keeps the tags that WordNet knows, inflected forms included.")
 
     def check(self) -> None:
-        from pipeline.folksonomy.wordnet import locate
+        from pipeline.folksonomy.wordnet import find_wordnet
 
-        locate()
+        find_wordnet()
 
     def label(self) -> str:
         return "English tags"

@@ -35,7 +35,7 @@ HEADERS = {
     "X-Frame-Options": "DENY",
 }
 PROTECTED = "/api/"
-"""The paths that need the token. The page itself and the figures of its health hold nothing of anyone."""
+"""The paths that need the token. The page itself, its health and its metrics hold no personal data."""
 
 
 class Guard:

@@ -171,7 +171,7 @@ async def healthz(_: web.Request) -> web.Response:
 
 @routes.get("/metrics")
 async def metrics(request: web.Request) -> web.Response:
-    """Returns the service's figures for Prometheus."""
+    """Returns the service's metrics for Prometheus."""
     service = request.app[SERVICE]
     counters = {"batches": service.batches.batches, "batched_photos": service.batches.items}
     gauges = {"waiting_photos": service.batches.waiting, "held_bytes": service.photos.bytes}

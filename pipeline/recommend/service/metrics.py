@@ -1,4 +1,4 @@
-"""Figures of the running service, in the text format of Prometheus."""
+"""Metrics of the running service, in the text format of Prometheus."""
 
 from bisect import bisect_left
 from collections import Counter
@@ -31,7 +31,7 @@ class Metrics:
         self._sums[path] += seconds
 
     def text(self, counters: Mapping[str, int], gauges: Mapping[str, int]) -> str:
-        """Writes all figures, with others that are counted elsewhere, and `gauges` of this moment, by name."""
+        """Writes all metrics, with `counters` kept elsewhere and `gauges` of this moment, by name."""
         lines = [f"# TYPE {PREFIX}requests_total counter"]
         for (path, status), number in _sorted(self.requests):
             lines.append(f'{PREFIX}requests_total{{path="{path}",status="{status}"}} {number}')

@@ -64,13 +64,13 @@ def load_darknet19(config: "Darknet19Config", seed: int, device: torch.device) -
             draw(network, seed)
             record |= {"seed": seed, "sha256": digest(network)}
         case weights:
-            path, record["sha256"] = find(weights)
+            path, record["sha256"] = checked_weights(weights)
             fill(network, read_weights(path), NAME, classifier)
     with fitted_to(config.input_size, NAME, usual=224):
         return Darknet19(network, config.input_size, device, record, config.precision)
 
 
-def find(weights: ImagenetWeights | WeightsFile) -> tuple[Path, str]:
+def checked_weights(weights: ImagenetWeights | WeightsFile) -> tuple[Path, str]:
     """Returns the file of trained weights and its SHA-256, checked."""
     return weights.checked() if isinstance(weights, WeightsFile) else official_weights(NAME)
 

@@ -14,7 +14,7 @@ from pipeline.features.config import (
 from pipeline.features.hashes import Sha256, checked_sha256
 from pipeline.features.networks.config import BackboneConfig, TorchConfig
 from pipeline.features.networks.darknet.cfg import read_cfg
-from pipeline.features.networks.darknet.official import locate
+from pipeline.features.networks.darknet.official import weights_and_cfg
 
 if TYPE_CHECKING:
     import torch
@@ -38,10 +38,10 @@ class Darknet19Config(BackboneConfig):
     def copy_weights(self, extractor: "Extractor", to: Path) -> Path | None:  # noqa: ARG002 (darknet's file is copied)
         if isinstance(self.weights, SeededWeights):
             return None
-        from pipeline.features.networks.darknet.backbone import find
+        from pipeline.features.networks.darknet.backbone import checked_weights
         from pipeline.features.networks.darknet.official import copy
 
-        return copy(find(self.weights)[0], to)
+        return copy(checked_weights(self.weights)[0], to)
 
 
 class Yolov2Config(TorchConfig):
@@ -58,10 +58,10 @@ class Yolov2Config(TorchConfig):
 
     def check(self) -> None:
         super().check()
-        path, described = locate(self.detector)
+        path, cfg = weights_and_cfg(self.detector)
         if path is not None:
             checked_sha256(path, self.sha256)
-            read_cfg(described)
+            read_cfg(cfg)
 
     def load_torch(self, seed: int, device: "torch.device") -> "Extractor":  # noqa: ARG002 (its weights are trained)
         from pipeline.features.networks.darknet.detector import load_yolov2
@@ -69,11 +69,11 @@ class Yolov2Config(TorchConfig):
         return load_yolov2(self, device)
 
     def copy_weights(self, extractor: "Extractor", to: Path) -> Path:  # noqa: ARG002 (darknet's files are copied)
-        from pipeline.features.networks.darknet.detector import find
+        from pipeline.features.networks.darknet.detector import checked_files
         from pipeline.features.networks.darknet.official import copy
 
-        weights, _, described = find(self)
-        return copy(weights, to, described)
+        weights, _, cfg = checked_files(self)
+        return copy(weights, to, cfg)
 
     def with_weights(self, path: Path, sha256: str) -> Self:
         return self.model_copy(update={"detector": str(path), "sha256": sha256})

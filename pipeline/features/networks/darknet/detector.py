@@ -17,7 +17,7 @@ from pipeline.features.hashes import checked_sha256
 from pipeline.features.images import letterbox
 from pipeline.features.networks.darknet.cfg import Architecture, Region, read_cfg
 from pipeline.features.networks.darknet.network import Darknet
-from pipeline.features.networks.darknet.official import locate, official_weights
+from pipeline.features.networks.darknet.official import official_weights, weights_and_cfg
 from pipeline.features.networks.darknet.weights import fill, read_weights
 from pipeline.files.seal import sha256
 
@@ -54,8 +54,8 @@ def load_yolov2(config: "Yolov2Config", device: torch.device) -> Yolov2:
     InputError for a file that is broken or of another network, and for a network that does not detect COCO's 80 classes
     in pictures of three channels.
     """
-    weights, found, described = find(config)
-    architecture = read_cfg(described)
+    weights, found, cfg = checked_files(config)
+    architecture = read_cfg(cfg)
     check_task(architecture)
     network = Darknet(architecture)
     fill(network, read_weights(weights), architecture.name)
@@ -65,18 +65,18 @@ def load_yolov2(config: "Yolov2Config", device: torch.device) -> Yolov2:
         "weights": "file",
         "sha256": found,
         # The description of a network decides its numbers as much as its weights do.
-        "cfg_sha256": sha256(described),
+        "cfg_sha256": sha256(cfg),
     }
     with fitted_to(config.input_size, architecture.name, usual=448):
         return Yolov2(network, config.input_size, device, record, config.precision)
 
 
-def find(config: "Yolov2Config") -> tuple[Path, str, Path]:
+def checked_files(config: "Yolov2Config") -> tuple[Path, str, Path]:
     """Returns the file of the weights and its SHA-256, checked, and the file of the architecture."""
-    path, described = locate(config.detector)
+    path, cfg = weights_and_cfg(config.detector)
     if path is None:
-        return *official_weights(config.detector, config.sha256), described
-    return path, checked_sha256(path, config.sha256), described
+        return *official_weights(config.detector, config.sha256), cfg
+    return path, checked_sha256(path, config.sha256), cfg
 
 
 def check_task(architecture: Architecture) -> None:

@@ -19,7 +19,7 @@ PUBLISHED = {
 """The SHA-512 of weights, from vcpkg's port of darknet. Darknet publishes none, nor does anyone of darknet19."""
 
 
-def locate(detector: str) -> tuple[Path | None, Path]:
+def weights_and_cfg(detector: str) -> tuple[Path | None, Path]:
     """Returns the files of a detector's weights, None for those of a published one, and of its architecture.
 
     Raises SettingError for any other.
@@ -38,11 +38,11 @@ def cfg_path(name: str) -> Path:
     return Path(__file__).with_name(f"{name}.cfg")
 
 
-def copy(weights: Path, to: Path, described: Path | None = None) -> Path:
+def copy(weights: Path, to: Path, cfg: Path | None = None) -> Path:
     """Copies weights, and the architecture where it is in a file of its own, to `to` with their suffixes."""
     to.parent.mkdir(parents=True, exist_ok=True)
-    if described is not None:
-        shutil.copyfile(described, to.with_name(f"{to.name}.cfg"))
+    if cfg is not None:
+        shutil.copyfile(cfg, to.with_name(f"{to.name}.cfg"))
     return Path(shutil.copyfile(weights, to.with_name(f"{to.name}.weights")))
 
 

@@ -26,7 +26,7 @@ from pipeline.features.extractor import Extractor, fitted_to
 from pipeline.features.hashes import require_sha256
 from pipeline.features.images import centre_crop
 from pipeline.features.networks.names import require_name
-from pipeline.features.networks.timm.library import USUAL, not_installed
+from pipeline.features.networks.timm.library import SUGGESTED_MODELS, not_installed
 from pipeline.features.networks.torchvision.library import import_torchvision
 from pipeline.features.networks.weights import digest, read_safetensors
 from pipeline.files.seal import sha256
@@ -125,7 +125,7 @@ def import_timm() -> ModuleType:
 def require_known(name: str) -> None:
     """Raises SettingError, with similar names, for a name that timm does not have, such as a repository's."""
     timm = import_timm()
-    require_name(name, [*timm.list_models(), *timm.list_pretrained()], "timm", USUAL)
+    require_name(name, [*timm.list_models(), *timm.list_pretrained()], "timm", SUGGESTED_MODELS)
 
 
 def build(name: str, size: int, seed: int, weights: Path | None = None) -> nn.Module:

@@ -5,8 +5,8 @@ from importlib.util import find_spec
 from pipeline.errors import InputError
 from pipeline.features.networks.names import registered_models, require_name
 
-USUAL = ("vit_small_patch14_dinov2.lvd142m", "resnet50.a1_in1k")
-"""Models to choose where no name is near."""
+SUGGESTED_MODELS = ("vit_small_patch14_dinov2.lvd142m", "resnet50.a1_in1k")
+"""Models that are suggested where no name is similar."""
 
 
 def require_backbone(name: str) -> None:
@@ -18,7 +18,7 @@ def require_backbone(name: str) -> None:
         raise not_installed("timm")
     known = registered_models("timm")
     if name.partition(".")[0] not in known:
-        require_name(name, known, "timm", USUAL)
+        require_name(name, known, "timm", SUGGESTED_MODELS)
 
 
 def not_installed(package: str) -> InputError:

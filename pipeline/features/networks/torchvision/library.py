@@ -7,13 +7,13 @@ from types import ModuleType
 from pipeline.features.networks.names import registered_models, require_name
 
 COMPILER = ("torch._dynamo", "torch._dynamo.utils")
-USUAL = ("vgg16", "resnet50", "squeezenet1_1", "convnext_tiny")
-"""Models to choose where no name is near."""
+SUGGESTED_MODELS = ("vgg16", "resnet50", "squeezenet1_1", "convnext_tiny")
+"""Models that are suggested where no name is similar."""
 
 
 def require_backbone(name: str) -> None:
     """Raises SettingError, with similar names, for a classification model that torchvision does not have."""
-    require_name(name, registered_models("torchvision"), "torchvision", USUAL)
+    require_name(name, registered_models("torchvision"), "torchvision", SUGGESTED_MODELS)
 
 
 def import_torchvision(module: str = "torchvision") -> ModuleType:

@@ -9,7 +9,7 @@ from pipeline.features.config import LARGEST_INPUT, NetworkConfig
 from pipeline.features.hashes import Sha256, checked_sha256
 from pipeline.features.networks.config import TorchConfig
 from pipeline.features.networks.ultralytics.exports import runtime_of
-from pipeline.features.networks.ultralytics.published import locate
+from pipeline.features.networks.ultralytics.published import weights_file
 
 if TYPE_CHECKING:
     import torch
@@ -29,7 +29,7 @@ class UltralyticsConfig(TorchConfig):
 
     def check(self) -> None:
         super().check()
-        path = locate(self.detector)
+        path = weights_file(self.detector)
         if path is not None:
             checked_sha256(path, self.sha256)
 
@@ -40,9 +40,9 @@ class UltralyticsConfig(TorchConfig):
 
     def copy_weights(self, extractor: "Extractor", to: Path) -> Path:  # noqa: ARG002 (its layers are folded)
         from pipeline.features.networks.ultralytics.checkpoints import read_checkpoint, write_plain
-        from pipeline.features.networks.ultralytics.detector import find
+        from pipeline.features.networks.ultralytics.detector import checked_weights
 
-        return write_plain(read_checkpoint(find(self)[0]), to.with_name(f"{to.name}.safetensors"))
+        return write_plain(read_checkpoint(checked_weights(self)[0]), to.with_name(f"{to.name}.safetensors"))
 
     def with_weights(self, path: Path, sha256: str) -> Self:
         return self.model_copy(update={"detector": str(path), "sha256": sha256})

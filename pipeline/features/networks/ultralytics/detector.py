@@ -18,7 +18,7 @@ from pipeline.features.hashes import checked_sha256
 from pipeline.features.images import letterbox
 from pipeline.features.networks.ultralytics.checkpoints import read_checkpoint
 from pipeline.features.networks.ultralytics.library import import_ultralytics
-from pipeline.features.networks.ultralytics.published import PUBLISHED, RELEASE, REPOSITORY, locate
+from pipeline.features.networks.ultralytics.published import PUBLISHED, RELEASE, REPOSITORY, weights_file
 from pipeline.features.networks.weights import downloaded
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def load_ultralytics(config: "UltralyticsConfig", device: torch.device) -> Ultra
     Raises SettingError for a name that is not known, a file that does not have its hash, and an input size that the
     model refuses; InputError for a file that is no detection model with COCO's 80 classes.
     """
-    path, sha256 = find(config)
+    path, sha256 = checked_weights(config)
     record = {"kind": config.kind, "name": Path(config.detector).name, "weights": "file", "sha256": sha256}
     network = load_network(path)
     with fitted_to(config.input_size, path.name, usual=448):
@@ -95,9 +95,9 @@ def require_coco(names: Mapping[int, str], path: Path) -> None:
         )
 
 
-def find(config: "UltralyticsConfig") -> tuple[Path, str]:
+def checked_weights(config: "UltralyticsConfig") -> tuple[Path, str]:
     """Returns the file of the weights and its SHA-256, checked; published ones are downloaded once, by name."""
-    path = locate(config.detector)
+    path = weights_file(config.detector)
     if path is not None:
         return path, checked_sha256(path, config.sha256)
     expected = config.sha256 or PUBLISHED.get(config.detector)

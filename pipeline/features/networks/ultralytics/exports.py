@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pipeline.errors import InputError, SettingError
 
-RUNTIMES = {
+EXPORT_PACKAGES = {
     ".onnx": ("onnxruntime", "'.[onnx]'"),
     "_openvino_model": ("openvino", "'.[openvino]'"),
     ".tflite": ("ai_edge_litert", "'.[tflite]'"),
@@ -26,14 +26,15 @@ def runtime_of(path: Path) -> str:
     suffix = suffix_of(path)
     if suffix is None:
         raise SettingError(
-            "detector", f"is {str(path)!r}, which ends in none of {', '.join(RUNTIMES)}: export the model to ONNX."
+            "detector",
+            f"is {str(path)!r}, which ends in none of {', '.join(EXPORT_PACKAGES)}: export the model to ONNX.",
         )
-    module, package = RUNTIMES[suffix]
+    module, package = EXPORT_PACKAGES[suffix]
     if find_spec(module) is None:
         raise InputError(f"{path} needs the package {module}, which is not installed: pip install {package}.")
     return module
 
 
 def suffix_of(path: Path) -> str | None:
-    """Returns the end of an export's name that tells its format; None for another format."""
-    return next((suffix for suffix in RUNTIMES if path.name.endswith(suffix)), None)
+    """Returns the end of an export's name, which is its format; None for another format."""
+    return next((suffix for suffix in EXPORT_PACKAGES if path.name.endswith(suffix)), None)

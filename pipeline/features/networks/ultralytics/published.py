@@ -37,7 +37,7 @@ SUFFIXES = (".pt", ".safetensors")
 """Suffixes of files of weights."""
 
 
-def locate(detector: str) -> Path | None:
+def weights_file(detector: str) -> Path | None:
     """Returns the file of a detector, or None for the name of a published one. Raises SettingError for any other."""
     path = Path(detector)
     if path.is_file() and path.suffix in SUFFIXES:
