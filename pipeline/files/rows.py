@@ -7,7 +7,23 @@ import hashlib
 import sqlite3
 from collections.abc import Iterable
 
+from pipeline.errors import one_line
 from pipeline.files.seal import SEAL
+
+REMEDIES = {
+    sqlite3.SQLITE_BUSY: "wait for the end of the process that holds it",
+    sqlite3.SQLITE_CANTOPEN: "check permissions and free space",
+    sqlite3.SQLITE_FULL: "free some space",
+    sqlite3.SQLITE_IOERR: "check the disk and its free space",
+    sqlite3.SQLITE_READONLY: "make the file and its folder writable",
+}
+"""Remedies for a file that may be whole, by SQLite's primary code of the error."""
+
+
+def explain_refusal(error: sqlite3.Error, otherwise: str) -> str:
+    """Returns why SQLite refuses a file, with the remedy; `otherwise` for one that is damaged, or none of SQLite's."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
+    return f"({one_line(error)}): {REMEDIES.get(code, otherwise)}"
 
 
 def check_schema(connection: sqlite3.Connection) -> None:

@@ -153,7 +153,8 @@ def _changes(outcome: Outcome) -> list[str]:
 
 
 def _names(paths: str) -> list[str]:
-    """Lists what a sentence may name: the file itself, its folder, or a folder that is replaced as a whole."""
+    """Lists what a sentence may name: the file itself, its folder, a folder that is replaced, a database."""
     places = [Path(path).parts for path in paths.split(" → ")]
     names = [name for parts in places for name in (*parts[-2:], *(part for part in parts if part.endswith(".tmp")))]
-    return [re.sub(r"^\.(.*?)(\.\d+|\.old|\.copy)?\.tmp$", r"\1", name) for name in names]
+    names = [re.sub(r"^\.(.*?)(\.\d+|\.old|\.copy)?\.tmp$", r"\1", name) for name in names]
+    return [re.sub(r"(\.sqlite)-(journal|shm|wal)$", r"\1", name) for name in names]

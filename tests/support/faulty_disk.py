@@ -1,7 +1,7 @@
 """A disk that fails, or a process that dies, at the n-th change of a folder: for a process of its own.
 
 Python announces changes by audit events, which may refuse them; files that it opens for writing announce their writes
-here. What a library writes by itself, from C or Rust, is seen when it is renamed alone.
+here, and so does SQLite. What other libraries write by themselves, from C or Rust, is seen when it is renamed alone.
 """
 
 import builtins
@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from tests.support.faulty_sqlite import WRITING, watch_sqlite
+
 Fault = Literal["full", "broken", "read-only", "kill"]
 """A disk without room, one that fails once, one that takes no change from then on; or the process is killed."""
 
@@ -23,7 +25,6 @@ TAKES_ROOM = {"open", "write", "mkdir", "symlink"}
 """The changes that a full disk refuses."""
 UNSEEN = "unseen"
 """The word for a renamed file that was not seen to be written."""
-WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 
 EVENTS = {
     "os.rename": ("rename", 0, 2),
@@ -57,6 +58,7 @@ class FaultyDisk:
         builtins.open = io.open = self._open
         os.sendfile = self._announced("write", os.sendfile)
         os.fsync = self._announced("fsync", os.fsync)
+        watch_sqlite(self.change)
 
     def change(self, kind: str, path: Path, *name: str, to: Path | None = None) -> None:
         """Counts a change that the fault concerns; refuses it, or kills the process, when its turn has come.

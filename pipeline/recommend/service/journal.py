@@ -20,8 +20,15 @@ import polars as pl
 import safetensors.numpy
 
 from pipeline.data.schema import PHOTO, TAGS, TIME, USER
-from pipeline.errors import InputError, one_line
-from pipeline.files.rows import check_schema, check_structure, damaged_rows, intact_condition, seal_rows
+from pipeline.errors import InputError
+from pipeline.files.rows import (
+    check_schema,
+    check_structure,
+    damaged_rows,
+    explain_refusal,
+    intact_condition,
+    seal_rows,
+)
 from pipeline.recommend.network import PhotoVectors
 from pipeline.recommend.service.batches import BusyError
 
@@ -125,9 +132,8 @@ class Journal:
             _check(connection, path)
             yield cls(connection, networks)
         except sqlite3.Error as error:
-            raise InputError(
-                f"{path} cannot be used as a journal ({one_line(error)}): restore a copy, or name another file."
-            ) from error
+            refusal = explain_refusal(error, "restore a copy, or name another file")
+            raise InputError(f"{path} cannot be used as a journal {refusal}.") from error
         finally:
             connection.close()
 
@@ -158,7 +164,8 @@ class Journal:
         except sqlite3.Error as error:
             if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
                 raise BusyError from error
-            raise FullJournalError(f"The journal takes no more posts ({one_line(error)}): free space.") from error
+            refusal = explain_refusal(error, "restore a copy of it")
+            raise FullJournalError(f"The journal takes no more posts {refusal}.") from error
         finally:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")

@@ -22,7 +22,7 @@ from pipeline.data.jpeg import strip_metadata
 from pipeline.data.photo import LARGEST, QUALITY, SIDE, SMALLEST, Photo, prepare
 from pipeline.data.schema import DETAIL, PHOTO
 from pipeline.errors import InputError
-from pipeline.files.rows import check_schema, check_structure
+from pipeline.files.rows import check_schema, check_structure, explain_refusal
 from pipeline.sources.flickr.api import PhotoInfo
 from pipeline.sources.flickr.config import FlickrConfig
 from pipeline.sources.flickr.outcome import ASKED_AGAIN, NOT_FOUND, OK, PENDING, PRIVATE, UNAVAILABLE
@@ -121,9 +121,9 @@ class Journal(Statuses):
             finally:
                 connection.close()
         except sqlite3.Error as error:
+            refusal = explain_refusal(error, "move it away")
             raise InputError(
-                f"The crawl's journal {path} cannot be used ({error}): check free space and permissions, or move a "
-                "broken file away, then run again. What was committed to the journal is kept."
+                f"The crawl's journal {path} cannot be used {refusal}, then run again. What it recorded is kept."
             ) from None
 
     def check(self) -> None:

@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from pipeline.errors import InputError
+from pipeline.files.rows import explain_refusal
 from pipeline.files.seal import sha256
 from pipeline.keywords import embedded, metadata, packet, reading, sidecars
 from pipeline.keywords.embedded import load_exiv2
@@ -43,7 +44,7 @@ def read_keywords(photos: Sequence[Listed], work: Path) -> Iterator[tuple[Listed
                     yield listed, _decode(*query.fetchone())
     except sqlite3.OperationalError as error:  # A full disk, a folder that may not be written, another run.
         raise InputError(
-            f"Keywords that were read cannot be kept in {work} ({error}): mend that, and run it again."
+            f"Keywords that were read cannot be kept in {work} {explain_refusal(error, 'delete it')}, then run again."
         ) from None
 
 

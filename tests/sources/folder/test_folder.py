@@ -339,11 +339,13 @@ def test_a_full_disk_is_one_sentence(root, monkeypatch):
     """Before the first reading is kept, as on a disk of 32 kB."""
 
     def fails(_path):
-        raise sqlite3.OperationalError("database or disk is full")
+        error = sqlite3.OperationalError("database or disk is full")
+        error.sqlite_errorcode = sqlite3.SQLITE_FULL
+        raise error
 
     write_photo(root / "a.jpg", {FLAT: ["sea"]})
     monkeypatch.setattr(readings, "_connect", fails)
-    with pytest.raises(InputError, match=r"cannot be kept in .* \(database or disk is full\): mend that"):
+    with pytest.raises(InputError, match=r"cannot be kept in .* \(database or disk is full\): free some space, then"):
         read(root)
 
 
