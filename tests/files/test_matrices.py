@@ -56,7 +56,7 @@ def test_released_rows_leave_memory_and_can_be_read_again(file):
     np.testing.assert_array_equal(mapped[chosen], NUMBERS[chosen])
     mapped.sum()
     whole = resident(file)
-    release(mapped, np.arange(1000, 5000))
+    release(mapped, np.r_[3000:5000, 1000:3000])
     assert whole >= NUMBERS.nbytes
     assert resident(file) <= 1000 * 1200 + mmap.PAGESIZE
     np.testing.assert_array_equal(mapped, NUMBERS)

@@ -31,8 +31,11 @@ class PhotoInputs:
     def select(self, rows: Tensor) -> Tensor:
         """Reads the rows of some photos, (B,) int64, to the device where `rows` is: (B, m)."""
         wanted = rows.to(self.parts[0].device)
-        read = [part.index_select(0, wanted) for part in self.parts]
-        return (read[0] if len(read) == 1 else torch.cat(read, dim=1)).to(rows.device)
+        widths = [part.shape[1] for part in self.parts]
+        read = self.parts[0].new_empty(len(wanted), sum(widths))
+        for part, columns in zip(self.parts, read.split(widths, dim=1), strict=True):
+            torch.index_select(part, 0, wanted, out=columns)
+        return read.to(rows.device)
 
     def read_ahead(self, rows: Tensor) -> None:
         """Has the system read rows from files before they are selected."""

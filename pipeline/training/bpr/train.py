@@ -87,7 +87,7 @@ def encode(
     history = MODELS[config.kind].history(config, posts, names)
     encoder = Encoder.of(layout, features, device, history)
     encoded = TrainingPosts.encode(posts, encoder)
-    sample = posts.sample(min(SAMPLE, len(posts)), seed=task.seed)
+    sample = draw_posts(posts, SAMPLE, task.seed)
     hard = settings.loss == "bpr" and settings.negatives.kind == "adaptive"
     return layout, TrainingData(
         contexts=layout.contexts,
@@ -102,6 +102,12 @@ def trainable(posts: pl.DataFrame, tags: int) -> pl.DataFrame:
     """Returns the posts that lack one of so many tags."""
     lacking = posts[TAGS].list.len() < tags
     return posts if lacking.all() else posts.filter(lacking)
+
+
+def draw_posts(posts: pl.DataFrame, count: int, seed: int) -> pl.DataFrame:
+    """Draws some posts, or all if there are no more; `DataFrame.sample` would copy the tags of all."""
+    places = pl.int_range(len(posts), eager=True).sample(min(count, len(posts)), seed=seed)
+    return pl.concat(posts[place] for place in places)
 
 
 def fits(run: TrainingRun, config: FactorisationConfig, layout: Layout, task: TrainingTask) -> list[Fitted]:

@@ -17,6 +17,7 @@ from pipeline.training.bpr.data import Generators, TrainingPosts
 from pipeline.training.bpr.encoding import Encoder
 from pipeline.training.bpr.layout import Layout
 from pipeline.training.bpr.loops import cpu, gpu
+from pipeline.training.bpr.train import draw_posts
 
 CPU = torch.device("cpu")
 TAGS = list("abcdefgh")
@@ -115,3 +116,10 @@ def test_a_block_at_a_time_is_an_epoch_too(tags, batch, seed):
             assert sizes.tolist() == part.sizes.tolist() == [len(tags[post]) for post in part.posts]
             seen.update(zip(part.posts[post].tolist(), positive.tolist(), strict=True))
     assert seen == Counter((post, TAGS.index(tag)) for post, names in enumerate(tags) for tag in names)
+
+
+def test_some_posts_are_those_that_polars_draws():
+    posts = pl.DataFrame({"photo": range(3000), "tags": [[str(number)] for number in range(3000)]})
+    for count in (500, 3000):
+        assert draw_posts(posts, count, 7).equals(posts.sample(count, seed=7))
+    assert draw_posts(posts[:70], 500, 0).equals(posts[:70].sample(70, seed=0))
