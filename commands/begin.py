@@ -42,7 +42,7 @@ SHOWN, FAULTS = 3, 10
 """Examples of each reason to leave posts out, and files named that stand in the way, at most."""
 
 PathArgument = Annotated[Path, typer.Argument(help="A folder of photos, a table, an export, or a corpus.")]
-SourceOption = Annotated[str | None, typer.Option(help="The source that reads it; recognised by itself.")]
+SourceOption = Annotated[str | None, typer.Option(help="The source that reads it: by default it is recognised.")]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="A setting of the source, or a key of params.yaml; repeatable."),
@@ -72,9 +72,7 @@ def main(
     networks, drop = for_photos(found, beginning.params, raw)
     too_small = too_small_for(beginning.counts["tags"], beginning.params)
     if too_small:
-        print(
-            f"So many tags are too much for {', '.join(too_small)}, which {'are' if too_small[1:] else 'is'} taken out."
-        )
+        print(f"There are too many tags for {', '.join(too_small)}, which {'are' if too_small[1:] else 'is'} removed.")
         drop = [*dict.fromkeys([*drop, *(f"models.{name}" for name in too_small)])]
     edited, changed = edit(text, values | networks | others, add=True, drop=drop)
     parse(edited, file)

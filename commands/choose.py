@@ -34,7 +34,7 @@ def choose(text: str, choice: str) -> tuple[str, dict[str, Any]]:
 
 def main(choice: Annotated[str, typer.Argument(help="A name in commands/choices.yaml.")], file: Path) -> str:
     if choice not in choices():
-        raise InputError(f"{choice!r} is no choice; it must be one of {', '.join(choices())}.")
+        raise InputError(f"The choice is {choice!r}; it must be one of {', '.join(choices())}.")
     text, changed = choose(file.read_text(encoding="utf-8"), choice)
     if changed:
         with atomic(file) as temporary:

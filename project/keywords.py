@@ -75,7 +75,7 @@ class KeywordOptions(Options):
 
     def check(self, typed: Set[str]) -> None:
         if self.write and not {"at_least", "top"} & typed:
-            raise InputError("--write is for tags that are probable enough: say which by --at-least, or by --top.")
+            raise InputError("--write is for tags that are probable enough: choose them with --at-least or --top.")
         if self.dry_run and not self.write:
             raise InputError("--dry-run is for --write: say what would be written, or leave it out.")
         if self.write:

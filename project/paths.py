@@ -14,7 +14,7 @@ KEYWORDS = WORK / "keywords"
 
 
 ACCEPTED = Path("data") / "accepted" / "journal.sqlite"
-"""The journal of the posts that people accepted: in no other place, and not to be had again."""
+"""The journal of the posts that people accepted: they are kept nowhere else, and cannot be recomputed."""
 
 
 @dataclass(frozen=True)

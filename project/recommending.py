@@ -58,10 +58,10 @@ def load_recommender(options: RecommenderOptions, params: Path, workers: int) ->
 def default_bundle(params: Path) -> Path:
     """Locates the bundle of the source and recipe in params.yaml. Raises InputError when it is not made yet."""
     if not params.exists():
-        raise InputError(f"There is no bundle: name its folder by --bundle, or run where {params} is.")
+        raise InputError(f"There is no bundle: name its folder with --bundle, or run where {params} is.")
     folder = read_params(params).paths.bundle
     if not folder.is_dir():
-        raise InputError(f"{folder} does not exist: run `dvc repro bundle`, or name another bundle by --bundle.")
+        raise InputError(f"{folder} does not exist: run `dvc repro bundle`, or name another bundle with --bundle.")
     return folder
 
 

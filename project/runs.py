@@ -104,7 +104,7 @@ def _commit(revision: str) -> str:
         )
         if done.returncode == 0:
             return done.stdout.strip()
-    raise InputError(f"{revision!r} is no revision of git and no experiment of DVC here.")
+    raise InputError(f"{revision!r} is neither a git revision nor a DVC experiment here.")
 
 
 def _git(*arguments: str) -> str:

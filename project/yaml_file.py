@@ -73,7 +73,7 @@ def read_text(file: Path) -> str:
         return file.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise InputError(
-            f"{file} does not exist: run from the project's folder, or name the file by --params."
+            f"{file} does not exist: run from the project's folder, or name the file with --params."
         ) from None
     except UnicodeDecodeError:
         raise InputError(f"{file} is not in UTF-8: save it in that encoding.") from None

@@ -5,7 +5,7 @@ import polars as pl
 from pipeline.data.schema import REASON, ROWS
 
 DOUBTFUL = "doubtful tags"
-"""The reason to leave out a post whose tags cannot be meant so."""
+"""The reason for leaving out a post whose tags can hardly be intended."""
 
 
 def count_reasons(left_out: pl.DataFrame) -> dict[str, int]:

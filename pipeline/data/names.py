@@ -7,13 +7,13 @@ from collections.abc import Iterable
 import polars as pl
 
 INVISIBLE = "\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufe0e\ufe0f\ufeff"
-"""Characters without a trace: controls, breaks of no width, marks of direction, styles of emoji."""
+"""Characters that cannot be seen: controls, zero-width breaks, direction marks, emoji variation selectors."""
 ESCAPES = "\x1b\\[[0-?]*[ -/]*[@-~]"
 """Commands to a terminal, such as those for colours."""
 LONGEST = 100
 """Characters of a tag, at most: a longer one is several, or a sentence."""
 JOINERS = "\u200c\u200d"
-"""Joiners of no width, which belong to a name inside it (Persian, emoji) and not at its ends."""
+"""Zero-width joiners, which belong to a name inside it (Persian, emoji) and not at its ends."""
 
 _UNSEEN = re.compile(f"{ESCAPES}|[{INVISIBLE}\ud800-\udfff]")
 

@@ -22,7 +22,7 @@ SIDE = 500
 SMALLEST = 32
 """Pixels of a packed photo's shorter side, at least."""
 LARGEST = 512 * 1024
-"""The number of bytes above which a JPEG is encoded anew: at `SIDE` pixels, most of them are no picture."""
+"""The number of bytes above which a JPEG is encoded anew: at `SIDE` pixels, most of them are not the picture's."""
 DECODED_AT_ONCE = PixelBudget(64_000_000)
 """Pixels decoded at once, whatever the number of threads; each takes 4 bytes, and as many for each copy."""
 QUALITY = 92
@@ -69,7 +69,7 @@ class PhotoFile:
 
 
 class PhotoError(Exception):
-    """A photo that cannot be had; the reason has the same words for every photo that fails in that way."""
+    """A photo that cannot be used; the reason has the same words for every photo that fails in that way."""
 
     def __init__(self, reason: str):
         super().__init__(reason)

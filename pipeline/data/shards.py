@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SHARD = 500
-"""Photos in a shard, at most: some 30 MB, and the most that a kill -9 loses."""
+PHOTOS_PER_SHARD = 500
+"""The size of a shard, some 30 MB: the most that a kill -9 loses."""
 UNFINISHED = "packing"
 """The folder, in the one for resumable work, of shards that are not all finished."""
-ROW_GROUP = 10
+PHOTOS_PER_ROW_GROUP = 10
 """Photos read at once: as many as a process decodes at once, which reads no others."""
 COLUMNS = (PHOTO, JPEG, PHOTO_HASH, WIDTH, HEIGHT)
 
@@ -66,7 +66,7 @@ def pack(
     if len(set(names)) < len(names):
         raise ValueError("a photo is listed twice")
     made_by = (PIL.__version__, *(sha256(Path(module.__file__)) for module in (photo, jpeg, png)))
-    form = (COLUMNS, SHARD, ROW_GROUP)
+    form = (COLUMNS, PHOTOS_PER_SHARD, PHOTOS_PER_ROW_GROUP)
     shards = work / UNFINISHED / hashlib.sha256(repr((key, made_by, form, names)).encode()).hexdigest()[:16]
     for outdated in set(shards.parent.glob("*")) - {shards}:
         shutil.rmtree(outdated)
@@ -74,7 +74,8 @@ def pack(
     for cut_short in shards.glob(".*.tmp"):
         cut_short.unlink()
     planned = {
-        shards / f"{start // SHARD:05}.parquet": names[start : start + SHARD] for start in range(0, len(names), SHARD)
+        shards / f"{start // PHOTOS_PER_SHARD:05}.parquet": names[start : start + PHOTOS_PER_SHARD]
+        for start in range(0, len(names), PHOTOS_PER_SHARD)
     }
     waiting = {path: chunk for path, chunk in planned.items() if not _finished(path)}
     done = len(names) - sum(map(len, waiting.values()))
@@ -125,7 +126,7 @@ def _write_shard(names: Sequence[str], attempts: Sequence[Photo | PhotoError], p
     table = pa.Table.from_pylist([dict(zip(COLUMNS, row, strict=True)) for row in rows], schema)
     # JPEG is compressed already, and no two photos are equal.
     compression = dict.fromkeys(COLUMNS, "zstd") | {JPEG: "none"}
-    write_arrow(table, path, ROW_GROUP, compression=compression, use_dictionary=False)
+    write_arrow(table, path, PHOTOS_PER_ROW_GROUP, compression=compression, use_dictionary=False)
 
 
 def jpeg_hash(data: bytes) -> str:

@@ -150,7 +150,7 @@ class Extractor(ABC):
         except (MemoryError, RuntimeError) as error:
             if isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error):
                 raise InputError(
-                    f"The memory of this machine does not hold the network and {len(batch)} photos: free some, or "
+                    f"This machine's memory is too small for the network and {len(batch)} photos: free some, or "
                     "choose a smaller network or input."
                 ) from error
             raise
@@ -184,7 +184,7 @@ def device_record(device: str) -> dict[str, Any]:
 
 @contextmanager
 def deterministic(tf32: bool = False) -> Iterator[None]:
-    """Turns kernels that are not deterministic off, and TF32 on or off, in the whole process: threads share it."""
+    """Turns nondeterministic kernels off, and TF32 on or off, in the whole process: its threads share the settings."""
     products = torch.backends.cuda.matmul
     before, products.allow_tf32 = products.allow_tf32, tf32
     try:

@@ -18,7 +18,7 @@ BLACK = (0, 0, 0)
 
 
 class OtherPicture(Protocol):
-    """A decoded photo that is no picture of Pillow's."""
+    """A decoded photo in another form than Pillow's."""
 
     @property
     def size(self) -> tuple[int, int]:

@@ -26,7 +26,7 @@ class PhotoList(Config):
     path: str = Field(
         min_length=1, description="A text file with the id of a photo on each line, in the order of the rows."
     )
-    sha256: Sha256 | None = Field(description="The file's SHA-256; null is refused with the one that it has.")
+    sha256: Sha256 | None = Field(description="The file's SHA-256; with null, the error states it.")
 
 
 class VectorsConfig(ExtractorConfig):
@@ -38,7 +38,7 @@ class VectorsConfig(ExtractorConfig):
         description="A Parquet file with columns photo and vector; or an .npy file, or a .bin file of float32 with its "
         "shape.txt, with a row for each photo.",
     )
-    sha256: Sha256 | None = Field(description="The file's SHA-256; null is refused with the one that it has.")
+    sha256: Sha256 | None = Field(description="The file's SHA-256; with null, the error states it.")
     photos: PhotoList | None = Field(description="The photos of the rows of an .npy or .bin file; null for Parquet.")
 
     def check(self) -> None:

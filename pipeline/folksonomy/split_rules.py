@@ -17,7 +17,7 @@ Number = TypeVar("Number", int, pl.Expr)
 DAY = 24 * 60 * 60 * 1000
 """A day in milliseconds."""
 
-FOLLOWS = 0.9
+BY_TIME_SHARE = 0.9
 """The share of users whose test posts are their newest that makes a given split one by time."""
 
 
@@ -147,7 +147,7 @@ class GivenSplit(SplitRule):
             test = dated.filter(pl.col(SPLIT) == TEST).group_by(USER).agg(pl.col(TIME).min().alias("oldest"))
             train = dated.filter(pl.col(SPLIT) != TEST).group_by(USER).agg(pl.col(TIME).max().alias("newest"))
             follows = train.join(test, on=USER).select((pl.col("oldest") >= pl.col("newest")).mean()).item()
-            if follows is not None and follows >= FOLLOWS:
+            if follows is not None and follows >= BY_TIME_SHARE:
                 return LeaveNewest(newest_posts=1)
         return LeavePosts(test_posts=1)
 

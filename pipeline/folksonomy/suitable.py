@@ -11,18 +11,18 @@ from pipeline.folksonomy.folksonomy import Folksonomy
 from pipeline.folksonomy.split_rules import GivenSplit, LeaveNewestShare, LeaveShare, SplitRule
 from pipeline.folksonomy.steps.core import Core
 
-LEVELS = ((10, 10), (8, 5), (5, 5), (5, 3), (3, 2), (2, 2))
+CORES = ((10, 10), (8, 5), (5, 5), (5, 3), (3, 2), (2, 2))
 """Posts of each user and with each tag, the strictest core first."""
 KEPT, KEPT_USERS = 0.6, 0.5
 """The shares of tag assignments and of users that a suitable core leaves: a stricter core would be other data."""
-SHARE, DATED = 0.2, 0.9
+TEST_SHARE, DATED_SHARE = 0.2, 0.9
 """The share of posts for the test, and the share with known times that makes them the newest."""
 FEWEST = 20
 """Posts that a core must leave: with fewer, nothing can be learned and measured."""
 
 
 def suitable_core(posts: pl.DataFrame) -> tuple[Core, Mapping[str, int]]:
-    """Chooses the strictest of `LEVELS` that leaves most tag assignments and users, and counts what it leaves.
+    """Chooses the strictest of `CORES` that leaves most tag assignments and users, and counts what it leaves.
 
     posts: user, photo, tags (list). The counts are users, photos, tags, posts and assignments. Where no core leaves
     enough, the one with most assignments is chosen, the strictest in a tie. Raises InputError when that has fewer than
@@ -30,7 +30,7 @@ def suitable_core(posts: pl.DataFrame) -> tuple[Core, Mapping[str, int]]:
     """
     folksonomy, best = Folksonomy.from_posts(posts), None
     everything = folksonomy.counts()
-    for user, tag in LEVELS:
+    for user, tag in CORES:
         core = Core(keep="core", user=user, tag=tag)
         counts = core.apply(folksonomy, np.random.default_rng(0)).counts()
         if best is None or counts["assignments"] > best[1]["assignments"]:
@@ -59,6 +59,6 @@ def suitable_split(posts: pl.DataFrame) -> SplitRule:
     """
     if SPLIT in posts.columns:
         return GivenSplit(given=True)
-    if TIME in posts.columns and posts[TIME].is_not_null().mean() >= DATED:
-        return LeaveNewestShare(newest_share=SHARE)
-    return LeaveShare(test_share=SHARE)
+    if TIME in posts.columns and posts[TIME].is_not_null().mean() >= DATED_SHARE:
+        return LeaveNewestShare(newest_share=TEST_SHARE)
+    return LeaveShare(test_share=TEST_SHARE)

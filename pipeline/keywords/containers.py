@@ -177,4 +177,4 @@ def container_of(photo: bytes) -> Container:
     for container in CONTAINERS.values():
         if container.SIGNATURE.match(photo):
             return container
-    raise KeywordError(f"is no {', '.join(CONTAINERS)} file: only a sidecar can hold its keywords")
+    raise KeywordError(f"is not a {', '.join(CONTAINERS)} file: only a sidecar can hold its keywords")

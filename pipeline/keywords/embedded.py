@@ -36,7 +36,7 @@ DECLARATION, DECLARED_WITHIN = b"application/rdf+xml", 64 * 1024
 def read_photo(photo: Path | bytes) -> Metadata:
     """Reads a photo file, or its bytes.
 
-    Of a file cut short counts what stands before the cut. Where IPTC and XMP both have flat keywords, those of XMP
+    Of a truncated file, what stands before the cut counts. Where IPTC and XMP both have flat keywords, those of XMP
     hold, unless the file shows that IPTC was edited last (guidelines of the Metadata Working Group, 3.3). Raises
     KeywordError for a file that exiv2 cannot read, InputError where it is not installed.
     """

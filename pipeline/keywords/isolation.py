@@ -19,8 +19,8 @@ R = TypeVar("R")
 
 ITEMS_PER_CHUNK = 64
 """Items that a process is given at once."""
-PATIENCE = 30.0
-"""Seconds without an answer after which a process hangs."""
+TIMEOUT = 30.0
+"""Seconds without an answer after which a process counts as hung."""
 GRACE = 10.0
 """Seconds within which a process must end once it has closed its end."""
 
@@ -34,14 +34,14 @@ class Failure:
 
 
 def call_isolated(
-    function: Callable[[T], R], items: Sequence[T], workers: int = 2, patience: float = PATIENCE
+    function: Callable[[T], R], items: Sequence[T], workers: int = 2, timeout: float = TIMEOUT
 ) -> Iterator[R | Failure]:
     """Yields the function's result for each item, in their order.
 
     Function, items and results are pickled. Raises InputError where processes cannot run at all.
     """
     chunks = [items[start : start + ITEMS_PER_CHUNK] for start in range(0, len(items), ITEMS_PER_CHUNK)]
-    processes = [_Process(function, patience) for _ in range(min(workers, len(chunks)))]
+    processes = [_Process(function, timeout) for _ in range(min(workers, len(chunks)))]
     idle: SimpleQueue[_Process[T, R]] = SimpleQueue()
     for process in processes:
         idle.put(process)
@@ -71,8 +71,8 @@ class _Process(Generic[T, R]):
     It is started anew and not forked, and does not import the program that uses it, as those of `multiprocessing` do.
     """
 
-    def __init__(self, function: Callable[[T], R], patience: float):
-        self._function, self._patience, self._stopped = function, patience, False
+    def __init__(self, function: Callable[[T], R], timeout: float):
+        self._function, self._timeout, self._stopped = function, timeout, False
         self._start()
 
     def _start(self) -> None:
@@ -93,11 +93,11 @@ class _Process(Generic[T, R]):
             try:
                 self._pipe.send((self._function, items[len(results) :]))
                 while len(results) < len(items):
-                    if not self._pipe.poll(self._patience):
+                    if not self._pipe.poll(self._timeout):
                         raise TimeoutError
                     results.append(self._pipe.recv())
             except TimeoutError:
-                results.append(Failure(f"takes longer than {self._patience:g} seconds"))
+                results.append(Failure(f"takes longer than {self._timeout:g} seconds"))
                 self._restart()
             except (EOFError, OSError):
                 with suppress(subprocess.TimeoutExpired):

@@ -24,7 +24,7 @@ from pipeline.keywords.metadata import (
 SCALAR = (str, int, float)
 """Values of JSON that are one text."""
 LARGEST = 32 * 1024**2
-"""Bytes of a sidecar, at most: larger ones are none."""
+"""Bytes of a sidecar, at most: larger files are not sidecars."""
 NAME_SHOWN = 100
 """Characters of a name in a message, at most."""
 

@@ -59,7 +59,7 @@ class Bundle:
     companions: Companions
     """The tags that go with given ones."""
     evaluation: Mapping[str, Any]
-    """The measures of the tested model on test posts, with intervals."""
+    """The metrics of the tested model on test posts, with intervals."""
 
     @classmethod
     def read(cls, folder: Path) -> Self:
@@ -72,7 +72,7 @@ class Bundle:
         for name in HASHED_FILES:
             if hash_of(folder / name) != manifest.files.get(name):
                 raise ArtifactError(
-                    f"{folder / name} is damaged, or another file: {MANIFEST} has another SHA-256 of it."
+                    f"{folder / name} is damaged, or was replaced: {MANIFEST} has another SHA-256 of it."
                 )
         return cls(
             folder,

@@ -86,7 +86,7 @@ def _inputs(scores: np.ndarray, top: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 
 def _derivatives(inputs: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the gradient and the Hessian of the logistic loss, with a ridge for inputs that go together."""
+    """Returns the gradient and the Hessian of the logistic loss, with an L2 penalty, for correlated inputs."""
     found = sigmoid(weights @ inputs)
     hessian = (inputs * (found * (1 - found))) @ inputs.T
     return inputs @ (found - targets) + RIDGE * weights, hessian + RIDGE * np.eye(len(weights))

@@ -69,7 +69,7 @@ def read_manifest(folder: Path) -> Manifest:
     if not folder.is_dir():
         raise ArtifactError(f"{folder} does not exist.")
     if not (folder / MANIFEST).is_file():
-        raise InputError(f"{folder} is no bundle: it has no {MANIFEST}.")
+        raise InputError(f"{folder} is not a bundle: it has no {MANIFEST}.")
     value = read_json(folder / MANIFEST)
     found = value.get("format") if isinstance(value, dict) else None
     if found != FORMAT:

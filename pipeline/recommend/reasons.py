@@ -132,5 +132,5 @@ def _listed(strengths: Mapping[str, float], joint: str) -> str:
 
 
 def _share(part: int, whole: int) -> str:
-    """Writes a share in whole per cent, one at least."""
+    """Writes a share as a whole percentage, 1 % at least."""
     return f"{max(1, round(100 * part / max(whole, 1)))} %"

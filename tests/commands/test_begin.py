@@ -204,6 +204,6 @@ def test_data_that_moved_are_begun_again(checkout, photos):
 def test_models_for_fewer_tags_are_taken_out(checkout, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(Ridge, "most_tags", 3)
     test_posts_without_photos_need_no_extractors(checkout, tmp_path)
-    assert "So many tags are too much for ridge" in capsys.readouterr().out
+    assert "There are too many tags for ridge" in capsys.readouterr().out
     assert {model.kind for model in load(checkout / "params.yaml").models.values()} >= {"fm", "recency"}
     assert "ridge" not in {model.kind for model in load(checkout / "params.yaml").models.values()}

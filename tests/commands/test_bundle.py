@@ -55,4 +55,4 @@ def test_without_a_bundle_the_remedy_is_said(tmp_path, monkeypatch):
     assert "nowhere does not exist. Run `dvc repro`" in done.stderr
     done = run("--user", "ann", "--output", "alone")
     assert done.exit_code == 1
-    assert "There is no bundle: name its folder by --bundle" in done.stderr
+    assert "There is no bundle: name its folder with --bundle" in done.stderr

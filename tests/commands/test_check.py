@@ -84,7 +84,7 @@ def test_all_errors_are_reported_at_once_a_line_for_each(project):
     data, wordnet, backbone, detector = lines
     assert data == "Error: data/sample does not exist: tagrec begin PATH puts data there (data/README.md)."
     assert wordnet.startswith("Error: English tags need WordNet, which is not on this machine")
-    assert backbone.startswith("Error: extractors.image.backbone is 'vgg61'; torchvision has no such model. Near: vgg")
+    assert backbone.startswith("Error: extractors.image.backbone is 'vgg61'; torchvision has no such model. Try vgg")
     assert detector.startswith("Error: extractors.objects.detector is 'yolo11m.p': there is no such .pt file")
 
 

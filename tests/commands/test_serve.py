@@ -45,7 +45,7 @@ def test_a_port_that_is_taken_is_a_sentence(monkeypatch, tmp_path):
         port = taken.getsockname()[1]
         done = run(serve.app, "--port", port, "--journal", tmp_path / "j.sqlite")
     assert done.exit_code == 1
-    assert f"127.0.0.1:{port} cannot be listened on" in done.stderr
+    assert f"cannot listen on 127.0.0.1:{port}" in done.stderr
 
 
 @pytest.fixture

@@ -258,7 +258,7 @@ def test_a_sidecar_that_is_broken_stays_and_the_others_are_written(folder):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--write", "sidecar"], "say which by --at-least, or by --top"),
+        (["--write", "sidecar"], "choose them with --at-least or --top"),
         (["--dry-run"], "--dry-run is for --write"),
         (["absent.jpg"], "absent.jpg does not exist"),
     ],
@@ -291,7 +291,7 @@ def test_the_default_bundle_is_that_of_the_parameters(tmp_path):
     params = Path("params.yaml").absolute()
     with pytest.raises(InputError, match=r"does not exist: run `dvc repro bundle`"):
         recommending.default_bundle(copied(params, tmp_path))
-    with pytest.raises(InputError, match=r"name its folder by --bundle"):
+    with pytest.raises(InputError, match=r"name its folder with --bundle"):
         recommending.default_bundle(tmp_path / "absent.yaml")
 
 

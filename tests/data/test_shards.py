@@ -18,8 +18,8 @@ from pipeline.errors import ArtifactError
 
 @pytest.fixture
 def small_shards(monkeypatch):
-    monkeypatch.setattr(shards, "SHARD", 4)
-    monkeypatch.setattr(shards, "ROW_GROUP", 2)
+    monkeypatch.setattr(shards, "PHOTOS_PER_SHARD", 4)
+    monkeypatch.setattr(shards, "PHOTOS_PER_ROW_GROUP", 2)
 
 
 def load(name: str) -> Photo:
@@ -144,7 +144,7 @@ def test_half_done_work_of_another_way_to_prepare_is_not_resumed(tmp_path, monke
         case "code":
             monkeypatch.setattr("pipeline.data.photo.__file__", str(tmp_path / "photo.py"))
         case "shard":
-            monkeypatch.setattr(shards, "SHARD", 3)
+            monkeypatch.setattr(shards, "PHOTOS_PER_SHARD", 3)
     with pytest.raises(KeyboardInterrupt):
         pack(["a"], interrupted, tmp_path / "photos", tmp_path / "work", "key")
     (another,) = (tmp_path / "work/packing").iterdir()
@@ -155,7 +155,7 @@ KILLED = """
 import os, sys, time
 from pathlib import Path
 from pipeline.data import shards
-shards.SHARD, shards.ROW_GROUP = 4, 2
+shards.PHOTOS_PER_SHARD, shards.PHOTOS_PER_ROW_GROUP = 4, 2
 
 def load(name):
     os.write(1, f"{name}\\n".encode())  # In one piece: there are two threads.

@@ -100,7 +100,7 @@ def test_a_list_of_more_pictures_before_the_packet_keeps_its_distances():
 
 @pytest.mark.parametrize("format", ["GIF", "TIFF", "BMP", "AVIF"])
 def test_other_formats_are_refused(format):
-    with pytest.raises(KeywordError, match="is no JPEG, PNG, WebP file"):
+    with pytest.raises(KeywordError, match="is not a JPEG, PNG, WebP file"):
         container_of(image_file(format))
 
 

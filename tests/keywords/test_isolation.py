@@ -14,7 +14,7 @@ def test_results_come_in_order_whatever_single_items_do(monkeypatch):
     monkeypatch.setattr(isolation, "ITEMS_PER_CHUNK", 4)
     items = [f"item {number}" for number in range(20)]
     items[2], items[3], items[9], items[19] = "crash", "raise", "hang", "crash"
-    results = list(call_isolated(fragile, items, patience=1.5))
+    results = list(call_isolated(fragile, items, timeout=1.5))
     failures = {number: result for number, result in enumerate(results) if isinstance(result, Failure)}
     assert failures == {
         2: Failure("ends the process that reads it (exit code -6)"),

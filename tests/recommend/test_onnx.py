@@ -82,7 +82,7 @@ def test_a_network_that_differs_in_onnx_is_not_written(small: Extractor, tmp_pat
     """Such as one that counts the photos as it is traced."""
     forward = small.forward
     monkeypatch.setattr(small, "forward", lambda photos: forward(photos) * len(photos))
-    with pytest.raises(InputError, match=r"gives other vectors in ONNX Runtime, by up to .*: leave it to torch"):
+    with pytest.raises(InputError, match=r"gives other vectors in ONNX Runtime, by up to .*: choose torch"):
         write_onnx(small, tmp_path / "network.onnx")
     assert not (tmp_path / "network.onnx").exists()
 

@@ -86,7 +86,7 @@ def test_two_crawls_give_the_same_bytes(example, tmp_path):
 
 
 def test_an_interrupted_crawl_resumes_to_the_same_bytes(example, tmp_path, monkeypatch):
-    monkeypatch.setattr(shards, "SHARD", 2)
+    monkeypatch.setattr(shards, "PHOTOS_PER_SHARD", 2)
     undisturbed = written(crawl(example, tmp_path, "undisturbed"), tmp_path / "undisturbed")
     write_shard, shards_written = shards._write_shard, []
 

@@ -87,7 +87,7 @@ def warm_up() -> None:
     for folder in ("stages", "commands"):
         for file in (ROOT / folder).glob("[!_]*.py"):
             import_module(f"{folder}.{file.stem}")
-    shards.SHARD, vector_files.SECONDS, Checkpoint.due = 12, 0.0, lambda _: True
+    shards.PHOTOS_PER_SHARD, vector_files.SECONDS, Checkpoint.due = 12, 0.0, lambda _: True
 
 
 def run(request: Request) -> Outcome:

@@ -23,4 +23,4 @@ def require_name(name: str, known: Collection[str], library: str, usual: Sequenc
     """Raises SettingError, with similar names or else usual ones, for a backbone that a library does not have."""
     if name not in known:
         near = difflib.get_close_matches(name, known, n=3) or usual
-        raise SettingError("backbone", f"is {name!r}; {library} has no such model. Near: {', '.join(near)}.")
+        raise SettingError("backbone", f"is {name!r}; {library} has no such model. Try {', '.join(near)}.")

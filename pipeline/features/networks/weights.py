@@ -23,14 +23,14 @@ log = logging.getLogger(__name__)
 
 SHA512_DIGITS = 128
 
-PATIENCE = 60
+TIMEOUT = 60
 """Seconds within which a server must answer, and send each further piece."""
 
 MEBIBYTE = 2**20
 
 
-class Undrawn(TorchFunctionMode):
-    """A block in which layers are made of zeros, not drawn, because a file will replace their weights.
+class SkipInit(TorchFunctionMode):
+    """A mode in which layers start as zeros instead of drawn weights, because a file will replace them.
 
     VGG16 draws 138 million, of which an extractor keeps 15.
     """
@@ -74,7 +74,7 @@ def _fetch(url: str, file: Path, to: Path) -> None:
 
     try:
         # requests compares with Content-Length, which torch.hub does not: it would keep a file that was cut short.
-        with requests.get(url, stream=True, timeout=PATIENCE) as answer, to.open("wb") as pieces:
+        with requests.get(url, stream=True, timeout=TIMEOUT) as answer, to.open("wb") as pieces:
             answer.raise_for_status()
             count = math.ceil(int(answer.headers.get("Content-Length", 0)) / MEBIBYTE)
             for piece in track(answer.iter_content(MEBIBYTE), "Downloading", count, "MiB"):

@@ -46,7 +46,7 @@ def export(extractor: Extractor) -> bytes:
             )
     except (RuntimeError, ValueError, TypeError) as error:
         raise InputError(
-            f"{name} cannot be written in ONNX ({one_line(error)[:200]}): choose another network, or leave it to torch."
+            f"{name} cannot be written in ONNX ({one_line(error)[:200]}): choose another network, or torch."
         ) from error
     return file.getvalue()
 
@@ -72,5 +72,5 @@ def require_same(session: Session, extractor: Extractor) -> None:
         if not difference <= largest:  # Nor if one of them is no number.
             raise InputError(
                 f"{extractor.record['name']} gives other vectors in {session.runtime}, by up to {difference:.2g}: "
-                "leave it to torch."
+                "choose torch."
             )

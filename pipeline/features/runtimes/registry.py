@@ -29,7 +29,7 @@ SESSIONS: Mapping[str, type[Session]] = {"onnx": OnnxSession, "openvino": Openvi
 
 Runtime = Annotated[
     Literal[TORCH, *SESSIONS],
-    Field(description="The software that computes: torch, or on a CPU what ONNX Runtime or OpenVINO computes faster."),
+    Field(description="The software that computes: torch; or ONNX Runtime or OpenVINO, which are faster on a CPU."),
 ]
 
 

@@ -32,7 +32,7 @@ class Session(ABC):
         try:
             self._load(model, threads)
         except Exception as error:  # Runtimes have classes of their own for each fault.
-            raise InputError(f"{self.runtime} does not load the network ({one_line(error)}).") from None
+            raise InputError(f"{self.runtime} cannot load the network ({one_line(error)}).") from None
 
     @abstractmethod
     def _load(self, model: bytes, threads: int) -> None:

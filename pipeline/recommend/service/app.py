@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 PAGE = Path(__file__).parent / "page"
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-AGAIN = {"Retry-After": "2"}
+RETRY_AFTER = {"Retry-After": "2"}
 """Seconds after which a client that was turned away may try again."""
 
 
@@ -87,7 +87,7 @@ async def answered(request: web.Request, handler: Handler) -> web.StreamResponse
     except ValidationError as error:
         raise refusal(web.HTTPUnprocessableEntity, in_words(error)) from None
     except BusyError:
-        raise refusal(web.HTTPServiceUnavailable, "Too much is waiting: try again.", headers=AGAIN) from None
+        raise refusal(web.HTTPServiceUnavailable, "The queue is full: try again.", headers=RETRY_AFTER) from None
     except UnknownPhotoError:
         raise refusal(web.HTTPNotFound, "This photo is not held: send it for suggestions first.") from None
     except OtherPostError as error:
@@ -104,7 +104,7 @@ async def answered(request: web.Request, handler: Handler) -> web.StreamResponse
         raise
     except Exception:
         log.exception("A request failed")
-        raise refusal(web.HTTPInternalServerError, "The service failed at this request.") from None
+        raise refusal(web.HTTPInternalServerError, "The service failed on this request.") from None
 
 
 def _allowed(error: web.HTTPException) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""The door: who may ask, and what the answers allow a browser to do."""
+"""The guard: who may send requests, and what answers allow a browser to do."""
 
 import hmac
 import ipaddress
@@ -56,7 +56,7 @@ class Guard:
         """Raises the answer for a request that may not pass."""
         # A request line may name a host of its own, which then counts.
         if not self._knows(request.headers.get("Host", "")) or not self._knows(request.url.raw_authority):
-            raise refusal(web.HTTPMisdirectedRequest, "This service is not known by that host name.")
+            raise refusal(web.HTTPMisdirectedRequest, "This service does not answer to that host name.")
         if not _is_from_here(request):
             raise refusal(web.HTTPForbidden, "Another site's page may not use this service.")
         if request.path.startswith(PROTECTED) and not self._has_token(request):
@@ -64,7 +64,7 @@ class Guard:
                 web.HTTPUnauthorized, "The token is missing or wrong.", headers={"WWW-Authenticate": "Bearer"}
             )
         if request.headers.get("Content-Encoding", "identity") != "identity":
-            raise refusal(web.HTTPUnsupportedMediaType, "A compressed request is not read.")
+            raise refusal(web.HTTPUnsupportedMediaType, "Compressed requests are not accepted.")
 
     def _knows(self, host: str) -> bool:
         name = (urlsplit(f"//{host}").hostname or "") if _is_authority(host) else ""

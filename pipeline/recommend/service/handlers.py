@@ -40,8 +40,8 @@ async def suggest(request: web.Request) -> web.Response:
     """Suggests tags for photos that are sent, or for photos that were sent before."""
     service = request.app[SERVICE]
     if request.content_type == "application/json":
-        wish = Rank.model_validate_json(await read_json(request, service.limits))
-        return _answer(Suggestions(photos=await service.suggest(wish.photos, wish)))
+        query = Rank.model_validate_json(await read_json(request, service.limits))
+        return _answer(Suggestions(photos=await service.suggest(query.photos, query)))
     values, hashes, tasks = {}, [], []
     try:
         async for part in FormReader(request, service.limits, request.app[BUDGET]).parts():
@@ -120,7 +120,7 @@ async def photo(request: web.Request) -> web.Response:
 
 @routes.get(r"/api/examples/{number:\d{1,3}}")
 async def example(request: web.Request) -> web.Response:
-    """Returns the file of a photo that is at hand, by its place in the list."""
+    """Returns the file of an example photo, by its place in the list."""
     examples, number = request.app[SERVICE].examples, int(request.match_info["number"])
     if number >= len(examples):
         raise refusal(web.HTTPNotFound, f"There are {len(examples)} examples.")
@@ -131,9 +131,9 @@ async def example(request: web.Request) -> web.Response:
 async def export(request: web.Request) -> web.Response:
     """Returns a user's accepted posts as a file."""
     service = request.app[SERVICE]
-    wish = Export.model_validate_json(await read_json(request, service.limits))
-    body = await service.export(wish)
-    kind, name = ("text/csv", "tags.csv") if wish.format == "csv" else ("application/zip", "sidecars.zip")
+    wanted = Export.model_validate_json(await read_json(request, service.limits))
+    body = await service.export(wanted)
+    kind, name = ("text/csv", "tags.csv") if wanted.format == "csv" else ("application/zip", "sidecars.zip")
     return web.Response(body=body, content_type=kind, headers={"Content-Disposition": f'attachment; filename="{name}"'})
 
 

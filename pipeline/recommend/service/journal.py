@@ -1,4 +1,4 @@
-"""The journal of accepted posts: an SQLite file in which a post is committed before its client hears of it.
+"""The journal of accepted posts: an SQLite file in which a post is committed before its client gets an answer.
 
 It keeps each accepted photo, prepared, and its vectors, so that learning after a restart needs no upload. It can be
 read while the service writes it (write-ahead log). Each row has a seal, by which damage to it is found.
@@ -48,7 +48,7 @@ CREATE TABLE IF NOT EXISTS post (
 CREATE INDEX IF NOT EXISTS post_of_user ON post (user, photo, number);
 CREATE TABLE IF NOT EXISTS photo (hash TEXT PRIMARY KEY, jpeg BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS taken (
-    photo TEXT PRIMARY KEY,      -- one whose file tells when it was taken
+    photo TEXT PRIMARY KEY,      -- one whose file has the time at which it was taken
     milliseconds INTEGER NOT NULL
 );
 CREATE TABLE IF NOT EXISTS vectors (
@@ -62,8 +62,8 @@ TABLES = set(re.findall(r"CREATE TABLE IF NOT EXISTS (\w+)", SCHEMA))
 LATEST = "number = (SELECT max(number) FROM post AS other WHERE other.user = post.user AND other.photo = post.photo)"
 """The condition for the post that counts of each user and photo: the one accepted last."""
 PAGE_BYTES = 4096
-PATIENCE = 5.0
-"""Seconds in which another process may hold the file."""
+LOCK_TIMEOUT = 5.0
+"""Seconds for which another process may hold the file."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ class Journal:
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=PATIENCE)
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=LOCK_TIMEOUT)
         try:
             _prepare(connection, path, largest)
             _check(connection, path)
@@ -309,7 +309,7 @@ def _prepare(connection: sqlite3.Connection, path: Path, largest: int) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     if version not in (0, UNSEALED, FORMAT) or (version == 0 and tables):
-        raise InputError(f"{path} is no journal of this version: name another file.")
+        raise InputError(f"{path} is not a journal of this version: name another file.")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     if largest:

@@ -29,12 +29,12 @@ Hash = Annotated[str, StringConstraints(pattern=HASH)]
 Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
-class Why(Config):
-    """A ground of a suggestion."""
+class Reason(Config):
+    """A reason for a suggestion."""
 
     part: str = Field(description="The part of the score, such as the user's habits or an extractor.")
     score: float = Field(description="What the part adds to the score.")
-    words: str = Field(description="The ground in words.")
+    words: str = Field(description="The reason in words.")
 
 
 class SuggestedTag(Config):
@@ -43,7 +43,7 @@ class SuggestedTag(Config):
     tag: str = Field(description="The tag.")
     score: float = Field(description="The score that suggestions are ordered by.")
     probability: float = Field(description="The probability that the user would give the tag, 0 to 1.")
-    why: list[Why] = Field(description="The grounds, largest first; their scores add up.")
+    why: list[Reason] = Field(description="The reasons, largest first; their scores sum to the tag's.")
 
 
 class SuggestedPhoto(Config):
@@ -61,7 +61,7 @@ class Suggestions(Config):
 
 
 class Query(Config):
-    """The wish for suggestions."""
+    """A request for suggestions."""
 
     user: Name | None = Field(None, description="The user; null, or one not known, has the picture alone.")
     given: tuple[Name, ...] = Field((), max_length=100, description="Tags that the photos have already.")
@@ -70,7 +70,7 @@ class Query(Config):
 
 
 class Rank(Query):
-    """The wish for suggestions for photos that were sent before."""
+    """A request for suggestions for photos that were sent earlier."""
 
     photos: tuple[Hash, ...] = Field(min_length=1, max_length=64, description="The hashes of the photos.")
 
@@ -141,7 +141,7 @@ class About(Config):
 
 
 class Export(Config):
-    """The wish for accepted posts as a file."""
+    """A request for accepted posts as a file."""
 
     user: Name = Field(description="The user.")
     format: Annotated[str, StringConstraints(pattern="^(csv|sidecars)$")] = Field(

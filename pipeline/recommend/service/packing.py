@@ -1,4 +1,4 @@
-"""Preparing of uploaded photos in processes of their own: a file that breaks a decoder breaks nothing else.
+"""Preparation of uploaded photos in separate processes: a file that breaks a decoder breaks nothing else.
 
 The processes answer with the prepared photo, which is what the networks see and the journal keeps.
 """
@@ -23,7 +23,7 @@ HEADER = struct.Struct("<?Q")
 MEMORY = 3 * 1024**3
 """Bytes of address space of a process, at most: some bombs are small until they are decoded."""
 ATTEMPTS = 2
-"""The number of times that a photo is tried whose process is killed: memory may have been short."""
+"""Attempts at a photo whose process is killed: memory may have been short."""
 
 
 class Packers:

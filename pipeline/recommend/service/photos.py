@@ -1,4 +1,4 @@
-"""Photos that were sent lately, prepared and with their vectors: for ranking again, and for acceptance."""
+"""Recently sent photos, prepared and with their vectors: for ranking again, and for acceptance."""
 
 from collections import OrderedDict
 
@@ -6,7 +6,7 @@ from pipeline.recommend.service.journal import HeldPhoto
 
 
 class HeldPhotos:
-    """Photos in memory, by hash; those that were used least lately go first when there are more than `most` bytes."""
+    """Photos in memory, by hash; the least recently used are dropped when there are more than `most` bytes."""
 
     def __init__(self, most: int):
         self._most = most

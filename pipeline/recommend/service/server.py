@@ -161,7 +161,8 @@ async def _listen(runner: web.AppRunner, address: Address, limits: Limits) -> as
         return await loop.create_server(accept, address.host, address.port)
     except OSError as error:
         raise InputError(
-            f"{address.host}:{address.port} cannot be listened on ({error.strerror or error}): choose another port."
+            f"The service cannot listen on {address.host}:{address.port} ({error.strerror or error}): choose another "
+            "port."
         ) from error
 
 

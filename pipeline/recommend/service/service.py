@@ -21,9 +21,9 @@ from pipeline.recommend.service.messages import (
     AcceptedPost,
     Export,
     Query,
+    Reason,
     SuggestedPhoto,
     SuggestedTag,
-    Why,
 )
 from pipeline.recommend.service.metrics import Metrics
 from pipeline.recommend.service.packing import Packers
@@ -136,13 +136,13 @@ class Service:
         """Finds tags that match what was typed, with the number of the user's posts that have them."""
         return await self._run(self._users.completions, typed, user, count)
 
-    async def export(self, wish: Export) -> bytes:
+    async def export(self, request: Export) -> bytes:
         """Writes a user's accepted posts as a file. Raises InputError where a package for it is missing."""
-        posts = await self._run(self._journal.posts, wish.user)
-        if wish.photos is not None:
-            wanted = set(wish.photos)
+        posts = await self._run(self._journal.posts, request.user)
+        if request.photos is not None:
+            wanted = set(request.photos)
             posts = [post for post in posts if post.photo in wanted]
-        return await asyncio.to_thread(to_csv if wish.format == "csv" else to_zip, posts)
+        return await asyncio.to_thread(to_csv if request.format == "csv" else to_zip, posts)
 
     async def _see(self, hash: str, jpeg: bytes, time: int | None) -> HeldPhoto:
         """Computes the vectors of a prepared photo, and holds it."""
@@ -183,5 +183,5 @@ def _message(suggestion: "Suggestion") -> SuggestedTag:
         tag=suggestion.tag,
         score=float(suggestion.score),
         probability=float(suggestion.probability),
-        why=[Why(part=why.part, score=float(why.score), words=why.words) for why in suggestion.why],
+        why=[Reason(part=why.part, score=float(why.score), words=why.words) for why in suggestion.why],
     )

@@ -40,7 +40,7 @@ class Upload:
     data: bytes
     """Its bytes, which count against the budget."""
     settle: Callable[..., None]
-    """Is to be called when the bytes are no longer held."""
+    """A function to call when the bytes are no longer held."""
 
 
 class Budget:
@@ -68,7 +68,7 @@ class FormReader:
 
     def __init__(self, request: web.Request, limits: Limits, budget: Budget):
         if request.content_type != "multipart/form-data":
-            raise refusal(web.HTTPUnsupportedMediaType, "Photos are sent as multipart/form-data.")
+            raise refusal(web.HTTPUnsupportedMediaType, "Photos must be sent as multipart/form-data.")
         self._request, self._limits, self._budget, self._clock = request, limits, budget, Clock(limits)
 
     async def parts(self) -> AsyncIterator[Field | Upload]:
@@ -90,7 +90,7 @@ class FormReader:
                     raise too_large(f"A request has at most {counted(self._limits.photos, 'photos')}.")
                 yield await self._file(part)
         except (ValueError, AssertionError, EOFError, RuntimeError, HttpProcessingError) as error:
-            raise refusal(web.HTTPBadRequest, "The form is cut short, or none.") from error
+            raise refusal(web.HTTPBadRequest, "The form is incomplete, or not a form.") from error
 
     async def _text(self, part: BodyPartReader) -> str:
         data = bytearray()
@@ -149,7 +149,7 @@ async def read_json(request: web.Request, limits: Limits) -> bytes:
     Raises the refusal of one that is none, is too large, or comes too slowly.
     """
     if request.content_type != "application/json":
-        raise refusal(web.HTTPUnsupportedMediaType, "This is sent as application/json.")
+        raise refusal(web.HTTPUnsupportedMediaType, "The request must be sent as application/json.")
     data, clock = bytearray(), Clock(limits)
     while chunk := await clock.wait(request.content.readany()):
         data += chunk

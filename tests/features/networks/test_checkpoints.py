@@ -62,5 +62,5 @@ def test_an_architecture_that_is_none_is_refused_and_runs_nothing(place, value, 
 def test_a_network_that_is_more_than_its_architecture_is_not_written(yolov8: Path, tmp_path):
     network = read_checkpoint(yolov8)
     network.__class__ = type("WorldModel", (type(network),), {})
-    with pytest.raises(SettingError, match="is a WorldModel, which is not written without code"):
+    with pytest.raises(SettingError, match="is a WorldModel, which cannot be written without code"):
         write_plain(network, tmp_path / "plain.safetensors")

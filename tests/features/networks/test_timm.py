@@ -201,7 +201,9 @@ def test_a_file_that_does_not_fit_is_refused(tmp_path: Path, monkeypatch):
         ({}, "No pretrained weights"),
     ]:
         save_file(broken, path)
-        with pytest.raises(InputError, match=rf"timm makes no test_resnet .* and the weights in {path} \(.*{message}"):
+        with pytest.raises(
+            InputError, match=rf"timm cannot build test_resnet .* and the weights in {path} \(.*{message}"
+        ):
             from_file("test_resnet", path).load(0, CPU)
     path.write_bytes(b"no weights")
     with pytest.raises(InputError, match="not a safetensors file"):
@@ -213,13 +215,13 @@ def test_a_file_that_does_not_fit_is_refused(tmp_path: Path, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "size", "message"),
     [
-        ("vit_smal_patch14_dinov2", 64, r"'vit_smal_patch14_dinov2'; timm has no such model\. Near: vit_small"),
-        ("resnet50.nobody", 64, "Near: resnet50"),
+        ("vit_smal_patch14_dinov2", 64, r"'vit_smal_patch14_dinov2'; timm has no such model\. Try vit_small"),
+        ("resnet50.nobody", 64, "Try resnet50"),
         ("hf-hub:somebody/model", 64, "timm has no such model"),
         ("local-dir:/tmp", 64, "timm has no such model"),
         ("inception_v3", 32, r"input_size is 32; inception_v3 refuses it"),
         ("test_vit", 33, r"input_size is 33; test_vit refuses it \(Input height \(33\) should be divisible by"),
-        ("xcit_nano_12_p16_224", 40, r"timm makes no xcit_nano_12_p16_224 for photos of 40 pixels"),
+        ("xcit_nano_12_p16_224", 40, r"timm cannot build xcit_nano_12_p16_224 for photos of 40 pixels"),
     ],
 )
 def test_what_cannot_be_is_refused_in_a_sentence(name: str, size: int, message: str):
@@ -339,7 +341,7 @@ def test_another_file_than_the_hub_says_it_is_is_refused(hub: Hub, tmp_path: Pat
 def test_without_the_hub_it_says_what_to_do(monkeypatch):
     move(NOBODY, monkeypatch)
     monkeypatch.setattr(time, "sleep", lambda _: None)  # between attempts
-    with pytest.raises(InputError, match=r"of timm/test_vit\.r160_in1k cannot be had .*weights of kind file"):
+    with pytest.raises(InputError, match=r"of timm/test_vit\.r160_in1k cannot be downloaded .*weights of kind file"):
         published().load(0, CPU)
 
 

@@ -17,7 +17,7 @@ from pipeline.features.images import decode
 from pipeline.features.networks.torchvision import backbone as backbones
 from pipeline.features.networks.torchvision.backbone import TorchvisionBackbone
 from pipeline.features.networks.torchvision.config import TorchvisionConfig
-from pipeline.features.networks.weights import Undrawn
+from pipeline.features.networks.weights import SkipInit
 from pipeline.files.seal import sha256
 
 CHANNELS = {
@@ -130,8 +130,8 @@ def test_normalisation_is_the_models_own(cpu):
 @pytest.mark.parametrize(
     ("name", "size", "message"),
     [
-        ("vgg-16", 64, "'vgg-16'; torchvision has no such model. Near: vgg16"),
-        ("frobnicate", 64, "'frobnicate'.*Near: vgg16, resnet50"),
+        ("vgg-16", 64, "'vgg-16'; torchvision has no such model. Try vgg16"),
+        ("frobnicate", 64, "'frobnicate'.*Try vgg16, resnet50"),
         ("vit_b_32", 224, "'vit_b_32', which has no last feature map.*swin_t"),
         ("maxvit_t", 96, "input_size is 96; maxvit_t refuses it"),
         ("inception_v3", 32, "input_size is 32; inception_v3 refuses it"),
@@ -177,7 +177,7 @@ def test_a_file_holds_the_model_or_its_features(part: str, tmp_path: Path, photo
 
 @pytest.mark.parametrize("name", ["inception_v3", "mobilenet_v3_small", "regnet_y_400mf", "swin_t", "vgg11_bn"])
 def test_nothing_is_drawn_where_a_file_replaces_it(name: str):
-    with Undrawn():
+    with SkipInit():
         model = backbones.build(name, 0)
     assert all(values.min() == values.max() for values in model.parameters())
 

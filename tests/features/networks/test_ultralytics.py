@@ -216,7 +216,7 @@ def test_a_device_that_fails_is_no_matter_of_size(yolov8: Path, refusal_of_a_fai
 
 
 def test_an_unknown_name_is_refused_with_near_ones(cpu):
-    with pytest.raises(InputError, match=r"'yolo11q.pt'.*Near: .*yolo11"):
+    with pytest.raises(InputError, match=r"'yolo11q.pt'.*Try .*yolo11"):
         UltralyticsConfig(
             kind="ultralytics",
             detector="yolo11q.pt",

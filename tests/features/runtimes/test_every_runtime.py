@@ -140,5 +140,5 @@ def test_a_network_that_gives_other_vectors_there_is_refused(runtime: str, tmp_p
 
 
 def test_a_network_that_is_none_is_refused_in_a_sentence(runtime: str):
-    with pytest.raises(InputError, match=f"^{SESSIONS[runtime].runtime} does not load the network"):
+    with pytest.raises(InputError, match=f"^{SESSIONS[runtime].runtime} cannot load the network"):
         SESSIONS[runtime](b"no network", 1)

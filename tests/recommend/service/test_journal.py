@@ -35,7 +35,7 @@ def test_a_journal_that_another_process_holds_is_busy_and_not_full(journal, tmp_
 
 
 def test_a_journal_is_opened_while_another_process_writes(journal, tmp_path, monkeypatch):
-    monkeypatch.setattr("pipeline.recommend.service.journal.PATIENCE", 0)
+    monkeypatch.setattr("pipeline.recommend.service.journal.LOCK_TIMEOUT", 0)
     journal._connection.execute("BEGIN IMMEDIATE")
     with Journal.open(tmp_path / "j.sqlite", "networks") as other:
         assert other.posts() == []

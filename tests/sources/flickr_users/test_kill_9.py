@@ -33,7 +33,7 @@ from pipeline.sources.flickr import listing
 from tests.support.fake_flickr import FakeFlickr
 from tests.support.flickr_users import crawl_users
 
-listing.PER_PAGE, shards.SHARD = 20, 50
+listing.PER_PAGE, shards.PHOTOS_PER_SHARD = 20, 50
 print("ready", flush=True)
 rate = float(sys.argv[3])
 settings = {"api_rate": rate, "photo_rate": 5 * rate, "in_flight": 4}
@@ -75,7 +75,7 @@ def written(place: Path, crawled: Crawled) -> dict[str, bytes]:
 
 @pytest.mark.slow
 def test_twenty_kills_lose_nothing_and_ask_for_nothing_twice(tmp_path, monkeypatch):
-    monkeypatch.setattr(shards, "SHARD", 50)
+    monkeypatch.setattr(shards, "PHOTOS_PER_SHARD", 50)
     monkeypatch.setattr(listing, "PER_PAGE", 20)
     photos, lists = streams(*[60] * 20, same_second=7)
     lists["900@N01"] = FakeList(list(photos)[::3], "Sea", "sea", is_group=True)

@@ -16,7 +16,7 @@ PUBLISHED = {
     "yolov2-tiny": "f0857a7a02cf4322354d288c9afa0b87321b23082b719bc84ea64e2f3556cc1f"
     "afeb836ee5bf9fb6dcf448839061b93623a067dfde7afa1338636865ea88989a",
 }
-"""The SHA-512 of weights, from vcpkg's port of darknet. Darknet publishes none, nor does anyone of darknet19."""
+"""The SHA-512 of weights, from vcpkg's port of darknet. Darknet publishes none, and nobody publishes darknet19's."""
 
 
 def weights_and_cfg(detector: str) -> tuple[Path | None, Path]:
@@ -29,7 +29,7 @@ def weights_and_cfg(detector: str) -> tuple[Path | None, Path]:
     path = Path(detector)
     if not path.is_file() or path.suffix != ".weights":
         downloads = " and ".join(DETECTORS)
-        raise SettingError("detector", f"is {detector!r}; there is no such .weights file. {downloads} have names.")
+        raise SettingError("detector", f"is {detector!r}; there is no such .weights file. {downloads} are published.")
     return path, path.with_suffix(".cfg")
 
 

@@ -87,8 +87,9 @@ class TimmBackbone(Extractor):
 def load_timm(config: "TimmConfig", seed: int, device: torch.device) -> TimmBackbone:
     """Loads the extractor of a configuration. `seed` draws the weights that are not trained.
 
-    Raises InputError where timm is not installed and for weights that cannot be had or do not fit; SettingError for an
-    unknown name, a file of weights that is absent, a hash of another file and an input size that the model refuses.
+    Raises InputError where timm is not installed and for weights that cannot be downloaded or do not fit; SettingError
+    for an unknown name, a file of weights that is absent, a hash of another file and an input size that the model
+    refuses.
     """
     name, size = config.backbone, config.input_size
     require_known(name)
@@ -150,8 +151,10 @@ def build(name: str, size: int, seed: int, weights: Path | None = None) -> nn.Mo
             torch.default_generator.manual_seed(seed)
             model = timm.create_model(name, **given).eval()
     except (RuntimeError, AssertionError, ValueError, TypeError, KeyError) as error:
-        source = "" if weights is None else f" and the weights in {weights}"
-        raise InputError(f"timm makes no {name} for photos of {size} pixels{source} ({one_line(error)}).") from error
+        origin = "" if weights is None else f" and the weights in {weights}"
+        raise InputError(
+            f"timm cannot build {name} for photos of {size} pixels{origin} ({one_line(error)})."
+        ) from error
     model.pretrained_cfg.pop("state_dict", None)
     return model
 
@@ -163,7 +166,7 @@ def published(name: str, expected: str | None) -> tuple[Path, str, str]:
     """
     repository = import_timm().models.get_pretrained_cfg(name).hf_hub_id
     if not repository:
-        raise InputError(f"timm publishes no weights of {name} on the Hugging Face hub: give a file of them.")
+        raise InputError(f"timm publishes no weights of {name} on the Hugging Face hub: choose weights of kind file.")
     from huggingface_hub import hf_hub_download, try_to_load_from_cache
 
     kept = try_to_load_from_cache(repository, FILE)
@@ -173,8 +176,8 @@ def published(name: str, expected: str | None) -> tuple[Path, str, str]:
         path = Path(kept if isinstance(kept, str) else hf_hub_download(repository, FILE))
     except OSError as error:  # All of the hub's errors are kinds of it, and so is a lost connection.
         raise InputError(
-            f"{FILE} of {repository} cannot be had from the Hugging Face hub ({one_line(error)}): download it where "
-            "there is a network and choose weights of kind file."
+            f"{FILE} of {repository} cannot be downloaded from the Hugging Face hub ({one_line(error)}): fetch it "
+            "where there is a network and choose weights of kind file."
         ) from None
     # The cache names a large file by the SHA-256 that the hub has of it.
     blob = path.resolve()

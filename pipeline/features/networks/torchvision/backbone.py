@@ -16,7 +16,7 @@ from pipeline.features.config import ImagenetWeights, Precision, SeededWeights, 
 from pipeline.features.extractor import Extractor, fitted_to
 from pipeline.features.images import resize_to_square
 from pipeline.features.networks.torchvision.library import import_torchvision, require_backbone
-from pipeline.features.networks.weights import Undrawn, digest, downloaded, read_safetensors
+from pipeline.features.networks.weights import SkipInit, digest, downloaded, read_safetensors
 
 if TYPE_CHECKING:
     from pipeline.features.networks.torchvision.config import TorchvisionConfig
@@ -71,7 +71,7 @@ def load_torchvision(config: "TorchvisionConfig", seed: int, device: torch.devic
     Raises SettingError for an unknown name, a model without a feature map, a file of weights that is absent or does not
     have its hash, and an input size that the model refuses; InputError for weights that do not fit.
     """
-    with nullcontext() if isinstance(config.weights, SeededWeights) else Undrawn():
+    with nullcontext() if isinstance(config.weights, SeededWeights) else SkipInit():
         model = build(config.backbone, seed)
     network = up_to_last_map(model)
     record = {"kind": config.kind, "name": config.backbone, "weights": config.weights.kind}

@@ -8,8 +8,8 @@ together is refused: most classes would be zero.
 
 ultralytics' AutoBackend runs the model. None of the formats below runs code of the file: TensorRT leaves out host code
 in an engine unless it is allowed, and recommends to use trusted engines only, for which the hash stands. TorchScript
-and TensorFlow's graphs are programs that can read and write files: they are refused, and so are the formats that are
-for one maker's devices alone.
+and TensorFlow's graphs are programs that can read and write files: they are refused, and so are the formats for
+one manufacturer's devices.
 """
 
 import logging
@@ -91,7 +91,9 @@ def load_export(config: "UltralyticsExportConfig", device: torch.device) -> Expo
             f"{path} is not a model that {module} loads: it is cut short, or of another format. Export it again."
         ) from error
     if network.task is None:
-        raise InputError(f"{path} does not note its task and classes, as ultralytics' exports do: export it with that.")
+        raise InputError(
+            f"{path} does not note its task and classes, as ultralytics' exports do: export it with ultralytics."
+        )
     if network.task != "detect":
         raise InputError(f"{path} is a model for the task {network.task!r}: choose one for detection.")
     require_coco(network.names, path)

@@ -73,7 +73,7 @@ def write_plain(network: nn.Module, path: Path) -> Path:
     """
     kind = type(network).__name__
     if kind not in CLASSES:
-        raise SettingError("detector", f"is a {kind}, which is not written without code: have its weights named.")
+        raise SettingError("detector", f"is a {kind}, which cannot be written without code: choose named weights.")
     names = [network.names[number] for number in range(len(network.names))]
     described = {"class": kind, "layers": network.yaml, "names": names}
     return write_state(network, path, {ARCHITECTURE: json.dumps(described)})

@@ -46,6 +46,6 @@ def weights_file(detector: str) -> Path | None:
         near = ", ".join(difflib.get_close_matches(detector, DETECTORS, n=3)) or "yolo11n.pt, yolov8n.pt"
         raise SettingError(
             "detector",
-            f"is {detector!r}: there is no such .pt file, and no detector of that name is published. Near: {near}.",
+            f"is {detector!r}: there is no such .pt file, and no detector of that name is published. Try {near}.",
         )
     return None

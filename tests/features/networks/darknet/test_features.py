@@ -126,7 +126,7 @@ def test_a_file_is_used_only_with_its_hash(small: Path, cpu):
     with pytest.raises(InputError, match=f"sha256 is {'0' * 64}"):
         detector(small, "0" * 64).load(0, cpu)
     with pytest.raises(
-        InputError, match=r"none\.weights'; there is no such \.weights file\. yolov2 and yolov2-tiny have names"
+        InputError, match=r"none\.weights'; there is no such \.weights file\. yolov2 and yolov2-tiny are published"
     ):
         detector(small.with_name("none.weights"), "0" * 64).load(0, cpu)
 
