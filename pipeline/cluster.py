@@ -119,7 +119,7 @@ def stream(
                 yield from _stream(chain([item], items), first, then)
             except RayError as error:
                 raise ResourceError(
-                    f"Ray gives up ({_first_cause(error)}): mend that on its machines (`ray status` lists them) and "
+                    f"Ray gives up ({_first_cause(error)}): fix that on its machines (`ray status` lists them) and "
                     "run again; finished work is kept.",
                     "engine",
                 ) from error

@@ -10,7 +10,7 @@ Option = Literal["address", "device", "engine", "workers"]
 
 
 class InputError(Exception):
-    """A fault that the user can mend: in the data, in the settings, or of the machine.
+    """A fault that the user can correct: in the data, in the settings, or of the machine.
 
     The message is one plain sentence that names the thing at fault. The commands print it without a traceback, and add
     the remedy in terms of what was typed. Any other exception is a defect of the project.

@@ -66,7 +66,7 @@ def command(main: Callable[..., str | None], stage: bool = True) -> typer.Typer:
     """Makes the app of a stage or command from a function that returns its closing line, if it has one.
 
     `main` takes `params` (the validated parameters), `file` (the path of their file) or neither, and its own arguments.
-    The app adds `--debug` and, unless it takes neither, `--params`. It prints an error that the user can mend as one
+    The app adds `--debug` and, unless it takes neither, `--params`. It prints an error that the user can correct as one
     sentence with exit code 1, and shows the library's log. It records the seconds that a `stage` takes; other commands
     make nothing.
     """
@@ -149,7 +149,7 @@ def prepare_process() -> None:
 
 @contextmanager
 def plain_errors(debug: bool) -> Iterator[None]:
-    """Turns an error that the user can mend into one sentence and exit code 1; `debug` shows the traceback first.
+    """Turns an error that the user can correct into one sentence and exit code 1; `debug` shows the traceback first.
 
     An interrupt (Ctrl-C) is also one sentence, with the exit code that shells expect. A reader of the output who leaves
     early, such as `head`, is no error.

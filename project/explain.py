@@ -51,7 +51,7 @@ def section(path: str) -> Iterator[None]:
 
 
 def explain(error: Exception) -> str:
-    """Returns the sentence for an error that the user can mend, with the remedy."""
+    """Returns the sentence for an error that the user can correct, with the remedy."""
     match error:
         case DamagedError():
             return f"{_ended(error)} Delete it and run `dvc repro`, which makes it again."
@@ -66,7 +66,7 @@ def explain(error: Exception) -> str:
     if is_out_of_memory(error):
         return explain_out_of_memory(error)
     where = f"{error.filename}: " if error.filename else ""
-    remedy = REFUSALS.get(error.errno, "Mend that")
+    remedy = REFUSALS.get(error.errno, "Fix that")
     return f"{where}{_ended(error.strerror or error)} {remedy} and run again: finished work is kept."
 
 

@@ -22,7 +22,7 @@ SIDE = 500
 SMALLEST = 32
 """Pixels of a packed photo's shorter side, at least."""
 LARGEST = 512 * 1024
-"""The number of bytes above which a JPEG is encoded anew: at `SIDE` pixels, most of them are not the picture's."""
+"""The number of bytes above which a JPEG is encoded anew: at `SIDE` pixels, few of them are the picture's."""
 DECODED_AT_ONCE = PixelBudget(64_000_000)
 """Pixels decoded at once, whatever the number of threads; each takes 4 bytes, and as many for each copy."""
 QUALITY = 92

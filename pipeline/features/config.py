@@ -25,7 +25,7 @@ Load = Callable[["torch.device"], "Extractor"]
 """A function that loads an extractor's network onto a device."""
 
 LARGEST_INPUT = 4096
-"""The largest input of a network, in pixels each way: a batch of larger ones would not fit into any memory."""
+"""The largest input of a network, in pixels each way: batches of larger ones fit into no memory."""
 InputSize = Annotated[
     int, Field(ge=32, le=LARGEST_INPUT, description="Photos are scaled to this many pixels each way.")
 ]

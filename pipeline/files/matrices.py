@@ -17,7 +17,7 @@ from pipeline.files.seal import SEAL, UNSEALED, check_seal, seal
 HEADER = 1 << 16
 """Bytes before the first row: whole pages on any machine."""
 MAX_GAP = 64
-"""Unwanted rows between two wanted ones that are read with them, at most: a few long reads beat many short ones."""
+"""Unwanted rows that are read between two wanted ones, at most: a few long reads beat many short ones."""
 
 
 def write_matrix(blocks: Iterable[np.ndarray], columns: int, path: Path) -> None:

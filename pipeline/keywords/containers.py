@@ -1,6 +1,6 @@
 """The XMP packet in image files: found, and replaced with every other byte as it was.
 
-exiv2 writes whole files anew and mends other fields on the way (an IPTC time without a zone), so it is not used here.
+exiv2 rewrites whole files and corrects other fields on the way (an IPTC time without a zone), so it is not used here.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""The fields of an XMP packet, read as XML from strangers: nothing is expanded, fetched or mended."""
+"""The fields of an XMP packet, read as XML from strangers: nothing is expanded, fetched or corrected."""
 
 import codecs
 import re

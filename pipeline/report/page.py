@@ -39,10 +39,9 @@ from pipeline.report.findings import (
 )
 from pipeline.report.inputs import ModelInfo, ReportInputs
 from pipeline.report.looks import COLOURS, MARKER_PATHS, Look, looks
-from pipeline.report.tables import tabulate
+from pipeline.report.tables import SHOWN_K, tabulate
 from pipeline.report.templates import page_environment
 
-SHOWN_K = (1, 5, 10)
 TOLERANCE = 1e-6
 """The distance that rounding may put between the metrics and those computed from the recommendations."""
 

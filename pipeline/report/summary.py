@@ -9,9 +9,7 @@ from pipeline.data.schema import K
 from pipeline.errors import ArtifactError
 from pipeline.evaluation.bootstrap import Bootstrap
 from pipeline.evaluation.metrics.measure import Measure
-from pipeline.report.tables import legend, mark, measure_table
-
-SHOWN_K = (1, 5, 10)
+from pipeline.report.tables import SHOWN_K, legend, mark, measure_table
 
 
 def results_table(metrics: Mapping[str, Mapping[str, Any]], metric: str, bootstrap: Bootstrap | None) -> pl.DataFrame:

@@ -10,6 +10,9 @@ from pipeline.evaluation.bootstrap import TOLERANCE, Bootstrap
 from pipeline.evaluation.curves import DEVIATION
 from pipeline.evaluation.metrics.measure import Measure
 
+SHOWN_K = (1, 5, 10)
+"""The numbers of suggestions for which tables show metrics."""
+
 NUMERIC_COLUMNS = ("value", "deviation", "low", "high")
 
 

@@ -43,7 +43,7 @@ class Crawled:
 
 @dataclass(frozen=True)
 class Recognised:
-    """Data of someone's that a source can read: the place where they lie, and the settings to read them with."""
+    """Someone's data that a source can read: the place where they lie, and the settings to read them with."""
 
     folder: Path
     """The folder that holds all of them, which is the source's own from then on (`CrawlTask.data`)."""

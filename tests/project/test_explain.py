@@ -61,7 +61,7 @@ def test_a_secret_names_its_variable():
     [
         (errno.ENOSPC, "Free some space and run again"),
         (errno.EACCES, "Change the permissions and run again"),
-        (errno.EIO, "Mend that and run again"),
+        (errno.EIO, "Fix that and run again"),
     ],
 )
 def test_a_refusal_of_the_system_has_a_fitting_remedy(number, remedy):

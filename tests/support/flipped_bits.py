@@ -18,7 +18,7 @@ from tests.support.zygote import NEVER, Outcome
 OURS = re.compile(r"(artifacts|\.work)/.*|.*\.sqlite")
 """Paths of what stages and commands write, and read again."""
 WORK = ".work/"
-"""The folder of kept work, which is mended without a word of the user."""
+"""The folder of kept work, which is repaired without the user."""
 TAKEN = re.compile(rf"(remove|rmdir|rename) {re.escape(WORK)}.*(?<!\.tmp)")
 """Changes that take kept work away, or move it to where it is a result."""
 CHANGING = re.compile(r"\(\d+\.\d s\)|\d+\.\d+/s|:\d{4,5}\b|\d+ % \w+")

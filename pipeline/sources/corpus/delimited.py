@@ -17,7 +17,7 @@ from pipeline.sources.corpus.form import Batch, Form, find_named
 from pipeline.sources.corpus.lines import first_line
 
 LARGEST_FOLDER = 100
-"""Files of a folder, at most, that are looked into where they have names of people's own."""
+"""Files of a folder that are examined, at most, where the corpus has no published names for them."""
 COLUMNS = (USER, PHOTO, TAGS, TIME)
 """The columns that are read."""
 
@@ -49,7 +49,7 @@ class Delimited(Form):
 
     def find(self, folder: Path, names: Sequence[str] | None) -> list[Path]:
         if names is None and self.files is None:
-            raise InputError(f"The files of this corpus in {folder} have names of your own: give them.")
+            raise InputError(f"The files of this corpus have no published names: name those in {folder}.")
         return find_named(folder, names or self.files)
 
     def candidates(self, folder: Path) -> list[Path]:

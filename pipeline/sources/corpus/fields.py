@@ -12,7 +12,7 @@ from pipeline.sources.corpus.lines import read_lines
 LINE, FIELDS = "line", "fields"
 """Columns of `read_fields`: the line's number, from 1; its fields, null for a line that cannot be read."""
 DAMAGED = "damaged line"
-"""The reason for a line that is not text, or has not the fields of the others."""
+"""The reason for a line that is not text, or lacks the fields of the others."""
 TimeForm = Literal["seconds", "milliseconds", "date"]
 """Forms of times: numbers since 1970, or YYYY-MM-DD HH:MM:SS in UTC, with or without `.0`."""
 LATEST = 9 * 10**15

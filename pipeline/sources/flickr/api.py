@@ -18,7 +18,7 @@ KEY_VARIABLE = "FLICKR_API_KEY"
 KEYS_PAGE = "https://www.flickr.com/services/api/keys"
 """The page where Flickr issues keys."""
 INVALID_KEY = "100"
-PASSING = {"105": "service unavailable", "106": "operation failed", "201": "service refused"}
+TRANSIENT = {"105": "service unavailable", "106": "operation failed", "201": "service refused"}
 """Codes of trouble on Flickr's side, for every method."""
 GET_INFO = {"1": NOT_FOUND, "2": PRIVATE}
 """Codes of `getInfo` that no later call changes, with the status that each gives the photo."""
@@ -156,8 +156,8 @@ def _parse(answer: Answer, final: Mapping[str, str]) -> dict[str, Any]:
         raise CredentialError(f"Flickr does not know the API key in use; it gives others at {KEYS_PAGE}.", KEY_VARIABLE)
     if code in final:
         raise Failure(final[code], f"Flickr's code {code}")
-    if code in PASSING:
-        raise Refusal(f"Flickr's code {code}, {PASSING[code]}")
+    if code in TRANSIENT:
+        raise Refusal(f"Flickr's code {code}, {TRANSIENT[code]}")
     if not 0 < len(code) < 6:
         raise Unusable("failure without a code")
     raise Oddity(f"Flickr's code {code}")

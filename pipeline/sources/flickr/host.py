@@ -31,8 +31,8 @@ T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
-PASSING = {408, 425, 429, *range(500, 600)}
-"""HTTP statuses that can pass: a request too early or one too many, or trouble on the server."""
+TRANSIENT = {408, 425, 429, *range(500, 600)}
+"""HTTP statuses of transient trouble: a request too early or one too many, or a failure of the server."""
 LARGEST = 32 * 1024**2
 """Bytes of a body that is read to its end, at most: a longer one is nothing we asked for."""
 CONNECTING = 15.0
@@ -181,7 +181,7 @@ class Host:
             raise Refusal("answer cut short") from None
         except aiohttp.ClientError:
             raise Refusal("connection broken") from None
-        if answer.status in PASSING:
+        if answer.status in TRANSIENT:
             retry_after = _retry_after(answer.headers.get("Retry-After"))
             if retry_after is not None and retry_after > LONGEST_RETRY_AFTER:
                 raise LongPause(f"HTTP {answer.status}", retry_after)

@@ -47,7 +47,7 @@ FINAL_FAILURES = (
 
 
 class Failure(Exception):
-    """A final answer: the photo cannot be had."""
+    """A final answer: the photo cannot be fetched."""
 
     def __init__(self, status: str, reason: str):
         super().__init__(f"{status}: {reason}")
@@ -80,7 +80,7 @@ class Unusable(Oddity):
 
 
 class LongPause(Oddity):
-    """A host's wish to be left alone for longer than a crawl waits."""
+    """A host's request for a longer pause than a crawl waits."""
 
     def __init__(self, reason: str, seconds: float):
         super().__init__(reason)

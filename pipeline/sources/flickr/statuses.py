@@ -67,7 +67,7 @@ class Statuses:
         """
         if unknown := sorted(set(statuses) - set(FINAL_FAILURES)):
             raise InputError(
-                f"{unknown[0]!r} is no status to ask for again; it must be one of {', '.join(FINAL_FAILURES)}."
+                f"{unknown[0]!r} is not a status to request again; it must be one of {', '.join(FINAL_FAILURES)}."
             )
         marks = ", ".join("?" * len(statuses))
         return self.connection.execute(

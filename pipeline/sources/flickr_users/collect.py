@@ -52,11 +52,11 @@ def collect(config: FlickrUsersConfig, task: CrawlTask, key: SecretStr | None, p
     wanted = wanted_lists(config, task.data)
     with Journal.open(journal_path(config, task.work)) as journal:
         lists = Lists(journal)
-        lists.mend()
+        lists.forget_damaged()
         lists.expect(wanted)
         lists.extend(config.limit)
         if task.retry:
-            logger.info("%s users and groups are asked for again", f"{lists.ask_again(task.retry):,}")
+            logger.info("%s users and groups are requested again", f"{lists.ask_again(task.retry):,}")
         if lists.waiting():
             asyncio.run(_list(config, lists, key))
         photos = _photos(config, lists)
@@ -65,7 +65,7 @@ def collect(config: FlickrUsersConfig, task: CrawlTask, key: SecretStr | None, p
         if pictures:
             journal.expect(photos[PHOTO], never_asked)
             if task.retry:
-                logger.info("%s photos are asked for again", f"{journal.ask_again(task.retry):,}")
+                logger.info("%s photos are requested again", f"{journal.ask_again(task.retry):,}")
             if journal.waiting():
                 asyncio.run(_crawl(config, journal, photos))
             journal.reject_placeholders()

@@ -84,7 +84,7 @@ class Lists(Statuses):
         journal.connection.executescript(SCHEMA)
         super().__init__(journal.connection)
 
-    def mend(self) -> None:
+    def forget_damaged(self) -> None:
         """Forgets all lists when a row is damaged: nobody would miss a photo that is no longer in its list."""
         if any(self.damaged().values()):
             logger.warning("Lists in the journal are damaged: all photos are listed anew")

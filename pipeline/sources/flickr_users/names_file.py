@@ -25,7 +25,9 @@ def read_names(path: Path) -> list[str]:
             continue
         name = clean_name(line)
         if not name:
-            raise InputError(f"{path}:{number} is {line[:40]!r}, which is no name of a user or group: mend the line.")
+            raise InputError(
+                f"{path}:{number} is {line[:40]!r}, which is not the name of a user or group: correct the line."
+            )
         names[name] = None
     return list(names)
 

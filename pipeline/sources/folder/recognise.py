@@ -19,7 +19,7 @@ from pipeline.words import counted
 
 SAMPLE = 300
 """Photos that are looked into, at most."""
-MOST = 0.9
+ARTIST_SHARE = 0.9
 """The share of photos that must name an artist for artists to be the users."""
 LOOKS = {"lists": ("[,;]", 3), "sentences": (r"\w\s+(?=\w)", 7)}
 """Looks of keywords that may be no tags: a pattern, and its occurrences in them, at least."""
@@ -74,7 +74,7 @@ def _keywords(readings: Sequence[tuple[Listed, Reading | Failure]], read: Sequen
 def _users(listing: Listing, having: Sequence[Reading]) -> tuple[dict[str, str], str]:
     """Chooses the rule of users, and says why: artists where almost every photo names one, and they are several."""
     artists = Counter(artist for reading in having if (artist := Artist(kind="artist").user_of("", reading.metadata)))
-    if len(artists) > 1 and artists.total() >= MOST * len(having):
+    if len(artists) > 1 and artists.total() >= ARTIST_SHARE * len(having):
         return {"kind": "artist"}, f"Users are the artists that the photos name: {_counts(artists)}."
     folders = {FirstFolder(kind="first-folder").user_of(listed.photo, Metadata()) for listed in listing.photos}
     others = [f"artist would make users of {_counts(artists)}"] * (len(artists) > 1)

@@ -112,7 +112,7 @@ def _no_photos(data: Path) -> InputError:
 
 
 def _doubt(tags: Sequence[str]) -> str | None:
-    """Says why the tags of a photo cannot be those of a person; None when they can."""
+    """Returns the reason why the tags of a photo cannot be a person's; None when they can."""
     longest = max(tags, key=len, default="")
     if len(longest) > LONGEST:
         return f"{quote(longest)} has {len(longest):,} characters, a tag at most {LONGEST}"

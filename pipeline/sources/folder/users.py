@@ -21,7 +21,7 @@ class NamedUser(Config):
 
 
 class FirstFolder(Config):
-    """The first folder on the way to a photo; a photo beside the folders has no user."""
+    """The first folder on the way to a photo; a photo outside these folders has no user."""
 
     kind: Literal["first-folder"] = Field(description="The first folder on the way to the photo is its user.")
 

@@ -50,7 +50,7 @@ def collect(config: NusWideConfig, task: CrawlTask, key: SecretStr | None) -> Cr
         if config.asks_api:
             journal.need_info()
         if task.retry:
-            logger.info("%s photos are asked for again", f"{journal.ask_again(task.retry):,}")
+            logger.info("%s photos are requested again", f"{journal.ask_again(task.retry):,}")
         if journal.waiting():
             asyncio.run(_crawl(config, journal, listed, key))
         journal.reject_placeholders()

@@ -13,7 +13,7 @@ Text = Annotated[str, StringConstraints(min_length=1)]
 
 def _is_character(text: str) -> str:
     if len(text) != 1 or not "\x01" <= text <= "\x7f":
-        raise ValueError("it must be one character, such as a semicolon or a tab, and no accented letter")
+        raise ValueError("it must be one character, such as a semicolon or a tab, and not an accented letter")
     return text
 
 

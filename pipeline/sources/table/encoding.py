@@ -21,14 +21,14 @@ MARKS = (
 )
 """Byte order marks with their encodings; that of UTF-32 begins like that of UTF-16."""
 GZIP = b"\x1f\x8b"
-USUAL = "cp1252"
+PREFERRED = "cp1252"
 """The encoding that is chosen where several fit the bytes equally well: that of Windows in western Europe."""
 OTHERS = ("cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp932", "gb18030", "big5", "cp949", "koi8_r")
 """Encodings that are considered, apart from the usual one."""
 BLOCK = 1 << 20
 """Bytes that are read at once."""
-PLENTY, RATIO = 1 << 26, 100
-"""Bytes that any file may hold, and the times that a larger one may be larger than it is compressed."""
+ALWAYS_ALLOWED, MAX_RATIO = 1 << 26, 100
+"""Decompressed bytes that any file may have, and the greatest ratio of compression of one with more."""
 
 
 class Decompressed(io.RawIOBase):
@@ -36,7 +36,7 @@ class Decompressed(io.RawIOBase):
 
     def __init__(self, path: Path, file: BinaryIO):
         self.path, self.archive, self.count = path, gzip.GzipFile(fileobj=file), 0
-        self.most = max(PLENTY, RATIO * path.stat().st_size)
+        self.most = max(ALWAYS_ALLOWED, MAX_RATIO * path.stat().st_size)
 
     def readable(self) -> bool:
         """Returns True."""
@@ -53,7 +53,9 @@ class Decompressed(io.RawIOBase):
 
 def too_large(path: Path) -> InputError:
     """Returns the error for a file that holds far more than a table of its size does."""
-    return InputError(f"{path} is compressed to less than 1/{RATIO} of its size, as no table is: check what it holds.")
+    return InputError(
+        f"{path} is compressed to less than 1/{MAX_RATIO} of its size, as no table is: check what it holds."
+    )
 
 
 @contextmanager
@@ -102,13 +104,13 @@ def _guess(path: Path) -> tuple[str, str]:
     broken = as_utf8.count("\ufffd")
     if sum(not letter.isascii() for letter in as_utf8) > 2 * broken:  # UTF-8, most of it.
         raise bad_byte(path, "utf-8")
-    matches = from_bytes(sample, cp_isolation=[USUAL, *OTHERS], preemptive_behaviour=False)
+    matches = from_bytes(sample, cp_isolation=[PREFERRED, *OTHERS], preemptive_behaviour=False)
     best = matches.best()
     if best is None:
         raise bad_byte(path, "utf-8")
     equal = [each for each in matches if (each.chaos, each.coherence) == (best.chaos, best.coherence)]
-    usual = any(USUAL in each.could_be_from_charset for each in equal) and _is_prose(sample.decode(USUAL, "replace"))
-    encoding = USUAL if usual else best.encoding
+    fits = any(PREFERRED in each.could_be_from_charset for each in equal)
+    encoding = PREFERRED if fits and _is_prose(sample.decode(PREFERRED, "replace")) else best.encoding
     words = re.findall(r"[^\s,;|\"]+", sample.decode(encoding, "replace"))
     return encoding, next((word for word in words if not word.isascii()), "")[:60]
 
@@ -129,8 +131,8 @@ def bad_byte(path: Path, encoding: str) -> InputError:
         after = whole[error.start : error.start + 10].decode("ascii", "backslashreplace")
         quoted = f"{before[-1][-30:]}{after}".splitlines()[0]
         return InputError(
-            f"{path}, line {len(before)} has a byte that is not {encoding}, in {quoted!r}: mend it, or state another "
-            "encoding."
+            f"{path}, line {len(before)} has a byte that is not {encoding}, in {quoted!r}: correct it, or state "
+            "another encoding."
         )
     except UnicodeError:  # Not one bad byte, but all of the text: UTF-16 without a byte order mark.
         return InputError(f"{path} is not {encoding}: state another encoding.")

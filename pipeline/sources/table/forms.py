@@ -13,7 +13,7 @@ from typing import IO
 import polars as pl
 
 from pipeline.errors import InputError
-from pipeline.sources.table.encoding import BLOCK, PLENTY, RATIO, open_bytes, too_large
+from pipeline.sources.table.encoding import ALWAYS_ALLOWED, BLOCK, MAX_RATIO, open_bytes, too_large
 from pipeline.sources.table.text import Row, read_objects
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl", ".parquet", ".xlsx")
@@ -89,7 +89,7 @@ def _check_extent(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as book:
             for part in book.infolist():
-                if part.file_size > max(PLENTY, RATIO * part.compress_size):
+                if part.file_size > max(ALWAYS_ALLOWED, MAX_RATIO * part.compress_size):
                     raise too_large(path)
                 if part.filename.startswith("xl/worksheets/"):
                     with book.open(part) as sheet:

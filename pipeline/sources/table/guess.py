@@ -21,11 +21,11 @@ from pipeline.sources.table.times import EPOCH, to_milliseconds
 
 STRONG = (";", "、", "；", "，", "|", "\n", ",")
 """Separators that are chosen where a tenth of the cells have them, the first of those with as many."""
-FILES = 0.5
+FILE_SHARE = 0.5
 """The share of values that are files from which on a column names photos."""
-UNIQUE = 0.9
+UNIQUE_SHARE = 0.9
 """The share of different values from which on a column may name photos."""
-REPEATED = 0.7
+DISTINCT_TAG_SHARE = 0.7
 """The share of different tags up to which a column may hold tags: words repeat."""
 
 Found = Callable[[Sequence[str]], float]
@@ -123,7 +123,7 @@ def _photo(preview: Preview, left: Mapping[str, pl.Series], found: Found) -> str
     named = columns_of(PHOTO, list(left))
     texts = {name: values.drop_nulls() for name, values in left.items() if _is_text(values)}
     for name in dict.fromkeys([*named, *texts]):
-        if name in texts and found(texts[name].unique(maintain_order=True).to_list()) >= FILES:
+        if name in texts and found(texts[name].unique(maintain_order=True).to_list()) >= FILE_SHARE:
             return name
     if named:
         return named[0]
@@ -135,7 +135,7 @@ def _photo(preview: Preview, left: Mapping[str, pl.Series], found: Found) -> str
     unique = [
         name
         for name, values in texts.items()
-        if values.n_unique() >= UNIQUE * len(values) and not _holds_tags(values) and _milliseconds(values) is None
+        if values.n_unique() >= UNIQUE_SHARE * len(values) and not _holds_tags(values) and _milliseconds(values) is None
     ]
     return _only(PHOTO, with_suffix or unique, preview)
 
@@ -160,7 +160,7 @@ def _holds_tags(values: pl.Series) -> bool:
     if tags is None or (tags.list.len() > 1).sum() * 2 < len(tags):
         return False
     words = tags.explode().str.strip_chars()
-    return words.n_unique() <= REPEATED * len(words)
+    return words.n_unique() <= DISTINCT_TAG_SHARE * len(words)
 
 
 def _user(preview: Preview, left: Mapping[str, pl.Series]) -> str | None:

@@ -45,7 +45,7 @@ def split_tags(cells: pl.Series, separator: str | None, lines: pl.Series, path: 
     if doubtful.count() > TOLERATED * cells.count():
         row = doubtful.is_not_null().arg_max()
         likely = doubtful[row] if re.search(LONE, doubtful[row]) else _likely(cells, separator)
-        hint = f"; {likely!r} seems to separate the tags." if likely else ": mend the cell, or state another."
+        hint = f"; {likely!r} seems to separate the tags." if likely else ": correct the cell, or state another."
         raise SettingError(
             "separator",
             f"is {separator!r}, which gives the tag {quote(doubtful[row])} in {path}, line {lines[row]}{hint}",

@@ -89,7 +89,7 @@ def _broken(path: Path, line: int, error: str, dialect: Dialect) -> InputError:
     return SettingError(
         "quoted",
         f"is true, but a quotation mark opened in {path}, line {line} {where}: {quote(text)}. "
-        "Mend the line, or choose false if quotation marks are part of the values.",
+        "Correct the line, or choose false if quotation marks are part of the values.",
     )
 
 
@@ -131,7 +131,7 @@ def read_objects(path: Path, encoding: str) -> Iterator[tuple[int, dict[str, str
         except (ValueError, RecursionError):
             found = None
         if not isinstance(found, dict):
-            raise InputError(f"{path}, line {number} is no JSON object: {quote(line.strip())}. Mend it.")
+            raise InputError(f"{path}, line {number} is not a JSON object: {quote(line.strip())}. Correct it.")
         yield number, {key: _as_text(value) for key, value in found.items()}
 
 

@@ -10,7 +10,7 @@ from pipeline.errors import InputError
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FIRST, LAST = ((datetime(year, 1, 1, tzinfo=UTC) - EPOCH) // timedelta(milliseconds=1) for year in (1800, 2200))
-"""The bounds outside which a time is none of a photo."""
+"""The bounds outside which a time is not that of a photo."""
 UNKNOWN = ("", "nan", "nat", "none", "null", "0000-00-00 00:00:00", "0000:00:00 00:00:00", ":  :     :  :")
 """Stripped texts in lower case that stand for no time; cameras without a clock write the last two."""
 UNITS = ((1e11, 1000.0), (1e14, 1.0), (1e17, 1e-3), (float("inf"), 1e-6))
@@ -58,7 +58,7 @@ def to_milliseconds(times: pl.Series, lines: pl.Series, path: Path) -> pl.Series
     result = pl.select(pl.coalesce(_scaled(text, numbers, scale), dates).alias(times.name)).to_series()
     odd = text.filter((result < FIRST) | (result >= LAST) | (result.is_null() & text.is_not_null()))
     if len(odd):
-        raise InputError(f"{path}, {place(odd[0])}, which is no time of a photo: mend it.")
+        raise InputError(f"{path}, {place(odd[0])}, which is not the time of a photo: correct it.")
     return result
 
 

@@ -168,7 +168,7 @@ def defective(_: int) -> cluster.Columns:
 
 @pytest.mark.usefixtures("ray_here")
 def test_what_else_ray_raises_is_one_sentence():
-    with pytest.raises(ResourceError, match=r"^Ray gives up \(ValueError: a defect\): mend that on its machines"):
+    with pytest.raises(ResourceError, match=r"^Ray gives up \(ValueError: a defect\): fix that on its machines"):
         list(cluster.stream(range(3), defective))
 
 

@@ -96,7 +96,7 @@ def test_tagrec_has_quoted_values_and_further_columns(tmp_path):
 
 
 def test_files_of_ones_own_must_be_named(tmp_path):
-    with pytest.raises(InputError, match="names of your own"):
+    with pytest.raises(InputError, match="no published names"):
         crawl(tmp_path, "tagrec")
 
 

@@ -126,7 +126,7 @@ def test_a_status_can_be_asked_for_again(place, fake):
     fake.photos[8] = FakePhoto("2@N00", ("car",))
     _, posts, _ = run(place, fake, retry=["undecodable"])
     assert posts["photo"].to_list() == ["11", "8", "9"]
-    with pytest.raises(InputError, match=r"'lost' is no status.*not found"):
+    with pytest.raises(InputError, match=r"'lost' is not a status.*not found"):
         run(place, fake, retry=["lost"])
 
 

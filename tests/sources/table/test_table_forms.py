@@ -41,7 +41,7 @@ def test_a_cell_far_from_the_others_is_found(tmp_path, place):
 
 
 def test_a_spreadsheet_that_holds_far_more_than_its_size_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(forms, "PLENTY", 100_000)
+    monkeypatch.setattr(forms, "ALWAYS_ALLOWED", 100_000)
     write_spreadsheet(tmp_path / "plain.xlsx", [HEADER, ["u", "p", "sea" * 100_000]])
     with zipfile.ZipFile(tmp_path / "plain.xlsx") as plain, zipfile.ZipFile(tmp_path / "posts.csv", "w") as small:
         for name in plain.namelist():
@@ -73,7 +73,7 @@ def test_json_lines(tmp_path):
 
 @pytest.mark.parametrize("line", ["[1]", '{"user": "u"', "sea"])
 def test_a_line_that_is_no_object_is_found(tmp_path, line):
-    with pytest.raises(InputError, match="line 2 is no JSON object"):
+    with pytest.raises(InputError, match="line 2 is not a JSON object"):
         read(tmp_path, f'{{"user": "u", "photo": "p", "tags": "a"}}\n{line}\n')
 
 

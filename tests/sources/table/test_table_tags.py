@@ -28,7 +28,7 @@ def table(*cells: str) -> str:
         (["Things|dog,Things|grey"], "|", "gives the tag 'dog,Things' .*; ',' seems"),
         (["dog · grey", "dog"], " ", "gives the tag '·' in .*line 2; '·' seems"),
         (["dog / grey", "dog"], " ", "gives the tag '/' in .*line 2; '/' seems"),
-        (["sea", 'closed"'], " ", "gives the tag 'closed\"' in .*line 3: mend"),
+        (["sea", 'closed"'], " ", "gives the tag 'closed\"' in .*line 3: correct"),
         (["海、山", "空"], " ", "is nowhere in .*; '、' seems"),
     ],
 )

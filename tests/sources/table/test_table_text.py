@@ -84,7 +84,7 @@ def test_a_broken_archive_is_one_sentence(tmp_path):
 
 @pytest.mark.parametrize("blank", [b" ", b"\n"])
 def test_an_archive_that_holds_far_more_than_its_size_is_refused(tmp_path, monkeypatch, blank):
-    monkeypatch.setattr(encoding, "PLENTY", 100_000)
+    monkeypatch.setattr(encoding, "ALWAYS_ALLOWED", 100_000)
     with pytest.raises(InputError, match=r"posts.csv is compressed to less than 1/100 of its size"):
         read(tmp_path, gzip.compress(POSTS.encode() + blank * 200_000))
 

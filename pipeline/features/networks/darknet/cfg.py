@@ -182,7 +182,9 @@ def parse(text: str, name: str) -> Architecture:
         if line[0] == "[" and line[-1] == "]":
             sections.append((line[1:-1], number, {}))
         elif not equals or not sections:
-            raise InputError(f"{name}, line {number}: {line!r} is neither a section nor a key with a value: mend it.")
+            raise InputError(
+                f"{name}, line {number}: {line!r} is neither a section nor a key with a value: correct it."
+            )
         elif key in sections[-1][2]:
             raise InputError(f"{name}, line {number}: {key} is twice in its section: keep one of them.")
         else:
