@@ -1,4 +1,4 @@
-# The two commands: `make repro` (the pipeline, from photos to figures) and `make test`. Both make the environment first,
+# The two commands: `make repro` (the pipeline, from photos to the report) and `make test`. Both make the environment first,
 # `make repro` without the packages that only tests need.
 PYTHON ?= python3
 VENV := .venv
@@ -59,7 +59,7 @@ fuzz: $(INSTALLED_DEV)  ## search for input that breaks the code, for half an ho
 soak: $(INSTALLED_DEV)  ## kill the pipeline and the service at random for an hour, or: make soak MINUTES=5
 	@python -m scripts.soak --minutes $(or $(MINUTES),60)
 
-bench: $(INSTALLED) $(PEERS)/.installed  ## compare training speed with implicit and LightFM (figures: benchmarks/README.md)
+bench: $(INSTALLED) $(PEERS)/.installed  ## compare training speed with implicit and LightFM (results: benchmarks/README.md)
 	python -m benchmarks.training --peers $(PEERS)/bin/python
 
 lint: $(INSTALLED_DEV)  ## check the style

@@ -1,4 +1,4 @@
-"""How fast YFCC100M's SQLite file becomes posts, compared with SQLite alone, and how much memory that takes.
+"""The time and memory in which YFCC100M's SQLite file becomes posts, compared with SQLite alone.
 
     python -m benchmarks.corpora [--rows 1000000 3000000 10000000] [--rounds 2]
 
@@ -67,7 +67,7 @@ def main(sizes: list[int], rounds: int) -> None:
 
 @dataclass(frozen=True)
 class Reading:
-    """Figures of one reading: seconds and MB."""
+    """The cost of one reading: seconds and MB."""
 
     seconds: float
     cpu: float
@@ -86,7 +86,7 @@ def in_new_process(function, *arguments):
 
 
 def read_alone(path: Path) -> tuple[float, float]:
-    """The seconds, and those of the CPU, that SQLite takes to read the columns as they are, in the same chunks."""
+    """Reads the columns with SQLite alone, in the same chunks. Returns seconds by the clock and of CPU."""
     start, cpu = time.perf_counter(), time.process_time()
     with closing(sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)) as connection:
         cursor = connection.execute(
@@ -162,7 +162,7 @@ def made_rows(rows: int) -> Iterator[tuple]:
 
 
 def word(rank: int) -> str:
-    """The tag of a rank; every tenth has a blank and a letter that is no ASCII, as URLs encode them."""
+    """Returns the tag of a rank; every tenth has a blank and a non-ASCII letter, as URLs encode them."""
     return f"tag{rank:x}" if rank % 10 else f"t%C3%A4g+{rank:x}"
 
 

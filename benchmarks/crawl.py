@@ -132,7 +132,7 @@ def main(number: int = 20_000) -> None:
         crawl(Path(folder), number)
     hours = ALL / QUERIES_AN_HOUR
     print(f"At {QUERIES_AN_HOUR:,} queries an hour: {hours:.1f} hours, {hours / 24:.1f} days for {ALL:,} photos;")
-    print("pictures are fetched beside that, at one a second as many hours.")
+    print("pictures are fetched meanwhile, at one a second in as many hours.")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
-"""A detector's exports beside its .pt file: how far the features move, what they still find, how fast they come.
+"""A detector's exports compared with its .pt file: differences of the features, their quality, and speed.
 
     python -m benchmarks.exports FOLDER [--litert PYTHON] [--only onnx openvino litert]
 
 FOLDER holds photos.csv (id, labels, split, annotated), photos/ and weights/yolov8n.pt. ultralytics exports the model at
 448 pixels, for batches of 16, to ONNX, OpenVINO and LiteRT, in float32, float16 and int8. int8 is calibrated on the
 photos of train2017, for which OpenVINO needs `pip install nncf`; LiteRT's exporter needs an environment of its own,
-whose PYTHON is given (benchmarks/litert/export.py). A form whose packages are not installed is left out, which is
-said. The speed is that of networks on ready pixels, in turns, so that what else the machine does slows all of them;
+whose PYTHON is given (benchmarks/litert/export.py). A form whose packages are not installed is left out, with a
+message. The speed is that of networks on ready pixels, in turns, so that what else the machine does slows all of them;
 each takes all cores but LiteRT, to which ultralytics leaves one fewer.
 """
 
@@ -102,14 +102,14 @@ def calibration(photos: pl.DataFrame, source: Path, work: Path) -> Path:
 
 
 def export(weights: Path, folder: Path, **options: object) -> Path:
-    """What ultralytics makes of a .pt file in a folder of its own."""
+    """Exports a .pt file with ultralytics, in a folder of its own."""
     folder.mkdir()
     copy = shutil.copy(weights, folder / "yolov8n.pt")
     return Path(import_ultralytics().YOLO(copy).export(imgsz=SIZE, batch=BATCH, **options))
 
 
 def to_litert(python: Path | None, weights: Path, work: Path, data: Path) -> dict[str, Path]:
-    """What the environment of LiteRT's exporter makes of a .pt file."""
+    """Exports a .pt file to each form of LiteRT, in the environment of its exporter."""
     if python is None or find_spec("ai_edge_litert") is None:
         print("LiteRT is left out: it takes --litert PYTHON, and pip install '.[tflite]'.", file=sys.stderr)
         return {}

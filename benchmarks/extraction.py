@@ -119,7 +119,7 @@ def speed(
         runs["bare"].append(timed(partial(bare, extractor, ready, len(photos))))
         runs["stage"].append(timed(partial(stage, extractor, shards, photos, workers, scratch)))
         runs["decoding"].append((decoding(extractor, photos), 0.0))
-    # Of the stage with all in one process: the CPU seconds of others are not told.
+    # Of the stage in one process: the CPU seconds of others cannot be read.
     _, alone = timed(partial(stage, extractor, shards, photos, 0, scratch))
     rates = {what: median(len(photos) / seconds for seconds, _ in found) for what, found in runs.items()}
     ratio = median(of[0] / all_in[0] for of, all_in in zip(runs["bare"], runs["stage"], strict=True))
@@ -139,7 +139,7 @@ def timed(work: partial) -> tuple[float, float]:
 
 
 def pixels(extractor: Extractor, photos: Iterable[Photo], batch: int) -> Tensor:
-    """What the network is given for a batch, on its device."""
+    """Returns the network's input for a batch, on its device."""
     seen = np.stack([extractor.preprocess(decode(photo)) for photo in islice(cycle(photos), batch)])
     on_device = torch.from_numpy(seen).to(extractor.device).permute(0, 3, 1, 2).float().div_(255)
     return on_device.contiguous(memory_format=torch.channels_last)
@@ -156,7 +156,7 @@ def bare(extractor: Extractor, ready: Tensor, count: int) -> None:
 
 
 def stage(extractor: Extractor, shards: Path, photos: list[PackedPhoto], workers: int | None, scratch: Path) -> None:
-    """What a stage does once its network is there, with nothing finished before."""
+    """Does the work of a stage whose network is loaded, with nothing finished before."""
     with fresh(scratch / "work") as work:
         listed = list_photos(shards, {photo.id for photo in photos})
         extract([extractor], listed, work, LocalEngine(workers))

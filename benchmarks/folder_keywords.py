@@ -1,4 +1,4 @@
-"""How long the keywords of a folder of photos take to read, and to read again.
+"""The time in which the keywords of a folder of photos are read, and read again.
 
     python -m benchmarks.folder_keywords [--photos 100000]
 

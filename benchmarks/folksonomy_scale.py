@@ -1,10 +1,10 @@
-"""How long refine and split take on a folksonomy of NUS-WIDE's size, and on larger ones, and in how much memory.
+"""The time and memory of refine and split on a folksonomy of NUS-WIDE's size, and on larger ones.
 
     python -m benchmarks.folksonomy_scale [--growth]
 
 The posts are made up: as many users and photos as NUS-WIDE has, users as busy as its users are, long-tailed tags, some
-19 a photo, each user with a vocabulary of their own, 44 % of what is said in English (it needs Debian's wordnet-base).
-Every stage runs in a process of its own, as `dvc repro` runs it. `--growth` makes 6 and 25 times as many, too: 100
+19 a photo, each user with a vocabulary of their own, 44 % of all tags in English (it needs Debian's wordnet-base).
+Every stage runs in a process of its own, as `dvc repro` runs it. `--growth` also makes 6 and 25 times as many: 100
 million tag assignments.
 """
 
@@ -31,7 +31,7 @@ SEED = 0
 SIZES, GROWTH = (1,), (1, 6, 25)
 
 BUSY = {1: 43_431, 2: 22_880, 10: 4_680, 20: 2_022, 50: 535}
-"""How many of NUS-WIDE's users have at least so many photos."""
+"""The number of NUS-WIDE's users with at least so many photos."""
 PHOTOS = 215_773
 TAIL = 2.046
 """Of users with 50 photos and more: how fast they get rare, fitted so that there are PHOTOS in all."""
@@ -41,7 +41,7 @@ TAGS_OF_A_PHOTO = 22
 EXPONENT, TOP_SHARE = 1.295, 0.004
 """Of the Zipf-Mandelbrot law of tags; it has no last tag, so that larger folksonomies have more of them."""
 OWN, VOCABULARY = 0.6, 300
-"""How much of what a user says comes from their own vocabulary, and how many words that has."""
+"""The share of a user's tags from their own vocabulary, and the number of its words."""
 ENGLISH_RANKS = 100_000
 """Every second of so many first tags is an English word; all others are two words written as one."""
 CHUNK = 250_000
@@ -97,7 +97,7 @@ def prepare(folder: Path, recipe: str) -> None:
 
 
 def run(folder: Path, stage: str) -> tuple[float, float, float]:
-    """Seconds on the clock, seconds of CPU, and the most memory, in MB, of a stage as a command, from start to end."""
+    """Runs a stage as a command. Returns seconds by the clock, seconds of CPU, and peak memory in MB."""
     start = time.perf_counter()
     command = [sys.executable, "-m", f"stages.{stage}"]
     process = subprocess.Popen(command, cwd=folder, env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=sys.stderr)
@@ -113,8 +113,8 @@ def make(path: Path, size: int) -> None:
     path.parent.mkdir(parents=True)
     rng = np.random.default_rng(SEED)
     busy = photos_of_users(size)
-    said = ", ".join(f"{np.sum(busy >= n) / size:,.0f} ({users:,}) with {n}" for n, users in BUSY.items())
-    print(f"× {size}: users {said}; {busy.sum() / size:,.0f} photos ({PHOTOS:,}), {busy.max():,} at most")
+    shares = ", ".join(f"{np.sum(busy >= n) / size:,.0f} ({users:,}) with {n}" for n, users in BUSY.items())
+    print(f"× {size}: users {shares}; {busy.sum() / size:,.0f} photos ({PHOTOS:,}), {busy.max():,} at most")
     owner = np.repeat(np.arange(len(busy), dtype=np.int32), rng.permutation(busy))
     words = rng.permutation(english_words()).tolist()
     writer = None
@@ -152,7 +152,7 @@ def posts(rng: np.random.Generator, user: np.ndarray, start: int, words: list[st
 
 
 def ranks(rng: np.random.Generator, user: np.ndarray) -> np.ndarray:
-    """The rank of a tag for each value of `user` (int64): the n-th word of their own, with a chance of 1/n, or any."""
+    """Draws the rank of a tag for each user (int64): the n-th of their own words, by 1/n, or any."""
     word = np.floor(VOCABULARY ** rng.random(len(user)))
     chance = np.where(rng.random(len(user)) < OWN, hashed(user, word), rng.random(len(user)))
     rank = (EXPONENT - 1) / TOP_SHARE * ((1 - chance) ** (-1 / (EXPONENT - 1)) - 1)

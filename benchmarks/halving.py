@@ -1,4 +1,4 @@
-"""Successive halving beside the full grid, on real folksonomies: settings, F1@5 and seconds of CPU of both searches.
+"""Successive halving compared with the full grid, on real folksonomies: settings, F1@5 and CPU seconds.
 
     python -m benchmarks.halving REAL [--sets NAME …]
 

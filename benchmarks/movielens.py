@@ -1,10 +1,11 @@
-"""F1@5 of FM and PITF on a real folksonomy with its own split, beside implicit and LightFM, all tuned on validation.
+"""F1@5 of FM and PITF on a real folksonomy, compared with implicit and LightFM, all tuned on validation posts.
 
     python -m benchmarks.movielens TRAIN.tsv TEST.tsv [--peers PYTHON] [--seeds 3]
 
-The tables have no header and the columns user, item, tag and time, separated by tabs. Validation is one random post of
-each user, the same for all. PYTHON is that of the peers' environment (benchmarks/peers/README.md); their search takes a
-quarter of an hour. Prints a row for each: F1@5 on the validation and (mean over seeds) on the test posts, and settings.
+The folksonomy is split as given: the tables have no header and the columns user, item, tag and time, separated by tabs.
+Validation is one random post of each user, the same for all. PYTHON is that of the peers' environment
+(benchmarks/peers/README.md); their search takes a quarter of an hour. Prints a row for each: F1@5 on the validation and
+(mean over seeds) on the test posts, and settings.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""How long NUS-WIDE's lists take to read at their full size, and how much memory.
+"""The time and memory in which NUS-WIDE's lists are read at their full size.
 
     python -m benchmarks.nus_wide_lists [--rows 269648]
 

@@ -1,4 +1,4 @@
-"""The engine ray beside the engine local on one machine, and what one machine can send out to others.
+"""The Ray engine compared with the local one on one machine, and the photos that one machine can send out.
 
     python -m benchmarks.ray_engine FOLDER [--photos 256] [--rounds 3] [--only speed feed sizes]
 
@@ -106,9 +106,9 @@ def speed(extractor: Extractor, shards: Path, count: int, rounds: int, scratch: 
         ("from the first vectors on", lambda clock: clock.steady),
     ):
         local, ray = (median(rate(clock) for clock in clocks[name]) for name in ("local", "ray"))
-        pairs = [rate(of) / rate(beside) for of, beside in zip(clocks["ray"], clocks["local"], strict=True)]
+        pairs = [rate(one) / rate(other) for one, other in zip(clocks["ray"], clocks["local"], strict=True)]
         print(f"  {what}: local {local:.2f}, ray {ray:.2f} photos/s; ray / local {median(pairs):.3f}, median of rounds")
-    late = median(of.first - beside.first for of, beside in zip(clocks["ray"], clocks["local"], strict=True))
+    late = median(one.first - other.first for one, other in zip(clocks["ray"], clocks["local"], strict=True))
     print(f"  ray's first vectors come {late:.1f} s later", flush=True)
 
 
@@ -123,7 +123,7 @@ def extraction(extractor: Extractor, shards: Path, count: int, scratch: Path, en
 
 
 def feed(shards: Path, scratch: Path, seconds: float = 20.0) -> None:
-    """What the machine that asks can do, when others do all the rest."""
+    """Measures the caller's part, when others do all the rest."""
     tasks = map(task, cycle(list_photos(shards)))
     chunks = map(with_photos, iter(lambda: list(islice(tasks, CHUNK["cuda"])), []))
     start, read = time.perf_counter(), 0

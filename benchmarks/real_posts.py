@@ -37,7 +37,7 @@ STORES = (
     StoreConfig(scaling="l2", threshold=0.0),
 )
 TRAINING = {"batch": 64, "epochs": 500, "curve_every": 10, "smoothing": 5, "patience": 10}
-"""For a few hundred posts: an epoch is few steps and many epochs cost seconds, and eighty posts make a noisy metric."""
+"""For a few hundred posts: many short epochs, and patience, because eighty posts make a noisy metric."""
 GRID = {"learning_rate": [0.01, 0.02, 0.05], "l2": [1e-6, 1e-5, 1e-4]}
 CODE = ("dvc.yaml", "params.yaml", ".dvcignore", "pipeline", "project", "stages")
 POST = ("user", "photo", "tags")
@@ -45,7 +45,7 @@ DVC = (sys.executable, "-m", "dvc")
 
 
 def main(real: Path, models: list[str], folds: int) -> None:
-    """Prints a row for each model: F1@5 over the seeds, mean and deviation, and what it adds to its user-only kind."""
+    """Prints a row for each model: mean and deviation of F1@5, and its gain over its user-only kind."""
     found: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder)
@@ -99,7 +99,7 @@ def split(copy: Path, seed: int) -> Params:
 
 
 def best(copy: Path, params: Params, name: str) -> tuple[float, str]:
-    """F1@5 of a model on the test posts, with the settings and the store that validated best, and what these are."""
+    """Returns F1@5 of a model on test posts, with the settings and store best on validation posts, and these."""
     paths, config = params.paths, params.models[name]
     posts, test = (read_parquet(copy / path, POST) for path in (paths.train, paths.test))
     validation = read_parquet(copy / paths.validation)
@@ -120,7 +120,7 @@ def best(copy: Path, params: Params, name: str) -> tuple[float, str]:
 def scaled(
     copy: Path, params: Params, features: str, store: StoreConfig, posts: pl.DataFrame, test: pl.DataFrame
 ) -> Features:
-    """What the store stage keeps of one feature set."""
+    """Scales one feature set as the store stage does."""
     vectors = {name: read_parquet(copy / params.paths.features(name)) for name in params.feature_set(features)}
     records = {name: read_record(copy / params.paths.features(name)) for name in vectors}
     file = copy / "store.parquet"

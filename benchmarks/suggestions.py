@@ -109,9 +109,10 @@ def real_photos(real: Path, seeds: Sequence[int], work: Path) -> Iterator[Case]:
 
 
 def galleries(real: Path, newest: bool) -> Case:
-    """Real people's posts, those with tags of at least three posts; a fifth of each user's as test, one as validation.
+    """Reads real people's posts with tags of three posts or more; a fifth of each user's is the test.
 
-    newest: the newest posts are left out, as when albums follow each other; else any.
+    One post of each user is for validation. newest: the newest posts are left out, as when albums follow each other;
+    else any.
     """
     posts = pl.read_csv(real / "galleries" / "posts.csv").with_columns(pl.col(TAGS).str.split(" ").list.sort())
     known = posts[TAGS].explode().value_counts().filter(pl.col("count") >= 3)[TAGS].to_list()
@@ -220,7 +221,7 @@ def probabilities(name: str, cases: Sequence[Case]) -> None:
 
 
 def top_ten(model: Model, case: Case, posts: pl.DataFrame, known: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns scores, the ten best tags, and hits of posts; with their user, or as of a user who is not known."""
+    """Returns scores, the ten best tags, and hits of posts; with their user, or an unknown one."""
     asked = posts if known else posts.with_columns(pl.lit(None, pl.String).alias(USER))
     scores = model.scores(asked, case.features).astype(np.float64)
     top = top_tags(scores, 10)

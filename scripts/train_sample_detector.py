@@ -169,7 +169,7 @@ def measure(model: DetectionModel, examples: list[tuple[np.ndarray, np.ndarray]]
 
 
 def _hits(detections: torch.Tensor, classes_wanted: torch.Tensor, corners: torch.Tensor) -> np.ndarray:
-    """Which detections (most confident first) hit a true box not yet hit, at each of the ten IoU bounds."""
+    """Marks detections (most confident first) that hit a true box not yet hit, at each of the ten IoU bounds."""
     hits = np.zeros((len(detections), len(IOUS)), bool)
     overlap = box_iou(corners, detections[:, :4]) * (classes_wanted[:, None] == detections[:, 5])
     for column, bound in enumerate(IOUS):
@@ -182,7 +182,7 @@ def _hits(detections: torch.Tensor, classes_wanted: torch.Tensor, corners: torch
 
 
 def _auc(scores: np.ndarray, truth: np.ndarray) -> float:
-    """The share of pairs of a photo with and one without the class that the score puts in the right order."""
+    """The share of pairs, a photo with the class and one without, that the score ranks right."""
     difference = scores[truth][:, None] - scores[~truth]
     return float((difference > 0).mean() + (difference == 0).mean() / 2)
 

@@ -1,4 +1,4 @@
-"""What progress shows where there is no terminal: a plain line now and then."""
+"""Progress where there is no terminal: a plain line now and then."""
 
 import re
 import sys

@@ -1,11 +1,11 @@
-"""Speed on a machine with a GPU: networks, decoders, extraction, and training, each with the bar that it is held to.
+"""Speed on a machine with a GPU: networks, decoders, extraction and training, each next to its bar.
 
     python -m benchmarks.gpu [--results FILE] [--real FOLDER] [--only vgg16 epochs …] [--size tiny --device cpu]
 
 tests      The tests that need a GPU.
 decoding   Photos a second that each decoder decodes and scales, without a network.
-vgg16      The bare network on one ready batch in each precision, and how near its vectors come to those of float32 on
-           the CPU; the whole extraction, from shards to parquet, with each decoder.
+vgg16      The bare network on one ready batch in each precision, and the least cosine of its vectors to the CPU's in
+           float32; the whole extraction, from shards to parquet, with each decoder.
 yolov8n    The same for the detector.
 profile    Where the main thread's time goes in an extraction.
 epochs     Quadruples a second of epochs in batches of 1,024 and more posts.
@@ -13,7 +13,7 @@ launches   Launches of an epoch, and the time in which the GPU is busy, with CUD
 trials     The same of nine trials at once.
 tune       Seconds in which eight models are each tuned over nine settings.
 
-Each part is written to --results as soon as it is done, and a rerun goes on with the next; the file of another
+Each part is written to --results as soon as it is done, and a rerun continues with the next; the file of another
 machine, size or version of torch is begun anew. Photos are made up, and the detector is untrained: FOLDER, which
 REAL_DATA names elsewhere, has real ones. Nothing is downloaded, and no more packages are needed than the stages import.
 """
@@ -39,7 +39,7 @@ from pipeline.files.texts import write_json
 
 
 def gpu_tests(bench: Bench) -> list[Row]:
-    """Runs the tests that need a GPU, of the files that have any: others may need packages that are not there."""
+    """Runs the tests that need a GPU: only files with such tests, as others may lack packages."""
     files = [file for file in (ROOT / "tests").rglob("test_*.py") if "pytest.mark.gpu" in file.read_text("utf-8")]
     if bench.device.type != "cuda":
         return [Row(f"gpu tests of {len(files)} files", "none without a GPU", "all pass")]

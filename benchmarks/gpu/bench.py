@@ -64,7 +64,7 @@ class Row:
 
 
 class Bench:
-    """What the parts work on; made when a part first needs it."""
+    """The material that the parts work on; made when a part first needs it."""
 
     def __init__(self, device: torch.device, size: Size, real: Path | None, scratch: Path):
         self.device, self.size, self.real, self.scratch = device, size, real, scratch

@@ -46,7 +46,7 @@ LIGHTFM_GRID = {
 }
 LIGHTFM_STEP = 10
 LIGHTFM_ROUNDS = ((40, 6), (100, 3), (200, 1))
-"""Up to how many epochs, and how many settings then go on: the best so far (successive halving)."""
+"""The epochs of each rung, and the number of settings that continue: the best so far (successive halving)."""
 
 
 def main(path: Path) -> None:
@@ -93,9 +93,9 @@ def best_implicit(task: Task, side: str) -> list[tuple[float, Settings, np.ndarr
 
 
 def implicit(task: Task, side: str, settings: Settings, epochs: tuple[int, ...], seed: int) -> Curve:
-    """Scores for the target's users, or photos, which are no more than the tags' bias where nothing is known of them.
+    """Scores for the target's users, or photos: only the tags' bias where nothing is known of them.
 
-    implicit is told of each epoch's end by a callback, and its factors are read there.
+    implicit calls a function at the end of each epoch, which reads its factors.
     """
     row = getattr(task.known, side)[task.known.post]
     rows = task.users if side == "user" else task.photos
@@ -196,7 +196,7 @@ def lightfm(task: Task, loss: str, settings: Settings, seed: int) -> Curve:
 
 
 def indicators(task: Task, posts: Posts, seen: np.ndarray) -> sp.csr_matrix:
-    """Which user and which photo a post has: float32 (posts, users + photos), only those that are `seen`."""
+    """Marks the user and the photo of each post: float32 (posts, users + photos), only those that are `seen`."""
     post = np.tile(np.arange(len(posts.user)), 2)
     column = np.append(posts.user, np.where(posts.photo >= 0, task.users + posts.photo, -1))
     kept = (column >= 0) & seen[column]

@@ -1,4 +1,4 @@
-"""How many training samples a second the peers take: implicit's BPR, and LightFM's with image features.
+"""Training samples a second of the peers: implicit's BPR, and LightFM's with image features.
 
     .venv-peers/bin/python benchmarks/peers/speed.py TRAINING.npz [--peers implicit lightfm] [--threads 2]
 
@@ -68,7 +68,7 @@ def implicit(data: np.lib.npyio.NpzFile, factors: int, threads: int, seconds: fl
 
 
 def users_by_tags(data: np.lib.npyio.NpzFile) -> sp.csr_matrix:
-    """Which user uses which tag: float32 (users, tags)."""
+    """Marks the tags that each user uses: float32 (users, tags)."""
     user, tag = data["post_user"][data["post"]], data["tag"]
     matrix = sp.csr_matrix((np.ones(len(tag), np.float32), (user, tag)))
     matrix.sum_duplicates()
@@ -76,11 +76,11 @@ def users_by_tags(data: np.lib.npyio.NpzFile) -> sp.csr_matrix:
 
 
 def lightfm(data: np.lib.npyio.NpzFile, factors: int, threads: int, seconds: float) -> dict[str, float]:
-    """BPR on posts × tags, a post being the sum of its user's factors and, weighted by them, of its image's numbers.
+    """BPR on posts × tags; a post is the sum of its user's factors and those of its features.
 
     One run of `fit_partial` over as many assignments as fill the time; a negative tag is drawn until it is none of the
-    post's. A short run before it makes the factors and tells the pace. The numbers are scaled to rows of length 1: with
-    large ones LightFM diverges, and stops.
+    post's. A short run before it makes the factors and measures the pace. The features are scaled to rows of length 1:
+    with large ones LightFM diverges, and stops.
     """
     rng = np.random.default_rng(SEED)
     order = rng.permutation(len(data["post"]))

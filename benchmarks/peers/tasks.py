@@ -19,7 +19,7 @@ Curve = Iterator[tuple[int, np.ndarray]]
 """Epochs learned, and the scores of the target posts after them, more and more."""
 
 MIXED = 8
-"""How many of the best settings on each side are tried together."""
+"""The number of the best settings on each side that are tried together."""
 WEIGHTS = tuple(np.round(np.arange(0.05, 1, 0.05), 2).tolist())
 
 
@@ -50,12 +50,12 @@ class Task:
 
     @cached_property
     def counts(self) -> np.ndarray:
-        """How many known posts each tag is in."""
+        """The number of known posts with each tag."""
         return np.bincount(self.known.tags, minlength=self.tags)
 
     @cached_property
     def relevant(self) -> np.ndarray:
-        """Whether a tag is one of a target post's: bool (posts, tags)."""
+        """True for the tags of the target posts: bool (posts, tags)."""
         relevant = np.zeros((len(self.target.user), self.tags), bool)
         in_vocabulary = self.target.tags >= 0
         relevant[self.target.post[in_vocabulary], self.target.tags[in_vocabulary]] = True

@@ -1,4 +1,4 @@
-"""What every kind of extractor holds to; a kind in the registry is in this suite by itself."""
+"""The suite that every kind of extractor passes; a kind in the registry is in it by itself."""
 
 import json
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What a network sees of a photo."""
+"""The pixels that a network sees of a photo."""
 
 import io
 

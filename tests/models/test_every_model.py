@@ -1,4 +1,4 @@
-"""What every model of the registry holds to: a new one is tested here as soon as it is listed."""
+"""The suite that every model of the registry passes: a new one is tested as soon as it is listed."""
 
 import numpy as np
 import polars as pl

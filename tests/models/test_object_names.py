@@ -28,7 +28,7 @@ def frame() -> pl.DataFrame:
 
 
 def detected(**records: dict) -> Features:
-    """What is detected, by the detector "objects" or by extractors with other records."""
+    """Detections by the detector "objects", or by extractors with other records."""
     records = records or {"objects": {"classes": list(COCO_CLASSES)}}
     vectors = frame()["vector"].to_numpy()
     return Features(frame()["photo"], dict.fromkeys(records, vectors), records=records)

@@ -1,4 +1,4 @@
-"""What a clone of the project writes is the same again: from the cache, run twice, after a kill, from its bundle."""
+"""A clone of the project writes the same bytes again: from the cache, run twice, after a kill."""
 
 import shutil
 import sys

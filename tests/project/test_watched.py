@@ -1,4 +1,4 @@
-"""What DVC cannot hash in a source's folder is named before anything runs."""
+"""Files that DVC cannot hash in a source's folder are named before anything runs."""
 
 import os
 

@@ -38,7 +38,7 @@ def small(extractors) -> Extractor:
 
 
 def pixels(network: Extractor | OnnxNetwork, count: int) -> np.ndarray:
-    """What a network sees of photos: uint8 (count, size, size, 3)."""
+    """Pixels of photos as a network sees them: uint8 (count, size, size, 3)."""
     return np.stack([network.preprocess(decode(noise_photo(number))) for number in range(count)])
 
 
@@ -111,7 +111,7 @@ def test_another_file_than_the_one_expected_is_refused(small: Extractor, tmp_pat
 def test_a_file_that_is_no_network_is_refused_in_a_sentence(tmp_path: Path):
     path = tmp_path / "network.onnx"
     path.write_bytes(b"no network")
-    with pytest.raises(InputError, match="ONNX Runtime does not load"):
+    with pytest.raises(InputError, match="ONNX Runtime cannot load"):
         OnnxNetwork.load(path, sha256(path))
 
 

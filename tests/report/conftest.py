@@ -47,7 +47,7 @@ WORDS = [
 ]
 
 CLASSES = ("cat", "dog", "boat", "car", "kite", "person", "traffic light", "surfboard")
-"""What the detector of the report knows."""
+"""The classes of the report's detector."""
 
 QUALITY = {
     ("popular", "popular", "none"): 0.05,
@@ -129,7 +129,7 @@ def tuned(
     epoch: int | None = None,
     edges: Sequence[str] = (),
 ) -> tuple[pl.DataFrame, dict[str, Any]]:
-    """What the stage tune writes of a model whose combinations had these scores (null: diverged)."""
+    """Makes the results of tuning a model whose combinations had these scores (null: diverged)."""
     values = [dict(zip(grid, combination, strict=True)) for combination in product(*grid.values())]
     best = max(range(len(scores)), key=lambda place: scores[place] or 0)
     rows = [
@@ -143,7 +143,7 @@ def tuned(
 
 
 def outcome(name: str, kind: str, features: str) -> tuple[pl.DataFrame, dict[str, Any]]:
-    """What was chosen for one of the models: a diverged combination for PITF, negatives for FM-IC, edges for FM."""
+    """The settings chosen for a model: a diverged combination for PITF, negatives for FM-IC, edges for FM."""
     rates, weights = [0.1, 0.01, 0.001], [1e-5, 1e-6, 1e-7]
     model = {"kind": kind, "features": features}
     match name:

@@ -1,4 +1,4 @@
-"""What the grids brought: rows and sentences of the section on settings."""
+"""The results of the grids: rows and sentences of the section on settings."""
 
 import polars as pl
 import pytest

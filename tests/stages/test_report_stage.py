@@ -1,4 +1,4 @@
-"""What the report reads: vectors and records of the extractors that are listed, seconds of what is listed."""
+"""The report's inputs: vectors, records and seconds of listed extractors alone."""
 
 from pathlib import Path
 

@@ -9,7 +9,7 @@ import numpy as np
 
 
 class Convolution(NamedTuple):
-    """What of a convolution decides its weights; `channels` are those that a kernel sees."""
+    """The properties of a convolution that decide its weights; `channels` are those that a kernel sees."""
 
     channels: int
     filters: int
@@ -64,7 +64,7 @@ NETWORKS = {
 
 
 def header(version: tuple[int, int, int] = (0, 1, 0), seen: int = 32013312) -> bytes:
-    """What a .weights file begins with."""
+    """Returns the header of a .weights file."""
     return struct.pack("<3i", *version) + struct.pack("<q" if version >= (0, 2, 0) else "<i", seen)
 
 

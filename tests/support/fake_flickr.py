@@ -39,7 +39,7 @@ def jpeg(seed: int, width: int = 64, height: int = 48) -> bytes:
 
 @dataclass
 class FakePhoto:
-    """What Flickr knows of a photo, and its moods: those of the API, and those of the image host."""
+    """A photo as Flickr knows it, and its moods: those of the API, and those of the image host."""
 
     owner: str = "1@N00"
     tags: tuple[str, ...] = ("sea", "sky")

@@ -43,7 +43,7 @@ class FakeRecommender:
     """Has the interface of `Recommender`."""
 
     seconds: float = 0.0
-    """What a batch takes."""
+    """Seconds that a batch takes."""
     folded: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """All tags that users accepted, by user."""
     name: str = "fake"

@@ -13,7 +13,7 @@ ACCOUNT = {"real_name": "Ann", "nsid": "12@N00", "profile_url": "https://www.fli
 
 
 def document(photo: int, tags: Iterable[str], **changes: Any) -> dict[str, Any]:
-    """What Flickr writes of a photo."""
+    """Returns Flickr's document of a photo."""
     return {
         "id": str(photo),
         "name": " ",

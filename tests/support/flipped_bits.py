@@ -22,7 +22,7 @@ WORK = ".work/"
 TAKEN = re.compile(rf"(remove|rmdir|rename) {re.escape(WORK)}.*(?<!\.tmp)")
 """Changes that take kept work away, or move it to where it is a result."""
 CHANGING = re.compile(r"\(\d+\.\d s\)|\d+\.\d+/s|:\d{4,5}\b|\d+ % \w+")
-"""What differs from run to run: seconds, rates, ports."""
+"""Output that differs from run to run: seconds, rates, ports."""
 
 
 def flip(path: Path, rng: random.Random) -> int:

@@ -32,7 +32,7 @@ def config(kind: str, features: str) -> BaseModelConfig:
 
 
 def is_taken(kind: str, features: str) -> bool:
-    """Whether a kind of model takes a feature set."""
+    """Tests if a kind of model takes a feature set."""
     try:
         config(kind, features)
     except ValidationError:

@@ -26,7 +26,7 @@ HEAVY = (
     "pipeline.training.bpr.loops.cpu",
     "pipeline.training.bpr.train",
 )
-"""What stages import when they need it."""
+"""Modules that stages import when they need them."""
 
 
 class WarmRepro:

@@ -29,7 +29,7 @@ SIZE = 16
 
 
 def dies(image: Image.Image) -> np.ndarray:
-    """What a decoder does that a broken photo, or a lack of memory, kills."""
+    """Does as a decoder that a broken photo, or a lack of memory, kills."""
     os.kill(os.getpid(), signal.SIGKILL)
     return resize_to_square(image, SIZE)
 
@@ -145,7 +145,7 @@ def test_a_defect_that_cannot_travel_is_told_in_words(packed):
 
 
 class Elsewhere:
-    """What only the process that made it can read."""
+    """An object that only the process that made it can read."""
 
     def __reduce__(self) -> tuple[object, ...]:
         return import_module, ("no_such_package",)
@@ -192,7 +192,7 @@ def test_no_process_survives_its_user():
 
 
 def alive(pid: int) -> bool:
-    """Whether a process is there and no zombie."""
+    """Tests if a process exists and is no zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):

@@ -40,7 +40,7 @@ SQUEEZENET = TorchvisionConfig(
     weights={"kind": "seeded"},
 )
 PROCESSES = {"PYTHONPATH": os.pathsep.join(sys.path)}
-"""What Ray's processes need to import MeanColour."""
+"""The environment in which Ray's processes can import MeanColour."""
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +123,7 @@ def test_where_there_is_nothing_to_do_ray_is_not_asked(packed, tmp_path: Path):
 
 
 def answer(networks: Networks) -> dict[str, object]:
-    """What an actor makes of a row of one photo."""
+    """Returns an actor's result for a row of one photo."""
     row = {"item": [0], "hashes": [[["hash"]]], "pixels": pa.array([[bytes(3 * 8 * 8)]], pa.list_(pa.large_binary()))}
     row["fault"] = pa.array([None], pa.string())
     (given,) = networks(pa.table(row)).to_pylist()

@@ -40,7 +40,7 @@ def rows(table: pa.Table) -> dict[str, list[float]]:
 
 
 def colour(packed: PackedPhoto, size: int = 8) -> np.ndarray:
-    """What MeanColour must give."""
+    """The vectors that MeanColour must give."""
     (photo,) = read_packed([packed])
     with Image.open(io.BytesIO(photo.jpeg)) as image:
         pixels = np.asarray(image.resize((size, size), Image.Resampling.BILINEAR), np.float64)

@@ -46,7 +46,7 @@ def to_onnx(weights: Path, folder: Path, **options) -> Path:
 
 
 def to_openvino(onnx: Path, half: bool = False) -> Path:
-    """What ultralytics writes for OpenVINO, without OpenVINO's converter, which reports home."""
+    """Writes ultralytics' files for OpenVINO, without OpenVINO's converter, which has telemetry."""
     import openvino
     from ultralytics.nn.backends.base import BaseBackend
     from ultralytics.utils import YAML

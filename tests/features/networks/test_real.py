@@ -49,7 +49,7 @@ def auc(there: np.ndarray, scores: np.ndarray) -> float:
 
 
 def probe(features: np.ndarray, there: np.ndarray) -> np.ndarray:
-    """What ridge regression on the other folds expects of each photo, in five folds."""
+    """Predicts each photo by ridge regression on the other folds, in five folds."""
     scaled = (features - features.mean(0)) / (features.std(0) + 1e-6)
     fold, expected = np.arange(len(scaled)) % 5, np.zeros(len(scaled))
     for number in range(5):

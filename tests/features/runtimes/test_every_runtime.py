@@ -1,4 +1,4 @@
-"""What every runtime holds to: torch's vectors, within 1e-4, under a record of its own."""
+"""Every runtime gives torch's vectors, within 1e-4, under a record of its own."""
 
 import copy
 import pickle
@@ -135,7 +135,9 @@ def test_a_network_that_gives_other_vectors_there_is_refused(runtime: str, tmp_p
         "pipeline.features.networks.darknet.detector.Yolov2.forward",
         lambda self, photos: forward(self, photos) * len(photos),
     )
-    with pytest.raises(InputError, match=f"gives other vectors in {SESSIONS[runtime].runtime}, by up to .*: leave it"):
+    with pytest.raises(
+        InputError, match=f"gives other vectors in {SESSIONS[runtime].runtime}, by up to .*: choose torch"
+    ):
         config.load(3, CPU)
 
 

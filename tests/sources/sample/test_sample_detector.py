@@ -22,7 +22,7 @@ WEIGHTS = Path(pipeline.sources.sample.__file__).with_name("detector.pt")
 
 @pytest.fixture(scope="module")
 def record() -> dict:
-    """What is known of the weights."""
+    """The record of the weights' training."""
     return read_json(WEIGHTS.with_suffix(".json"))
 
 

@@ -78,7 +78,7 @@ def test_seconds_in_one_file_and_dates_in_another_compare(tmp_path):
             "line 3 has the time '1503318600', which counts seconds, and line 2 has the time '1503318600000', which",
         ),
         (["99999999999"], "line 2 has the time '99999999999', which is not the time of a photo"),
-        (["18446744073709551615"], "line 2 has the time '18446744073709551615', which is no time"),
+        (["18446744073709551615"], "line 2 has the time '18446744073709551615', which is not the time"),
         (["-99999999999"], "line 2 has the time '-99999999999', which is not the time of a photo"),
         (["0001-01-01T00:00:00"], "line 2 has the time '0001-01-01T00:00:00', which is not the time of a photo"),
         (["2017-13-01"], "line 2 has the time '2017-13-01'"),

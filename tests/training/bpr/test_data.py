@@ -1,4 +1,4 @@
-"""What is drawn: every positive once an epoch, negatives that are none, and each of those equally often."""
+"""Every positive is drawn once an epoch, with negatives that its post lacks, each equally often."""
 
 from collections import Counter
 from itertools import chain

@@ -1,4 +1,4 @@
-// Photos that the service has at hand, for a first try.
+// Photos that the service offers for a first try.
 
 import * as api from "./api.js";
 import { $, h } from "./dom.js";

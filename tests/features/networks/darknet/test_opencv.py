@@ -57,7 +57,7 @@ def ready(pixels: np.ndarray) -> np.ndarray:
 
 
 def peers_names(architecture: cfg.Architecture) -> list[str]:
-    """What OpenCV calls the output of each layer."""
+    """OpenCV's names for the output of each layer."""
     names = {
         cfg.MaxPool: "pool_{0}",
         cfg.Reorg: "reorg_{0}",
