@@ -34,9 +34,9 @@ import torch
 from ruamel.yaml import YAML
 from torch import Tensor
 
-from pipeline.data.packed import PackedPhoto, read_packed
+from pipeline.data.packed import PackedPhoto, jpeg_hash, read_packed
 from pipeline.data.photo import Photo, prepare
-from pipeline.data.shards import jpeg_hash, list_photos, pack, packed
+from pipeline.data.shards import list_photos, pack, packed
 from pipeline.features.coco import COCO_CLASSES
 from pipeline.features.extraction.batch import find_batch
 from pipeline.features.extraction.decoding import Decoders

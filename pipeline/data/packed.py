@@ -3,6 +3,7 @@
 pyarrow is imported for reading only: suggesting does without it.
 """
 
+import hashlib
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from pipeline.data.photo import Photo
 from pipeline.data.schema import HEIGHT, JPEG, WIDTH
+from pipeline.errors import DamagedError
 from pipeline.files.parquet import intact
 
 
@@ -28,10 +30,15 @@ class PackedPhoto:
     """Its row in the file."""
 
 
+def jpeg_hash(data: bytes) -> str:
+    """Returns a photo's name wherever vectors are kept: the SHA-256 of its JPEG, in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
 def read_packed(photos: Iterable[PackedPhoto]) -> Iterator[Photo]:
     """Reads photos, in their order, neighbours in a shard together.
 
-    Raises ArtifactError when a shard is missing or damaged.
+    Raises ArtifactError when a shard is missing or damaged, also where its photos are no longer those that were listed.
     """
     import pyarrow.parquet as pq
 
@@ -42,4 +49,6 @@ def read_packed(photos: Iterable[PackedPhoto]) -> Iterator[Photo]:
                 rows = file.read_row_group(group, [JPEG, WIDTH, HEIGHT]).to_pylist()
                 for photo in of_group:
                     row = rows[photo.row - ends[group]]  # Counted from the end of its group.
+                    if jpeg_hash(row[JPEG]) != photo.hash:
+                        raise DamagedError(f"{shard} is damaged: it has another photo in place of {photo.id!r}.")
                     yield Photo(photo.id, row[JPEG], row[WIDTH], row[HEIGHT])

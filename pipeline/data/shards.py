@@ -19,7 +19,7 @@ import PIL
 import polars as pl
 
 from pipeline.data import jpeg, photo, png
-from pipeline.data.packed import PackedPhoto
+from pipeline.data.packed import PackedPhoto, jpeg_hash
 from pipeline.data.photo import Photo, PhotoError
 from pipeline.data.schema import HEIGHT, JPEG, PHOTO, PHOTO_HASH, WIDTH
 from pipeline.errors import ArtifactError, DamagedError
@@ -127,11 +127,6 @@ def _write_shard(names: Sequence[str], attempts: Sequence[Photo | PhotoError], p
     # JPEG is compressed already, and no two photos are equal.
     compression = dict.fromkeys(COLUMNS, "zstd") | {JPEG: "none"}
     write_arrow(table, path, PHOTOS_PER_ROW_GROUP, compression=compression, use_dictionary=False)
-
-
-def jpeg_hash(data: bytes) -> str:
-    """Returns a photo's name wherever vectors are kept: the SHA-256 of its JPEG, in hexadecimal."""
-    return hashlib.sha256(data).hexdigest()
 
 
 def packed(folder: Path) -> pl.DataFrame:

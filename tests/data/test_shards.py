@@ -13,7 +13,7 @@ from pipeline.data import shards
 from pipeline.data.packed import PackedPhoto, read_packed
 from pipeline.data.photo import Photo, PhotoError
 from pipeline.data.shards import list_photos, pack, packed, read_photos
-from pipeline.errors import ArtifactError
+from pipeline.errors import ArtifactError, DamagedError
 
 
 @pytest.fixture
@@ -215,6 +215,17 @@ def test_a_damaged_shard_is_named(tmp_path):
         packed(tmp_path / "photos")
     with pytest.raises(ArtifactError, match=r"00000\.parquet"):
         list(read_packed([PackedPhoto("a", "", shard, 0)]))
+
+
+def test_a_photo_that_changes_after_it_was_listed_is_not_read(tmp_path):
+    pack(NAMES, load, tmp_path / "photos", tmp_path / "work", "key")
+    listed = list_photos(tmp_path / "photos")
+    shard = listed[1].shard
+    shard.write_bytes(shard.read_bytes().replace(b"jpeg of b", b"jpeg of c"))
+    read = read_packed(listed[:3])
+    assert next(read) == load(listed[0].id)
+    with pytest.raises(DamagedError, match=r"00000\.parquet is damaged: it has another photo in place of 'b'"):
+        next(read)
 
 
 def test_an_id_twice_is_refused(tmp_path):
