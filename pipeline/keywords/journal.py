@@ -206,7 +206,8 @@ def _replace(path: Path, data: bytes, modified: int | None) -> None:
     temporary = _temporary(path)
     try:
         with reported_as(path, temporary):
-            with temporary.open("wb") as file:
+            temporary.unlink(missing_ok=True)  # Of a killed run; or a link to another file.
+            with temporary.open("xb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())

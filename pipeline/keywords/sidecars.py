@@ -199,19 +199,24 @@ class FolderSidecars:
         return list(found.items())
 
 
-def read_sidecar(file: Path, photo: str) -> tuple[str, Metadata] | None:
-    """Reads a sidecar of a photo, which is given by its name, and returns its kind as well.
-
-    Returns None for a file of no known kind. Raises KeywordError for a broken one.
-    """
+def read_bytes(file: Path) -> bytes:
+    """Reads the bytes of a sidecar. Raises KeywordError for what is no file, or none of a sidecar's size."""
     try:
         if not file.is_file():
             raise KeywordError("is not a file")
         if file.stat().st_size > LARGEST:
             raise KeywordError("is larger than any sidecar")
-        data = file.read_bytes()
+        return file.read_bytes()
     except OSError as error:
         raise KeywordError(f"cannot be read ({error.strerror})") from None
+
+
+def read_sidecar(file: Path, photo: str) -> tuple[str, Metadata] | None:
+    """Reads a sidecar of a photo, which is given by its name, and returns its kind as well.
+
+    Returns None for a file of no known kind. Raises KeywordError for a broken one.
+    """
+    data = read_bytes(file)
     for kind in SIDECARS:
         if file.name.lower() in {name.lower() for name in kind.names(photo)}:
             metadata = kind.read(data, photo)

@@ -1,5 +1,6 @@
 """The files that keywords of a photo are written to: its sidecar, or the photo itself."""
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,8 +8,9 @@ from pathlib import Path
 
 from pipeline.keywords import xmp
 from pipeline.keywords.containers import container_of
-from pipeline.keywords.metadata import FLAT, KeywordError
+from pipeline.keywords.metadata import FLAT
 from pipeline.keywords.packet import read
+from pipeline.keywords.sidecars import read_bytes
 from pipeline.keywords.xmp import is_keyword
 
 
@@ -53,9 +55,8 @@ class Sidecar(Target):
 
     def add(self, photo: Path, tags: Sequence[str]) -> Change | None:
         path, tags = self.locate(photo), [tag for tag in tags if is_keyword(tag)]
-        if path.exists() and not path.is_file():
-            raise KeywordError("is not a file")
-        old = path.read_bytes() if path.exists() else None
+        # A link to no file counts as one that is there: writing through it would make a file elsewhere.
+        old = read_bytes(path) if os.path.lexists(path) else None
         if not tags or (new := xmp.add(old, tags, photo.read_bytes())) is old:
             return None
         return Change(path, old, new, _missing(tags, old), keep_time=False)

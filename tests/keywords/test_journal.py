@@ -117,6 +117,16 @@ def test_a_link_stays_a_link(journal, photo, tmp_path):
     assert photo.read_bytes() == OLD
 
 
+def test_a_link_in_place_of_the_temporary_file_is_not_written_through(journal, photo, tmp_path):
+    precious = tmp_path / "precious"
+    precious.write_text("precious")
+    module._temporary(photo).symlink_to(precious)
+    with journal.run() as run:
+        run.write(photo, OLD, NEW)
+    assert precious.read_text() == "precious"
+    assert (photo.read_bytes(), photo.is_symlink()) == (NEW, False)
+
+
 def test_only_one_run_at_a_time(journal):
     with journal.run(), pytest.raises(InputError, match="wait until it ends"):
         journal.undo()

@@ -70,6 +70,18 @@ def test_a_broken_sidecar_and_another_format_are_refused(photo, tmp_path):
         TARGETS["file"].add(gif, ["night"])
 
 
+def test_a_link_to_no_file_and_an_endless_sidecar_are_refused(photo, tmp_path):
+    path = photo.with_name("photo.jpg.xmp")
+    path.symlink_to(tmp_path / "elsewhere" / "new.xmp")
+    with pytest.raises(KeywordError, match="is not a file"):
+        TARGETS["sidecar"].add(photo, ["night"])
+    path.unlink()
+    with path.open("wb") as file:
+        file.truncate(60 * 1024**3)
+    with pytest.raises(KeywordError, match="larger than any sidecar"):
+        TARGETS["sidecar"].add(photo, ["night"])
+
+
 @pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
 def test_what_is_written_is_taken_back_byte_for_byte(photo, tmp_path, target):
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}

@@ -312,6 +312,8 @@ def _prepare(connection: sqlite3.Connection, path: Path, largest: int) -> None:
         raise InputError(f"{path} is not a journal of this version: name another file.")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
+    # Each commit moves on from the log at once: SQLite takes a log with a damaged page for one that ends there.
+    connection.execute("PRAGMA wal_autocheckpoint = 1")
     if largest:
         connection.execute(f"PRAGMA max_page_count = {largest // PAGE_BYTES}")
     if not tables >= TABLES:  # else nothing is written, and no writer is waited for

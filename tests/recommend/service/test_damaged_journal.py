@@ -56,6 +56,20 @@ def test_a_flipped_bit_is_found(tmp_path):
     assert found > TRIES / 10
 
 
+def test_the_log_that_a_killed_service_leaves_holds_nothing_that_could_be_lost(tmp_path):
+    path, left = tmp_path / "j.sqlite", tmp_path / "left.sqlite"
+    with Journal.open(path, "networks") as journal:
+        for number, photo in enumerate(PHOTOS):
+            journal.accept(Post(f"post{number}", "ann", photo.hash, f"{number}.jpg", ("sea",)), photo)
+        # Both files as they lie while it is open, but for a bit of the log.
+        shutil.copy(path, left)
+        log = bytearray(path.with_name("j.sqlite-wal").read_bytes())
+    log[len(log) // 50] ^= 1
+    left.with_name("left.sqlite-wal").write_bytes(log)
+    with Journal.open(left, "networks") as journal:
+        assert len(journal.posts()) == len(PHOTOS)
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
