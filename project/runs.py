@@ -1,15 +1,15 @@
 """The runs that a checkout or a git revision holds: the metrics of each source and recipe."""
 
-import json
 import re
 import subprocess
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import groupby
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import Field, TypeAdapter, ValidationError
 
 from pipeline.data.schema import SCORES, TAGGED_POST, USER
 from pipeline.errors import ArtifactError, InputError
@@ -25,6 +25,9 @@ from project.paths import ARTIFACTS, Paths
 
 METRICS_FILE = re.compile(rf"{ARTIFACTS}/(?P<source>[^/]+)/(?P<recipe>[^/]+)/metrics/(?P<model>[^/]+)\.json")
 """The path of a model's metrics in a checkout."""
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+METRICS_OF_MODEL = TypeAdapter(dict[str, Number | dict[str, Number]])
+"""The form of `metrics_over_seeds` and `metrics_by_users`."""
 
 
 def runs_of_checkout(folder: Path, measure: Measure, config: BootstrapConfig, prefix: str = "") -> Iterator[Run]:
@@ -86,9 +89,8 @@ def bootstrap_of(
 
 def read_metrics(path: Path, text: str | bytes) -> dict[str, Any]:
     """Reads the metrics of a model. Raises ArtifactError when the text holds none."""
-    with suppress(ValueError):  # No JSON, or no UTF-8.
-        if isinstance(found := json.loads(text), dict):
-            return found
+    with suppress(ValidationError):
+        return METRICS_OF_MODEL.validate_json(text)
     raise ArtifactError(f"{path} holds no metrics of a model.")
 
 

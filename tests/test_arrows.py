@@ -19,7 +19,7 @@ FLOORS = [
     {"sources", "folksonomy", "features"},
     {"keywords"},
     {"data"},
-    {"files", "cluster"},
+    {"files", "cluster", "proxy"},
     {"seal"},
     {"errors", "config", "progress", "words"},
 ]

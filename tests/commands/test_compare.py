@@ -122,7 +122,13 @@ def test_models_without_the_measure_are_named(checkout, capsys):
     assert capsys.readouterr().err == "table/r has no F1@5 for old and ridge.\n"
 
 
-@pytest.mark.parametrize("damaged", [b"[1]", b"null", b"{", b'{"f1@5": \xf0}'])
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        *(b"[1]", b"null", b"{", b'{"f1@5": \xf0}', b'{"f1@5": "0.5"}', b'{"f1@5": null}', b'{"f1@5": [0.5]}'),
+        *(b'{"f1@5": true}', b'{"f1@5": NaN}', b'{"f1@5": 1e999}', b'{"a":' * 9999 + b"1" + b"}" * 9999),
+    ],
+)
 def test_a_file_that_holds_no_metrics_is_named(checkout, damaged):
     file = checkout / Paths("table", "r").metrics("ridge")
     file.write_bytes(damaged)

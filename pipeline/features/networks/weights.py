@@ -18,6 +18,7 @@ from pipeline.files.atomic import atomic
 from pipeline.files.seal import sha256
 from pipeline.files.tensors import write_safetensors
 from pipeline.progress import track
+from pipeline.proxy import proxy_for
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +73,7 @@ def _fetch(url: str, file: Path, to: Path) -> None:
     """Downloads what will be `file`. Raises InputError, even when the connection ends before the file does."""
     import requests
 
+    proxy_for(url)  # A malformed one would be quoted by requests, with the password in it.
     try:
         # requests compares with Content-Length, which torch.hub does not: it would keep a file that was cut short.
         with requests.get(url, stream=True, timeout=TIMEOUT) as answer, to.open("wb") as pieces:

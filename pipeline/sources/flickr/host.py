@@ -24,8 +24,8 @@ from tenacity import (
     wait_exponential_jitter,
 )
 
+from pipeline.proxy import proxy_for
 from pipeline.sources.flickr.outcome import TOO_LARGE, Failure, LongPause, Oddity, Refusal, Stopped, Unreachable
-from pipeline.sources.flickr.proxy import proxy_for
 
 T = TypeVar("T")
 

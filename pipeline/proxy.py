@@ -11,18 +11,18 @@ def proxy_for(url: str) -> str | None:
 
     Raises InputError for one that is not an address, without quoting it: it can hold a password.
     """
-    parts = urlsplit(url)
-    proxy = getproxies().get(parts.scheme)
+    parts, proxies = urlsplit(url), getproxies()
+    scheme = parts.scheme if parts.scheme in proxies else "all"
+    proxy = proxies.get(scheme)
     if not proxy or proxy_bypass(parts.hostname):
         return None
     try:
         place = urlsplit(proxy)
-        usable = place.scheme in ("http", "https") and place.hostname and place.port != 0
+        usable = place.scheme in ("http", "https") and place.hostname and place.port != 0 and proxy.split() == [proxy]
     except ValueError:
         usable = False
     if not usable:
         raise InputError(
-            f"The environment's proxy for {parts.scheme} ({parts.scheme}_proxy) is no address: it must be one such as "
-            "http://host:port."
+            f"The environment's proxy ({scheme}_proxy) is no address: it must be one such as http://host:port."
         )
     return proxy
