@@ -4,7 +4,9 @@ FROM python:3.11-slim
 # The list of packages comes from the bundle; the bundle itself, with users' names and habits, is no part of the image.
 ARG BUNDLE=artifacts/sample/sample/bundle
 COPY ${BUNDLE}/requirements.txt /tagrec/requirements.txt
-RUN pip install --no-cache-dir --requirement /tagrec/requirements.txt \
+# Pins alone: an option or an address could have pip run what it finds there.
+RUN ! grep --extended-regexp --invert-match '^[A-Za-z0-9._-]+==[A-Za-z0-9.+!_-]+$' /tagrec/requirements.txt \
+    && pip install --no-cache-dir --requirement /tagrec/requirements.txt \
     && useradd --system --create-home tagrec \
     && install --directory --owner tagrec /journal
 

@@ -12,6 +12,11 @@ shift
 checkout=$(cd "$(dirname "$0")/.." && pwd)
 environment=${ENVIRONMENT:-"$checkout/.venv-bundle"}
 
+# Pins alone: an option or an address could have pip run what it finds there.
+if grep --extended-regexp --invert-match '^[A-Za-z0-9._-]+==[A-Za-z0-9.+!_-]+$' "$bundle/requirements.txt"; then
+    echo "Error: $bundle/requirements.txt has lines, shown above, that are no package with its version." >&2
+    exit 1
+fi
 if ! cmp -s "$bundle/requirements.txt" "$environment/requirements.txt"; then
     # An older environment is emptied, but no folder that is none.
     [ ! -e "$environment/pyvenv.cfg" ] || clear=--clear

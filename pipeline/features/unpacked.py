@@ -11,6 +11,7 @@ import numpy as np
 from pipeline.data.schema import PHOTO
 from pipeline.errors import ArtifactError
 from pipeline.features.scaling import Scaling
+from pipeline.files.atomic import being_written
 from pipeline.files.matrices import map_matrix, write_matrix
 from pipeline.files.parquet import intact
 from pipeline.files.seal import SEAL
@@ -76,7 +77,7 @@ class UnpackedVectors(Mapping[str, np.ndarray]):
     def _delete_others(self) -> None:
         """Deletes the files of earlier stores."""
         for path in self.folder.glob("*"):
-            if not path.name.endswith(self.key):
+            if not path.name.endswith(self.key) and not being_written(path):
                 path.unlink(missing_ok=True)
 
 

@@ -161,6 +161,8 @@ class Webp(Container):
         else:
             width, height = (size % 0x4000 - 1 for size in struct.unpack("<HH", chunks[14:18]))
             alpha = 0
+        if min(width, height) < 0:
+            raise KeywordError("has no size: only a sidecar is safe")
         return struct.pack("<I", alpha * self.HAS_ALPHA) + width.to_bytes(3, "little") + height.to_bytes(3, "little")
 
 

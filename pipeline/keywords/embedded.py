@@ -92,8 +92,9 @@ def _reason(error: Exception, photo: Path | bytes) -> str:
 
 
 def _bytes(data: Any, field: str) -> bytes:
-    """Returns a field's value of exiv2's data as it stands in the file; empty where it is absent."""
-    return bytes(data[field].value().data()) if field in data else b""
+    """Returns a field's value of exiv2's data as it stands in the file; empty where it is absent, or holds numbers."""
+    value = data[field].value() if field in data else None
+    return bytes(value.data()) if hasattr(value, "data") else b""
 
 
 def _text(value: bytes, declared: bytes = b"") -> str:

@@ -75,6 +75,11 @@ def test_a_webp_file_counts_its_bytes():
     assert int.from_bytes(new[4:8], "little") == len(new) - 8
 
 
+def test_a_webp_file_without_size_is_refused():
+    with pytest.raises(KeywordError, match="has no size"):
+        CONTAINERS["WebP"].put(b"RIFF\x16\0\0\0WEBPVP8 \x0a\0\0\0" + bytes(10), sidecar(["a"]))
+
+
 def test_a_compressed_packet_in_png_is_found():
     text = PngImagePlugin.PngInfo()
     text.add_itxt("XML:com.adobe.xmp", sidecar(["é"]).decode(), zip=True)

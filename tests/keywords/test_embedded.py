@@ -4,6 +4,7 @@ import hashlib
 import os
 import struct
 
+import exiv2
 import pytest
 from PIL import Image
 
@@ -24,6 +25,12 @@ def test_every_field_is_read_from_a_format(tmp_path, name):
     photo = write_photo(tmp_path / name, written)
     assert read_photo(photo).keywords == written
     assert read_photo(photo.read_bytes()).keywords == written
+
+
+def test_a_number_in_place_of_a_text_is_no_text(tmp_path):
+    photo = write_photo(tmp_path / "a.jpg", Image_Artist=exiv2.LongValue(7), Photo_DateTimeOriginal=exiv2.LongValue(7))
+    found = read_photo(photo)
+    assert (found.artist, found.time) == (None, None)
 
 
 def test_a_photo_in_a_folder_whose_name_is_not_utf_8_is_read(tmp_path):

@@ -54,6 +54,16 @@ def serve(bundle: Path, settings: Mapping[str, str], journal: Path) -> float:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
+@pytest.mark.parametrize("line", ["evil @ file:///tmp/evil", "--index-url http://evil.invalid", "./evil", "numpy"])
+def test_a_list_of_packages_with_more_than_pins_is_refused(tmp_path, line):
+    (tmp_path / "requirements.txt").write_text(f"numpy==2.0.0\n{line}\n")
+    own = {"PATH": os.environ["PATH"], "ENVIRONMENT": str(tmp_path / "environment")}
+    done = subprocess.run([SCRIPT, tmp_path], env=own, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, f"{line}\n")
+    assert done.stderr.startswith("Error: ")
+    assert not (tmp_path / "environment").exists()
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_bundle_without_torch_serves_and_suggests_the_same_in_an_environment_of_its_own(bundle, settings, tmp_path):

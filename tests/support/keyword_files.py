@@ -16,7 +16,7 @@ BAGS = {
 }
 
 
-def write_photo(path: Path, keywords: dict[str, Sequence[str]] | None = None, **fields: str) -> Path:
+def write_photo(path: Path, keywords: dict[str, Sequence[str]] | None = None, **fields: str | exiv2.Value) -> Path:
     """Writes a picture in the format of its suffix, with keywords by field, and fields of EXIF: Image.Artist="Ann"."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", (40, 40), "teal").save(path)
