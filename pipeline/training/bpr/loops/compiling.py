@@ -29,12 +29,12 @@ def compiled(loop: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(loop)
     def call(*arguments: Any) -> None:
-        arrays, versions = [*map(as_arrays, arguments)], len(fast.signatures)
+        arrays, versions = [*map(as_arrays, arguments)], len(fast.overloads)
         try:
             fast(*arrays)
         except OSError:  # It is compiled, but could not be cached.
             fast(*arrays)
-        if len(fast.signatures) > versions:
+        if len(fast.overloads) > versions:
             _sign(_files(loop, fast))
 
     return call
