@@ -56,10 +56,10 @@ class AdaptiveSampler:
 
     def refresh(self, parameters: Mapping[str, Tensor]) -> None:
         """Orders the tags by each column of their factors, in the memory of the orders before."""
-        columns = parameters[TAG].movedim(0, -1).transpose(0, 1)
-        if BIAS in parameters:
-            columns = torch.cat([columns, parameters[BIAS].permute(2, 1, 0)])
-        deviation = columns.std(dim=-1, correction=0).T.contiguous()
+        tables = [parameters[name] for name in (TAG, BIAS) if name in parameters]
+        columns = torch.cat([table.permute(2, 1, 0) for table in tables])
+        # Over the rows as they lie in memory, which torch's own deviation does not read.
+        deviation = torch.cat([(table - table.mean(0)).square_().mean(0).sqrt_() for table in tables], dim=1)
         tags = loops_for(columns).order(columns)
         if self.orders is None:
             self.orders = TagOrders(tags, deviation, self.mean)
@@ -78,13 +78,12 @@ class AdaptiveSampler:
             self.refresh(parameters)
         self.drawn += size
 
-    def harden(self, batch: Batch, vectors: Tensor, parameters: Mapping[str, Tensor], uniform: Tensor) -> Batch:
+    def harden(self, batch: Batch, vectors: Tensor, uniform: Tensor) -> Batch:
         """Replaces the batch's negatives by one for each trial, (Q, G). All trials share the numbers that are drawn.
 
         vectors: of `post_vectors`, (B, G, W); uniform: of `draw`.
         """
-        if BIAS in parameters:
-            vectors = torch.cat([vectors, vectors.new_ones(*vectors.shape[:2], 1)], dim=-1)
-        quadruples = batch.quadruples._replace(negative=batch.quadruples.negative.repeat(1, vectors.shape[1]))
+        negative = batch.quadruples.negative.expand(-1, vectors.shape[1]).contiguous()
+        quadruples = batch.quadruples._replace(negative=negative)
         loops_for(vectors).harden(vectors, self.orders, quadruples, uniform)
         return replace(batch, quadruples=quadruples)

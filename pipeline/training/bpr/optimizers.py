@@ -9,7 +9,8 @@ from torch import Tensor
 from pipeline.data.schema import TAG
 from pipeline.training.bpr.gradients import Gradients
 from pipeline.training.bpr.loops import loops_for
-from pipeline.training.bpr.loops.cpu import SummedTable
+from pipeline.training.bpr.loops.stepping import SummedTable
+from pipeline.training.bpr.threads import MOVED, in_halves
 
 
 class Optimizer:
@@ -34,6 +35,8 @@ class Optimizer:
             name: loops.bind(SummedTable(parameter, gradients.sums[name], gradients.occurrences[name]))
             for name, parameter in parameters.items()
         }
+        numbers = sum(parameter.numel() for parameter in parameters.values())
+        self.work = 0 if parameters[TAG].is_cuda else numbers * MOVED
         self.all_rows = {name: torch.arange(len(table), device=table.device) for name, table in parameters.items()}
 
     def step(self, rows: Mapping[str, Tensor], rates: Tensor, l2: Tensor) -> None:
@@ -41,9 +44,15 @@ class Optimizer:
 
         rows: the rows that have a gradient, of parameters in which they are few; a row that repeats moves once.
         """
-        for name, table in self.tables.items():
-            state = [self.states[name]] if name in self.states else []
-            self.move(rows.get(name, self.all_rows[name]), table, rates, l2, *state)
+        names = [*self.tables]
+
+        # A thread moves whole tables: in a row that repeats, two would meet.
+        def tables(low: int, high: int) -> None:
+            for name in names[low:high]:
+                state = [self.states[name]] if name in self.states else []
+                self.move(rows.get(name, self.all_rows[name]), self.tables[name], rates, l2, *state)
+
+        in_halves(tables, len(names), self.work)
 
 
 def first_states(kind: Literal["sgd", "adagrad"], parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -46,6 +46,6 @@ class Step:
         tables = self.parameters.parameters
         vectors = post_vectors(self.contexts, tables, batch.inputs)  # (B, G, W)
         if self.sampler is not None:
-            batch = self.sampler.harden(batch, vectors, tables, uniform)
+            batch = self.sampler.harden(batch, vectors, uniform)
         add_gradients(self.contexts, tables, self.parameters.gradients, batch, vectors, self.loss)
         self.parameters.optimizer.step(batch.inputs.entities, self.rates, self.l2)

@@ -1,8 +1,8 @@
 """Threads of training on a CPU.
 
 torch shares every operation on a batch among its threads, and loses more by waking them than it gains, tenfold on busy
-cores. In training, therefore, it computes on one. Only two kinds of work are worth a second: half of each product with
-features, and reading the next block of batches.
+cores. In training, therefore, it computes on one. A second thread reads the next block of batches, and does half of
+what takes long: products with features, loops over a batch's quadruples, steps.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,6 +18,9 @@ T = TypeVar("T")
 
 WORTH = 1 << 24
 """Multiplications below which half a product is done before another thread has woken up."""
+
+MOVED = 32
+"""Multiplications in a product that take as long as a number in a compiled loop, which waits for memory."""
 
 COUNT = ContextVar("threads", default=1)
 """The threads that torch has outside training."""
@@ -39,7 +42,8 @@ def one_thread() -> Iterator[None]:
 def in_halves(work: Callable[[int, int], None], size: int, multiplications: int) -> None:
     """Calls `work` for both halves of 0 to `size`, at the same time where there is a second thread.
 
-    Little work is done in one go. Whether it is cut does not depend on the machine, because it shows in the last bits.
+    Little work is done in one go. Whether it is cut does not depend on the machine, because with products it shows in
+    the last bits.
     """
     if multiplications < WORTH or size < 2:
         work(0, size)

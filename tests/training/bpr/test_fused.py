@@ -9,7 +9,8 @@ import torch
 
 from pipeline.training.bpr import loops
 from pipeline.training.bpr.loops import cpu, gpu
-from pipeline.training.bpr.loops.cpu import QuadrupleGradients, Quadruples, SummedTable, TagOrders, TagTables
+from pipeline.training.bpr.loops.cpu import QuadrupleGradients, Quadruples, TagOrders, TagTables
+from pipeline.training.bpr.loops.stepping import SummedTable
 
 triton = pytest.importorskip("triton")
 CPU = torch.device("cpu")

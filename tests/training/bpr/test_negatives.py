@@ -47,7 +47,7 @@ def drawn(tags: list[list[str]], vector: list[float], factors: list[list[float]]
 def harden(sampler: AdaptiveSampler, batch: Batch, vectors, parameters, generator) -> torch.Tensor:
     uniform = sampler.draw(len(batch.quadruples.post), generator)
     sampler.prepare(len(batch.quadruples.post), parameters)
-    return sampler.harden(batch, vectors, parameters, uniform).quadruples.negative
+    return sampler.harden(batch, vectors, uniform).quadruples.negative
 
 
 def shares(negatives: np.ndarray) -> np.ndarray:

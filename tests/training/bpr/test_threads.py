@@ -8,7 +8,7 @@ from pipeline.training.bpr import threads as module
 from pipeline.training.bpr.threads import ahead, in_halves, one_thread
 from pipeline.training.bpr.train import train
 from pipeline.training.task import TrainingTask
-from tests.support.checkerboard import FACTORISATIONS, SHORT, checkerboard, config, name, settings
+from tests.support.checkerboard import ADAPTIVE, FACTORISATIONS, SHORT, checkerboard, config, name, settings
 
 
 @pytest.fixture(params=[1, 2, 3])
@@ -66,15 +66,19 @@ def test_reading_ahead_changes_nothing_and_loses_no_error(given):  # noqa: ARG00
     assert met == [0, 1, 2, 3, 4]
 
 
-@pytest.mark.parametrize("model", [FACTORISATIONS[0], FACTORISATIONS[3], FACTORISATIONS[7]], ids=name)
-def test_the_bytes_do_not_depend_on_the_threads(monkeypatch, model):
+@pytest.mark.parametrize(
+    ("model", "base"),
+    [(FACTORISATIONS[0], SHORT), (FACTORISATIONS[3], ADAPTIVE), (FACTORISATIONS[7], ADAPTIVE)],
+    ids=lambda choice: name(choice) if isinstance(choice, dict) else choice.negatives.kind,
+)
+def test_the_bytes_do_not_depend_on_the_threads(monkeypatch, model, base):
     monkeypatch.setattr(module, "WORTH", 1)
     posts, new, features = checkerboard(model)
     found = []
     before = torch.get_num_threads()
     for number in (1, 2, 3):
         torch.set_num_threads(number)
-        tried = settings(SHORT, l2=[0.0, 0.1])
+        tried = settings(base, l2=[0.0, 0.1])
         found.append(train(config(model), tried, TrainingTask(posts, new, features, 0), torch.device("cpu")))
     torch.set_num_threads(before)
     for others in found[1:]:

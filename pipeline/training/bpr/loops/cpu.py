@@ -1,12 +1,12 @@
 """The inner loops of training, compiled for the CPU, and the records that they take.
 
 Tensor operations read and write everything many times over; these loops keep a quadruple's rows in the first cache.
-They run on one thread, in the order of the quadruples, so that a seed always gives the same bytes. `gpu.py` has the
-same functions as tensor operations, and tests hold the two to each other.
+Each number has one thread that adds to it, in the order of the quadruples, so that a seed always gives the same bytes.
+`gpu.py` has the same functions as tensor operations, and tests hold the two to each other.
 
 Letters of shapes: B posts of a batch, Q quadruples, S positive tags of all training posts, T tags, G trials, W columns
-of the tag factors. The records stand in this file because numba compiles anew when this file changes, and would not
-see another.
+of the tag factors. A record stands in the file of the loops that take it, because numba compiles anew when that file
+changes, and would not see another.
 """
 
 import math
@@ -17,6 +17,24 @@ import torch
 from torch import Tensor
 
 from pipeline.training.bpr.loops.compiling import as_arrays, compiled
+from pipeline.training.bpr.loops.sorting import best, order
+from pipeline.training.bpr.loops.stepping import adagrad, bind, sgd
+from pipeline.training.bpr.threads import MOVED, in_halves
+
+__all__ = [
+    "adagrad",
+    "add_bags",
+    "add_quadruples",
+    "add_rows",
+    "add_to_bags",
+    "add_to_rows",
+    "best",
+    "bind",
+    "draw",
+    "harden",
+    "order",
+    "sgd",
+]
 
 
 class PositiveTags(NamedTuple):
@@ -87,22 +105,6 @@ class TagOrders(NamedTuple):
     """The standard deviation of each factor over the tags, σ_f, (G, F)."""
     mean_rank: float
     """λ, the mean rank of a drawn tag."""
-
-
-class SummedTable(NamedTuple):
-    """A parameter with the gradient that quadruples summed up for it."""
-
-    values: Tensor
-    """(rows, G, columns)."""
-    gradient: Tensor
-    """The sum, of the same shape."""
-    occurrences: Tensor
-    """The number of quadruples that used each row, the weight of its L2: (rows, G, 1) or (rows, 1, 1)."""
-
-
-def bind(record: SummedTable) -> SummedTable:
-    """Returns the same record for many calls, which need not turn its tensors into arrays again."""
-    return as_arrays(record)
 
 
 @compiled
@@ -185,125 +187,134 @@ def add_to_bags(part, bags, sizes, gradient, occurrences):
             occurrences[tags[at], 0, 0] += weights[at] * sizes[place]
 
 
-@compiled
-def add_quadruples(tags, vectors, quadruples, margin, gradients):
+def add_quadruples(
+    tags: TagTables, vectors: Tensor, quadruples: Quadruples, margin: Tensor, gradients: QuadrupleGradients
+) -> None:
     """Adds the gradients of Q quadruples in G trials (Eq. 9), and fills margin (Q, G), ŷ'.
 
     tags: `TagTables`; vectors: of the posts, (B, G, W); quadruples: `Quadruples`; gradients: `QuadrupleGradients`.
+    Two threads share the posts, then the columns of the tags, so that each number has one thread that adds to it.
+    """
+    records = (tags, vectors, quadruples, margin, torch.empty_like(margin), gradients)
+    tags, vectors, quadruples, margin, weights, gradients = map(as_arrays, records)
+    width, work = vectors.shape[2], margin.size * vectors.shape[2] * MOVED
+
+    def posts(low: int, high: int) -> None:
+        _add_to_vectors(low, high, tags, vectors, quadruples, margin, weights, gradients.vectors)
+
+    def columns(low: int, high: int) -> None:
+        _add_to_tags(low, high, vectors, quadruples, weights, gradients)
+
+    in_halves(posts, len(vectors), work)
+    in_halves(columns, width, work)
+
+
+@compiled
+def _add_to_vectors(low, high, tags, vectors, quadruples, margin, weights, gradients):
+    """Adds to the gradients (B, G, W) of the posts from `low` to `high`.
+
+    Fills ŷ' and the weights 1 − σ(ŷ') of their quadruples, both (Q, G).
     """
     (factors, bias), (posts, positives, negatives) = tags, quadruples
-    vector_gradients, (factor_gradients, bias_gradients), occurrences = gradients
     width, has_bias, separate = factors.shape[2], len(bias) > 0, negatives.shape[1] > 1
-    for q in range(len(posts)):
-        post, a = posts[q], positives[q]
+    first, last = np.searchsorted(posts, low), np.searchsorted(posts, high)
+    sums = np.empty(width, factors.dtype)  # Those of a post, which stay in the first cache.
+    while first < last:
+        post, end = posts[first], first
+        while end < last and posts[end] == post:
+            end += 1
         for g in range(factors.shape[1]):
+            vector = vectors[post, g]
+            for q in range(first, end):
+                a, b = positives[q], negatives[q, g if separate else 0]
+                # ŷ' = ŷ(t⁺) − ŷ(t⁻), of three rows (W,).
+                positive, negative = factors[a, g], factors[b, g]
+                total = factors.dtype.type(0)
+                for c in range(width):
+                    total += vector[c] * (positive[c] - negative[c])
+                if has_bias:
+                    total += bias[a, g, 0] - bias[b, g, 0]
+                margin[q, g] = total
+                # 1 − σ(ŷ'), the first factor of Eq. 9, of which e^x cannot overflow.
+                small = math.exp(-abs(total))
+                weights[q, g] = (small if total > 0 else 1) / (1 + small)
+
+            # Its product with the derivative of ŷ', a row (W,).
+            sums[:] = 0
+            for q in range(first, end):
+                positive, negative = factors[positives[q], g], factors[negatives[q, g if separate else 0], g]
+                weight = weights[q, g]
+                for c in range(width):
+                    sums[c] -= weight * (positive[c] - negative[c])
+            of_vector = gradients[post, g]
+            for c in range(width):
+                of_vector[c] += sums[c]
+        first = end
+
+
+@compiled
+def _add_to_tags(low, high, vectors, quadruples, weights, gradients):
+    """Adds to the columns of the tags' gradients from `low` to `high`.
+
+    With the first columns go the bias and the occurrences.
+    """
+    (posts, positives, negatives), (_, (of_factors, of_bias), occurrences) = quadruples, gradients
+    has_bias, separate = len(of_bias) > 0, negatives.shape[1] > 1
+    for q in range(len(posts)):
+        a = positives[q]
+        for g in range(weights.shape[1]):
             b = negatives[q, g if separate else 0]
-            # ŷ' = ŷ(t⁺) − ŷ(t⁻), of three rows (W,).
-            vector, positive, negative = vectors[post, g], factors[a, g], factors[b, g]
-            total = factors.dtype.type(0)
-            for c in range(width):
-                total += vector[c] * (positive[c] - negative[c])
-            if has_bias:
-                total += bias[a, g, 0] - bias[b, g, 0]
-            margin[q, g] = total
-
-            # 1 − σ(ŷ'), the first factor of Eq. 9, of which e^x cannot overflow.
-            small = math.exp(-abs(total))
-            weight = factors.dtype.type((small if total > 0 else 1) / (1 + small))
-
-            # Its products with the derivatives of ŷ', each a row (W,).
-            of_vector = vector_gradients[post, g]
-            for c in range(width):
-                of_vector[c] -= weight * (positive[c] - negative[c])
-            of_positive = factor_gradients[a, g]
-            for c in range(width):
+            weight, vector = weights[q, g], vectors[posts[q], g, low:high]
+            of_positive = of_factors[a, g, low:high]
+            for c in range(len(vector)):
                 of_positive[c] -= weight * vector[c]
-            of_negative = factor_gradients[b, g]
-            for c in range(width):
+            of_negative = of_factors[b, g, low:high]
+            for c in range(len(vector)):
                 of_negative[c] += weight * vector[c]
-            occurrences[a, g, 0] += 1
-            occurrences[b, g, 0] += 1
-            if has_bias:
-                bias_gradients[a, g, 0] -= weight
-                bias_gradients[b, g, 0] += weight
+            if low == 0:
+                occurrences[a, g, 0] += 1
+                occurrences[b, g, 0] += 1
+                if has_bias:
+                    of_bias[a, g, 0] -= weight
+                    of_bias[b, g, 0] += weight
 
 
-@compiled
-def sgd(rows, table, rates, l2):
-    """Moves rows of a `SummedTable` by SGD, and clears its sums.
-
-    θ ← θ − α (g + λ n θ), where n: occurrences; rates and l2: α and λ of each trial, (G,).
-    """
-    values, gradients, occurrences = table
-    for row in rows:
-        for g in range(values.shape[1]):
-            n = occurrences[row, g if occurrences.shape[1] > 1 else 0, 0]
-            if n == 0:
-                continue
-            theta, gradient, rate, decay = values[row, g], gradients[row, g], rates[g], l2[g] * n
-            for c in range(len(theta)):
-                theta[c] -= rate * (gradient[c] + decay * theta[c])
-                gradient[c] = 0
-        occurrences[row] = 0
-
-
-@compiled
-def adagrad(rows, table, rates, l2, squares):
-    """Moves rows as `sgd` does, by Adagrad.
-
-    θ ← θ − α g / √(Σ g²), where g includes λ n θ; squares: Σ g², of the shape of the values.
-    """
-    values, gradients, occurrences = table
-    for row in rows:
-        for g in range(values.shape[1]):
-            n = occurrences[row, g if occurrences.shape[1] > 1 else 0, 0]
-            if n == 0:
-                continue
-            theta, gradient, total, rate, decay = (
-                values[row, g],
-                gradients[row, g],
-                squares[row, g],
-                rates[g],
-                l2[g] * n,
-            )
-            for c in range(len(theta)):
-                step = gradient[c] + decay * theta[c]
-                total[c] += step * step
-                theta[c] -= rate * step / np.sqrt(total[c])
-                gradient[c] = 0
-        occurrences[row] = 0
-
-
-def order(columns: Tensor) -> Tensor:
-    """Orders the tags by columns (F, G, T), highest first, (F, G, T) int32."""
-    return torch.from_numpy(np.argsort(-columns.numpy(), axis=-1).astype(np.int32))
-
-
-@compiled
-def harden(vectors, orders, quadruples, uniform):
+def harden(vectors: Tensor, orders: TagOrders, quadruples: Quadruples, uniform: Tensor) -> None:
     """Draws a hard negative for each quadruple and trial, of the tags that its post lacks.
 
-    vectors: (B, G, F); orders: `TagOrders`; quadruples: for all positives of each post; uniform: (rounds, 2, Q) in
-    [0, 1), for a factor and a rank in each round. Replaces the quadruples' negatives, (Q, G), by the first tag drawn
-    that is no positive of the post; where no round finds one, they stay.
+    vectors: (B, G, W); orders: `TagOrders`, of which a factor beyond W is the bias; quadruples: for all positives of
+    each post; uniform: (rounds, 2, Q) in [0, 1), for a factor and a rank in each round. Replaces the quadruples'
+    negatives, (Q, G), by the first tag drawn that is no positive of the post; where no round finds one, they stay.
     """
-    ordered, deviation, mean = orders
-    factors, trials, vocabulary = ordered.shape
+
+    def posts(low: int, high: int) -> None:
+        _harden(low, high, vectors, orders, quadruples, uniform)
+
+    in_halves(posts, len(vectors), quadruples.negative.numel() * vectors.shape[2] * MOVED)
+
+
+@compiled
+def _harden(low, high, vectors, orders, quadruples, uniform):
+    """Draws for the quadruples of the posts from `low` to `high`."""
+    (ordered, deviation, mean), (posts, positives, negatives) = orders, quadruples
+    (factors, trials, vocabulary), width = ordered.shape, vectors.shape[2]
     weights, least = np.empty((trials, factors)), math.expm1(-vocabulary / mean)
-    end = 0
-    for q in range(len(quadruples.post)):
-        place = quadruples.post[q]
+    end, last = np.searchsorted(posts, low), np.searchsorted(posts, high)
+    for q in range(end, last):
+        place = posts[q]
         if q == end:
             # The post's positives, which are those of its quadruples.
-            while end < len(quadruples.post) and quadruples.post[end] == place:
+            while end < last and posts[end] == place:
                 end += 1
-            own = quadruples.positive[q:end]
-            # The weights |v_f| σ_f of its factors, cumulated once for all its quadruples, (G, F).
+            own = positives[q:end]
+            # The weights |v_f| σ_f of its factors, cumulated once for all its quadruples, (G, F); a bias has v_f = 1.
             for g in range(trials):
                 total = 0.0
-                for f in range(factors):
+                for f in range(width):
                     total += abs(vectors[place, g, f]) * deviation[g, f]
                     weights[g, f] = total
+                for f in range(width, factors):
+                    weights[g, f] = total + deviation[g, f]
         for g in range(trials):
             for n in range(len(uniform)):
                 # A factor f: all are looked at, which takes less time than a search that branches.
@@ -313,31 +324,11 @@ def harden(vectors, orders, quadruples, uniform):
                 # A rank: the inverse of the distribution function of e^(-r/λ) on 0 ≤ r < T.
                 rank = min(int(-mean * math.log1p(uniform[n, 1, q] * least)), vocabulary - 1)
                 # The tag of that rank, counted from the other end where v_f is negative.
-                tag = ordered[f, g, vocabulary - 1 - rank if vectors[place, g, f] < 0 else rank]
+                downward = f < width and vectors[place, g, f] < 0
+                tag = ordered[f, g, vocabulary - 1 - rank if downward else rank]
                 free = True
                 for positive in own:
                     free &= positive != tag
                 if free:
-                    quadruples.negative[q, g] = tag
+                    negatives[q, g] = tag
                     break
-
-
-@compiled
-def best(scores, top):
-    """Finds the places of the highest scores of each row, best first; among equal scores, the first.
-
-    Reads scores (rows, T); fills top (rows, k), k at most T.
-    """
-    length = top.shape[1]
-    for row in range(len(scores)):
-        kept = 0
-        for tag in range(scores.shape[1]):
-            score = scores[row, tag]
-            if kept == length and not score > scores[row, top[row, length - 1]]:
-                continue
-            place = min(kept, length - 1)
-            while place > 0 and score > scores[row, top[row, place - 1]]:
-                top[row, place] = top[row, place - 1]
-                place -= 1
-            top[row, place] = tag
-            kept = min(kept + 1, length)

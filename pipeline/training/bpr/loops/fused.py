@@ -12,7 +12,7 @@ import triton
 from torch import Tensor
 from triton import language as tl
 
-from pipeline.training.bpr.loops.cpu import QuadrupleGradients, Quadruples, SummedTable, TagOrders, TagTables
+from pipeline.training.bpr.loops.cpu import QuadrupleGradients, Quadruples, TagOrders, TagTables
 from pipeline.training.bpr.loops.gpu import (
     add_bags,
     add_rows,
@@ -22,7 +22,9 @@ from pipeline.training.bpr.loops.gpu import (
     bind,
     draw,
     order,
+    with_bias,
 )
+from pipeline.training.bpr.loops.stepping import SummedTable
 
 __all__ = [
     "adagrad",
@@ -94,7 +96,7 @@ def harden(vectors: Tensor, orders: TagOrders, quadruples: Quadruples, uniform: 
     """Draws a hard negative for each quadruple and trial, of the tags that its post lacks."""
     factors, trials, vocabulary = orders.tags.shape
     _harden[uniform.shape[2], trials](
-        *(vectors, orders.tags, orders.deviation, *quadruples, uniform),
+        *(with_bias(vectors, factors), orders.tags, orders.deviation, *quadruples, uniform),
         *(uniform.shape[2], trials, factors, vocabulary),
         MEAN=orders.mean_rank,
         SCALE=math.expm1(-vocabulary / orders.mean_rank),

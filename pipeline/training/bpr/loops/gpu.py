@@ -9,11 +9,11 @@ from pipeline.training.bpr.loops.cpu import (
     PositiveTags,
     QuadrupleGradients,
     Quadruples,
-    SummedTable,
     TagBags,
     TagOrders,
     TagTables,
 )
+from pipeline.training.bpr.loops.stepping import SummedTable
 
 SMALL = 4
 """The rows of a table that is moved as a whole, for each row that has a gradient, at most."""
@@ -185,6 +185,7 @@ def order(columns: Tensor) -> Tensor:
 def harden(vectors: Tensor, orders: TagOrders, quadruples: Quadruples, uniform: Tensor) -> None:
     """Draws a hard negative for each quadruple and trial, of the tags that its post lacks."""
     factors, trials, vocabulary = orders.tags.shape
+    vectors = with_bias(vectors, factors)
     rows = torch.arange(len(vectors) * trials, device=vectors.device).view(-1, trials)  # (B, G)
     steps, row = factor_steps(vectors, orders.deviation, rows), rows[quadruples.post]  # (B · G · F,), (Q, G)
 
@@ -209,6 +210,11 @@ def harden(vectors: Tensor, orders: TagOrders, quadruples: Quadruples, uniform: 
         free = keys[torch.searchsorted(keys, key).clamp(max=len(keys) - 1)] != key
         negative.copy_(torch.where(free & ~done, tag, negative))
         done |= free
+
+
+def with_bias(vectors: Tensor, factors: int) -> Tensor:
+    """Appends a column of ones to vectors (B, G, W), for the bias, where it is one of F factors."""
+    return vectors if vectors.shape[2] == factors else torch.cat([vectors, torch.ones_like(vectors[..., :1])], dim=-1)
 
 
 def factor_steps(vectors: Tensor, deviation: Tensor, rows: Tensor) -> Tensor:
