@@ -69,6 +69,8 @@ def recognise(path: Path, asked: str | None, given: Mapping[str, Any]) -> dict[s
     """
     if not path.exists():
         raise InputError(f"{path} does not exist.")
+    if not (path.is_file() or path.is_dir()):
+        raise InputError(f"{path} is neither a file nor a folder.")
     if asked is not None and asked not in SOURCES:
         raise InputError(f"--source is {asked!r}; it must be one of {', '.join(SOURCES)}.")
     found, faults = {}, []

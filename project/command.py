@@ -21,7 +21,7 @@ from pipeline.files.texts import write_sealed_json
 from project.explain import explain
 from project.interrupt import INTERRUPT, INTERRUPTED
 from project.memory import is_out_of_memory
-from project.terminal import reader_left
+from project.terminal import open_closed_streams, reader_left
 
 if TYPE_CHECKING:
     from project.params import Params
@@ -136,7 +136,8 @@ def is_typed(context: typer.Context, option: str) -> bool:
 
 
 def prepare_process() -> None:
-    """Sets up logging, output encoding, threads and plotting for a command."""
+    """Sets up standard streams, logging, threads and plotting for a command."""
+    open_closed_streams()
     logging.basicConfig(format="%(message)s")
     sys.stdout.reconfigure(errors="backslashreplace")  # As standard error does.
     for room in ("pipeline", "project"):

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from pipeline.errors import DamagedError
+from pipeline.errors import DamagedError, InputError
 from project.params import Params
 from project.paths import ARTIFACTS
 
@@ -35,16 +35,24 @@ def check_stage_inputs(params: Params, stage: str) -> None:
 
 def check_hashes(paths: Collection[Path], folder: Path = Path()) -> None:
     """Raises DamagedError for a text at or below paths of a checkout whose dvc.lock has another MD5."""
-    if not (folder / LOCK).exists():
-        return
-    for entry in _load(folder / LOCK)["stages"].values():
-        for out in entry.get("outs", ()):
-            path = folder / out["path"]
-            # A folder's MD5 is that of a list of its files, all of which have seals.
-            wanted = any(Path(out["path"]).is_relative_to(each) for each in paths)
-            text = wanted and path.suffix not in SEALED and path.is_file()
-            if text and hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() != out["md5"]:
-                raise DamagedError(f"{path} is damaged: its hash is not the one in dvc.lock.")
+    for name, md5 in _hashes(folder / LOCK).items():
+        path = folder / name
+        # A folder's MD5 is that of a list of its files, all of which have seals.
+        wanted = any(Path(name).is_relative_to(each) for each in paths)
+        text = wanted and path.suffix not in SEALED and path.is_file()
+        if text and hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() != md5:
+            raise DamagedError(f"{path} is damaged: its hash is not the one in dvc.lock.")
+
+
+def _hashes(lock: Path) -> dict[str, str]:
+    """Returns the MD5 of each output in a dvc.lock, by path: none where there is no such file."""
+    if not lock.exists():
+        return {}
+    try:
+        outs = (out for entry in _load(lock)["stages"].values() for out in entry.get("outs", ()))
+        return {out["path"]: out["md5"] for out in outs}
+    except (AttributeError, KeyError, TypeError, UnicodeDecodeError, yaml.YAMLError):
+        raise InputError(f"{lock} is damaged, or a merge left both versions in it: restore it from git.") from None
 
 
 def _dependencies(params: Params, stage: str) -> list[Path]:
@@ -58,5 +66,5 @@ def _dependencies(params: Params, stage: str) -> list[Path]:
 
 
 def _load(path: Path) -> dict[str, Any]:
-    """Reads YAML that DVC has checked, in C: ruamel.yaml would take seconds for dvc.lock."""
+    """Reads YAML in C: ruamel.yaml would take seconds for dvc.lock."""
     return yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader)

@@ -43,6 +43,13 @@ def results(file: Path | None) -> Iterator[Write]:
     yield lambda text: print(text, end="", flush=True)
 
 
+def open_closed_streams() -> None:
+    """Connects standard streams that are closed with the null device: otherwise other files get their numbers."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
+
+
 def reader_left() -> bool:
     """Tests if the reader of standard output, such as `head`, has left; if so, drops the rest of the output."""
     poll = select.poll()

@@ -73,7 +73,9 @@ def read_manifest(folder: Path) -> Manifest:
     value = read_json(folder / MANIFEST)
     found = value.get("format") if isinstance(value, dict) else None
     if found != FORMAT:
-        raise InputError(f"{folder} is a bundle of format {found!r}, and this version reads format {FORMAT}.")
+        raise InputError(
+            f"{folder} is a bundle of format {found!r}, and this version reads format {FORMAT}: make it again."
+        )
     value = read_sealed_json(folder / MANIFEST)
     try:
         manifest = Manifest.model_validate(value)

@@ -1,5 +1,6 @@
 """A source's folder leads to someone's data, which stay where they are."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,12 @@ def test_data_that_lie_there_need_no_link(there):
 def test_nothing_there(tmp_path):
     with pytest.raises(InputError, match="gone does not exist"):
         recognise(tmp_path / "gone", None, {})
+
+
+def test_what_is_neither_file_nor_folder(tmp_path):
+    os.mkfifo(tmp_path / "posts.csv")
+    with pytest.raises(InputError, match=r"posts\.csv is neither a file nor a folder\.$"):
+        recognise(tmp_path / "posts.csv", None, {})
 
 
 def test_an_unknown_source(tmp_path):

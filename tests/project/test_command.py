@@ -110,3 +110,17 @@ def test_a_reader_who_leaves_is_no_error():
         ["bash", "-c", f"set -o pipefail; {piped}"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert (done.stdout, done.stderr, done.returncode) == ("0\n", "", 0)
+
+
+def test_closed_streams_take_nothing_and_no_file_gets_their_numbers(tmp_path):
+    """As daemons close them: what a library prints must not get into a file."""
+    code = (
+        "import os\nfrom project.command import command\n"
+        "def main():\n    print('lost')\n    open('made', 'w').close()\n    os.write(1, b'C'), os.write(2, b'C')\n"
+        "    file = open('made', 'w')\n    file.write(str(file.fileno() > 2))\n    file.close()\n    return 'done'\n"
+        "command(main, stage=False)()"
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    closed = f'{sys.executable} -c "{code}" <&- >&- 2>&-'
+    done = subprocess.run(["bash", "-c", closed], cwd=tmp_path, env=environment, check=False)
+    assert (done.returncode, (tmp_path / "made").read_text()) == (0, "True")

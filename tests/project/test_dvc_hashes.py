@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from pipeline.errors import DamagedError
+from pipeline.errors import DamagedError, InputError
 from project.command import command
 from project.dvc_hashes import check_stage_inputs
 from project.params import Params, load
@@ -51,6 +51,13 @@ def test_a_changed_digit_is_named(params, stage, name):
 def test_texts_that_a_stage_does_not_read_are_not_checked(params, stage, name):
     change(name)
     check_stage_inputs(params, stage)
+
+
+@pytest.mark.parametrize("lock", ["", "stages:", "a: b: c", "<<<<<<< ours\nstages: {}\n", "stages: {a: {outs: [b]}}"])
+def test_a_lock_that_is_damaged_is_one_sentence(params, lock):
+    Path("dvc.lock").write_text(lock)
+    with pytest.raises(InputError, match=r"^dvc\.lock is damaged, .*: restore it from git\.$"):
+        check_stage_inputs(params, "train@fm")
 
 
 def test_a_missing_text_is_left_to_the_stage(params):

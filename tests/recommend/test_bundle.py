@@ -93,7 +93,7 @@ def test_a_folder_that_is_none_is_refused(tmp_path):
 @pytest.mark.parametrize("found", [1, "2", None])
 def test_an_unknown_format_is_refused(copy, found):
     change(copy, format=found)
-    with pytest.raises(InputError, match=f"format {found!r}, and this version reads format 4"):
+    with pytest.raises(InputError, match=f"format {found!r}, and this version reads format 4: make it again"):
         Bundle.read(copy)
 
 

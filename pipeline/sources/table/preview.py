@@ -26,6 +26,8 @@ from pipeline.sources.table.text import Dialect, Row, read_rows, recognise_delim
 
 SAMPLE = 2000
 """Rows that are looked at."""
+MOST_COLUMNS = 10_000
+"""Columns that are looked at, at most."""
 IN_WORDS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 """Delimiters in words."""
 
@@ -55,7 +57,7 @@ def preview(path: Path, given: Mapping[str, Any]) -> Preview | None:
     """
     form = form_of(path)
     if form is Form.PARQUET:
-        names = parquet_columns(path)
+        names = _bounded(path, parquet_columns(path))
         sample, count = read_parquet_columns(path, names, SAMPLE), count_parquet_rows(path)
         return Preview(path, names, sample, count, {}, [_says(path, count, "Parquet")])
     if form is Form.SPREADSHEET:
@@ -65,7 +67,7 @@ def preview(path: Path, given: Mapping[str, Any]) -> Preview | None:
     reads = encoding.upper() + (guessed if example is not None else "")
     if form is Form.JSON_LINES:
         names, rows = read_json_lines(path, encoding)
-        return _of_rows(path, names, rows, {"encoding": encoding}, f"JSON lines, {reads}")
+        return _of_rows(path, _bounded(path, names), rows, {"encoding": encoding}, f"JSON lines, {reads}")
     quoted, delimiter = _quoted(path, encoding, given)
     if not delimiter:
         if next(read_rows(path, Dialect(encoding, ",", quoted)), None) is None:
@@ -74,6 +76,13 @@ def preview(path: Path, given: Mapping[str, Any]) -> Preview | None:
     settings = {"encoding": encoding, "delimiter": delimiter, "quoted": quoted}
     reads += f", columns separated by {IN_WORDS.get(delimiter, repr(delimiter))}"
     return _with_header(path, read_rows(path, Dialect(encoding, delimiter, quoted)), given, settings, reads)
+
+
+def _bounded(path: Path, columns: list[str]) -> list[str]:
+    """Returns the columns of a table. Raises InputError for more than are looked at."""
+    if len(columns) > MOST_COLUMNS:
+        raise InputError(f"{path} has {len(columns):,} columns, above the {MOST_COLUMNS:,} of a table of posts.")
+    return columns
 
 
 def _says(path: Path, count: int, form: str) -> str:
@@ -114,7 +123,7 @@ def _with_header(
     first = list(islice(rows, SAMPLE + 1))
     if not first:
         raise InputError(f"There is no row in {path}: put some there.")
-    if len(first[0][1]) < 2:
+    if len(_bounded(path, first[0][1])) < 2:
         return None
     columns = given.get("columns")
     if columns is None and not _is_header(first):

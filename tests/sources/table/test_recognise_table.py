@@ -329,6 +329,14 @@ def test_an_empty_file_has_no_row(tmp_path, text):
         recognised(tmp_path / "posts.csv")
 
 
+@pytest.mark.parametrize("join", [",".join, lambda names: json.dumps(dict.fromkeys(names, "a"))])
+def test_a_table_has_no_more_columns_than_are_looked_at(tmp_path, join):
+    text = join([f"c{number}" for number in range(20_000)])
+    (tmp_path / "posts.csv").write_text(f"{text}\n" * 2)
+    with pytest.raises(InputError, match=r"posts\.csv has 20,000 columns, above the 10,000 of a table of posts\."):
+        TableSource.recognise(tmp_path / "posts.csv", {})
+
+
 def test_a_first_line_may_state_the_delimiter(tmp_path):
     """`sep=;`, as spreadsheet programs write it."""
     (tmp_path / "posts.csv").write_text("sep=|\nuser|photo|tags\n" + rows(USERS, PHOTOS, TAGS, delimiter="|"))
