@@ -3,8 +3,10 @@
 PYTHON ?= python3
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
-INSTALLED := $(VENV)/.installed
-INSTALLED_DEV := $(VENV)/.installed-dev
+# Programs in an environment hold its path: their stamps are of this folder, and one that moved has none.
+HERE := $(shell pwd | cksum | cut -d ' ' -f 1)
+INSTALLED := $(VENV)/.installed-$(HERE)
+INSTALLED_DEV := $(VENV)/.installed-dev-$(HERE)
 # Packages are compiled once, here: where PYTHONDONTWRITEBYTECODE is set, each import of torch would take seconds more.
 UV := uv pip install --quiet --compile-bytecode --python $(VENV)/bin/python
 LOCK := uv pip compile --quiet --constraint constraints.txt --universal --generate-hashes --no-header --no-annotate --no-emit-index-url
@@ -87,7 +89,7 @@ clean:  ## delete the environment and what can be computed again; not the artifa
 $(INSTALLED): pyproject.toml setup.py requirements/uv.txt requirements/run.txt requirements/build.txt
 	@echo "Making $(VENV) and installing the pinned dependencies (about 6 GB, some minutes)."
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 …")'
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv $(if $(wildcard $@),,--clear) $(VENV)
 	python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/uv.txt
 	$(UV) --require-hashes --requirement requirements/run.txt --requirement requirements/build.txt
 	$(UV) --no-deps --no-build-isolation --editable .

@@ -7,8 +7,9 @@ one in a folder of the project's name beside it (setup.py).
 
 import ast
 import sys
-from importlib import import_module
+from importlib import import_module, metadata
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -32,9 +33,28 @@ def main() -> None:
 def build_app(commands: Path) -> typer.Typer:
     """Builds the app with a subcommand for each file in a folder."""
     app = typer.Typer(help=HELP, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+    app.callback()(options)
     for file in sorted(commands.glob("[!_]*.py")):
         app.command(file.stem, help=first_line(file), context_settings=PASS_ON)(run)
     return app
+
+
+def show_version(asked: bool) -> None:
+    """Prints the version of the installation, and ends."""
+    if asked:
+        try:
+            typer.echo(f"tagrec {metadata.version('image-tag-recommendation')}")
+        except metadata.PackageNotFoundError:
+            typer.echo("tagrec, run from its files: only an installation has a version.")
+        raise typer.Exit
+
+
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Takes the options that stand before a subcommand."""
 
 
 def run(context: typer.Context) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from pipeline.errors import InputError
-from pipeline.recommend.service.exports import write_photos, write_table
+from pipeline.recommend.service.exports import is_exported, write_photos, write_table
 from pipeline.recommend.service.journal import Journal
 from pipeline.words import counted
 from project.command import command
@@ -17,12 +17,18 @@ def main(
     csv: Annotated[Path, typer.Option("--csv", help="The file of posts, with a row for each tag.")],
     photos: Annotated[Path | None, typer.Option(help="The folder of photos.")] = None,
     journal: Annotated[Path, typer.Option(help="The file that `tagrec serve` keeps.")] = ACCEPTED,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace a file with other posts.")] = False,
 ) -> str:
     if not journal.is_file():
         raise InputError(f"{journal} does not exist: `tagrec serve` makes it when something is accepted.")
     if csv.exists() and csv.samefile(journal):
         raise InputError(f"--csv is {csv}, which is the journal: name another file.")
     with Journal.open(journal) as opened:
+        if csv.exists() and not replace and not is_exported(opened, csv):
+            raise InputError(
+                f"--csv is {csv}, which has posts that are not in the journal: name another file, or replace it by "
+                "--replace."
+            )
         written = f"{counted(write_table(opened, csv), 'posts')} in {csv}"
         if photos:
             written += f", {counted(write_photos(opened, photos), 'photos')} in {photos}"

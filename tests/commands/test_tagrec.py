@@ -53,6 +53,11 @@ def test_arguments_reach_the_command(tmp_path):
     assert done.stderr.startswith("Error: mine.yaml ")
 
 
+def test_the_version_is_that_of_the_installation():
+    found = run(ROOT / "tagrec.py", "--version", folder=ROOT)
+    assert (found.returncode, found.stdout) == (0, f"tagrec {distribution('image-tag-recommendation').version}\n")
+
+
 def test_an_unknown_command_is_refused(tmp_path):
     done = run(ROOT / "tagrec.py", "chek", folder=tmp_path)
     assert done.returncode == 2

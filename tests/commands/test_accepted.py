@@ -1,0 +1,50 @@
+"""Accepted posts become a table, which takes the place of none that has other posts."""
+
+import pytest
+
+from commands.accepted import main
+from pipeline.errors import InputError
+from pipeline.recommend.service.journal import HeldPhoto, Journal, Post
+
+ROWS = ["user,photo,tags,time", "ann,h1.jpg,sea,7", "ann,h1.jpg,sun,7"]
+
+
+@pytest.fixture
+def journal(tmp_path):
+    accept(tmp_path / "journal.sqlite", "h1", "sea", "sun")
+    return tmp_path / "journal.sqlite"
+
+
+def accept(path, photo, *tags):
+    with Journal.open(path, "networks") as journal:
+        journal.accept(Post(f"post of {photo}", "ann", photo, "a.jpg", tags), HeldPhoto(photo, b"jpeg", {}, 7000))
+
+
+def test_posts_and_photos_are_written_again_as_more_are_accepted(journal, tmp_path):
+    table, photos = tmp_path / "out" / "posts.csv", tmp_path / "out" / "photos"
+    assert main(table, photos, journal) == f"accepted: 1 post in {table}, 1 photo in {photos}"
+    assert table.read_text().splitlines() == ROWS
+    accept(journal, "h2", "sky")
+    main(table, photos, journal)
+    assert table.read_text().splitlines() == [*ROWS, "ann,h2.jpg,sky,7"]
+    assert {path.name for path in photos.iterdir()} == {"h1.jpg", "h2.jpg"}
+
+
+def test_a_table_with_other_posts_stays(journal, tmp_path):
+    own = tmp_path / "own.csv"
+    own.write_text("user,photo,tags\nann,mine.jpg,dog\n")
+    link = tmp_path / "posts.csv"
+    link.symlink_to(own)
+    for path in (own, link):
+        with pytest.raises(InputError, match="has posts that are not in the journal: name another file, or replace it"):
+            main(path, None, journal)
+    assert "mine.jpg" in own.read_text()
+    main(own, None, journal, replace=True)
+    assert own.read_text().splitlines() == ROWS
+
+
+def test_the_journal_itself_and_none_are_refused(journal, tmp_path):
+    with pytest.raises(InputError, match="which is the journal"):
+        main(journal, None, journal, replace=True)
+    with pytest.raises(InputError, match="`tagrec serve` makes it"):
+        main(tmp_path / "out.csv", None, tmp_path / "none.sqlite")
