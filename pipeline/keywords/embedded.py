@@ -92,7 +92,7 @@ def _reason(error: Exception, photo: Path | bytes) -> str:
 
 
 def _bytes(data: Any, field: str) -> bytes:
-    """Returns a field's value of exiv2's data as it stands in the file; empty where it is absent, or holds numbers."""
+    """Returns the bytes of a field of exiv2's data; empty where it is absent, or holds numbers."""
     value = data[field].value() if field in data else None
     return bytes(value.data()) if hasattr(value, "data") else b""
 
