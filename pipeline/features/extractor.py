@@ -1,11 +1,12 @@
 """The base of every network that extracts features, and the record of all that decides its numbers."""
 
+import copy
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -43,7 +44,7 @@ class Extractor(ABC):
     traceable = True
     """True when all that computes the numbers is torch's own, and can be written in another format."""
     reentrant = True
-    """True when two threads may compute at once, as they do on a GPU."""
+    """True when two threads may compute at once."""
     session: "Session | None" = None
     """The network in another runtime than torch, on the CPU, which then computes the vectors."""
 
@@ -128,8 +129,14 @@ class Extractor(ABC):
 
     def compute_with(self, session: "Session", record: Mapping[str, Any]) -> None:
         """Has a session compute from now on; `record` replaces what the record said of torch."""
-        self.session, self.reentrant = session, False
+        self.session = session
         self.record = {**self.record, **record}
+
+    def for_batches(self, batches: int) -> Self:
+        """Returns the same extractor, whose session, if any, is ready for so many batches at once."""
+        found = copy.copy(self)
+        found.session = self.session and self.session.for_batches(batches)
+        return found
 
     def compute(self, batch: np.ndarray | Tensor) -> np.ndarray:
         """Returns the features, float32 (B, dimension), of preprocessed photos, uint8 (B, size, size, 3).

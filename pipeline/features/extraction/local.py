@@ -42,8 +42,10 @@ class LocalEngine:
         device = next((each.device for each in extractors if each.device.type != "cpu"), extractors[0].device)
         on_cpu = device.type == "cpu"
         # On a GPU two: the batch of one is moved there while that of the other is computed. They share TF32's setting.
+        # On a CPU two for sessions, each with half of the threads: all would wait for one another after every layer.
         tf32 = {each.tf32 for each in extractors}
-        computing = 1 if on_cpu or len(tf32) > 1 or not all(each.reentrant for each in extractors) else 2
+        able = [each.session is not None and each.threads > 1 if on_cpu else each.reentrant for each in extractors]
+        computing = 2 if all(able) and len(tf32) == 1 else 1
         # Around all threads: one that leaves its own must not reset that of another.
         with deterministic(max(tf32)):
             if extractors[0].decoder == "gpu":
@@ -68,9 +70,10 @@ class LocalEngine:
             pinned(decoders.arrays, device),
             ThreadPoolExecutor(computing, initializer=use_own_stream, initargs=(device,)) as threads,
         ):
+            ready = [extractor.for_batches(computing) for extractor in extractors]  # While the processes start.
             queues = [
                 _Queue(number, *each, threads)
-                for number, each in enumerate(zip(extractors, batches, decoders.arrays, strict=True))
+                for number, each in enumerate(zip(ready, batches, decoders.arrays, strict=True))
             ]
             try:
                 yield from _flow(queues, decoders, tasks)

@@ -17,15 +17,16 @@ OPTIONS = {
 
 
 class OnnxSession(Session):
-    """A network run by ONNX Runtime. Several threads may compute at once."""
+    """A network run by ONNX Runtime."""
 
     runtime, package, extra = "ONNX Runtime", "onnxruntime", "onnx"
 
-    def _load(self, model: bytes, threads: int) -> None:
+    def _load(self, model: bytes, threads: int, batches: int) -> None:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads  # By itself it counts the machine's cores, and binds threads to them.
+        # By itself it counts the machine's cores, and binds threads to them. Threads that call it compute, too.
+        options.intra_op_num_threads = threads - batches + 1
         options.log_severity_level = 3  # Errors only.
         for key, value in OPTIONS.items():
             options.add_session_config_entry(key, value)

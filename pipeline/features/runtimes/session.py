@@ -11,10 +11,11 @@ from pipeline.errors import InputError, one_line
 
 
 class Session(ABC):
-    """A network that a runtime computes on the CPU; it travels to other processes.
+    """A network that a runtime computes on the CPU; it travels to other processes. Several threads may call it.
 
     model: the bytes of an ONNX file, as `pipeline.features.runtimes.export` makes them.
     threads: the number of threads that compute.
+    batches: the number of batches that are computed at once, each by its share of the threads.
 
     Raises InputError where the runtime is not installed, or refuses the network.
     """
@@ -26,17 +27,22 @@ class Session(ABC):
     extra: ClassVar[str]
     """The project's extra that installs it, and what exporting takes."""
 
-    def __init__(self, model: bytes, threads: int):
-        self._model, self._threads = model, threads
+    def __init__(self, model: bytes, threads: int, batches: int = 1):
+        self._model, self._threads, self._batches = model, threads, batches
         self.require(self.package)
         try:
-            self._load(model, threads)
+            self._load(model, threads, batches)
         except Exception as error:  # Runtimes have classes of their own for each fault.
             raise InputError(f"{self.runtime} cannot load the network ({one_line(error)}).") from None
 
     @abstractmethod
-    def _load(self, model: bytes, threads: int) -> None:
+    def _load(self, model: bytes, threads: int, batches: int) -> None:
         """Loads the network. Raises whatever the runtime raises."""
+
+    def for_batches(self, batches: int) -> Self:
+        """Loads the same network for so many batches at once, if there are threads for each."""
+        batches = min(batches, self._threads)
+        return self if batches == self._batches else type(self)(self._model, self._threads, batches)
 
     @abstractmethod
     def compute(self, batch: np.ndarray) -> np.ndarray:
@@ -58,4 +64,4 @@ class Session(ABC):
         return {cls.package: version(cls.package)}
 
     def __reduce__(self) -> tuple[type[Self], tuple[Any, ...]]:
-        return type(self), (self._model, self._threads)
+        return type(self), (self._model, self._threads, self._batches)

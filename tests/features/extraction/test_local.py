@@ -4,6 +4,8 @@ import os
 import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from threading import Barrier
+from typing import Self
 
 import numpy as np
 import pytest
@@ -49,6 +51,18 @@ class Broken(MeanColour):
         if self.batches:
             self.does()
         return super().forward(pixels)
+
+
+class Waiting:
+    """A session for mean colours, whose batches wait for as many as it is loaded for."""
+
+    def for_batches(self, batches: int) -> Self:
+        self.barrier = Barrier(batches)
+        return self
+
+    def compute(self, batch: np.ndarray) -> np.ndarray:
+        self.barrier.wait(timeout=10)
+        return batch.mean(axis=(1, 2), dtype=np.float32) / 255
 
 
 def test_decoding_processes_change_nothing(packed, extracted, tmp_path: Path):
@@ -130,6 +144,16 @@ def test_photos_are_taken_as_they_are_needed(packed):
     assert sum(len(computed.hashes) for computed in LocalEngine(0)([extractor], watched())) == many
     assert len(ahead) == many
     assert max(ahead) <= SLOTS * BATCH + CHUNK
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_sessions_compute_two_batches_at_once_if_there_are_threads_for_both(threads: int, packed, extracted, tmp_path):
+    extractor, *_ = both = MeanColour(), MeanColour()
+    extractor.session, extractor.threads = Waiting(), threads
+    tables = [extracted(each, packed(4 * BATCH), tmp_path / f"{number}") for number, each in enumerate(both)]
+    assert extractor.session.barrier.parties == threads
+    found, expected = (table["vector"].combine_chunks().flatten().to_numpy() for table in tables)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 def test_one_pass_feeds_two_extractors(packed, extracted, tmp_path: Path):

@@ -4,6 +4,7 @@ import copy
 import pickle
 import sys
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +70,16 @@ def test_vectors_stay_when_others_are_computed(extractor: Extractor, photos):
     kept = first.copy()
     extractor.compute(seen[1:])
     np.testing.assert_array_equal(first, kept)
+
+
+def test_batches_that_are_computed_at_once_have_the_same_bytes(extractor: Extractor, photos):
+    two, seen = extractor.for_batches(2), pixels(extractor, photos(4))
+    assert extractor.for_batches(1).session is extractor.session
+    for each in (two, pickle.loads(pickle.dumps(two))):
+        with ThreadPoolExecutor(2) as threads:
+            found = list(threads.map(each.compute, [seen[:2], seen[2:]] * 4))
+        for number, vectors in enumerate(found):
+            np.testing.assert_array_equal(vectors, extractor.compute(seen[2:] if number % 2 else seen[:2]))
 
 
 def test_pixels_may_be_a_tensor(extractor: Extractor, photos):
