@@ -50,7 +50,7 @@ def early(table: pl.DataFrame, eliminate: int) -> str:
         return f", of which {stopped} ended early"
     if eliminate == 1 or len(table) == 1 or table["epochs"].is_null().all():
         return ""
-    return ", none of which could end early, as their epochs are too few or differ"
+    return ", none of which ended early: their steps are too few, or their epochs differ"
 
 
 app = command(main)

@@ -25,8 +25,8 @@ class TuningConfig(Config):
     )
     eliminate: int = Field(
         ge=1,
-        description="η of successive halving: combinations are trained for a share of the epochs first, and the best "
-        "1 / η of them train on to η times as many, until few are left; 1 trains all to the end.",
+        description="η of successive halving: combinations are trained for some epochs first, and the best 1 / η of "
+        "them train on to η times as many, until one is left, which trains to the end; 1 trains all to the end.",
     )
     extend: bool = Field(
         description="True to extend a grid beyond its edge while the best number lies there; each added combination is "

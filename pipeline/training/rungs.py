@@ -17,13 +17,11 @@ class Rung:
 def rungs(combinations: int, epochs: int, least: int, eliminate: int) -> list[Rung]:
     """Plans a search (Jamieson and Talwalkar, 2016): each rung has 1/η of the combinations, and η times the epochs.
 
-    eliminate: η; 1 for a single rung. least: the epochs below which a measure says too little; rungs with fewer are
-    skipped. The last rung has all epochs and, where none is skipped, about one combination.
+    eliminate: η; 1 for a single rung. least: the epochs of the first rung, below which a measure says too little. The
+    last rung has all epochs, and one combination where they are enough to get there.
     """
-    steps = 0 if eliminate == 1 else round(math.log(combinations, eliminate))
-    found = []
-    for step in range(steps, -1, -1):
-        if step == 0 or epochs // eliminate**step >= least:
-            found.append(Rung(combinations, epochs // eliminate**step))
-            combinations = math.ceil(combinations / eliminate)
-    return found
+    found, until = [], least
+    while eliminate > 1 and combinations > 1 and until < epochs:
+        found.append(Rung(combinations, until))
+        combinations, until = math.ceil(combinations / eliminate), until * eliminate
+    return [*found, Rung(combinations, epochs)]

@@ -53,8 +53,8 @@ class Trainer(ABC):
         """Returns whether the number of epochs is chosen on validation posts."""
         return False
 
-    def rungs(self, configs: Sequence[BaseModelConfig], eliminate: int) -> list[Rung]:  # noqa: ARG002 (as above)
-        """Plans the successive halving of complete models; without epochs there is one rung, of all."""
+    def rungs(self, configs: Sequence[BaseModelConfig], posts: int, eliminate: int) -> list[Rung]:  # noqa: ARG002 (as above)
+        """Plans the successive halving of complete models on so many posts; without epochs, one rung has all."""
         return [Rung(len(configs), 0)]
 
     def with_epochs(self, config: BaseModelConfig, epochs: int) -> BaseModelConfig:  # noqa: ARG002 (as above)

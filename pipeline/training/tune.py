@@ -132,7 +132,8 @@ def search_by_halving(
     Results are in the order of `tried`; those that were left behind are marked as stopped.
     """
     results, left, before = list(tried), list(range(len(tried))), None
-    plan = trainer_of(tried[0].config).rungs([result.config for result in tried], eliminate)
+    posts = min(len(task.posts) for task in tasks)
+    plan = trainer_of(tried[0].config).rungs([result.config for result in tried], posts, eliminate)
     for number, rung in enumerate(plan):
         left = sorted(sorted(left, key=lambda place: -rank_key(results[place]))[: rung.combinations])
         folder = work / f"rung-{number}"

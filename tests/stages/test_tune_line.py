@@ -5,7 +5,7 @@ import pytest
 
 from stages.tune import early
 
-NONE_EARLY = ", none of which could end early, as their epochs are too few or differ"
+NONE_EARLY = ", none of which ended early: their steps are too few, or their epochs differ"
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,8 @@ def test_an_extended_grid_moves_on_until_the_best_lies_inside(monkeypatch, value
     assert choice.config.personal == min(tried, key=lambda value: abs(value - goal))
 
 
-def test_an_extended_grid_of_a_trained_model_moves_on_at_each_edge_after_the_halving(tmp_path):
+def test_an_extended_grid_of_a_trained_model_moves_on_at_each_edge_after_the_halving(tmp_path, monkeypatch):
+    monkeypatch.setattr("pipeline.training.bpr.trainer.STEPS_UNTIL_COMPARED", 1)
     posts, new, features = checkerboard()
     long = SHORT.model_copy(update={"epochs": 18})
     wide = tuning({"learning_rate": [1e-5, 1e-4], "l2": [1e-2, 1e-1]}, eliminate=2, extend=True)

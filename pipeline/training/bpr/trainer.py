@@ -3,6 +3,7 @@
 torch, which takes seconds to import, is imported where it is needed: a baseline does without it.
 """
 
+import math
 from collections.abc import Sequence
 from hashlib import sha256
 from itertools import groupby
@@ -18,6 +19,12 @@ from pipeline.training.trainer import Trainer
 
 if TYPE_CHECKING:
     import torch
+
+STEPS_UNTIL_COMPARED = 1000
+"""Steps before which no combination is eliminated: those that learn slowly, and perhaps best, have not got far.
+
+An epoch of few posts has few steps, so that small sets are searched whole, which takes seconds.
+"""
 
 
 class BPRTrainer(Trainer):
@@ -62,9 +69,9 @@ class BPRTrainer(Trainer):
     def finds_epochs(self, config: TrainedConfig) -> bool:
         return settings_of(config).patience > 0
 
-    def rungs(self, configs: Sequence[TrainedConfig], eliminate: int) -> list[Rung]:
+    def rungs(self, configs: Sequence[TrainedConfig], posts: int, eliminate: int) -> list[Rung]:
         settings = [settings_of(config) for config in configs]
-        least = max(one.smoothing * one.curve_every for one in settings)
+        least = max(epochs_until_compared(one, posts) for one in settings)
         if len({one.epochs for one in settings}) > 1:
             eliminate = 1  # The epochs are what is compared.
         return rungs(len(configs), settings[0].epochs, least, eliminate)
@@ -76,6 +83,12 @@ class BPRTrainer(Trainer):
 def settings_of(config: TrainedConfig) -> TrainingConfig:
     """Returns the settings of training of a complete model."""
     return TrainingConfig.model_validate(config.training.model_dump())
+
+
+def epochs_until_compared(settings: TrainingConfig, posts: int) -> int:
+    """Returns the epochs over so many posts after which a smoothed measure says who may win."""
+    steps = math.ceil(posts / settings.batch)
+    return max(settings.smoothing * settings.curve_every, math.ceil(STEPS_UNTIL_COMPARED / steps))
 
 
 def device() -> "torch.device":
