@@ -92,7 +92,7 @@ def check_output(output: Path | None, photos: Sequence[Path]) -> None:
     if output is None or not output.exists():
         return
     if not output.is_file():
-        raise InputError(f"--output is {output}, which is no ordinary file: name another.")
+        raise InputError(f"--output is {output}, which is not an ordinary file: name another.")
     if any(photo.exists() and photo.samefile(output) for photo in photos):
         raise InputError(f"--output is {output}, which is one of the photos: name another file.")
 

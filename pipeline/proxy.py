@@ -23,6 +23,6 @@ def proxy_for(url: str) -> str | None:
         usable = False
     if not usable:
         raise InputError(
-            f"The environment's proxy ({scheme}_proxy) is no address: it must be one such as http://host:port."
+            f"The environment's proxy ({scheme}_proxy) is not an address: it must be one such as http://host:port."
         )
     return proxy

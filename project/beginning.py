@@ -98,7 +98,7 @@ def recognise(path: Path, asked: str | None, given: Mapping[str, Any]) -> dict[s
 def link(found: Recognised, data: Path) -> str:
     """Makes a source's folder a link to someone's folder, or a folder of links to their files.
 
-    Returns a sentence on it. An earlier link is replaced. Raises InputError when files lie there that are no links,
+    Returns a sentence on it. An earlier link is replaced. Raises InputError when files lie there that are not links,
     because they could be the only ones.
     """
     target = found.folder.resolve()

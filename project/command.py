@@ -153,7 +153,7 @@ def plain_errors(debug: bool) -> Iterator[None]:
     """Turns an error that the user can correct into one sentence and exit code 1; `debug` shows the traceback first.
 
     An interrupt (Ctrl-C) is also one sentence, with the exit code that shells expect. A reader of the output who leaves
-    early, such as `head`, is no error.
+    early, such as `head`, is not an error.
     """
     try:
         yield

@@ -19,7 +19,7 @@ from project.params import Params
 def feasibility_warnings(params: Params) -> Iterator[str]:
     """Yields warnings of choices that do not suit the posts crawled last, if any were.
 
-    They are no errors, because the data may have changed since.
+    They are not errors, because the data may have changed since.
     """
     if not params.paths.posts.exists():
         return

@@ -109,7 +109,7 @@ class ExifTool(Format):
             return f"# {printable(path)} is left out: a list of arguments cannot hold its name.\n"
         if not tags:
             return ""
-        # Taken away before it is added, a tag is not there twice. One blank after the sign is no part of the tag.
+        # Taken away before it is added, a tag is not there twice. One blank after the sign is not part of the tag.
         changes = [f"-{field}{sign}= {tag}" for field in self.FIELDS for tag in tags for sign in "-+"]
         return "\n".join([*changes, target, "-execute"]) + "\n"
 

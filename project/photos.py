@@ -19,7 +19,7 @@ class Found:
     """The photos that were found.
 
     photos: their paths, each once, in the order of the arguments; those of a folder are sorted.
-    others: the numbers of files in folders that are no photos, by suffix.
+    others: the numbers of files in folders that are not photos, by suffix.
     """
 
     photos: Sequence[Path]

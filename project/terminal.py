@@ -29,7 +29,7 @@ def printable(value: object) -> str:
 
 
 def say(sentence: str) -> None:
-    """Prints a note on standard error, where it is no part of the results."""
+    """Prints a note on standard error, where it is not part of the results."""
     print(printable(sentence), file=sys.stderr)
 
 

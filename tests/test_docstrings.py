@@ -1,4 +1,4 @@
-"""The first line of every docstring says in a few words what a thing is or does, and is no riddle."""
+"""The first line of every docstring says in a few words what a thing is or does, and is not a riddle."""
 
 import ast
 from collections.abc import Iterator

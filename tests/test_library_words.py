@@ -23,7 +23,7 @@ FOREIGN = re.compile(
 
 
 def words(file: Path) -> Iterator[tuple[int, str]]:
-    """Yields what a file says, with line numbers: comments, docstrings and other text; all of what is no Python."""
+    """Yields what a file says, with line numbers: comments, docstrings and other text; all of what is not Python."""
     text = file.read_text(encoding="utf-8")
     if file.suffix != ".py":
         yield from enumerate(text.splitlines(), start=1)

@@ -70,5 +70,7 @@ def test_a_proxy_that_is_no_address_is_one_sentence_without_its_password(monkeyp
 def test_weights_are_not_fetched_through_such_a_proxy_either(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setenv("https_proxy", "http://ann:secret word@proxy.invalid:99999")
-    with pytest.raises(InputError, match=r"https_proxy\) is no address: it must be one such as http://host:port\.$"):
+    with pytest.raises(
+        InputError, match=r"https_proxy\) is not an address: it must be one such as http://host:port\.$"
+    ):
         downloaded("https://host.invalid/weights.pt", None)

@@ -66,7 +66,7 @@ class Task:
 
         Eq. 10 (`pipeline/evaluation/metrics/f1.py`): the harmonic mean of precision (hits / 5) and recall (hits /
         the post's tags, those that no training post has included), each averaged over the posts first. Tags of no
-        known post are no candidates.
+        known post are not candidates.
         """
         left = np.where(self.counts > 0, scores, -np.inf)
         rows = np.arange(len(left))

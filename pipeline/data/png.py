@@ -10,7 +10,7 @@ LARGEST_TEXT = 64 * 1024
 def strip_large_chunks(png: bytes) -> bytes:
     """Drops colour profiles and long texts from a PNG: Pillow refuses a file for their size, once decompressed.
 
-    What is no chunk is kept as it is, for the decoder to judge.
+    What is not a chunk is kept as it is, for the decoder to judge.
     """
     kept, place = [png[: len(SIGNATURE)]], len(SIGNATURE)
     while place < len(png):

@@ -19,7 +19,7 @@ SUFFIXES = (
     ".tiff",
     ".webp",
 )
-"""Suffixes of photos, in lower case: a folder's other files are no photos."""
+"""Suffixes of photos, in lower case: a folder's other files are not photos."""
 
 
 def is_photo(name: str) -> bool:

@@ -184,7 +184,7 @@ def fitted_to(
 
 def device_record(device: str) -> dict[str, Any]:
     """Returns the part of a record that depends on where the network runs."""
-    # On a GPU features are equal only up to rounding, and the batch is the one that fits. It is no part of the record:
+    # On a GPU features are equal only up to rounding, and the batch is the one that fits. It is not part of the record:
     # a run that found another one, or had to halve it, finds what was finished before.
     return {"batch": BATCH if device == "cpu" else None, "device": device}
 

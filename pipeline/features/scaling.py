@@ -24,7 +24,7 @@ class Scaling:
     """A fitted scaling of one extractor's vectors, which scales new photos as it scaled those of training.
 
     method: each column to mean 0 and equal variance (standardise), each vector to length 1 (l2), or none.
-    threshold: probabilities below it count as zero; None where the numbers are no probabilities.
+    threshold: probabilities below it count as zero; None where the numbers are not probabilities.
     mean: of each column; empty unless the method is standardise.
     scale: the divisor of each column; empty unless the method is standardise.
     """

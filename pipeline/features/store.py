@@ -125,7 +125,7 @@ def vectors_of(frame: pl.DataFrame, photos: pl.Series, extractor: str) -> np.nda
 
 
 def read_store(path: Path, unpacked: Path | None = None) -> Features:
-    """Reads a store. Raises ArtifactError when the file is missing or is no store.
+    """Reads a store. Raises ArtifactError when the file is missing or is not a store.
 
     unpacked: the folder for vectors that do not fit memory, which are then mapped; None for memory in any case.
     """
@@ -148,5 +148,5 @@ def read_records(path: Path) -> dict[str, dict[str, Any]]:
 def _metadata(path: Path) -> Mapping[bytes, bytes]:
     metadata = read_metadata(path)
     if not {SCALINGS, RECORDS} <= metadata.keys():
-        raise ArtifactError(f"{path} is no feature store.")
+        raise ArtifactError(f"{path} is not a feature store.")
     return metadata

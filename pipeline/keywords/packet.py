@@ -39,7 +39,7 @@ TIMES = (
 """The fields with the time of a photo, in order of precedence."""
 
 WRAPPER = re.compile(r"<\?xpacket[^>]*\?>")
-"""The instruction before and after a packet, which is no part of it, and may be damaged."""
+"""The instruction before and after a packet, which is not part of it, and may be damaged."""
 UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 

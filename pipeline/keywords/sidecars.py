@@ -95,7 +95,7 @@ class ExifToolJson(SidecarKind):
 
 
 class TakeoutJson(SidecarKind):
-    """The JSON of Google Takeout: it has the time, no keywords, and people, who are no tags."""
+    """The JSON of Google Takeout: it has the time, no keywords, and people, who are not tags."""
 
     title, suffix = "JSON of Google Takeout", ".json"
     SUFFIX = ".supplemental-metadata"
@@ -200,7 +200,7 @@ class FolderSidecars:
 
 
 def read_bytes(file: Path) -> bytes:
-    """Reads the bytes of a sidecar. Raises KeywordError for what is no file, or none of a sidecar's size."""
+    """Reads the bytes of a sidecar. Raises KeywordError for what is not a file, or none of a sidecar's size."""
     try:
         if not file.is_file():
             raise KeywordError("is not a file")

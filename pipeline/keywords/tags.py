@@ -24,9 +24,9 @@ _normalise = lru_cache(1 << 16)(normalise)  # The photos of a folder share their
 def tags_of(keywords: Keywords, levels: Levels, leave_out: Sequence[str], lowercase: bool) -> list[str]:
     """Returns the distinct tags of a photo, sorted and normalised.
 
-    All paths of the fields with levels count, and of the flat fields those words that are no node of a path, nor a path
-    written as one word. leave_out: patterns of the shell; a path that matches one, joined by slashes, counts for
-    nothing, nor do the nodes above it.
+    All paths of the fields with levels count, and those words of the flat fields that are neither nodes of a path nor a
+    path written as one word. leave_out: patterns of the shell; a path that matches one, joined by slashes, does not
+    count, nor do the nodes above it.
     """
     paths = _paths(keywords, NESTED)
     words = _paths(keywords, PLAIN)

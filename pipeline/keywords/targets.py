@@ -43,7 +43,7 @@ class Target(ABC):
     def add(self, photo: Path, tags: Sequence[str]) -> Change | None:
         """Adds tags to the file of a photo; None when it has them all.
 
-        Tags that are no keywords are left out. Raises KeywordError for a file that must stay as it is.
+        Tags that are not keywords are left out. Raises KeywordError for a file that must stay as it is.
         """
 
 
@@ -78,7 +78,7 @@ class Embedded(Target):
 
 
 def _missing(tags: Sequence[str], packet: bytes | None) -> list[str]:
-    """Returns the tags that are no keywords of a packet yet."""
+    """Returns the tags that are not keywords of a packet yet."""
     known = read(packet).keywords.get(FLAT, ()) if packet else ()
     return [tag for tag in tags if tag not in known]
 

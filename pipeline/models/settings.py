@@ -151,10 +151,10 @@ def merged(shared: TrainingConfig, overrides: TrainingOverrides) -> TrainingConf
 
 
 def check_grid(grid: Mapping[str, Sequence[Any]], replace: Callable[[dict[str, Any]], object]) -> None:
-    """Raises ValueError for a name that is no setting or has no values, ValidationError for an invalid value."""
+    """Raises ValueError for a name that is not a setting or has no values, ValidationError for an invalid value."""
     for key, values in grid.items():
         if key in BaseModelConfig.model_fields:
-            raise ValueError(f"the grid varies {key}, which is no setting: list a model for each.")
+            raise ValueError(f"the grid varies {key}, which is not a setting: list a model for each.")
         if not values:
             raise ValueError(f"the grid has no value of {key} to try.")
         for number, value in enumerate(values):
@@ -165,7 +165,7 @@ def check_grid(grid: Mapping[str, Sequence[Any]], replace: Callable[[dict[str, A
             except ValidationError as error:
                 faults = error.errors()
                 if faults[0]["type"] == "extra_forbidden" and faults[0]["loc"] == (key,):
-                    raise ValueError(f"the grid varies {key}, which is no setting.") from None
+                    raise ValueError(f"the grid varies {key}, which is not a setting.") from None
                 raise _placed(faults, ("grid", key, number)) from None
 
 

@@ -65,8 +65,8 @@ class Bundle:
     def read(cls, folder: Path) -> Self:
         """Reads a bundle.
 
-        Raises ArtifactError for what is missing or damaged, InputError for a folder that is no bundle, or one that this
-        version does not read.
+        Raises ArtifactError for what is missing or damaged, InputError for a folder that is not a bundle, or one that
+        this version does not read.
         """
         manifest = read_manifest(folder)
         for name in HASHED_FILES:

@@ -24,7 +24,7 @@ def write_card(
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,  # It is no HTML.
+        autoescape=False,  # It is not HTML.
     )
     seen = [f"what {name} sees of it" for name in manifest.extractors]
     habits = ["the user's habits"] if users else []

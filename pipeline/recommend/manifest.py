@@ -63,7 +63,7 @@ class Manifest(Config):
 def read_manifest(folder: Path) -> Manifest:
     """Reads the manifest of a bundle.
 
-    Raises ArtifactError for what is missing or damaged, InputError for a folder that is no bundle, or one that this
+    Raises ArtifactError for what is missing or damaged, InputError for a folder that is not a bundle, or one that this
     version does not read.
     """
     if not folder.is_dir():

@@ -91,7 +91,7 @@ class PhotoReader:
     def read(
         self, files: Iterable[PhotoFile], work: Path | None = None
     ) -> Generator[PhotoVectors | PhotoError, None, None]:
-        """Computes the vectors of photos, in order; a file that is no photo gives its error, and the rest follow.
+        """Computes the vectors of photos, in order; a file that is not a photo gives its error instead.
 
         Each is prepared as for training. The next photos are decoded while the networks compute, and memory stays flat.
 

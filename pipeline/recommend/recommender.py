@@ -56,7 +56,7 @@ class Recommender:
         device: cpu, cuda, mps or auto, for networks that torch runs. workers: processes that decode photos; with 0,
         this one does.
 
-        Raises InputError for a folder that is no bundle, or that does not fit this version or these libraries, and
+        Raises InputError for a folder that is not a bundle, or that does not fit this version or these libraries, and
         ArtifactError for a damaged one.
         """
         bundle = Bundle.read(folder)
@@ -96,7 +96,7 @@ class Recommender:
     def vectors(
         self, files: Iterable[PhotoFile], work: Path | None = None
     ) -> Generator[PhotoVectors | PhotoError, None, None]:
-        """Computes all that the model sees of photos, in order; a file that is no photo gives its error.
+        """Computes all that the model sees of photos, in order; a file that is not a photo gives its error.
 
         Memory stays flat. With `work`, vectors are kept in that folder, and a run that was killed resumes.
         """
@@ -152,7 +152,7 @@ class Recommender:
         exclude: Collection[str] = (),
         count: int = 10,
     ) -> list[list[Suggestion] | PhotoError]:
-        """Suggests tags for photos as `rank` does; a file that is no photo gives its error."""
+        """Suggests tags for photos as `rank` does; a file that is not a photo gives its error."""
         found = list(self.vectors(photos))
         seen = [each for each in found if isinstance(each, PhotoVectors)]
         ranked = iter(self.rank(seen, user, given=given, exclude=exclude, count=count))

@@ -11,7 +11,7 @@ from pipeline.report.inputs import ModelInfo, ReportInputs
 from pipeline.words import counted
 
 OUTCOME = {"epoch", "epochs", "stopped", "chosen"}
-"""The columns of a grid's table, apart from the measure, that are no settings."""
+"""The columns of a grid's table, apart from the measure, that are not settings."""
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ def choose_examples(
 ) -> pl.DataFrame:
     """Draws test posts at random, each of another user: columns user and photo, sorted, at most `count` rows.
 
-    Only posts for which every model has suggestions are drawn, whatever their scores: the examples are no selection
+    Only posts for which every model has suggestions are drawn, whatever their scores: the examples are not a selection
     of successes.
     """
     posts = test.select(*POST)

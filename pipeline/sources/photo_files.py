@@ -10,7 +10,7 @@ from pipeline.data.shards import Preparing, pack
 from pipeline.data.walk import walk
 
 LARGEST = 256 * 1024**2
-"""Bytes of a file that is read into memory, at most: a larger one is no photo."""
+"""Bytes of a file that is read into memory, at most: a larger one is not a photo."""
 
 
 def pack_folder(
@@ -37,7 +37,7 @@ def pack_folder(
 def list_files(root: Path) -> Iterator[str]:
     """Yields the paths of the files that `walk` finds: real files and links to files, named in UTF-8.
 
-    Pipes, sockets and links that lead nowhere are no files.
+    Pipes, sockets and links that lead nowhere are not files.
     """
     for parent, names, _ in walk(root):
         folder = parent.relative_to(root)
@@ -49,7 +49,7 @@ def list_files(root: Path) -> Iterator[str]:
 def _is_utf8(name: str) -> bool:
     try:
         return bool(name.encode())
-    except UnicodeEncodeError:  # Bytes that are no UTF-8 are halves of surrogate pairs.
+    except UnicodeEncodeError:  # Bytes that are not UTF-8 are halves of surrogate pairs.
         return False
 
 

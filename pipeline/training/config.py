@@ -10,7 +10,7 @@ from pipeline.models.settings import TrainingOverrides, check_grid
 
 
 def _known(text: str) -> str:
-    """Refuses a text that is no measure."""
+    """Refuses a text that is not a measure."""
     return str(Measure.parse(text))
 
 

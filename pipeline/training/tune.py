@@ -95,7 +95,7 @@ def tune(
     folds: parts of the task's posts for validation; for each, the other posts are learnt from, and the mean over the
     folds counts. work: a folder for unfinished training. Returns the choice, a table and the held-out models: those
     with the chosen settings, one for each fold, which have not learnt from its posts. The table has a column for each
-    setting that was tried (JSON text where it is no number), epoch, epochs, stopped and the measure as in
+    setting that was tried (JSON text where it is not a number), epoch, epochs, stopped and the measure as in
     `TrialResult`, chosen (bool). Where there are no validation posts, a single combination without patience is taken
     unmeasured. Raises InputError where there are none and something to choose, SettingError when training fails with
     all combinations.

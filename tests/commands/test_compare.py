@@ -86,7 +86,7 @@ def test_revisions_and_experiments_are_read_from_git(checkout, capsys):
         ("wide-tree:sample/r", 0.75),
         ("wide-tree:table/r", 0.4),
     ]
-    with pytest.raises(InputError, match="'nowhere' is no revision"):
+    with pytest.raises(InputError, match="'nowhere' is neither a git revision"):
         main(rev=["nowhere"])
 
 
@@ -140,5 +140,5 @@ def test_a_folder_without_metrics_and_a_wrong_measure_are_refused(checkout):
     (checkout / "empty").mkdir()
     with pytest.raises(InputError, match="empty has no metrics below artifacts"):
         main([Path("empty")])
-    with pytest.raises(InputError, match=r"--measure: 'f2@5' is no measure"):
+    with pytest.raises(InputError, match=r"--measure: 'f2@5' is not a measure"):
         main(measure="f2@5")

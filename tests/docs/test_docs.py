@@ -91,7 +91,7 @@ def test_commands_exist_with_the_flags_that_they_are_given(command: str):
     shown = help_of(*run)
     for flag in rest:
         if flag.startswith("-"):
-            assert flag in shown, f"{flag} is no flag of {' '.join(run)}"
+            assert flag in shown, f"{flag} is not a flag of {' '.join(run)}"
 
 
 @pytest.mark.parametrize(

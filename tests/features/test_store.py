@@ -125,7 +125,7 @@ def test_the_extractors_records_travel_with_their_vectors(tmp_path):
 
 def test_a_file_that_is_no_store_is_refused(tmp_path):
     write_parquet(frame(IMAGE), tmp_path / "features.parquet")
-    with pytest.raises(ArtifactError, match="is no feature store"):
+    with pytest.raises(ArtifactError, match="is not a feature store"):
         read_store(tmp_path / "features.parquet")
 
 

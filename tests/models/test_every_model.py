@@ -180,9 +180,9 @@ def test_it_has_the_same_bytes_in_every_run(tmp_path, kind, features):
 def test_a_grid_varies_settings_and_not_what_the_model_is(kind, features):
     settings = example(kind, features)
     for key in ("kind", "features", "grid"):
-        with pytest.raises(ValidationError, match=f"varies {key}, which is no setting"):
+        with pytest.raises(ValidationError, match=f"varies {key}, which is not a setting"):
             MODELS[kind].Config.model_validate(settings | {"grid": {key: ["popular"]}})
-    with pytest.raises(ValidationError, match="varies unheard_of, which is no setting"):
+    with pytest.raises(ValidationError, match="varies unheard_of, which is not a setting"):
         MODELS[kind].Config.model_validate(settings | {"grid": {"unheard_of": [1]}})
     assert config(kind, features).with_settings({}) == config(kind, features)
 

@@ -68,7 +68,7 @@ def test_objects_by_probability_then_tags_by_popularity(tmp_path, scaling):
     scores = model.scores(asked, features)
     assert [[model.tags[tag] for tag in row] for row in top_tags(scores, 5)] == [
         ["dog", "dogs", "cars", "sun", "sea"],
-        ["cars", "sun", "sea", "dog", "dogs"],  # The cat is no tag.
+        ["cars", "sun", "sea", "dog", "dogs"],  # The cat is not a tag.
         ["sun", "sea", "cars", "dog", "dogs"],
         ["cars", "sun", "sea", "dog", "dogs"],  # The dog is below the threshold, the car on it.
     ]

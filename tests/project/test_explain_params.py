@@ -101,7 +101,7 @@ def fault(raw: Any) -> str:
         ("recipes.sample.split.test_share", 0.5, "recipes.sample.split.test_share is not a known key"),
         ("recipe", "sampel", "recipe is 'sampel'; it must be one of sample, "),
         ("tuning.grid.l2.1", -1, "tuning.grid.l2.1 is -1; it must be at least 0."),
-        ("tuning.grid.lerning", [1], "tuning: the grid varies lerning, which is no setting."),
+        ("tuning.grid.lerning", [1], "tuning: the grid varies lerning, which is not a setting."),
         ("models.neighbours.grid.neighbours.0", 0, "models.neighbours.grid.neighbours.0 is 0; it must be at least 1."),
         ("sources.table.files", None, "sources.table.files is null; it must be a list."),
         ("sources.table.lowercase", "yes", "sources.table.lowercase is 'yes'; it must be true or false."),

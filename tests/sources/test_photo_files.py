@@ -74,7 +74,7 @@ def test_an_id_may_differ_from_the_name_of_its_file(root):
 
 
 def test_files_are_listed_whatever_else_lies_there(root):
-    """T25: a pipe, a name that is no UTF-8, links that lead nowhere, to themselves and to folders."""
+    """T25: a pipe, a name that is not UTF-8, links that lead nowhere, to themselves and to folders."""
     os.mkfifo(root / "pipe.jpg")
     (root / "link.jpg").symlink_to("../secret.jpg")
     (root / "dangling.jpg").symlink_to("nowhere.jpg")

@@ -156,7 +156,7 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 128
 
     def handle_error(self, request, client_address):
-        """A client that was killed is no news."""
+        """A client that was killed is not news."""
 
 
 class _Handler(BaseHTTPRequestHandler):

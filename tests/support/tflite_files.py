@@ -81,7 +81,7 @@ class _Graph:
     """A graph of the format's built-in operators, one after the other."""
 
     def __init__(self):
-        self.buffers = [schema.BufferT()]  # The first one is for tensors that are no constants.
+        self.buffers = [schema.BufferT()]  # The first one is for tensors that are not constants.
         self.tensors: list[schema.TensorT] = []
         self.codes: list[schema.OperatorCodeT] = []
         self.operators: list[schema.OperatorT] = []

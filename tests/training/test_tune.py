@@ -310,7 +310,7 @@ def test_a_grid_is_checked_like_the_settings(grid, words):
 
 @pytest.mark.parametrize("key", ["kind", "features", "grid"])
 def test_what_a_model_is_cannot_be_in_its_grid(key):
-    with pytest.raises(ValidationError, match=f"varies {key}, which is no setting"):
+    with pytest.raises(ValidationError, match=f"varies {key}, which is not a setting"):
         with_keys({"kind": "neighbours", "features": "image", "neighbours": 3}, grid={key: ["objects"]})
 
 
@@ -318,7 +318,7 @@ def test_a_baselines_grid_is_checked_by_its_own_settings():
     model = {"kind": "neighbours", "features": "image", "neighbours": 5}
     with pytest.raises(ValidationError, match=r"grid\.neighbours\.0\n"):
         with_keys(model, grid={"neighbours": [0]})
-    with pytest.raises(ValidationError, match="varies l2, which is no setting"):
+    with pytest.raises(ValidationError, match="varies l2, which is not a setting"):
         with_keys(model, grid={"l2": [0.1]})
 
 
@@ -359,7 +359,7 @@ def test_settings_are_chosen_by_any_metric(tmp_path, model):
 
 @pytest.mark.parametrize("measure", ["f2@5", "f1@11", "f1", "5"])
 def test_a_measure_is_a_metric_at_k(measure):
-    with pytest.raises(ValidationError, match="is no measure, which is one of f1, "):
+    with pytest.raises(ValidationError, match="is not a measure, which is one of f1, "):
         tuning(measure=measure)
 
 

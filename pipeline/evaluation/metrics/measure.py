@@ -26,14 +26,14 @@ class Measure:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Reads "f1@5". Raises ValueError, with the choices, for anything that is no measure."""
+        """Reads "f1@5". Raises ValueError, with the choices, for anything that is not a measure."""
         match = re.fullmatch(r"(.*)@([1-9]\d*)", text)
         if match and match[1] in METRICS and int(match[2]) <= DEPTH:
             return cls(match[1], int(match[2]))
         near = difflib.get_close_matches(text.partition("@")[0], METRICS, n=1)
         hint = f" Did you mean {near[0]}?" if match and near and match[1] not in METRICS else ""
         choices = f"one of {', '.join(METRICS)}, @ and K from 1 to {DEPTH}, such as f1@5"
-        raise ValueError(f"{text[:60]!r} is no measure, which is {choices}.{hint}")
+        raise ValueError(f"{text[:60]!r} is not a measure, which is {choices}.{hint}")
 
     def __str__(self) -> str:
         return f"{self.metric}@{self.k}"

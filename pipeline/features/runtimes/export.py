@@ -69,7 +69,7 @@ def require_same(session: Session, extractor: Extractor) -> None:
     largest = TOLERANCE * max(1, np.abs(expected).max())
     for count in (1, len(photos)):
         difference = np.abs(session.compute(photos[:count]) - expected[:count]).max()
-        if not difference <= largest:  # Nor if one of them is no number.
+        if not difference <= largest:  # Nor if one of them is not a number.
             raise InputError(
                 f"{extractor.record['name']} gives other vectors in {session.runtime}, by up to {difference:.2g}: "
                 "choose torch."

@@ -121,8 +121,8 @@ class Journal:
     def open(cls, path: Path, networks: str = "", largest: int = 0) -> Iterator[Self]:
         """Opens a journal; a missing file is created, for its owner alone.
 
-        Damaged vectors are dropped, to be computed again. Raises InputError for a file that is no journal, that a later
-        version wrote, or whose posts are damaged.
+        Damaged vectors are dropped, to be computed again. Raises InputError for a file that is not a journal, that a
+        later version wrote, or whose posts are damaged.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))

@@ -16,7 +16,7 @@ class Limits:
     fields: int = 512
     """Fields of one form, photos included."""
     text_bytes: int = 4_096
-    """Bytes of one field that is no photo."""
+    """Bytes of one field that is not a photo."""
     json_bytes: int = 2_000_000
     """Bytes of a request in JSON."""
     uploading_bytes: int = 256_000_000

@@ -23,7 +23,7 @@ CHUNK_BYTES = 64 * 1024
 
 @dataclass(frozen=True)
 class Field:
-    """A field of a form that is no file."""
+    """A field of a form that is not a file."""
 
     name: str
     text: str

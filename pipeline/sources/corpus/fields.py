@@ -55,7 +55,7 @@ def field(place: int | pl.Expr) -> pl.Expr:
 
 
 def milliseconds(text: pl.Expr, form: TimeForm) -> pl.Expr:
-    """Converts texts to milliseconds since 1970, int64; null for those that are no time of the form."""
+    """Converts texts to milliseconds since 1970, int64; null for those that are not times of the form."""
     if form == "date":
         # A format of fixed length is read three times as fast.
         date = text.str.strip_suffix(".0").str.to_datetime("%Y-%m-%d %H:%M:%S", time_unit="ms", strict=False)

@@ -24,7 +24,7 @@ class GatheredPosts:
         self.rows = 0
         """Rows added, with those that were left out."""
         self.left_out = LeftOut()
-        """The rows that are no part of a post."""
+        """The rows that are not part of a post."""
         self._decode, self._odd_tag = decode, f"{ODD}|{encoded}"
         self._batches: list[pl.DataFrame] = []
 

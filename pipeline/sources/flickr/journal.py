@@ -83,7 +83,7 @@ class Journal(Statuses):
         """Opens the journal in a file for one crawl at a time; a missing file is created.
 
         Photos whose rows are damaged are not known any more. Raises InputError when another crawl has it open, and for
-        a file that is no journal or cannot be written.
+        a file that is not a journal or cannot be written.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         try:

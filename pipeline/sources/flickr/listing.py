@@ -87,7 +87,7 @@ class ListedPhoto(BaseModel):
     taken: int | None
     """The time when it was taken (ms since 1970), None where Flickr does not know it."""
     uploaded: int | None
-    """The time of its upload (s since 1970), None where that is no possible one."""
+    """The time of its upload (s since 1970), None where that is not a possible one."""
     address: str
     """The URL of its picture, whose longer side is 500 pixels; empty where there is none."""
     licence: int | None

@@ -44,7 +44,7 @@ NO_PHOTOS = "no public photos"
 def collect(config: FlickrUsersConfig, task: CrawlTask, key: SecretStr | None, pictures: bool = True) -> Crawled:
     """Lists the photos of users and groups, and packs the pictures of those that become posts.
 
-    What is left out has details: each list that gave nothing, and each photo that is no post, by its status in the
+    What is left out has details: each list that gave nothing, and each photo that is not a post, by its status in the
     journal, which a later call resumes. Without `pictures`, posts are those whose pictures have yet to be fetched.
     Raises InputError when nobody is named, no photo is usable, or the crawl cannot continue; CredentialError for a key
     that is missing or refused.

@@ -34,7 +34,7 @@ class LeftOut:
     """A file or folder that could be expected among the photos."""
 
     name: str
-    """The path below the folder, with slashes; signs that are no UTF-8 are replaced."""
+    """The path below the folder, with slashes; signs that are not UTF-8 are replaced."""
     reason: str
     """The reason, in words that are the same for all of its kind."""
     detail: str
@@ -57,7 +57,7 @@ def list_photos(root: Path) -> Listing:
     """Lists the photos below a folder.
 
     A RAW file is left out, unless a picture of its name stands in the same folder: then its sidecars are those of the
-    picture. Hidden files are no part of the folder; links to folders are left out.
+    picture. Hidden files are not part of the folder; links to folders are left out.
     """
     lister = _Lister(root)
     for folder, names, links in walk(root, lister.skip_folder):

@@ -22,7 +22,7 @@ SAMPLE = 300
 ARTIST_SHARE = 0.9
 """The share of photos that must name an artist for artists to be the users."""
 LOOKS = {"lists": ("[,;]", 3), "sentences": (r"\w\s+(?=\w)", 7)}
-"""Looks of keywords that may be no tags: a pattern, and its occurrences in them, at least."""
+"""Looks of keywords that may not be tags: a pattern, and its occurrences in them, at least."""
 SHOWN = 4
 """Names in a sentence, at most."""
 

@@ -33,7 +33,7 @@ class FolderSource(Source):
     user: UserRule = Field(description="The rule by which photos have users.")
     levels: Levels = Field(description="The tags of a keyword with levels: its leaf, every level, or its whole path.")
     leave_out: list[str] = Field(
-        description="Patterns (`*`, `?`) of keywords that are no tags; levels are joined by slashes."
+        description="Patterns (`*`, `?`) of keywords that are not tags; levels are joined by slashes."
     )
     lowercase: bool = Field(description="True to make tags lower case, so that `Sea` and `sea` are one.")
     time: bool = Field(description="True to date posts by the time when the photo was taken.")

@@ -31,7 +31,7 @@ def collect(config: NusWideConfig, task: CrawlTask, key: SecretStr | None) -> Cr
     """Crawls the photos of the lists, and packs the pictures of those that become posts.
 
     Posts have the time of upload (ms since 1970) where Flickr's API is asked. What is left out has details: each photo
-    that is no post, by its status in the crawl's journal, and each line of the lists that could not be used.
+    that is not a post, by its status in the crawl's journal, and each line of the lists that could not be used.
 
     The journal is named after the hosts: a later call resumes an earlier one, whatever else has changed. Raises
     InputError for lists that cannot be read, and for a crawl that cannot continue; CredentialError for a key that is

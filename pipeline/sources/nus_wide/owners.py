@@ -46,7 +46,7 @@ def read_owners(path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 
 def _is_heading(line: bytes) -> bool:
-    """Recognises a line with two fields or more, of which the first is no photo's id."""
+    """Recognises a line with two fields or more, of which the first is not a photo's id."""
     first, tab, _ = line.partition(b"\t")
     try:
         photo_id(first.strip())

@@ -171,7 +171,7 @@ def _parquet_cells(path: Path, wanted: Wanted) -> pl.DataFrame:
 def as_text(values: pl.Series, key: str, field: str, path: Path) -> pl.Series:
     """Converts a typed column to text, to lists of text for tags, or leaves dates for times.
 
-    Raises SettingError, with the field that names the column, for values that are no text.
+    Raises SettingError, with the field that names the column, for values that are not text.
     """
     kind = values.dtype
     if key == TIME and isinstance(kind, pl.Date | pl.Datetime):
@@ -182,8 +182,8 @@ def as_text(values: pl.Series, key: str, field: str, path: Path) -> pl.Series:
     if not _is_plain(kind):
         raise SettingError(
             field,
-            f"is {values.name!r}, whose values in {path} are no text, but {str(kind)[:60]}: save them as text, or name "
-            "another column.",
+            f"is {values.name!r}, whose values in {path} are not text, but {str(kind)[:60]}: save them as text, or "
+            "name another column.",
         )
     if kind.is_float():
         # Identifiers become decimals where some are missing: 12.0, which is 12.

@@ -90,7 +90,7 @@ def _check_paths(table: TableSettings, folder: Path) -> None:
     _check_inside("photos", table.photos, folder, root)
     if not root.is_dir():
         raise SettingError(
-            "photos", f"is {table.photos!r}, but {root} is no folder: put the photos there, or choose null."
+            "photos", f"is {table.photos!r}, but {root} is not a folder: put the photos there, or choose null."
         )
 
 

@@ -51,7 +51,7 @@ class Preview:
 
 
 def preview(path: Path, given: Mapping[str, Any]) -> Preview | None:
-    """Looks into a table; returns None for text that is no table. Settings in `given` are not guessed.
+    """Looks into a table; returns None for text that is not a table. Settings in `given` are not guessed.
 
     Raises InputError for a file that cannot be read.
     """

@@ -134,7 +134,7 @@ def _check(given: Mapping[str, Any]) -> None:
         first = error.errors()[0]
         name = str(first["loc"][0])
         if name not in TableSettings.model_fields:
-            raise SettingError(name, "is no setting of a table.") from None
+            raise SettingError(name, "is not a setting of a table.") from None
         raise SettingError(
             name, f"is {first['input']!r}: {first['msg'].removeprefix('Value error, ').lower()}."
         ) from None

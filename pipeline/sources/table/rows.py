@@ -30,7 +30,7 @@ def read_rows(table: TableSettings, path: Path, name: str, half: str) -> pl.Data
     cells = read_cells(path, wanted, table.encoding, table.delimiter, table.quoted, table.columns)
     text = pl.col(pl.String)
     cells = cells.with_columns(pl.when(~text.str.strip_chars().str.to_lowercase().is_in(MISSING)).then(text))
-    # A line without anything is no row: the files of some programs end in some.
+    # A line without anything is not a row: the files of some programs end in some.
     cells = cells.filter(pl.any_horizontal(pl.exclude(LINE, TIME, SPLIT).is_not_null()))
     lines = cells[LINE]
     if table.user is None:

@@ -100,7 +100,7 @@ def _check_elements(lists: pl.Series, lines: pl.Series, path: Path) -> None:
     objects = pl.select(lists.list.eval(element.filter(element.str.contains(OBJECT))).list.first()).to_series()
     if objects.count():
         row = objects.is_not_null().arg_max()
-        raise InputError(f"{path}, line {lines[row]} has {quote(objects[row])} among its tags, which is no text.")
+        raise InputError(f"{path}, line {lines[row]} has {quote(objects[row])} among its tags, which is not text.")
 
 
 def _check_line_breaks(cells: pl.Series, separator: str | None, lines: pl.Series, path: Path) -> None:

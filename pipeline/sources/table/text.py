@@ -40,7 +40,7 @@ class Dialect:
 def lines(path: Path, encoding: str) -> Iterator[str]:
     """Yields the lines of a text with their ends: of Unix, of Windows or of the old Macintosh.
 
-    A byte order mark is no part of the first. Raises InputError for a line of more than LONGEST_LINE characters.
+    A byte order mark is not part of the first. Raises InputError for a line of more than LONGEST_LINE characters.
     """
     try:
         with open_bytes(path) as file, io.TextIOWrapper(file, encoding, newline="") as text:

@@ -122,7 +122,7 @@ class TrainingPosts:
     def draw(self, posts: Tensor, size: int, generator: torch.Generator) -> Quadruples:
         """Lists all positives of posts, with a negative for each.
 
-        size: Q. A negative is uniform over the tags that are no positives of the post (Algorithm 1, line 7): the r-th
+        size: Q. A negative is uniform over the tags that are not positives of the post (Algorithm 1, line 7): the r-th
         of them, with r uniform. That draws what drawing again until it fits would draw, in a fixed number of steps.
         """
         uniform = torch.rand(size, generator=generator, dtype=torch.float64, device=posts.device)

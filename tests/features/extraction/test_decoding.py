@@ -192,7 +192,7 @@ def test_no_process_survives_its_user():
 
 
 def alive(pid: int) -> bool:
-    """Tests if a process exists and is no zombie."""
+    """Tests if a process exists and is not a zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):

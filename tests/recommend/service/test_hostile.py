@@ -125,7 +125,7 @@ REFUSED = {
     "traversal, encoded slashes": (get("/..%2f..%2fetc%2fpasswd"), 404),
     "traversal, backslashes": (get("/..\\..\\journal.sqlite"), 404),
     "traversal among photos": (get("/api/photos/..%2f..%2fjournal.sqlite"), 404),
-    "a photo by a name that is no hash": (get("/api/photos/" + "A" * 64), 404),
+    "a photo by a name that is not a hash": (get("/api/photos/" + "A" * 64), 404),
     "code of the page's folder": (get("/__init__.py"), 404),
     "an absolute address": (get("http://evil.example/"), 421),
     "no such method": (get("/api/users").replace(b"GET", b"BREW", 1), 400),
@@ -182,7 +182,7 @@ REFUSED = {
     "too long a field": (upload(bytes(5_000), 'Content-Disposition: form-data; name="user"'), 413),
     "a field of other letters": (upload(b"\xff\xfe", 'Content-Disposition: form-data; name="user"'), 400),
     "an endless part header": (upload(RED, FILE + "\r\nX: " + "a" * 20_000), 400),
-    "a count that is no number": (
+    "a count that is not a number": (
         request_of("POST", "/api/suggest", FORM, form((FILE, RED), (COUNT, b"1e9"))),
         422,
     ),
@@ -209,7 +209,7 @@ REFUSED = {
     "an id that is a path": (post(id="../../../../x"), 422),
     "a photo that is a path": (post(photo="../../../../etc/passwd"), 422),
     "a photo that is an address": (post(photo="http://169.254.169.254/latest"), 422),
-    "a probability that is no number": (post(shown=[{"tag": "a", "probability": float("nan")}]), 422),
+    "a probability that is not a number": (post(shown=[{"tag": "a", "probability": float("nan")}]), 422),
     "SQL in a photo": (post(photo="' OR 1=1; DROP TABLE post; --"), 422),
     "a photo that nobody sent": (post(photo="0" * 64), 404),
     "an export of another kind": (as_json("/api/export", {"user": "ann", "format": "../../x"}), 422),

@@ -1,4 +1,4 @@
-"""The journal by itself: its rows, its lock, and files that are no journal."""
+"""The journal by itself: its rows, its lock, and files that are not a journal."""
 
 import pytest
 

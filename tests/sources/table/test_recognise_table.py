@@ -141,7 +141,7 @@ def test_what_is_stated_is_not_guessed(tmp_path):
         ({"files": 5}, "is 5: input should be a valid list"),
         ({"tags": "tag"}, "is 'tag'; .* has no such column"),
         ({"files": ["gone.csv"]}, r"gone.csv does not exist"),
-        ({"seperator": ";", "separator": ";"}, "is no setting of a table"),
+        ({"seperator": ";", "separator": ";"}, "is not a setting of a table"),
     ],
 )
 def test_what_is_stated_wrongly_is_one_sentence(tmp_path, given, words):
@@ -303,7 +303,7 @@ def test_columns_that_are_no_text_are_refused(tmp_path, role, value, kind):
     frame = pl.DataFrame({"user": USERS, "photo": PHOTOS, "tags": TAGS} | {role: [value] * 8})
     frame.write_parquet(tmp_path / "posts.parquet")
     with pytest.raises(
-        SettingError, match=f"'{role}', whose values .* are no text, but {kind}.*name another"
+        SettingError, match=f"'{role}', whose values .* are not text, but {kind}.*name another"
     ) as caught:
         recognised(tmp_path / "posts.parquet")
     assert caught.value.field == role

@@ -129,7 +129,7 @@ def test_what_cannot_be_read_is_one_sentence(tmp_path, text, changes, words):
     [
         ({"user": "owner"}, r"user is 'owner'; .*/posts\.\w+ has no such column, but user, photo, tags"),
         ({"tags": ["tags", "more"]}, "tags is 'more'"),
-        ({"photos": "pictures"}, "photos is 'pictures', but .* is no folder"),
+        ({"photos": "pictures"}, "photos is 'pictures', but .* is not a folder"),
         ({"test_files": ["rest.csv"]}, r"rest\.csv does not exist"),
         ({"files": ["../posts.csv"]}, "leads out of"),
     ],
@@ -202,7 +202,7 @@ def test_what_a_terminal_obeys_is_in_no_detail(tmp_path):
 
 def test_no_folder_of_photos_and_no_photo_at_all_are_said(tmp_path):
     (tmp_path / "posts.csv").write_text("user,photo,tags\nu,p,x\n")
-    with pytest.raises(InputError, match="is no folder"):
+    with pytest.raises(InputError, match="is not a folder"):
         collect(configured(photos="photos"), tmp_path, tmp_path)
     (tmp_path / "photos").mkdir()
     with pytest.raises(InputError, match=r"no usable post: no such file \(1\)"):

@@ -1,4 +1,4 @@
-"""Tables that are no text: spreadsheets, Parquet, JSON lines; told apart by content."""
+"""Tables that are not text: spreadsheets, Parquet, JSON lines; told apart by content."""
 
 import json
 import zipfile

@@ -92,7 +92,7 @@ def test_parquet_lists_of_any_kind(tmp_path):
 @pytest.mark.parametrize(
     ("column", "values", "words"),
     [
-        ("tags", [[{"name": "sea"}]], r"is 'tags', whose values in .*posts.parquet are no text, but List.Struct"),
+        ("tags", [[{"name": "sea"}]], r"is 'tags', whose values in .*posts.parquet are not text, but List.Struct"),
         ("user", [{"id": 1}], "is 'user', whose values .* Struct"),
         ("photo", [b"p"], "is 'photo', whose values .* Binary"),
     ],

@@ -109,6 +109,6 @@ def test_types_that_are_no_time_are_refused(tmp_path, value):
     """T9: durations and lists, a traceback before."""
     frame = pl.DataFrame({"user": ["u"], "photo": ["p"], "tags": ["a"], "when": [value]})
     frame.write_parquet(tmp_path / "posts.parquet")
-    with pytest.raises(SettingError, match=r"is 'when', whose values in .* are no text, but ") as caught:
+    with pytest.raises(SettingError, match=r"is 'when', whose values in .* are not text, but ") as caught:
         read_posts(configured(files=["posts.parquet"], time="when"), tmp_path)
     assert caught.value.field == "time"

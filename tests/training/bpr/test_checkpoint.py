@@ -1,4 +1,4 @@
-"""Checkpoints belong to one run; a damaged one is left alone, and a full disk is no traceback of another library."""
+"""Checkpoints belong to one run; a damaged one is left alone, and a full disk is not a traceback of another library."""
 
 import logging
 

@@ -153,7 +153,7 @@ class Architecture:
         """
         convolutions = [number for number, layer in enumerate(self.layers) if isinstance(layer, Convolutional)]
         if not convolutions or convolutions[-1] == 0:
-            raise InputError(f"{self.name} has no layers before a classifying convolution: it is no classifier.")
+            raise InputError(f"{self.name} has no layers before a classifying convolution: it is not a classifier.")
         return replace(self, layers=self.layers[: convolutions[-1]])
 
 
@@ -168,7 +168,7 @@ def read_cfg(path: Path) -> Architecture:
     except FileNotFoundError:
         raise InputError(f"{path} does not exist: put the network's .cfg there.") from None
     except UnicodeDecodeError:
-        raise InputError(f"{path} is not a darknet .cfg: it is no text.") from None
+        raise InputError(f"{path} is not a darknet .cfg: it is not text.") from None
 
 
 def parse(text: str, name: str) -> Architecture:

@@ -73,7 +73,7 @@ def _layer(section: cfg.Section, channels: Sequence[int]) -> tuple[nn.Module, in
             return layers.Route(), sum(channels)
         case cfg.Reorg(stride=stride):
             if given % stride**2:
-                raise ValueError(f"{given} channels are no multiple of the stride's square, {stride**2}")
+                raise ValueError(f"{given} channels are not a multiple of the stride's square, {stride**2}")
             return layers.Reorg(stride), given * stride**2
         case cfg.AvgPool():
             return layers.AvgPool(), given

@@ -77,8 +77,8 @@ def load_export(config: "UltralyticsExportConfig", device: torch.device) -> Expo
     A TensorRT engine runs on the GPU, all others on the CPU; where another `device` is asked for, that is logged. The
     record names the actual device. Raises SettingError for a format that is not supported, an export that is absent
     or does not have its hash, and a size that it was not made for; ResourceError for an engine without a GPU; and
-    InputError where the runtime is not installed, for a file that is no model of its format or no detector of COCO's
-    80 classes, and for an output of best candidates only.
+    InputError where the runtime is not installed, for a file that is not a model of its format or not a detector of
+    COCO's 80 classes, and for an output of best candidates only.
     """
     path, size = Path(config.detector), config.input_size
     module = runtime_of(path)

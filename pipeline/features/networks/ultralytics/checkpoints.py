@@ -46,7 +46,7 @@ def _read_pickled(path: Path, tasks: Any) -> nn.Module:
                 "kind, or holds code. Get it again, or take another."
             ) from error
     if not isinstance(network, tasks.BaseModel):
-        raise InputError(f"{path} holds a {type(network).__name__}, which is no model of ultralytics.")
+        raise InputError(f"{path} holds a {type(network).__name__}, which is not a model of ultralytics.")
     return network
 
 

@@ -63,7 +63,7 @@ def load_ultralytics(config: "UltralyticsConfig", device: torch.device) -> Ultra
     """Loads the extractor of a configuration.
 
     Raises SettingError for a name that is not known, a file that does not have its hash, and an input size that the
-    model refuses; InputError for a file that is no detection model with COCO's 80 classes.
+    model refuses; InputError for a file that is not a detection model with COCO's 80 classes.
     """
     path, sha256 = checked_weights(config)
     record = {"kind": config.kind, "name": Path(config.detector).name, "weights": "file", "sha256": sha256}
@@ -75,7 +75,7 @@ def load_ultralytics(config: "UltralyticsConfig", device: torch.device) -> Ultra
 def load_network(path: Path) -> nn.Module:
     """Loads a network of ultralytics, batch normalisation folded into convolutions; runs no code of the file.
 
-    Raises InputError for a file that is no detection model with COCO's 80 classes.
+    Raises InputError for a file that is not a detection model with COCO's 80 classes.
     """
     network = read_checkpoint(path)
     if network.task != "detect" or type(network.model[-1]).__name__ not in HEADS:

@@ -17,7 +17,7 @@ def import_ultralytics(module: str = "ultralytics") -> ModuleType:
     """Imports a module of ultralytics without telemetry, installations and files that outlive the process.
 
     Settings that the environment has already stay. Ultralytics replaces `Image.open` by a function that tries to
-    install a package when a file is no image: Pillow's own is put back.
+    install a package when a file is not an image: Pillow's own is put back.
     """
     if "ultralytics" not in sys.modules:
         os.environ.setdefault("YOLO_OFFLINE", "true")

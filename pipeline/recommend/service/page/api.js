@@ -39,7 +39,7 @@ function signIn() {
   return signingIn;
 }
 
-/** An answer of the service that is no success. */
+/** An answer of the service that is not a success. */
 export class Refused extends Error {
   constructor(status, message) {
     super(message);

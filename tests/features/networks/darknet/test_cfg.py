@@ -109,7 +109,7 @@ def test_a_file_that_is_missing_or_no_text_is_refused(tmp_path: Path):
     with pytest.raises(InputError, match=r"none\.cfg does not exist: put the network's \.cfg there"):
         cfg.read_cfg(tmp_path / "none.cfg")
     (tmp_path / "some.cfg").write_bytes(b"[net]\n\xff\xfe")
-    with pytest.raises(InputError, match="it is no text"):
+    with pytest.raises(InputError, match="it is not text"):
         cfg.read_cfg(tmp_path / "some.cfg")
 
 
@@ -117,7 +117,7 @@ def test_a_file_that_is_missing_or_no_text_is_refused(tmp_path: Path):
     ("text", "message"),
     [
         ("", "has no layers"),
-        ("[reorg]\nstride=2", r"layer 0, \[reorg\]: 3 channels are no multiple of the stride's square, 4"),
+        ("[reorg]\nstride=2", r"layer 0, \[reorg\]: 3 channels are not a multiple of the stride's square, 4"),
         ("[route]\nlayers=-1", r"layer 0, \[route\]: there is no layer -1 before it"),
         (f"{CONVOLUTION}[route]\nlayers=1", r"layer 1, \[route\]: there is no layer 1 before it"),
         (f"{CONVOLUTION}groups=2", r"layer 0, \[convolutional\]: 2 groups divide 3 channels and 4 filters unequally"),
@@ -135,7 +135,7 @@ def test_layers_that_do_not_fit_together_are_refused(text: str, message: str):
 def test_a_classifier_ends_its_maps_before_its_last_convolution():
     classifier = cfg.parse(f"{NET}{CONVOLUTION}[maxpool]\nsize=2\nstride=2\n{CONVOLUTION}[avgpool]\n", "some.cfg")
     assert classifier.up_to_last_map().layers == classifier.layers[:2]
-    with pytest.raises(InputError, match="no classifier"):
+    with pytest.raises(InputError, match="not a classifier"):
         cfg.parse(f"{NET}{CONVOLUTION}", "some.cfg").up_to_last_map()
 
 
