@@ -111,8 +111,8 @@ class Blend(Model):
             scores = sum(parts.values())
             mean, deviation = mean_and_deviation(scores)  # (posts, 1) each
             parts[BIAS] = parts.get(BIAS, np.zeros_like(scores)) - mean
-            for ground, part in parts.items():
-                blended[ground] = blended.get(ground, 0) + weight / deviation * part
+            for name, part in parts.items():
+                blended[name] = blended.get(name, 0) + weight / deviation * part
         return blended
 
     def feature_weights(self, extractor: str) -> np.ndarray:
@@ -124,9 +124,9 @@ class Blend(Model):
         return sum(found)
 
     @property
-    def grounds(self) -> Mapping[str, str]:
+    def part_words(self) -> Mapping[str, str]:
         """The words of its models."""
-        return {ground: words for model in self.components.values() for ground, words in model.grounds.items()}
+        return {part: words for model in self.components.values() for part, words in model.part_words.items()}
 
     def _fold_in(self, user: str, posts: pl.DataFrame, features: Features) -> Self:
         return self.of(

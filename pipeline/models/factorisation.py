@@ -121,7 +121,7 @@ class Factorisation(Model):
         contexts = self._contexts
         # Posts with every tag have no negative to learn from, as in training.
         posts = posts.filter(pl.col(TAGS).list.len() < len(self.tags))
-        others = sum(part for ground, part in self.parts(posts, features).items() if ground != USER)
+        others = sum(part for name, part in self.parts(posts, features).items() if name != USER)
         names, table = self.names[USER], self.tensors[USER]
         strength = KNOWN
         if user not in names:

@@ -106,7 +106,7 @@ class HistoryFactorisation(Factorisation):
 
     Config = HistoryConfig
     sees_times = True
-    grounds: ClassVar[Mapping[str, str]] = {HISTORY: "goes with the tags that you used lately"}
+    part_words: ClassVar[Mapping[str, str]] = {HISTORY: "goes with the tags that you used lately"}
 
     @classmethod
     def history(cls, config: HistoryConfig, posts: pl.DataFrame, names: Mapping[str, Sequence[str]]) -> History:

@@ -48,10 +48,10 @@ class Model(ABC):
     label: ClassVar[str | None] = None
     """Its name in plain words; None where its name in the list of models serves."""
     goes_by: ClassVar[str | None] = None
-    """The grounds of its suggestions, in words; None for the user and whatever its extractors see."""
+    """The basis of its suggestions, in words; None for the user and whatever its extractors see."""
 
-    grounds: ClassVar[Mapping[str, str]] = {}
-    """Its parts with names of its own, in words."""
+    part_words: ClassVar[Mapping[str, str]] = {}
+    """Words for its parts with names of its own."""
 
     most_tags: ClassVar[int | None] = None
     """The number of tags that it can be fitted to, at most; None without a bound."""
@@ -109,9 +109,9 @@ class Model(ABC):
 
     @abstractmethod
     def parts(self, posts: pl.DataFrame, features: Features) -> dict[str, np.ndarray]:
-        """Splits the scores of posts (columns user, photo, perhaps time) into addends by grounds, (posts, tags) each.
+        """Splits the scores of posts (columns user, photo, perhaps time) into parts by name, (posts, tags) each.
 
-        A ground is USER, PHOTO, an extractor, BIAS, or a name of the model's own. A user or photo that the model does
+        A name is USER, PHOTO, an extractor, BIAS, or one of the model's own. A user or photo that the model does
         not know adds nothing. Raises InputError for a photo without the features that the model needs.
         """
 
@@ -122,9 +122,9 @@ class Model(ABC):
         """
         return sum(self.parts(posts, features).values())
 
-    def words(self, ground: str, addend: float) -> str:  # noqa: ARG002 (for models that count)
+    def words(self, part: str, addend: float) -> str:  # noqa: ARG002 (for models that count)
         """Returns the words for a part with a name of the model's own."""
-        return self.grounds[ground]
+        return self.part_words[part]
 
     def feature_weights(self, extractor: str) -> np.ndarray:
         """Returns the weights by which an extractor's scaled numbers add up to its part, (numbers, tags)."""

@@ -44,7 +44,7 @@ class Neighbours(Baseline):
     Config = NeighboursConfig
     label = "Tags of similar photos"
     goes_by = "the tags of the photos most like it, whoever posted them"
-    grounds: ClassVar = {VOTES: "photos most like it have it"}
+    part_words: ClassVar = {VOTES: "photos most like it have it"}
 
     @classmethod
     def check_size(cls, config: NeighboursConfig, photos: int, tags: int) -> None:
@@ -83,8 +83,8 @@ class Neighbours(Baseline):
         average = k * np.bincount(self.tensors[TAG], minlength=len(self.tags)) / photos
         return {VOTES: votes, BIAS: np.broadcast_to(-average, votes.shape)}
 
-    def words(self, ground: str, addend: float) -> str:
-        return f"{addend:.0f} of the {self.grounds[ground]}"
+    def words(self, part: str, addend: float) -> str:
+        return f"{addend:.0f} of the {self.part_words[part]}"
 
 
 def concatenated(extractors: Iterable[str], photos: pl.Series, features: Features) -> np.ndarray:

@@ -60,7 +60,7 @@ class OwnPhotos(Baseline):
     label = "Tags of the user's similar photos"
     goes_by = "the user’s own photos most like it, the nearest in time most"
     sees_times = True
-    grounds: ClassVar = {OWN: "your photos most like it have it", EVERYONE: "photos of its look have it"}
+    part_words: ClassVar = {OWN: "your photos most like it have it", EVERYONE: "photos of its look have it"}
 
     @classmethod
     def fit(cls, config: OwnPhotosConfig, posts: pl.DataFrame, features: Features) -> Self:

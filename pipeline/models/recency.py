@@ -54,7 +54,7 @@ class Recency(Baseline):
     label = "The user's latest tags"
     goes_by = "the user’s own tags, the latest most, and the photo’s by others"
     sees_times = True
-    grounds: ClassVar = {LATELY: "you used it lately"}
+    part_words: ClassVar = {LATELY: "you used it lately"}
 
     @classmethod
     def fit(cls, config: RecencyConfig, posts: pl.DataFrame, features: Features) -> Self:  # noqa: ARG003 (a baseline that sees nothing)

@@ -44,7 +44,7 @@ MAX_OWN_POSTS = 1000
 """Posts that a user's own weights are fitted to, at most: time grows with their cube."""
 
 Inputs = dict[str, np.ndarray]
-"""The inputs of posts by their grounds: USER and PHOTO, (posts, T); an extractor, (posts, numbers)."""
+"""The inputs of posts by their parts: USER and PHOTO, (posts, T); an extractor, (posts, numbers)."""
 
 
 class RidgeConfig(BaseModelConfig):
@@ -87,7 +87,7 @@ class Ridge(Baseline):
     user's other items; here tags from a post's inputs, features among them, and shrunk towards P instead of zero.
 
     Tensors: those of `OwnPosts`, with features for vectors where users have weights of their own; the photo's counts,
-    where a photo was posted twice; for each ground "<ground>_weights", float32 (inputs, T), and "<ground>_mean",
+    where a photo was posted twice; for each part "<part>_weights", float32 (inputs, T), and "<part>_mean",
     float32 (inputs,); "intercept", float32 (T,).
     """
 
@@ -107,7 +107,7 @@ class Ridge(Baseline):
         extractors = ExtractorNote.of(features)
         if reserved := {USER, PHOTO, OWN, BIAS} & extractors.keys():
             raise InputError(f"An extractor cannot be called {min(reserved)!r}: that is another part of the model.")
-        widths = {ground: len(names[TAG]) for ground in (USER, PHOTO) if ground in names}
+        widths = {part: len(names[TAG]) for part in (USER, PHOTO) if part in names}
         widths |= {name: features.matrices[name].shape[1] for name in extractors}
         unfitted = cls(config, names, {}, extractors)
         tensors = OwnPosts.of(posts, names[USER], names[TAG], unfitted._kept_vectors(posts, features)).tensors
@@ -118,7 +118,7 @@ class Ridge(Baseline):
         return cls(config, names, tensors | solved, extractors)
 
     @property
-    def grounds(self) -> Mapping[str, str]:
+    def part_words(self) -> Mapping[str, str]:
         """Words for the part of users' own weights, if they have any."""
         return {OWN: "you give it to photos like it"} if self._personal else {}
 
@@ -133,7 +133,7 @@ class Ridge(Baseline):
 
     def parts(self, posts: pl.DataFrame, features: Features) -> dict[str, np.ndarray]:
         inputs = self._centred(self._inputs(posts, features), self.tensors)
-        parts = {ground: np.float32(x) @ self.tensors[f"{ground}_weights"] for ground, x in inputs.items()}
+        parts = {part: np.float32(x) @ self.tensors[f"{part}_weights"] for part, x in inputs.items()}
         bias = self.tensors["intercept"].copy()
         # Every photo has features, so that subtracting their means shifts the scores of all posts alike.
         for name in self.extractors:
@@ -173,7 +173,7 @@ class Ridge(Baseline):
         }
         centred = self._centred(inputs, self.tensors)
         unexplained = kept.mark_tags(len(self.tags))[latest] - self.tensors["intercept"]
-        unexplained -= sum(x @ self.tensors[f"{ground}_weights"] for ground, x in centred.items())
+        unexplained -= sum(x @ self.tensors[f"{part}_weights"] for part, x in centred.items())
         return np.concatenate(list(centred.values()), axis=1), unexplained
 
     def feature_weights(self, extractor: str) -> np.ndarray:
@@ -198,20 +198,20 @@ class Ridge(Baseline):
     def _centred(self, inputs: Inputs, means: Mapping[str, np.ndarray]) -> Inputs:
         """Subtracts means from inputs; those of a user or photo that is not known stay zero."""
         centred = {}
-        for ground, x in inputs.items():
-            known = True if ground in self.extractors else x.any(axis=1, keepdims=True)
-            centred[ground] = np.where(known, x - means[f"{ground}_mean"], 0)
+        for part, x in inputs.items():
+            known = True if part in self.extractors else x.any(axis=1, keepdims=True)
+            centred[part] = np.where(known, x - means[f"{part}_mean"], 0)
         return centred
 
     def _solve(self, posts: pl.DataFrame, features: Features, widths: Mapping[str, int]) -> dict[str, np.ndarray]:
         """Returns the means of the inputs, and the weights, W."""
-        sums = {ground: np.zeros(width) for ground, width in widths.items()}
+        sums = {part: np.zeros(width) for part, width in widths.items()}
         having = dict.fromkeys(widths, 0)
         for inputs, _ in self._chunks(posts, features):
-            for ground, x in inputs.items():
-                sums[ground] += x.sum(axis=0, dtype=np.float64)
-                having[ground] += len(x) if ground in self.extractors else np.count_nonzero(x.any(axis=1))
-        means = {f"{ground}_mean": np.float32(sums[ground] / max(having[ground], 1)) for ground in widths}
+            for part, x in inputs.items():
+                sums[part] += x.sum(axis=0, dtype=np.float64)
+                having[part] += len(x) if part in self.extractors else np.count_nonzero(x.any(axis=1))
+        means = {f"{part}_mean": np.float32(sums[part] / max(having[part], 1)) for part in widths}
         # XᵀX, (inputs, inputs), and XᵀY, (inputs, T): products of a chunk in float32, their sum in float64.
         size, tags = sum(widths.values()), len(self.tags)
         gram, target = np.zeros((size, size)), np.zeros((size, tags))
@@ -219,14 +219,14 @@ class Ridge(Baseline):
             x = np.concatenate(list(self._centred(inputs, means).values()), axis=1, dtype=np.float32)
             gram += x.T @ x
             target += x.T @ marks
-        prior = _counting(gram, target, [ground for ground in widths if ground not in self.extractors])
+        prior = _counting(gram, target, [part for part in widths if part not in self.extractors])
         gram[np.diag_indices(size)] += self.config.l2
         target += self.config.l2 * prior
         solved = np.float32(np.linalg.solve(gram, target))
         starts = np.cumsum([0, *widths.values()])
         weights = {
-            f"{ground}_weights": solved[start : start + width]
-            for (ground, width), start in zip(widths.items(), starts[:-1], strict=True)
+            f"{part}_weights": solved[start : start + width]
+            for (part, width), start in zip(widths.items(), starts[:-1], strict=True)
         }
         return means | weights
 
@@ -251,11 +251,11 @@ class Ridge(Baseline):
         return self._with({USER: users, PHOTO: []}, own.tensors | count_only(self, PHOTO, []))
 
 
-def _counting(gram: np.ndarray, target: np.ndarray, grounds: Sequence[str]) -> np.ndarray:
-    """Returns P, (inputs, T): for each ground, the first inputs, the identity times what fits all tags best."""
+def _counting(gram: np.ndarray, target: np.ndarray, parts: Sequence[str]) -> np.ndarray:
+    """Returns P, (inputs, T): for each part, the first inputs, the identity times what fits all tags best."""
     tags = target.shape[1]
-    blocks = [slice(tags * place, tags * (place + 1)) for place in range(len(grounds))]
-    # Least squares of as many unknowns as there are grounds, over all posts and tags at once.
+    blocks = [slice(tags * place, tags * (place + 1)) for place in range(len(parts))]
+    # Least squares of as many unknowns as there are parts, over all posts and tags at once.
     products = np.array([[np.trace(gram[one, other]) for other in blocks] for one in blocks])
     factors = np.linalg.lstsq(products, np.array([np.trace(target[block]) for block in blocks]))[0]
     prior = np.zeros_like(target)

@@ -35,7 +35,7 @@ def write_card(
         tags=len(model.tags),
         dated=any(each.sees_times for each in (model, *model.components.values())),
         vectors=keeps_vectors(model),
-        grounds=" and ".join([*habits, *seen]) or "counts",
+        basis=" and ".join([*habits, *seen]) or "counts",
     )
     with atomic(folder / CARD) as temporary:
         temporary.write_text(text, encoding="utf-8")

@@ -32,15 +32,15 @@ class Reason:
     """One of the addends of a suggestion's score."""
 
     part: str
-    """Its ground: user, photo, an extractor, bias, given, or a name of the model's own."""
+    """Its name: user, photo, an extractor, bias, given, or a name of the model's own."""
     score: float
     """The addend."""
     words: str
-    """The ground as a person reads it; empty where it hardly speaks for the tag, or speaks against it."""
+    """The reason as a person reads it; empty where it hardly speaks for the tag, or speaks against it."""
 
 
 @dataclass(frozen=True)
-class Grounds:
+class Explainer:
     """All that explains the suggestions for some photos of one user."""
 
     model: Model

@@ -16,7 +16,7 @@ from pipeline.features.store import Features
 from pipeline.models.ranking import top_tags
 from pipeline.recommend.bundle import Bundle
 from pipeline.recommend.network import PhotoReader, PhotoVectors, fingerprint
-from pipeline.recommend.reasons import GIVEN, Grounds, Reason
+from pipeline.recommend.reasons import GIVEN, Explainer, Reason
 
 Post = tuple[PhotoVectors, Sequence[str]]
 """A photo, and the tags that its user accepted."""
@@ -134,10 +134,10 @@ class Recommender:
         top = top_tags(np.where(refused, -np.inf, scores), min(count, int((~refused).sum())))
         probabilities = self._bundle.manifest.calibration.probabilities(scores, top)
         lifts = dict(zip([self.tags[at] for at in had], companions.lifts(had), strict=True))
-        grounds = Grounds(self._model, self._habits, user, photos[PHOTO], features, parts, lifts)
+        explainer = Explainer(self._model, self._habits, user, photos[PHOTO], features, parts, lifts)
         return [
             [
-                Suggestion(self.tags[tag], float(scores[row, tag]), float(probability), grounds.reasons(row, tag))
+                Suggestion(self.tags[tag], float(scores[row, tag]), float(probability), explainer.reasons(row, tag))
                 for tag, probability in zip(best, probabilities[row], strict=True)
             ]
             for row, best in enumerate(top)

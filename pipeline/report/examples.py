@@ -11,7 +11,7 @@ from pipeline.features.store import Features
 from pipeline.models.model import Model
 from pipeline.models.ranking import suggest
 from pipeline.recommend.habits import Habits
-from pipeline.recommend.reasons import Grounds
+from pipeline.recommend.reasons import Explainer
 from pipeline.report.findings import featured
 from pipeline.report.inputs import Detections, ModelInfo, ReportInputs
 
@@ -131,6 +131,6 @@ def explain(model: Model, train: pl.DataFrame, features: Features, examples: pl.
 
 def explain_post(model: Model, habits: Habits, features: Features, post: pl.DataFrame) -> dict[str, str]:
     """Explains a model's first suggestions for one post, in a frame of one row."""
-    grounds = Grounds(model, habits, post[USER][0], post[PHOTO], features, model.parts(post, features), given={})
+    explainer = Explainer(model, habits, post[USER][0], post[PHOTO], features, model.parts(post, features), given={})
     (top,) = suggest(model, post, features, SUGGESTIONS).top
-    return {model.tags[tag]: "; ".join(each.words for each in grounds.reasons(0, tag) if each.words) for tag in top}
+    return {model.tags[tag]: "; ".join(each.words for each in explainer.reasons(0, tag) if each.words) for tag in top}

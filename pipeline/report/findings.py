@@ -189,7 +189,7 @@ def caveats(inputs: ReportInputs) -> list[str]:
 
 
 def sight(model: ModelInfo, extractors: Sequence[str]) -> str:
-    """Describes the grounds of a model's suggestions: in its own words, or by the extractors of its feature set."""
+    """Describes the basis of a model's suggestions: in its own words, or by the extractors of its feature set."""
     if model.goes_by is not None:
         return model.goes_by
     if not extractors:

@@ -26,7 +26,7 @@ class ModelInfo:
     """Its name in the report."""
 
     goes_by: str | None = None
-    """The grounds of its suggestions, in words; None for the user and whatever its feature set's extractors see."""
+    """The basis of its suggestions, in words; None for the user and whatever its feature set's extractors see."""
 
     baseline: bool = False
     """True for one of the simple models with which trained ones are compared."""

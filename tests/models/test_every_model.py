@@ -213,7 +213,7 @@ def test_parts_of_its_own_have_words(kind, features):
     new, seen = board(features)
     model = on_checkerboard(kind, features)
     own = model.parts(new, seen).keys() - {USER, PHOTO, BIAS, *model.extractors}
-    assert own == set(model.grounds)
+    assert own == set(model.part_words)
 
 
 def of_a_new_user(features: str) -> tuple[pl.DataFrame, Features]:

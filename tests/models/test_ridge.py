@@ -103,7 +103,7 @@ def test_weights_are_the_least_squares_of_what_is_known_without_the_post_itself(
     # Ridge as least squares with rows of their own for the penalty.
     x = np.concatenate([np.concatenate(centred, axis=1), np.sqrt(l2) * np.eye(15)])
     expected = np.linalg.lstsq(x, np.concatenate([labels, np.sqrt(l2) * prior]))[0]
-    found = np.concatenate([model.tensors[f"{ground}_weights"] for ground in ("user", "photo", "image")])
+    found = np.concatenate([model.tensors[f"{part}_weights"] for part in ("user", "photo", "image")])
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
@@ -127,7 +127,7 @@ def test_own_weights_are_the_least_squares_of_the_residuals_of_the_latest_posts(
     model = fitted(posts, features, l2, 0.5)
     (user, _, image), marks = inputs_post_by_post(posts, features)
     centred = np.concatenate([user - model.tensors["user_mean"], image - model.tensors["image_mean"]], axis=1)
-    weights = np.concatenate([model.tensors[f"{ground}_weights"] for ground in ("user", "image")])
+    weights = np.concatenate([model.tensors[f"{part}_weights"] for part in ("user", "image")])
     left = marks - marks.mean(axis=0) - centred @ weights
     for name in posts["user"].unique():
         own = np.flatnonzero((posts["user"] == name).to_numpy())

@@ -12,7 +12,7 @@ from pipeline.models.model import ExtractorNote
 from pipeline.models.neighbours import Neighbours, NeighboursConfig
 from pipeline.models.object_names import ObjectNames, ObjectNamesConfig
 from pipeline.recommend.habits import Habits
-from pipeline.recommend.reasons import GIVEN, Grounds, Reason
+from pipeline.recommend.reasons import GIVEN, Explainer, Reason
 
 VOCABULARY = ["moped", "sea", "sky"]
 MOPED, SEA, SKY = range(3)
@@ -55,9 +55,9 @@ def model() -> Factorisation:
     return Factorisation(config, names, {name: np.float32(value) for name, value in tensors.items()}, NOTES)
 
 
-def grounds(model, user="ann", parts=None, given=None) -> Grounds:
+def explainer(model, user="ann", parts=None, given=None) -> Explainer:
     asked = ASKED.with_columns(pl.lit(user).alias(USER))
-    return Grounds(model, HABITS, user, asked[PHOTO], SEEN, model.parts(asked, SEEN) | (parts or {}), given or {})
+    return Explainer(model, HABITS, user, asked[PHOTO], SEEN, model.parts(asked, SEEN) | (parts or {}), given or {})
 
 
 def words(reasons: tuple[Reason, ...]) -> dict[str, str]:
@@ -65,7 +65,7 @@ def words(reasons: tuple[Reason, ...]) -> dict[str, str]:
 
 
 def test_all_addends_are_there_the_largest_first_and_sum_to_the_score(model):
-    found = grounds(model)
+    found = explainer(model)
     scores = model.scores(ASKED, SEEN)
     for row in range(2):
         for tag in range(3):
@@ -78,17 +78,17 @@ def test_all_addends_are_there_the_largest_first_and_sum_to_the_score(model):
 def test_habits_and_objects_in_words(model):
     # Ann has moped on 2 of 3 photos. The motorcycle gives 2 · 0.91 / 0.5, the person 2 · 0.6 / 0.5; a cat's 0.04 is
     # below the threshold.
-    found = words(grounds(model).reasons(0, MOPED))
+    found = words(explainer(model).reasons(0, MOPED))
     assert found == {"user": "you use it on 67 % of your photos", "objects": "motorcycle 0.91, person 0.60"}
     # A person who gives less than half as much is not named.
     model.tensors["objects"][1] = 1
-    assert words(grounds(model).reasons(0, MOPED))["objects"] == "motorcycle 0.91"
+    assert words(explainer(model).reasons(0, MOPED))["objects"] == "motorcycle 0.91"
 
 
 def test_the_look_and_popularity_in_words(model):
     # Her habits give sea 1, and all tags 4 / 3 on average: they do not speak for it.
-    assert words(grounds(model).reasons(0, SEA)) == {"look": "the look of the photo"}
-    assert words(grounds(model).reasons(1, SKY)) == {
+    assert words(explainer(model).reasons(0, SEA)) == {"look": "the look of the photo"}
+    assert words(explainer(model).reasons(1, SKY)) == {
         "objects": "what is not in the photo",
         "bias": "on 50 % of all photos",
     }
@@ -96,13 +96,13 @@ def test_the_look_and_popularity_in_words(model):
 
 def test_a_user_without_the_tag_or_without_habits(model):
     model.tensors["user"][1] = 1
-    found = words(grounds(model, "bob").reasons(0, MOPED))
+    found = words(explainer(model, "bob").reasons(0, MOPED))
     assert found["user"] == "goes with the tags that you use"
-    assert "user" not in words(grounds(model, "eve").reasons(0, MOPED))
+    assert "user" not in words(explainer(model, "eve").reasons(0, MOPED))
 
 
 def test_what_speaks_against_a_tag_or_hardly_for_it_has_no_words_and_stays_in_the_sum(model):
-    found = grounds(model, parts={"photo": np.array([[0.1, 0, 0], [0, 0, 0]]), GIVEN: np.full((2, 3), 7.0)})
+    found = explainer(model, parts={"photo": np.array([[0.1, 0, 0], [0, 0, 0]]), GIVEN: np.full((2, 3), 7.0)})
     reasons = found.reasons(0, MOPED)
     # All tags have 7 by what is given, and the photo's own factor is next to nothing.
     assert {reason.part: reason.words for reason in reasons if reason.part in ("photo", GIVEN, "look")} == {
@@ -116,25 +116,25 @@ def test_what_speaks_against_a_tag_or_hardly_for_it_has_no_words_and_stays_in_th
 def test_the_given_tags_that_lift_most_are_named(model):
     given = {"sky": np.array([0.0, 0.9, 0]), "beach": np.array([0, 1.5, 0]), "cat": np.array([0, 0.2, 0])}
     parts = {GIVEN: np.array([[0.0, 0.7, 0]] * 2)}
-    assert words(grounds(model, parts=parts, given=given).reasons(0, SEA))[GIVEN] == "often with beach and sky"
+    assert words(explainer(model, parts=parts, given=given).reasons(0, SEA))[GIVEN] == "often with beach and sky"
 
 
 def test_the_objects_that_a_tag_names():
     model = ObjectNames.fit(ObjectNamesConfig(kind="object-names", features="objects"), POSTS, SEEN)
     named = ObjectNames(model.config, model.names, model.tensors | {"class": np.array([0, -1, -1])}, NOTES)
-    assert words(grounds(named).reasons(0, MOPED)) == {"objects": "motorcycle 0.91"}
+    assert words(explainer(named).reasons(0, MOPED)) == {"objects": "motorcycle 0.91"}
 
 
 def test_a_tag_that_nothing_speaks_for_has_its_popularity():
     model = ObjectNames.fit(ObjectNamesConfig(kind="object-names", features="objects"), POSTS, SEEN)
     assert model.scores(ASKED, SEEN)[0, SKY] < 0
-    assert words(grounds(model).reasons(0, SKY)) == {"bias": "on 50 % of all photos"}
+    assert words(explainer(model).reasons(0, SKY)) == {"bias": "on 50 % of all photos"}
 
 
 def test_nothing_is_said_of_habits_that_nobody_has(model):
     # All that is seen speaks against sea: the part of an unknown user comes nearest, with zero.
     model.tensors["tag"][SEA] = [0, -5, -5]
-    found = grounds(model, "eve").reasons(0, SEA)
+    found = explainer(model, "eve").reasons(0, SEA)
     assert max(found, key=lambda reason: reason.score).part == "user"
     assert words(found) == {"bias": "on 25 % of all photos"}
 
@@ -143,6 +143,6 @@ def test_the_votes_of_neighbours():
     seen = Features(pl.Series(["1", "2", "3", "4", "new", "newer"]), {"look": np.eye(6, 2, dtype=np.float32)})
     model = Neighbours.fit(NeighboursConfig(kind="neighbours", features="look", neighbours=2), POSTS, seen)
     parts = model.parts(ASKED, seen)
-    found = Grounds(model, HABITS, "ann", ASKED[PHOTO], seen, parts, {})
+    found = Explainer(model, HABITS, "ann", ASKED[PHOTO], seen, parts, {})
     votes = int(parts["neighbours"][0, SKY])
     assert words(found.reasons(0, SKY)) == {"neighbours": f"{votes} of the photos most like it have it"}
