@@ -41,7 +41,7 @@ from pipeline.features.coco import COCO_CLASSES
 from pipeline.features.extraction.batch import find_batch
 from pipeline.features.extraction.decoding import Decoders
 from pipeline.features.extraction.device import cores, pick_device
-from pipeline.features.extraction.local import CHUNK, LocalEngine
+from pipeline.features.extraction.local import PHOTOS_PER_JOB, LocalEngine
 from pipeline.features.extraction.precision import least_cosine
 from pipeline.features.extraction.run import extract, features
 from pipeline.features.extraction.vector_files import VectorFiles
@@ -167,8 +167,8 @@ def decoding(extractor: Extractor, photos: list[PackedPhoto]) -> float:
     """Seconds that all cores take to decode; their processes are there already."""
     shape = (len(photos), extractor.size, extractor.size, 3)
     jobs = [
-        [(photo, [(0, start + place)]) for place, photo in enumerate(photos[start : start + CHUNK])]
-        for start in range(0, len(photos), CHUNK)
+        [(photo, [(0, start + place)]) for place, photo in enumerate(photos[start : start + PHOTOS_PER_JOB])]
+        for start in range(0, len(photos), PHOTOS_PER_JOB)
     ]
     with Decoders([extractor.preprocess], [shape], cores()) as decoders:
         for decoded in [decoders.submit(job) for job in jobs[: cores()]]:

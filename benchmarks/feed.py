@@ -35,7 +35,7 @@ from pipeline.features.extraction.decoders import DECODERS
 from pipeline.features.extraction.decoding import NICE, Decoders
 from pipeline.features.extraction.device import cores
 from pipeline.features.extraction.engine import PhotoTask, Vectors
-from pipeline.features.extraction.local import CHUNK, LocalEngine
+from pipeline.features.extraction.local import PHOTOS_PER_JOB, LocalEngine
 from pipeline.features.extraction.precision import least_cosine
 from pipeline.features.extraction.run import extract, features
 from pipeline.features.extractor import Extractor
@@ -66,7 +66,7 @@ class Tiny(Extractor):
 
 
 def main(folder: Path, count: int, rounds: int, workers: int, many: int, only: Sequence[str]) -> None:
-    """Prints the figures that are asked for."""
+    """Prints the requested measurements."""
     files = sorted((folder / "photos").glob("*.jpg"))
     with tempfile.TemporaryDirectory() as scratch:
         if "feed" in only:
@@ -105,10 +105,10 @@ def feed(photos: Sequence[PackedPhoto], rounds: int, workers: int, work: Path) -
 
 def decoding(extractor: Extractor, photos: Sequence[PackedPhoto], workers: int) -> float:
     """Photos a second that processes decode, which are there already."""
-    rows = 64 * CHUNK
+    rows = 64 * PHOTOS_PER_JOB
     jobs = [
-        [(photo, [(0, (start + place) % rows)]) for place, photo in enumerate(photos[start : start + CHUNK])]
-        for start in range(0, len(photos), CHUNK)
+        [(photo, [(0, (start + place) % rows)]) for place, photo in enumerate(photos[start : start + PHOTOS_PER_JOB])]
+        for start in range(0, len(photos), PHOTOS_PER_JOB)
     ]
     with Decoders(
         [extractor.preprocess], [(rows, extractor.size, extractor.size, 3)], workers, NICE, extractor.decoder
@@ -152,8 +152,8 @@ def decode(folder: Path, photos: Sequence[PackedPhoto], workers: int) -> None:
             each = 1e3 * (time.process_time() - start) / len(some)
             rate, begins = decoding(extractor, photos, workers), first(extractor, photos[0])
             cosine = least_cosine(extractor.compute(pixels), exact)
-            figures = f"{each:.1f} CPU ms each, {begins:.1f} s to the first, least cosine {cosine:.7f}"
-            print(f"    {decoder}: {rate:,.0f} photos/s, {figures}", flush=True)
+            measured = f"{each:.1f} CPU ms each, {begins:.1f} s to the first, least cosine {cosine:.7f}"
+            print(f"    {decoder}: {rate:,.0f} photos/s, {measured}", flush=True)
 
 
 def first(extractor: Extractor, photo: PackedPhoto) -> float:
@@ -200,12 +200,12 @@ def resident() -> float:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    figures = ("feed", "decode", "memory")
+    choices = ("feed", "decode", "memory")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--photos", type=int, default=6_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=cores())
     parser.add_argument("--many", type=int, default=100_000)
-    parser.add_argument("--only", nargs="+", choices=figures, default=figures)
+    parser.add_argument("--only", nargs="+", choices=choices, default=choices)
     given = parser.parse_args()
     main(given.folder, given.photos, given.rounds, given.workers, given.many, given.only)

@@ -67,7 +67,7 @@ def things(low: int, size: int) -> tuple[np.random.Generator, np.ndarray]:
 
 
 def chunk_of_posts(low: int, size: int) -> pl.DataFrame:
-    """Makes posts (user, photo, tags): four draws of a user's tags and four of those of things, as often as differ."""
+    """Makes posts (user, photo, tags): four draws of a user's tags and four of things' tags, each once."""
     shared, (rng, seen) = np.random.default_rng(0), things(low, size)
     popularity = 1 / np.arange(1, TAGS + 1) ** 0.8
     liked = shared.choice(TAGS, (USERS, LIKED), p=popularity / popularity.sum())

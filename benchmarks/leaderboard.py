@@ -3,7 +3,7 @@
     python -m benchmarks.leaderboard REAL RESULTS [--sets NAME …] [--models NAME …]
 
 REAL holds folksonomies/ and galleries/. Settings are chosen on validation posts, as `tune` does; test posts are looked
-at once. Each figure is kept in RESULTS as soon as it is known, so that the command resumes: delete a file of RESULTS to
+at once. Each result is kept in RESULTS as soon as it is known, so that the command resumes: delete a file of RESULTS to
 measure it anew. Prints a line for each model as it is measured, and in the end a table for each data set: F1@5 on the
 validation and the test posts (mean and deviation over seeds), seconds of CPU, and what separates the best model from
 others. The best is the one that is best on validation posts.
@@ -114,7 +114,7 @@ class Halves:
 
 @dataclass(frozen=True)
 class Result:
-    """The figures of one model on one split."""
+    """The result of one model on one split."""
 
     hits: np.ndarray
     """Hits of the model from each seed, bool (trainings, posts, 10)."""
@@ -128,7 +128,7 @@ class Result:
     """The settings chosen."""
 
     @property
-    def figures(self) -> list[float]:
+    def scores(self) -> list[float]:
         """F1@5 of each training."""
         return [float(HEADLINE.of(hits, self.sizes)) for hits in self.hits]
 
@@ -317,7 +317,7 @@ def table(results: Path, splits: int, models: Sequence[str], users: pl.Series) -
 
 
 def row(results: Sequence[Result]) -> str:
-    """Writes the figures of one model over its splits and seeds."""
+    """Writes the results of one model over its splits and seeds."""
     found = tested(results)
     spread = f" ± {stdev(found):.4f}" if len(found) > 1 else ""
     validation, seconds = fmean(each.validation for each in results), sum(each.seconds for each in results)
@@ -326,7 +326,7 @@ def row(results: Sequence[Result]) -> str:
 
 def tested(results: Sequence[Result]) -> list[float]:
     """Lists F1@5 on the test posts of all splits and seeds."""
-    return [figure for result in results for figure in result.figures]
+    return [score for result in results for score in result.scores]
 
 
 def pool(results: Sequence[Result]) -> Ranking:

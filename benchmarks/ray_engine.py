@@ -31,7 +31,7 @@ from pipeline.data.shards import list_photos, packed
 from pipeline.features.extraction.chunks import Chunk
 from pipeline.features.extraction.engine import Engine, PhotoTask, Vectors
 from pipeline.features.extraction.local import LocalEngine
-from pipeline.features.extraction.ray import CHUNK, RayEngine
+from pipeline.features.extraction.ray import PHOTOS_PER_CHUNK, RayEngine
 from pipeline.features.extraction.run import extract, features
 from pipeline.features.extraction.vector_files import VectorFiles
 from pipeline.features.extractor import Extractor
@@ -96,7 +96,11 @@ def speed(extractor: Extractor, shards: Path, count: int, rounds: int, scratch: 
     for turn in range(rounds + 1):
         for name, engine in (("local", LocalEngine()), ("ray", RayEngine())):
             clock = Clock(engine)
-            files.add(extraction(extractor, shards, count if turn else 2 * CHUNK["cpu"], scratch, clock, bool(turn)))
+            files.add(
+                extraction(
+                    extractor, shards, count if turn else 2 * PHOTOS_PER_CHUNK["cpu"], scratch, clock, bool(turn)
+                )
+            )
             if turn:
                 clocks[name].append(clock)
                 print(f"  {name:5} {clock.whole:.2f} in all, {clock.steady:.2f} steady, load {os.getloadavg()[0]:.1f}")
@@ -125,14 +129,14 @@ def extraction(extractor: Extractor, shards: Path, count: int, scratch: Path, en
 def feed(shards: Path, scratch: Path, seconds: float = 20.0) -> None:
     """Measures the caller's part, when others do all the rest."""
     tasks = map(task, cycle(list_photos(shards)))
-    chunks = map(with_photos, iter(lambda: list(islice(tasks, CHUNK["cuda"])), []))
+    chunks = map(with_photos, iter(lambda: list(islice(tasks, PHOTOS_PER_CHUNK["cuda"])), []))
     start, read = time.perf_counter(), 0
     while time.perf_counter() - start < seconds:
         read += len(next(chunks)[1])
     print(f"reading: {read / (time.perf_counter() - start):,.0f} photos/s")
     parts = VectorFiles(scratch / "fed", DIMENSION)
     with cluster.connected():
-        sent, start, cpu = -CHUNK["cuda"], 0.0, 0.0
+        sent, start, cpu = -PHOTOS_PER_CHUNK["cuda"], 0.0, 0.0
         for table in cluster.stream(chunks, no_pixels, no_network):
             hashes, vectors = table["hashes"].to_pylist()[0], table["vectors"].to_pylist()[0]
             parts.add(hashes, np.frombuffer(vectors, np.float32).reshape(-1, DIMENSION))

@@ -43,7 +43,7 @@ KINDS = ("bare", "session", "stage")
 
 
 def main(folder: Path, networks: list[str], count: int, rounds: int, only: list[str]) -> None:
-    """Prints the figures of each network."""
+    """Prints the rates of each network."""
     print(f"{processor()}, {rounds} rounds of {count} photos")
     with tempfile.TemporaryDirectory() as scratch:
         shards = Path(scratch) / "photos"
@@ -55,7 +55,7 @@ def main(folder: Path, networks: list[str], count: int, rounds: int, only: list[
 def compare(
     name: str, folder: Path, shards: Path, photos: list[PackedPhoto], rounds: int, only: list[str], scratch: Path
 ) -> None:
-    """Prints the figures of one network."""
+    """Prints the rates of one network."""
     extractors = {}
     for runtime in (TORCH, *SESSIONS):
         start = time.process_time()
@@ -83,13 +83,13 @@ def compare(
     fastest = min(value for (kind, _), value in seconds.items() if kind == only[0])
     print(f"{name}, load {os.getloadavg()[0]:.1f}: photos/s (share of the fastest {only[0]}), CPU ms a photo")
     for runtime, extractor in extractors.items():
-        figures = [
+        rates = [
             f"{kind} {len(photos) / seconds[kind, runtime]:.2f} ({fastest / seconds[kind, runtime]:.3f}), "
             f"{min(cpu for _, cpu in found[kind, runtime]) / len(photos) * 1e3:.1f}"
             for kind in only
         ]
         difference = np.abs(extractor.compute(seen) - expected).max()
-        print(f"  {runtime}: {'; '.join(figures)}; largest difference {difference:.1g}", flush=True)
+        print(f"  {runtime}: {'; '.join(rates)}; largest difference {difference:.1g}", flush=True)
 
 
 def repeat(work: Callable[[], object], times: int) -> None:

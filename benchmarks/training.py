@@ -1,10 +1,10 @@
-"""Training speed: quadruples a second beside implicit's and LightFM's, growth, and all eight models to convergence.
+"""Training speed: quadruples a second, compared with implicit and LightFM, growth, and convergence.
 
     python -m benchmarks.training [--peers PYTHON] [--posts 76842] [--batch 1024] [--rounds 5] [--only fm fm-ic-od …]
 
 The data are made up in the shape of NUS-WIDE-2 (Table 2: 1,999 users, 1,661 tags, 76,842 training posts, 6.7 tags a
 post, 592 numbers a photo), with something to learn in them: each user prefers some tags, and each photo shows some of
-forty things that its features tell and that go with some tags. PYTHON is that of the peers' environment
+forty things that its features show and that go with some tags. PYTHON is that of the peers' environment
 (benchmarks/peers/README.md); without it the peers are left out. Ours and a peer run in turns, and the median of the
 rounds' ratios is printed, because the pace of a machine changes. All models train with the settings of params.yaml
 except the batch (by default that of `make nus-wide-2`), on as many threads as torch takes, and so do the peers. Those
@@ -49,7 +49,7 @@ T = TypeVar("T")
 
 USERS, TAGS, THINGS = 1999, 1661, 40
 LIKED, SHOWN = 6, 8
-"""How many tags a user prefers, and how many go with a thing."""
+"""The numbers of tags that a user prefers, and that go with a thing."""
 WIDTHS = {"image": 512, "objects": 80}
 FACTORS = 128
 EPOCHS = 5
@@ -60,15 +60,15 @@ FEATURE_SETS = ("none", "image", "objects", "image+objects")
 
 
 def main(peers: Path | None, posts: int, batch: int, rounds: int, only: list[str]) -> None:
-    """Prints the figures that are asked for."""
+    """Prints the requested measurements."""
     training = load(Path("params.yaml")).training.model_copy(update={"factors": FACTORS, "batch": batch})
     print(f"{torch.get_num_threads()} threads; {posts:,} posts, {USERS:,} users, {TAGS:,} tags; {batch} posts a batch")
     if {"fm", "fm-ic-od"} & set(only):
         data, features = made_up(posts)
     if "fm" in only:
-        beside_implicit(training, data, features, peers, rounds)
+        compare_with_implicit(training, data, features, peers, rounds)
     if "fm-ic-od" in only:
-        beside_lightfm(training, data, features, peers, rounds)
+        compare_with_lightfm(training, data, features, peers, rounds)
     if "growth" in only:
         growth(training, posts)
     if "convergence" in only:
@@ -128,7 +128,7 @@ class Bench:
 
     @property
     def quadruples(self) -> int:
-        """How many quadruples an epoch has."""
+        """The number of quadruples of an epoch."""
         return len(self.run.data.posts.positives.tags)
 
     def epoch(self) -> float:
@@ -216,7 +216,7 @@ def peer(python: Path, name: str, posts: pl.DataFrame, features: Features) -> It
         yield turn
 
 
-def beside_implicit(
+def compare_with_implicit(
     training: TrainingConfig, posts: pl.DataFrame, features: Features, peers: Path | None, rounds: int
 ) -> None:
     """FM with user factors alone, which is what implicit learns, and the FM of the paper."""
@@ -243,7 +243,7 @@ def beside_implicit(
     print(f"FM / implicit, median of {rounds}: " + ", ".join(f"{way} {ratio:.2f}" for way, ratio in middle.items()))
 
 
-def beside_lightfm(
+def compare_with_lightfm(
     training: TrainingConfig, posts: pl.DataFrame, features: Features, peers: Path | None, rounds: int
 ) -> None:
     """FM-IC-OD, and the products that it cannot avoid."""

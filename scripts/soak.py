@@ -35,7 +35,7 @@ from ruamel.yaml import YAML
 from project.dvc_files import damaged
 from tests.support.clone import Clone, environment
 from tests.support.fake_flickr import KEY, FakeFlickr, jpeg, serving
-from tests.support.nus_wide_folder import QUICK, photos_in_bad_moods, write_lists
+from tests.support.nus_wide_folder import QUICK, flaky_photos, write_lists
 from tests.support.service import Client, hash_of
 from tests.support.service_process import command_process
 
@@ -272,7 +272,7 @@ def kept_posts(journal: Path) -> set[str]:
 def soak(folder: Path, minutes: float, seed: int) -> list[str]:
     """Runs all, prints what was measured, and lists what is wrong."""
     wrong, started = [], time.monotonic()
-    with serving(photos_in_bad_moods(160)) as flickr:
+    with serving(flaky_photos(160)) as flickr:
         rounds = Rounds(folder / "clone", flickr, random.Random(seed))
         expected = rounds.run(kills=0, mean_seconds=1)
         undisturbed = time.monotonic() - started

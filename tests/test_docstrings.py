@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ROOMS = ("pipeline", "project", "commands", "stages")
+ROOMS = ("pipeline", "project", "commands", "stages", "scripts", "benchmarks")
 FILES = [ROOT / "tagrec.py", *sorted(file for room in ROOMS for file in (ROOT / room).rglob("*.py"))]
 RIDDLES = ("What", "How", "Whether")
 LONGEST = 20

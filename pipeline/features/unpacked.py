@@ -16,9 +16,9 @@ from pipeline.files.matrices import map_matrix, write_matrix
 from pipeline.files.parquet import intact
 from pipeline.files.seal import SEAL
 
-SHARE = 1 / 8
+MEMORY_SHARE = 1 / 8
 """The share of the machine's memory that vectors may take: scaling and training need several times as much."""
-ROWS = 1 << 14
+ROWS_PER_CHUNK = 1 << 14
 """Rows that are unpacked at a time."""
 
 
@@ -29,7 +29,7 @@ def outgrows_memory(store: Path) -> bool:
 
     with intact(store):
         rows = pq.read_metadata(store).num_rows
-    return 4 * rows * sum(_widths(store).values()) > SHARE * psutil.virtual_memory().total
+    return 4 * rows * sum(_widths(store).values()) > MEMORY_SHARE * psutil.virtual_memory().total
 
 
 class UnpackedVectors(Mapping[str, np.ndarray]):
@@ -70,7 +70,7 @@ class UnpackedVectors(Mapping[str, np.ndarray]):
         import pyarrow.parquet as pq
 
         with intact(self.store), pq.ParquetFile(self.store) as file:
-            for batch in file.iter_batches(ROWS, columns=[extractor]):
+            for batch in file.iter_batches(ROWS_PER_CHUNK, columns=[extractor]):
                 block = batch.column(0).flatten().to_numpy().reshape(len(batch), -1)
                 yield self.scalings[extractor].apply(block) if self.scalings else block
 

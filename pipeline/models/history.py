@@ -18,7 +18,7 @@ from pipeline.models.ranking import POSTS_PER_CHUNK
 HISTORY = "history"
 """The context, and the part of scores, of the tags that the user has used."""
 
-LONGEST = 200
+MAX_BAG = 200
 """Tags in a bag, a post's history with its weights, at most.
 
 Only the greatest weights stay, which bounds memory.
@@ -71,12 +71,12 @@ def tag_weights(
 ) -> np.ndarray:
     """Returns the bag of each post: the votes of its user's posts, as shares of their sum, float32 (posts, T).
 
-    It is zero for an unknown user. The votes, fading and left_out are those of `OwnPosts.votes`; only the LONGEST
+    It is zero for an unknown user. The votes, fading and left_out are those of `OwnPosts.votes`; only the MAX_BAG
     greatest votes count.
     """
     votes = own.votes(posts, names[USER], len(names[TAG]), no_vectors(posts), fading, 0, left_out)
-    if votes.shape[1] > LONGEST:
-        votes[votes < np.partition(votes, -LONGEST, axis=1)[:, [-LONGEST]]] = 0
+    if votes.shape[1] > MAX_BAG:
+        votes[votes < np.partition(votes, -MAX_BAG, axis=1)[:, [-MAX_BAG]]] = 0
     return shares(votes).astype(np.float32)
 
 

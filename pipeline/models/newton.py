@@ -7,10 +7,10 @@ import numpy as np
 Derivatives = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 """A function's gradient (n,) and Hessian (n, n) at a point (n,)."""
 
-STEPS = 50
+MAX_STEPS = 50
 """Steps, at most; about six are needed."""
 
-CLOSE = 1e-3
+STEP_TOLERANCE = 1e-3
 """The length of a step, as a share of the point's, that ends the steps."""
 
 
@@ -19,13 +19,13 @@ def minimum(derivatives: Derivatives, start: np.ndarray) -> np.ndarray:
     point = start
     gradient, hessian = derivatives(point)
     step = np.linalg.solve(hessian, gradient)
-    for _ in range(STEPS):
+    for _ in range(MAX_STEPS):
         there, hessian = derivatives(point - step)
         if -there @ step > gradient @ step:  # Beyond the minimum, where the slope is steeper than here: half the way.
             step = step / 2
             continue
         point, gradient = point - step, there
-        if np.linalg.norm(step) <= CLOSE * np.linalg.norm(point):
+        if np.linalg.norm(step) <= STEP_TOLERANCE * np.linalg.norm(point):
             break
         step = np.linalg.solve(hessian, gradient)
     return point

@@ -23,7 +23,7 @@ NEGLIGIBLE = 0.05
 NAMED = 2
 """Classes, or given tags, that are named, at most."""
 
-LEAST = 0.5
+LEAST_NAMED_SHARE = 0.5
 """The share of the first one's gain that the second must have to be named."""
 
 
@@ -128,7 +128,7 @@ class Explainer:
 def _listed(strengths: Mapping[str, float], joint: str) -> str:
     """Joins the names of the greatest strengths above zero, the greatest first; those far below it are left out."""
     best = sorted(strengths, key=lambda name: -strengths[name])[:NAMED]
-    return joint.join(name for name in best if strengths[name] >= LEAST * strengths[best[0]] > 0)
+    return joint.join(name for name in best if strengths[name] >= LEAST_NAMED_SHARE * strengths[best[0]] > 0)
 
 
 def _share(part: int, whole: int) -> str:

@@ -34,11 +34,11 @@ It acts as L2 that fades as posts are added. With few posts it pulls the weights
 unbiased fit would follow chance; from a hundred on it changes nothing (benchmarks/README.md).
 """
 
-LEAST = 0.01
+LEAST_SHARE = 0.01
 """The share of all weights below which a model is left out: it would cost time and change nothing."""
 
-PARTS = 5
-"""Parts of the validation posts: each is measured with the weights that fit the others best."""
+WEIGHT_FOLDS = 5
+"""Parts of the validation posts, each measured with the weights that fit the others best."""
 
 
 @dataclass(frozen=True)
@@ -101,29 +101,31 @@ def weigh(
     all_posts = Candidates(
         np.concatenate([fold.scores for fold in gathered], axis=1), np.concatenate([fold.right for fold in gathered])
     )
-    part = np.arange(len(all_posts.right)) % PARTS
-    by_part = [config.weighing(fit_weights(names, all_posts.only(part != number))) for number in range(PARTS)]
+    weight_fold = np.arange(len(all_posts.right)) % WEIGHT_FOLDS
+    configs = [
+        config.weighing(fit_weights(names, all_posts.only(weight_fold != number))) for number in range(WEIGHT_FOLDS)
+    ]
     ends = np.cumsum([len(posts) for posts in folds])[:-1]
     score = fmean(
-        cross_measure(by_part, models, posts, parts, features, measure)
-        for models, posts, parts in zip(held_out, folds, np.split(part, ends), strict=True)
+        cross_measure(configs, models, posts, of_posts, features, measure)
+        for models, posts, of_posts in zip(held_out, folds, np.split(weight_fold, ends), strict=True)
     )
     return ChosenSettings(config.weighing(fit_weights(names, all_posts)), None, score, measure)
 
 
 def cross_measure(
-    by_part: Sequence[BlendConfig],
+    configs: Sequence[BlendConfig],
     models: Mapping[str, Model],
     posts: pl.DataFrame,
-    parts: np.ndarray,
+    weight_fold: np.ndarray,
     features: Features,
     measure: Measure,
 ) -> float:
-    """Measures a blend on posts, each with the weights for its part, int (posts,)."""
+    """Measures a blend on posts, each with the config for its weight fold, int (posts,)."""
     rankings = [
-        rank(Blend.of(config, models), posts.filter(parts == number), features)
-        for number, config in enumerate(by_part)
-        if (parts == number).any()
+        rank(Blend.of(config, models), posts.filter(weight_fold == number), features)
+        for number, config in enumerate(configs)
+        if (weight_fold == number).any()
     ]
     hits, sizes = (np.concatenate([getattr(one, field) for one in rankings]) for field in ("hits", "sizes"))
     return float(measure.of(hits, sizes))
@@ -144,7 +146,7 @@ def fit_weights(names: Sequence[str], posts: Candidates) -> dict[str, float]:
     l2, used = L2 + PRIOR / len(shares), list(range(len(names)))
     while len(used) > 1:
         weights = minimum(partial(derivatives, posts.scores[used], shares, l2), np.full(len(used), 1 / len(used)))
-        if weights.min() >= LEAST * np.abs(weights).sum():
+        if weights.min() >= LEAST_SHARE * np.abs(weights).sum():
             return {names[at]: float(f"{weight:.4g}") for at, weight in zip(used, weights, strict=True)}
         used.pop(int(weights.argmin()))
     return {names[used[0]]: 1.0}

@@ -6,7 +6,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipeline.sources.registry import SOURCES
-from tests.support.fault_cases import Case, Trial
+from tests.support.fault_cases import Case, FaultyRuns
 from tests.support.small_project import Project, stages
 from tests.support.source_examples import EXAMPLES
 
@@ -32,7 +32,7 @@ def test_every_write_of_a_crawl(project: Project, tmp_path: Path, name, capsys):
         with EXAMPLES[name](data) as example:
             case = choose(copy, name, example.source)
             copy.prepare([case.command])
-            tally = Trial.of(copy, case, tmp_path / "copy").strike_each()
+            tally = FaultyRuns.of(copy, case, tmp_path / "copy").strike_each()
     with capsys.disabled():
         print(f"\n{tally} of {name}")  # noqa: T201
     assert not tally.wrong, "\n".join(tally.wrong)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.fault_cases import Trial, cases
+from tests.support.fault_cases import FaultyRuns, cases
 from tests.support.faulty_disk import ERRORS
 from tests.support.small_project import EXAMPLES, Project
 
@@ -26,10 +26,10 @@ def test_each_command_has_an_example():
 def test_some_writes_fail_and_some_kills(project: Project, place):
     rng, wrong = random.Random(SEED), []
     for case in rng.sample([*cases(project)], SAMPLE):
-        trial = Trial.of(project, case, place)
+        runs = FaultyRuns.of(project, case, place)
         for fault in ("kill", rng.choice([*ERRORS])):
-            if trial.changes:
-                wrong += trial.strike(fault, rng.randrange(trial.changes)) or []
+            if runs.changes:
+                wrong += runs.strike(fault, rng.randrange(runs.changes)) or []
     assert not wrong, "\n".join(wrong)
 
 
@@ -38,7 +38,7 @@ def test_some_writes_fail_and_some_kills(project: Project, place):
 def test_every_write_fails_and_every_kill(project: Project, place, subtests, capsys):
     for case in cases(project):
         with subtests.test(case.command):
-            tally = Trial.of(project, case, place).strike_each()
+            tally = FaultyRuns.of(project, case, place).strike_each()
             with capsys.disabled():
                 print(f"\n{tally}")  # noqa: T201
             assert not tally.wrong, "\n".join(tally.wrong)

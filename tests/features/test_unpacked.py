@@ -14,8 +14,8 @@ WIDTHS = {"image": 6, "objects": 4}
 
 @pytest.fixture
 def store(tmp_path, monkeypatch):
-    monkeypatch.setattr(unpacked, "SHARE", 0)
-    monkeypatch.setattr(unpacked, "ROWS", 32)
+    monkeypatch.setattr(unpacked, "MEMORY_SHARE", 0)
+    monkeypatch.setattr(unpacked, "ROWS_PER_CHUNK", 32)
     write(tmp_path / "store.parquet")
     return tmp_path / "store.parquet"
 
@@ -45,7 +45,7 @@ def test_mapped_vectors_are_those_that_fit_memory(store, tmp_path):
 
 
 def test_vectors_that_fit_memory_stay_there(store, tmp_path, monkeypatch):
-    monkeypatch.setattr(unpacked, "SHARE", 1 / 8)
+    monkeypatch.setattr(unpacked, "MEMORY_SHARE", 1 / 8)
     assert not isinstance(read_store(store, tmp_path / "unpacked").matrices["image"], np.memmap)
     assert not (tmp_path / "unpacked").exists()
 

@@ -67,7 +67,7 @@ def test_posts_that_are_not_in_training_see_all():
 
 
 def test_long_bags_keep_the_tags_of_the_greatest_weight(monkeypatch):
-    monkeypatch.setattr(history, "LONGEST", 2)
+    monkeypatch.setattr(history, "MAX_BAG", 2)
     counts, tags, weights = History.of(POSTS, NAMES, 1.0).bags(POSTS.with_columns(pl.lit("new").alias(PHOTO))[2:])
     assert (counts.tolist(), tags.tolist()) == ([2, 1], [0, 2, 2])
     assert weights[:2].sum() == pytest.approx(1)

@@ -16,7 +16,7 @@ from PIL import Image
 from ruamel.yaml import YAML
 
 from tests.support.fake_flickr import KEY, FakePhoto, serving
-from tests.support.nus_wide_folder import MOODS, QUICK, photos_in_bad_moods, write_lists
+from tests.support.nus_wide_folder import FAILURES, QUICK, flaky_photos, write_lists
 
 ROOT = Path(__file__).parents[2]
 
@@ -110,12 +110,12 @@ def killed_and_resumed(folder: Path, known: dict[int, FakePhoto], kills: int, se
 
 
 def test_a_crawl_killed_and_resumed_ends_as_if_undisturbed(tmp_path):
-    killed_and_resumed(tmp_path, photos_in_bad_moods(160), kills=4, seed=1)
+    killed_and_resumed(tmp_path, flaky_photos(160), kills=4, seed=1)
 
 
 @pytest.mark.slow
 def test_a_crawl_killed_twenty_times_ends_as_if_undisturbed(tmp_path):
-    killed_and_resumed(tmp_path, photos_in_bad_moods(600), kills=20, seed=2)
+    killed_and_resumed(tmp_path, flaky_photos(600), kills=20, seed=2)
 
 
 @pytest.mark.slow
@@ -127,7 +127,7 @@ def test_a_crawl_of_real_ids_and_photos_killed_twenty_times(tmp_path, real_data)
     # The same picture for two photos, and no more: several photos with the same one would have none.
     pictures += [*pictures, *map(encoded_anew, pictures)]
     known = {
-        int(photo): FakePhoto(owners[photo], tuple(tags), pictures[place], **MOODS[place % len(MOODS)])
+        int(photo): FakePhoto(owners[photo], tuple(tags), pictures[place], **FAILURES[place % len(FAILURES)])
         for place, (photo, *tags) in enumerate(rows)
     }
     assert len(known) == 1880
@@ -135,7 +135,7 @@ def test_a_crawl_of_real_ids_and_photos_killed_twenty_times(tmp_path, real_data)
 
 
 def test_the_status_of_a_running_crawl_is_shown(tmp_path):
-    with serving(photos_in_bad_moods(60)) as fake:
+    with serving(flaky_photos(60)) as fake:
         project = Project(tmp_path, fake, photo_rate=1.0)  # A minute, whatever else the machine does.
         none = project.run("--status")
         assert none.returncode == 1
@@ -157,7 +157,7 @@ def test_the_status_of_a_running_crawl_is_shown(tmp_path):
 
 
 def test_the_key_is_in_no_file_and_no_message(tmp_path):
-    known = photos_in_bad_moods(20) | {1: FakePhoto(api=("403", "…")), 2: FakePhoto(api=("429", "…"), tags=("a",))}
+    known = flaky_photos(20) | {1: FakePhoto(api=("403", "…")), 2: FakePhoto(api=("429", "…"), tags=("a",))}
     with serving(known) as fake:
         project = Project(tmp_path, fake)
         done = project.run()

@@ -1,6 +1,6 @@
-"""A Flickr on loopback: a real HTTP server that answers like the real one, in good and in bad moods.
+"""A Flickr on loopback: a real HTTP server that answers like the real one, on good and on bad days.
 
-The API is at `<url>/services/rest/`, pictures at `<url>/photos/<server>/<id>_<secret>.jpg`. A photo's moods are taken
+The API is at `<url>/services/rest/`, pictures at `<url>/photos/<server>/<id>_<secret>.jpg`. A photo's replies are taken
 in order, one a request; after the last it answers well, or, when the last is "…", stays in the one before it.
 """
 
@@ -39,7 +39,7 @@ def jpeg(seed: int, width: int = 64, height: int = 48) -> bytes:
 
 @dataclass
 class FakePhoto:
-    """A photo as Flickr knows it, and its moods: those of the API, and those of the image host."""
+    """A photo as Flickr knows it, and its replies: those of the API, and those of the image host."""
 
     owner: str = "1@N00"
     tags: tuple[str, ...] = ("sea", "sky")
@@ -77,7 +77,7 @@ class FakeFlickr:
     down: set[str] = field(default_factory=set)
     """The hosts, "api" and "image", that answer 503 to whatever is asked."""
     walls: dict[str, str] = field(default_factory=dict)
-    """The mood in which a wall before a host, "api" or "image", answers whatever is asked."""
+    """The reply of a wall before a host, "api" or "image", to whatever is asked."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -88,8 +88,8 @@ class FakeFlickr:
     def photo_url(self) -> str:
         return f"{self.url}/photos"
 
-    def mood(self, kind: str, photo: int) -> str:
-        """Returns the mood of this request, which is counted."""
+    def reply(self, kind: str, photo: int) -> str:
+        """Returns the reply to this request, which is counted."""
         if kind in self.down:
             return "503"
         if kind in self.walls:
@@ -98,25 +98,25 @@ class FakeFlickr:
             turn = self.asked[kind, photo]
             self.asked[kind, photo] += 1
             self.times.append((kind, time.monotonic()))
-        return _mood_at(getattr(self.photos[photo], kind), turn)
+        return _reply_at(getattr(self.photos[photo], kind), turn)
 
-    def list_mood(self, query: Mapping[str, str], moods: tuple[str, ...]) -> str:
-        """Returns the mood of a call that asks for a list, which is counted."""
+    def list_reply(self, query: Mapping[str, str], replies: tuple[str, ...]) -> str:
+        """Returns the reply to a call that asks for a list, which is counted."""
         if "api" in self.down:
             return "503"
         asked = tuple(sorted((name, value) for name, value in query.items() if name not in EVERY_CALL))
         with self.lock:
             self.calls[asked] += 1
-            turn = self.turns[moods]
-            self.turns[moods] += 1
-        return self.walls.get("api") or _mood_at(moods, turn)
+            turn = self.turns[replies]
+            self.turns[replies] += 1
+        return self.walls.get("api") or _reply_at(replies, turn)
 
 
-def _mood_at(moods: tuple[str, ...], turn: int) -> str:
-    if moods and moods[-1] == "…":
-        moods = moods[:-1]
-        turn = min(turn, len(moods) - 1)
-    return moods[turn] if turn < len(moods) else "good"
+def _reply_at(replies: tuple[str, ...], turn: int) -> str:
+    if replies and replies[-1] == "…":
+        replies = replies[:-1]
+        turn = min(turn, len(replies) - 1)
+    return replies[turn] if turn < len(replies) else "good"
 
 
 def info_answer(photo: str, known: FakePhoto) -> dict[str, Any]:
@@ -186,11 +186,11 @@ class _Handler(BaseHTTPRequestHandler):
         if query["api_key"] != KEY or expected.items() - query.items() or photo not in self.fake.photos:
             code = 100 if query["api_key"] != KEY else 1
             return self._json({"stat": "fail", "code": code, "message": f"Invalid API Key {query['api_key']}"})
-        mood = self.fake.mood("api", photo)
+        reply = self.fake.reply("api", photo)
         known = self.fake.photos[photo]
         answer = info_answer(str(photo), known)
         photo_answer = answer["photo"]
-        match mood.split():
+        match reply.split():
             case ["good"]:
                 with self.fake.lock:
                     self.fake.answered["api", photo] += 1
@@ -222,29 +222,29 @@ class _Handler(BaseHTTPRequestHandler):
             case ["html"]:
                 return self._send(200, b"<html>Bad, bad panda!</html>", "text/html")
             case _:
-                return self._common(mood, json.dumps(answer).encode())
+                return self._common(reply, json.dumps(answer).encode())
 
     def _list(self, query: dict[str, str]):
         """Answers a method of lists. Each call is counted by all that it asks for."""
         found = fake_lists.find(self.fake.lists, query)
-        mood = self.fake.list_mood(query, self.fake.lists[found].moods if found and "page" in query else ())
-        match mood.split():
+        reply = self.fake.list_reply(query, self.fake.lists[found].replies if found and "page" in query else ())
+        match reply.split():
             case ["good"]:
                 self._json(fake_lists.answer(self.fake.photos, self.fake.lists, query))
                 self.fake.between_pages()
             case ["html"]:
                 self._send(200, b"<html>Bad, bad panda!</html>", "text/html")
             case _:
-                self._common(mood, b"{}")
+                self._common(reply, b"{}")
 
     def _picture(self, path: str):
         name = path.rpartition("/")[2]
         photo = int(name.partition("_")[0])
         if photo not in self.fake.photos:
             return self._send(404, b"")
-        mood = self.fake.mood("image", photo)
+        reply = self.fake.reply("image", photo)
         good = self.fake.photos[photo].picture or jpeg(photo)
-        match mood.split():
+        match reply.split():
             case ["good"]:
                 with self.fake.lock:
                     self.fake.answered["image", photo] += 1
@@ -274,10 +274,10 @@ class _Handler(BaseHTTPRequestHandler):
             case ["redirect", "file"]:
                 return self._redirect("file:///etc/passwd")
             case _:
-                return self._common(mood, good)
+                return self._common(reply, good)
 
-    def _common(self, mood: str, good: bytes):
-        match mood.split():
+    def _common(self, reply: str, good: bytes):
+        match reply.split():
             case ["reset"]:
                 self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 self.connection.close()

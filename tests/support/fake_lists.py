@@ -22,8 +22,8 @@ class FakeList:
     """The code with which its photos are refused, such as 5 for a user who was deleted."""
     odd: Any = None
     """An answer in place of each of its pages."""
-    moods: tuple[str, ...] = ()
-    """Moods of the API, one for each page that is asked for."""
+    replies: tuple[str, ...] = ()
+    """Replies of the API, one for each page that is asked for."""
 
 
 def find(lists: Mapping[str, FakeList], query: Mapping[str, str]) -> str | None:

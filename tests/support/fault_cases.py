@@ -1,4 +1,4 @@
-"""What a stage or command must do on a disk that fails, and after a kill."""
+"""Runs of a stage or command on a disk that fails, or until a kill, and what must be left of them."""
 
 import re
 from collections import Counter
@@ -40,8 +40,8 @@ def cases(project: Project) -> Iterator[Case]:
 
 
 @dataclass
-class Trial:
-    """A case whose disk fails, or that is killed, at one change after another."""
+class FaultyRuns:
+    """The runs of a case whose disk fails, or that is killed, at one change after another."""
 
     project: Project
     case: Case
@@ -52,7 +52,7 @@ class Trial:
     changes: int
     """The number of changes that such a run makes."""
     _ends: dict[int, list[str]] = field(default_factory=dict)
-    """What was wrong after the next run, by what the first one had left: many leave the same."""
+    """The faults after the next run, by what the first one had left: many leave the same."""
 
     @classmethod
     def of(cls, project: Project, case: Case, place: Path) -> Self:

@@ -20,7 +20,7 @@ QUICK = {
     "refusals": 60,
 }
 """Manners for a server of our own."""
-MOODS = [
+FAILURES = [
     {},
     {"api": ("fail 105", "503")},
     {"image": ("reset", "500")},
@@ -32,18 +32,19 @@ MOODS = [
     {"api": ("fail 2", "…")},
     {"image": ("tiny", "…")},
 ]
-"""Moods that end: a photo refused for ever costs a request for another one, which proves that the host answers."""
+"""Replies that fail once or for ever: a photo refused for ever costs a request for another one, which proves that
+the host answers."""
 
 
-def photos_in_bad_moods(number: int) -> dict[int, FakePhoto]:
-    """Photos of ten users, every second one with a failure that passes."""
+def flaky_photos(number: int) -> dict[int, FakePhoto]:
+    """Photos of ten users, every second one with a failure."""
     rng = random.Random(7)
     found = {}
     for turn in range(number):
-        mood = MOODS[rng.randrange(len(MOODS))] if turn % 2 else {}
+        replies = FAILURES[rng.randrange(len(FAILURES))] if turn % 2 else {}
         tags = tuple(f"tag{rng.randrange(20)}" for _ in range(3))
         picture = jpeg(turn, 200 + turn // 256, 150)  # Several photos with the same one would have none.
-        found[10_000 + 37 * turn] = FakePhoto(f"{turn % 10}@N00", tags, picture, **mood)
+        found[10_000 + 37 * turn] = FakePhoto(f"{turn % 10}@N00", tags, picture, **replies)
     return found
 
 

@@ -12,7 +12,7 @@ from pipeline.features.extractor import Extractor
 
 log = logging.getLogger(__name__)
 
-LARGEST = 1024
+LARGEST_BATCH = 1024
 GAIN = 1.05
 """The factor by which a doubled batch must be faster to be worth its memory."""
 
@@ -25,7 +25,7 @@ def find_batch(extractor: Extractor) -> int:
     if extractor.device.type == "cpu":
         return BATCH
     found, best, tried = BATCH, 0.0, BATCH
-    while tried <= LARGEST:
+    while tried <= LARGEST_BATCH:
         try:
             rate = _rate(extractor, tried)
         except torch.OutOfMemoryError:

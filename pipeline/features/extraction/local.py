@@ -20,7 +20,7 @@ from pipeline.features.extractor import Extractor, deterministic
 
 SLOTS = 4
 """Batches of an extractor in memory: one at the network, one that waits for it, two that are decoded."""
-CHUNK = 10
+PHOTOS_PER_JOB = 10
 """Photos handed to a process at once: no more than a batch, and as many as are read at once."""
 
 
@@ -85,9 +85,9 @@ class LocalEngine:
 
 def _flow(queues: Sequence["_Queue"], decoders: Decoders, tasks: Iterator[PhotoTask]) -> Generator[Vectors, None, None]:
     """Has tasks decoded as soon as there is room for their pixels, and yields the vectors as they are computed."""
-    while chunk := list(islice(tasks, CHUNK)):
+    while chunk := list(islice(tasks, PHOTOS_PER_JOB)):
         for queue in queues:
-            while queue.room < CHUNK:
+            while queue.room < PHOTOS_PER_JOB:
                 yield queue.next()
         job = [
             (task.photo, [(number, queues[number].reserve(task.photo.hash)) for number in task.wanted])

@@ -37,7 +37,7 @@ PASSIVE = {"OMP_WAIT_POLICY": "PASSIVE"}
 
 It also keeps Ray Data from decoding in the actors.
 """
-CHUNK = {"cpu": 4 * BATCH, "cuda": 16 * BATCH}
+PHOTOS_PER_CHUNK = {"cpu": 4 * BATCH, "cuda": 16 * BATCH}
 """Photos that travel together, by device: seconds of work for a CPU, and a full batch for a GPU.
 
 Ray takes some milliseconds of the caller for each move, whatever is moved.
@@ -68,7 +68,7 @@ class RayEngine:
         tasks, faults = iter(tasks), []
         device = extractors[0].record["device"]
         # After a fault no more are taken, and the vectors under way are yielded before it is raised.
-        taken = iter(lambda: [] if faults else list(islice(tasks, CHUNK[device])), [])
+        taken = iter(lambda: [] if faults else list(islice(tasks, PHOTOS_PER_CHUNK[device])), [])
         chunks = map(self._with_photos, taken)
         nice = NICE if device == "cpu" else 0
         preprocess = [extractor.preprocess for extractor in extractors]

@@ -1,7 +1,7 @@
-"""A step of training as a CUDA graph: recorded once, then launched as a whole for each batch.
+"""A step of training as a CUDA graph: captured once, then launched as a whole for each batch.
 
 A step is some eighty small operations, and a GPU computes them faster than they can be launched one by one. A graph
-repeats what was recorded, on the same memory and the same shapes: each batch is copied into tensors with room for any
+repeats what was captured, on the same memory and the same shapes: each batch is copied into tensors with room for any
 batch, and the rest of them is padding without effect.
 """
 
@@ -20,15 +20,15 @@ from pipeline.training.bpr.trials import TrialParameters
 
 logger = logging.getLogger(__name__)
 
-DEVIATIONS = 6
-"""The room for quadruples above their mean, in standard deviations of a batch: a batch that needs more is rare."""
+HEADROOM = 6
+"""The room for quadruples above their mean, in standard deviations of a batch: few batches need more."""
 
 
 class CapturedStep:
-    """A step whose operations are recorded with the first batch.
+    """A step whose operations are captured with the first batch.
 
     step: one with the loss of BPR, because those over all tags have no padding. counts: the number of positives of each
-    training post, (P,), on the CPU. posts: B, those of a batch. A batch that does not fit is learnt from unrecorded.
+    training post, (P,), on the CPU. posts: B, those of a batch. A batch that does not fit is learnt without the graph.
     """
 
     def __init__(self, step: Step, counts: Tensor, posts: int):
@@ -64,7 +64,7 @@ class CapturedStep:
             self.uniform.copy_(uniform)
         self.step.prepare(self.quadruples)
         if self.replay is None:
-            self.replay = recorded(self.learn)
+            self.replay = capture(self.learn)
         else:
             self.replay()
 
@@ -81,7 +81,7 @@ class CapturedStep:
 def room_for_quadruples(counts: Tensor, posts: int) -> int:
     """Returns the room for the quadruples of `posts` posts drawn from those with `counts` positives, (P,)."""
     largest = counts.topk(posts).values.sum().item()
-    usual = counts.double().mean() * posts + DEVIATIONS * counts.double().std(correction=0) * math.sqrt(posts)
+    usual = counts.double().mean() * posts + HEADROOM * counts.double().std(correction=0) * math.sqrt(posts)
     return min(largest, math.ceil(usual))
 
 
@@ -120,10 +120,10 @@ def of_posts(batch: Batch) -> Iterator[Tensor]:
     yield from (batch.posts, batch.sizes, *batch.inputs.entities.values(), *batch.inputs.features.values())
 
 
-def recorded(work: Callable[[], None]) -> Callable[[], None]:
-    """Does some work on a GPU, and returns a graph's replay of it, or the work itself where recording fails.
+def capture(work: Callable[[], None]) -> Callable[[], None]:
+    """Does some work on a GPU and captures it. Returns its replay, or the work itself where capture fails.
 
-    The work is first done on a stream of its own, so that libraries initialise, which no graph can record.
+    The work is first done on a stream of its own, so that libraries initialise, which no graph can capture.
     """
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
@@ -136,6 +136,6 @@ def recorded(work: Callable[[], None]) -> Callable[[], None]:
             work()
     except RuntimeError as error:
         reason = str(error).partition("\n")[0]
-        logger.warning("The GPU cannot record a step of training, and runs its operations one by one: %s", reason)
+        logger.warning("The GPU cannot capture a step of training, and runs its operations one by one: %s", reason)
         return work
     return graph.replay

@@ -14,12 +14,12 @@ from pipeline.data.schema import TAG, TAGS
 from pipeline.training.bpr.encoding import EncodedPosts, Encoder, PostInputs
 from pipeline.training.bpr.loops import loops_for
 from pipeline.training.bpr.loops.cpu import PositiveTags, Quadruples
-from pipeline.training.bpr.order import WINDOW, PostOrder
+from pipeline.training.bpr.order import POSTS_PER_WINDOW, PostOrder
 
-ENCODED = 1 << 17
+POSTS_PER_CHUNK = 1 << 17
 """Posts whose tags are encoded at a time: as names they take many times the memory."""
 
-BLOCK = 8192
+POSTS_PER_BLOCK = 8192
 """Posts, or more where a batch is larger, that are read at a time.
 
 Handing them to another thread costs as much as some thousand quadruples, so the more the better, but features are read
@@ -78,7 +78,7 @@ class TrainingPosts:
         counts = torch.from_numpy(posts[TAGS].list.len().cast(pl.Int64).to_numpy().copy())
         tags, gaps = (torch.empty(counts.sum(), dtype=torch.int32) for _ in range(2))
         first = 0
-        for some in posts.iter_slices(ENCODED):
+        for some in posts.iter_slices(POSTS_PER_CHUNK):
             part = positive_tags(some, encoder)
             tags[first : first + len(part[0])], gaps[first : first + len(part[0])] = map(torch.from_numpy, part)
             first += len(part[0])
@@ -97,10 +97,10 @@ class TrainingPosts:
         They come in blocks, so that memory does not grow with the posts, and the work done once a block costs little.
         """
         shuffled, neighbours = self.order.shuffle(generators.order)
-        block = batch * max(1, BLOCK // batch)
+        block = batch * max(1, POSTS_PER_BLOCK // batch)
         for first in range(0, len(shuffled), block):
             if neighbours is not None:
-                self.inputs.read_along(neighbours, first, block, WINDOW)
+                self.inputs.read_along(neighbours, first, block, POSTS_PER_WINDOW)
             # A block's posts, cut into batches, and the bounds of each batch's quadruples.
             chosen = shuffled[first : first + block]
             ends = self.host_counts[chosen].cumsum(0)

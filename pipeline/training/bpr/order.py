@@ -7,10 +7,10 @@ from torch import Tensor
 
 SHUFFLED_WHOLE = 1 << 20
 """The most posts that are shuffled as a whole: read in any order, their features fit memory, or nearly so."""
-WINDOW = 1 << 17
-"""The posts that are shuffled together where there are more."""
-RUN = 1 << 8
-"""The posts, neighbours by their photos' rows, that come into a window together."""
+POSTS_PER_WINDOW = 1 << 17
+"""Posts that are shuffled together where there are more."""
+POSTS_PER_RUN = 1 << 8
+"""Posts, neighbours by their photos' rows, that enter a window together: a long read from a file."""
 
 
 class EpochOrder(NamedTuple):
@@ -39,9 +39,9 @@ class PostOrder:
             return EpochOrder(torch.randperm(self.size, generator=generator), None)
         posts = torch.empty(self.size, dtype=torch.int64)
         neighbours = torch.empty_like(self.by_row)
-        runs, first = torch.randperm(-(-self.size // RUN), generator=generator), 0
-        for some in runs.split(WINDOW // RUN):
-            places = (some[:, None] * RUN + torch.arange(RUN)).flatten()
+        runs, first = torch.randperm(-(-self.size // POSTS_PER_RUN), generator=generator), 0
+        for some in runs.split(POSTS_PER_WINDOW // POSTS_PER_RUN):
+            places = (some[:, None] * POSTS_PER_RUN + torch.arange(POSTS_PER_RUN)).flatten()
             window = self.by_row[places[places < self.size]]
             last = first + len(window)
             neighbours[first:last] = window

@@ -37,7 +37,7 @@ class Step:
         self.learn(batch, uniform)
 
     def prepare(self, size: int) -> None:
-        """Prepares for Q quadruples by operations that cannot be recorded."""
+        """Prepares for Q quadruples by operations that cannot be captured."""
         if self.sampler is not None:
             self.sampler.prepare(size, self.parameters.parameters)
 

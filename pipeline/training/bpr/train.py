@@ -24,7 +24,7 @@ from pipeline.training.bpr.trials import Trial, TrialParameters, shared_settings
 from pipeline.training.bpr.validation import ValidationSet
 from pipeline.training.task import Fitted, TrainingTask
 
-SAMPLE = 500
+SAMPLED_POSTS = 500
 """Training posts whose suggestions are measured for the curve."""
 
 
@@ -87,7 +87,7 @@ def encode(
     history = MODELS[config.kind].history(config, posts, names)
     encoder = Encoder.of(layout, features, device, history)
     encoded = TrainingPosts.encode(posts, encoder)
-    sample = draw_posts(posts, SAMPLE, task.seed)
+    sample = draw_posts(posts, SAMPLED_POSTS, task.seed)
     hard = settings.loss == "bpr" and settings.negatives.kind == "adaptive"
     return layout, TrainingData(
         contexts=layout.contexts,

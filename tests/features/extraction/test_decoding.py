@@ -21,7 +21,7 @@ from pipeline.data.photo import Photo
 from pipeline.errors import InputError
 from pipeline.features.extraction import decoding
 from pipeline.features.extraction.decoding import Decoders, Job
-from pipeline.features.extraction.local import CHUNK
+from pipeline.features.extraction.local import PHOTOS_PER_JOB
 from pipeline.features.images import decode, resize_to_square
 from tests.support.extraction import packed_photos
 
@@ -62,10 +62,10 @@ def test_bytes_of_photos_stay_with_the_processes(packed, monkeypatch):
     pixels = expected(everything)
     monkeypatch.setattr(decoding, "read_packed", None)
     with decoders(2, 40) as pool:
-        for job in [pool.submit(job) for job in jobs(everything, CHUNK)]:
+        for job in [pool.submit(job) for job in jobs(everything, PHOTOS_PER_JOB)]:
             job.result(timeout=60)
         assert (pool.arrays[0] == pixels).all()
-    assert len(pickle.dumps(jobs(everything, CHUNK)[1])) < 300 * CHUNK
+    assert len(pickle.dumps(jobs(everything, PHOTOS_PER_JOB)[1])) < 300 * PHOTOS_PER_JOB
 
 
 @pytest.mark.parametrize("workers", [0, 1])

@@ -19,7 +19,7 @@ from pipeline.features.extraction import batch, local
 from pipeline.features.extraction.batch import find_batch
 from pipeline.features.extraction.decoding import Decoders
 from pipeline.features.extraction.engine import PhotoTask, Vectors
-from pipeline.features.extraction.local import CHUNK, SLOTS, LocalEngine
+from pipeline.features.extraction.local import PHOTOS_PER_JOB, SLOTS, LocalEngine
 from pipeline.features.extraction.run import extract, features
 from tests.support.extraction import packed_photos
 from tests.support.mean_colour import MeanColour
@@ -143,7 +143,7 @@ def test_photos_are_taken_as_they_are_needed(packed):
 
     assert sum(len(computed.hashes) for computed in LocalEngine(0)([extractor], watched())) == many
     assert len(ahead) == many
-    assert max(ahead) <= SLOTS * BATCH + CHUNK
+    assert max(ahead) <= SLOTS * BATCH + PHOTOS_PER_JOB
 
 
 @pytest.mark.parametrize("threads", [1, 2])

@@ -21,7 +21,7 @@ from pipeline.errors import InputError, ResourceError
 from pipeline.features.config import BATCH
 from pipeline.features.extraction.engine import Engine, Vectors
 from pipeline.features.extraction.local import LocalEngine
-from pipeline.features.extraction.ray import CHUNK, Networks, RayEngine, _actors_on_cpus, load_for_ray
+from pipeline.features.extraction.ray import PHOTOS_PER_CHUNK, Networks, RayEngine, _actors_on_cpus, load_for_ray
 from pipeline.features.extraction.run import extract, features
 from pipeline.features.extractor import Extractor
 from pipeline.features.networks.torchvision.config import TorchvisionConfig
@@ -64,7 +64,7 @@ def files(extractors: list[Extractor], photos: list[PackedPhoto], work: Path, en
 
 @pytest.mark.usefixtures("ray_here")
 def test_the_same_bytes_as_the_local_engine(packed, tmp_path: Path):
-    some = packed(CHUNK["cpu"] + 21)
+    some = packed(PHOTOS_PER_CHUNK["cpu"] + 21)
     networks = [MeanColour(), *load_for_ray([lambda device: SQUEEZENET.load(0, device)], "cpu")]
     extract(networks[:1], some[:30], tmp_path / "ray", LocalEngine(0))  # These lack the second's vectors only.
     assert files(networks, some, tmp_path / "ray", RayEngine()) == files(
@@ -87,7 +87,7 @@ def test_a_broken_photo_is_named_and_the_others_are_kept(packed, tmp_path: Path)
 
 @pytest.mark.usefixtures("ray_here")
 def test_an_interruption_keeps_what_was_computed(packed, tmp_path: Path):
-    some = packed(8 * CHUNK["cpu"])
+    some = packed(8 * PHOTOS_PER_CHUNK["cpu"])
 
     def interrupted(extractors, tasks) -> Generator[Vectors, None, None]:
         yield from islice(RayEngine()(extractors, tasks), 6)
@@ -97,7 +97,7 @@ def test_an_interruption_keeps_what_was_computed(packed, tmp_path: Path):
         extract([MeanColour()], some, tmp_path / "work", interrupted)
     rest = MeanColour()
     (resumed,) = files([rest], some, tmp_path / "work", LocalEngine(0))
-    assert len(rest.batches) == 2 * CHUNK["cpu"] / BATCH
+    assert len(rest.batches) == 2 * PHOTOS_PER_CHUNK["cpu"] / BATCH
     assert [resumed] == files([MeanColour()], some, tmp_path / "other", LocalEngine(0))
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from torch import Tensor
 
-from pipeline.features.extraction.ray import CHUNK, RayEngine
+from pipeline.features.extraction.ray import PHOTOS_PER_CHUNK, RayEngine
 from pipeline.features.extraction.run import extract, features
 from tests.support.mean_colour import MeanColour
 
@@ -48,7 +48,7 @@ def test_a_machine_that_is_killed_costs_nothing_but_time(machines, packed, extra
     import ray
 
     monkeypatch.setenv("FLICKR_API_KEY", "secret")
-    some, dead = packed(30 * CHUNK["cpu"]), []
+    some, dead = packed(30 * PHOTOS_PER_CHUNK["cpu"]), []
     engine = RayEngine(machines.address)
 
     def killing(extractors, tasks):

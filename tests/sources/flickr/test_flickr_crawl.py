@@ -1,4 +1,4 @@
-"""The crawl against a Flickr on loopback: how each of its moods ends, what is asked again, and what never."""
+"""The crawl against a Flickr on loopback: the outcome of each of its replies, what is asked again, and what never."""
 
 import asyncio
 import hashlib
@@ -28,7 +28,7 @@ def check(row, status, requests):
 
 
 @pytest.mark.parametrize(
-    ("mood", "status", "requests"),
+    ("reply", "status", "requests"),
     [
         ((), "ok", 2),
         (("fail 1", "…"), "not found", 1),
@@ -58,15 +58,15 @@ def check(row, status, requests):
         (("429 Fri, 31 Dec 99999999999999999 23:59:59 GMT",), "ok", 3),
     ],
 )
-def test_each_mood_of_the_api(tmp_path, mood, status, requests):
+def test_each_reply_of_the_api(tmp_path, reply, status, requests):
     # Two good photos: a host that answers is not given up.
-    with serving({1: FakePhoto(), 2: FakePhoto(api=mood), 3: FakePhoto()}) as fake:
+    with serving({1: FakePhoto(), 2: FakePhoto(api=reply), 3: FakePhoto()}) as fake:
         row = crawl(tmp_path / "j.sqlite", fake)[2]
     check(row, status, requests)
 
 
 @pytest.mark.parametrize(
-    ("mood", "status", "requests"),
+    ("reply", "status", "requests"),
     [
         (("404", "…"), "not found", 1),
         (("410", "…"), "not found", 1),
@@ -92,10 +92,10 @@ def test_each_mood_of_the_api(tmp_path, mood, status, requests):
         (("redirect file", "…"), "refused address", 2),
     ],
 )
-def test_each_mood_of_the_image_host(tmp_path, monkeypatch, mood, status, requests):
+def test_each_reply_of_the_image_host(tmp_path, monkeypatch, reply, status, requests):
     sign = jpeg(99)
     monkeypatch.setattr(pictures, "UNAVAILABLE_SHA256", {hashlib.sha256(sign).hexdigest()})
-    with serving({1: FakePhoto(), 2: FakePhoto(image=mood), 3: FakePhoto()}) as fake:
+    with serving({1: FakePhoto(), 2: FakePhoto(image=reply), 3: FakePhoto()}) as fake:
         fake.unavailable = sign
         addresses = {photo: listed(photo) for photo in fake.photos}
         row = crawl(tmp_path / "j.sqlite", fake, api=False, addresses=addresses)[2]
@@ -314,13 +314,25 @@ def test_photos_that_are_never_asked_for_cost_nothing_until_they_are_wanted(tmp_
 
 
 def test_the_key_is_in_no_log_journal_or_error(tmp_path, caplog):
-    moods = ["fail 105", "429", "503", "reset", "truncated", "slow", "html", "403", "301", "array", "redirect loopback"]
-    photos = {2 * number: FakePhoto(api=(mood, "…")) for number, mood in enumerate(moods, start=1)}
+    replies = [
+        "fail 105",
+        "429",
+        "503",
+        "reset",
+        "truncated",
+        "slow",
+        "html",
+        "403",
+        "301",
+        "array",
+        "redirect loopback",
+    ]
+    photos = {2 * number: FakePhoto(api=(reply, "…")) for number, reply in enumerate(replies, start=1)}
     photos |= {photo - 1: FakePhoto() for photo in photos} | {100: FakePhoto()}
     with caplog.at_level(logging.DEBUG), serving(photos) as fake:
         rows = crawl(tmp_path / "j.sqlite", fake, timeout=0.5, in_flight=1)
-        expected = ["unusable answer" if mood == "array" else "http error" for mood in moods]
-        assert [rows[2 * number]["status"] for number in range(1, len(moods) + 1)] == expected
+        expected = ["unusable answer" if reply == "array" else "http error" for reply in replies]
+        assert [rows[2 * number]["status"] for number in range(1, len(replies) + 1)] == expected
         fake.photos[100].api = ("fail 100", "…")
         with Journal.open(tmp_path / "j.sqlite") as journal:
             journal.connection.execute("UPDATE photo SET status = 'pending', info = NULL WHERE id = 100")

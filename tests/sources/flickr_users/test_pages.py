@@ -89,17 +89,17 @@ def test_a_limit_keeps_the_newest_and_a_higher_one_asks_for_the_rest_alone(tmp_p
         assert photos_of(crawl_users(tmp_path, fake, names, limit=2, pictures=False)) == [19, 20, 22, 23]
 
 
-@pytest.mark.parametrize("mood", ["503", "html", "403", "reset"])
-def test_a_page_that_never_comes_ends_its_list_and_no_other(tmp_path, mood):
+@pytest.mark.parametrize("reply", ["503", "html", "403", "reset"])
+def test_a_page_that_never_comes_ends_its_list_and_no_other(tmp_path, reply):
     photos, lists = streams(12, 6)
     with serving(photos, lists) as fake:
-        lists["1@N00"].moods = ("good", mood, "…")
+        lists["1@N00"].replies = ("good", reply, "…")
         crawled = crawl_users(tmp_path, fake, ["1@N00", "2@N00"], pictures=False, attempts=2, backoff=0.0001)
         assert photos_of(crawled) == [*range(9, 13), *range(13, 19)]
         (row,) = crawled.left_out.select("user", "photo", "reason", "detail").rows()
         assert row[:3] == ("1@N00", None, "http error")
         assert row[3].endswith(", after 4 photos")
-        lists["1@N00"].moods = ()
+        lists["1@N00"].replies = ()
         again = crawl_users(tmp_path, fake, ["1@N00", "2@N00"], pictures=False, retry=["http error"])
         assert photos_of(again) == list(photos)
         assert again.left_out.is_empty()

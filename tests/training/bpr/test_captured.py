@@ -1,4 +1,4 @@
-"""A step that is recorded: the same as without, whatever lies in the room that a batch leaves, on a GPU's loops."""
+"""A step that is captured: the same as without, whatever lies in the room that a batch leaves, on a GPU's loops."""
 
 import logging
 
@@ -33,7 +33,7 @@ def loops_of_a_gpu(monkeypatch):
 
 @pytest.fixture
 def tape(monkeypatch):
-    """A tape in the place of a CUDA graph; returns those that were recorded."""
+    """A tape in the place of a CUDA graph; returns those that were captured."""
     tapes = []
 
     def recorded(work):
@@ -43,7 +43,7 @@ def tape(monkeypatch):
         tapes.append(tape)
         return tape.replay
 
-    monkeypatch.setattr(captured, "recorded", recorded)
+    monkeypatch.setattr(captured, "capture", recorded)
     return tapes
 
 
@@ -87,7 +87,7 @@ def plain(step: Step, posts) -> Step:  # noqa: ARG001 (as `capture`)
 @pytest.mark.parametrize("way", [capture, poisoned])
 @pytest.mark.parametrize("base", [SHORT, SGD], ids=["adagrad", "sgd"])
 @pytest.mark.parametrize("model", FACTORISATIONS, ids=name)
-def test_a_recorded_step_learns_what_a_plain_one_does(model, base, way):
+def test_a_captured_step_learns_what_a_plain_one_does(model, base, way):
     tried = [*settings(base, learning_rate=[0.01, 0.1]), *settings(base, decay=[0.7]), *settings(base, l2=[0.05])]
     expected, found = epochs(model, tried, plain), epochs(model, tried, way)
     for what, values in expected.items():

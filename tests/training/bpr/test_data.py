@@ -109,7 +109,7 @@ def test_epochs_differ_and_the_seed_decides():
 @given(some_posts, st.integers(1, 5), st.integers(0, 2**31))
 def test_a_block_at_a_time_is_an_epoch_too(tags, batch, seed):
     seen = Counter()
-    with patch.object(data, "BLOCK", 4):
+    with patch.object(data, "POSTS_PER_BLOCK", 4):
         for part in chain.from_iterable(encode(tags).epoch(batch, Generators.seeded(seed, CPU))):
             post, positive, _ = part.quadruples
             sizes = torch.bincount(post, minlength=len(part.posts))

@@ -20,10 +20,10 @@ CPU = torch.device("cpu")
 def windows(monkeypatch):
     """Shuffles posts in windows of sixteen."""
     monkeypatch.setattr(order, "SHUFFLED_WHOLE", 20)
-    monkeypatch.setattr(order, "RUN", 4)
+    monkeypatch.setattr(order, "POSTS_PER_RUN", 4)
     for module in (order, data):
-        monkeypatch.setattr(module, "WINDOW", 16)
-    monkeypatch.setattr(data, "BLOCK", 16)
+        monkeypatch.setattr(module, "POSTS_PER_WINDOW", 16)
+    monkeypatch.setattr(data, "POSTS_PER_BLOCK", 16)
 
 
 def in_files(features, folder):
