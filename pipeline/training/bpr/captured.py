@@ -40,7 +40,7 @@ class CapturedStep:
 
     @property
     def parameters(self) -> TrialParameters:
-        """The parameters that it moves."""
+        """The parameters that it updates."""
         return self.step.parameters
 
     def begin(self, epoch: int) -> None:

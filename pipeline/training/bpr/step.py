@@ -12,7 +12,7 @@ from pipeline.training.bpr.trials import TrialParameters
 
 
 class Step:
-    """Moves the parameters of trials along the gradients of a batch."""
+    """The update of the parameters of trials by the gradients of a batch."""
 
     def __init__(self, contexts: Contexts, sampler: AdaptiveSampler | None, parameters: TrialParameters):
         self.contexts, self.sampler, self.parameters = contexts, sampler, parameters

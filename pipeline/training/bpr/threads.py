@@ -16,10 +16,10 @@ import torch
 
 T = TypeVar("T")
 
-WORTH = 1 << 24
+LEAST_WORK = 1 << 24
 """Multiplications below which half a product is done before another thread has woken up."""
 
-MOVED = 32
+LOOP_COST = 32
 """Multiplications in a product that take as long as a number in a compiled loop, which waits for memory."""
 
 COUNT = ContextVar("threads", default=1)
@@ -45,7 +45,7 @@ def in_halves(work: Callable[[int, int], None], size: int, multiplications: int)
     Little work is done in one go. Whether it is cut does not depend on the machine, because with products it shows in
     the last bits.
     """
-    if multiplications < WORTH or size < 2:
+    if multiplications < LEAST_WORK or size < 2:
         work(0, size)
         return
     half = size // 2

@@ -114,10 +114,10 @@ def test_the_kernels_compile_for_an_h100(biased):
     types |= dict.fromkeys(("trials", "width", "separate", "counted", "size", "vocabulary"), "i32")
     for kernel, constants in (
         (fused._add_quadruples, {"HAS_BIAS": biased, "BLOCK": 128}),
-        (fused._move, {"ADAGRAD": biased, "BLOCK": 128}),
+        (fused._update, {"ADAGRAD": biased, "BLOCK": 128}),
         (fused._harden, {"MEAN": 33.0, "SCALE": -1.0, "ROUNDS": 4, "BLOCK": 128}),
     ):
-        own = dict.fromkeys(constants, "constexpr") | ({"occurrences": "*i32"} if kernel is fused._move else {})
+        own = dict.fromkeys(constants, "constexpr") | ({"occurrences": "*i32"} if kernel is fused._update else {})
         signature = {name: (types | own).get(name, "*fp32") for name in kernel.arg_names}
         source = ASTSource(fn=kernel, signature=signature, constexprs=constants)
         assert triton.compile(source, target=GPUTarget("cuda", 90, 32), options=fused.OPTIONS).asm["cubin"]

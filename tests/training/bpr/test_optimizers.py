@@ -15,8 +15,8 @@ pytestmark = pytest.mark.usefixtures("inner_loops")
 
 @pytest.fixture(autouse=True, params=[0, 4], ids=["rows", "table"])
 def small(request, monkeypatch):
-    """A GPU moves rows by themselves, or whole tables."""
-    monkeypatch.setattr(gpu, "SMALL", request.param)
+    """A GPU updates rows by themselves, or whole tables."""
+    monkeypatch.setattr(gpu, "DENSE_RATIO", request.param)
 
 
 def column(*rows: list[float]) -> torch.Tensor:

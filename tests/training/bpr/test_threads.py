@@ -28,7 +28,7 @@ def test_torch_has_one_thread_within_and_its_own_after(given):
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 100])
-@pytest.mark.parametrize("work", [module.WORTH - 1, module.WORTH])
+@pytest.mark.parametrize("work", [module.LEAST_WORK - 1, module.LEAST_WORK])
 def test_halves_meet_every_number_once(given, size, work):  # noqa: ARG001
     counts = np.zeros(size, np.int64)
     calls = []
@@ -40,7 +40,7 @@ def test_halves_meet_every_number_once(given, size, work):  # noqa: ARG001
     with one_thread():
         in_halves(count, size, work)
     assert (counts == 1).all()
-    assert len(calls) == (2 if size > 1 and work == module.WORTH else 1)
+    assert len(calls) == (2 if size > 1 and work == module.LEAST_WORK else 1)
 
 
 def test_an_error_in_either_half_is_not_lost(given):  # noqa: ARG001
@@ -51,7 +51,7 @@ def test_an_error_in_either_half_is_not_lost(given):  # noqa: ARG001
                 raise ValueError("lost")
 
         with one_thread(), pytest.raises(ValueError, match="lost"):
-            in_halves(fail, 100, module.WORTH)
+            in_halves(fail, 100, module.LEAST_WORK)
 
 
 def test_reading_ahead_changes_nothing_and_loses_no_error(given):  # noqa: ARG001
@@ -72,7 +72,7 @@ def test_reading_ahead_changes_nothing_and_loses_no_error(given):  # noqa: ARG00
     ids=lambda choice: name(choice) if isinstance(choice, dict) else choice.negatives.kind,
 )
 def test_the_bytes_do_not_depend_on_the_threads(monkeypatch, model, base):
-    monkeypatch.setattr(module, "WORTH", 1)
+    monkeypatch.setattr(module, "LEAST_WORK", 1)
     posts, new, features = checkerboard(model)
     found = []
     before = torch.get_num_threads()

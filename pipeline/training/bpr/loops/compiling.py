@@ -23,7 +23,7 @@ def compiled(loop: Callable[..., None]) -> Callable[..., None]:
     """
     try:
         fast = njit(cache=True, **OPTIONS)(loop)
-        _delete_damaged(_files(loop, fast))
+        _delete_damaged(_cache_files(loop, fast))
     except (RuntimeError, OSError):  # No folder can be written, for which numba raises RuntimeError.
         fast = njit(**OPTIONS)(loop)
 
@@ -35,7 +35,7 @@ def compiled(loop: Callable[..., None]) -> Callable[..., None]:
         except OSError:  # It is compiled, but could not be cached.
             fast(*arrays)
         if len(fast.overloads) > versions:
-            _sign(_files(loop, fast))
+            _seal(_cache_files(loop, fast))
 
     return call
 
@@ -47,7 +47,7 @@ def as_arrays(argument: Any) -> Any:
     return argument._make(map(as_arrays, argument)) if isinstance(argument, tuple) else argument
 
 
-def _files(loop: Callable[..., None], fast: Any) -> list[Path]:
+def _cache_files(loop: Callable[..., None], fast: Any) -> list[Path]:
     """Lists the cache files of a loop. They are read by pickle, which ignores a hash at their end."""
     folder, module = fast.stats.cache_path, Path(loop.__code__.co_filename).stem
     return [*Path(folder).glob(f"{module}.{loop.__name__}-*.nb[ic]")] if folder else []
@@ -60,7 +60,7 @@ def _delete_damaged(files: list[Path]) -> None:
             file.unlink(missing_ok=True)
 
 
-def _sign(files: list[Path]) -> None:
+def _seal(files: list[Path]) -> None:
     """Appends its hash to each file that lacks it; if that fails, the code is compiled again next time."""
     for file in files:
         try:

@@ -19,7 +19,7 @@ from torch import Tensor
 from pipeline.training.bpr.loops.compiling import as_arrays, compiled
 from pipeline.training.bpr.loops.sorting import best, order
 from pipeline.training.bpr.loops.stepping import adagrad, bind, sgd
-from pipeline.training.bpr.threads import MOVED, in_halves
+from pipeline.training.bpr.threads import LOOP_COST, in_halves
 
 __all__ = [
     "adagrad",
@@ -197,7 +197,7 @@ def add_quadruples(
     """
     records = (tags, vectors, quadruples, margin, torch.empty_like(margin), gradients)
     tags, vectors, quadruples, margin, weights, gradients = map(as_arrays, records)
-    width, work = vectors.shape[2], margin.size * vectors.shape[2] * MOVED
+    width, work = vectors.shape[2], margin.size * vectors.shape[2] * LOOP_COST
 
     def posts(low: int, high: int) -> None:
         _add_to_vectors(low, high, tags, vectors, quadruples, margin, weights, gradients.vectors)
@@ -290,7 +290,7 @@ def harden(vectors: Tensor, orders: TagOrders, quadruples: Quadruples, uniform: 
     def posts(low: int, high: int) -> None:
         _harden(low, high, vectors, orders, quadruples, uniform)
 
-    in_halves(posts, len(vectors), quadruples.negative.numel() * vectors.shape[2] * MOVED)
+    in_halves(posts, len(vectors), quadruples.negative.numel() * vectors.shape[2] * LOOP_COST)
 
 
 @compiled

@@ -46,7 +46,7 @@ OPTIONS = {"num_warps": 1, "enable_fp_fusion": True}
 
 
 def check(device: torch.device) -> None:
-    """Moves one number on a device. Raises whatever compilers, linkers and drivers raise where kernels do not work."""
+    """Updates one number on a device. Raises what compilers, linkers and drivers raise where kernels fail."""
     theta, gradient, occurrences = torch.ones(3, 1, 1, 1, device=device)
     rates = torch.ones(1, device=device)
     sgd(torch.zeros(1, dtype=torch.int64, device=device), SummedTable(theta, gradient, occurrences), rates, rates)
@@ -70,19 +70,19 @@ def add_quadruples(
 
 
 def sgd(rows: Tensor, table: SummedTable, rates: Tensor, l2: Tensor) -> None:
-    """Moves rows of a table by SGD, and clears its sums."""
-    _launch_move(rows, table, rates, l2, None)
+    """Updates rows of a table by SGD, and clears its sums."""
+    _launch_update(rows, table, rates, l2, None)
 
 
 def adagrad(rows: Tensor, table: SummedTable, rates: Tensor, l2: Tensor, squares: Tensor) -> None:
-    """Moves rows as `sgd` does, by Adagrad."""
-    _launch_move(rows, table, rates, l2, squares)
+    """Updates rows as `sgd` does, by Adagrad."""
+    _launch_update(rows, table, rates, l2, squares)
 
 
-def _launch_move(rows: Tensor, table: SummedTable, rates: Tensor, l2: Tensor, squares: Tensor | None) -> None:
+def _launch_update(rows: Tensor, table: SummedTable, rates: Tensor, l2: Tensor, squares: Tensor | None) -> None:
     trials, width = table.values.shape[1:]
     counted = table.occurrences.shape[1]
-    _move[len(rows), counted](
+    _update[len(rows), counted](
         *(rows, table.values, table.gradient, table.occurrences.view(torch.int32)),
         *(rates, l2, table.values if squares is None else squares),
         *(trials, width, counted),
@@ -161,7 +161,7 @@ def _add_quadruples(
 
 
 @triton.jit
-def _move(
+def _update(
     rows,
     values,
     gradients,
@@ -175,7 +175,7 @@ def _move(
     ADAGRAD: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
-    """Moves a row in one trial, or in all that share its occurrences; `counted`: G or 1.
+    """Updates a row in one trial, or in all that share its occurrences; `counted`: G or 1.
 
     Of a row that repeats, one program takes the occurrences, float32 by their bits, and the others find none.
     """

@@ -15,8 +15,8 @@ from pipeline.training.bpr.loops.cpu import (
 )
 from pipeline.training.bpr.loops.stepping import SummedTable
 
-SMALL = 4
-"""The rows of a table that is moved as a whole, for each row that has a gradient, at most."""
+DENSE_RATIO = 4
+"""The rows of a table that is updated as a whole, for each row that has a gradient, at most."""
 
 
 def bind(record: SummedTable) -> SummedTable:
@@ -129,31 +129,31 @@ def flat(tags: Tensor) -> Tensor:
 
 
 def sgd(rows: Tensor, table: SummedTable, rates: Tensor, l2: Tensor) -> None:
-    """Moves rows of a table by SGD, and clears its sums.
+    """Updates rows of a table by SGD, and clears its sums.
 
-    θ ← θ − α (g + λ n θ). Rows are taken out, moved, and put back: a row that repeats is moved alike each time, and
+    θ ← θ − α (g + λ n θ). Rows are taken out, updated, and put back: a row that repeats is updated alike each time, and
     once in effect.
     """
-    some = None if is_small(table, rows) else rows
+    some = None if is_dense(table, rows) else rows
     values, gradient = take_summed(some, table, l2)
     put_back(table.values, some, values.addcmul_(gradient, rates[:, None], value=-1))
 
 
 def adagrad(rows: Tensor, table: SummedTable, rates: Tensor, l2: Tensor, squares: Tensor) -> None:
-    """Moves rows as `sgd` does, by Adagrad.
+    """Updates rows as `sgd` does, by Adagrad.
 
     θ ← θ − α g / √(Σ g²), where g includes λ n θ.
     """
-    some = None if is_small(table, rows) else rows
+    some = None if is_dense(table, rows) else rows
     values, gradient = take_summed(some, table, l2)
     total = take_out(squares, some).addcmul_(gradient, gradient)
     put_back(table.values, some, values.addcdiv_(gradient * rates[:, None], total.sqrt(), value=-1))
     put_back(squares, some, total)
 
 
-def is_small(table: SummedTable, rows: Tensor) -> bool:
-    """Returns whether a table is better moved as a whole, in fewer launches: a row without gradient stays in place."""
-    return len(table.values) <= SMALL * len(rows)
+def is_dense(table: SummedTable, rows: Tensor) -> bool:
+    """Tests if a table is better updated as a whole, in fewer launches; rows without gradient stay as they are."""
+    return len(table.values) <= DENSE_RATIO * len(rows)
 
 
 def take_summed(some: Tensor | None, table: SummedTable, l2: Tensor) -> tuple[Tensor, Tensor]:

@@ -29,7 +29,7 @@ def bind(record: SummedTable) -> SummedTable:
 
 @compiled
 def sgd(rows, table, rates, l2):
-    """Moves rows of a `SummedTable` by SGD, and clears its sums.
+    """Updates rows of a `SummedTable` by SGD, and clears its sums.
 
     θ ← θ − α (g + λ n θ), where n: occurrences; rates and l2: α and λ of each trial, (G,).
     """
@@ -48,7 +48,7 @@ def sgd(rows, table, rates, l2):
 
 @compiled
 def adagrad(rows, table, rates, l2, squares):
-    """Moves rows as `sgd` does, by Adagrad.
+    """Updates rows as `sgd` does, by Adagrad.
 
     θ ← θ − α g / √(Σ g²), where g includes λ n θ; squares: Σ g², of the shape of the values.
     """
