@@ -5,6 +5,7 @@ import polars as pl
 
 from pipeline.data.schema import DATED_POST, FOLD, POST, USER
 from pipeline.evaluation.metrics.measure import DEPTH
+from pipeline.evaluation.significance import FEWEST_POSTS
 from pipeline.features.store import read_store
 from pipeline.files.parquet import read_parquet
 from pipeline.files.texts import write_json
@@ -31,8 +32,9 @@ def main(params: Params) -> str:
     sweep([paths.settings_folder, paths.held_out_folder], params.models)
     sweep([paths.blends_folder], params.blends)
     sweep([paths.store_folder], [NONE, *params.feature_sets])
-    name = best(params) if params.bundle.model == BEST else params.bundle.model
-    left_out = read_parquet(paths.validation, [*DATED_POST, FOLD]).filter(pl.col(FOLD) == 0)
+    validation = read_parquet(paths.validation, [*DATED_POST, FOLD])
+    name = best(params, len(validation)) if params.bundle.model == BEST else params.bundle.model
+    left_out = validation.filter(pl.col(FOLD) == 0)
     if name is None or left_out.is_empty():
         write_json(None, paths.calibration)
         return "calibrate: no model was measured on validation posts"
@@ -61,15 +63,17 @@ def held_out(params: Params, name: str) -> Model:
     return Blend.of(config, {part: load(paths.held_out_model(part, 0)) for part in config.models})
 
 
-def best(params: Params) -> str | None:
+def best(params: Params, posts: int) -> str | None:
     """Names the model that did best on validation posts, of equal ones the first; None where none was measured.
 
-    Only models that see new photos count: those without an extractor whose vectors were computed elsewhere.
+    Only models that see new photos count: none with an extractor whose vectors were computed elsewhere. With too few
+    posts to tell models apart a blend is taken: it makes more of them than the choice of one (benchmarks/README.md).
     """
     usable = [name for name, model in params.all_models.items() if params.sees_new_photos(model.features)]
     scores = {name: ChosenSettings.read(params.paths.settings(name)).score for name in usable}
     measured = {name: score for name, score in scores.items() if score is not None}
-    return max(measured, key=measured.__getitem__, default=None)
+    blends = [name for name in measured if name in params.blends]
+    return max(blends if blends and posts < FEWEST_POSTS else measured, key=measured.__getitem__, default=None)
 
 
 app = command(main)

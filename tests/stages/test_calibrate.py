@@ -42,22 +42,30 @@ def measure(params: Params, **scores: float) -> None:
 
 def test_the_best_that_sees_new_photos_is_chosen(params):
     measure(params, fm_mixed=0.9, fm_ic=0.5, pitf=0.6)
-    assert best(params) == "pitf"
+    assert best(params, 30) == "pitf"
 
 
 def test_a_blend_may_be_the_best(params):
     measure(params, pitf=0.6, blend=0.7)
-    assert best(params) == "blend"
+    assert best(params, 30) == "blend"
+
+
+def test_of_few_posts_a_blend_is_taken_if_there_is_one(params):
+    measure(params, object_names=0.7, blend=0.5)
+    assert best(params, 29) == "blend"
+    assert best(params, 30) == "object-names"
+    measure(params, object_names=0.7)
+    assert best(params, 2) == "object-names"
 
 
 def test_of_equal_ones_the_first(params):
     measure(params, fm_ic=0.5, pitf=0.5)
-    assert best(params) == "fm-ic"
+    assert best(params, 30) == "fm-ic"
 
 
 def test_vectors_from_elsewhere_alone_leave_none(params):
     measure(params, fm_mixed=0.9)
-    assert best(params) is None
+    assert best(params, 30) is None
 
 
 def test_where_no_model_was_measured_one_has_to_be_named(params):
