@@ -11,6 +11,7 @@ from pipeline.recommend.service.journal import Journal
 from pipeline.words import counted
 from project.command import command
 from project.paths import ACCEPTED
+from project.terminal import check_result_file
 
 
 def main(
@@ -21,6 +22,7 @@ def main(
 ) -> str:
     if not journal.is_file():
         raise InputError(f"{journal} does not exist: `tagrec serve` makes it when something is accepted.")
+    check_result_file(csv)
     if csv.exists() and csv.samefile(journal):
         raise InputError(f"--csv is {csv}, which is the journal: name another file.")
     with Journal.open(journal) as opened:

@@ -12,7 +12,7 @@ from pipeline.files.atomic import atomic
 from pipeline.report.leaderboard import as_page, as_text, leaderboard, unmeasured
 from project.command import command
 from project.runs import runs_of_checkout, runs_of_revision
-from project.terminal import FORMATS, results, say
+from project.terminal import FORMATS, check_result_file, results, say
 
 CONFIG = BootstrapConfig(resamples=2000, level=0.95)
 
@@ -29,6 +29,8 @@ def main(
         by = Measure.parse(measure)
     except ValueError as error:
         raise InputError(f"--measure: {error}.") from None
+    if html is not None:
+        check_result_file(html)
     folders = checkouts or ([] if rev else [Path()])
     runs = [
         run

@@ -25,7 +25,7 @@ from project.keywords import KeywordOptions
 from project.paths import VECTORS
 from project.photos import Found, find_photos
 from project.recommending import FEW, RecommenderOptions, load_recommender, suggest
-from project.terminal import results, say
+from project.terminal import check_result_file, results, say
 
 if TYPE_CHECKING:
     from pipeline.recommend.network import PhotoVectors
@@ -88,12 +88,11 @@ def main(
 
 
 def check_output(output: Path | None, photos: Sequence[Path]) -> None:
-    """Raises InputError for a file of results that would take the place of a photo, or of a device."""
-    if output is None or not output.exists():
+    """Raises InputError for a file of results that would replace a photo, or what is not an ordinary file."""
+    if output is None:
         return
-    if not output.is_file():
-        raise InputError(f"--output is {output}, which is not an ordinary file: name another.")
-    if any(photo.exists() and photo.samefile(output) for photo in photos):
+    check_result_file(output)
+    if output.exists() and any(photo.exists() and photo.samefile(output) for photo in photos):
         raise InputError(f"--output is {output}, which is one of the photos: name another file.")
 
 

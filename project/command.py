@@ -3,6 +3,7 @@
 import inspect
 import logging
 import os
+import re
 import sys
 import time
 import traceback
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import fields
 from inspect import Parameter
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
 ParamsFile = Annotated[Path, typer.Option("--params", help="The file of parameters.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Model = Annotated[str, typer.Argument(help="A name under `models` in params.yaml.")]
+
+SURROGATE = re.compile("[\\ud800-\\udfff]")
+"""Characters that stand for bytes that are not UTF-8."""
 
 SHARED = (
     Parameter("file", Parameter.KEYWORD_ONLY, default=Path("params.yaml"), annotation=ParamsFile),
@@ -77,6 +82,7 @@ def command(main: Callable[..., str | None], stage: bool = True) -> typer.Typer:
         prepare_process()
         start = time.monotonic()
         with plain_errors(debug):
+            check_texts(arguments.values())
             given = {name: read(file) for name, read in READERS.items() if name in wanted}
             if stage and (running := os.environ.get("DVC_STAGE")):
                 check_inputs(given["params"], running)
@@ -97,6 +103,13 @@ def command(main: Callable[..., str | None], stage: bool = True) -> typer.Typer:
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     app.command(help=inspect.getmodule(main).__doc__)(run)
     return app
+
+
+def check_texts(values: Iterable[Any]) -> None:
+    """Raises InputError for text of the command line that is not UTF-8; names of files may be any bytes."""
+    for value in chain.from_iterable(value if isinstance(value, list) else [value] for value in values):
+        if isinstance(value, str) and SURROGATE.search(value):
+            raise InputError(f"{value!r} is not valid UTF-8: type it again.")
 
 
 def is_group(parameter: Parameter) -> bool:

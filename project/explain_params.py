@@ -71,6 +71,9 @@ def _explain(options: Sequence[ErrorDetails], raw: Any, schema: Schema) -> str:
         section = ".".join(map(str, _locate(error["loc"][:-2], raw, schema)[0]))
         return f"{section} has the name {value}: names consist of a-z, 0-9, -, _ and +, first a letter or digit."
     match error["type"]:
+        case "invalid_key":
+            section = ".".join(map(str, _locate(error["loc"][:-1], raw, schema)[0]))
+            return f"a key {f'of {section}' if section else 'at the top'} is {value}; it must be text."
         case "extra_forbidden":
             known = _keys(_locate(error["loc"][:-1], raw, schema)[1])
             hint = _did_you_mean(path[-1], known)

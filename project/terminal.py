@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pipeline.errors import InputError
 from pipeline.files.atomic import atomic
 
 JOINERS = "\u200c\u200d"
@@ -33,10 +34,19 @@ def say(sentence: str) -> None:
     print(printable(sentence), file=sys.stderr)
 
 
+def check_result_file(file: Path) -> None:
+    """Raises InputError for what no file of results may replace: a folder, a device, the file of a standard stream."""
+    if file.exists() and (
+        not file.is_file() or any(os.path.samestat(file.stat(), os.fstat(each)) for each in range(3))
+    ):
+        raise InputError(f"{file} is not an ordinary file: name another.")
+
+
 @contextmanager
 def results(file: Path | None) -> Iterator[Write]:
     """Yields the function that writes results: to a file, which appears when all are there, or to standard output."""
     if file is not None:
+        check_result_file(file)
         with atomic(file) as temporary, temporary.open("w", encoding="utf-8", errors="backslashreplace") as stream:
             yield stream.write
         return

@@ -9,6 +9,8 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
+from pipeline.errors import InputError
+
 _TEMPORARY = re.compile(r"\..*\.(\d+)\.tmp")
 """The name of a temporary file, which contains the id of the process that writes it."""
 
@@ -18,8 +20,11 @@ def atomic(path: Path) -> Iterator[Path]:
     """Yields a temporary path, renamed to `path` when the block succeeds and deleted when it fails.
 
     A reader sees the old file or the whole new one, even after kill -9. The next process that writes to the folder
-    deletes temporary files of killed ones. An OSError raised in the block names `path`.
+    deletes temporary files of killed ones. An OSError raised in the block names `path`. Raises InputError for a folder
+    or a device, whose place the file would take.
     """
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path} is not an ordinary file, and stays as it is.")
     path.parent.mkdir(parents=True, exist_ok=True)
     _sweep_once(path.parent.absolute())
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")

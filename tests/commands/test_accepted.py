@@ -1,5 +1,8 @@
 """Accepted posts become a table, which takes the place of none that has other posts."""
 
+import os
+import re
+
 import pytest
 
 from commands.accepted import main
@@ -41,6 +44,21 @@ def test_a_table_with_other_posts_stays(journal, tmp_path):
     assert "mine.jpg" in own.read_text()
     main(own, None, journal, replace=True)
     assert own.read_text().splitlines() == ROWS
+
+
+def test_a_device_or_the_file_of_a_stream_stays(journal, tmp_path):
+    os.mkfifo(tmp_path / "posts.csv")
+    with (tmp_path / "redirected.csv").open("w") as opened:
+        before = os.dup(0)
+        os.dup2(opened.fileno(), 0)
+        try:
+            for path in (tmp_path / "posts.csv", tmp_path / "redirected.csv", tmp_path):
+                with pytest.raises(InputError, match=f"{re.escape(str(path))} is not an ordinary file: name another"):
+                    main(path, None, journal, replace=True)
+        finally:
+            os.dup2(before, 0)
+            os.close(before)
+    assert (tmp_path / "posts.csv").is_fifo()
 
 
 def test_the_journal_itself_and_none_are_refused(journal, tmp_path):

@@ -37,6 +37,14 @@ def small_disk(tmp_path) -> Iterator[Path]:
     subprocess.run(["umount", folder], check=True)
 
 
+def test_what_is_no_ordinary_file_is_not_replaced(tmp_path):
+    """A device such as /dev/null, which root may replace: a rename asks nobody."""
+    os.mkfifo(tmp_path / "device")
+    with pytest.raises(InputError, match=r"device is not an ordinary file, and stays as it is\."):
+        write_json({}, tmp_path / "device")
+    assert (tmp_path / "device").is_fifo()
+
+
 WRITERS = {
     "tensors": lambda path: write_tensors({"numbers": NUMBERS}, ["é"], path),
     "safetensors": lambda path: write_safetensors({"numbers": NUMBERS}, {}, path),

@@ -4,8 +4,10 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Annotated
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from project.command import command
@@ -74,6 +76,15 @@ def test_other_errors_are_defects_and_keep_their_traceback():
         raise RuntimeError("a defect")
 
     assert isinstance(CliRunner().invoke(command(defect, stage=False), []).exception, RuntimeError)
+
+
+@pytest.mark.parametrize("arguments", [["--user", "a\udcff"], ["--user", "ann", "--tag", "sea", "--tag", "\udcff"]])
+def test_text_that_is_not_utf_8_is_one_sentence(arguments):
+    def greet(user: Annotated[str, typer.Option()], tag: Annotated[list[str] | None, typer.Option()] = None) -> str:
+        raise RuntimeError(user, tag)
+
+    done = CliRunner().invoke(command(greet, stage=False), arguments)
+    assert (done.exit_code, done.stderr) == (1, f"Error: {arguments[-1]!r} is not valid UTF-8: type it again.\n")
 
 
 def test_too_little_memory_while_modules_are_imported_is_the_same_sentence():

@@ -63,21 +63,15 @@ class VectorFiles:
             self.flush()
 
     def flush(self) -> None:
-        """Writes what was added since the last file. Raises InputError when the disk does not take it."""
+        """Writes what was added since the last file."""
         if self._hashes:
             name = hashlib.sha256("".join(self._hashes).encode()).hexdigest()[:16]
             file = io.BytesIO()
             vectors = pl.Series(np.concatenate(self._vectors), dtype=self._schema[VECTOR])
             pl.DataFrame({PHOTO_HASH: self._hashes, VECTOR: vectors}).write_parquet(file, metadata={SEAL: UNSEALED})
-            try:
-                with atomic(self._folder / f"{name}.parquet") as temporary:
-                    temporary.write_bytes(file.getbuffer())
-                    seal(temporary)
-            except OSError as error:
-                raise InputError(
-                    f"{self._folder} takes no more vectors ({error.strerror or error}): free space there and run "
-                    "again; what was kept before is not lost."
-                ) from error
+            with atomic(self._folder / f"{name}.parquet") as temporary:
+                temporary.write_bytes(file.getbuffer())
+                seal(temporary)
             self._hashes, self._vectors = [], []
         self._written = time.monotonic()
 
