@@ -13,7 +13,7 @@ from pipeline.data.vocabulary import codes, vocabulary
 from pipeline.errors import InputError
 from pipeline.features.store import Features
 from pipeline.models.counts import mark_tags
-from pipeline.models.folding import KNOWN, NEW, learn_user
+from pipeline.models.folding import KNOWN_STRENGTH, NEW_STRENGTH, learn_user
 from pipeline.models.model import BIAS, Model
 from pipeline.models.settings import TrainedConfig
 
@@ -123,9 +123,9 @@ class Factorisation(Model):
         posts = posts.filter(pl.col(TAGS).list.len() < len(self.tags))
         others = sum(part for name, part in self.parts(posts, features).items() if name != USER)
         names, table = self.names[USER], self.tensors[USER]
-        strength = KNOWN
+        strength = KNOWN_STRENGTH
         if user not in names:
-            names, strength = vocabulary(pl.Series([*names, user])), NEW
+            names, strength = vocabulary(pl.Series([*names, user])), NEW_STRENGTH
             table = np.insert(table, names.index(user), 0, axis=0)
         row = names.index(user)
         factor = learn_user(

@@ -4,7 +4,7 @@ import numpy as np
 
 from pipeline.models.newton import minimum
 
-NEW, KNOWN = 0.02, 0.3
+NEW_STRENGTH, KNOWN_STRENGTH = 0.02, 0.3
 """The strength of the pull to the prior: zero for a new user, their factor for a known one.
 
 They measured best on real and on rendered photos (benchmarks/README.md).

@@ -42,7 +42,7 @@ def clone(built, warm, tmp_path_factory) -> Clone:
 
 
 @pytest.fixture
-def told(clone):
+def changeable(clone):
     """The clone, whose parameters are put back afterwards."""
     before = (clone.folder / "params.yaml").read_text()
     yield clone

@@ -111,9 +111,9 @@ def test_another_recipe_reruns_nothing_before_refine(unchanged):
         ({"recipes__sample__refine": [{"keep": "core", "user": 99, "tag": 1}]}, ["no post", "core"]),
     ],
 )
-def test_bad_parameters_are_one_sentence(told, changes, words, monkeypatch):
-    told.set(**changes)
-    monkeypatch.chdir(told.folder)
+def test_bad_parameters_are_one_sentence(changeable, changes, words, monkeypatch):
+    changeable.set(**changes)
+    monkeypatch.chdir(changeable.folder)
     done = CliRunner().invoke(app, [])
     assert done.exit_code == 1
     (line,) = done.stderr.strip().splitlines()

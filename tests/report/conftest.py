@@ -133,12 +133,12 @@ def tuned(
     values = [dict(zip(grid, combination, strict=True)) for combination in product(*grid.values())]
     best = max(range(len(scores)), key=lambda place: scores[place] or 0)
     rows = [
-        {key: value if isinstance(value, int | float) else json.dumps(value) for key, value in told.items()}
+        {key: value if isinstance(value, int | float) else json.dumps(value) for key, value in chosen.items()}
         | {"epoch": epoch, "epochs": epoch, "f1@5": score, "chosen": place == best}
-        for place, (told, score) in enumerate(zip(values, scores, strict=True))
+        for place, (chosen, score) in enumerate(zip(values, scores, strict=True))
     ]
-    told = {"training": model["training"] | values[best]} if "training" in model else values[best]
-    settings = {"model": model | told, "epoch": epoch, "edges": [*edges], "f1@5": scores[best]}
+    chosen = {"training": model["training"] | values[best]} if "training" in model else values[best]
+    settings = {"model": model | chosen, "epoch": epoch, "edges": [*edges], "f1@5": scores[best]}
     return read_back(pl.DataFrame(rows)), settings
 
 

@@ -17,7 +17,7 @@ def test_models_with_nothing_to_choose_have_no_row(inputs, rows):
 
 def test_a_trained_model(rows):
     fm = rows["fm"]
-    # The table has rounded 1e-7 to nothing: the value told is that of the settings.
+    # The table has rounded 1e-7 to nothing: the value shown is that of the settings.
     assert fm.values == {"learning_rate": "0.1", "l2": "1e-07"}
     assert (fm.epochs, fm.score, fm.tried, max(fm.outcomes)) == ((35, 100), 0.33, 9, 0.33)
 

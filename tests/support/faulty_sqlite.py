@@ -19,7 +19,7 @@ Change = Callable[..., None]
 
 
 class _FileSystem(ctypes.Structure):
-    """What sqlite3.h calls sqlite3_vfs."""
+    """The structure sqlite3_vfs of sqlite3.h."""
 
     _fields_ = [
         ("version", c_int),
@@ -106,4 +106,4 @@ CALLS = {
 }
 """SQLite's names of the system calls that change files, with the form of each and the function that announces it."""
 _replacements: list[Call] = []
-"""What SQLite calls now: it must outlive all connections."""
+"""The functions that SQLite calls now: they must outlive all connections."""

@@ -52,7 +52,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a run: its exit code (negative: a signal), what it printed, the changes that it began, and reads.
+    """The end of a run: its exit code (negative: a signal), its output, the changes that it began, and reads.
 
     reads: the files in the folder that Python opened to read.
     modules: what it imported, when it came to its end.
