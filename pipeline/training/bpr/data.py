@@ -76,13 +76,12 @@ class TrainingPosts:
     def encode(cls, posts: pl.DataFrame, encoder: Encoder) -> Self:
         """Puts posts (columns user, photo, tags), all of whose names are known, on the device."""
         counts = torch.from_numpy(posts[TAGS].list.len().cast(pl.Int64).to_numpy().copy())
-        tags, gaps = (torch.empty(counts.sum(), dtype=torch.int32) for _ in range(2))
-        first = 0
+        tags, first = torch.empty(counts.sum(), dtype=torch.int32), 0
         for some in posts.iter_slices(POSTS_PER_CHUNK):
-            part = positive_tags(some, encoder)
-            tags[first : first + len(part[0])], gaps[first : first + len(part[0])] = map(torch.from_numpy, part)
-            first += len(part[0])
-        lists = (each.to(encoder.device) for each in (counts.cumsum(0) - counts, counts, tags, gaps))
+            part = torch.from_numpy(positive_tags(some, encoder))
+            tags[first : first + len(part)] = part
+            first += len(part)
+        lists = (each.to(encoder.device) for each in (counts.cumsum(0) - counts, counts, tags))
         positives = PositiveTags(*lists, vocabulary=len(encoder.layout.names[TAG]))
         inputs = encoder.encode(posts)
         return cls(inputs, positives, counts, PostOrder(inputs.rows.cpu()))
@@ -132,12 +131,7 @@ class TrainingPosts:
         return drawn
 
 
-def positive_tags(posts: pl.DataFrame, encoder: Encoder) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the tags of posts, ascending in each, and their gaps, as in `PositiveTags`, (S,)."""
+def positive_tags(posts: pl.DataFrame, encoder: Encoder) -> np.ndarray:
+    """Returns the tags of posts, one post after another, ascending in each, (S,) int32."""
     post, tag = encoder.assignments(posts)
-    tag = tag[np.lexsort((tag, post))]
-    counts = np.bincount(post, minlength=len(posts))
-    starts = np.cumsum(counts) - counts
-    # Of the tags below a positive, as many are positives of its post as stand before it in the post.
-    gaps = tag - (np.arange(len(tag)) - np.repeat(starts, counts))
-    return tag.astype(np.int32), gaps.astype(np.int32)
+    return tag[np.lexsort((tag, post))].astype(np.int32)

@@ -42,7 +42,7 @@ def compiled(loop: Callable[..., None]) -> Callable[..., None]:
 
 def as_arrays(argument: Any) -> Any:
     """Turns a tensor, or each tensor of a record, into an array of the same memory."""
-    if isinstance(argument, Tensor):
+    if type(argument) is Tensor:  # Far quicker than isinstance, for some hundred tensors a batch.
         return argument.numpy()
     return argument._make(map(as_arrays, argument)) if isinstance(argument, tuple) else argument
 

@@ -46,8 +46,6 @@ class PositiveTags(NamedTuple):
     """The number of a post's positives, (P,) int64."""
     tags: Tensor
     """The positives of all posts, one post after another, (S,) int32."""
-    gaps: Tensor
-    """The number of tags below each positive that are no positives of its post, (S,) int32."""
     vocabulary: int
     """T, the number of all tags."""
 
@@ -115,7 +113,7 @@ def draw(posts, positives, uniform, drawn):
     with negatives (Q, 1). With r uniform over the tags that are no positives of the post, each positive with at most r
     of them below makes it one more.
     """
-    starts, counts, tags, gaps, vocabulary = positives
+    starts, counts, tags, vocabulary = positives
     post, positive, negative = drawn
     q = 0
     for place in range(len(posts)):
@@ -125,7 +123,8 @@ def draw(posts, positives, uniform, drawn):
             r = int(uniform[q] * (vocabulary - (last - first)))
             other = r
             for below in range(first, last):
-                other += gaps[below] <= r  # Without a branch, which nothing could predict.
+                # Below a positive, all tags but the positives before it are none. No branch: nothing could predict it.
+                other += tags[below] - (below - first) <= r
             post[q], positive[q], negative[q, 0] = place, tags[own], other
             q += 1
 

@@ -26,19 +26,21 @@ def bind(record: SummedTable) -> SummedTable:
 
 def draw(posts: Tensor, positives: PositiveTags, uniform: Tensor, drawn: Quadruples) -> None:
     """Lists all positives of some posts, and draws a negative for each."""
-    # Each quadruple's post (Q,), and the place of its positive among those of all posts.
+    # Each quadruple's post, its place among those of the post, and its positive, (Q,).
     counts = positives.counts[posts]
     firsts = counts.cumsum(0) - counts
     post = torch.repeat_interleave(counts, output_size=len(uniform))
-    index = torch.arange(len(uniform), device=posts.device) + (positives.starts[posts] - firsts)[post]
+    place = torch.arange(len(uniform), device=posts.device) - firsts[post]
+    positive = positives.tags[positives.starts[posts][post] + place]
 
-    # The r-th tag that is no positive of the post. One search serves all posts: each has its own stretch of T numbers.
+    # The r-th tag that is no positive of the post: of the tags below a positive, all but those before it are none. One
+    # search serves all posts: each has its own stretch of T numbers.
     r = (uniform * (positives.vocabulary - counts)[post]).long()
     base = post * positives.vocabulary
-    below = torch.searchsorted(base + positives.gaps[index], base + r, right=True) - firsts[post]
+    below = torch.searchsorted(base + positive - place, base + r, right=True) - firsts[post]
 
     drawn.post.copy_(post)
-    drawn.positive.copy_(positives.tags[index])
+    drawn.positive.copy_(positive)
     drawn.negative.copy_((r + below)[:, None])
 
 
