@@ -113,20 +113,24 @@ def draw(posts, positives, uniform, drawn):
     with negatives (Q, 1). With r uniform over the tags that are no positives of the post, each positive with at most r
     of them below makes it one more.
     """
-    starts, counts, tags, vocabulary = positives
-    post, positive, negative = drawn
-    q = 0
+    (starts, counts, tags, vocabulary), (post, positive, negative) = positives, drawn
+    # What lies anywhere in memory is gathered first, because a processor looks ahead for it only in short loops.
+    firsts, sizes = starts[posts], counts[posts]
+    last = 0
     for place in range(len(posts)):
-        first = starts[posts[place]]
-        last = first + counts[posts[place]]
-        for own in range(first, last):
-            r = int(uniform[q] * (vocabulary - (last - first)))
+        first, last = last, last + sizes[place]
+        for q in range(first, last):
+            post[q], positive[q] = place, tags[firsts[place] + q - first]
+    last = 0
+    for place in range(len(posts)):
+        first, last = last, last + sizes[place]
+        for q in range(first, last):
+            r = int(uniform[q] * (vocabulary - sizes[place]))
             other = r
             for below in range(first, last):
                 # Below a positive, all tags but the positives before it are none. No branch: nothing could predict it.
-                other += tags[below] - (below - first) <= r
-            post[q], positive[q], negative[q, 0] = place, tags[own], other
-            q += 1
+                other += positive[below] - (below - first) <= r
+            negative[q, 0] = other
 
 
 @compiled
