@@ -5,15 +5,16 @@ import torch
 from torch import Tensor
 
 from pipeline.training.bpr.loops.compiling import compiled
+from pipeline.training.bpr.threads import LOOP_COST, in_halves
 
-DIGIT = 11
-"""The bits by which numbers of 32 bits are sorted at a time, in three passes."""
+DIGIT, PASSES = 11, 3
+"""The bits by which numbers of 32 bits are sorted at a time, and how many times that makes."""
 
 
 def order(columns: Tensor) -> Tensor:
     """Orders the tags by columns (F, G, T) float32, highest first, (F, G, T) int32; equal ones as they stand."""
-    ordered = torch.empty(columns.shape, dtype=torch.int32)
-    _order(columns.contiguous().view(torch.int32), ordered)
+    bits, ordered = columns.contiguous().view(torch.int32), torch.empty(columns.shape, dtype=torch.int32)
+    in_halves(lambda low, high: _order(bits[low:high], ordered[low:high]), len(bits), bits.numel() * LOOP_COST * PASSES)
     return ordered
 
 
@@ -30,7 +31,7 @@ def _order(columns, ordered):
                 bits = columns[f, g, t]
                 keys[0, t], tag[0, t] = 0x7FFFFFFF - bits if bits >= 0 else bits, t
             # From the lowest digit to the highest, each pass keeps the order of those before among equal digits.
-            for n in range(3):
+            for n in range(PASSES):
                 source, target, shift = n % 2, 1 - n % 2, n * DIGIT
                 places[:] = 0
                 for t in range(tags):
@@ -42,7 +43,7 @@ def _order(columns, ordered):
                     digit = keys[source, t] >> shift & (1 << DIGIT) - 1
                     keys[target, places[digit]], tag[target, places[digit]] = keys[source, t], tag[source, t]
                     places[digit] += 1
-            ordered[f, g] = tag[1]
+            ordered[f, g] = tag[PASSES % 2]
 
 
 @compiled
