@@ -100,6 +100,26 @@ class Factorisation(Model):
         """Returns what a model keeps of its training posts (columns user, photo, tags, perhaps time), if anything."""
         return None
 
+    @classmethod
+    def mean(cls, members: Sequence[Self]) -> Self:
+        """Returns the model whose scores are the mean of those of members, which differ in their parameters alone.
+
+        Their factors stand side by side, divided by the root of their number: k is larger, and the mean of members'
+        squared lengths is kept.
+        """
+        first, contexts = members[0], members[0]._contexts
+        root = np.float32(np.sqrt(len(members)))
+
+        def side_by_side(name: str, columns: slice = slice(None)) -> np.ndarray:
+            return np.concatenate([member.tensors[name][:, columns] for member in members], axis=1) / root
+
+        tables = {name: side_by_side(name) for name in contexts.names}
+        met = [contexts.columns(name) for name in contexts.names][: 1 if contexts.shared else None]
+        tables[TAG] = np.concatenate([side_by_side(TAG, columns) for columns in met], axis=1)
+        if contexts.biased:
+            tables[BIAS] = np.mean([member.tensors[BIAS] for member in members], axis=0)
+        return first._with({}, tables)
+
     def parts(self, posts: pl.DataFrame, features: Features) -> dict[str, np.ndarray]:
         contexts, tag = self._contexts, self.tensors[TAG]
         parts = {

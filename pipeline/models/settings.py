@@ -110,6 +110,12 @@ class TrainingConfig(Config):
         description="The last points of the curve, whose measures on validation posts are averaged before they are "
         "compared: with few posts they are so noisy that the best single point is a lucky one.",
     )
+    members: int = Field(
+        ge=1,
+        le=16,
+        description="Trainings on all training posts from different starts, whose scores are averaged: better, at the "
+        "cost of as many factors. Settings are chosen with one.",
+    )
     batch: int = Field(ge=1, description="Training posts whose quadruples make one step.")
     curve_every: int = Field(ge=1, description="Epochs from one point of the training curve to the next.")
 

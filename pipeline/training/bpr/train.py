@@ -1,6 +1,7 @@
 """Learning BPR (Section 4.5, Algorithm 1) in mini-batches of posts."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import polars as pl
 import torch
@@ -40,20 +41,22 @@ def train(
 
     The settings are trials side by side, which share the order of posts, the draws and the start: they may differ in
     learning rate, decay, L2 and σ alone (ValueError). A trial stops when its patience ends, or when its numbers are no
-    longer finite; with `pause`, all pause after that epoch. A killed run resumes from the first checkpoint, its own;
-    a new one from the next, that of a run of these trials and perhaps others which paused: both end as if they had run
-    through. A post with every tag is skipped; raises InputError when all are.
+    longer finite; with `pause`, all pause after that epoch. Without validation posts a model is the mean
+    of as many members as the settings say, which differ in their start. A killed run resumes from the first checkpoint,
+    its own; a new one from the next, that of a run of these trials and perhaps others which paused: both end as if they
+    had run through. A post with every tag is skipped; raises InputError when all are.
     """
     if len({shared_settings(trial) for trial in settings}) > 1:
         raise ValueError("trials side by side differ in a setting that they must share")
     last = settings[0].epochs if pause is None else min(pause, settings[0].epochs)
     layout, data = encode(config, settings[0], task, device)
+    members = 1 if task.validation is not None else settings[0].members
     run = TrainingRun(
         data=data,
         generators=Generators.seeded(task.seed, device),
-        trials=[Trial(trial) for trial in settings],
-        parameters=TrialParameters.start(layout, settings, task.seed, device),
-        active=list(range(len(settings))),
+        trials=[Trial(trial, member=member) for trial in settings for member in range(members)],
+        parameters=TrialParameters.start(layout, settings, task.seed, device, members),
+        active=list(range(len(settings) * members)),
     )
     key = ""
     if checkpoints:
@@ -67,7 +70,8 @@ def train(
             run.advance()
             if checkpoints and (checkpoints[0].due() or not run.active or epoch == last):
                 run.save(checkpoints[0], key)
-    return fits(run, config, layout, task)
+    fitted = fits(run, config, layout, task)
+    return [join_members(fitted[first : first + members]) for first in range(0, len(fitted), members)]
 
 
 def encode(
@@ -129,6 +133,14 @@ def fits(run: TrainingRun, config: FactorisationConfig, layout: Layout, task: Tr
         model = MODELS[config.kind](complete, layout.names, tensors, extractors)
         found.append(Fitted(model, curve, trial.best_epoch, epochs, trial.best_score, skipped, device))
     return found
+
+
+def join_members(members: Sequence[Fitted]) -> Fitted:
+    """Returns the fit whose model is the mean of its members', with the first one's curve; or one that failed."""
+    first, failed = members[0], next((member for member in members if member.failure), None)
+    if failed or len(members) == 1:
+        return failed or first
+    return replace(first, model=first.model.mean([member.model for member in members]))
 
 
 def divergence(settings: TrainingConfig, epoch: int) -> SettingError:

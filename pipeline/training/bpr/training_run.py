@@ -153,9 +153,9 @@ class TrainingRun:
         if found is None:
             return False
         arrays, notes = found
-        known = [trial["settings"] for trial in notes["trials"]]
-        wanted = [settings_json(trial) for trial in self.trials]
-        if notes["epoch"] > epochs or not all(settings in known for settings in wanted):
+        known = [(trial["settings"], trial["progress"]["member"]) for trial in notes["trials"]]
+        wanted = [(settings_json(trial), trial.member) for trial in self.trials]
+        if notes["epoch"] > epochs or not all(trial in known for trial in wanted):
             return False
         groups: dict[str, dict[str, Tensor]] = {}
         for path, array in arrays.items():
@@ -169,7 +169,7 @@ class TrainingRun:
             group: {name: tensor.to(device) for name, tensor in tensors.items()} for group, tensors in groups.items()
         }
         # The number that each of these trials had in the run that was saved.
-        numbers = [known.index(settings) for settings in wanted]
+        numbers = [known.index(trial) for trial in wanted]
         self.epoch = notes["epoch"]
         self.active = [place for place, number in enumerate(numbers) if number in notes["active"]]
         self.best = {
@@ -178,7 +178,7 @@ class TrainingRun:
         for trial, number in zip(self.trials, numbers, strict=True):
             vars(trial).update(notes["trials"][number]["progress"])
         if self.active:
-            settings = [TrainingConfig.model_validate(known[number]) for number in notes["active"]]
+            settings = [TrainingConfig.model_validate(known[number][0]) for number in notes["active"]]
             self.parameters = TrialParameters(settings, on_device["parameters"], on_device.get("states", {}))
             if self.data.sampler is not None:
                 self.data.sampler.restore(on_device["sampler"])

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from pipeline.data.schema import TAG
-from pipeline.models.settings import TrainingConfig
+from pipeline.models.settings import TagVectors, TrainingConfig
 from pipeline.training.bpr.gradients import Gradients
 from pipeline.training.bpr.layout import Layout
 from pipeline.training.bpr.optimizers import Optimizer
@@ -30,6 +30,8 @@ class Trial:
 
     settings: TrainingConfig
     """Its settings."""
+    member: int = 0
+    """The number of its start among those of trials with the same settings."""
     curve: list[list[float | None]] = field(default_factory=list)
     """The points of its training curve so far."""
     best_epoch: int | None = None
@@ -88,17 +90,19 @@ class TrialParameters:
         self.optimizer = Optimizer(settings[0].optimizer, self.parameters, self.gradients, states)
 
     @classmethod
-    def start(cls, layout: Layout, settings: Sequence[TrainingConfig], seed: int, device: torch.device) -> Self:
-        """Starts trials from the same normal numbers, times σ of each."""
+    def start(
+        cls, layout: Layout, settings: Sequence[TrainingConfig], seed: int, device: torch.device, members: int = 1
+    ) -> Self:
+        """Starts so many trials of each settings, one after another, from as many draws of normal numbers, times σ."""
         generator = torch.Generator().manual_seed(seed)
-        sigmas = torch.tensor([trial.sigma for trial in settings])
-        normal = {
-            name: torch.randn(rows, 1, columns, generator=generator) for name, (rows, columns) in layout.shapes.items()
+        starts = [normal_numbers(layout, settings[0].tag_vectors, generator) for _ in range(members)]
+        # Each table (rows, 1, columns) times σ: (rows, G, columns).
+        tables = {
+            name: torch.cat([start[name] * each.sigma for each in settings for start in starts], dim=1)
+            for name in layout.shapes
         }
-        if settings[0].tag_vectors is not None:
-            start_alike(normal[TAG], settings[0].tag_vectors, layout.names[TAG], generator)
-        # Each table (rows, 1, columns) times σ (G, 1): (rows, G, columns).
-        return cls(settings, {name: (table * sigmas[:, None]).to(device) for name, table in normal.items()})
+        repeated = [each for each in settings for _ in starts]
+        return cls(repeated, {name: table.to(device) for name, table in tables.items()})
 
     def setting(self, name: str) -> Tensor:
         """Returns a setting of each trial, (G,)."""
@@ -126,3 +130,13 @@ class TrialParameters:
             for tensors in (self.parameters, self.optimizer.states)
         )
         return type(self)([self.settings[place] for place in places], parameters, states)
+
+
+def normal_numbers(layout: Layout, vectors: TagVectors | None, generator: torch.Generator) -> dict[str, Tensor]:
+    """Draws the numbers from which trials start, (rows, 1, columns), alike for tags whose vectors are."""
+    drawn = {
+        name: torch.randn(rows, 1, columns, generator=generator) for name, (rows, columns) in layout.shapes.items()
+    }
+    if vectors is not None:
+        start_alike(drawn[TAG], vectors, layout.names[TAG], generator)
+    return drawn
