@@ -2,12 +2,15 @@
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from dvc.utils.hydra import apply_overrides
 from ruamel.yaml import YAML
 
 from project.params import load
@@ -103,6 +106,17 @@ def test_parameters_in_the_pages_are_valid(block: str, tmp_path: Path):
     merge(params, shown)
     yaml.dump(params, tmp_path / "params.yaml")
     load(tmp_path / "params.yaml")
+
+
+@pytest.mark.parametrize("command", [command for command in commands() if command.startswith("dvc exp run")])
+def test_overrides_in_the_pages_make_valid_parameters(command: str, tmp_path: Path):
+    words = shlex.split(command)
+    overrides = [value for flag, value in pairwise(words) if flag == "-S"]
+    assert overrides
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    before = load(tmp_path / "params.yaml")
+    apply_overrides(tmp_path / "params.yaml", overrides)
+    assert load(tmp_path / "params.yaml") != before
 
 
 def merge(into: dict, values: dict) -> None:

@@ -1,5 +1,6 @@
 """Crawls of every source, each write of which fails, and is the last before a kill."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,8 @@ def test_every_write_of_a_crawl(project: Project, tmp_path: Path, name, capsys):
         with EXAMPLES[name](data) as example:
             case = choose(copy, name, example.source)
             copy.prepare([case.command])
+            # All is crawled again, while the results of the first crawl are there.
+            shutil.rmtree(copy.folder / ".work", ignore_errors=True)
             tally = FaultyRuns.of(copy, case, tmp_path / "copy").strike_each()
     with capsys.disabled():
         print(f"\n{tally} of {name}")  # noqa: T201
