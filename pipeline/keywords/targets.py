@@ -59,7 +59,7 @@ class Sidecar(Target):
         old = read_bytes(path) if os.path.lexists(path) else None
         if not tags or (new := xmp.add(old, tags, photo.read_bytes())) is old:
             return None
-        return Change(path, old, new, _missing(tags, old), keep_time=False)
+        return Change(path, old, new, _added(tags, old, new), keep_time=False)
 
 
 class Embedded(Target):
@@ -74,13 +74,13 @@ class Embedded(Target):
         packet = container.find(old)
         if not tags or (new := xmp.add(packet, tags, old)) is packet:
             return None
-        return Change(photo, old, container.put(old, new), _missing(tags, packet), keep_time=True)
+        return Change(photo, old, container.put(old, new), _added(tags, packet, new), keep_time=True)
 
 
-def _missing(tags: Sequence[str], packet: bytes | None) -> list[str]:
-    """Returns the tags that are not keywords of a packet yet."""
-    known = read(packet).keywords.get(FLAT, ()) if packet else ()
-    return [tag for tag in tags if tag not in known]
+def _added(tags: Sequence[str], old: bytes | None, new: bytes) -> list[str]:
+    """Returns the tags that are keywords of a packet now, and were not."""
+    before, after = (read(packet).keywords.get(FLAT, ()) if packet else () for packet in (old, new))
+    return [tag for tag in tags if tag in after and tag not in before]
 
 
 TARGETS: dict[str, Target] = {"sidecar": Sidecar(), "file": Embedded()}

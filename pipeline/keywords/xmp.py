@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
+from pipeline.data.names import fold_case, normalise
 from pipeline.keywords.embedded import load_exiv2, read_photo
 from pipeline.keywords.metadata import FLAT, LEVELS, PIPED, SLASHED, KeywordError, Keywords
 from pipeline.keywords.packet import decode, read
@@ -34,6 +35,8 @@ def sidecar(tags: Sequence[str]) -> bytes:
 def add(packet: bytes | None, tags: Sequence[str], photo: bytes = b"") -> bytes:
     """Returns an XMP packet with tags added to each field that lacks them; the same object when none does.
 
+    A field has a tag that it holds in any case, and one that is a level of its keywords.
+
     packet: the packet so far, None for a new one.
     photo: the image file, whose own keywords come first when the packet has none and would hide them.
 
@@ -45,7 +48,7 @@ def add(packet: bytes | None, tags: Sequence[str], photo: bytes = b"") -> bytes:
     keywords = {} if packet is None else read(packet).keywords
     present, others = {field: [*keywords.get(field, ())] for field in FIELDS}, _foreign(data)
     known = present if any(present.values()) else _keywords_in(photo)
-    wanted = {field: _with(_field(field, known), [_levelled(tag, field) for tag in tags]) for field in FIELDS}
+    wanted = {field: _with(field, _field(field, known), tags) for field in FIELDS}
     if packet is not None and wanted == present:
         return packet
     kinds = {SLASHED: library.TypeId.xmpSeq, PIPED: library.TypeId.xmpBag, FLAT: library.TypeId.xmpBag}
@@ -83,8 +86,17 @@ def _levelled(tag: str, field: str) -> str:
     return tag
 
 
-def _with(keywords: Sequence[str], more: Sequence[str]) -> list[str]:
-    return [*keywords, *(keyword for keyword in dict.fromkeys(more) if keyword not in keywords)]
+def _with(field: str, keywords: Sequence[str], tags: Sequence[str]) -> list[str]:
+    """Returns a field's keywords, and after them the tags that it lacks."""
+    nodes = [node for keyword in keywords for node in keyword.split(LEVELS[field])] if field in LEVELS else []
+    known = {_folded(name) for name in (*keywords, *nodes)}
+    levelled = dict.fromkeys(_levelled(tag, field) for tag in tags)
+    return [*keywords, *(tag for tag in levelled if _folded(tag) not in known)]
+
+
+def _folded(keyword: str) -> str:
+    """Returns a keyword as sources fold it, which hides how its owner writes it."""
+    return fold_case(normalise(keyword))
 
 
 def _decode(packet: bytes) -> Any:

@@ -46,6 +46,13 @@ def test_nothing_is_missing_the_second_time(photo, target):
     assert target.add(photo, ["cat", "dog"]).added == ["dog"]
 
 
+def test_what_the_photo_has_in_another_case_is_not_named_as_added(photo):
+    Image.new("RGB", (8, 8)).save(photo, xmp=sidecar(["Vogel", "Familie"]))
+    change = TARGETS["sidecar"].add(photo, ["vogel", "night"])
+    assert change.added == ["night"]
+    assert read(change.new).keywords[FLAT] == ["Vogel", "Familie", "night"]
+
+
 @pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
 def test_tags_that_are_no_keywords_are_left_out(photo, target):
     assert target.add(photo, ["two\nlines", ""]) is None

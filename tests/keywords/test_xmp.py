@@ -69,7 +69,24 @@ def test_keywords_are_added_after_those_that_are_there_and_never_twice():
 
 def test_duplicates_that_were_there_stay():
     old = packet("<dc:subject><rdf:Bag><rdf:li>Cat</rdf:li><rdf:li>Cat</rdf:li></rdf:Bag></dc:subject>")
-    assert read(add(old, ["cat"])).keywords[FLAT] == ["Cat", "Cat", "cat"]
+    assert read(add(old, ["dog"])).keywords[FLAT] == ["Cat", "Cat", "dog"]
+
+
+def test_a_tag_that_the_owner_writes_in_another_case_is_not_added():
+    """Sources fold the case of tags: `familie` is suggested to whoever writes `Familie`."""
+    old = sidecar(["Familie", "Sommer 2023", "Cafe\u0301", "İstanbul"])
+    assert add(old, ["familie", "sommer 2023", "café", "istanbul"]) is old
+    assert read(add(old, ["familie", "люди"])).keywords[FLAT][4:] == ["люди"]
+
+
+def test_a_tag_that_is_a_level_of_a_keyword_is_not_added_to_that_field():
+    lightroom = packet(
+        "<lr:hierarchicalSubject><rdf:Bag><rdf:li>Animal|Cat</rdf:li></rdf:Bag></lr:hierarchicalSubject>"
+    )
+    found = read(add(lightroom, ["animal", "cat", "animal/cat", "animal/dog"])).keywords
+    assert found[PIPED] == ["Animal|Cat", "animal|dog"]
+    assert found[SLASHED] == ["Animal/Cat", "animal/dog"]
+    assert found[FLAT] == ["Cat", "animal", "animal/cat", "animal/dog"]
 
 
 @needs_exiftool
