@@ -9,7 +9,7 @@ from pipeline.errors import InputError
 from pipeline.files.atomic import atomic_folder
 from pipeline.words import counted
 from project.command import command
-from project.recommending import default_bundle
+from project.recommending import bundle_folder
 
 
 def main(
@@ -22,10 +22,10 @@ def main(
 
     if output.exists():
         raise InputError(f"{output} exists already: choose another --output.")
-    folder = bundle or default_bundle(file)
-    if output.resolve().is_relative_to(folder.resolve()):
-        raise InputError(f"{output} is inside the bundle {folder}: choose another --output.")
-    whole = Bundle.read(folder)
+    with bundle_folder(bundle, file) as folder:
+        if output.resolve().is_relative_to(folder.resolve()):
+            raise InputError(f"{output} is inside the bundle {folder}: choose another --output.")
+        whole = Bundle.read(folder)
     with atomic_folder(output) as folder:
         whole.keep([user]).write(folder)
     return f"{output}: {whole.manifest.name} with {user!r} alone of {counted(len(whole.habits.users), 'users')}"

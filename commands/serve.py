@@ -5,9 +5,10 @@ a journal and known to the next suggestion; `tagrec accepted` makes a table of i
 """
 
 import asyncio
+from collections.abc import Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,6 +19,11 @@ from project.command import Options, command
 from project.paths import ACCEPTED
 from project.recommending import RecommenderOptions, load_recommender
 
+if TYPE_CHECKING:
+    from pipeline.recommend.service.server import Address
+
+TOKEN = "TAGREC_TOKEN"
+"""The environment variable that names the token."""
 EXAMPLES = 100
 """The number of examples, at most: they are kept in memory."""
 
@@ -32,11 +38,25 @@ class AddressOptions(Options):
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8765
     token: Annotated[
         str | None,
-        typer.Option(envvar="TAGREC_TOKEN", help="The secret that clients give: by default a new one at each start."),
+        typer.Option(envvar=TOKEN, help="The secret that clients give: by default a new one at each start."),
     ] = None
     name: Annotated[
         list[str], typer.Option(help="A host name that clients use, such as that of a proxy; once for each.")
     ] = ()
+
+    def check(self, typed: Set[str]) -> None:
+        try:
+            self.address.check()
+        except SettingError as error:
+            of_environment = error.field == "token" and self.token is not None and "token" not in typed
+            raise InputError(f"{TOKEN if of_environment else f'--{error.field}'} {error.message}") from None
+
+    @property
+    def address(self) -> "Address":
+        """The same, as the service has it."""
+        from pipeline.recommend.service.server import Address
+
+        return Address(self.host, self.port, self.token, self.name)
 
 
 def main(
@@ -49,17 +69,12 @@ def main(
     ] = None,
 ) -> str:
     from pipeline.recommend.service.limits import Limits
-    from pipeline.recommend.service.server import Address, serve
+    from pipeline.recommend.service.server import serve
 
-    address = Address(where.host, where.port, where.token, where.name)
-    try:
-        address.check()
-    except SettingError as error:
-        raise InputError(f"--{error.field} {error.message}") from None
     processes = max(1, cores() // 2 if options.workers is None else options.workers)
     with load_recommender(options, file, workers=0) as recommender:
         tried = [] if examples is None else read_examples(examples)
-        asyncio.run(serve(recommender, journal, address, Limits(processes=processes), announce, tried))
+        asyncio.run(serve(recommender, journal, where.address, Limits(processes=processes), announce, tried))
     return "serve: stopped"
 
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -85,6 +86,8 @@ def main(
     say(f"suggest: {counts}" + (f"; {writer.summary()}" if writer else ""))
     if strict and (broken or (writer and writer.refused)):
         raise typer.Exit(2)
+    if found.missing:
+        raise typer.Exit(1)
 
 
 def check_output(output: Path | None, photos: Sequence[Path]) -> None:
@@ -103,13 +106,22 @@ def announce(recommender: "Recommender", found: Found, tags: TagOptions) -> None
     if recommender.labels:
         say(f"The suggestions rest on {', '.join(recommender.labels)}.")
     if tags.user is not None and not known:
-        say(f"The bundle knows no user {tags.user!r}: the suggestions come from the pictures alone.")
+        meant = closest(tags.user, recommender.users)
+        question = f" Did you mean {meant!r}?" if meant else ""
+        say(f"The bundle knows no user {tags.user!r}: the suggestions come from the pictures alone.{question}")
     vocabulary = set(recommender.tags)
     if unknown := [tag for tag in (*tags.given, *tags.exclude) if tag not in vocabulary]:
         say(f"The model has no tag {', '.join(map(repr, unknown))}: that has no effect.")
     if found.others:
         kinds = ", ".join(f"{count:,} {suffix or 'without suffix'}" for suffix, count in found.others.most_common(5))
         say(f"Left out: {counted(found.others.total(), 'other files')} ({kinds}).")
+
+
+def closest(name: str, names: Sequence[str]) -> str | None:
+    """Finds the name that is most like another, in any case; None where all differ much."""
+    folded = {each.casefold(): each for each in names}
+    found = get_close_matches(name.casefold(), folded, 1)
+    return folded[found[0]] if found else None
 
 
 app = command(main, stage=False)

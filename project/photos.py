@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from pipeline.data.names import shortened_list
 from pipeline.data.walk import SUFFIXES, is_photo, walk
 from pipeline.errors import InputError
 
@@ -19,15 +20,17 @@ class Found:
     """The photos that were found.
 
     photos: their paths, each once, in the order of the arguments; those of a folder are sorted.
+    missing: those of them that do not exist.
     others: the numbers of files in folders that are not photos, by suffix.
     """
 
     photos: Sequence[Path]
+    missing: Sequence[Path]
     others: Counter[str]
 
 
 def find_photos(arguments: Sequence[str], standard_input: BinaryIO) -> Found:
-    """Finds photos. Raises InputError for an argument that does not exist, and when there is no photo at all."""
+    """Finds photos. Raises InputError when there is none, or none that exists."""
     photos: list[Path] = []
     others: Counter[str] = Counter()
     for argument in arguments:
@@ -38,13 +41,16 @@ def find_photos(arguments: Sequence[str], standard_input: BinaryIO) -> Found:
             files = [folder / name for folder, names, _ in walk(path) for name in names]
             photos.extend(file for file in files if is_photo(file.name))
             others.update(file.suffix.lower() for file in files if not is_photo(file.name))
-        elif path.exists():
-            photos.append(path)
         else:
-            raise InputError(f"{argument} does not exist.")
+            photos.append(path)
     if not photos:
         raise InputError(f"There are no photos ({', '.join(SUFFIXES)}) in {' and '.join(arguments)}.")
-    return Found(list(dict.fromkeys(photos)), others)
+    photos = list(dict.fromkeys(photos))
+    missing = [path for path in photos if not os.path.exists(path)]  # noqa: PTH110 (Path.exists refuses long names)
+    if len(missing) == len(photos):
+        verb = "does" if len(missing) == 1 else "do"
+        raise InputError(f"{shortened_list(map(str, missing))} {verb} not exist.")
+    return Found(photos, missing, others)
 
 
 def _listed(text: bytes) -> list[Path]:

@@ -2,7 +2,7 @@
 
 import stat
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.data.photo import PhotoError, PhotoFile
-from pipeline.errors import InputError
+from pipeline.errors import ArtifactError, InputError
 from pipeline.features.config import BATCH
 from pipeline.sources.photo_files import LARGEST
 from project.command import Options, read_params
@@ -51,8 +51,22 @@ def load_recommender(options: RecommenderOptions, params: Path, workers: int) ->
     """
     from pipeline.recommend.recommender import Recommender
 
-    folder = options.bundle or default_bundle(params)
-    return Recommender.load(folder, options.device, workers if options.workers is None else options.workers)
+    with bundle_folder(options.bundle, params) as folder:
+        return Recommender.load(folder, options.device, workers if options.workers is None else options.workers)
+
+
+@contextmanager
+def bundle_folder(named: Path | None, params: Path) -> Iterator[Path]:
+    """Yields the folder of the bundle that is named, or else of the one that the parameters lead to.
+
+    A named one may come from elsewhere: where it lacks a file, running the pipeline is no remedy.
+    """
+    try:
+        yield named or default_bundle(params)
+    except ArtifactError as error:
+        if named is None:
+            raise
+        raise InputError(f"{error} Copy the bundle again, or name another with --bundle.") from error
 
 
 def default_bundle(params: Path) -> Path:

@@ -63,11 +63,11 @@ class Manifest(Config):
 def read_manifest(folder: Path) -> Manifest:
     """Reads the manifest of a bundle.
 
-    Raises ArtifactError for what is missing or damaged, InputError for a folder that is not a bundle, or one that this
-    version does not read.
+    Raises ArtifactError for a file that is missing or damaged, InputError for a folder that is not a bundle, or one
+    that this version does not read.
     """
     if not folder.is_dir():
-        raise ArtifactError(f"{folder} does not exist.")
+        raise InputError(f"{folder} is not a bundle: there is no such folder.")
     if not (folder / MANIFEST).is_file():
         raise InputError(f"{folder} is not a bundle: it has no {MANIFEST}.")
     value = read_json(folder / MANIFEST)

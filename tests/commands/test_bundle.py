@@ -52,7 +52,7 @@ def test_without_a_bundle_the_remedy_is_said(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     done = run("--user", "ann", "--output", "alone", "--bundle", "nowhere")
     assert done.exit_code == 1
-    assert "nowhere does not exist. Run `dvc repro`" in done.stderr
+    assert "nowhere is not a bundle: there is no such folder." in done.stderr
     done = run("--user", "ann", "--output", "alone")
     assert done.exit_code == 1
     assert "There is no bundle: name its folder with --bundle" in done.stderr

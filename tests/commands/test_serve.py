@@ -39,6 +39,13 @@ def test_an_address_that_is_open_to_all_is_refused(monkeypatch, arguments, messa
     assert message in done.stderr
 
 
+def test_a_token_of_the_environment_is_named_by_its_variable(monkeypatch):
+    monkeypatch.setattr(serve, "load_recommender", lambda *_, **__: pytest.fail("loaded before the check"))
+    monkeypatch.setenv("TAGREC_TOKEN", "abc")
+    assert run(serve.app).stderr.startswith("Error: TAGREC_TOKEN has 3 characters; it must have 16 or more")
+    assert run(serve.app, "--token", "abcd").stderr.startswith("Error: --token has 4 characters")
+
+
 def test_a_port_that_is_taken_is_a_sentence(monkeypatch, tmp_path):
     monkeypatch.setattr(serve, "load_recommender", lambda *_, **__: FakeRecommender())
     with socket.create_server(("127.0.0.1", 0)) as taken:

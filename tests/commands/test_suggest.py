@@ -20,7 +20,9 @@ from pipeline.keywords.metadata import FLAT
 from pipeline.keywords.packet import read
 from pipeline.recommend.network import PhotoReader
 from project import recommending
+from project.explain import explain
 from project.formats import FORMATS
+from tests.support.bundles import world, write_bundle
 from tests.support.fake_recommender import FakeRecommender, photo_of
 from tests.support.keywords import DARKTABLE
 
@@ -77,10 +79,28 @@ def test_notes_are_no_results(folder):
         assert note not in done.stdout
 
 
+def test_a_user_of_almost_the_same_name_is_offered(folder):
+    done = run(folder / "red.jpg", "--user", "ANN")
+    assert (
+        "The bundle knows no user 'ANN': the suggestions come from the pictures alone. Did you mean 'ann'?"
+        in done.stderr
+    )
+
+
 def test_a_list_on_standard_input(folder):
     done = run("-", "--format", "jsonl", input=f"{folder}/red.jpg\n{folder}/absent.jpg\n".encode())
     assert first_tags(done.stdout) == {"red.jpg": "red"}
     assert "photos/absent.jpg: no such file or directory." in done.stderr
+    assert done.exit_code == 1
+
+
+def test_a_photo_that_does_not_exist_is_named_and_the_others_follow(folder):
+    done = run(folder / "red.jpg", folder / "absent.jpg", folder / "blue.jpg", "--format", "jsonl")
+    assert first_tags(done.stdout) == {"red.jpg": "red", "blue.jpg": "blue"}
+    assert "photos/absent.jpg: no such file or directory." in done.stderr
+    assert done.exit_code == 1
+    alone = run("absent.jpg")
+    assert (alone.exit_code, alone.stderr) == (1, "Error: absent.jpg does not exist.\n")
 
 
 def test_given_and_excluded_tags_are_not_suggested(folder):
@@ -260,7 +280,6 @@ def test_a_sidecar_that_is_broken_stays_and_the_others_are_written(folder):
     [
         (["--write", "sidecar"], "choose them with --at-least or --top"),
         (["--dry-run"], "--dry-run is for --write"),
-        (["absent.jpg"], "absent.jpg does not exist"),
     ],
 )
 def test_options_that_do_not_fit_are_one_sentence(folder, options, sentence):
@@ -298,6 +317,19 @@ def test_the_default_bundle_is_that_of_the_parameters(tmp_path):
 def test_a_folder_that_is_no_bundle_is_one_sentence(tmp_path):
     with pytest.raises(InputError, match=str(tmp_path)):
         recommending.load_recommender(recommending.RecommenderOptions(bundle=tmp_path), Path("params.yaml"), 0)
+
+
+@pytest.mark.parametrize(
+    ("folder", "sentence"),
+    [("nowhere", "nowhere is not a bundle: there is no such folder."), ("bundle", "Copy the bundle again, or name")],
+)
+def test_running_the_pipeline_is_no_remedy_for_a_bundle_that_was_named(tmp_path, folder, sentence):
+    bundle = write_bundle(tmp_path / "bundle", world())
+    next(bundle.glob("*.safetensors")).unlink()
+    with pytest.raises(InputError) as caught:
+        recommending.load_recommender(recommending.RecommenderOptions(bundle=tmp_path / folder), tmp_path, 0)
+    assert sentence in explain(caught.value)
+    assert "dvc repro" not in explain(caught.value)
 
 
 def copied(params: Path, folder: Path) -> Path:

@@ -10,7 +10,7 @@ from pipeline.errors import InputError
 from project.photos import find_photos
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("b.JPG", "a.png", "sub/c.webp", "sub/.d.jpg", ".thumbnails/e.jpg", "@eaDir/f.jpg", "a.png.xmp", "g"):
@@ -39,13 +39,20 @@ def test_a_photo_counts_once_and_a_named_file_may_have_any_suffix(folder):
 
 
 @pytest.mark.parametrize("text", [b"x y.jpg\nsub/\xe4.jpg\n\n", b"x y.jpg\0sub/\xe4.jpg\0", b"x y.jpg\r\nsub/\xe4.jpg"])
-def test_a_list_has_a_path_a_line_or_ended_by_zeros(text):
-    assert find("-", standard_input=text).photos == [Path("x y.jpg"), Path(os.fsdecode(b"sub/\xe4.jpg"))]
+def test_a_list_has_a_path_a_line_or_ended_by_zeros(folder, text):
+    found = find("-", "photos/g", standard_input=text)
+    assert found.photos == [Path("x y.jpg"), Path(os.fsdecode(b"sub/\xe4.jpg")), folder / "g"]
 
 
-def test_what_does_not_exist_is_refused(folder):
-    with pytest.raises(InputError, match=r"absent\.jpg does not exist"):
-        find(str(folder), "absent.jpg")
+def test_what_does_not_exist_is_listed_among_the_photos(folder):
+    found = find("absent.jpg", str(folder / "a.png"), "-", standard_input=b"gone.jpg\n")
+    assert found.photos == [Path("absent.jpg"), folder / "a.png", Path("gone.jpg")]
+    assert found.missing == [Path("absent.jpg"), Path("gone.jpg")]
+
+
+def test_nothing_but_missing_photos_is_refused():
+    with pytest.raises(InputError, match=r"^absent\.jpg, gone\.jpg do not exist\.$"):
+        find("absent.jpg", "-", standard_input=b"gone.jpg\n")
 
 
 def test_no_photo_at_all_is_refused(folder):

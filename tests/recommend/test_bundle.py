@@ -84,7 +84,7 @@ def test_it_loads_from_a_folder_that_cannot_be_written_and_from_anywhere(copy, b
 
 
 def test_a_folder_that_is_none_is_refused(tmp_path):
-    with pytest.raises(ArtifactError, match="does not exist"):
+    with pytest.raises(InputError, match=r"is not a bundle: there is no such folder"):
         Bundle.read(tmp_path / "nowhere")
     with pytest.raises(InputError, match=r"is not a bundle: it has no bundle\.json"):
         Bundle.read(tmp_path)
