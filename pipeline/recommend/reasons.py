@@ -32,7 +32,7 @@ class Reason:
     """One of the addends of a suggestion's score."""
 
     part: str
-    """Its name: user, photo, an extractor, bias, given, or a name of the model's own."""
+    """Its name: user, photo, an extractor, bias, given, own word, or a name of the model's own."""
     score: float
     """The addend."""
     words: str

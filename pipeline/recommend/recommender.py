@@ -16,6 +16,7 @@ from pipeline.features.store import Features
 from pipeline.models.ranking import top_tags
 from pipeline.recommend.bundle import Bundle
 from pipeline.recommend.network import PhotoReader, PhotoVectors, fingerprint
+from pipeline.recommend.own_words import OWN_WORD, OwnWord, own_words
 from pipeline.recommend.reasons import GIVEN, Explainer, Reason
 
 Post = tuple[PhotoVectors, Sequence[str]]
@@ -29,7 +30,7 @@ class Suggestion:
     tag: str
     """The tag."""
     score: float
-    """The model's score, the higher the better."""
+    """The model's score, the higher the better; of a word that only the user has, its probability."""
     probability: float
     """The probability that the user takes the tag."""
     why: tuple[Reason, ...]
@@ -42,12 +43,13 @@ class Recommender:
     def __init__(self, bundle: Bundle, reader: PhotoReader, accepted: Mapping[str, Sequence[Post]] | None = None):
         """Makes a recommender from a bundle, and the posts that users have accepted since, by user."""
         self._bundle, self._reader, self._accepted = bundle, reader, accepted or {}
-        self._model, self._habits = bundle.model, bundle.habits
+        self._model, self._habits, self._own_words = bundle.model, bundle.habits, {}
         for user, posts in self._accepted.items():
             photos, features = self._seen([photo for photo, _ in posts])
             tagged = photos.with_columns(pl.Series(TAGS, [tags for _, tags in posts], pl.List(pl.String)))
             self._model = self._model.fold_in(user, tagged, features)
             self._habits = self._habits.with_posts(user, [tags for _, tags in posts], self.tags)
+            self._own_words[user] = own_words([tags for _, tags in posts], self.tags)
 
     @classmethod
     def load(cls, folder: Path, device: str = "auto", workers: int = 0) -> Self:
@@ -74,7 +76,7 @@ class Recommender:
 
     @property
     def tags(self) -> Sequence[str]:
-        """The vocabulary, sorted: no other tag is ever suggested."""
+        """The vocabulary, sorted: all tags that the model can suggest."""
         return self._bundle.model.tags
 
     @property
@@ -111,11 +113,11 @@ class Recommender:
         exclude: Collection[str] = (),
         count: int = 10,
     ) -> list[list[Suggestion]]:
-        """Suggests tags for photos, best first.
+        """Suggests tags for photos, most probable first: the model's, and the user's own words among them.
 
         user: None, or one who is not known: then the picture alone counts.
         given: tags that the photos have already; they are not suggested again.
-        exclude: tags that are never suggested. Tags outside the vocabulary are ignored, here as in `given`.
+        exclude: tags that are never suggested. Tags that are not known are ignored, here as in `given`.
         """
         if not vectors:
             return []
@@ -135,13 +137,16 @@ class Recommender:
         probabilities = self._bundle.manifest.calibration.probabilities(scores, top)
         lifts = dict(zip([self.tags[at] for at in had], companions.lifts(had), strict=True))
         explainer = Explainer(self._model, self._habits, user, photos[PHOTO], features, parts, lifts)
-        return [
+        ranked = [
             [
                 Suggestion(self.tags[tag], float(scores[row, tag]), float(probability), explainer.reasons(row, tag))
                 for tag, probability in zip(best, probabilities[row], strict=True)
             ]
             for row, best in enumerate(top)
         ]
+        own = [_of_own_word(each) for each in self._own_words.get(user, ()) if each.word not in {*given, *exclude}]
+        # Stable: the model's order stays as it is.
+        return [sorted([*tags, *own], key=lambda each: -each.probability)[:count] for tags in ranked] if own else ranked
 
     def suggest(
         self,
@@ -185,3 +190,7 @@ class Recommender:
         times = pl.Series(TIME, [photo.time for photo in vectors], pl.Int64)
         records = {name: note.record for name, note in notes.items()}
         return pl.DataFrame([photos, times]), Features(photos, raw, scalings, records)
+
+
+def _of_own_word(own: OwnWord) -> Suggestion:
+    return Suggestion(own.word, own.probability, own.probability, (Reason(OWN_WORD, own.probability, own.reason),))

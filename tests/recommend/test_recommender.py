@@ -6,6 +6,7 @@ import pytest
 from pipeline.data.photo import PhotoError, PhotoFile
 from pipeline.evaluation.ranking import recommend
 from pipeline.recommend.network import PhotoVectors
+from pipeline.recommend.own_words import FADING
 from pipeline.recommend.recommender import Recommender
 from tests.support.bundles import world, write_bundle
 
@@ -101,6 +102,27 @@ def test_what_is_accepted_is_known_at_once_and_only_to_the_copy(recommender, see
     before, after = (each.rank(seen[9:10], "new", count=100)[0] for each in (recommender, learnt))
     assert tags(after).index("of zoë") < tags(before).index("of zoë")
     assert learnt.vocabulary_of("new")[:2] == [("tag 1", 8), ("of zoë", 8)]
+
+
+def test_a_users_own_words_are_suggested_to_them_until_the_model_knows_them(recommender, seen):
+    learnt = recommender.with_posts("new", [(seen[0], ["twins", "tag 1"]), (seen[1], ["tag 1"])])
+    (suggested,) = learnt.rank(seen[2:3], "new", count=100)
+    (own,) = [each for each in suggested if each.tag == "twins"]
+    assert own.why[0].words == "your own word, on 1 of 2 photos since training"
+    assert own.probability == pytest.approx(FADING / (1 + FADING + 1))
+    probabilities = [each.probability for each in suggested]
+    assert probabilities == sorted(probabilities, reverse=True)
+    assert [each for each in suggested if each is not own] == learnt.rank(
+        seen[2:3], "new", exclude=["twins"], count=100
+    )[0]
+    for user, given in (("ann", ()), (None, ()), ("new", ["twins"])):
+        assert "twins" not in tags(learnt.rank(seen[2:3], user, given=given, count=100)[0])
+    assert len(learnt.rank(seen[2:3], "new", count=3)[0]) == 3
+
+
+def test_a_post_with_no_tag_that_the_model_knows_is_learnt(recommender, seen):
+    learnt = recommender.with_posts("new", [(seen[0], ["twins"])])
+    assert tags(learnt.rank(seen[1:2], "new", count=100)[0]).count("twins") == 1
 
 
 def test_the_time_of_a_photo_and_of_those_accepted_counts(tmp_path):

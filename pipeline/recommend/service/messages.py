@@ -41,7 +41,7 @@ class SuggestedTag(Config):
     """A tag that is suggested for a photo."""
 
     tag: str = Field(description="The tag.")
-    score: float = Field(description="The score that suggestions are ordered by.")
+    score: float = Field(description="The model's score; of a word that only the user has, its probability.")
     probability: float = Field(description="The probability that the user would give the tag, 0 to 1.")
     why: list[Reason] = Field(description="The reasons, largest first; their scores sum to the tag's.")
 
@@ -50,7 +50,7 @@ class SuggestedPhoto(Config):
     """The answer for one photo: suggestions, or the reason why there are none."""
 
     hash: str = Field(description="The SHA-256 of the file: the photo's name in later requests.")
-    suggestions: list[SuggestedTag] = Field([], description="Suggestions, best first.")
+    suggestions: list[SuggestedTag] = Field([], description="Suggestions, most probable first.")
     error: str | None = Field(None, description="The reason why the photo has no suggestions.")
 
 
