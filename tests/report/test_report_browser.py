@@ -68,6 +68,19 @@ def test_nothing_is_wider_than_the_screen(opened):
     assert width == screen
 
 
+def test_no_mark_is_wider_than_its_place(opened):
+    """`(≈)` would be printed over the interval that follows."""
+    page, _, _ = opened
+    wide = page.evaluate(
+        """[...document.querySelectorAll('.mark')].filter(mark => {
+            mark.firstChild.data = '(≈)';
+            return mark.scrollWidth > mark.clientWidth;
+        }).length"""
+    )
+    assert page.evaluate("document.querySelectorAll('.mark').length") > 0
+    assert wide == 0
+
+
 def test_photos_keep_their_shape(opened):
     page, _, _ = opened
     shapes = page.evaluate(

@@ -1,12 +1,16 @@
 """Looks: no two models alike, and alike from page to page, whatever sets and kinds there are."""
 
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pipeline.report.inputs import ModelInfo
-from pipeline.report.looks import COLOURS, MARKER_PATHS, MARKERS, SETS, SPARE_MARKERS, looks
+from pipeline.report.looks import CLOSED_MARKERS, COLOURS, GREYS, MARKER_PATHS, MARKERS, OPEN_MARKERS, SETS, looks
+from pipeline.report.models import model_infos
+from project.params import NONE, parse
+from tests.support.sample_params import SAMPLE_PARAMS
 
 SIGHTS = {
     "usual": np.eye(3),
@@ -31,7 +35,7 @@ def test_the_feature_set_gives_the_colour_and_the_kind_the_line(inputs):
     assert found["fm-ic"].colour == found["pitf-ic"].colour == SETS[1]
     assert found["fm-ic"].dash == found["fm-od"].dash == ""
     assert found["pitf-ic"].dash == found["pitf-od"].dash != ""
-    assert found["popular"].colour == "baseline"
+    assert found["popular"].colour in GREYS
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7])
@@ -60,15 +64,23 @@ def test_a_second_model_of_the_same_sort_gets_another_marker():
     assert len({look.marker for look in looks(models, ["none", "image"]).values()}) == 3
 
 
-def test_five_baselines_are_grey_and_dotted_each_with_its_marker():
-    models = [ModelInfo(name, name, "image", name, "its words", baseline=True) for name in "abcde"]
+def test_ten_baselines_are_grey_each_with_its_own_line_and_marker():
+    models = [ModelInfo(name, name, "image", name, "its words", baseline=True) for name in "abcdefghij"]
     found = looks([*models, trained("fm", "image")], ["none", "image"])
     baselines = [found[model.name] for model in models]
-    assert {(look.colour, look.dash) for look in baselines} == {("baseline", found["a"].dash)}
-    assert len({look.marker for look in found.values()}) == 6
+    assert {look.colour for look in baselines} == set(GREYS)
+    assert len({(look.colour, look.dash) for look in baselines}) == 10
+    assert len({(look.marker, look.filled) for look in found.values()}) == 11
 
 
-@pytest.mark.parametrize("marker", [*MARKERS, *SPARE_MARKERS])
+def test_every_model_of_the_sample_has_its_own_marker():
+    """Curves of one colour that cross cannot be followed otherwise."""
+    params = parse(SAMPLE_PARAMS, Path("params.yaml"))
+    found = looks(model_infos(params.all_models), [NONE, *params.feature_sets])
+    assert len({(look.marker, look.filled) for look in found.values()}) == len(params.all_models)
+
+
+@pytest.mark.parametrize("marker", [*MARKERS, *OPEN_MARKERS, *CLOSED_MARKERS])
 def test_the_page_can_draw_every_marker(marker):
     assert MARKER_PATHS[marker].startswith("M")
 
