@@ -78,7 +78,7 @@ def recognise(path: Path, asked: str | None, given: Mapping[str, Any]) -> dict[s
         try:
             findings = SOURCES[name].recognise(path.resolve(), given)
         except SettingError as error:
-            faults.append(f"{name}: {error} (--set {error.field}=…).")
+            faults.append(f"{name}: {str(error).removesuffix('.')} (--set {error.field}=…).")
         except InputError as error:
             faults.append(str(error))
         else:

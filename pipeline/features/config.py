@@ -73,12 +73,12 @@ class WeightsFile(Config):
 
     kind: Literal["file"] = Field(description="A file: safetensors, or for Darknet-19 darknet's .weights.")
     path: str = Field(min_length=1, description="The path of the file.")
-    sha256: Sha256 = Field(description="The file's SHA-256, in hexadecimal.")
+    sha256: Sha256 | None = Field(description="The file's SHA-256; with null the error states it.")
 
     def checked(self) -> tuple[Path, str]:
         """Returns the path of the file, and its SHA-256, which is the one that it should have.
 
-        Raises SettingError when there is no such file, or it has another hash.
+        Raises SettingError when there is no such file, and when it has another hash or none is set.
         """
         path = Path(self.path)
         return path, checked_path(path, self.sha256, "weights.")

@@ -10,6 +10,7 @@ from pipeline.errors import InputError
 from pipeline.folksonomy.folksonomy import Folksonomy
 from pipeline.folksonomy.split_rules import GivenSplit, LeaveNewestShare, LeaveShare, SplitRule
 from pipeline.folksonomy.steps.core import Core
+from pipeline.words import counted
 
 CORES = ((10, 10), (8, 5), (5, 5), (5, 3), (3, 2), (2, 2))
 """Posts of each user and with each tag, the strictest core first."""
@@ -28,6 +29,8 @@ def suitable_core(posts: pl.DataFrame) -> tuple[Core, Mapping[str, int]]:
     enough, the one with most assignments is chosen, the strictest in a tie. Raises InputError when that has fewer than
     `FEWEST` posts.
     """
+    if len(posts) < FEWEST:
+        raise InputError(f"There are {counted(len(posts), 'posts')}: at least {FEWEST} are needed to learn from.")
     folksonomy, best = Folksonomy.from_posts(posts), None
     everything = folksonomy.counts()
     for user, tag in CORES:

@@ -101,8 +101,10 @@ class Explainer:
         probabilities, above = self._detected[extractor]
         gains = above[row] * self._weights[extractor][:, tag]
         classes = self.model.extractors[extractor].record[CLASSES]
-        found = {f"{classes[at]} {probabilities[row, at]:.2f}": gains[at] for at in np.flatnonzero(probabilities[row])}
-        return _listed(found, ", ") or "what is not in the photo"
+        present = np.flatnonzero(probabilities[row])
+        found = {f"{classes[at]} ({100 * probabilities[row, at]:.0f} %)": gains[at] for at in present}
+        seen = _listed(found, ", ")
+        return f"detected: {seen}" if seen else "what is not in the photo"
 
     @cached_property
     def _used(self) -> np.ndarray:

@@ -45,7 +45,13 @@ def test_where_no_core_keeps_enough_the_one_that_keeps_most():
 
 def test_too_few_posts_to_learn_from():
     rows = [("a", f"a{number}", ["sea"]) for number in range(19)]
-    with pytest.raises(InputError, match=r"Of 19 posts only 19 share .* at least 20 are needed"):
+    with pytest.raises(InputError, match=r"^There are 19 posts: at least 20 are needed to learn from\.$"):
+        suitable_core(posts(rows))
+
+
+def test_too_few_posts_that_share_tags():
+    rows = [("a", f"a{number}", ["sea" if number < 19 else f"once{number}"]) for number in range(30)]
+    with pytest.raises(InputError, match=r"Of 30 posts only 19 share .* at least 20 are needed"):
         suitable_core(posts(rows))
 
 

@@ -82,6 +82,20 @@ def test_an_unknown_source(tmp_path):
         recognise(tmp_path, "lightroom", {})
 
 
+def test_the_official_lists_of_nus_wide_lead_to_their_page(tmp_path):
+    for name in ("All_Tags.txt", "Imagelist.txt", "NUS-WIDE-urls.txt"):
+        (tmp_path / name).write_text("0_1.jpg a b\n")
+    with pytest.raises(InputError, match=r"official lists of NUS-WIDE.*docs/nus-wide\.md"):
+        recognise(tmp_path, None, {})
+
+
+def test_a_setting_that_must_be_stated_ends_its_sentence(tmp_path):
+    table = tmp_path / "posts.csv"
+    table.write_text("who,file,words\na,1.jpg,sea\nb,2.jpg,sky\n")
+    with pytest.raises(InputError, match=r"\(who, file, words\) \(--set tags=…\)\.$"):
+        recognise(table, None, {})
+
+
 def test_data_of_no_known_form(tmp_path):
     (tmp_path / "song.mp3").write_text("la")
     with pytest.raises(InputError, match=r"has no form that a source reads"):

@@ -79,10 +79,13 @@ def test_habits_and_objects_in_words(model):
     # Ann has moped on 2 of 3 photos. The motorcycle gives 2 · 0.91 / 0.5, the person 2 · 0.6 / 0.5; a cat's 0.04 is
     # below the threshold.
     found = words(explainer(model).reasons(0, MOPED))
-    assert found == {"user": "you use it on 67 % of your photos", "objects": "motorcycle 0.91, person 0.60"}
+    assert found == {
+        "user": "you use it on 67 % of your photos",
+        "objects": "detected: motorcycle (91 %), person (60 %)",
+    }
     # A person who gives less than half as much is not named.
     model.tensors["objects"][1] = 1
-    assert words(explainer(model).reasons(0, MOPED))["objects"] == "motorcycle 0.91"
+    assert words(explainer(model).reasons(0, MOPED))["objects"] == "detected: motorcycle (91 %)"
 
 
 def test_the_look_and_popularity_in_words(model):
@@ -122,7 +125,7 @@ def test_the_given_tags_that_lift_most_are_named(model):
 def test_the_objects_that_a_tag_names():
     model = ObjectNames.fit(ObjectNamesConfig(kind="object-names", features="objects"), POSTS, SEEN)
     named = ObjectNames(model.config, model.names, model.tensors | {"class": np.array([0, -1, -1])}, NOTES)
-    assert words(explainer(named).reasons(0, MOPED)) == {"objects": "motorcycle 0.91"}
+    assert words(explainer(named).reasons(0, MOPED)) == {"objects": "detected: motorcycle (91 %)"}
 
 
 def test_a_tag_that_nothing_speaks_for_has_its_popularity():

@@ -142,7 +142,14 @@ def test_a_file_of_weights_is_named_by_the_field_at_fault(tmp_path: Path):
     (tmp_path / "f").write_bytes(CONTENT)
     weights = WeightsFile(kind="file", path=str(tmp_path / "f"), sha256=SHA256)
     assert weights.checked() == (tmp_path / "f", SHA256)
-    for change, field in [({"sha256": "0" * 64}, "weights.sha256"), ({"path": str(tmp_path / "g")}, "weights.path")]:
+    for change, field in [
+        ({"sha256": "0" * 64}, "weights.sha256"),
+        ({"sha256": None}, "weights.sha256"),
+        ({"path": str(tmp_path / "g")}, "weights.path"),
+    ]:
         with pytest.raises(SettingError) as refused:
             weights.model_copy(update=change).checked()
         assert refused.value.field == field
+    unset = WeightsFile.model_validate({"kind": "file", "path": str(tmp_path / "f"), "sha256": None})
+    with pytest.raises(SettingError, match=rf"^weights\.sha256 is null; that of .*f is {SHA256}"):
+        unset.checked()
