@@ -109,8 +109,7 @@ def announce(recommender: "Recommender", found: Found, tags: TagOptions) -> None
         meant = closest(tags.user, recommender.users)
         question = f" Did you mean {meant!r}?" if meant else ""
         say(f"The bundle knows no user {tags.user!r}: the suggestions come from the pictures alone.{question}")
-    vocabulary = set(recommender.tags)
-    if unknown := [tag for tag in (*tags.given, *tags.exclude) if tag not in vocabulary]:
+    if unknown := recommender.unknown([*tags.given, *tags.exclude]):
         say(f"The model has no tag {', '.join(map(repr, unknown))}: that has no effect.")
     if found.others:
         kinds = ", ".join(f"{count:,} {suffix or 'without suffix'}" for suffix, count in found.others.most_common(5))

@@ -33,8 +33,11 @@ METRICS_OF_MODEL = TypeAdapter(dict[str, Number | dict[str, Number]])
 def runs_of_checkout(folder: Path, measure: Measure, config: BootstrapConfig, prefix: str = "") -> Iterator[Run]:
     """Reads the runs of a checkout, with intervals where the suggestions for test posts are there.
 
-    Raises InputError when there are none, and DamagedError for metrics with another hash than in dvc.lock.
+    Raises InputError when there are none, or there is no such folder, and DamagedError for metrics with another hash
+    than in dvc.lock.
     """
+    if not folder.is_dir():
+        raise InputError(f"{folder} does not exist, or is not a folder.")
     found = (path.relative_to(folder).as_posix() for path in folder.glob(f"{ARTIFACTS}/*/*/metrics/*.json"))
     for source, recipe, models in _by_run(found, f"{folder} has no metrics below {ARTIFACTS}: run the pipeline there"):
         paths = Paths(source, recipe)

@@ -9,6 +9,7 @@ from typing import Self
 import numpy as np
 import polars as pl
 
+from pipeline.data.names import fold_case, normalise
 from pipeline.data.photo import PhotoError, PhotoFile
 from pipeline.data.schema import PHOTO, TAGS, TIME, USER
 from pipeline.features.record import canonical
@@ -44,12 +45,15 @@ class Recommender:
         """Makes a recommender from a bundle, and the posts that users have accepted since, by user."""
         self._bundle, self._reader, self._accepted = bundle, reader, accepted or {}
         self._model, self._habits, self._own_words = bundle.model, bundle.habits, {}
+        self._place = {tag: at for at, tag in enumerate(self.tags)}
+        self._folded = {fold_case(tag): tag for tag in self.tags}
         for user, posts in self._accepted.items():
             photos, features = self._seen([photo for photo, _ in posts])
-            tagged = photos.with_columns(pl.Series(TAGS, [tags for _, tags in posts], pl.List(pl.String)))
+            tags = [list(dict.fromkeys(self._spelled(accepted))) for _, accepted in posts]
+            tagged = photos.with_columns(pl.Series(TAGS, tags, pl.List(pl.String)))
             self._model = self._model.fold_in(user, tagged, features)
-            self._habits = self._habits.with_posts(user, [tags for _, tags in posts], self.tags)
-            self._own_words[user] = own_words([tags for _, tags in posts], self.tags)
+            self._habits = self._habits.with_posts(user, tags, self.tags)
+            self._own_words[user] = own_words(tags, self.tags)
 
     @classmethod
     def load(cls, folder: Path, device: str = "auto", workers: int = 0) -> Self:
@@ -78,6 +82,10 @@ class Recommender:
     def tags(self) -> Sequence[str]:
         """The vocabulary, sorted: all tags that the model can suggest."""
         return self._bundle.model.tags
+
+    def unknown(self, tags: Iterable[str]) -> list[str]:
+        """Lists the tags that the vocabulary lacks, in any case."""
+        return [tag for tag, spelled in zip(tags, self._spelled(tags), strict=True) if spelled not in self._place]
 
     @property
     def users(self) -> Sequence[str]:
@@ -117,7 +125,8 @@ class Recommender:
 
         user: None, or one who is not known: then the picture alone counts.
         given: tags that the photos have already; they are not suggested again.
-        exclude: tags that are never suggested. Tags that are not known are ignored, here as in `given`.
+        exclude: tags that are never suggested. Tags that are not known are ignored, here as in `given`; their case
+        does not matter.
         """
         if not vectors:
             return []
@@ -125,14 +134,15 @@ class Recommender:
         posts = photos.with_columns(pl.lit(user, pl.String).alias(USER))
         # The scores, and the addends that they are the sum of, (photos, T) each.
         scores, parts = self._model.scores(posts, features), self._model.parts(posts, features)
-        place = {tag: at for at, tag in enumerate(self.tags)}
-        had = np.array([place[tag] for tag in dict.fromkeys(given) if tag in place], np.int64)
+        given, exclude = self._spelled(given), self._spelled(exclude)
+        had = np.array([self._place[tag] for tag in dict.fromkeys(given) if tag in self._place], np.int64)
         companions = self._bundle.companions
         if had.size:
             parts[GIVEN] = companions.part(scores, had)
             scores = scores + parts[GIVEN]
         # The best of the tags that are left, (photos, count), and their probabilities.
-        refused = np.isin(np.arange(len(place)), [place[tag] for tag in {*given, *exclude} if tag in place])
+        without = {*given, *exclude}
+        refused = np.isin(np.arange(scores.shape[1]), [self._place[tag] for tag in without if tag in self._place])
         top = top_tags(np.where(refused, -np.inf, scores), min(count, int((~refused).sum())))
         probabilities = self._bundle.manifest.calibration.probabilities(scores, top)
         lifts = dict(zip([self.tags[at] for at in had], companions.lifts(had), strict=True))
@@ -144,7 +154,7 @@ class Recommender:
             ]
             for row, best in enumerate(top)
         ]
-        own = [_of_own_word(each) for each in self._own_words.get(user, ()) if each.word not in {*given, *exclude}]
+        own = [_of_own_word(each) for each in self._own_words.get(user, ()) if each.word not in without]
         # Stable: the model's order stays as it is.
         return [sorted([*tags, *own], key=lambda each: -each.probability)[:count] for tags in ranked] if own else ranked
 
@@ -177,6 +187,10 @@ class Recommender:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _spelled(self, tags: Iterable[str]) -> list[str]:
+        """Writes tags as the vocabulary does, where they differ from it in case alone."""
+        return [tag if tag in self._place else self._folded.get(fold_case(normalise(tag)), tag) for tag in tags]
 
     def _seen(self, vectors: Sequence[PhotoVectors]) -> tuple[pl.DataFrame, Features]:
         """Returns photos and their times as a frame, and their features.

@@ -140,5 +140,7 @@ def test_a_folder_without_metrics_and_a_wrong_measure_are_refused(checkout):
     (checkout / "empty").mkdir()
     with pytest.raises(InputError, match="empty has no metrics below artifacts"):
         main([Path("empty")])
+    with pytest.raises(InputError, match="nowhere does not exist"):
+        main([Path("nowhere")])
     with pytest.raises(InputError, match=r"--measure: 'f2@5' is not a measure"):
         main(measure="f2@5")

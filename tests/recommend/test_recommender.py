@@ -120,6 +120,16 @@ def test_a_users_own_words_are_suggested_to_them_until_the_model_knows_them(reco
     assert len(learnt.rank(seen[2:3], "new", count=3)[0]) == 3
 
 
+def test_the_case_of_a_tag_does_not_matter(recommender, seen):
+    """Sources fold the case of tags; people who type them need not."""
+    typed, exact = (recommender.with_posts("new", [(seen[0], [tag])]) for tag in ("TAG 1", "tag 1"))
+    twice = recommender.with_posts("new", [(seen[0], ["tag 1", "Tag 1"])])
+    assert twice.rank(seen[1:2], "new", count=100) == exact.rank(seen[1:2], "new", count=100)
+    assert typed.rank(seen[1:2], "new", count=100) == exact.rank(seen[1:2], "new", count=100)
+    assert "tag 1" not in tags(recommender.rank(seen[:1], "ann", given=["Tag 1"], count=100)[0])
+    assert recommender.unknown(["Tag 1", "no tag"]) == ["no tag"]
+
+
 def test_a_post_with_no_tag_that_the_model_knows_is_learnt(recommender, seen):
     learnt = recommender.with_posts("new", [(seen[0], ["twins"])])
     assert tags(learnt.rank(seen[1:2], "new", count=100)[0]).count("twins") == 1

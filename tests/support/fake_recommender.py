@@ -117,6 +117,9 @@ class FakeRecommender:
     def with_posts(self, user: str, posts: Sequence[tuple[PhotoVectors, Sequence[str]]]) -> Self:
         return replace(self, folded={**self.folded, user: [tag for _, tags in posts for tag in tags]})
 
+    def unknown(self, tags: Sequence[str]) -> list[str]:
+        return [tag for tag in tags if tag not in self.tags]
+
     def vocabulary_of(self, user: str | None) -> Sequence[tuple[str, int]]:
         own = sorted(self._uses(user).items(), key=lambda item: -item[1])
         return [*own, *((tag, 0) for tag in self.tags if tag not in dict(own))]
