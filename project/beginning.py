@@ -115,9 +115,9 @@ def link(found: Recognised, data: Path) -> str:
                 path.unlink()
             data.rmdir()
     data.parent.mkdir(parents=True, exist_ok=True)
+    if data.is_symlink():
+        data.unlink()
     if found.files:
-        if data.is_symlink():
-            data.unlink()
         with atomic_folder(data) as folder:
             for file in found.files:
                 (folder / file.name).symlink_to(file.resolve())
