@@ -67,10 +67,11 @@ class BlendConfig(BaseModelConfig):
 class Blend(Model):
     """A non-negative linear combination of other models' scores.
 
-    Scores: Σ_m w_m z_m, where z_m are the scores of the model m in deviations from their mean over the post's tags, so
-    that no model counts for more because its numbers are larger, or because it knows the user better. A model that
-    gives all tags the same score adds nothing. Each addend of a model, scaled alike, is one of the blend; the
-    subtracted mean joins the bias.
+    Scores: Σ_m w_m sign(z_m) ln(1 + |z_m|), where z_m are the scores of the model m in deviations from their mean over
+    the post's tags, so that no model counts for more because its numbers are larger, or because it knows the user
+    better; and by the logarithm, because counts are shares, which are small but for a few tags, and factorisations
+    log-odds. A model that gives all tags the same score adds nothing. Each addend of a model, scaled as the score is,
+    is one of the blend; the subtracted mean joins the bias.
 
     Its config has a weight for each model. It has no tensors of its own.
     """
@@ -100,7 +101,7 @@ class Blend(Model):
 
     def scores(self, posts: pl.DataFrame, features: Features) -> np.ndarray:
         return sum(
-            weight * in_deviations(self.components[name].scores(posts, features))
+            weight * comparable(self.components[name].scores(posts, features))
             for name, weight in self.config.models.items()
         )
 
@@ -110,9 +111,10 @@ class Blend(Model):
             parts = self.components[name].parts(posts, features)
             scores = sum(parts.values())
             mean, deviation = mean_and_deviation(scores)  # (posts, 1) each
+            scale = weight * slope((scores - mean) / deviation) / deviation  # (posts, T)
             parts[BIAS] = parts.get(BIAS, np.zeros_like(scores)) - mean
             for name, part in parts.items():
-                blended[name] = blended.get(name, 0) + weight / deviation * part
+                blended[name] = blended.get(name, 0) + scale * part
         return blended
 
     def feature_weights(self, extractor: str) -> np.ndarray:
@@ -135,6 +137,18 @@ class Blend(Model):
 
     def _keep_users(self, users: Sequence[str]) -> Self:
         return self.of(self.config, {name: model.keep_users(users) for name, model in self.components.items()})
+
+
+def comparable(scores: np.ndarray) -> np.ndarray:
+    """Returns scores as a blend adds them: the logarithm of their deviations with its sign, float64 (posts, T)."""
+    deviations = in_deviations(scores)
+    return slope(deviations) * deviations
+
+
+def slope(deviations: np.ndarray) -> np.ndarray:
+    """Returns ln(1 + |z|) / |z|, by which a deviation z is scaled; its limit, 1, at zero."""
+    size = np.abs(deviations)
+    return np.divide(np.log1p(size), size, out=np.ones_like(size), where=size > 0)
 
 
 def in_deviations(scores: np.ndarray) -> np.ndarray:

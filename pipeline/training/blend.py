@@ -12,7 +12,7 @@ import polars as pl
 from pipeline.evaluation.metrics.measure import Measure
 from pipeline.evaluation.ranking import rank
 from pipeline.features.store import Features
-from pipeline.models.blend import Blend, BlendConfig, in_deviations
+from pipeline.models.blend import Blend, BlendConfig, comparable
 from pipeline.models.counts import mark_tags
 from pipeline.models.model import Model
 from pipeline.models.newton import minimum
@@ -46,7 +46,7 @@ class Candidates:
     """The tags of validation posts between which weights decide."""
 
     scores: np.ndarray
-    """Each model's scores in deviations, float32 (models, posts, tags of a post)."""
+    """Each model's scores, made comparable, float32 (models, posts, tags of a post)."""
     right: np.ndarray
     """True for the post's own tags, bool (posts, tags of a post)."""
 
@@ -66,9 +66,7 @@ def candidates(
     models: Sequence[Model], posts: pl.DataFrame, features: Features, count: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns the fields of `Candidates` for some posts."""
-    scores = np.stack(
-        [in_deviations(model.scores(posts, features)).astype(np.float32) for model in models]
-    )  # (M, n, T)
+    scores = np.stack([comparable(model.scores(posts, features)).astype(np.float32) for model in models])  # (M, n, T)
     highest = np.argpartition(-scores.max(axis=0), count - 1, axis=1)[:, :count]  # (n, count)
     right = np.take_along_axis(mark_tags(posts, models[0].tags), highest, axis=1)
     return np.take_along_axis(scores, highest[None], axis=2), right

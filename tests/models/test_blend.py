@@ -34,14 +34,17 @@ def blend(features: str = "none", **weights: float) -> BlendConfig:
     return BlendConfig(kind="blend", features=features, models=weights)
 
 
-def test_scores_are_weighted_deviations():
+def test_scores_are_weighted_logarithms_of_deviations():
     """Tags cat, sea, sky: counts 1, 3, 1 deviate by −1, 2, −1 over √2; ann's habits 0.25, 2.75, 1.25 are apart."""
     model = Blend.of(blend(everyone=2.0, own=0.5), {"everyone": popular(), "own": habits()})
     own = np.array([0.25, 2.75, 1.25])
-    expected = 2 * np.array([-1, 2, -1]) / 2**0.5 + 0.5 * (own - own.mean()) / own.std()
+    deviations = (own - own.mean()) / own.std()
+    logarithms = np.log1p(np.abs(deviations))
+    everyone = np.array([-np.log1p(0.5**0.5), np.log1p(2**0.5), -np.log1p(0.5**0.5)])
+    expected = 2 * everyone + 0.5 * np.sign(deviations) * logarithms
     np.testing.assert_allclose(model.scores(POSTS[:1], NOTHING)[0], expected)
     parts = model.parts(POSTS[:1], NOTHING)
-    np.testing.assert_allclose(parts[USER][0], 0.5 * np.array([0, 2, 1]) / own.std())
+    np.testing.assert_allclose(parts[USER][0], 0.5 * np.array([0, 2, 1]) / own.std() * logarithms / np.abs(deviations))
     np.testing.assert_allclose(parts[USER] + parts[BIAS], [expected])
 
 
