@@ -1,9 +1,13 @@
 """Scalings of feature vectors: from an extractor's output to a model's input."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
+from pydantic import TypeAdapter
+
+from pipeline.files.forms import check_arrays, floats
 
 Method = Literal["standardise", "l2", "none"]
 
@@ -33,6 +37,16 @@ class Scaling:
     threshold: float | None
     mean: list[float]
     scale: list[float]
+
+    @classmethod
+    def from_json(cls, note: Mapping[str, Any]) -> Self:
+        """Reads what `asdict` made of it. Raises ValueError for anything else."""
+        scaling = TypeAdapter(cls).validate_python(note)
+        numbers = {name: np.asarray(getattr(scaling, name), np.float64) for name in ("mean", "scale")}
+        length = "numbers" if scaling.method == "standardise" else 0
+        positive = np.finfo(np.float64).tiny
+        check_arrays(numbers, {"mean": floats(length), "scale": floats(length, least=positive)})
+        return scaling
 
     @classmethod
     def fit(cls, vectors: np.ndarray, method: Method, threshold: float | None) -> Self:

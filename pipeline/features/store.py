@@ -130,7 +130,7 @@ def read_store(path: Path, unpacked: Path | None = None) -> Features:
     unpacked: the folder for vectors that do not fit memory, which are then mapped; None for memory in any case.
     """
     metadata = _metadata(path)
-    scalings = {name: Scaling(**fitted) for name, fitted in json.loads(metadata[SCALINGS]).items()}
+    scalings = {name: Scaling.from_json(fitted) for name, fitted in json.loads(metadata[SCALINGS]).items()}
     records = json.loads(metadata[RECORDS])
     if unpacked is not None and outgrows_memory(path):
         raw, scaled = (UnpackedVectors(path, unpacked, applied) for applied in ({}, scalings))

@@ -37,7 +37,7 @@ def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], Any]:
         return tensors, json.loads(tensors.pop(NOTES).tobytes())
     except FileNotFoundError:
         raise ArtifactError(f"{path} does not exist.") from None
-    except (SafetensorError, KeyError, ValueError) as error:  # A sealed file of another kind.
+    except (SafetensorError, KeyError, RecursionError, ValueError) as error:  # A sealed file of another kind.
         raise ArtifactError(f"{path} does not hold arrays and notes ({one_line(error)}).") from None
 
 

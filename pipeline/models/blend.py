@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Discriminator, Field, FiniteFloat, Tag
 from pipeline.data.schema import TAG, USER
 from pipeline.errors import InputError
 from pipeline.features.store import Features
+from pipeline.files.forms import Form, FormError
 from pipeline.models.model import BIAS, ExtractorNote, Model
 from pipeline.models.settings import BaseModelConfig
 
@@ -98,6 +99,20 @@ class Blend(Model):
         names = {USER: sorted(set.union(*users))} if users else {}
         kept = {name: components[name] for name in config.models}
         return cls(config, {**names, TAG: first.tags}, {}, extractors, kept)
+
+    @property
+    def forms(self) -> Mapping[str, Form]:
+        return {}
+
+    def check(self, widths: Mapping[str, int] | None = None) -> None:
+        for component in self.components.values():
+            if component.components:
+                raise FormError("it is a blend of blends")
+            component.check({name: width for name, width in (widths or {}).items() if name in component.extractors})
+        blended = self.of(self.config, self.components)
+        if (blended.names, blended.extractors) != (self.names, self.extractors):
+            raise FormError("it has other names, or other extractors, than the models that it blends")
+        super().check(widths)
 
     def scores(self, posts: pl.DataFrame, features: Features) -> np.ndarray:
         return sum(

@@ -1,6 +1,6 @@
 """The baseline of co-occurrence: tags that go with the user's tags, and with those that others gave the photo."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, Self
 
 import numpy as np
@@ -10,7 +10,8 @@ from pydantic import Field
 from pipeline.data.schema import PHOTO, TAG, TAGS, USER
 from pipeline.data.vocabulary import codes, vocabularies
 from pipeline.features.store import Features
-from pipeline.models.counts import TIE_BREAK, count_more, count_only, count_tags_by, counts_for, shares
+from pipeline.files.forms import Form, FormError, integers
+from pipeline.models.counts import TIE_BREAK, count_more, count_only, count_tags_by, counted_forms, counts_for, shares
 from pipeline.models.model import BIAS, Baseline
 from pipeline.models.settings import BaseModelConfig, NoFeatures
 
@@ -63,6 +64,16 @@ class CoOccurrence(Baseline):
         cls.check_size(config, len(names[PHOTO]), len(names[TAG]))
         counted = count_tags_by(USER, posts, names) | count_tags_by(PHOTO, posts, names)
         return cls(config, names, {"together": together(posts, names[TAG])} | counted)
+
+    @property
+    def forms(self) -> Mapping[str, Form]:
+        tags = self.count_of(TAG)
+        return {"together": integers(tags, tags)} | counted_forms(self, USER) | counted_forms(self, PHOTO)
+
+    def check(self, widths: Mapping[str, int] | None = None) -> None:
+        super().check(widths)
+        if not self.tensors["together"].diagonal().all():
+            raise FormError("together has a tag of no post")
 
     def parts(self, posts: pl.DataFrame, features: Features) -> dict[str, np.ndarray]:  # noqa: ARG002 (a baseline that sees nothing)
         counts = self.tensors["together"].diagonal()  # |t|, (T,)

@@ -7,6 +7,7 @@ import polars as pl
 
 from pipeline.data.schema import TAG, TAGS
 from pipeline.data.vocabulary import codes, vocabulary
+from pipeline.files.forms import Form, integers
 from pipeline.models.model import Model
 
 TIE_BREAK = 1e-9
@@ -37,6 +38,16 @@ def count_tags_by(column: str, posts: pl.DataFrame, names: Mapping[str, Sequence
         column: codes(pairs[column], names[column]),
         f"{column}_tag": codes(pairs[TAGS], names[TAG]),
         f"{column}_posts": pairs["posts"].to_numpy(),
+    }
+
+
+def counted_forms(model: Model, column: str) -> dict[str, Form]:
+    """Returns the forms of what `count_tags_by` counts."""
+    pairs = f"pairs of {column}"
+    return {
+        column: integers(pairs, below=model.count_of(column)),
+        f"{column}_tag": integers(pairs, below=model.count_of(TAG)),
+        f"{column}_posts": integers(pairs, least=1),
     }
 
 

@@ -12,6 +12,7 @@ from pipeline.data.schema import PHOTO, TAG, TAGS, USER
 from pipeline.data.vocabulary import codes, vocabulary
 from pipeline.errors import InputError
 from pipeline.features.store import Features
+from pipeline.files.forms import Form, FormError, floats
 from pipeline.models.counts import mark_tags
 from pipeline.models.folding import KNOWN_STRENGTH, NEW_STRENGTH, learn_user
 from pipeline.models.model import BIAS, Model
@@ -119,6 +120,16 @@ class Factorisation(Model):
         if contexts.biased:
             tables[BIAS] = np.mean([member.tensors[BIAS] for member in members], axis=0)
         return first._with({}, tables)
+
+    @property
+    def forms(self) -> Mapping[str, Form]:
+        contexts, tags = self._contexts, self.count_of(TAG)
+        if (PHOTO in self.names) != (PHOTO in contexts.names):
+            raise FormError("it has names of photos and extractors, or neither")
+        lengths = {name: self.count_of(name) if name in (USER, PHOTO) else name for name in contexts.names}
+        forms = {name: floats(length, contexts.factors) for name, length in lengths.items()}
+        bias = {BIAS: floats(tags)} if contexts.biased else {}
+        return forms | {TAG: floats(tags, contexts.width)} | bias
 
     def parts(self, posts: pl.DataFrame, features: Features) -> dict[str, np.ndarray]:
         contexts, tag = self._contexts, self.tensors[TAG]

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from pipeline.data.schema import PHOTO, POST, TAG, USER
 from pipeline.features.store import Features
+from pipeline.files.forms import Form, floats
 from pipeline.models.counts import shares
 from pipeline.models.factorisation import Factorisation, FactorisationConfig
 from pipeline.models.own_posts import OwnPosts, no_vectors
@@ -107,6 +108,14 @@ class HistoryFactorisation(Factorisation):
     Config = HistoryConfig
     sees_times = True
     part_words: ClassVar[Mapping[str, str]] = {HISTORY: "goes with the tags that you used lately"}
+
+    @property
+    def forms(self) -> Mapping[str, Form]:
+        return super().forms | {HISTORY: floats(self.count_of(TAG), "factors")} | OwnPosts.forms(self, 0)
+
+    def check(self, widths: Mapping[str, int] | None = None) -> None:
+        super().check(widths)
+        OwnPosts.from_tensors(self.tensors).check()
 
     @classmethod
     def history(cls, config: HistoryConfig, posts: pl.DataFrame, names: Mapping[str, Sequence[str]]) -> History:

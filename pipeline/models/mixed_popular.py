@@ -1,6 +1,6 @@
 """The baseline of mixed counts: the user's own tags, and those that others gave the photo."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, Self
 
 import numpy as np
@@ -10,7 +10,17 @@ from pydantic import Field
 from pipeline.data.schema import PHOTO, TAG, USER
 from pipeline.data.vocabulary import vocabularies
 from pipeline.features.store import Features
-from pipeline.models.counts import TIE_BREAK, count_more, count_only, count_tags, count_tags_by, counts_for, shares
+from pipeline.files.forms import Form, integers
+from pipeline.models.counts import (
+    TIE_BREAK,
+    count_more,
+    count_only,
+    count_tags,
+    count_tags_by,
+    counted_forms,
+    counts_for,
+    shares,
+)
 from pipeline.models.model import BIAS, Baseline
 from pipeline.models.settings import BaseModelConfig, NoFeatures
 
@@ -44,6 +54,12 @@ class MixedPopular(Baseline):
         names = vocabularies(posts, USER, PHOTO)
         counted = count_tags_by(USER, posts, names) | count_tags_by(PHOTO, posts, names)
         return cls(config, names, {"counts": count_tags(posts, names[TAG])} | counted)
+
+    @property
+    def forms(self) -> Mapping[str, Form]:
+        return (
+            {"counts": integers(self.count_of(TAG), least=1)} | counted_forms(self, USER) | counted_forms(self, PHOTO)
+        )
 
     def parts(self, posts: pl.DataFrame, features: Features) -> dict[str, np.ndarray]:  # noqa: ARG002 (a baseline that sees nothing)
         counts, personal = self.tensors["counts"], self.config.personal

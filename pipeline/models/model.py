@@ -8,14 +8,18 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import polars as pl
 
-from pipeline.data.schema import TAG, TAGS, TIME, USER
+from pipeline.data.schema import PHOTO, TAG, TAGS, TIME, USER
 from pipeline.errors import SettingError
 from pipeline.features.scaling import Scaling
 from pipeline.features.store import Features
+from pipeline.files.forms import Form, FormError, check_arrays, check_names
 from pipeline.models.settings import BaseModelConfig
 
 BIAS = "bias"
 """The part of scores that is the same for every post; of a factorisation, the parameter w_t."""
+
+NUMBERS = "numbers"
+"""The name of an axis with the numbers of all extractors, side by side."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,13 @@ class ExtractorNote:
     @classmethod
     def from_json(cls, note: Mapping[str, Any]) -> Self:
         """Reads what `asdict` made of it."""
-        return cls(note["record"], note["scaling"] and Scaling(**note["scaling"]))
+        scaling = note["scaling"]
+        return cls(dict(note["record"]), None if scaling is None else Scaling.from_json(scaling))
+
+    @property
+    def width(self) -> int | None:
+        """The length of its vectors, as far as the scaling shows it."""
+        return len(self.scaling.mean) or None if self.scaling else None
 
 
 class Model(ABC):
@@ -101,6 +111,40 @@ class Model(ABC):
     def _with(self, names: Mapping[str, Sequence[str]], tensors: Mapping[str, np.ndarray]) -> Self:
         """Returns this model with some of its vocabularies and tensors replaced."""
         return type(self)(self.config, {**self.names, **names}, {**self.tensors, **tensors}, self.extractors)
+
+    def count_of(self, column: str) -> int:
+        """Returns the number of the names of users, photos or tags. Raises FormError where it has no such names."""
+        if column not in self.names:
+            raise FormError(f"it has no names of the column {column}")
+        return len(self.names[column])
+
+    @property
+    @abstractmethod
+    def forms(self) -> Mapping[str, Form]:
+        """The forms of its tensors.
+
+        A name of an axis is that of an extractor, for the length of its vectors; NUMBERS, for that of the vectors of
+        all extractors; or one of the model's own.
+        """
+
+    def check(self, widths: Mapping[str, int] | None = None) -> None:
+        """Raises an error unless it is as some fit could have made it, so that it can score.
+
+        widths: the lengths of the extractors' vectors, where they are known.
+
+        Raises FormError, or what the methods of a malformed model raise: `pipeline.files.forms.content_of` has a
+        sentence for all of that.
+        """
+        for column, names in self.names.items():
+            if column not in (USER, PHOTO, TAG):
+                raise FormError(f"it has names of {column}")
+            check_names(column, names)
+        if not self.tags:
+            raise FormError("it has no tags")
+        known = {name: note.width for name, note in self.extractors.items() if note.width} | dict(widths or {})
+        if known.keys() == self.extractors.keys():
+            known[NUMBERS] = sum(known.values())
+        check_arrays(self.tensors, self.forms, known)
 
     @property
     def tags(self) -> Sequence[str]:

@@ -1,6 +1,6 @@
 """The baseline of visual neighbours: the training photos that look most like a photo vote for their tags."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import ClassVar, Literal, Self
 
 import numpy as np
@@ -11,7 +11,8 @@ from pipeline.data.schema import PHOTO, TAG, TAGS
 from pipeline.data.vocabulary import codes, vocabulary
 from pipeline.errors import SettingError
 from pipeline.features.store import Features
-from pipeline.models.model import BIAS, Baseline, ExtractorNote
+from pipeline.files.forms import Form, FormError, floats, integers
+from pipeline.models.model import BIAS, NUMBERS, Baseline, ExtractorNote
 from pipeline.models.settings import BaseModelConfig, SomeFeatures
 from pipeline.words import counted
 
@@ -68,6 +69,21 @@ class Neighbours(Baseline):
         pairs = posts.explode(TAGS).select(PHOTO, TAGS).unique().sort(PHOTO, TAGS)
         assignments = {PHOTO: codes(pairs[PHOTO], names[PHOTO]), TAG: codes(pairs[TAGS], tags)}
         return cls(config, names, {"vectors": vectors, "row": row} | assignments, extractors)
+
+    @property
+    def forms(self) -> Mapping[str, Form]:
+        photos, tags = self.count_of(PHOTO), self.count_of(TAG)
+        return {
+            "vectors": floats("distinct vectors", NUMBERS),
+            "row": integers(photos, below=len(self.tensors["vectors"])),
+            PHOTO: integers("pairs", below=photos),
+            TAG: integers("pairs", below=tags),
+        }
+
+    def check(self, widths: Mapping[str, int] | None = None) -> None:
+        super().check(widths)
+        if self.count_of(PHOTO) < self.config.neighbours:
+            raise FormError(f"it has fewer photos than the {self.config.neighbours} that vote")
 
     def parts(self, posts: pl.DataFrame, features: Features) -> dict[str, np.ndarray]:
         k, photos = self.config.neighbours, len(self.tensors["row"])

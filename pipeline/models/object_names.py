@@ -12,6 +12,7 @@ from pipeline.data.vocabulary import vocabulary
 from pipeline.errors import InputError
 from pipeline.features.scaling import drop_below
 from pipeline.features.store import Features
+from pipeline.files.forms import Form, integers
 from pipeline.models.counts import count_tags
 from pipeline.models.model import BIAS, Baseline, ExtractorNote
 from pipeline.models.settings import BaseModelConfig, SomeFeatures
@@ -50,6 +51,11 @@ class ObjectNames(Baseline):
         tags, classes = vocabulary(posts[TAGS].explode()), extractors[detector(extractors)].record[CLASSES]
         tensors = {"counts": count_tags(posts, tags), "class": named_classes(tags, classes)}
         return cls(config, {TAG: tags}, tensors, extractors)
+
+    @property
+    def forms(self) -> Mapping[str, Form]:
+        tags, classes = self.count_of(TAG), len(self.extractors[detector(self.extractors)].record[CLASSES])
+        return {"counts": integers(tags, least=1), "class": integers(tags, least=-1, below=classes)}
 
     def parts(self, posts: pl.DataFrame, features: Features) -> dict[str, np.ndarray]:
         counts, named = self.tensors["counts"], self.tensors["class"]

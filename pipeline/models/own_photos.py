@@ -1,6 +1,6 @@
 """The baseline of the user's own photos: those that look like a photo, and were posted near to it, vote."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import ClassVar, Literal, Self
 
@@ -11,14 +11,18 @@ from pydantic import Field
 from pipeline.data.schema import PHOTO, TAG, TAGS, USER
 from pipeline.data.vocabulary import codes, vocabularies
 from pipeline.features.store import Features
+from pipeline.files.forms import EXACT, Form, FormError, floats
 from pipeline.models.counts import TIE_BREAK, count_tags
-from pipeline.models.model import BIAS, Baseline, ExtractorNote
+from pipeline.models.model import BIAS, NUMBERS, Baseline, ExtractorNote
 from pipeline.models.neighbours import concatenated
 from pipeline.models.own_posts import OwnPosts
 from pipeline.models.settings import BaseModelConfig, SomeFeatures
 
 OWN, EVERYONE = "own photos", "all photos"
 """The parts of scores that come from the user's own photos, and from everyone's."""
+
+LONGEST = 1.001
+"""The length of a vector at length 1, at most, and of a mean of such vectors, with rounding."""
 
 
 class OwnPhotosConfig(BaseModelConfig):
@@ -70,6 +74,19 @@ class OwnPhotos(Baseline):
         own = OwnPosts.of(posts, names[USER], names[TAG], photos)
         tensors = {"share": share, "mean": means(posts, names[TAG], photos)} | own.tensors
         return cls(config, names, tensors, extractors)
+
+    @property
+    def forms(self) -> Mapping[str, Form]:
+        tags = self.count_of(TAG)
+        own = OwnPosts.forms(self, NUMBERS)
+        return {"share": floats(tags, least=1 / EXACT), "mean": floats(tags, NUMBERS)} | own
+
+    def check(self, widths: Mapping[str, int] | None = None) -> None:
+        super().check(widths)
+        OwnPosts.from_tensors(self.tensors).check()
+        for name in ("post_photo", "mean"):
+            if np.linalg.norm(self.tensors[name], axis=1).max(initial=0) > LONGEST:
+                raise FormError(f"{name} has a vector that is longer than 1")
 
     def parts(self, posts: pl.DataFrame, features: Features) -> dict[str, np.ndarray]:
         share, config = self.tensors["share"], self.config

@@ -9,6 +9,7 @@ import polars as pl
 
 from pipeline.data.schema import PHOTO, TAG, TAGS, TIME, USER
 from pipeline.data.vocabulary import codes, vocabulary
+from pipeline.files.forms import Form, check_ascending, check_sizes, floats, integers
 from pipeline.models.counts import shares
 from pipeline.models.model import Model
 
@@ -17,6 +18,9 @@ MOMENT = 60_000
 
 POSTS_PER_CHUNK = 4096
 """Posts of a user that vote at a time, which keeps memory flat."""
+
+LATEST = 2**62
+"""The end of times, and of those before 1970: the distance of two times fits into 64 bits."""
 
 UNWEIGHTED = 1e-3
 """The weight of plain counts among the votes: they order tags that only distant posts have."""
@@ -58,6 +62,22 @@ class OwnPosts:
     def from_tensors(cls, tensors: Mapping[str, np.ndarray]) -> Self:
         """Takes the fields from among the tensors of a model."""
         return cls(*(tensors[field.name] for field in fields(cls)))
+
+    @staticmethod
+    def forms(model: Model, numbers: int | str) -> dict[str, Form]:
+        """Returns the forms of the fields in a model. numbers: the length of the photos' vectors."""
+        return {
+            "post_user": integers("posts", below=model.count_of(USER)),
+            "post_time": integers("posts", least=-LATEST, below=LATEST),
+            "post_photo": floats("posts", numbers),
+            "post_tags": integers("posts", least=1),
+            "post_tag": integers("tags of posts", below=model.count_of(TAG)),
+        }
+
+    def check(self) -> None:
+        """Raises FormError unless the posts are sorted by user, and have all the tags."""
+        check_ascending("post_user", self.post_user)
+        check_sizes("post_tags", self.post_tags, len(self.post_tag))
 
     @property
     def tensors(self) -> dict[str, np.ndarray]:

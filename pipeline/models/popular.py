@@ -1,5 +1,6 @@
 """The baseline of most popular tags."""
 
+from collections.abc import Mapping
 from typing import Literal, Self
 
 import numpy as np
@@ -9,6 +10,7 @@ from pydantic import Field
 from pipeline.data.schema import TAG, TAGS
 from pipeline.data.vocabulary import vocabulary
 from pipeline.features.store import Features
+from pipeline.files.forms import Form, integers
 from pipeline.models.counts import count_tags
 from pipeline.models.model import BIAS, Baseline
 from pipeline.models.settings import BaseModelConfig, NoFeatures
@@ -32,6 +34,10 @@ class Popular(Baseline):
     def fit(cls, config: PopularConfig, posts: pl.DataFrame, features: Features) -> Self:  # noqa: ARG003 (a baseline that sees nothing)
         tags = vocabulary(posts[TAGS].explode())
         return cls(config, {TAG: tags}, {"counts": count_tags(posts, tags)})
+
+    @property
+    def forms(self) -> Mapping[str, Form]:
+        return {"counts": integers(self.count_of(TAG), least=1)}
 
     def parts(self, posts: pl.DataFrame, features: Features) -> dict[str, np.ndarray]:  # noqa: ARG002 (a baseline that sees nothing)
         counts = self.tensors["counts"].astype(np.float64)

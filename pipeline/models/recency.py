@@ -1,6 +1,6 @@
 """The baseline of fading habits: the user's own tags, the latest most, and those that others gave the photo."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal, Self
 
 import numpy as np
@@ -10,7 +10,17 @@ from pydantic import Field
 from pipeline.data.schema import PHOTO, TAG, USER
 from pipeline.data.vocabulary import vocabularies
 from pipeline.features.store import Features
-from pipeline.models.counts import TIE_BREAK, count_more, count_only, count_tags, count_tags_by, counts_for, shares
+from pipeline.files.forms import Form, integers
+from pipeline.models.counts import (
+    TIE_BREAK,
+    count_more,
+    count_only,
+    count_tags,
+    count_tags_by,
+    counted_forms,
+    counts_for,
+    shares,
+)
 from pipeline.models.model import BIAS, Baseline
 from pipeline.models.own_posts import OwnPosts, no_vectors
 from pipeline.models.settings import BaseModelConfig, NoFeatures
@@ -62,6 +72,14 @@ class Recency(Baseline):
         own = OwnPosts.of(posts, names[USER], names[TAG], no_vectors(posts))
         tensors = {"counts": count_tags(posts, names[TAG])} | count_tags_by(PHOTO, posts, names) | own.tensors
         return cls(config, names, tensors)
+
+    @property
+    def forms(self) -> Mapping[str, Form]:
+        return {"counts": integers(self.count_of(TAG), least=1)} | counted_forms(self, PHOTO) | OwnPosts.forms(self, 0)
+
+    def check(self, widths: Mapping[str, int] | None = None) -> None:
+        super().check(widths)
+        OwnPosts.from_tensors(self.tensors).check()
 
     def parts(self, posts: pl.DataFrame, features: Features) -> dict[str, np.ndarray]:  # noqa: ARG002 (a baseline that sees nothing)
         counts, personal, fading = self.tensors["counts"], self.config.personal, self.config.fading

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Union, get_args
 import numpy as np
 from pydantic import Field
 
-from pipeline.errors import ArtifactError, one_line
+from pipeline.files.forms import content_of
 from pipeline.files.tensors import read_tensors, write_tensors
 from pipeline.models.blend import Blend
 from pipeline.models.co_occurrence import CoOccurrence
@@ -57,12 +57,12 @@ def save(model: Model, path: Path) -> None:
 
 
 def load(path: Path) -> Model:
-    """Reads a model. Raises ArtifactError when the file is missing or damaged, or is not a model."""
+    """Reads a model. Raises ArtifactError when the file is missing or damaged, or is not a model that can score."""
     tensors, notes = read_tensors(path)
-    try:
-        return restore(notes, tensors)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ArtifactError(f"{path} is not a model file ({one_line(error)}).") from None
+    with content_of(path):
+        model = restore(notes, tensors)
+        model.check()
+        return model
 
 
 def notes_of(model: Model) -> dict[str, Any]:

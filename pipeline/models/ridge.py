@@ -13,16 +13,18 @@ from pipeline.data.schema import PHOTO, TAG, TIME, USER
 from pipeline.data.vocabulary import codes, vocabularies, vocabulary
 from pipeline.errors import InputError
 from pipeline.features.store import Features
+from pipeline.files.forms import Form, floats
 from pipeline.models.counts import (
     count_more,
     count_only,
     count_tags,
     count_tags_by,
+    counted_forms,
     counts_for,
     mark_tags,
     shares,
 )
-from pipeline.models.model import BIAS, Baseline, ExtractorNote
+from pipeline.models.model import BIAS, NUMBERS, Baseline, ExtractorNote
 from pipeline.models.neighbours import concatenated
 from pipeline.models.own_photos import OWN
 from pipeline.models.own_posts import OwnPosts, no_vectors
@@ -52,7 +54,8 @@ class RidgeConfig(BaseModelConfig):
 
     kind: Literal["ridge"] = Field(description="Ridge regression from the user's and the photo's tags, and features.")
     l2: float = Field(
-        gt=0,
+        ge=1e-6,
+        le=1e9,
         description="λ, the weight of the squared distance from plain counting: where it is large, each tag predicts "
         "itself alone.",
         examples=[10.0],
@@ -118,6 +121,21 @@ class Ridge(Baseline):
         return cls(config, names, tensors | solved, extractors)
 
     @property
+    def forms(self) -> Mapping[str, Form]:
+        tags = self.count_of(TAG)
+        forms = OwnPosts.forms(self, NUMBERS if self._personal else 0) | {"intercept": floats(tags)}
+        forms |= counted_forms(self, PHOTO) if PHOTO in self.names else {}
+        for part in (USER, PHOTO, *self.extractors):
+            if part in (*self.names, *self.extractors):
+                width = part if part in self.extractors else tags
+                forms |= {f"{part}_weights": floats(width, tags), f"{part}_mean": floats(width)}
+        return forms
+
+    def check(self, widths: Mapping[str, int] | None = None) -> None:
+        super().check(widths)
+        OwnPosts.from_tensors(self.tensors).check()
+
+    @property
     def part_words(self) -> Mapping[str, str]:
         """Words for the part of users' own weights, if they have any."""
         return {OWN: "you give it to photos like it"} if self._personal else {}
@@ -152,7 +170,7 @@ class Ridge(Baseline):
             gram = own @ own.T
             gram[np.diag_indices(len(gram))] += OWN_L2 * self.config.l2
             asked = user == each
-            added[asked] = np.linalg.solve(gram, own @ x[asked].T).T @ unexplained
+            added[asked] = _solved(gram, own @ x[asked].T).T @ unexplained
         return added
 
     def _own_posts(self, user: int) -> tuple[np.ndarray, np.ndarray]:
@@ -222,7 +240,7 @@ class Ridge(Baseline):
         prior = _counting(gram, target, [part for part in widths if part not in self.extractors])
         gram[np.diag_indices(size)] += self.config.l2
         target += self.config.l2 * prior
-        solved = np.float32(np.linalg.solve(gram, target))
+        solved = np.float32(_solved(gram, target))
         starts = np.cumsum([0, *widths.values()])
         weights = {
             f"{part}_weights": solved[start : start + width]
@@ -249,6 +267,14 @@ class Ridge(Baseline):
         if PHOTO not in self.names:
             return self._with({USER: users}, own.tensors)
         return self._with({USER: users, PHOTO: []}, own.tensors | count_only(self, PHOTO, []))
+
+
+def _solved(gram: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Solves symmetric equations; among many solutions, it takes the one of least squares."""
+    try:
+        return np.linalg.solve(gram, target)
+    except np.linalg.LinAlgError:  # Numbers so large that λ is lost in rounding.
+        return np.linalg.lstsq(gram, target)[0]
 
 
 def _counting(gram: np.ndarray, target: np.ndarray, parts: Sequence[str]) -> np.ndarray:

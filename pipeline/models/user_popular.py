@@ -1,6 +1,6 @@
 """The baseline of the user's own tags."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, Self
 
 import numpy as np
@@ -10,7 +10,8 @@ from pydantic import Field
 from pipeline.data.schema import TAG, USER
 from pipeline.data.vocabulary import vocabularies
 from pipeline.features.store import Features
-from pipeline.models.counts import count_more, count_only, count_tags, count_tags_by, counts_for
+from pipeline.files.forms import Form, integers
+from pipeline.models.counts import count_more, count_only, count_tags, count_tags_by, counted_forms, counts_for
 from pipeline.models.model import BIAS, Baseline
 from pipeline.models.settings import BaseModelConfig, NoFeatures
 
@@ -37,6 +38,10 @@ class UserPopular(Baseline):
     def fit(cls, config: UserPopularConfig, posts: pl.DataFrame, features: Features) -> Self:  # noqa: ARG003 (a baseline that sees nothing)
         names = vocabularies(posts, USER)
         return cls(config, names, {"counts": count_tags(posts, names[TAG])} | count_tags_by(USER, posts, names))
+
+    @property
+    def forms(self) -> Mapping[str, Form]:
+        return {"counts": integers(self.count_of(TAG), least=1)} | counted_forms(self, USER)
 
     def parts(self, posts: pl.DataFrame, features: Features) -> dict[str, np.ndarray]:  # noqa: ARG002 (a baseline that sees nothing)
         counts = self.tensors["counts"]

@@ -14,10 +14,12 @@ from pipeline.data.schema import PHOTO
 from pipeline.errors import ArtifactError, InputError, SettingError
 from pipeline.features.config import ExtractorConfig, NetworkConfig
 from pipeline.features.record import canonical
+from pipeline.files.forms import FormError, check_arrays, content_of, floats, integers
 from pipeline.files.seal import sha256
 from pipeline.files.tensors import read_tensors, write_tensors
 from pipeline.files.texts import read_json, write_json, write_sealed_json
 from pipeline.models.model import Model
+from pipeline.models.object_names import CLASSES
 from pipeline.models.registry import load, save
 from pipeline.recommend.card import write_card
 from pipeline.recommend.companions import Companions
@@ -74,12 +76,14 @@ class Bundle:
                 raise ArtifactError(
                     f"{folder / name} is damaged, or was replaced: {MANIFEST} has another SHA-256 of it."
                 )
+        model = load(folder / MODEL)
+        tags = len(model.tags)
         return cls(
             folder,
             manifest,
-            load(folder / MODEL),
-            Habits.read(folder / HABITS),
-            Companions.read(folder / COMPANIONS),
+            model,
+            Habits.read(folder / HABITS, tags),
+            Companions.read(folder / COMPANIONS, tags),
             read_json(folder / EVALUATION),
         )
 
@@ -114,16 +118,25 @@ class Bundle:
 
         device: cpu, cuda, mps or auto.
 
-        Raises InputError for a network that is not the one that the model was fitted with.
+        Raises InputError for a network that is not the one that the model was fitted with, and ArtifactError for files
+        that are damaged or do not fit each other.
         """
-        probed, _ = read_tensors(self.folder / PROBE)
         extractors, networks = self.manifest.extractors, {}
+        probed, _ = read_tensors(self.folder / PROBE)
+        with content_of(self.folder / PROBE):
+            vectors = {name: floats(f"{name} vector") for name in extractors}
+            check_arrays(probed, {PHOTO: integers("bytes", below=256)} | vectors)
         if self.manifest.runtime not in RUNTIMES or extractors.keys() != self.model.extractors.keys():
             raise ArtifactError(f"{self.folder / MANIFEST} is damaged: it does not have the networks of the model.")
         runtime = RUNTIMES[self.manifest.runtime]
         for name, network in runtime.load(extractors, self.folder, self.manifest.seed, device):
             require_same(name, network, extractors[name].record, probed[PHOTO].tobytes(), probed[name])
             networks[name] = network
+        with content_of(self.folder / MODEL):
+            self.model.check({name: network.dimension for name, network in networks.items()})
+            for name, note in self.model.extractors.items():
+                if note.record.get(CLASSES) != extractors[name].record.get(CLASSES):
+                    raise FormError(f"it has other classes than the extractor {name}")
         return networks
 
 

@@ -20,6 +20,10 @@ RIDGE = 1e-3
 """The weight of the squared coefficients in the loss."""
 
 
+MAX_COEFFICIENT = 1e9
+"""The greatest magnitude of a coefficient, so that probabilities cannot overflow."""
+
+
 class Calibration(Config):
     """Platt scaling by two numbers: a score, and its distance from the mean of its post in deviations.
 
@@ -28,11 +32,13 @@ class Calibration(Config):
     support vector machines and comparisons to regularized likelihood methods, 1999.
     """
 
-    offset: float = Field(allow_inf_nan=False, description="The log-odds where both numbers are zero.")
-    distance: float = Field(
-        ge=0, allow_inf_nan=False, description="The rise of the log-odds with each deviation from the mean."
+    offset: float = Field(
+        ge=-MAX_COEFFICIENT, le=MAX_COEFFICIENT, description="The log-odds where both numbers are zero."
     )
-    score: float = Field(ge=0, allow_inf_nan=False, description="The rise of the log-odds with each unit of the score.")
+    distance: float = Field(
+        ge=0, le=MAX_COEFFICIENT, description="The rise of the log-odds with each deviation from the mean."
+    )
+    score: float = Field(ge=0, le=MAX_COEFFICIENT, description="The rise of the log-odds with each unit of the score.")
 
     @classmethod
     def fit(cls, scores: np.ndarray, top: np.ndarray, hits: np.ndarray) -> Self:

@@ -7,10 +7,12 @@ from typing import Self
 
 import numpy as np
 import polars as pl
+from pydantic import Field
 
+from pipeline.config import Config
 from pipeline.data.schema import TAGS
 from pipeline.data.vocabulary import codes
-from pipeline.errors import ArtifactError, one_line
+from pipeline.files.forms import FormError, check_arrays, check_ascending, content_of, integers
 from pipeline.files.tensors import read_tensors, write_tensors
 from pipeline.models.ranking import top_tags
 
@@ -28,6 +30,17 @@ WEIGHTS = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 
 DEPTH = 5
 """Suggestions whose hits decide the weight."""
+
+
+MOST_POSTS = 2**31
+"""Posts below which the product of two counts fits into 64 bits."""
+
+
+class CompanionNotes(Config):
+    """The numbers in a file of companions that stand alone."""
+
+    posts: int = Field(ge=0, lt=MOST_POSTS, description="The number of posts.")
+    weight: float = Field(ge=0, le=max(WEIGHTS), description="The weight of a lift.")
 
 
 @dataclass(frozen=True)
@@ -104,13 +117,25 @@ class Companions:
         write_tensors(arrays, {"posts": self.posts, "weight": self.weight}, path)
 
     @classmethod
-    def read(cls, path: Path) -> Self:
-        """Reads what `write` wrote. Raises ArtifactError for a file that is missing, damaged or of another kind."""
+    def read(cls, path: Path, tags: int) -> Self:
+        """Reads what `write` wrote. Raises ArtifactError for a file that is missing, damaged or of another form.
+
+        tags: T, the number of tags.
+        """
         arrays, notes = read_tensors(path)
-        try:
-            return cls(**arrays, **notes)
-        except TypeError as error:
-            raise ArtifactError(f"{path} does not hold counts of tags that go together ({one_line(error)}).") from None
+        with content_of(path):
+            found = CompanionNotes.model_validate(notes)
+            forms = {
+                "counts": integers(tags, below=found.posts + 1),
+                "starts": integers(tags + 1),
+                "others": integers("pairs", below=tags),
+                "together": integers("pairs", least=1, below=found.posts + 1),
+            }
+            check_arrays(arrays, forms)
+            check_ascending("starts", arrays["starts"])
+            if (arrays["starts"][0], arrays["starts"][-1]) != (0, len(arrays["others"])):
+                raise FormError("starts does not lead from the first pair to the last")
+            return cls(found.posts, **arrays, weight=found.weight)
 
 
 def _pairs(tags: pl.Series, names: Sequence[str]) -> pl.DataFrame:

@@ -7,11 +7,20 @@ from typing import Self
 
 import numpy as np
 import polars as pl
+from pydantic import Field, NonNegativeInt
 
+from pipeline.config import Config
 from pipeline.data.schema import TAGS, USER
 from pipeline.data.vocabulary import codes, vocabulary
-from pipeline.errors import ArtifactError, one_line
+from pipeline.files.forms import check_arrays, check_names, check_sizes, content_of, integers
 from pipeline.files.tensors import read_tensors, write_tensors
+
+
+class HabitNotes(Config):
+    """The counts of posts in a file of habits."""
+
+    posts: NonNegativeInt = Field(description="The number of all posts.")
+    users: dict[str, NonNegativeInt] = Field(description="Of each user the number of posts, in order of their names.")
 
 
 @dataclass(frozen=True)
@@ -79,16 +88,26 @@ class Habits:
         write_tensors(tensors, {"posts": self.posts, "users": dict(self.users)}, path)
 
     @classmethod
-    def read(cls, path: Path) -> Self:
-        """Reads what `write` wrote. Raises ArtifactError for a file that is missing, damaged or of another kind."""
+    def read(cls, path: Path, tags: int) -> Self:
+        """Reads what `write` wrote. Raises ArtifactError for a file that is missing, damaged or of another form.
+
+        tags: T, the number of tags.
+        """
         tensors, notes = read_tensors(path)
-        try:
-            users = notes["users"]
-            ends = np.cumsum(tensors["tags_of_user"])[:-1]
-            of_user = np.split(tensors["used"], ends, axis=1) if users else []
-            return cls(notes["posts"], tensors["counts"], users, dict(zip(users, of_user, strict=True)))
-        except (KeyError, TypeError, ValueError, IndexError) as error:
-            raise ArtifactError(f"{path} does not hold the habits of users ({one_line(error)}).") from None
+        with content_of(path):
+            found = HabitNotes.model_validate(notes)
+            check_names("users", list(found.users))
+            forms = {
+                "counts": integers(tags, below=found.posts + 1),
+                "tags_of_user": integers(len(found.users)),
+                "used": integers(2, "tags used"),
+            }
+            check_arrays(tensors, forms)
+            sizes, used = tensors["tags_of_user"], tensors["used"]
+            check_sizes("tags_of_user", sizes, used.shape[1])
+            check_arrays({"used": used[0]}, {"used": integers("tags used", below=tags)})
+            of_user = np.split(used, np.cumsum(sizes)[:-1], axis=1) if found.users else []
+            return cls(found.posts, tensors["counts"], found.users, dict(zip(found.users, of_user, strict=True)))
 
 
 def _count(posts: pl.Series, tags: Sequence[str]) -> np.ndarray:

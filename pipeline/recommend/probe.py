@@ -61,6 +61,8 @@ def require_same(name: str, network: Network, record: Mapping[str, Any], photo: 
 
 def require_vector(name: str, found: np.ndarray, expected: np.ndarray, where: str = "") -> None:
     """Raises InputError unless an extractor's vector of the probe is the expected one, apart from rounding."""
+    if found.shape != expected.shape:
+        raise InputError(f"The extractor {name!r} gives {len(found)} numbers; the probe's vector has {len(expected)}.")
     off = float(np.linalg.norm(found - expected) / np.linalg.norm(expected))
     if not off <= TOLERANCE:
         raise InputError(

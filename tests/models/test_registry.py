@@ -75,7 +75,7 @@ NOTES = {"config": {"kind": "popular", "features": "none"}, "names": {"tag": ["s
 )
 def test_arrays_that_are_no_model_are_refused(tmp_path, notes):
     write_tensors({"counts": np.zeros(1)}, notes, tmp_path / "arrays")
-    with pytest.raises(ArtifactError, match="arrays is not a model file"):
+    with pytest.raises(ArtifactError, match="arrays is damaged, or of another form"):
         load(tmp_path / "arrays")
 
 

@@ -256,7 +256,7 @@ def test_a_model_that_sees_no_photo_needs_no_network(tmp_path, kind):
 def test_habits_are_read_as_they_were_written(tmp_path):
     habits = Habits.count(world().posts, world().model.tags)
     habits.keep(["ann", "zoë"]).write(tmp_path / "habits")
-    read = Habits.read(tmp_path / "habits")
+    read = Habits.read(tmp_path / "habits", len(world().model.tags))
     assert list(read.users.items()) == [("ann", 5), ("zoë", 5)]
     for user in ("ann", "bob", "zoë", None):
         np.testing.assert_array_equal(read.of(user), habits.keep(["ann", "zoë"]).of(user))

@@ -96,7 +96,7 @@ def test_no_posts_lift_nothing():
 def test_it_comes_back_from_a_file_in_the_same_bytes(counted, tmp_path):
     heavy = Companions(**{**vars(counted), "weight": 0.4})
     heavy.write(tmp_path / "first")
-    again = Companions.read(tmp_path / "first")
+    again = Companions.read(tmp_path / "first", len(VOCABULARY))
     for one, other in zip(vars(again).values(), vars(heavy).values(), strict=True):
         np.testing.assert_array_equal(one, other)
     again.write(tmp_path / "second")
@@ -105,7 +105,7 @@ def test_it_comes_back_from_a_file_in_the_same_bytes(counted, tmp_path):
 
 def test_a_missing_or_foreign_file_is_a_sentence(tmp_path):
     with pytest.raises(ArtifactError, match="does not exist"):
-        Companions.read(tmp_path / "none")
+        Companions.read(tmp_path / "none", len(VOCABULARY))
     write_tensors({"counts": np.zeros(1)}, None, tmp_path / "foreign")
-    with pytest.raises(ArtifactError, match="does not hold counts of tags"):
-        Companions.read(tmp_path / "foreign")
+    with pytest.raises(ArtifactError, match="foreign is damaged, or of another form: "):
+        Companions.read(tmp_path / "foreign", len(VOCABULARY))

@@ -1,5 +1,6 @@
 """A small bundle of real networks, and all that it was made of."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -15,12 +16,14 @@ from pipeline.features.config import NetworkConfig
 from pipeline.features.record import features_table
 from pipeline.features.store import Features, StoreConfig, build_store, read_store
 from pipeline.files.parquet import write_parquet
+from pipeline.files.tensors import read_tensors, write_tensors
+from pipeline.files.texts import read_sealed_json, write_sealed_json
 from pipeline.models.model import Model
-from pipeline.recommend.bundle import LICENCE, Bundle, pack, versions
+from pipeline.recommend.bundle import LICENCE, Bundle, hash_of, pack, versions
 from pipeline.recommend.calibration import Calibration
 from pipeline.recommend.companions import Companions
 from pipeline.recommend.habits import Habits
-from pipeline.recommend.manifest import FORMAT, Manifest
+from pipeline.recommend.manifest import FORMAT, MANIFEST, Manifest
 from pipeline.recommend.network import PREPARATION, PhotoReader
 from tests.support.extraction import noise_photo
 from tests.support.extractors import SAMPLE_DETECTOR, detector_in, squeezenet
@@ -110,3 +113,14 @@ def write_bundle(
     habits, companions = Habits.count(of.posts, of.model.tags), Companions.count(of.posts, of.model.tags)
     Bundle(folder, manifest, of.model, habits, replace(companions, weight=0.2), EVALUATION).write(folder)
     return folder
+
+
+def forge(folder: Path, file: str, change: Callable[[dict, dict], None]) -> None:
+    """Changes the arrays and notes in a file of a bundle, and seals the bundle again."""
+    arrays, notes = read_tensors(folder / file)
+    arrays = {name: array.copy() for name, array in arrays.items()}
+    change(arrays, notes)
+    write_tensors(arrays, notes, folder / file)
+    manifest = read_sealed_json(folder / MANIFEST)
+    manifest["files"][file] = hash_of(folder / file)
+    write_sealed_json(manifest, folder / MANIFEST)
