@@ -69,9 +69,10 @@ def test_a_blend_is_written_with_its_weights_and_its_repeats(folder):
     assert f"F1@5 {chosen.score:.4f} on 24 validation posts, too few to tell models apart, " in line
     parts = {name: load_model(params.paths.model(name)) for name in chosen.config.models}
     scores = [part.scores(TEST, FEATURES).astype(float) for part in parts.values()]
+    deviations = [(each - each.mean(1, keepdims=True)) / each.std(1, keepdims=True) for each in scores]
     expected = sum(
-        weight * (each - each.mean(1, keepdims=True)) / each.std(1, keepdims=True)
-        for weight, each in zip(chosen.config.models.values(), scores, strict=True)
+        weight * np.sign(each) * np.log1p(np.abs(each))
+        for weight, each in zip(chosen.config.models.values(), deviations, strict=True)
     )
     np.testing.assert_allclose(made.scores(TEST, FEATURES), expected, atol=1e-5)
     if "fm" in parts:
