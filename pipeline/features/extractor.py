@@ -134,8 +134,10 @@ class Extractor(ABC):
 
     def for_batches(self, batches: int) -> Self:
         """Returns the same extractor, whose session, if any, is ready for so many batches at once."""
+        if self.session is None:
+            return self  # Not copied, because some networks cannot be.
         found = copy.copy(self)
-        found.session = self.session and self.session.for_batches(batches)
+        found.session = self.session.for_batches(batches)
         return found
 
     def compute(self, batch: np.ndarray | Tensor) -> np.ndarray:
