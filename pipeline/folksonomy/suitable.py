@@ -10,7 +10,6 @@ from pipeline.errors import InputError
 from pipeline.folksonomy.folksonomy import Folksonomy
 from pipeline.folksonomy.split_rules import GivenSplit, LeaveNewestShare, LeaveShare, SplitRule
 from pipeline.folksonomy.steps.core import Core
-from pipeline.words import counted
 
 CORES = ((10, 10), (8, 5), (5, 5), (5, 3), (3, 2), (2, 2))
 """Posts of each user and with each tag, the strictest core first."""
@@ -30,7 +29,7 @@ def suitable_core(posts: pl.DataFrame) -> tuple[Core, Mapping[str, int]]:
     `FEWEST` posts.
     """
     if len(posts) < FEWEST:
-        raise InputError(f"There are {counted(len(posts), 'posts')}: at least {FEWEST} are needed to learn from.")
+        raise InputError(f"At least {FEWEST} posts are needed to learn from; the data have {len(posts):,}.")
     folksonomy, best = Folksonomy.from_posts(posts), None
     everything = folksonomy.counts()
     for user, tag in CORES:

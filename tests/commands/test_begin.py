@@ -189,7 +189,7 @@ def test_a_file_of_parameters_that_is_no_yaml_is_one_sentence(checkout, photos, 
 def test_too_few_posts_are_refused(photos):
     for number in range(25):
         (photos / f"{number}.jpg").unlink()
-    with pytest.raises(InputError, match=r"There are 15 posts: at least 20 are needed"):
+    with pytest.raises(InputError, match=r"At least 20 posts are needed to learn from; the data have 15"):
         run(photos)
 
 

@@ -45,7 +45,7 @@ def test_where_no_core_keeps_enough_the_one_that_keeps_most():
 
 def test_too_few_posts_to_learn_from():
     rows = [("a", f"a{number}", ["sea"]) for number in range(19)]
-    with pytest.raises(InputError, match=r"^There are 19 posts: at least 20 are needed to learn from\.$"):
+    with pytest.raises(InputError, match=r"^At least 20 posts are needed to learn from; the data have 19\.$"):
         suitable_core(posts(rows))
 
 
