@@ -19,7 +19,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from pipeline.data.photo import PhotoFile
 from pipeline.errors import InputError, SettingError
 from pipeline.recommend.service.app import build_app
-from pipeline.recommend.service.guard import Guard
+from pipeline.recommend.service.guard import HEADERS, Guard
 from pipeline.recommend.service.limits import Limits
 from pipeline.recommend.service.service import Service
 
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 protocol_log = logging.getLogger(f"{__name__}.protocol")
 """The log of failures below the application, in connections and in HTTP."""
+
+NAME = "suggestions"
+"""The name of the server, where HTTP's library would give its own with its version."""
 
 TOKEN = re.compile(r"[0-9A-Za-z_-]{16,}")
 
@@ -109,14 +112,7 @@ async def running(
     service = Service.open(recommender, journal, limits, examples)
     # The page is open to everyone who can reach it: only where that is this machine alone does it hold the token.
     app = build_app(service, guard, token if address.private else None)
-    runner = web.AppRunner(
-        app,
-        access_log=None,
-        logger=protocol_log,
-        keepalive_timeout=limits.idle_seconds,
-        lingering_time=1.0,
-        shutdown_timeout=limits.drain_seconds,
-    )
+    runner = web.AppRunner(app, shutdown_timeout=limits.drain_seconds)
     await runner.setup()
     try:
         server = await _listen(runner, address, limits)
@@ -151,7 +147,14 @@ async def _listen(runner: web.AppRunner, address: Address, limits: Limits) -> as
             return _Closed()
         accepted += 1
         loop.call_soon(begin)  # Right before asyncio's own call, by which the server counts it.
-        return runner.server()
+        return _Connection(
+            runner.server,
+            loop=loop,
+            access_log=None,
+            logger=protocol_log,
+            keepalive_timeout=limits.idle_seconds,
+            lingering_time=1.0,
+        )
 
     def begin() -> None:
         nonlocal accepted
@@ -164,6 +167,25 @@ async def _listen(runner: web.AppRunner, address: Address, limits: Limits) -> as
             f"The service cannot listen on {address.host}:{address.port} ({error.strerror or error}): choose another "
             "port."
         ) from error
+
+
+class _Connection(web.RequestHandler):
+    """A connection whose answer to invalid HTTP is like the others: it quotes nothing, and names no versions."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        super().handle_error(request, status, exc, message)  # It logs.
+        sentence = "This is not valid HTTP." if status < 500 else "The service failed on this request."
+        answer = web.json_response({"error": sentence}, status=status, headers=HEADERS | {"Server": NAME})
+        answer.force_close()
+        return answer
 
 
 class _Closed(asyncio.Protocol):

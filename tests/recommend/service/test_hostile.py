@@ -294,6 +294,16 @@ def test_a_hostile_file_name_is_not_used(service, filename):
     check_unharmed(service)
 
 
+@pytest.mark.parametrize("request_line", [b"GET / HTTP/9.x\r\n\r\n", b"\x16\x03\x01 secret\r\n\r\n"])
+def test_what_is_no_http_has_an_answer_that_quotes_nothing_and_names_no_versions(service, request_line):
+    head, _, body = service.raw(request_line).partition(b"\r\n\r\n")
+    assert b" 400 " in head.splitlines()[0]
+    assert b"Server: suggestions\r\n" in head + b"\r\n"
+    assert b"Content-Type: application/json" in head
+    assert b"X-Content-Type-Options: nosniff" in head
+    assert json.loads(body) == {"error": "This is not valid HTTP."}
+
+
 def test_the_page_holds_the_token_where_this_machine_alone_can_see_it(tmp_path):
     for number, (address, held) in enumerate(
         [
