@@ -352,3 +352,16 @@ def test_serving_needs_no_heavy_package():
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     heavy = {"torch", "torchvision", "ultralytics", "dvc", "sklearn", "pandas", "matplotlib", "numba", "pyarrow"}
     assert heavy.isdisjoint(done.stdout.split())
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_journal_that_lost_its_name_takes_no_more_posts(client, replaced):
+    client.suggest(RED)
+    assert client.accept(RED, ["sea"]).status_code == 201
+    kept = client.journal.read_bytes()
+    client.journal.rename(client.journal.with_suffix(".old"))
+    if replaced:
+        client.journal.write_bytes(kept)
+    answer = client.accept(RED, ["sky"])
+    assert answer.status_code == 507
+    assert "The journal was deleted or replaced" in answer.json()["error"]
