@@ -6,15 +6,17 @@ a journal and known to the next suggestion; `tagrec accepted` makes a table of i
 
 import asyncio
 from collections.abc import Set
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.data.photo import PhotoFile
+from pipeline.data.photo import PhotoError, PhotoFile, prepare
 from pipeline.errors import InputError, SettingError
 from pipeline.features.extraction.device import cores
+from pipeline.sources.photo_files import LARGEST
 from project.command import Options, command
 from project.paths import ACCEPTED
 from project.recommending import RecommenderOptions, load_recommender
@@ -79,11 +81,22 @@ def main(
 
 
 def read_examples(folder: Path) -> list[PhotoFile]:
-    """Reads the JPEG files of a folder, by name. Raises InputError when there is none."""
-    files = sorted(file for file in folder.glob("*.[jJ][pP][gG]") if file.is_file())[:EXAMPLES]
-    if not files:
-        raise InputError(f"--examples is {folder}; there is no JPEG file.")
-    return [PhotoFile(file.name, file.read_bytes()) for file in files]
+    """Reads the JPEG files of a folder, by name, as photos without metadata: nothing else is served.
+
+    Left out are files that cannot be decoded, and links that lead out of the folder. Raises InputError when nothing is
+    left.
+    """
+    inside, found = folder.resolve(), []
+    for file in sorted(folder.glob("*.[jJ][pP][gG]")):
+        if not (file.is_file() and file.resolve().is_relative_to(inside)) or file.stat().st_size > LARGEST:
+            continue
+        with suppress(PhotoError):
+            found.append(PhotoFile(file.name, prepare(file.name, file.read_bytes()).jpeg))
+        if len(found) == EXAMPLES:
+            break
+    if not found:
+        raise InputError(f"--examples is {folder}; there is no JPEG file that can be decoded.")
+    return found
 
 
 def announce(url: str) -> None:

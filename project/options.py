@@ -44,6 +44,9 @@ class EngineOptions(Options):
                 raise InputError(f"--{option} is for --engine {engine}: leave it out, or choose that engine.")
 
 
+MOST_WORKERS = 1024
+"""Processes that decode photos, at most: more than any machine has cores for."""
+
 Device = Annotated[
     str, typer.Option("--device", envvar="TAGREC_DEVICE", help="cpu, cuda, mps, or auto: a GPU if there is one.")
 ]
@@ -61,6 +64,7 @@ class ExtractionOptions(EngineOptions):
             "--workers",
             envvar="TAGREC_WORKERS",
             min=0,
+            max=MOST_WORKERS,
             help="Processes that decode photos: by default one per core with a GPU, one per two cores without.",
         ),
     ] = None

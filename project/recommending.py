@@ -15,7 +15,7 @@ from pipeline.errors import ArtifactError, InputError
 from pipeline.features.config import BATCH
 from pipeline.sources.photo_files import LARGEST
 from project.command import Options, read_params
-from project.options import Device
+from project.options import MOST_WORKERS, Device
 
 if TYPE_CHECKING:
     from pipeline.recommend.network import PhotoVectors
@@ -39,6 +39,7 @@ class RecommenderOptions(Options):
             "--workers",
             envvar="TAGREC_WORKERS",
             min=0,
+            max=MOST_WORKERS,
             help="Processes that decode photos: by default one per two cores for many photos, and none for a few.",
         ),
     ] = None

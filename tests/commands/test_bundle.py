@@ -1,6 +1,7 @@
 """`tagrec bundle`: one user alone, in a new folder."""
 
 import json
+import shutil
 
 import pytest
 from typer.testing import CliRunner
@@ -56,3 +57,12 @@ def test_without_a_bundle_the_remedy_is_said(tmp_path, monkeypatch):
     done = run("--user", "ann", "--output", "alone")
     assert done.exit_code == 1
     assert "There is no bundle: name its folder with --bundle" in done.stderr
+
+
+def test_a_damaged_bundle_from_elsewhere_is_copied_again(bundle, tmp_path):
+    copy = shutil.copytree(bundle, tmp_path / "copy")
+    (copy / "habits.safetensors").write_bytes(b"\0" * 100)
+    done = run("--user", "ann", "--output", tmp_path / "alone", "--bundle", copy)
+    assert done.exit_code == 1
+    assert "Copy the bundle again, or name another with --bundle." in " ".join(done.stderr.split())
+    assert "dvc repro" not in done.stderr

@@ -4,12 +4,14 @@ import socket
 
 import polars as pl
 import pytest
+from PIL import ExifTags, Image
 from typer.testing import CliRunner
 
 from commands import accepted as accepted_command
-from commands import serve
+from commands import serve, suggest
 from pipeline.data.photo import prepare
 from pipeline.data.shards import read_photos
+from pipeline.errors import InputError
 from pipeline.recommend.service.exports import safe_name
 from pipeline.recommend.service.journal import HeldPhoto, Journal, Post
 from pipeline.sources.base import CrawlTask
@@ -121,7 +123,41 @@ def test_where_nothing_was_accepted_there_is_no_table(tmp_path, empty):
         ("  .. /./ a.jpg ", "a.jpg"),
         ("", "0" * 64),
         ("../..", "0" * 64),
+        ("CON.jpg", "_CON.jpg"),
+        ("trip/lpt1", "trip/_lpt1"),
+        ("console.jpg", "console.jpg"),
+        ("a\u202egpj.exe", "a_gpj.exe"),
+        ("ü" * 300, "ü" * 100),
     ],
 )
 def test_a_clients_file_name_stays_where_it_is_unpacked(name, safe):
     assert safe_name(name, "0" * 64) == safe
+
+
+def test_names_that_differ_by_capitals_alone_are_made_different():
+    taken = {"a.jpg"}
+    assert safe_name("A.JPG", "0" * 64, taken) == "000000000000-A.JPG"
+
+
+def test_examples_are_photos_of_the_folder_without_metadata(tmp_path):
+    folder, exif = tmp_path / "examples", Image.Exif()
+    folder.mkdir()
+    exif[ExifTags.Base.Artist] = "somebody"
+    Image.new("RGB", (100, 100), "red").save(folder / "a.jpg", exif=exif)
+    (folder / "b.jpg").write_text("no photo")
+    (tmp_path / "secret.jpg").write_bytes(photo_of("blue"))
+    (folder / "c.jpg").symlink_to(tmp_path / "secret.jpg")
+    (folder / "d.jpg").symlink_to("a.jpg")
+    files = serve.read_examples(folder)
+    assert [file.name for file in files] == ["a.jpg", "d.jpg"]
+    assert b"somebody" not in files[0].data
+    (folder / "a.jpg").unlink()
+    with pytest.raises(InputError, match="no JPEG file that can be decoded"):
+        serve.read_examples(folder)
+
+
+@pytest.mark.parametrize("app", [serve.app, suggest.app])
+def test_more_workers_than_any_machine_has_cores_for_are_refused(app):
+    done = run(app, "--workers", 100_000)
+    assert done.exit_code == 2
+    assert "less than or equal to 1024" in done.stderr

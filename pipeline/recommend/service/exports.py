@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+import unicodedata
 import zipfile
 from collections.abc import Collection, Iterable
 from pathlib import Path, PurePosixPath
@@ -14,8 +15,12 @@ from pipeline.files.texts import write_csv
 from pipeline.keywords.xmp import sidecar
 from pipeline.recommend.service.journal import Journal, Post
 
-UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"|?*]')
-"""Characters that some file system refuses, or reads as something else."""
+UNSAFE = frozenset('<>:"|?*')
+"""Characters that some file system refuses, or reads as something else, apart from control characters."""
+RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
+"""The beginnings of names that are devices on Windows."""
+LONGEST = 200
+"""Bytes of a part of a name, at most: file systems take 255, with what is added here."""
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """The time of the files in a zip, so that the same posts give the same bytes."""
 
@@ -63,18 +68,26 @@ def to_zip(posts: Iterable[Post]) -> bytes:
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for post in posts:
             name = safe_name(post.name, post.photo, names)
-            names.add(name)
+            names.add(name.casefold())
             archive.writestr(zipfile.ZipInfo(f"{name}.xmp", EPOCH), sidecar(post.tags))
     return buffer.getvalue()
 
 
 def safe_name(name: str, hash: str, taken: Collection[str] = ()) -> str:
-    """Returns a client's file name as a path that stays where a zip is unpacked: without `..`, drive or root.
+    """Returns a client's file name as a path that stays where a zip is unpacked, on any system.
 
-    hash: the photo's, for a name of which nothing is left, or which is `taken`.
+    It has no `..`, drive, root, device, control character or overlong part. hash: the photo's, for a name of which
+    nothing is left, or which is `taken`: those are casefolded, since some systems tell no capitals apart.
     """
-    parts = [UNSAFE.sub("_", part).strip(" .") for part in re.split(r"[/\\]", name) if part not in ("", ".", "..")]
+    parts = [_safe_part(part) for part in re.split(r"[/\\]", name)]
     path = PurePosixPath(*filter(None, parts)) if any(parts) else PurePosixPath(hash)
-    if str(path) in taken:
+    while str(path).casefold() in taken:
         path = path.with_name(f"{hash[:12]}-{path.name}")
     return str(path)
+
+
+def _safe_part(part: str) -> str:
+    """Returns a part of a path with all that is unsafe replaced; empty where nothing is left."""
+    text = "".join("_" if each in UNSAFE or unicodedata.category(each).startswith("C") else each for each in part)
+    text = text.encode()[:LONGEST].decode(errors="ignore").strip(" .")
+    return f"_{text}" if RESERVED.match(text) else text
