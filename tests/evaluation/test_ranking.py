@@ -50,6 +50,8 @@ def test_each_post_needs_its_suggestions_once(suggestions):
 class Fixed(Model):
     """Gives every photo the same scores."""
 
+    forms = None  # It is never read from a file.
+
     def __init__(self, tags, scores):
         super().__init__(None, {"tag": tags}, {"scores": np.float32(scores)})
 

@@ -22,6 +22,8 @@ NOTHING = Features(pl.Series(PHOTOS), {})
 class Known(Model):
     """A model with a known score for each photo and tag."""
 
+    forms = None  # It is never read from a file.
+
     def __init__(self, scores: np.ndarray):
         super().__init__(None, {TAG: TAG_NAMES}, {"scores": scores})
 
