@@ -73,7 +73,7 @@ def _explain(options: Sequence[ErrorDetails], raw: Any, schema: Schema) -> str:
     match error["type"]:
         case "invalid_key":
             section = ".".join(map(str, _locate(error["loc"][:-1], raw, schema)[0]))
-            return f"a key {f'of {section}' if section else 'at the top'} is {value}; it must be text."
+            return f"{section or 'the top level'} has the key {value}: keys must be text."
         case "extra_forbidden":
             known = _keys(_locate(error["loc"][:-1], raw, schema)[1])
             hint = _did_you_mean(path[-1], known)

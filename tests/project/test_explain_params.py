@@ -128,12 +128,12 @@ def test_a_name_that_is_no_text():
     assert fault(params).startswith("models has the name null: names consist of a-z")
 
 
-@pytest.mark.parametrize(("section", "words"), [(None, "a key at the top"), ("training", "a key of training")])
+@pytest.mark.parametrize(("section", "words"), [(None, "the top level"), ("training", "training")])
 @pytest.mark.parametrize(("key", "value"), [(None, "null"), (3, "3"), (("a", "b"), "('a', 'b')")])
 def test_a_key_that_is_no_text(section, words, key, value):
     params = copy.deepcopy(PARAMS)
     (params[section] if section else params)[key] = 1
-    assert fault(params) == f"{words} is {value}; it must be text."
+    assert fault(params) == f"{words} has the key {value}: keys must be text."
 
 
 def test_further_faults_are_counted():

@@ -58,11 +58,8 @@ def train(
         parameters=TrialParameters.start(layout, settings, task.seed, device, members),
         active=list(range(len(settings) * members)),
     )
-    key = ""
-    if checkpoints:
-        choices = [config.model_dump_json(exclude={"training", "grid"}), shared_settings(settings[0])]
-        key = fingerprint([*choices, task.seed, task.measure, device, layout.names], data.tensors())
-        any(run.resume(checkpoint, key, last) for checkpoint in checkpoints)
+    key = checkpoint_key(config, settings[0], task, layout, data) if checkpoints else ""
+    any(run.resume(checkpoint, key, last) for checkpoint in checkpoints)
     with one_thread():
         for epoch in track(range(run.epoch + 1, last + 1), "training", last, "epochs", done=run.epoch):
             if not run.active:
@@ -72,6 +69,15 @@ def train(
                 run.save(checkpoints[0], key)
     fitted = fits(run, config, layout, task)
     return [join_members(fitted[first : first + members]) for first in range(0, len(fitted), members)]
+
+
+def checkpoint_key(
+    config: FactorisationConfig, settings: TrainingConfig, task: TrainingTask, layout: Layout, data: TrainingData
+) -> str:
+    """Returns the hash of all that decides a run, apart from the settings in which its trials may differ."""
+    choices = [config.model_dump_json(exclude={"training", "grid"}), shared_settings(settings)]
+    device = data.posts.positives.tags.device
+    return fingerprint([*choices, task.seed, task.measure, device, layout.names], data.tensors())
 
 
 def encode(

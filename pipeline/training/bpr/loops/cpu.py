@@ -94,6 +94,24 @@ class QuadrupleGradients(NamedTuple):
     """The number of quadruples that used each tag, (T, G, 1)."""
 
 
+class Margins(NamedTuple):
+    """The margins by which quadruples rank the positive tag above the negative."""
+
+    values: Tensor
+    """ŷ', (Q, G)."""
+    weights: Tensor
+    """1 − σ(ŷ'), the first factor of Eq. 9, (Q, G)."""
+
+
+class Share(NamedTuple):
+    """The share of one thread in the posts of a batch, or in the columns of a table."""
+
+    low: int
+    """The first."""
+    high: int
+    """The one after the last."""
+
+
 class TagOrders(NamedTuple):
     """The tags in the order of each of F factors, of which the bias, if any, is one."""
 
@@ -198,27 +216,24 @@ def add_quadruples(
     tags: `TagTables`; vectors: of the posts, (B, G, W); quadruples: `Quadruples`; gradients: `QuadrupleGradients`.
     Two threads share the posts, then the columns of the tags, so that each number has one thread that adds to it.
     """
-    records = (tags, vectors, quadruples, margin, torch.empty_like(margin), gradients)
-    tags, vectors, quadruples, margin, weights, gradients = map(as_arrays, records)
-    width, work = vectors.shape[2], margin.size * vectors.shape[2] * LOOP_COST
+    records = (tags, vectors, quadruples, Margins(margin, torch.empty_like(margin)), gradients)
+    tags, vectors, quadruples, margins, gradients = map(as_arrays, records)
+    width, work = vectors.shape[2], margin.numel() * vectors.shape[2] * LOOP_COST
 
     def posts(low: int, high: int) -> None:
-        _add_to_vectors(low, high, tags, vectors, quadruples, margin, weights, gradients.vectors)
+        _add_to_vectors(Share(low, high), tags, vectors, quadruples, margins, gradients.vectors)
 
     def columns(low: int, high: int) -> None:
-        _add_to_tags(low, high, vectors, quadruples, weights, gradients)
+        _add_to_tags(Share(low, high), vectors, quadruples, margins.weights, gradients)
 
     in_halves(posts, len(vectors), work)
     in_halves(columns, width, work)
 
 
 @compiled
-def _add_to_vectors(low, high, tags, vectors, quadruples, margin, weights, gradients):
-    """Adds to the gradients (B, G, W) of the posts from `low` to `high`.
-
-    Fills ŷ' and the weights 1 − σ(ŷ') of their quadruples, both (Q, G).
-    """
-    (factors, bias), (posts, positives, negatives) = tags, quadruples
+def _add_to_vectors(share, tags, vectors, quadruples, margins, gradients):
+    """Adds to the gradients (B, G, W) of a share of the posts, and fills the margins of their quadruples."""
+    (low, high), (factors, bias), (posts, positives, negatives), (margin, weights) = share, tags, quadruples, margins
     width, has_bias, separate = factors.shape[2], len(bias) > 0, negatives.shape[1] > 1
     first, last = np.searchsorted(posts, low), np.searchsorted(posts, high)
     sums = np.empty(width, factors.dtype)  # Those of a post, which stay in the first cache.
@@ -256,11 +271,9 @@ def _add_to_vectors(low, high, tags, vectors, quadruples, margin, weights, gradi
 
 
 @compiled
-def _add_to_tags(low, high, vectors, quadruples, weights, gradients):
-    """Adds to the columns of the tags' gradients from `low` to `high`.
-
-    With the first columns go the bias and the occurrences.
-    """
+def _add_to_tags(share, vectors, quadruples, weights, gradients):
+    """Adds to a share of the columns of the tags' gradients; with the first go the bias and the occurrences."""
+    low, high = share
     (posts, positives, negatives), (_, (of_factors, of_bias), occurrences) = quadruples, gradients
     has_bias, separate = len(of_bias) > 0, negatives.shape[1] > 1
     for q in range(len(posts)):
@@ -291,15 +304,15 @@ def harden(vectors: Tensor, orders: TagOrders, quadruples: Quadruples, uniform: 
     """
 
     def posts(low: int, high: int) -> None:
-        _harden(low, high, vectors, orders, quadruples, uniform)
+        _harden(Share(low, high), vectors, orders, quadruples, uniform)
 
     in_halves(posts, len(vectors), quadruples.negative.numel() * vectors.shape[2] * LOOP_COST)
 
 
 @compiled
-def _harden(low, high, vectors, orders, quadruples, uniform):
-    """Draws for the quadruples of the posts from `low` to `high`."""
-    (ordered, deviation, mean), (posts, positives, negatives) = orders, quadruples
+def _harden(share, vectors, orders, quadruples, uniform):
+    """Draws for the quadruples of a share of the posts."""
+    (low, high), (ordered, deviation, mean), (posts, positives, negatives) = share, orders, quadruples
     (factors, trials, vocabulary), width = ordered.shape, vectors.shape[2]
     weights, least = np.empty((trials, factors)), math.expm1(-vocabulary / mean)
     end, last = np.searchsorted(posts, low), np.searchsorted(posts, high)
