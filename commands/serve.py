@@ -6,7 +6,6 @@ a journal and known to the next suggestion; `tagrec accepted` makes a table of i
 
 import asyncio
 from collections.abc import Set
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,6 +19,7 @@ from pipeline.sources.photo_files import LARGEST
 from project.command import Options, command
 from project.paths import ACCEPTED
 from project.recommending import RecommenderOptions, load_recommender
+from project.terminal import say
 
 if TYPE_CHECKING:
     from pipeline.recommend.service.server import Address
@@ -83,17 +83,21 @@ def main(
 def read_examples(folder: Path) -> list[PhotoFile]:
     """Reads the JPEG files of a folder, by name, as photos without metadata: nothing else is served.
 
-    Left out are files that cannot be decoded, and links that lead out of the folder. Raises InputError when nothing is
-    left.
+    Left out, and reported, are files that cannot be decoded, and links that lead out of the folder. Raises InputError
+    when nothing is left.
     """
-    inside, found = folder.resolve(), []
+    inside, found, left_out = folder.resolve(), [], []
     for file in sorted(folder.glob("*.[jJ][pP][gG]")):
-        if not (file.is_file() and file.resolve().is_relative_to(inside)) or file.stat().st_size > LARGEST:
-            continue
-        with suppress(PhotoError):
+        try:
+            if not (file.is_file() and file.resolve().is_relative_to(inside)) or file.stat().st_size > LARGEST:
+                raise PhotoError("not a file of the folder, or too large")
             found.append(PhotoFile(file.name, prepare(file.name, file.read_bytes()).jpeg))
+        except PhotoError as error:
+            left_out.append((file.name, error.reason))
         if len(found) == EXAMPLES:
             break
+    for name, reason in left_out:
+        say(f"Left out of the examples: {name!r} ({reason}).")
     if not found:
         raise InputError(f"--examples is {folder}; there is no JPEG file that can be decoded.")
     return found

@@ -139,7 +139,7 @@ def test_names_that_differ_by_capitals_alone_are_made_different():
     assert safe_name("A.JPG", "0" * 64, taken) == "000000000000-A.JPG"
 
 
-def test_examples_are_photos_of_the_folder_without_metadata(tmp_path):
+def test_examples_are_photos_of_the_folder_without_metadata(tmp_path, capsys):
     folder, exif = tmp_path / "examples", Image.Exif()
     folder.mkdir()
     exif[ExifTags.Base.Artist] = "somebody"
@@ -151,6 +151,10 @@ def test_examples_are_photos_of_the_folder_without_metadata(tmp_path):
     files = serve.read_examples(folder)
     assert [file.name for file in files] == ["a.jpg", "d.jpg"]
     assert b"somebody" not in files[0].data
+    assert capsys.readouterr().err.splitlines() == [
+        "Left out of the examples: 'b.jpg' (not an image).",
+        "Left out of the examples: 'c.jpg' (not a file of the folder, or too large).",
+    ]
     (folder / "a.jpg").unlink()
     with pytest.raises(InputError, match="no JPEG file that can be decoded"):
         serve.read_examples(folder)

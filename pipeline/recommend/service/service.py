@@ -126,7 +126,11 @@ class Service:
     def _commit(self, post: Post, photo: HeldPhoto) -> bool:
         """Commits a post. Raises FullJournalError if the file was deleted: the post would end with the service."""
         new = self._journal.accept(post, photo)
-        if not self._path.exists() or self._path.stat().st_ino != self._inode:
+        try:
+            same = self._path.stat().st_ino == self._inode
+        except FileNotFoundError:
+            same = False
+        if not same:
             raise FullJournalError("The journal was deleted or replaced, and keeps no more posts: restart the service.")
         return new
 
