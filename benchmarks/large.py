@@ -124,7 +124,7 @@ def pace(folder: Path, pipe: Connection) -> None:
 
 def bench(posts: pl.DataFrame, matrices: dict[str, np.ndarray]) -> Bench:
     """Prepares FM-IC-OD with the settings of params.yaml, but 1,024 posts a batch."""
-    training = load(Path("params.yaml")).training.model_copy(update={"factors": FACTORS, "batch": 1024})
+    training = load(Path("params.yaml")).training.model_copy(update={"factors": FACTORS, "batch": 1024, "balance": 0.0})
     return Bench(training, posts, Features(posts["photo"], matrices), "fm", "image+objects")
 
 

@@ -61,7 +61,9 @@ FEATURE_SETS = ("none", "image", "objects", "image+objects")
 
 def main(peers: Path | None, posts: int, batch: int, rounds: int, only: list[str]) -> None:
     """Prints the requested measurements."""
-    training = load(Path("params.yaml")).training.model_copy(update={"factors": FACTORS, "batch": batch})
+    training = load(Path("params.yaml")).training.model_copy(
+        update={"factors": FACTORS, "batch": batch, "balance": 0.0}
+    )
     print(f"{torch.get_num_threads()} threads; {posts:,} posts, {USERS:,} users, {TAGS:,} tags; {batch} posts a batch")
     if {"fm", "fm-ic-od"} & set(only):
         data, features = made_up(posts)

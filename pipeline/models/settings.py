@@ -110,6 +110,13 @@ class TrainingConfig(Config):
         description="The last points of the curve, whose measures on validation posts are averaged before they are "
         "compared: with few posts they are so noisy that the best single point is a lucky one.",
     )
+    balance: float = Field(
+        ge=0,
+        le=1,
+        description="Balance of the users: posts are drawn in proportion to n^(−balance), where their user has n. With "
+        "0, as in the paper, an epoch has each post once, and users with many posts decide; with 1, all users count "
+        "alike.",
+    )
     members: int = Field(
         ge=1,
         le=16,

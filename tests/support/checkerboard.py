@@ -32,6 +32,7 @@ TRAINING = TrainingConfig(
     epochs=60,
     patience=0,
     smoothing=1,
+    balance=0.0,
     members=1,
     batch=16,
     curve_every=20,

@@ -18,6 +18,7 @@ SHARED = TrainingConfig(
     patience=10,
     smoothing=1,
     batch=64,
+    balance=0.5,
     members=1,
     curve_every=5,
     tag_vectors=None,

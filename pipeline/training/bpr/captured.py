@@ -28,12 +28,13 @@ class CapturedStep:
     """A step whose operations are captured with the first batch.
 
     step: one with the loss of BPR, because those over all tags have no padding. counts: the number of positives of each
-    training post, (P,), on the CPU. posts: B, those of a batch. A batch that does not fit is learnt without the graph.
+    training post, (P,), on the CPU. posts: B, those of a batch. weights: how often each post comes, as in `PostOrder`.
+    A batch that does not fit is learnt without the graph.
     """
 
-    def __init__(self, step: Step, counts: Tensor, posts: int):
+    def __init__(self, step: Step, counts: Tensor, posts: int, weights: Tensor | None = None):
         self.step, self.posts = step, min(posts, len(counts))
-        self.quadruples = room_for_quadruples(counts, self.posts)
+        self.quadruples = room_for_quadruples(counts, self.posts, weights)
         self.room: Batch | None = None
         self.uniform: Tensor | None = None
         self.replay: Callable[[], None] | None = None
@@ -78,11 +79,16 @@ class CapturedStep:
         self.step.learn(self.room, self.uniform)
 
 
-def room_for_quadruples(counts: Tensor, posts: int) -> int:
-    """Returns the room for the quadruples of `posts` posts drawn from those with `counts` positives, (P,)."""
-    largest = counts.topk(posts).values.sum().item()
-    usual = counts.double().mean() * posts + HEADROOM * counts.double().std(correction=0) * math.sqrt(posts)
-    return min(largest, math.ceil(usual))
+def room_for_quadruples(counts: Tensor, posts: int, weights: Tensor | None = None) -> int:
+    """Returns the room for the quadruples of `posts` posts drawn from those with `counts` positives, (P,).
+
+    weights: how often each comes, on average 1, (P,).
+    """
+    weights = torch.ones(len(counts)) if weights is None else weights
+    largest = counts.repeat_interleave(weights.ceil().long()).topk(posts).values.sum().item()
+    mean = (weights * counts.double()).mean()
+    deviation = (weights * (counts - mean).square()).mean().sqrt()
+    return min(largest, math.ceil(mean * posts + HEADROOM * deviation * math.sqrt(posts)))
 
 
 def with_room(batch: Batch, posts: int, quadruples: int) -> Batch:

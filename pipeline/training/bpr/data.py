@@ -10,11 +10,12 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from pipeline.data.schema import TAG, TAGS
+from pipeline.data.schema import TAG, TAGS, USER
+from pipeline.data.vocabulary import codes, vocabulary
 from pipeline.training.bpr.encoding import EncodedPosts, Encoder, PostInputs
 from pipeline.training.bpr.loops import loops_for
 from pipeline.training.bpr.loops.cpu import PositiveTags, Quadruples
-from pipeline.training.bpr.order import POSTS_PER_WINDOW, PostOrder
+from pipeline.training.bpr.order import POSTS_PER_WINDOW, PostOrder, user_weights
 
 POSTS_PER_CHUNK = 1 << 17
 """Posts whose tags are encoded at a time: as names they take many times the memory."""
@@ -73,8 +74,11 @@ class TrainingPosts:
         return len(self.host_counts)
 
     @classmethod
-    def encode(cls, posts: pl.DataFrame, encoder: Encoder) -> Self:
-        """Puts posts (columns user, photo, tags), all of whose names are known, on the device."""
+    def encode(cls, posts: pl.DataFrame, encoder: Encoder, balance: float = 0.0) -> Self:
+        """Puts posts (columns user, photo, tags), all of whose names are known, on the device.
+
+        balance: of the users, as in `user_weights`; with 0 an epoch has each post once.
+        """
         counts = torch.from_numpy(posts[TAGS].list.len().cast(pl.Int64).to_numpy().copy())
         tags, first = torch.empty(counts.sum(), dtype=torch.int32), 0
         for some in posts.iter_slices(POSTS_PER_CHUNK):
@@ -84,14 +88,16 @@ class TrainingPosts:
         lists = (each.to(encoder.device) for each in (counts.cumsum(0) - counts, counts, tags))
         positives = PositiveTags(*lists, vocabulary=len(encoder.layout.names[TAG]))
         inputs = encoder.encode(posts)
-        return cls(inputs, positives, counts, PostOrder(inputs.rows.cpu()))
+        users = torch.tensor(codes(posts[USER], vocabulary(posts[USER]))) if balance else None
+        weights = None if users is None else user_weights(users, balance)
+        return cls(inputs, positives, counts, PostOrder(inputs.rows.cpu(), weights))
 
     def tensors(self) -> Iterator[Tensor]:
         """Yields all that decides the quadruples, to be hashed."""
         yield from (*self.inputs.tensors(), self.positives.counts, self.positives.tags)
 
     def epoch(self, batch: int, generators: Generators) -> Iterator[list[Batch]]:
-        """Yields every positive once, with a negative drawn for it, in batches of posts in random order.
+        """Yields the positives of an epoch's posts, with a negative drawn for each, in batches in random order.
 
         They come in blocks, so that memory does not grow with the posts, and the work done once a block costs little.
         """

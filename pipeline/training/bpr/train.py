@@ -96,7 +96,7 @@ def encode(
 
     history = MODELS[config.kind].history(config, posts, names)
     encoder = Encoder.of(layout, features, device, history)
-    encoded = TrainingPosts.encode(posts, encoder)
+    encoded = TrainingPosts.encode(posts, encoder, settings.balance)
     sample = draw_posts(posts, SAMPLED_POSTS, task.seed)
     hard = settings.loss == "bpr" and settings.negatives.kind == "adaptive"
     return layout, TrainingData(

@@ -81,7 +81,7 @@ class TrainingRun:
         self.drop_ended(last)
 
     def pass_over_posts(self) -> tuple[list[float], list[float]]:
-        """Learns from all quadruples once; returns each trial's mean loss and its share that is ranked right."""
+        """Learns from an epoch's quadruples; returns each trial's mean loss and its share that is ranked right."""
         data, parameters, gradients = self.data, self.parameters, self.parameters.gradients
         step = self.step_of_active()
         step.begin(self.epoch)
@@ -91,9 +91,10 @@ class TrainingRun:
         drawn = ([(batch, step.draw(batch, self.generators.draws)) for batch in block] for block in blocks)
         if gradients.loss.device.type == "cpu":
             drawn = ahead(drawn)
+        size = 0
         for batch, uniform in chain.from_iterable(drawn):
             step(batch, uniform)
-        size = len(data.posts.positives.tags)
+            size += len(batch.quadruples.post)
         return (gradients.loss / size).tolist(), (gradients.ranked_right / size).tolist()
 
     def step_of_active(self) -> Step | CapturedStep:
@@ -101,7 +102,8 @@ class TrainingRun:
         if self.step is None or self.step.parameters is not self.parameters:
             self.step = Step(self.data.contexts, self.data.sampler, self.parameters)
             if self.parameters.gradients.loss.is_cuda and self.step.loss is bpr:
-                self.step = CapturedStep(self.step, self.data.posts.host_counts, self.parameters.settings[0].batch)
+                posts, batch = self.data.posts, self.parameters.settings[0].batch
+                self.step = CapturedStep(self.step, posts.host_counts, batch, posts.order.weights)
         return self.step
 
     def measure(self, losses: list[float], shares: list[float], finite: list[bool], last: bool) -> None:

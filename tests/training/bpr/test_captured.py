@@ -12,6 +12,7 @@ from pipeline.training.bpr.captured import CapturedStep, copy_into, of_posts, ro
 from pipeline.training.bpr.data import Generators
 from pipeline.training.bpr.loops import gpu
 from pipeline.training.bpr.negatives import AdaptiveSampler
+from pipeline.training.bpr.order import PostOrder
 from pipeline.training.bpr.step import Step
 from pipeline.training.bpr.train import encode
 from pipeline.training.bpr.trials import TrialParameters
@@ -125,7 +126,7 @@ def test_a_model_with_bags_is_learnt_as_ever(tape):
 
 
 def test_a_batch_without_room_is_learnt_as_ever(tape, monkeypatch):
-    monkeypatch.setattr(captured, "room_for_quadruples", lambda counts, posts: 3 * posts - 1)  # noqa: ARG005
+    monkeypatch.setattr(captured, "room_for_quadruples", lambda counts, posts, weights: 3 * posts - 1)  # noqa: ARG005
     expected, found = epochs(FACTORISATIONS[3], [SHORT], plain), epochs(FACTORISATIONS[3], [SHORT], capture)
     assert len(tape) == 1  # of the last batch, which is shorter
     np.testing.assert_allclose(found["tag"], expected["tag"], rtol=2e-5, atol=2e-6)
@@ -167,6 +168,15 @@ def test_room_is_for_what_a_batch_needs_as_a_rule_and_never_more_than_it_can():
     room = room_for_quadruples(counts, 1000)
     drawn = [counts[torch.randperm(10_000, generator=torch.Generator().manual_seed(n))[:1000]].sum() for n in range(50)]
     assert max(drawn) <= room < 2500
+
+
+def test_room_is_for_posts_that_come_as_often_as_their_weights_say():
+    counts = torch.tensor([1] * 9_900 + [50] * 100)
+    order = PostOrder(torch.arange(10_000), torch.tensor([0.5] * 9_900 + [50.5] * 100))
+    room = room_for_quadruples(counts, 1000, order.weights)
+    generator = torch.Generator().manual_seed(0)
+    drawn = [counts[order.shuffle(generator).posts[:1000]].sum() for _ in range(50)]
+    assert max(drawn) <= room < 50 * 1000 * 0.65
 
 
 def test_a_short_batch_has_no_posts_and_quadruples_of_the_one_before():

@@ -1,4 +1,4 @@
-"""Every positive is drawn once an epoch, with negatives that its post lacks, each equally often."""
+"""Positives come as often as their users should count, with negatives that their posts lack, each equally often."""
 
 from collections import Counter
 from itertools import chain
@@ -6,6 +6,7 @@ from unittest.mock import patch
 
 import numpy as np
 import polars as pl
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,6 +18,7 @@ from pipeline.training.bpr.data import Generators, TrainingPosts
 from pipeline.training.bpr.encoding import Encoder
 from pipeline.training.bpr.layout import Layout
 from pipeline.training.bpr.loops import cpu, gpu
+from pipeline.training.bpr.order import user_weights
 from pipeline.training.bpr.train import draw_posts
 
 CPU = torch.device("cpu")
@@ -24,15 +26,15 @@ TAGS = list("abcdefgh")
 USERS = ["u0", "u1", "u2"]
 
 
-def encode(tags: list[list[str]]) -> TrainingPosts:
+def encode(tags: list[list[str]], balance: float = 0.0, users: list[str] | None = None) -> TrainingPosts:
     photos = [f"p{number:02}" for number in range(len(tags))]
-    users = [USERS[number % 3] for number in range(len(tags))]
+    users = users or [USERS[number % 3] for number in range(len(tags))]
     posts = pl.DataFrame({"user": users, "photo": photos, "tags": tags})
     matrix = np.arange(len(tags), dtype=np.float32)[::-1, None].copy()
     features = Features(pl.Series(photos[::-1]), {"image": matrix})
     contexts = Contexts(("user", "image"), shared=False, factors=2)
     layout = Layout.of(contexts, {"user": USERS, "tag": TAGS}, features)
-    return TrainingPosts.encode(posts, Encoder.of(layout, features, CPU))
+    return TrainingPosts.encode(posts, Encoder.of(layout, features, CPU), balance)
 
 
 some_posts = st.lists(
@@ -57,6 +59,24 @@ def test_an_epoch_has_every_positive_once_and_no_positive_as_negative(tags, batc
             seen[photo, TAGS[positive]] += 1
     assert posts == len(tags)
     assert seen == Counter((photo, tag) for photo, names in enumerate(tags) for tag in names)
+
+
+def test_users_with_many_posts_count_less():
+    users = torch.tensor([0] * 16 + [1] * 4 + [2])
+    assert user_weights(users, 1.0).tolist() == pytest.approx([7 / 16] * 16 + [7 / 4] * 4 + [7])
+    root = user_weights(users, 0.5)  # 1/4, 1/2, 1, whose mean is 1/3
+    assert root.tolist() == pytest.approx([3 / 4] * 16 + [3 / 2] * 4 + [3])
+    assert (user_weights(torch.arange(6) % 3, 0.5) == 1).all()
+
+
+def test_an_epoch_of_balanced_users_has_posts_as_often_as_they_count():
+    posts = encode([["a"]] * 2 + [["b"]], balance=0.5, users=["u0", "u0", "u1"])
+    generators, seen = Generators.seeded(0, CPU), Counter()
+    for _ in range(2000):
+        for part in chain.from_iterable(posts.epoch(2, generators)):
+            seen.update(part.posts.tolist())
+    weights = user_weights(torch.tensor([0, 0, 1]), 0.5).tolist()
+    assert [seen[post] / 2000 for post in range(3)] == pytest.approx(weights, abs=0.04)
 
 
 @given(some_posts, st.integers(0, 2**31))

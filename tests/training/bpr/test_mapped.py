@@ -71,6 +71,24 @@ def test_all_rows_are_read_ahead_before_and_released_after_they_are_selected(tmp
     assert most <= 4 * 16
 
 
+@pytest.mark.parametrize("size", [20, 100])
+@pytest.mark.usefixtures("windows")
+def test_posts_come_as_often_as_their_weights_say(size):
+    rows = torch.randperm(size, generator=torch.Generator().manual_seed(1))
+    weights = torch.linspace(0, 2, size)
+    orders, generator, times = PostOrder(rows, weights), torch.Generator().manual_seed(0), torch.zeros(size)
+    for _ in range(2000):
+        found = orders.shuffle(generator)
+        assert size * 0.4 < len(found.posts) < size * 1.6
+        if found.neighbours is not None:
+            assert sorted(found.posts.tolist()) == sorted(found.neighbours.tolist())
+        drawn = torch.bincount(found.posts, minlength=size)
+        assert (drawn >= weights.floor()).all() and (drawn <= weights.ceil()).all()
+        times += drawn
+    deviation = (2000 * (weights.frac() * (1 - weights.frac()))).sqrt()
+    assert ((times - 2000 * weights).abs() <= 4 * deviation + 1e-3).all()
+
+
 @pytest.mark.parametrize("size", [20, 21, 100])
 @pytest.mark.usefixtures("windows")
 def test_an_order_has_every_post_once_and_windows_read_long_runs(size):
