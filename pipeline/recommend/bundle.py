@@ -24,7 +24,7 @@ from pipeline.models.registry import load, save
 from pipeline.recommend.card import write_card
 from pipeline.recommend.companions import Companions
 from pipeline.recommend.habits import Habits
-from pipeline.recommend.manifest import MANIFEST, Manifest, PackedExtractor, read_manifest
+from pipeline.recommend.manifest import MANIFEST, Manifest, PackedExtractor, PackedWeights, read_manifest
 from pipeline.recommend.network import Network
 from pipeline.recommend.probe import draw_probe, probe, require_same, require_vector
 from pipeline.recommend.runtimes import RUNTIMES, packed_weights
@@ -73,9 +73,7 @@ class Bundle:
         manifest = read_manifest(folder)
         for name in HASHED_FILES:
             if hash_of(folder / name) != manifest.files.get(name):
-                raise ArtifactError(
-                    f"{folder / name} is damaged, or was replaced: {MANIFEST} has another SHA-256 of it."
-                )
+                raise not_as_noted(folder / name)
         model = load(folder / MODEL)
         tags = len(model.tags)
         return cls(
@@ -88,12 +86,16 @@ class Bundle:
         )
 
     def write(self, folder: Path) -> None:
-        """Writes the bundle to a new folder, or completes the one that holds its networks."""
+        """Writes the bundle to a new folder, or completes the one that holds its networks.
+
+        Raises ArtifactError for weights that are missing or damaged.
+        """
         if folder != self.folder:
             for name in (PROBE, LICENCE, REQUIREMENTS):
                 shutil.copyfile(self.folder / name, folder / name)
-            if (self.folder / WEIGHTS).exists():
-                shutil.copytree(self.folder / WEIGHTS, folder / WEIGHTS)
+            for packed in self.manifest.extractors.values():
+                if packed.weights is not None:
+                    copy_weights(packed.weights, self.folder, folder)
         write_json(self.evaluation, folder / EVALUATION)
         save(self.model, folder / MODEL)
         self.habits.write(folder / HABITS)
@@ -138,6 +140,22 @@ class Bundle:
                 if note.record.get(CLASSES) != extractors[name].record.get(CLASSES):
                     raise FormError(f"it has other classes than the extractor {name}")
         return networks
+
+
+def copy_weights(weights: PackedWeights, folder: Path, to: Path) -> None:
+    """Copies weights from a bundle to another. Raises ArtifactError for any that are missing or damaged."""
+    source, copied = folder / weights.path, to / weights.path
+    if not source.exists():
+        raise ArtifactError(f"{source} does not exist.")
+    copied.parent.mkdir(parents=True, exist_ok=True)
+    (shutil.copytree if source.is_dir() else shutil.copyfile)(source, copied)
+    if packed_weights(copied, to) != weights:
+        raise not_as_noted(source)
+
+
+def not_as_noted(path: Path) -> ArtifactError:
+    """Returns the error of a file or folder of a bundle that has another hash than its manifest says."""
+    return ArtifactError(f"{path} is damaged, or was replaced: {MANIFEST} has another SHA-256 of it.")
 
 
 def hash_of(path: Path) -> str:

@@ -66,3 +66,18 @@ def test_a_damaged_bundle_from_elsewhere_is_copied_again(bundle, tmp_path):
     assert done.exit_code == 1
     assert "Copy the bundle again, or name another with --bundle." in " ".join(done.stderr.split())
     assert "dvc repro" not in done.stderr
+
+
+def test_damaged_weights_are_not_copied(tmp_path):
+    bundle = write_bundle(tmp_path / "bundle", world())
+    weights = next((bundle / "weights").rglob("*.safetensors"))
+    data = bytearray(weights.read_bytes())
+    data[-1] ^= 1
+    weights.write_bytes(data)
+    done = run("--user", "ann", "--output", tmp_path / "alone", "--bundle", bundle)
+    assert done.exit_code == 1
+    assert f"{weights} is damaged, or was replaced: bundle.json has another SHA-256 of it." in done.stderr
+    assert not (tmp_path / "alone").exists()
+    weights.unlink()
+    done = run("--user", "ann", "--output", tmp_path / "alone", "--bundle", bundle)
+    assert f"{weights} does not exist." in done.stderr
