@@ -136,8 +136,10 @@ class Blend(Model):
         """Returns the models' feature weights, weighted: they order an extractor's numbers, but are not its part's."""
         found = []
         for name, weight in self.config.models.items():
-            with suppress(NotImplementedError):
-                found.append(weight * self.components[name].feature_weights(extractor))
+            component = self.components[name]
+            if extractor in component.extractors:
+                with suppress(NotImplementedError):
+                    found.append(weight * component.feature_weights(extractor))
         return sum(found)
 
     @property

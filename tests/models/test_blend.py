@@ -13,6 +13,7 @@ from pipeline.models.model import BIAS
 from pipeline.models.neighbours import VOTES, Neighbours, NeighboursConfig
 from pipeline.models.object_names import ObjectNames, ObjectNamesConfig
 from pipeline.models.popular import Popular, PopularConfig
+from pipeline.models.ridge import Ridge, RidgeConfig
 from pipeline.models.user_popular import UserPopular, UserPopularConfig
 
 POSTS = pl.DataFrame(
@@ -70,6 +71,16 @@ def test_an_extractors_numbers_are_ordered_by_all_models_that_have_them():
     named = ObjectNames.fit(ObjectNamesConfig(kind="object-names", features="objects"), POSTS, SEEN)
     model = Blend.of(blend("objects", named=2.0, own=1.0), {"named": named, "own": habits()})
     np.testing.assert_array_equal(model.feature_weights("objects"), 2 * named.feature_weights("objects"))
+
+
+def test_models_that_see_another_extractor_have_no_say_in_how_its_numbers_are_ordered():
+    features = Features(POSTS[PHOTO], {**SEEN.raw, "image": np.eye(3, dtype=np.float32)}, records=SEEN.records)
+    named = ObjectNames.fit(ObjectNamesConfig(kind="object-names", features="objects"), POSTS, SEEN)
+    looks = Features(POSTS[PHOTO], {"image": features.raw["image"]})
+    linear = Ridge.fit(RidgeConfig(kind="ridge", features="image", l2=1.0, fading=0.5), POSTS, looks)
+    model = Blend.of(blend("image+objects", named=2.0, linear=3.0), {"named": named, "linear": linear})
+    np.testing.assert_array_equal(model.feature_weights("objects"), 2 * named.feature_weights("objects"))
+    np.testing.assert_array_equal(model.feature_weights("image"), 3 * linear.feature_weights("image"))
 
 
 def test_models_of_other_tags_are_refused():
