@@ -179,6 +179,7 @@ def build(folder: Path, runner: Runner) -> None:
     params["tuning"] |= {"grid": {"l2": [0.0, 1e-4]}, "folds": 1}
     params["models"] = MODELS
     params["report"] |= {"resamples": 20, "examples": 1}
+    params["bundle"]["model"] = "fm-ic"  # So that its bundle has a network.
     with (folder / "params.yaml").open("w", encoding="utf-8") as file:
         yaml.dump(params, file)
     project = Project(folder, runner)
