@@ -88,10 +88,10 @@ class Bench:
 
     @property
     def training(self) -> TrainingConfig:
-        """The settings of params.yaml, with uniform negatives as in the paper."""
+        """The settings of params.yaml, with uniform negatives and each post once an epoch, as in the paper."""
         settings = load(ROOT / "params.yaml").training
-        uniform = {"negatives": UniformNegatives(kind="uniform"), "batch": self.size.batches[0]}
-        return settings.model_copy(update={"factors": self.size.factors, "epochs": self.size.epochs} | uniform)
+        paper = {"negatives": UniformNegatives(kind="uniform"), "balance": 0.0, "batch": self.size.batches[0]}
+        return settings.model_copy(update={"factors": self.size.factors, "epochs": self.size.epochs} | paper)
 
     def backbone(self, precision: str) -> NetworkConfig:
         """The backbone, with seeded weights."""
