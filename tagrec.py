@@ -27,7 +27,10 @@ def main() -> None:
     if home is None:
         sys.exit("Error: tagrec does not find its commands: install it again, or run it from its checkout.")
     sys.path.insert(0, str(home))
-    build_app(home / "commands")(prog_name="tagrec")
+    try:
+        build_app(home / "commands")(prog_name="tagrec")
+    except OSError as error:  # Of the help's output: commands explain their own.
+        sys.exit(f"Error: the help cannot be written: {error.strerror}.")
 
 
 def build_app(commands: Path) -> typer.Typer:

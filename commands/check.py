@@ -124,8 +124,17 @@ def warnings(params: Params, raw: Mapping[str, Any]) -> Iterator[str]:
             f"the photos are real, but the extractors {', '.join(unfit)} are untrained, or trained on the sample's "
             "drawings alone: `tagrec begin PATH` sets trained ones."
         )
+    if params.decode == "gpu" and not cuda_is_available():
+        yield "decode is gpu, but this machine has no Nvidia GPU that works: extraction would stop here."
     for warning in feasibility_warnings(params):
         yield f"going by the last crawl: {warning}"
+
+
+def cuda_is_available() -> bool:
+    """Returns whether torch can compute on an Nvidia GPU."""
+    import torch  # Here, because it takes seconds.
+
+    return torch.cuda.is_available()
 
 
 app = command(main, stage=False)

@@ -109,7 +109,7 @@ def check_texts(values: Iterable[Any]) -> None:
     """Raises InputError for text of the command line that is not UTF-8; names of files may be any bytes."""
     for value in chain.from_iterable(value if isinstance(value, list) else [value] for value in values):
         if isinstance(value, str) and SURROGATE.search(value):
-            raise InputError(f"{value!r} is not valid UTF-8: type it again.")
+            raise InputError(f"{value!r} is not UTF-8: type it again, or set a locale that is, such as LC_ALL=C.UTF-8.")
 
 
 def is_group(parameter: Parameter) -> bool:

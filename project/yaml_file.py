@@ -1,15 +1,15 @@
 """Safe reading of a YAML file of plain values: text, numbers, lists and sections, of bounded size."""
 
 import re
-from collections.abc import Mapping
-from itertools import accumulate
+from itertools import accumulate, chain
+from math import inf
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.constructor import ConstructorError, DuplicateKeyError, SafeConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.nodes import Node
+from ruamel.yaml.nodes import CollectionNode, MappingNode, Node
 from ruamel.yaml.reader import ReaderError
 
 from pipeline.errors import InputError
@@ -48,8 +48,17 @@ MESSAGES = {
 """Messages by pattern of the problem that the YAML library reports; the first that matches is used."""
 
 
+class _TooManyValuesError(Exception):
+    """The error of a file that stands for more than MAX_VALUES values."""
+
+
 class _PlainConstructor(SafeConstructor):
-    """A constructor of plain values; a date stays text."""
+    """A constructor of plain values, no more than MAX_VALUES; a date stays text."""
+
+    def construct_document(self, node: Node) -> Any:
+        if _size(node, {}) > MAX_VALUES:
+            raise _TooManyValuesError
+        return super().construct_document(node)
 
     def construct_object(self, node: Node, deep: bool = False) -> Any:
         try:
@@ -93,23 +102,28 @@ def parse_yaml(text: str, file: Path) -> dict[str, Any]:
         raise InputError(f"{file} is not YAML; {_explain(error, text)}.") from None
     except RecursionError:
         raise InputError(f"{file} is nested too deeply: restore it from git.") from None
+    except _TooManyValuesError:
+        raise InputError(
+            f"{file} has more than {MAX_VALUES:,} values, or a cycle of them: restore it from git."
+        ) from None
     except TypeError:  # For a key that contains a list, the library reports no place.
         raise InputError(f"{file} is not YAML; {UNHASHABLE}.") from None
     if not isinstance(raw, dict):
         raise InputError(f"{file} holds no mapping of keys to values: restore it from git.")
-    if not _is_bounded(raw):
-        raise InputError(f"{file} has more than {MAX_VALUES:,} values, or a cycle of them: restore it from git.")
     return raw
 
 
-def _is_bounded(raw: Any) -> bool:
-    """Counts nested values up to MAX_VALUES, because aliases can expand a few lines without end."""
-    left, seen = [raw], 0
-    while left and seen <= MAX_VALUES:
-        value = left.pop()
-        seen += 1
-        left.extend(value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ())
-    return not left
+def _size(node: Node, sizes: dict[int, float]) -> float:
+    """Counts the values that a node stands for, those of an alias at each use; infinite for a cycle.
+
+    They are not made yet: a few lines of aliases, or of merged sections, can stand for values without end.
+    """
+    if id(node) not in sizes:
+        sizes[id(node)] = inf  # Of a node that contains itself.
+        children = node.value if isinstance(node, CollectionNode) else []
+        parts = chain.from_iterable(children) if isinstance(node, MappingNode) else children
+        sizes[id(node)] = 1 + sum(_size(part, sizes) for part in parts)
+    return sizes[id(node)]
 
 
 def _explain(error: YAMLError, text: str) -> str:

@@ -21,6 +21,9 @@ EXACT = 2**53
 LARGEST = 1e12
 """The greatest magnitude of a number: products of three of them are finite in float32."""
 
+BYTE = 255
+"""The greatest byte: only forms of bytes have a type of fewer than four bytes, in which sums would overflow."""
+
 
 class FormError(ValueError):
     """Content of a file that has another form than what reads it expects."""
@@ -62,7 +65,7 @@ def check_arrays(
     lengths = dict(lengths or {})
     for name, form in forms.items():
         array = arrays[name]
-        if array.dtype.kind not in form.kinds:
+        if array.dtype.kind not in form.kinds or (array.dtype.itemsize < 4 and form.greatest != BYTE):
             raise FormError(f"{name} has numbers of the type {array.dtype}")
         if len(array.shape) != len(form.shape):
             raise FormError(f"{name} has {len(array.shape)} axes, and not {len(form.shape)}")

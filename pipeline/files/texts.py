@@ -39,6 +39,8 @@ def read_sealed_json(path: Path) -> dict[str, Any]:
     """Reads the object in a JSON file without its seal. Raises ArtifactError when it is missing or damaged."""
     value = read_json(path)
     check_seal(path)
+    if not isinstance(value, dict) or SEAL not in value:
+        raise ArtifactError(f"{path} is damaged, or was replaced: its seal is not where it was written.")
     del value[SEAL]
     return value
 

@@ -208,6 +208,6 @@ def _source_column(posts: pl.DataFrame, source: pl.DataFrame, column: str) -> pl
         if not values.is_null().all():
             return values
     raise InputError(
-        f"This split needs the {column} of the posts, and the source gives none: name its column in the source's "
-        "configuration, or choose another split."
+        f"The split needs the {column} of each post, and the source gives none: set {column!r} of the source, or "
+        "choose another split."
     )

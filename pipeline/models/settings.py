@@ -168,6 +168,8 @@ def check_grid(grid: Mapping[str, Sequence[Any]], replace: Callable[[dict[str, A
     for key, values in grid.items():
         if key in BaseModelConfig.model_fields:
             raise ValueError(f"the grid varies {key}, which is not a setting: list a model for each.")
+        if key == "members":
+            raise ValueError("the grid varies members, but settings are chosen with one: leave them out of it.")
         if not values:
             raise ValueError(f"the grid has no value of {key} to try.")
         for number, value in enumerate(values):

@@ -5,11 +5,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.errors import ArtifactError
 from pipeline.features.config import NetworkConfig
 from pipeline.features.hashes import sha256_of_folder
 from pipeline.features.runtimes.onnx import OnnxSession
 from pipeline.files.seal import sha256
-from pipeline.recommend.manifest import PackedExtractor, PackedWeights
+from pipeline.recommend.manifest import MANIFEST, PackedExtractor, PackedWeights
 from pipeline.recommend.network import Network
 from pipeline.recommend.onnx import OnnxNetwork
 
@@ -88,6 +89,8 @@ class Onnx(Runtime):
         device: str,  # noqa: ARG002 (any computer has a CPU)
     ) -> Iterator[tuple[str, Network]]:
         for name, extractor in packed.items():
+            if extractor.weights is None:
+                raise ArtifactError(f"{folder / MANIFEST} is damaged: it does not name the ONNX file of {name!r}.")
             yield name, OnnxNetwork.load(folder / extractor.weights.path, extractor.weights.sha256)
 
 

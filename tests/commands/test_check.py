@@ -11,7 +11,7 @@ import pytest
 from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
-from commands.check import app
+from commands.check import app, cuda_is_available
 from pipeline.data.schema import PHOTO, TAGS, USER
 from pipeline.files.parquet import write_parquet
 from pipeline.files.seal import sha256
@@ -192,11 +192,19 @@ def test_untrained_weights_on_real_photos_give_a_warning(project):
     assert "the photos are real, but the extractors image, objects are untrained, or trained on the sample's" in line
 
 
+@pytest.mark.skipif(cuda_is_available(), reason="there is a GPU")
+def test_a_decoder_that_needs_a_gpu_gives_a_warning_without_one(project):
+    change(project, decode="gpu")
+    code, (line,) = check()
+    assert code == 0
+    assert line == "Warning: decode is gpu, but this machine has no Nvidia GPU that works: extraction would stop here."
+
+
 @pytest.mark.parametrize(
     ("changes", "warning"),
     [
         ({"recipes__sample__split": {"test_posts": 39}}, "No post is left for validation"),
-        ({"recipes__sample__split": {"newest_posts": 1}}, "This split needs the time of the posts"),
+        ({"recipes__sample__split": {"newest_posts": 1}}, "The split needs the time of each post"),
         ({"recipes__sample__refine": [{"keep": "core", "user": 5, "tag": 500}]}, "The recipe leaves no post"),
         (
             {"models__neighbours__grid": {"neighbours": [5, 500]}},

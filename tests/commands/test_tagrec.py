@@ -47,6 +47,14 @@ def test_a_command_shows_its_own_help_in_any_folder(tmp_path, name):
     assert "--debug" in done.stdout
 
 
+@pytest.mark.parametrize("arguments", [["--help"], ["suggest", "--help"]])
+def test_help_that_cannot_be_written_is_one_sentence(arguments):
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, ROOT / "tagrec.py", *arguments]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "Error: the help cannot be written: No space left on device.\n")
+
+
 def test_arguments_reach_the_command(tmp_path):
     done = run(ROOT / "tagrec.py", "check", "--params", "mine.yaml", folder=tmp_path)
     assert done.returncode == 1

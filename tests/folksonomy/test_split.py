@@ -77,7 +77,7 @@ def test_a_rule_that_lacks_its_column_says_which(rule, column):
     without = rows.select("user", "photo")
     empty = without.with_columns(pl.lit(None, pl.Int64).alias(column))
     for posts in (without, empty):
-        with pytest.raises(InputError, match=f"needs the {column} of the posts"):
+        with pytest.raises(InputError, match=f"needs the {column} of each post"):
             halves(rows, rule, posts)
 
 

@@ -84,7 +84,10 @@ def test_text_that_is_not_utf_8_is_one_sentence(arguments):
         raise RuntimeError(user, tag)
 
     done = CliRunner().invoke(command(greet, stage=False), arguments)
-    assert (done.exit_code, done.stderr) == (1, f"Error: {arguments[-1]!r} is not valid UTF-8: type it again.\n")
+    assert (done.exit_code, done.stderr) == (
+        1,
+        f"Error: {arguments[-1]!r} is not UTF-8: type it again, or set a locale that is, such as LC_ALL=C.UTF-8.\n",
+    )
 
 
 def test_too_little_memory_while_modules_are_imported_is_the_same_sentence():

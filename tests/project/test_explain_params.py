@@ -101,6 +101,7 @@ def fault(raw: Any) -> str:
         ("recipes.sample.split.test_share", 0.5, "recipes.sample.split.test_share is not a known key"),
         ("recipe", "sampel", "recipe is 'sampel'; it must be one of sample, "),
         ("tuning.grid.l2.1", -1, "tuning.grid.l2.1 is -1; it must be at least 0."),
+        ("tuning.grid.members", [1, 3], "tuning: the grid varies members, but settings are chosen with one"),
         ("tuning.grid.lerning", [1], "tuning: the grid varies lerning, which is not a setting."),
         ("models.neighbours.grid.neighbours.0", 0, "models.neighbours.grid.neighbours.0 is 0; it must be at least 1."),
         ("sources.table.files", None, "sources.table.files is null; it must be a list."),
@@ -164,6 +165,10 @@ def test_no_fault_is_in_the_validators_words(value):
             assert sentence.partition(".")[0].partition(" ")[0].rstrip(":") in raw, sentence
 
 
+MERGED = b"a0: &a0 {k: 1}\n" + b"".join(b"a%d: &a%d {<<: [*a%d, *a%d]}\n" % (n, n, n - 1, n - 1) for n in range(1, 26))
+"""Sections that are merged: the last one stands for 33 million values."""
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
@@ -175,6 +180,7 @@ def test_no_fault_is_in_the_validators_words(value):
         (b"- " * 2000, "is nested too deeply"),
         (b"a: &a [*a]", "or a cycle of them"),
         (b"a: &a [" + b"1," * 1000 + b"]\nb: [" + b"*a," * 1000 + b"]", "has more than 100,000 values"),
+        (MERGED, "has more than 100,000 values"),
         (b"[[]]: 1", "is not YAML; a list or a section cannot be a key"),
         (b"source: \x07", r"line 1, column 9: a control character \(U\+0007\) is not allowed"),
         (b"source: !!python/name:os.system", "line 1, column 9: the value does not suit its tag"),

@@ -1,5 +1,6 @@
 """Bundles whose hashes and seals are right, but whose content no fit could have made: refused when they are read."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -8,9 +9,10 @@ import numpy as np
 import pytest
 
 from pipeline.errors import ArtifactError
+from pipeline.files.seal import UNSEALED, seal
 from pipeline.files.texts import read_sealed_json, write_sealed_json
 from pipeline.recommend.bundle import COMPANIONS, HABITS, MODEL, PROBE, Bundle
-from pipeline.recommend.manifest import MANIFEST
+from pipeline.recommend.manifest import FORMAT, MANIFEST
 from tests.support.bundles import forge
 
 
@@ -67,6 +69,8 @@ FORGED = {
     "a probe without a vector": (PROBE, without("image")),
     "a probe whose vector is no number": (PROBE, put("image", lambda array: array * NAN)),
     "a model that is no number": (MODEL, put("tag", lambda array: array * NAN)),
+    "a model of half precision, whose products overflow": (MODEL, put("tag", lambda array: np.float16(array))),
+    "habits of numbers that overflow when they are added": (HABITS, put("counts", lambda array: np.uint8(array))),
     "a model of infinite numbers": (MODEL, put("bias", lambda array: array + INFINITE)),
     "a model of other numbers of factors": (MODEL, put("user", lambda array: array[:, :2])),
     "a model of fewer tags": (MODEL, put("tag", lambda array: array[:2])),
@@ -97,4 +101,23 @@ def test_a_calibration_that_would_overflow_is_refused(bundle, tmp_path, value):
     manifest["calibration"]["offset"] = value
     write_sealed_json(manifest, folder / MANIFEST)
     with pytest.raises(ArtifactError, match=r"damaged \(calibration\.offset"):
+        Bundle.read(folder)
+
+
+def test_onnx_without_the_name_of_a_file_is_refused(bundle, tmp_path):
+    folder = Path(shutil.copytree(bundle, tmp_path / "copy"))
+    manifest = read_sealed_json(folder / MANIFEST)
+    manifest["runtime"] = "onnx"
+    for extractor in manifest["extractors"].values():
+        extractor["weights"] = None
+    write_sealed_json(manifest, folder / MANIFEST)
+    with pytest.raises(ArtifactError, match="is damaged: it does not name the ONNX file of 'image'"):
+        Bundle.read(folder).networks("cpu")
+
+
+def test_a_seal_in_another_place_is_refused(bundle, tmp_path):
+    folder = Path(shutil.copytree(bundle, tmp_path / "copy"))
+    (folder / MANIFEST).write_text(json.dumps({"x": UNSEALED, "format": FORMAT}))
+    seal(folder / MANIFEST)
+    with pytest.raises(ArtifactError, match="its seal is not where it was written"):
         Bundle.read(folder)

@@ -83,9 +83,22 @@ def _fetch(url: str, file: Path, to: Path) -> None:
                 pieces.write(piece)
     except requests.RequestException as error:
         raise InputError(
-            f"{file.name} cannot be downloaded ({one_line(error)}): run again, fetch {url} where there is a network "
+            f"{file.name} cannot be downloaded ({_reason(error)}): run again, fetch {url} where there is a network "
             f"and put it at {file}, or choose other weights."
         ) from None
+
+
+def _reason(error: Exception) -> str:
+    """Says why a request failed, without the words of several libraries."""
+    import requests
+
+    if isinstance(error, requests.HTTPError):
+        return f"the answer was {error.response.status_code} {error.response.reason}"
+    if isinstance(error, requests.Timeout):
+        return "no answer in time"
+    if isinstance(error, requests.ConnectionError):
+        return "no connection, or one that ended early"
+    return one_line(error)
 
 
 def _published_sha256(path: Path, expected: str | None, url: str, remedy: str = "") -> str:

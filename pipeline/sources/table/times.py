@@ -29,7 +29,10 @@ def to_milliseconds(times: pl.Series, lines: pl.Series, path: Path) -> pl.Series
     other text, a time before 1800 or after 2200, and numbers in two units.
     """
     if times.dtype in (pl.Date, pl.Datetime):
-        return times.dt.epoch("ms")
+        result = times.dt.epoch("ms")
+        if odd := lines.filter((result < FIRST) | (result >= LAST)).min():
+            raise InputError(f"{path}, line {odd} has a time before 1800 or after 2200: correct it.")
+        return result
     text = times.str.strip_chars()
     text = text.set(text.str.to_lowercase().is_in(UNKNOWN), None)
     numbers = text.cast(pl.Float64, strict=False)

@@ -115,7 +115,7 @@ def test_a_file_that_breaks_off_is_not_kept(chunked: bool, expected: str | None,
 
 def test_what_the_site_says_instead_of_a_file_is_not_kept(folder: Path, site: Site):
     site.status = 404
-    with pytest.raises(InputError, match=r"net-0123\.pth cannot be downloaded \(404 "):
+    with pytest.raises(InputError, match=r"net-0123\.pth cannot be downloaded \(the answer was 404 "):
         downloaded(site.url, None)
     assert not list(folder.iterdir())
 

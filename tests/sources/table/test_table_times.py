@@ -112,3 +112,13 @@ def test_types_that_are_no_time_are_refused(tmp_path, value):
     with pytest.raises(SettingError, match=r"is 'when', whose values in .* are not text, but ") as caught:
         read_posts(configured(files=["posts.parquet"], time="when"), tmp_path)
     assert caught.value.field == "time"
+
+
+@pytest.mark.parametrize("time", [datetime(9999, 12, 31), datetime(1, 1, 1), datetime(2200, 1, 1)])
+def test_a_time_of_parquet_that_is_no_photos_is_refused(tmp_path, time):
+    frame = pl.DataFrame(
+        {"user": ["u", "u"], "photo": ["p", "q"], "tags": ["a", "a"], "when": [datetime(2020, 1, 1), time]}
+    )
+    frame.write_parquet(tmp_path / "posts.parquet")
+    with pytest.raises(InputError, match="line 2 has a time before 1800 or after 2200: correct it"):
+        read_posts(configured(files=["posts.parquet"], time="when"), tmp_path)
