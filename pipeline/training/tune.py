@@ -182,8 +182,16 @@ def kept_score(best: TrialResult, tasks: Sequence[TrainingTask]) -> float | None
 
 
 def edges_of(best: TrialResult, tried: Sequence[TrialResult]) -> dict[str, int | float]:
-    """Finds the settings whose best number lies at an edge of those tried, and the next value of each."""
-    values = {name: [result.values[name] for result in tried] for name in best.values}
+    """Finds the settings whose best number lies at an edge of those tried, and the next value of each.
+
+    A setting of which another number did as well makes no difference, and lies at no edge.
+    """
+    as_good = [result for result in tried if not result.stopped and result.score == best.score]
+    values = {
+        name: [result.values[name] for result in tried]
+        for name, value in best.values.items()
+        if all(result.values[name] == value for result in as_good)
+    }
     return edges(type(best.config), values, best.values)
 
 

@@ -72,6 +72,14 @@ def test_a_best_number_at_the_edge_of_the_grid_is_noted():
     assert tune(config(FM), SHORT, tuning({"learning_rate": [0.1]}), task, [new])[0].edges == ()
 
 
+def test_numbers_that_do_as_well_as_each_other_lie_at_no_edge(monkeypatch):
+    posts, new, features = checkerboard()
+    monkeypatch.setattr(TrainingTask, "score", lambda *_: 0.5)
+    model = with_keys(CO_OCCURRENCE, grid={"personal": [0.2, 0.5, 0.8]})
+    choice, table, _ = tune(model, SHORT, tuning(extend=True), TrainingTask(posts, None, features, 0), [new])
+    assert (len(table), choice.config.personal, choice.edges) == (3, 0.2, ())
+
+
 CO_OCCURRENCE = {"kind": "co-occurrence", "features": "none", "personal": 0.5}
 
 
