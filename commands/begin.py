@@ -69,14 +69,14 @@ def main(
         values["training.batch"] = LARGE_BATCH
     elif raw["training"]["batch"] == LARGE_BATCH:  # From an earlier beginning with more posts.
         values["training.batch"] = choices()["sample"]["training"]["batch"]
-    networks, drop = for_photos(found, beginning.params, raw)
+    networks, see = for_photos(found, beginning.params, raw)
     too_small = too_small_for(beginning.counts["tags"], beginning.params)
-    if too_small:
-        print(f"There are too many tags for {', '.join(too_small)}, which {'are' if too_small[1:] else 'is'} removed.")
-        drop = [*dict.fromkeys([*drop, *(f"models.{name}" for name in too_small)])]
+    gone = {"they see photos": see, "there are too many tags": [name for name in too_small if name not in see]}
+    drop = [f"models.{name}" for name in chain(*gone.values())]
     edited, changed = edit(text, values | networks | others, add=True, drop=drop)
     parse(edited, file)
-    lines = "\n  ".join([f"{file}{':' if changed else ' stays as it is.'}", *shown(changed)])
+    without = [f"models: without {', '.join(names)} ({reason})" for reason, names in gone.items() if names]
+    lines = "\n  ".join([f"{file}{':' if changed or drop else ' stays as it is.'}", *shown(changed), *without])
     for fault in islice(unwatchable(found.folder), 0 if found.files else FAULTS):
         print(f"Before it can run: {fault}.")
     if dry_run:
@@ -130,19 +130,20 @@ def summary(crawled: Crawled) -> list[str]:
 
 
 def for_photos(found: Recognised, params: Params, raw: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """Returns the values that suit photographs, or the lack of photos, and the keys to drop.
+    """Returns the values that suit photographs, or the lack of photos, and the models to remove.
 
     Extractors of the sample, which know drawn scenes alone, give way to trained ones, and the decoder is this machine's
     fastest. Where there are no photos, there are no extractors, and no models that see a photo. Raises InputError when
     there are photos, and no model that sees.
     """
-    sees = [f"models.{name}" for name, model in params.models.items() if model.features != NONE]
+    sees = [name for name, model in params.models.items() if model.features != NONE]
     if not found.photos:
         blends = {f"blends.{name}.features": NONE for name in params.blends}
         return {"extractors": {}, "feature_sets": {}} | blends, sees
     if not sees:
         raise InputError(
-            "There are photos, but params.yaml lists no model that sees them: git checkout params.yaml restores it."
+            "There are photos, but params.yaml lists no model that sees them: git checkout params.yaml restores it, "
+            "and discards all changes that are not committed, which git diff params.yaml shows."
         )
     trained, drawn = YAML(typ="safe").load(TRAINED), drawn_extractors(raw)
     values = (leaves(trained[name], f"extractors.{name}.") for name in drawn)

@@ -23,18 +23,21 @@ def edit(
 ) -> tuple[str, dict[str, Any]]:
     """Returns the text with values at dotted keys, and the values that are new, by key.
 
-    drop: dotted keys that go. A value that is a mapping replaces the section. Comments stay, in their columns. Raises
-    InputError for a key whose section the text lacks and, unless they may be added, for a key that is not there.
+    drop: dotted keys that go, with the comments inside them. A value that is a mapping replaces the section. All other
+    comments stay, in their columns. Raises InputError for a key whose section the text lacks and, unless they may be
+    added, for a key that is not there.
     """
     yaml = YAML()
     yaml.preserve_quotes, yaml.width = True, 4096
     yaml.indent(mapping=2, sequence=4, offset=2)
     yaml.Representer = _Representer
-    params = yaml.load(text)
-    changed = {key: value for key, value in values.items() if _set(params, key, value, add)}
+    before = yaml.load(text)
+    cleared = [key for key, value in values.items() if value == {} and _place(before, key, add)[0].get(key)]
+    params = yaml.load(_without(text, before, drop, cleared))
+    changed = {key: value for key, value in values.items() if _set(params, key, value, add) or key in cleared}
     for key in drop:
-        section, name = _place(params, key, add=False)
-        del section[name]
+        section, name = _place(params, key, add=True)
+        section.pop(name, None)
     if not changed and not drop:
         return text, {}
     stream = io.StringIO()
@@ -63,6 +66,35 @@ def _in_line(value: Any) -> str:
     stream = io.StringIO()
     yaml.dump(value, stream)
     return stream.getvalue().removesuffix("...\n").strip()
+
+
+def _without(text: str, params: CommentedMap, drop: Collection[str], cleared: Collection[str]) -> str:
+    """Returns the text without some keys, and with {} at others; comments below their last line stay.
+
+    ruamel.yaml would drop these, because it holds them with the value above.
+    """
+    lines = text.split("\n")
+    gone: set[int] = set()
+    for key in (*drop, *cleared):
+        section, name = _place(params, key, add=False)
+        whole = key in drop and {f"{key.removesuffix(name)}{each}" for each in section} <= set(drop)
+        if section.fa.flow_style() or whole or not (key in drop or isinstance(section[name], CommentedMap)):
+            continue
+        start, indent = section.lc.key(name)
+        last = start
+        for number in range(start + 1, len(lines)):
+            bare = lines[number].lstrip()
+            if bare and not bare.startswith("#"):
+                if len(lines[number]) - len(bare) <= indent:
+                    break
+                last = number
+        if key in drop:
+            gone.add(start)
+        elif last > start:
+            head, colon, rest = lines[start].partition(":")
+            lines[start] = f"{head}{colon} {{}}{rest[3:] if rest.startswith('    ') else rest}"
+        gone.update(range(start + 1, last + 1))
+    return "\n".join(line for number, line in enumerate(lines) if number not in gone)
 
 
 def _set(params: CommentedMap, key: str, value: Any, add: bool) -> bool:

@@ -126,9 +126,43 @@ def test_posts_without_photos_need_no_extractors(checkout, tmp_path):
     assert (checkout / "data/table/posts.csv").read_text() == table.read_text()
 
 
+def write_posts(path: Path, times: list[str] | None = None, column: str = "time") -> Path:
+    rows = [f"u{number % 4},p{number},{'sea sky' if number % 2 else 'cat dog'}" for number in range(100)]
+    lines = (
+        [f"user,photo,tags,{column}", *map(",".join, zip(rows, times, strict=True))]
+        if times
+        else ["user,photo,tags", *rows]
+    )
+    path.write_text("\n".join(lines))
+    return path
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+@pytest.mark.usefixtures("checkout")
+def test_models_that_are_removed_are_listed(tmp_path, dry_run):
+    Path("params.yaml").write_text(TEXT.replace("\nmodels:\n", "\nmodels:\n  mine: {kind: fm, features: image}\n"))
+    listed = [
+        line for line in run(write_posts(tmp_path / "posts.csv"), dry_run=dry_run).splitlines() if "without" in line
+    ]
+    assert [line.partition(", ")[0] for line in listed] == ["  models: without mine"]
+    assert listed[0].endswith(", fm-history-ic-od (they see photos)")
+
+
+def test_comments_around_what_is_removed_stay(checkout, tmp_path):
+    places = ("\nextractors:", "\nfeature_sets:", "\nstore:", "\n  object-names:", "\n  ridge:", "\nblends:")
+    text = TEXT
+    for number, place in enumerate(places):
+        text = text.replace(place, f"\n  # my note {number}{place}")
+    (checkout / "params.yaml").write_text(text, encoding="utf-8")
+    run(write_posts(tmp_path / "posts.csv"))
+    lines = (checkout / "params.yaml").read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if "my note" in line] == [f"  # my note {number}" for number in (0, 1, 2, 3, 4, 5)]
+    assert "extractors: {}            # by names of yours; each" in "\n".join(lines)
+
+
 def test_photos_after_posts_without_photos_are_refused_with_the_remedy(checkout, photos, tmp_path):
     test_posts_without_photos_need_no_extractors(checkout, tmp_path)
-    with pytest.raises(InputError, match=r"lists no model that sees them: git checkout"):
+    with pytest.raises(InputError, match=r"sees them: git checkout .* discards all changes that are not committed"):
         run(photos)
 
 
@@ -201,9 +235,8 @@ def test_data_that_moved_are_begun_again(checkout, photos):
     assert (checkout / "data/folder").readlink() == moved
 
 
-def test_models_for_fewer_tags_are_taken_out(checkout, tmp_path, monkeypatch, capsys):
+def test_models_for_fewer_tags_are_taken_out(checkout, tmp_path, monkeypatch):
     monkeypatch.setattr(Ridge, "most_tags", 3)
-    test_posts_without_photos_need_no_extractors(checkout, tmp_path)
-    assert "There are too many tags for ridge" in capsys.readouterr().out
+    assert "\n  models: without ridge (there are too many tags)\n" in run(write_posts(tmp_path / "posts.csv"))
     assert {model.kind for model in load(checkout / "params.yaml").models.values()} >= {"fm", "recency"}
     assert "ridge" not in {model.kind for model in load(checkout / "params.yaml").models.values()}
