@@ -85,7 +85,7 @@ def _without(text: str, params: CommentedMap, drop: Collection[str], cleared: Co
         for number in range(start + 1, len(lines)):
             bare = lines[number].lstrip()
             if bare and not bare.startswith("#"):
-                if len(lines[number]) - len(bare) <= indent:
+                if len(lines[number]) - len(bare) <= indent and bare[0] not in "]}":
                     break
                 last = number
         if key in drop:
