@@ -16,11 +16,13 @@ from ruamel.yaml.error import YAMLError
 
 from commands.choose import choices
 from pipeline.data.left_out import count_reasons
-from pipeline.data.schema import DETAIL, PHOTO, REASON, TAGS, USER
+from pipeline.data.names import quote, shortened_list
+from pipeline.data.schema import DETAIL, PHOTO, REASON, TAGS, TIME, USER
 from pipeline.errors import InputError
 from pipeline.features.extraction.device import fastest_decoder
 from pipeline.files.atomic import atomic
-from pipeline.folksonomy.suitable import suitable_split
+from pipeline.folksonomy.split_rules import LeaveShare
+from pipeline.folksonomy.suitable import suitable_split, why_random
 from pipeline.models.registry import MODELS
 from pipeline.sources.base import Crawled, Recognised
 from project.beginning import beginnings, link
@@ -58,12 +60,14 @@ def main(
     given, others = stated(settings or ())
     beginning, *rest = sorted(beginnings(path, source, given, text, file), key=lambda each: -each.kept)
     found, core = beginning.found, beginning.core
-    print("\n  ".join([f"{path}, read by source {beginning.source}:", *found.sentences]))
+    print("\n  ".join([f"{path}, read by source {beginning.source}:", *found.sentences, *unused_columns(found)]))
     for other in rest:
         print(f"  Source {other.source} reads it as well, with less to learn from: --source {other.source}.")
     print("\n".join(summary(beginning.crawled)))
     print(f"Recipe {RECIPE}: the {core.label()}, {KEEPS.format_map(beginning.counts)}")
     recipe = Recipe(refine=[core], split=suitable_split(beginning.crawled.posts))
+    if isinstance(recipe.split, LeaveShare):
+        print(why_random(beginning.crawled.posts))
     values = beginning.values | {"recipe": RECIPE, f"recipes.{RECIPE}": recipe.model_dump()}
     if beginning.counts["posts"] >= MANY_POSTS:
         values["training.batch"] = LARGE_BATCH
@@ -113,6 +117,15 @@ def value_of(text: str) -> Any:
     except YAMLError:
         return text
     return text if value == "" and text not in ("''", '""') else value
+
+
+def unused_columns(found: Recognised) -> list[str]:
+    """Lists the columns of a table that are not used, with the remedy, in a sentence if there are any."""
+    if not found.unused:
+        return []
+    missing = [role for role in (USER, TIME) if not found.settings[role]] or ["KEY"]
+    remedy = " or ".join(f"--set {role}=COLUMN" for role in missing)
+    return [f"Columns that are not used: {shortened_list(map(quote, found.unused))} ({remedy} takes one)."]
 
 
 def summary(crawled: Crawled) -> list[str]:

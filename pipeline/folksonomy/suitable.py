@@ -1,6 +1,7 @@
 """The core and the split that suit a folksonomy, for data that nobody has a recipe for."""
 
 from collections.abc import Mapping
+from math import ceil
 
 import numpy as np
 import polars as pl
@@ -61,6 +62,22 @@ def suitable_split(posts: pl.DataFrame) -> SplitRule:
     """
     if SPLIT in posts.columns:
         return GivenSplit(given=True)
-    if TIME in posts.columns and posts[TIME].is_not_null().mean() >= DATED_SHARE:
+    if _dated(posts) >= _most(posts):
         return LeaveNewestShare(newest_share=TEST_SHARE)
     return LeaveShare(test_share=TEST_SHARE)
+
+
+def why_random(posts: pl.DataFrame) -> str:
+    """Counts, in a sentence, the posts with a time, and those that a split by time needs."""
+    return (
+        f"The test posts are drawn at random: {_dated(posts):,} of {len(posts):,} posts have a time, of "
+        f"{_most(posts):,} that are needed to take the newest."
+    )
+
+
+def _dated(posts: pl.DataFrame) -> int:
+    return posts[TIME].count() if TIME in posts.columns else 0
+
+
+def _most(posts: pl.DataFrame) -> int:
+    return ceil(DATED_SHARE * len(posts))

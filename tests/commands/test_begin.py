@@ -148,6 +148,34 @@ def test_models_that_are_removed_are_listed(tmp_path, dry_run):
     assert listed[0].endswith(", fm-history-ic-od (they see photos)")
 
 
+@pytest.mark.usefixtures("checkout")
+def test_too_few_times_for_a_split_by_time_are_counted(tmp_path, capsys):
+    sentence = (
+        "The test posts are drawn at random: 67 of 100 posts have a time, of 90 that are needed to take the newest."
+    )
+    run(write_posts(tmp_path / "posts.csv", ["2019-05-01"] * 67 + [""] * 33))
+    assert sentence in capsys.readouterr().out.splitlines()
+    assert load(Path("params.yaml")).active_recipe.split.test_share == 0.2
+    run(write_posts(tmp_path / "posts.csv", ["2019-05-01"] * 90 + [""] * 10))
+    assert "at random" not in capsys.readouterr().out
+    assert load(Path("params.yaml")).active_recipe.split.newest_share == 0.2
+
+
+@pytest.mark.parametrize(
+    ("column", "settings", "sentence"),
+    [
+        ("Moment", [], "Columns that are not used: 'Moment' (--set time=COLUMN takes one)."),
+        ("Moment", ["time=Moment"], None),
+        ("Moment", ["time=Moment", "user=null"], "Columns that are not used: 'user' (--set user=COLUMN takes one)."),
+    ],
+)
+@pytest.mark.usefixtures("checkout")
+def test_columns_that_are_not_used_are_listed_with_the_remedy(tmp_path, column, settings, sentence, capsys):
+    run(write_posts(tmp_path / "posts.csv", ["01.01.2019 0:15"] * 100, column), *settings, dry_run=True)
+    listed = [line.strip() for line in capsys.readouterr().out.splitlines() if "not used" in line]
+    assert listed == ([sentence] if sentence else [])
+
+
 def test_comments_around_what_is_removed_stay(checkout, tmp_path):
     places = ("\nextractors:", "\nfeature_sets:", "\nstore:", "\n  object-names:", "\n  ridge:", "\nblends:")
     text = TEXT

@@ -21,8 +21,8 @@ WHOLE: Mapping[str, Sequence[str]] = {
         auteur photographe usuario fotógrafo utente autore usuário gebruiker användare użytkownik
         uživatel kullanıcı пользователь автор фотограф χρήστης 用户 用户名 作者 ユーザー 撮影者 사용자""".split(),
     TIME: f"""{TIME} timestamp datetime date datetimeoriginal createdate datetaken takenat taken
-        createdat created posted uploaded datum zeit uhrzeit aufnahmedatum zeitstempel horodatage
-        dateprise fecha hora data tijd tid czas čas tarih zaman дата время ημερομηνία 时间 日期 日時 日付
+        createdat created posted uploaded datum zeit uhrzeit aufnahmedatum aufgenommen zeitstempel
+        horodatage dateprise fecha hora data tijd tid czas čas tarih zaman дата время ημερομηνία 时间 日期 日時 日付
         撮影日時 시간 날짜""".split(),
     SPLIT: f"{SPLIT} set subset partition half".split(),
 }

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from pipeline.data.names import shortened_list
+from pipeline.data.names import quote, shortened_list
 from pipeline.data.schema import PHOTO, SPLIT, TAGS, TEST, TIME, TRAIN, USER
 from pipeline.data.walk import is_photo
 from pipeline.errors import InputError, SettingError
@@ -46,6 +46,8 @@ class Guess:
     """True when a column has a usual name of users."""
     sentences: list[str] = field(default_factory=list)
     """Sentences on what was guessed from values, and what is not read."""
+    unused: list[str] = field(default_factory=list)
+    """The columns without a role that no sentence names."""
 
 
 def guess(preview: Preview, given: Mapping[str, Any], found: Found) -> Guess:
@@ -66,8 +68,9 @@ def guess(preview: Preview, given: Mapping[str, Any], found: Found) -> Guess:
     take(TAGS, lambda: _tags(preview, left))
     result.named_user = bool(columns_of(USER, list(left)))
     take(USER, lambda: _user(preview, left))
-    take(TIME, lambda: _time(left, result.sentences))
+    take(TIME, lambda: _time(preview, left, result.sentences))
     take(SPLIT, lambda: _split(left))
+    result.unused = list(left)
     tags = result.settings[TAGS]
     for role in (PHOTO, USER):
         if name := result.settings[role]:
@@ -178,7 +181,7 @@ def _user(preview: Preview, left: Mapping[str, pl.Series]) -> str | None:
     return _only(USER, repeated, preview) if repeated else None
 
 
-def _time(left: Mapping[str, pl.Series], sentences: list[str]) -> str | None:
+def _time(preview: Preview, left: dict[str, pl.Series], sentences: list[str]) -> str | None:
     """Chooses the first column with a usual name whose values are times, and adds a sentence with an example."""
     named = columns_of(TIME, list(left))
     for name in named:
@@ -188,9 +191,14 @@ def _time(left: Mapping[str, pl.Series], sentences: list[str]) -> str | None:
             moment = EPOCH + timedelta(milliseconds=times[row])
             sentences.append(f"Times such as {str(left[name][row])!r} are read as {moment:%Y-%m-%d %H:%M} UTC.")
             return name
-    if named and left[named[0]].count():
-        example = left[named[0]].drop_nulls()[0]
-        sentences.append(f"Times are not read: {str(example)[:40]!r} in {named[0]!r} is none that is understood.")
+    for name in named:
+        if _is_text(left[name]):
+            try:
+                to_milliseconds(left[name], pl.Series(preview.lines, dtype=pl.Int64), PurePosixPath(preview.path.name))
+            except InputError as error:
+                sentences.append(f"Times in {quote(name)} are not read. {error}")
+                del left[name]
+                return None
     return None
 
 

@@ -42,6 +42,8 @@ class Preview:
     """The names of the columns: of the header, else by number."""
     sample: pl.DataFrame
     """The first rows: text, or what Parquet has, by the names of the columns."""
+    lines: Sequence[int]
+    """The places of these rows: lines in a text file, numbers elsewhere."""
     count: int
     """All rows below the header."""
     settings: Mapping[str, Any]
@@ -59,7 +61,7 @@ def preview(path: Path, given: Mapping[str, Any]) -> Preview | None:
     if form is Form.PARQUET:
         names = _bounded(path, parquet_columns(path))
         sample, count = read_parquet_columns(path, names, SAMPLE), count_parquet_rows(path)
-        return Preview(path, names, sample, count, {}, [_says(path, count, "Parquet")])
+        return Preview(path, names, sample, range(1, sample.height + 1), count, {}, [_says(path, count, "Parquet")])
     if form is Form.SPREADSHEET:
         return _with_header(path, read_spreadsheet(path), given, {}, "a spreadsheet")
     encoding, example = (given["encoding"], None) if given.get("encoding") else recognise_encoding(path)
@@ -148,9 +150,10 @@ def _is_header(rows: Sequence[Row]) -> bool:
 
 
 def _of_rows(path: Path, names: Sequence[str], rows: Iterator[Row], settings: Mapping[str, Any], form: str) -> Preview:
-    first = [row for _, row in islice(rows, SAMPLE)]
+    seen = list(islice(rows, SAMPLE))
+    lines, first = [line for line, _ in seen], [row for _, row in seen]
     count = len(first) + sum(1 for _ in rows)
     unique = [name if name and name not in names[:place] else f"column {place + 1}" for place, name in enumerate(names)]
     columns = {name: [row[place] if place < len(row) else None for row in first] for place, name in enumerate(unique)}
     sample = pl.DataFrame(columns, dict.fromkeys(columns, pl.String))
-    return Preview(path, unique, sample, count, settings, [_says(path, count, form)])
+    return Preview(path, unique, sample, lines, count, settings, [_says(path, count, form)])

@@ -92,10 +92,10 @@ def recognise_table(path: Path, given: Mapping[str, Any]) -> Recognised | None:
         others = len(photos.files) - len(chosen) - round(share * chosen[0].preview.count)
         if others > MANY:
             sentences.append(f"{folder} holds some {others:,} other files, which are watched for changes as well.")
-        return Recognised(folder, settings, sentences)
+        return Recognised(folder, settings, sentences, unused=chosen[0].unused)
     alone = [folder / name for name in (*settings["files"], *settings["test_files"])]
     counts = () if {file.name for file in alone} >= {each.name for each in folder.iterdir()} else alone
-    return Recognised(folder, settings, sentences, counts, photos=False)
+    return Recognised(folder, settings, sentences, counts, photos=False, unused=chosen[0].unused)
 
 
 def _check_photos(names: Sequence[str], files: Sequence[str], folder: Path) -> None:

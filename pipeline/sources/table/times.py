@@ -18,6 +18,8 @@ UNITS = ((1e11, 1000.0), (1e14, 1.0), (1e17, 1e-3), (float("inf"), 1e-6))
 COMPACT = r"^(19|20)\d\d(0[1-9]|1[0-2])([0-2]\d|3[01])(\d{6})?$"
 """Dates without any mark between their parts."""
 YEAR_FIRST = re.compile(r"(\d{4})([:/.-])(\d\d?)\2(\d\d?)(?:[T ]+(.*))?")
+FORMS = "seconds since 1970, 2017-08-21T12:30 (ISO), 2017:08:21 12:30:00 (EXIF) or 21.8.2017 12:30"
+"""The forms of times, in words, in which a reader can write them."""
 DAY_FIRST = re.compile(r"(?P<day>\d\d?)\.(?P<month>\d\d?)\.(?P<year>\d{4})(?:,? +(?P<rest>.*))?")
 
 
@@ -41,14 +43,19 @@ def to_milliseconds(times: pl.Series, lines: pl.Series, path: Path) -> pl.Series
     def place(value: str) -> str:
         return f"line {lines.filter(text == value).min()} has the time {value!r}"
 
-    parsed = {}
+    parsed, unknown = {}, []
     for date in text.filter(text.is_not_null() & numbers.is_null()).unique().sort():
         try:
             parsed[date] = _parse(date)
         except ValueError:
-            raise InputError(
-                f"{path}, {place(date)}: it must be a number or a date, such as 2017-08-21T12:30."
-            ) from None
+            unknown.append(date)
+    if unknown:
+        are_unknown = text.is_in(unknown)
+        first = text.filter(are_unknown & (lines == lines.filter(are_unknown).min()))[0]
+        raise InputError(
+            f"{path}, {place(first)}, which is not understood ({are_unknown.sum():,} of {len(text):,} are not): "
+            f"leave it empty, or write {FORMS}."
+        )
     scale = next(scale for bound, scale in UNITS if (numbers.abs().max() or 0) < bound)
     seconds = text.filter((numbers.abs() > 1e8) & (numbers.abs() < UNITS[0][0]))
     if scale != UNITS[0][1] and len(seconds):
@@ -93,4 +100,5 @@ def _parse(date: str) -> int:
 
 def _iso(year: str, month: str, day: str, rest: str | None) -> str:
     clock = re.sub(r" *UTC$", "Z", rest.strip()).replace(" ", "") if rest else ""
+    clock = re.sub(r"^(?=\d:)", "0", clock)
     return f"{year}-{month:0>2}-{day:0>2}" + (f"T{clock}" if clock else "")

@@ -370,7 +370,34 @@ def test_times_that_are_not_understood_are_named(tmp_path):
     (tmp_path / "posts.csv").write_text("user,photo,tags,date\n" + rows(USERS, PHOTOS, TAGS, ["8/21/2017"] * 8))
     found = recognised(tmp_path)
     expect(found, time=None)
-    assert any("'8/21/2017' in 'date'" in sentence for sentence in found.sentences)
+    assert found.unused == []
+    assert any(
+        "Times in 'date' are not read. posts.csv, line 2 has the time '8/21/2017', which is not understood (8 of 8 "
+        in sentence
+        for sentence in found.sentences
+    )
+
+
+def test_one_time_that_is_not_understood_is_named_with_its_line(tmp_path):
+    dates = ["2019-05-01"] * 8
+    dates[5] = "yesterday"
+    (tmp_path / "posts.csv").write_text("user,photo,tags,date\n" + rows(USERS, PHOTOS, TAGS, dates))
+    (sentence,) = (each for each in recognised(tmp_path).sentences if each.startswith("Times in 'date' are not read."))
+    assert "line 7 has the time 'yesterday', which is not understood (1 of 8 are not)" in sentence
+
+
+@pytest.mark.parametrize(
+    ("header", "unused"),
+    [
+        ("user,photo,tags,Moment", ["Moment"]),
+        ("user,photo,tags,date", []),
+        ("who,photo,tags,Moment", ["who", "Moment"]),
+        ("Fotograf,Datei,Schlagwörter,Aufgenommen", []),
+    ],
+)
+def test_columns_that_are_not_used_are_listed(tmp_path, header, unused):
+    (tmp_path / "posts.csv").write_text(f"{header}\n" + rows(USERS, PHOTOS, TAGS, ["01.01.2019 0:15"] * 8))
+    assert recognised(tmp_path).unused == unused
 
 
 @pytest.mark.parametrize("text", ["", "one column\nof prose\n", "a,b\nc,d\n"])

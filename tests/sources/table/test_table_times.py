@@ -59,6 +59,11 @@ def test_days_alone_are_their_midnight(tmp_path):
     assert times_of(tmp_path, "19700102", "20170821") == [86_400_000, MOMENT - 45_000_000]
 
 
+@pytest.mark.parametrize("time", ["01.01.2019 0:15", "2019-01-01 0:15", "2019:01:01 0:15:00"])
+def test_hours_may_have_one_digit(tmp_path, time):
+    assert times_of(tmp_path, time, "2019-01-01T00:15Z")[0] == times_of(tmp_path, "2019-01-01T00:15Z")[0]
+
+
 def test_seconds_in_one_file_and_dates_in_another_compare(tmp_path):
     """T9: wrong posts were the newest."""
     (tmp_path / "a.csv").write_text("user,photo,tags,time\nu,p,a,1503318600\n")
@@ -70,8 +75,13 @@ def test_seconds_in_one_file_and_dates_in_another_compare(tmp_path):
 @pytest.mark.parametrize(
     ("times", "words"),
     [
-        (["1503318600", "yesterday"], "line 3 has the time 'yesterday': it must be a number or a date"),
-        (["8/21/2017"], "line 2 has the time '8/21/2017'"),
+        (["1503318600", "yesterday"], r"line 3 has the time 'yesterday', which is not understood \(1 of 2 are not\)"),
+        (["2019-05-01", "today", "soon"], r"line 3 has the time 'today', which is not understood \(2 of 3 are not\)"),
+        (
+            ["8/21/2017"],
+            r"line 2 has the time '8/21/2017'.*: leave it empty, or write seconds since 1970, 2017-08-21T12:30 "
+            r"\(ISO\), 2017:08:21 12:30:00 \(EXIF\) or 21\.8\.2017 12:30\.",
+        ),
         (["1503318600", "inf"], "line 3 has the time 'inf'"),
         (
             ["1503318600000", "1503318600"],
