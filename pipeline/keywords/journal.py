@@ -10,15 +10,20 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from itertools import count
 from pathlib import Path
 from typing import IO, Self
 
 from pipeline.errors import InputError
 from pipeline.files.atomic import reported_as
+
+_NAME = re.compile(r"[0-9]{6,}\.jsonl")
+"""The name of a run's file: its number."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +85,8 @@ class Journal:
     def run(self) -> Iterator["Run"]:
         """Opens a run. Raises InputError when another one is open, or being taken back."""
         with self._locked():
-            numbers = [int(path.stem) for path in self._runs()]
-            run = Run(self._folder / f"{max(numbers, default=0) + 1:06}.jsonl")
+            last = max(map(_number, self._runs()), default=0)
+            run = Run(self._folder / f"{last + 1:06}.jsonl")
             try:
                 yield run
             finally:
@@ -108,7 +113,7 @@ class Journal:
             if failures:
                 raise failures[0]
             if damaged:
-                aside = last.replace(last.with_suffix(".damaged"))
+                aside = _set_aside(last)
                 raise InputError(
                     f"Line {damaged[0]} of {aside} is damaged, so that its file stays as it is; those of the other "
                     "lines are restored."
@@ -117,7 +122,8 @@ class Journal:
             return Undone(len({write.path for write in writes} - changed), sorted(map(Path, changed)), len(earlier))
 
     def _runs(self) -> list[Path]:
-        return sorted(self._folder.glob("*.jsonl"))
+        """Lists the files of the runs, the last one last. Other files in the folder are somebody else's."""
+        return sorted((path for path in self._folder.iterdir() if _NAME.fullmatch(path.name)), key=_number)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -160,6 +166,16 @@ class Run:
         if self._file is not None:
             with reported_as(self.path):
                 self._file.close()
+
+
+def _number(run: Path) -> int:
+    return int(run.stem)
+
+
+def _set_aside(run: Path) -> Path:
+    """Renames a damaged run to a name that no other one has, and returns it."""
+    names = (run.with_suffix(f".{number}.damaged" if number > 1 else ".damaged") for number in count(1))
+    return run.replace(next(name for name in names if not os.path.lexists(name)))
 
 
 def _read(run: Path) -> tuple[list[Write], list[int]]:

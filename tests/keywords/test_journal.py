@@ -225,6 +225,38 @@ def test_a_damaged_line_keeps_no_other_from_being_taken_back(journal, photo, tmp
         journal.undo()
 
 
+def test_no_damaged_run_takes_the_place_of_another(journal, tmp_path):
+    for content in (b"first\n", b"second\n", b"third\n"):
+        (tmp_path / "journal").mkdir(exist_ok=True)
+        (tmp_path / "journal" / "000001.jsonl").write_bytes(content)
+        with pytest.raises(InputError, match="is damaged"):
+            journal.undo()
+    kept = sorted(path.read_bytes() for path in (tmp_path / "journal").glob("*damaged"))
+    assert kept == [b"first\n", b"second\n", b"third\n"]
+
+
+def test_files_that_are_not_named_as_runs_are_left_alone(journal, photo, tmp_path):
+    others = ["notes.jsonl", "000001 (copy).jsonl", "9.jsonl", ".000001.jsonl", "٠٠٠٠٠٩.jsonl"]
+    (tmp_path / "journal").mkdir()
+    for name in others:
+        (tmp_path / "journal" / name).write_text("mine")
+    with journal.run() as run:
+        run.write(photo, OLD, NEW)
+    assert journal.undo().restored == 1
+    assert names(tmp_path / "journal") == {*others, "lock"}
+    assert photo.read_bytes() == OLD
+
+
+def test_runs_are_in_the_order_of_their_numbers(journal, photo, tmp_path):
+    with journal.run() as run:
+        run.write(photo, OLD, b"1")
+    (tmp_path / "journal" / "000001.jsonl").rename(tmp_path / "journal" / "999999.jsonl")
+    with journal.run() as run:
+        run.write(photo, b"1", NEW)
+    assert (journal.undo().runs, photo.read_bytes()) == (1, b"1")
+    assert (journal.undo().runs, photo.read_bytes()) == (0, OLD)
+
+
 def test_a_flipped_bit_in_the_journal_gives_no_other_bytes(journal, photo, tmp_path):
     with journal.run() as run:
         run.write(photo, OLD, NEW)
