@@ -95,31 +95,19 @@ class Journal:
     def undo(self) -> Undone:
         """Takes the last run back.
 
-        Raises InputError when there is none, when a run is open, and when lines of its file are damaged; OSError when a
-        file cannot be restored now: then the run stays, to be taken back again. All other files are restored before.
+        A run that wrote nothing does not count. Raises InputError when there is no other, when a run is open, and when
+        lines of its file are damaged; OSError when a file cannot be restored now: then the run stays, to be taken back
+        again. All other files are restored before.
         """
         with self._locked():
-            *earlier, last = self._runs() or [None]
-            if last is None:
-                raise InputError("There is no write to take back.")
-            writes, damaged = _read(last)
-            changed, failures = set(), []
-            for write in reversed(writes):
-                try:
-                    if not _restore(write):
-                        changed.add(write.path)
-                except OSError as error:
-                    failures.append(error)
-            if failures:
-                raise failures[0]
-            if damaged:
-                aside = _set_aside(last)
-                raise InputError(
-                    f"Line {damaged[0]} of {aside} is damaged, so that its file stays as it is; those of the other "
-                    "lines are restored."
-                )
-            last.unlink()
-            return Undone(len({write.path for write in writes} - changed), sorted(map(Path, changed)), len(earlier))
+            runs = self._runs()
+            while runs:
+                last = runs.pop()
+                writes, damaged = _read(last)
+                if writes or damaged:
+                    return _take_back(last, writes, damaged, len(runs))
+                last.unlink()
+            raise InputError("There is no write to take back.")
 
     def _runs(self) -> list[Path]:
         """Lists the files of the runs, the last one last. Other files in the folder are somebody else's."""
@@ -141,7 +129,9 @@ class Run:
 
     def __init__(self, path: Path):
         self.path = path
-        self._file: IO[str] | None = None
+        self._file: IO[bytes] | None = None
+        self._last = 0
+        """Where the last line begins."""
 
     def write(self, path: Path, old: bytes | None, new: bytes, keep_time: bool = False) -> None:
         """Notes a change, then makes it: at every moment the file has its old bytes or the new ones.
@@ -152,24 +142,68 @@ class Run:
         """
         path = Path(os.path.realpath(path))
         write = Write.between(path, old, new)
-        with reported_as(self.path):
-            if self._file is None:
-                self._file = self.path.open("x", encoding="ascii")
-            text = json.dumps(asdict(write))
-            self._file.write(f"{_hash(text.encode())} {text}\n")
-            self._file.flush()
-            os.fsync(self._file.fileno())
-        _replace(path, new, write.modified if keep_time else None)
+        text = json.dumps(asdict(write)).encode("ascii")
+        self._note(b"%s %s\n" % (_hash(text).encode("ascii"), text))
+        try:
+            _replace(path, new, write.modified if keep_time else None)
+        except OSError:
+            with suppress(OSError):  # The first error is the one to report.
+                if _hash_of(path) == write.before:
+                    self._forget()
+            raise
 
     def close(self) -> None:
-        """Closes the run's file."""
+        """Closes the run's file, and deletes it when nothing was written."""
         if self._file is not None:
             with reported_as(self.path):
                 self._file.close()
+                if self.path.stat().st_size == 0:
+                    self.path.unlink()
+
+    def _note(self, line: bytes) -> None:
+        """Adds a line whole, or leaves the file without it."""
+        with reported_as(self.path):
+            if self._file is None:
+                self._file = self.path.open("xb", buffering=0)  # A buffer would be written once more at the end.
+            self._last = self._file.tell()
+            try:
+                while line:
+                    line = line[self._file.write(line) :]
+                os.fsync(self._file.fileno())
+            except OSError:
+                with suppress(OSError):  # The first error is the one to report.
+                    self._forget()
+                raise
+
+    def _forget(self) -> None:
+        """Removes the last line, of a write that was not made."""
+        self._file.seek(self._last)
+        self._file.truncate()
 
 
 def _number(run: Path) -> int:
     return int(run.stem)
+
+
+def _take_back(run: Path, writes: list[Write], damaged: list[int], runs: int) -> Undone:
+    """Takes back the writes of a run, and deletes its file or sets it aside unless it is needed again."""
+    changed, failures = set(), []
+    for write in reversed(writes):
+        try:
+            if not _restore(write):
+                changed.add(write.path)
+        except OSError as error:
+            failures.append(error)
+    if failures:
+        raise failures[0]
+    if damaged:
+        aside = _set_aside(run)
+        raise InputError(
+            f"Line {damaged[0]} of {aside} is damaged, so that its file stays as it is; those of the other "
+            "lines are restored."
+        )
+    run.unlink()
+    return Undone(len({write.path for write in writes} - changed), sorted(map(Path, changed)), runs)
 
 
 def _set_aside(run: Path) -> Path:
@@ -255,6 +289,11 @@ def _common(a: bytes, b: bytes) -> int:
         else:
             high = middle - 1
     return low
+
+
+def _hash_of(path: Path) -> str | None:
+    """Returns the hash of a file's bytes, None where it does not exist."""
+    return _hash(path.read_bytes()) if path.exists() else None
 
 
 def _hash(data: bytes) -> str:

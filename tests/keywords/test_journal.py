@@ -45,11 +45,7 @@ def test_a_write_and_its_undoing(journal, photo, keep_time):
 
 
 def test_a_write_that_the_disk_refuses_leaves_nothing_beside_the_photo(journal, photo, monkeypatch):
-    def refuse(number: int) -> None:
-        if Path(f"/proc/self/fd/{number}").readlink().suffix != ".jsonl":
-            raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(module.os, "fsync", refuse)
+    monkeypatch.setattr(module.os, "fsync", refuse_photos)
     with pytest.raises(OSError, match="No space left"), journal.run() as run:
         run.write(photo, OLD, NEW)
     assert sorted(path.name for path in photo.parent.iterdir()) == ["journal", photo.name]
@@ -104,6 +100,64 @@ def test_a_run_without_writes_leaves_no_trace(journal, photo):
     with journal.run():
         pass
     assert journal.undo().restored == 1
+
+
+def refuse_photos(number: int) -> None:
+    if Path(f"/proc/self/fd/{number}").readlink().suffix != ".jsonl":
+        raise OSError(28, "No space left on device")
+
+
+def refuse_all(_: int) -> None:
+    raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize("refuse", [refuse_photos, refuse_all])
+def test_a_run_whose_writes_all_failed_hides_no_earlier_one(journal, photo, monkeypatch, refuse):
+    with journal.run() as run:
+        run.write(photo, OLD, NEW)
+    with monkeypatch.context() as full:
+        full.setattr(module.os, "fsync", refuse)
+        with pytest.raises(OSError, match="No space left"), journal.run() as run:
+            run.write(photo, NEW, b"third")
+    assert names(run.path.parent) == {"000001.jsonl", "lock"}
+    assert (journal.undo().restored, photo.read_bytes()) == (1, OLD)
+
+
+def test_a_write_that_failed_is_no_part_of_its_run(journal, photo, tmp_path):
+    with journal.run() as run:
+        run.write(photo, OLD, NEW)
+        with pytest.raises(FileNotFoundError):
+            run.write(tmp_path / "no folder" / "photo.jpg.xmp", None, NEW)
+        run.write(tmp_path / "photo.jpg.xmp", None, NEW)
+    assert len(run.path.read_bytes().splitlines()) == 2
+    assert journal.undo().restored == 2
+    assert names(tmp_path) == {photo.name}
+
+
+def test_a_write_that_was_made_is_noted_although_an_error_is_reported(journal, photo, monkeypatch):
+    """A rename over a network can fail after it was made."""
+    replace = Path.replace
+
+    def fail_late(path: Path, target: Path) -> None:
+        replace(path, target)
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as network:
+        network.setattr(Path, "replace", fail_late)
+        with pytest.raises(OSError, match="Input/output"), journal.run() as run:
+            run.write(photo, OLD, NEW)
+    assert (journal.undo().restored, photo.read_bytes()) == (1, OLD)
+
+
+@pytest.mark.parametrize("content", [b"", b"0123 {"])
+def test_a_run_without_a_whole_line_is_passed_over(journal, photo, content):
+    with journal.run() as run:
+        run.write(photo, OLD, NEW)
+    empty = run.path.with_name("000002.jsonl")
+    empty.write_bytes(content)
+    undone = journal.undo()
+    assert (undone.restored, undone.runs, photo.read_bytes()) == (1, 0, OLD)
+    assert not empty.exists()
 
 
 def test_a_link_stays_a_link(journal, photo, tmp_path):
