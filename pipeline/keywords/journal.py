@@ -12,12 +12,14 @@ import json
 import os
 import re
 import shutil
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from itertools import count
 from pathlib import Path
-from typing import IO, Self
+from stat import S_ISREG
+from typing import IO, Literal, Self
 
 from pipeline.errors import InputError
 from pipeline.files.atomic import reported_as
@@ -65,13 +67,17 @@ class Write:
 class Undone:
     """The result of taking a run back.
 
-    restored: the number of files that are as they were before the run.
+    restored: the number of files that have their earlier bytes back.
     changed: the files that somebody changed since, which stay as they are.
+    missing: the files that are not where they were: deleted, moved, or on a disk that is not there.
+    kept: the run's file, which stays while files are missing; None when the run is taken back.
     runs: the number of earlier runs that can be taken back as well.
     """
 
     restored: int
     changed: list[Path]
+    missing: list[Path]
+    kept: Path | None
     runs: int
 
 
@@ -93,14 +99,14 @@ class Journal:
                 run.close()
 
     def undo(self) -> Undone:
-        """Takes the last run back.
+        """Takes the last run back, as far as its files are there: it stays while one is missing.
 
         A run that wrote nothing does not count. Raises InputError when there is no other, when a run is open, and when
         lines of its file are damaged; OSError when a file cannot be restored now: then the run stays, to be taken back
         again. All other files are restored before.
         """
         with self._locked():
-            runs = self._runs()
+            runs = [run for run in self._runs() if run.stat().st_size]
             while runs:
                 last = runs.pop()
                 writes, damaged = _read(last)
@@ -187,23 +193,25 @@ def _number(run: Path) -> int:
 
 def _take_back(run: Path, writes: list[Write], damaged: list[int], runs: int) -> Undone:
     """Takes back the writes of a run, and deletes its file or sets it aside unless it is needed again."""
-    changed, failures = set(), []
+    found, failures = defaultdict(set), []
     for write in reversed(writes):
         try:
-            if not _restore(write):
-                changed.add(write.path)
+            found[_restore(write)].add(Path(write.path))
         except OSError as error:
             failures.append(error)
     if failures:
         raise failures[0]
-    if damaged:
+    missing = found["missing"]
+    if damaged and not missing:
         aside = _set_aside(run)
         raise InputError(
             f"Line {damaged[0]} of {aside} is damaged, so that its file stays as it is; those of the other "
             "lines are restored."
         )
-    run.unlink()
-    return Undone(len({write.path for write in writes} - changed), sorted(map(Path, changed)), runs)
+    if not missing:
+        run.unlink()
+    restored = found["restored"] - found["changed"]
+    return Undone(len(restored), sorted(found["changed"]), sorted(missing), run if missing else None, runs)
 
 
 def _set_aside(run: Path) -> Path:
@@ -230,25 +238,27 @@ def _is_whole(line: bytes) -> bool:
     return digits == _hash(text).encode()
 
 
-def _restore(write: Write) -> bool:
-    """Gives a file the bytes that it had before a write. Returns False for one that has changed since."""
+def _restore(write: Write) -> Literal["restored", "as before", "changed", "missing"]:
+    """Gives a file the bytes that it had before a write, and returns how it was found."""
     path = Path(write.path)
-    _temporary(path).unlink(missing_ok=True)
     try:
+        with reported_as(path, _temporary(path)):
+            _temporary(path).unlink(missing_ok=True)
+        if not S_ISREG(path.stat().st_mode):
+            return "changed"
         data = path.read_bytes()
-    except FileNotFoundError:
-        return write.before is None
-    except IsADirectoryError:
-        return False
+    except (FileNotFoundError, NotADirectoryError):
+        # A new file is a sidecar. Where its photo is not there either, both are elsewhere.
+        return "as before" if write.before is None and os.path.lexists(path.with_suffix("")) else "missing"
     if _hash(data) == write.before:  # The run, or an earlier attempt to take it back, was killed.
-        return True
+        return "as before"
     if _hash(data) != write.after:
-        return False
+        return "changed"
     if write.before is None:
         path.unlink()
     else:
         _replace(path, write.undone(data), write.modified)
-    return True
+    return "restored"
 
 
 def _replace(path: Path, data: bytes, modified: int | None) -> None:
