@@ -31,6 +31,7 @@ from pipeline.files.rows import (
 )
 from pipeline.recommend.network import PhotoVectors
 from pipeline.recommend.service.batches import BusyError
+from pipeline.recommend.service.witness import FullJournalError, Witness
 
 FORMAT, UNSEALED = 2, 1
 """The version of the tables, in SQLite's user_version, and the earlier one, whose rows get seals."""
@@ -98,10 +99,6 @@ class HeldPhoto:
     """The time at which it was taken, in milliseconds since 1970; None where it is unknown."""
 
 
-class FullJournalError(InputError):
-    """A journal that takes no more."""
-
-
 class OtherPostError(InputError):
     """A post whose id an earlier, different post has."""
 
@@ -113,8 +110,8 @@ class Journal:
     largest: the bytes that the file may grow to.
     """
 
-    def __init__(self, connection: sqlite3.Connection, networks: str):
-        self._connection, self._networks = connection, networks
+    def __init__(self, connection: sqlite3.Connection, networks: str, witness: Witness):
+        self._connection, self._networks, self._witness = connection, networks, witness
 
     @classmethod
     @contextmanager
@@ -126,11 +123,13 @@ class Journal:
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=LOCK_TIMEOUT)
+        # Whole, because SQLite keeps ":memory:" in memory.
+        whole = path.absolute()
+        connection = sqlite3.connect(whole, isolation_level=None, check_same_thread=False, timeout=LOCK_TIMEOUT)
         try:
             _prepare(connection, path, largest)
             _check(connection, path)
-            yield cls(connection, networks)
+            yield cls(connection, networks, Witness(connection, path))
         except sqlite3.Error as error:
             refusal = explain_refusal(error, "restore a copy, or name another file")
             raise InputError(f"{path} cannot be used as a journal {refusal}.") from error
@@ -141,35 +140,41 @@ class Journal:
         """Commits a post, with its photo and vectors. Returns False when it was accepted before.
 
         The post is on the disk when this returns. Raises OtherPostError for the id of a different post,
-        FullJournalError when the file takes no more, and BusyError while another process holds it.
+        FullJournalError when the file takes no more or was lost, and BusyError while another process holds it.
         """
         tags, shown = json.dumps(post.tags), json.dumps(post.shown)
         row = (post.id, post.user, post.photo, post.name, tags, shown, int(time.time()))
+        find = "SELECT user, photo, tags FROM post WHERE id = ?"
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            added = self._connection.execute(
-                "INSERT INTO post (id, user, photo, name, tags, shown, time) VALUES (?, ?, ?, ?, ?, ?, ?) "
-                "ON CONFLICT (id) DO NOTHING",
-                row,
-            ).rowcount
-            if added:
-                self._keep(photo)
-            elif self._connection.execute("SELECT user, photo, tags FROM post WHERE id = ?", [post.id]).fetchone() != (
-                post.user,
-                post.photo,
-                tags,
-            ):
-                raise OtherPostError(f"An earlier, different post has the id {post.id!r}.")
-            self._connection.execute("COMMIT")
+            with self._transaction():
+                added = self._connection.execute(
+                    "INSERT INTO post (id, user, photo, name, tags, shown, time) VALUES (?, ?, ?, ?, ?, ?, ?) "
+                    "ON CONFLICT (id) DO NOTHING",
+                    row,
+                ).rowcount
+                if added:
+                    self._keep(photo)
+                elif self._connection.execute(find, [post.id]).fetchone() != (post.user, post.photo, tags):
+                    raise OtherPostError(f"An earlier, different post has the id {post.id!r}.")
         except sqlite3.Error as error:
             if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
                 raise BusyError from error
             refusal = explain_refusal(error, "restore a copy of it")
             raise FullJournalError(f"The journal takes no more posts {refusal}.") from error
+        return bool(added)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """Commits what the block writes, unless it fails. Raises FullJournalError for a file that was lost."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            self._witness.check()
+            yield
+            self._connection.execute("COMMIT")
         finally:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
-        return bool(added)
+        self._witness.remember()
 
     def _keep(self, photo: HeldPhoto) -> None:
         values = [photo.hash, photo.jpeg]
@@ -177,10 +182,14 @@ class Journal:
         if photo.time is not None:
             values = [photo.hash, photo.time]
             self._connection.execute("INSERT OR IGNORE INTO taken (photo, milliseconds) VALUES (?, ?)", values)
-        self.add_vectors(photo)
+        self._keep_vectors(photo)
 
     def add_vectors(self, photo: HeldPhoto) -> None:
-        """Adds the vectors of a photo by the present networks."""
+        """Adds the vectors of a photo by the present networks. Raises FullJournalError for a file that was lost."""
+        with self._transaction():
+            self._keep_vectors(photo)
+
+    def _keep_vectors(self, photo: HeldPhoto) -> None:
         numbers = safetensors.numpy.save({name: np.ascontiguousarray(each) for name, each in photo.vectors.items()})
         values = [photo.hash, self._networks, numbers]
         self._connection.execute("INSERT OR IGNORE INTO vectors (photo, networks, numbers) VALUES (?, ?, ?)", values)

@@ -15,7 +15,7 @@ from pipeline.keywords.capture_time import time_taken
 from pipeline.recommend.network import PhotoVectors
 from pipeline.recommend.service.batches import Batches
 from pipeline.recommend.service.exports import to_csv, to_zip
-from pipeline.recommend.service.journal import FullJournalError, HeldPhoto, Journal, Post
+from pipeline.recommend.service.journal import HeldPhoto, Journal, Post
 from pipeline.recommend.service.limits import Limits
 from pipeline.recommend.service.messages import (
     AcceptedPost,
@@ -52,7 +52,6 @@ class Service:
         self,
         recommender: "Recommender",
         journal: Journal,
-        path: Path,
         packers: Packers,
         batches: Batches[PhotoFile, PhotoVectors],
         limits: Limits,
@@ -60,8 +59,7 @@ class Service:
     ):
         self.recommender, self.limits, self.metrics, self.examples = recommender, limits, Metrics(), examples
         self.batches, self.photos = batches, HeldPhotos(limits.held_bytes)
-        self._journal, self._path, self._inode = journal, path, path.stat().st_ino
-        self._packers = packers
+        self._journal, self._packers = journal, packers
         self._users = Users(recommender, journal, limits.held_users)
         self._thread = ThreadPoolExecutor(1, "ranking")
 
@@ -82,7 +80,7 @@ class Service:
             journal = opened.enter_context(Journal.open(path, recommender.fingerprint, limits.journal_bytes))
             packers = await opened.enter_async_context(Packers(limits.processes, limits.pixels, limits.photo_seconds))
             batches = await opened.enter_async_context(Batches(compute, limits.batch, limits.waiting))
-            service = cls(recommender, journal, path, packers, batches, limits, examples)
+            service = cls(recommender, journal, packers, batches, limits, examples)
             opened.callback(service._thread.shutdown)
             learning = asyncio.create_task(service._learn_anew())
             opened.callback(learning.cancel)
@@ -119,19 +117,8 @@ class Service:
             raise UnknownPhotoError
         shown = tuple((each.tag, each.probability) for each in post.shown)
         tags = tuple(dict.fromkeys(post.tags))
-        new = await self._run(self._commit, Post(post.id, post.user, post.photo, post.name, tags, shown), photo)
+        new = await self._run(self._journal.accept, Post(post.id, post.user, post.photo, post.name, tags, shown), photo)
         self.metrics.accepted += new
-        return new
-
-    def _commit(self, post: Post, photo: HeldPhoto) -> bool:
-        """Commits a post. Raises FullJournalError if the file was deleted: the post would end with the service."""
-        new = self._journal.accept(post, photo)
-        try:
-            same = self._path.stat().st_ino == self._inode
-        except FileNotFoundError:
-            same = False
-        if not same:
-            raise FullJournalError("The journal was deleted or replaced, and keeps no more posts: restart the service.")
         return new
 
     async def photo(self, hash: str) -> bytes:

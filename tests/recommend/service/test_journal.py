@@ -4,6 +4,7 @@ import sqlite3
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -181,3 +182,13 @@ def test_a_file_that_is_no_journal_is_left_alone(tmp_path):
         with pytest.raises(InputError, match="journal"), Journal.open(path):
             pass
         assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", [":memory:", "./:memory:", "file::memory:?cache=shared"])
+def test_a_journal_is_a_file_whatever_its_name(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    post = Post("1", "ann", "a", "a.jpg", ("sea",))
+    with Journal.open(Path(name)) as journal:
+        journal.accept(post, photo())
+    with Journal.open(tmp_path / name) as journal:
+        assert journal.posts() == [post]

@@ -6,7 +6,9 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 import zipfile
+from contextlib import closing
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -364,4 +366,37 @@ def test_a_journal_that_lost_its_name_takes_no_more_posts(client, replaced):
         client.journal.write_bytes(kept)
     answer = client.accept(RED, ["sky"])
     assert answer.status_code == 507
-    assert "The journal was deleted or replaced" in answer.json()["error"]
+    assert "The journal was deleted, replaced or overwritten" in answer.json()["error"]
+
+
+@pytest.mark.parametrize("restored", [True, False])
+def test_a_journal_that_is_overwritten_in_place_takes_no_more_posts_and_stays_as_it_is(client, restored):
+    client.suggest(RED)
+    client.suggest(BLUE)
+    assert client.accept(RED, ["sea"]).status_code == 201
+    copy = client.journal.read_bytes() if restored else b""
+    assert client.accept(BLUE, ["sky"]).status_code == 201
+    time.sleep(0.05)  # File systems count time in steps.
+    client.journal.write_bytes(copy)
+    for _ in range(2):
+        answer = client.accept(RED, ["sun"])
+        assert answer.status_code == 507
+        assert "The journal was deleted, replaced or overwritten" in answer.json()["error"]
+    assert client.journal.read_bytes() == copy
+
+
+def test_a_journal_that_another_connection_writes_takes_posts(client):
+    client.suggest(RED)
+    for number in range(3):
+        assert client.accept(RED, [f"tag {number}"]).status_code == 201
+        with closing(sqlite3.connect(client.journal)) as other, other:
+            other.execute("CREATE TABLE IF NOT EXISTS other (number)")
+            other.execute("INSERT INTO other VALUES (1)")
+    with closing(sqlite3.connect(client.journal)) as reader:
+        reader.execute("BEGIN")
+        assert reader.execute("SELECT count(*) FROM post").fetchone() == (3,)
+        for number in range(3):  # Their pages stay in the log while the reader is there.
+            assert client.accept(RED, [f"tag {number}"]).status_code == 201
+    with closing(sqlite3.connect(client.journal)) as other:
+        other.execute("PRAGMA wal_checkpoint")
+    assert client.accept(RED, ["sea"]).status_code == 201
