@@ -6,7 +6,7 @@ from importlib.resources import files
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
-from pipeline.data.photo import FORMATS, PhotoError
+from pipeline.data.photo import FORMATS, VIDEO_FORMATS, PhotoError
 from pipeline.data.schema import PHOTO, USER
 from pipeline.recommend.service.guard import refusal
 from pipeline.recommend.service.messages import (
@@ -147,7 +147,7 @@ async def about(request: web.Request) -> web.Response:
             name=recommender.name,
             labels=list(recommender.labels),
             tags=len(recommender.tags),
-            formats=list(FORMATS),
+            formats=["JPEG", *FORMATS, *VIDEO_FORMATS],
             photo_bytes=service.limits.photo_bytes,
             pixels=service.limits.pixels,
             examples=[file.name for file in service.examples],

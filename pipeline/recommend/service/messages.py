@@ -134,7 +134,7 @@ class About(Config):
     name: str = Field(description="The name of the model.")
     labels: list[str] = Field(description="Remarks that must be shown wherever suggestions are.")
     tags: int = Field(description="The number of tags that can be suggested.")
-    formats: list[str] = Field(description="The accepted formats of photos.")
+    formats: list[str] = Field(description="The accepted formats of photos; HEIC is HEIF.")
     photo_bytes: int = Field(description="Bytes of a photo's file, at most.")
     pixels: int = Field(description="Pixels of a photo, at most.")
     examples: list[str] = Field(description="The names of photos that the service has at hand to be tried.")

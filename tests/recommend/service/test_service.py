@@ -12,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from xml.etree import ElementTree
 
+import pillow_heif
 import polars as pl
 import pytest
 from PIL import ExifTags, Image
@@ -336,6 +337,14 @@ def test_health_is_answered_without_a_token(client):
 def test_the_service_describes_itself(client):
     about = client.get("api/about").json()
     assert (about["name"], about["labels"], about["tags"]) == ("fake", ["seeded weights"], 12)
+    for number, name in enumerate(about["formats"]):
+        buffer = io.BytesIO()
+        if name == "HEIF":
+            pillow_heif.from_pillow(Image.new("RGB", (64, 64), (number, 0, 0))).save(buffer)
+        else:
+            Image.new("RGB", (64, 64), (number, 0, 0)).save(buffer, name)
+        assert client.suggest(buffer.getvalue()).json()["photos"][0]["error"] is None, name
+    assert set(about["formats"]) >= {"JPEG", "HEIF", "AVIF"}
     assert client.get("api/about", headers=BEARER).headers["Cache-Control"] == "no-store"
 
 
