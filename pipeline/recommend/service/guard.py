@@ -54,6 +54,11 @@ class Guard:
 
     def check(self, request: web.Request) -> None:
         """Raises the answer for a request that may not pass."""
+        # First, whoever asks: to read the rest of such a request would be to unpack it.
+        if set(request.headers.getall("Content-Encoding", ())) - {"identity"}:
+            compressed = refusal(web.HTTPUnsupportedMediaType, "Compressed requests are not accepted.")
+            compressed.force_close()
+            raise compressed
         # A request line may name a host of its own, which then counts.
         if not self._knows(request.headers.get("Host", "")) or not self._knows(request.url.raw_authority):
             raise refusal(web.HTTPMisdirectedRequest, "This service does not answer to that host name.")
@@ -63,8 +68,6 @@ class Guard:
             raise refusal(
                 web.HTTPUnauthorized, "The token is missing or wrong.", headers={"WWW-Authenticate": "Bearer"}
             )
-        if request.headers.get("Content-Encoding", "identity") != "identity":
-            raise refusal(web.HTTPUnsupportedMediaType, "Compressed requests are not accepted.")
 
     def _knows(self, host: str) -> bool:
         name = (urlsplit(f"//{host}").hostname or "") if _is_authority(host) else ""

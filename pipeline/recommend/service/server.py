@@ -19,7 +19,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from pipeline.data.photo import PhotoFile
 from pipeline.errors import InputError, SettingError
 from pipeline.recommend.service.app import build_app
-from pipeline.recommend.service.guard import HEADERS, Guard
+from pipeline.recommend.service.guard import HEADERS, Guard, refusal
 from pipeline.recommend.service.limits import Limits
 from pipeline.recommend.service.service import Service
 
@@ -32,6 +32,8 @@ protocol_log = logging.getLogger(f"{__name__}.protocol")
 
 NAME = "suggestions"
 """The name of the server, where HTTP's library would give its own with its version."""
+
+CLIENTS_FAULTS = (HttpProcessingError, ConnectionError, web.RequestPayloadError)
 
 TOKEN = re.compile(r"[0-9A-Za-z_-]{16,}")
 
@@ -130,7 +132,7 @@ def _own_names(address: Address) -> list[str]:
 
 def _is_server_failure(record: logging.LogRecord) -> bool:
     """Drops records of clients that disconnect or send invalid HTTP, each of which would be a traceback."""
-    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError | ConnectionError))
+    return not (record.exc_info and isinstance(record.exc_info[1], CLIENTS_FAULTS))
 
 
 protocol_log.addFilter(_is_server_failure)
@@ -173,6 +175,14 @@ class _Connection(web.RequestHandler):
     """A connection whose answer to invalid HTTP is like the others: it quotes nothing, and names no versions."""
 
     __slots__ = ()
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        if isinstance(resp, web.HTTPExpectationFailed):  # Raised outside of the middlewares.
+            resp = refusal(web.HTTPExpectationFailed, "The header Expect can only be 100-continue.")
+            resp.force_close()
+        return await super().finish_response(request, resp, start_time)
 
     def handle_error(
         self,

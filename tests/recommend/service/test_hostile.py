@@ -304,6 +304,35 @@ def test_what_is_no_http_has_an_answer_that_quotes_nothing_and_names_no_versions
     assert json.loads(body) == {"error": "This is not valid HTTP."}
 
 
+COMPRESSED = [{"Content-Encoding": "gzip"}, {"Content-Encoding": "identity\r\nContent-Encoding: gzip"}]
+AN_EXPECTATION = {"Expect": "secret", "Connection": "keep-alive"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "status"),
+    [
+        *[(each, form((FILE, RED)), 415) for each in COMPRESSED],
+        *[({**each, "Authorization": "Bearer none"}, form((FILE, RED)), 415) for each in COMPRESSED],
+        ({"Content-Encoding": "gzip\r\nContent-Encoding: identity"}, gzip.compress(form((FILE, RED))), 415),
+        (AN_EXPECTATION, b"", 417),
+    ],
+)
+@pytest.mark.parametrize("path", ["/api/suggest", "/none"])
+def test_what_is_refused_by_its_headers_ends_the_connection_and_is_not_logged(
+    service, caplog, headers, body, status, path
+):
+    with socket.create_connection(("127.0.0.1", service.port), timeout=5) as connection:
+        connection.sendall(request_of("POST", path, {**FORM, **headers}, body))
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 %d " % status)
+    assert b"Content-Type: application/json" in head
+    assert list(json.loads(body)) == ["error"]
+    assert b"secret" not in answer
+    check_unharmed(service)
+    assert caplog.text == ""
+
+
 def test_the_page_holds_the_token_where_this_machine_alone_can_see_it(tmp_path):
     for number, (address, held) in enumerate(
         [
