@@ -7,7 +7,7 @@ import typer
 
 from pipeline.errors import InputError
 from pipeline.recommend.service.exports import is_exported, write_photos, write_table
-from pipeline.recommend.service.journal import Journal
+from pipeline.recommend.service.journal import Journal, files_of
 from pipeline.words import counted
 from project.command import command
 from project.paths import ACCEPTED
@@ -23,8 +23,9 @@ def main(
     if not journal.is_file():
         raise InputError(f"{journal} does not exist: `tagrec serve` makes it when something is accepted.")
     check_result_file(csv)
-    if csv.exists() and csv.samefile(journal):
-        raise InputError(f"--csv is {csv}, which is the journal: name another file.")
+    for file in files_of(journal):
+        if csv.resolve() == file or (csv.exists() and file.exists() and csv.samefile(file)):
+            raise InputError(f"--csv is {csv}, which is the journal or belongs to it: name another file.")
     with Journal.open(journal) as opened:
         if csv.exists() and not replace and not is_exported(opened, csv):
             raise InputError(

@@ -1,5 +1,6 @@
 """Accepted posts become a table, which takes the place of none that has other posts."""
 
+import itertools
 import os
 import re
 
@@ -64,5 +65,15 @@ def test_a_device_or_the_file_of_a_stream_stays(journal, tmp_path):
 def test_the_journal_itself_and_none_are_refused(journal, tmp_path):
     with pytest.raises(InputError, match="which is the journal"):
         main(journal, None, journal, replace=True)
+    for end, exists in itertools.product(("wal", "shm", "journal"), (False, True)):
+        log, link = journal.with_name(f"{journal.name}-{end}"), tmp_path / f"{end} {exists}.csv"
+        link.symlink_to(log)
+        if exists:
+            log.write_text("log")
+        for path in (log, link):
+            with pytest.raises(InputError, match="which is the journal or belongs to it: name another file"):
+                main(path, None, journal, replace=True)
+        assert log.exists() == exists
+        log.unlink(missing_ok=True)
     with pytest.raises(InputError, match="`tagrec serve` makes it"):
         main(tmp_path / "out.csv", None, tmp_path / "none.sqlite")

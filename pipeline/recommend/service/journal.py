@@ -67,6 +67,12 @@ LOCK_TIMEOUT = 5.0
 """Seconds for which another process may hold the file."""
 
 
+def files_of(path: Path) -> list[Path]:
+    """Lists the file of a journal and those that SQLite keeps next to it, which may not exist."""
+    path = path.resolve()
+    return [path, *(path.with_name(f"{path.name}-{end}") for end in ("wal", "shm", "journal"))]
+
+
 @dataclass(frozen=True)
 class Post:
     """A post that a person accepted."""
