@@ -26,7 +26,7 @@ def main(
     for file in files_of(journal):
         if csv.resolve() == file or (csv.exists() and file.exists() and csv.samefile(file)):
             raise InputError(f"--csv is {csv}, which is the journal or belongs to it: name another file.")
-    with Journal.open(journal) as opened:
+    with Journal.open(journal, to_read=True) as opened:
         if csv.exists() and not replace and not is_exported(opened, csv):
             raise InputError(
                 f"--csv is {csv}, which has posts that are not in the journal: name another file, or replace it by "

@@ -1,8 +1,10 @@
 """Accepted posts become a table, which takes the place of none that has other posts."""
 
+import errno
 import itertools
 import os
 import re
+from contextlib import ExitStack
 
 import pytest
 
@@ -17,6 +19,10 @@ ROWS = ["user,photo,tags,time", "ann,h1.jpg,sea,7", "ann,h1.jpg,sun,7"]
 def journal(tmp_path):
     accept(tmp_path / "journal.sqlite", "h1", "sea", "sun")
     return tmp_path / "journal.sqlite"
+
+
+def refuse(path, *_: object) -> int:
+    raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
 
 
 def accept(path, photo, *tags):
@@ -60,6 +66,24 @@ def test_a_device_or_the_file_of_a_stream_stays(journal, tmp_path):
             os.dup2(before, 0)
             os.close(before)
     assert (tmp_path / "posts.csv").is_fifo()
+
+
+@pytest.mark.parametrize("served", [True, False])
+def test_a_journal_that_can_only_be_read_is_read(journal, tmp_path, monkeypatch, served):
+    table = tmp_path / "out" / "posts.csv"
+    with ExitStack() as writers:
+        if served:
+            writers.enter_context(Journal.open(journal))
+        before = [
+            (path, path.read_bytes()) for path in sorted(tmp_path.glob("journal*")) if path.suffix != ".sqlite-shm"
+        ]
+        monkeypatch.setattr("pipeline.recommend.service.journal.os.access", lambda *_: False)
+        monkeypatch.setattr("pipeline.recommend.service.journal.os.open", refuse)
+        assert main(table, None, journal) == f"accepted: 1 post in {table}"
+        after = [
+            (path, path.read_bytes()) for path in sorted(tmp_path.glob("journal*")) if path.suffix != ".sqlite-shm"
+        ]
+    assert after == before
 
 
 def test_the_journal_itself_and_none_are_refused(journal, tmp_path):

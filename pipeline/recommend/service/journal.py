@@ -121,20 +121,25 @@ class Journal:
 
     @classmethod
     @contextmanager
-    def open(cls, path: Path, networks: str = "", largest: int = 0) -> Iterator[Self]:
+    def open(cls, path: Path, networks: str = "", largest: int = 0, to_read: bool = False) -> Iterator[Self]:
         """Opens a journal; a missing file is created, for its owner alone.
+
+        to_read: the journal may be one that this process cannot write.
 
         Damaged vectors are dropped, to be computed again. Raises InputError for a file that is not a journal, that a
         later version wrote, or whose posts are damaged.
         """
-        path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        # Whole, because SQLite keeps ":memory:" in memory.
-        whole = path.absolute()
-        connection = sqlite3.connect(whole, isolation_level=None, check_same_thread=False, timeout=LOCK_TIMEOUT)
+        # Absolute, because SQLite keeps ":memory:" in memory.
+        address, writable = path.absolute().as_uri(), not to_read or _is_writable(path)
+        if writable:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        else:  # Without a log nobody writes to it.
+            address += "?mode=ro" if files_of(path)[1].exists() else "?mode=ro&immutable=1"
+        connection = sqlite3.connect(address, LOCK_TIMEOUT, isolation_level=None, check_same_thread=False, uri=True)
         try:
-            _prepare(connection, path, largest)
-            _check(connection, path)
+            _prepare(connection, path, largest, writable)
+            _check(connection, path, writable)
             yield cls(connection, networks, Witness(connection, path))
         except sqlite3.Error as error:
             refusal = explain_refusal(error, "restore a copy, or name another file")
@@ -305,8 +310,12 @@ class Journal:
             yield f"{hash}.jpg", jpeg
 
 
-def _check(connection: sqlite3.Connection, path: Path) -> None:
-    """Drops damaged vectors. Raises InputError for damaged posts; a photo is checked when it is read."""
+def _is_writable(path: Path) -> bool:
+    return all(os.access(each, os.W_OK) for each in (path, path.resolve().parent))
+
+
+def _check(connection: sqlite3.Connection, path: Path, writable: bool) -> None:
+    """Drops damaged vectors where it can. Raises InputError for damaged posts; a photo is checked when it is read."""
     check_structure(connection, ["post", "taken", "vectors"])
     for table in ("post", "taken"):
         for row in damaged_rows(connection, table):
@@ -314,18 +323,19 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
                 f"{path} is damaged: row {row} of its table {table!r} is not as it was written. Restore a copy, or "
                 f"do without it: DELETE FROM {table} WHERE rowid = {row}."
             )
-    for row in damaged_rows(connection, "vectors"):
+    for row in damaged_rows(connection, "vectors") if writable else ():
         connection.execute("DELETE FROM vectors WHERE rowid = ?", [row])
 
 
-def _prepare(connection: sqlite3.Connection, path: Path, largest: int) -> None:
+def _prepare(connection: sqlite3.Connection, path: Path, largest: int, writable: bool) -> None:
     """Makes the tables of a new file, and sees to it that a commit is on the disk."""
     check_schema(connection)
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     if version not in (0, UNSEALED, FORMAT) or (version == 0 and tables):
         raise InputError(f"{path} is not a journal of this version: name another file.")
-    connection.execute("PRAGMA journal_mode = WAL")
+    if writable:
+        connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     # Each commit moves on from the log at once: SQLite takes a log with a damaged page for one that ends there.
     connection.execute("PRAGMA wal_autocheckpoint = 1")
