@@ -21,6 +21,11 @@ def journal(tmp_path):
     return tmp_path / "journal.sqlite"
 
 
+def written(folder) -> dict[str, bytes]:
+    """What a journal's files hold, apart from SQLite's locks."""
+    return {path.name: path.read_bytes() for path in folder.glob("journal*") if not path.name.endswith("-shm")}
+
+
 def refuse(path, *_: object) -> int:
     raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
 
@@ -74,16 +79,11 @@ def test_a_journal_that_can_only_be_read_is_read(journal, tmp_path, monkeypatch,
     with ExitStack() as writers:
         if served:
             writers.enter_context(Journal.open(journal))
-        before = [
-            (path, path.read_bytes()) for path in sorted(tmp_path.glob("journal*")) if path.suffix != ".sqlite-shm"
-        ]
+        before = written(tmp_path)
         monkeypatch.setattr("pipeline.recommend.service.journal.os.access", lambda *_: False)
         monkeypatch.setattr("pipeline.recommend.service.journal.os.open", refuse)
         assert main(table, None, journal) == f"accepted: 1 post in {table}"
-        after = [
-            (path, path.read_bytes()) for path in sorted(tmp_path.glob("journal*")) if path.suffix != ".sqlite-shm"
-        ]
-    assert after == before
+        assert written(tmp_path) == before
 
 
 def test_the_journal_itself_and_none_are_refused(journal, tmp_path):
