@@ -3,15 +3,17 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from ruamel.yaml import YAML, YAMLError
 
 from pipeline.errors import InputError
 
-READERS = {"dvc.lock": YAML(typ="safe").load, ".dvc/tmp/rwlock": json.loads}
+LOCK = "dvc.lock"
+READERS = {LOCK: YAML(typ="safe").load, ".dvc/tmp/rwlock": json.loads}
 """The reader of each file, by path."""
 REMEDIES = {
-    "dvc.lock": "restore the committed one (git checkout dvc.lock), or delete it: results in DVC's cache are not "
+    LOCK: "restore the committed one (git checkout dvc.lock), or delete it: results in DVC's cache are not "
     "computed again",
     ".dvc/tmp/rwlock": "delete it if no other run is in progress",
 }
@@ -32,5 +34,17 @@ def damaged(root: Path) -> Iterator[str]:
             continue
         except (ValueError, YAMLError):
             content = None
-        if not isinstance(content, dict):
+        if not isinstance(content, dict) or (name == LOCK and not _is_lock(content)):
             yield name
+
+
+def _is_lock(content: dict[str, Any]) -> bool:
+    """Recognises what DVC accepts: a file that was cut short may be YAML all the same."""
+    from dvc.schema import COMPILED_LOCKFILE_SCHEMA  # Here, because it takes a while.
+    from voluptuous import Invalid
+
+    try:
+        COMPILED_LOCKFILE_SCHEMA(content)
+    except Invalid:
+        return False
+    return True

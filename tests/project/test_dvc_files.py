@@ -29,3 +29,14 @@ def test_a_file_that_was_cut_short_is_named_with_the_remedy(repository, name, le
     (repository / name).write_text(WHOLE[name][: int(left * len(WHOLE[name]))])
     with pytest.raises(InputError, match=rf"^{name} is damaged, perhaps by a run that was killed: .*delete it"):
         check_dvc_files(repository)
+
+
+@pytest.mark.parametrize("end", ["    - pa", "    -"])
+def test_a_lock_that_was_cut_short_and_is_yaml_all_the_same_is_named(repository, end):
+    stage = f"  store:\n    cmd: x\n    deps:\n    - path: b\n      hash: md5\n      md5: {32 * 'c'}\n      size: 1\n"
+    whole = f"schema: '2.0'\nstages:\n{stage}"
+    (repository / "dvc.lock").write_text(whole)
+    check_dvc_files(repository)
+    (repository / "dvc.lock").write_text(whole + end)
+    with pytest.raises(InputError, match=r"^dvc\.lock is damaged"):
+        check_dvc_files(repository)
