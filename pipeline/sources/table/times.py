@@ -18,9 +18,9 @@ UNITS = ((1e11, 1000.0), (1e14, 1.0), (1e17, 1e-3), (float("inf"), 1e-6))
 COMPACT = r"^(19|20)\d\d(0[1-9]|1[0-2])([0-2]\d|3[01])(\d{6})?$"
 """Dates without any mark between their parts."""
 YEAR_FIRST = re.compile(r"(\d{4})([:/.-])(\d\d?)\2(\d\d?)(?:[T ]+(.*))?")
+DAY_FIRST = re.compile(r"(?P<day>\d\d?)\.(?P<month>\d\d?)\.(?P<year>\d{4})(?:,? +(?P<rest>.*))?")
 FORMS = "seconds since 1970, 2017-08-21T12:30 (ISO), 2017:08:21 12:30:00 (EXIF) or 21.8.2017 12:30"
 """The forms of times, in words, in which a reader can write them."""
-DAY_FIRST = re.compile(r"(?P<day>\d\d?)\.(?P<month>\d\d?)\.(?P<year>\d{4})(?:,? +(?P<rest>.*))?")
 
 
 def to_milliseconds(times: pl.Series, lines: pl.Series, path: Path) -> pl.Series:
@@ -32,7 +32,8 @@ def to_milliseconds(times: pl.Series, lines: pl.Series, path: Path) -> pl.Series
     """
     if times.dtype in (pl.Date, pl.Datetime):
         result = times.dt.epoch("ms")
-        if odd := lines.filter((result < FIRST) | (result >= LAST)).min():
+        odd = lines.filter((result < FIRST) | (result >= LAST)).min()
+        if odd is not None:
             raise InputError(f"{path}, line {odd} has a time before 1800 or after 2200: correct it.")
         return result
     text = times.str.strip_chars()

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from pipeline.data.schema import TAG, TAGS, USER
-from pipeline.data.vocabulary import codes, vocabulary
+from pipeline.data.vocabulary import codes
 from pipeline.training.bpr.encoding import EncodedPosts, Encoder, PostInputs
 from pipeline.training.bpr.loops import loops_for
 from pipeline.training.bpr.loops.cpu import PositiveTags, Quadruples
@@ -88,8 +88,8 @@ class TrainingPosts:
         lists = (each.to(encoder.device) for each in (counts.cumsum(0) - counts, counts, tags))
         positives = PositiveTags(*lists, vocabulary=len(encoder.layout.names[TAG]))
         inputs = encoder.encode(posts)
-        users = torch.tensor(codes(posts[USER], vocabulary(posts[USER]))) if balance else None
-        weights = None if users is None else user_weights(users, balance)
+        users = encoder.layout.names[USER]
+        weights = user_weights(torch.tensor(codes(posts[USER], users)), balance) if balance else None
         return cls(inputs, positives, counts, PostOrder(inputs.rows.cpu(), weights))
 
     def tensors(self) -> Iterator[Tensor]:
