@@ -20,6 +20,9 @@ GIVEN = "given"
 NEGLIGIBLE = 0.05
 """The share of all that speaks for a tag below which a part has no words."""
 
+SPOKEN = 3
+"""Parts that have words, at most: those that speak most."""
+
 NAMED = 2
 """Classes, or given tags, that are named, at most."""
 
@@ -61,14 +64,14 @@ class Explainer:
     def reasons(self, row: int, tag: int) -> tuple[Reason, ...]:
         """Explains one tag for one photo, by their positions: all addends, the largest first; they sum to the score.
 
-        A part speaks for a tag as far as it gives it more than it gives all tags on average. Where none does and adds
-        to the score, popularity has words: it is a fact in any case.
+        A part speaks for a tag as far as it gives it more than it gives all tags on average; the three that speak most
+        have words. Where none does and adds to the score, popularity has words: it is a fact in any case.
         """
         addends = {name: float(part[row, tag]) for name, part in self.parts.items()}
         favours = {name: addend - float(self.parts[name][row].mean()) for name, addend in addends.items()}
         least = NEGLIGIBLE * sum(favour for favour in favours.values() if favour > 0)
-        speak = {name for name, addend in addends.items() if addend > 0 and favours[name] > least}
-        speak = speak or {BIAS}
+        speak = [name for name, addend in addends.items() if addend > 0 and favours[name] > least]
+        speak = sorted(speak, key=lambda name: -favours[name])[:SPOKEN] or [BIAS]
         found = [
             Reason(name, addend, self._words(name, row, tag) if name in speak else "")
             for name, addend in addends.items()

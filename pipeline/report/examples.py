@@ -59,12 +59,12 @@ class Example:
 def choose_examples(
     test: pl.DataFrame, recommendations: Mapping[str, pl.DataFrame], count: int, rng: np.random.Generator
 ) -> pl.DataFrame:
-    """Draws test posts at random, each of another user: columns user and photo, sorted, at most `count` rows.
+    """Draws test posts at random, each of another user: all columns but tags, sorted, at most `count` rows.
 
     Only posts for which every model has suggestions are drawn, whatever their scores: the examples are not a selection
     of successes.
     """
-    posts = test.select(*POST)
+    posts = test.drop(TAGS)
     for frame in recommendations.values():
         posts = posts.join(frame, on=POST, how="semi")
     posts = posts.sort(*POST)
@@ -121,12 +121,12 @@ def detected(detections: Detections, photo: str, threshold: float) -> list[tuple
 
 
 def explain(model: Model, train: pl.DataFrame, features: Features, examples: pl.DataFrame) -> list[dict[str, str]]:
-    """Explains a model's first suggestions for each example (columns user, photo): words by tag, empty for none.
+    """Explains a model's first suggestions for each example (columns user, photo, time if known): words by tag.
 
     train: the posts that the model learnt from, whose tags are the users' habits.
     """
     habits = Habits.count(train, model.tags)
-    return [explain_post(model, habits, features, post) for post in examples.select(POST).iter_slices(1)]
+    return [explain_post(model, habits, features, post) for post in examples.iter_slices(1)]
 
 
 def explain_post(model: Model, habits: Habits, features: Features, post: pl.DataFrame) -> dict[str, str]:

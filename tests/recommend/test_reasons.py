@@ -149,3 +149,10 @@ def test_the_votes_of_neighbours():
     found = Explainer(model, HABITS, "ann", ASKED[PHOTO], seen, parts, {})
     votes = int(parts["neighbours"][0, SKY])
     assert words(found.reasons(0, SKY)) == {"neighbours": f"{votes} of the photos most like it have it"}
+
+
+def test_the_three_parts_that_speak_most_have_words(model):
+    ahead = {name: np.float32([[gain, 0, 0], [0, 0, 0]]) for name, gain in (("photo", 9), (GIVEN, 8), ("look", 7))}
+    given = {"beach": np.float32([1, 0, 0])}
+    found = words(explainer(model, parts=ahead, given=given).reasons(0, MOPED))
+    assert list(found) == ["photo", GIVEN, "look"]

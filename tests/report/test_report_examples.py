@@ -6,8 +6,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pipeline.data.schema import PHOTO, TAGGED_POST, USER
+from pipeline.data.schema import DATED_POST, PHOTO, TAGGED_POST, TAGS, USER
+from pipeline.evaluation.ranking import recommend
 from pipeline.features.store import Features
+from pipeline.models.recency import Recency, RecencyConfig
 from pipeline.models.user_popular import UserPopular, UserPopularConfig
 from pipeline.report.examples import build_examples, choose_examples, detected, explain, mark_hits, own_tags
 from pipeline.report.findings import featured
@@ -20,7 +22,7 @@ def choose(test, recommendations, count, seed=0):
 
 def test_examples_are_of_different_users_and_depend_on_the_seed_only(inputs):
     chosen = choose(inputs.test, inputs.recommendations, 5)
-    assert chosen.columns == ["user", "photo"]
+    assert chosen.columns == inputs.test.drop("tags").columns
     assert chosen["user"].n_unique() == 5
     assert chosen.equals(choose(inputs.test.reverse(), inputs.recommendations, 5))
     assert not chosen.equals(choose(inputs.test, inputs.recommendations, 5, seed=1))
@@ -32,9 +34,9 @@ def test_there_are_no_more_examples_than_users(inputs):
 
 
 def test_only_posts_that_all_models_know_are_chosen(inputs):
-    one = inputs.test.row(7)[:2]
+    one = inputs.test.drop("tags").row(7)
     known = inputs.recommendations | {
-        "fm": inputs.recommendations["fm"].filter(pl.concat_list("user", "photo") == list(one))
+        "fm": inputs.recommendations["fm"].filter(pl.concat_list("user", "photo") == list(one[:2]))
     }
     assert choose(inputs.test, known, 5).rows() == [one]
 
@@ -107,3 +109,16 @@ def test_reasons_are_of_the_examples_own_user():
     assert list(ann) == ["sea", "sky", "moped"]
     assert ann["sea"] == "you use it on 67 % of your photos; on 50 % of all photos"
     assert bob["sky"].startswith("you use it on 100 % of your photos")
+
+
+def test_the_suggestions_that_are_shown_are_explained_at_the_posts_own_time():
+    minute = 60_000
+    earlier = [("ann", f"{number}", [f"early {number}"], 0) for number in range(5)]
+    often = [("ann", f"{number}", [f"late {number % 5}"], 1000 * minute + number) for number in range(5, 20)]
+    train = pl.DataFrame(earlier + often, schema=list(DATED_POST), orient="row")
+    test = pl.DataFrame([("ann", "new", ["early 1"], minute)], schema=list(DATED_POST), orient="row")
+    features = Features(pl.Series([], dtype=pl.String), {})
+    model = Recency.fit(RecencyConfig(kind="recency", features="none", fading=1.0, personal=1.0), train, features)
+    shown = recommend(model, test, features)
+    (words,) = explain(model, train, features, choose(test, {"recency": shown}, 1))
+    assert list(words) == shown[TAGS][0].to_list()[:5] == [f"early {number}" for number in range(5)]
