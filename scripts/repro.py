@@ -4,7 +4,7 @@
 
 DVC parses the whole file and writes all of it in Python, a second and a half each time for the twenty models of
 params.yaml. Here it is parsed in C, and only the text of stages that ran is made anew. The bytes are the same, and
-plain `dvc repro` may run before or after.
+plain `dvc repro` may run before or after. A second run in the same folder is refused before DVC finds its files in use.
 """
 
 import logging
@@ -17,8 +17,11 @@ from typing import Any
 import dvc.dvcfile
 from dvc.cli import main
 from dvc.utils.serialize import dumps_yaml, load_yaml
+from filelock import FileLock, Timeout
 
 from pipeline.files.atomic import atomic
+from project.explain import explain
+from project.paths import WORK
 
 STAGES = "stages"
 """The section of dvc.lock that maps the names of stages to what they read and wrote."""
@@ -55,10 +58,19 @@ class LockWriter:
 
 
 def repro(arguments: Sequence[str]) -> int:
-    """Runs `dvc repro` in this process. Returns its exit code."""
+    """Runs `dvc repro` in this process, unless another run is at work here. Returns its exit code."""
     dvc.dvcfile.modify_yaml = LockWriter().modify
     dvc.dvcfile.logger.setLevel(logging.WARNING)  # Or each stage would end with a line on dvc.lock.
-    return main(["repro", *arguments])
+    try:
+        WORK.mkdir(exist_ok=True)
+        with FileLock(WORK / "repro.lock", timeout=0):
+            return main(["repro", *arguments])
+    except Timeout:
+        sentence = "Another `make repro` is at work in this folder: wait for its end, or stop it."
+    except OSError as error:
+        sentence = explain(error)
+    print(f"Error: {sentence}", file=sys.stderr)
+    return 1
 
 
 if __name__ == "__main__":

@@ -1,6 +1,10 @@
 """`make repro` writes the dvc.lock that `dvc repro` writes."""
 
+import re
+
+import pytest
 from dvc.utils.serialize import modify_yaml
+from filelock import FileLock
 
 from scripts import repro
 from scripts.repro import LockWriter
@@ -47,3 +51,27 @@ def test_only_a_stage_that_changed_is_written_anew(tmp_path, monkeypatch):
     with writer.modify(path) as lock:
         lock["stages"]["split"] = STAGE | {"cmd": "python -m stages.split"}
     assert [list(each["stages"]) for each in written] == [["split"]]
+
+
+def test_a_second_run_in_the_same_folder_is_refused_in_one_sentence(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(repro, "main", lambda _: 0)
+    assert repro.repro(["report"]) == 0
+    with FileLock(".work/repro.lock"):
+        assert repro.repro(["report"]) == 1
+    assert capsys.readouterr().err == (
+        "Error: Another `make repro` is at work in this folder: wait for its end, or stop it.\n"
+    )
+    assert repro.repro(["report"]) == 0
+
+
+@pytest.mark.parametrize("blocked", [".work", ".work/repro.lock"])
+def test_a_lock_that_cannot_be_made_is_told_in_one_sentence(blocked, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(repro, "main", lambda _: 0)
+    if blocked == ".work":
+        (tmp_path / blocked).write_bytes(b"")
+    else:
+        (tmp_path / blocked).mkdir(parents=True)
+    assert repro.repro(["report"]) == 1
+    assert re.match(rf"Error: \S*{re.escape(blocked)}: .+\n$", capsys.readouterr().err)
