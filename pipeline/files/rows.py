@@ -22,8 +22,12 @@ REMEDIES = {
 
 def explain_refusal(error: sqlite3.Error, otherwise: str) -> str:
     """Returns why SQLite refuses a file, with the remedy; `otherwise` for one that is damaged, or none of SQLite's."""
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
-    return f"({one_line(error)}): {REMEDIES.get(code, otherwise)}"
+    return f"({one_line(error)}): {REMEDIES.get(code_of(error), otherwise)}"
+
+
+def code_of(error: sqlite3.Error) -> int:
+    """Returns SQLite's primary code of an error; of one that Python raises, for text that is none, that of damage."""
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
 
 
 def check_schema(connection: sqlite3.Connection) -> None:

@@ -98,6 +98,11 @@ class Recommender:
         networks = {name: fingerprint(network) for name, network in self._reader.networks.items()}
         return hashlib.sha256(canonical(networks).encode()).hexdigest()[:16]
 
+    @property
+    def dimensions(self) -> Mapping[str, int]:
+        """The lengths of the vectors of photos, by the name of each extractor."""
+        return {name: network.dimension for name, network in self._reader.networks.items()}
+
     def vocabulary_of(self, user: str | None) -> Sequence[tuple[str, int]]:
         """Lists all tags with the number of a user's posts: the user's own first, then the most popular ones."""
         own, counts = self._habits.of(user), self._habits.counts

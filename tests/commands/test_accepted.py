@@ -11,13 +11,15 @@ import pytest
 from commands.accepted import main
 from pipeline.errors import InputError
 from pipeline.recommend.service.journal import HeldPhoto, Journal, Post
+from tests.support.fake_recommender import photo_of
 
-ROWS = ["user,photo,tags,time", "ann,h1.jpg,sea,7", "ann,h1.jpg,sun,7"]
+FIRST, SECOND = "1" * 64, "2" * 64
+ROWS = ["user,photo,tags,time", f"ann,{FIRST}.jpg,sea,7", f"ann,{FIRST}.jpg,sun,7"]
 
 
 @pytest.fixture
 def journal(tmp_path):
-    accept(tmp_path / "journal.sqlite", "h1", "sea", "sun")
+    accept(tmp_path / "journal.sqlite", FIRST, "sea", "sun")
     return tmp_path / "journal.sqlite"
 
 
@@ -32,17 +34,19 @@ def refuse(path, *_: object) -> int:
 
 def accept(path, photo, *tags):
     with Journal.open(path, "networks") as journal:
-        journal.accept(Post(f"post of {photo}", "ann", photo, "a.jpg", tags), HeldPhoto(photo, b"jpeg", {}, 7000))
+        journal.accept(
+            Post(f"post of {photo}", "ann", photo, "a.jpg", tags), HeldPhoto(photo, photo_of("red"), {}, 7000)
+        )
 
 
 def test_posts_and_photos_are_written_again_as_more_are_accepted(journal, tmp_path):
     table, photos = tmp_path / "out" / "posts.csv", tmp_path / "out" / "photos"
     assert main(table, photos, journal) == f"accepted: 1 post in {table}, 1 photo in {photos}"
     assert table.read_text().splitlines() == ROWS
-    accept(journal, "h2", "sky")
+    accept(journal, SECOND, "sky")
     main(table, photos, journal)
-    assert table.read_text().splitlines() == [*ROWS, "ann,h2.jpg,sky,7"]
-    assert {path.name for path in photos.iterdir()} == {"h1.jpg", "h2.jpg"}
+    assert table.read_text().splitlines() == [*ROWS, f"ann,{SECOND}.jpg,sky,7"]
+    assert {path.name for path in photos.iterdir()} == {f"{FIRST}.jpg", f"{SECOND}.jpg"}
 
 
 def test_a_table_with_other_posts_stays(journal, tmp_path):
@@ -89,7 +93,7 @@ def test_a_journal_that_can_only_be_read_is_read(journal, tmp_path, monkeypatch,
 def test_the_journal_itself_and_none_are_refused(journal, tmp_path):
     with pytest.raises(InputError, match="which is the journal"):
         main(journal, None, journal, replace=True)
-    for end, exists in itertools.product(("wal", "shm", "journal"), (False, True)):
+    for end, exists in itertools.product(("wal", "shm", "journal", "lock"), (False, True)):
         log, link = journal.with_name(f"{journal.name}-{end}"), tmp_path / f"{end} {exists}.csv"
         link.symlink_to(log)
         if exists:

@@ -56,6 +56,7 @@ class FakeRecommender:
     batches: list[int] = field(default_factory=list)
     """The sizes of the batches that were computed."""
     fingerprint: str = "colours"
+    dimensions: Mapping[str, int] = field(default_factory=lambda: {"colour": 3})
 
     def vectors(self, files: Iterable[PhotoFile], _work: Path | None = None) -> Iterator[PhotoVectors | PhotoError]:
         files = list(files)

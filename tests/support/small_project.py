@@ -20,6 +20,7 @@ from pipeline.data.schema import USER
 from pipeline.files.parquet import read_parquet
 from pipeline.recommend.service.journal import HeldPhoto, Journal, Post
 from tests.support.fake_flickr import KEY
+from tests.support.fake_recommender import photo_of
 from tests.support.keyword_files import write_photo
 from tests.support.zygote import Outcome, Request
 
@@ -205,5 +206,5 @@ def add_material(folder: Path) -> None:
     (folder / "posts.csv").write_text("\n".join(["user,photo,tags", *rows, ""]), encoding="utf-8")
     with Journal.open(folder / "accepted.sqlite", "networks") as journal:
         for number in range(3):
-            photo = HeldPhoto(str(number), b"jpeg", {"colour": np.ones(2, np.float32)})
-            journal.accept(Post(str(number), "ann", str(number), "", ("sea",)), photo)
+            photo = HeldPhoto(str(number) * 64, photo_of("red"), {"colour": np.ones(2, np.float32)})
+            journal.accept(Post(str(number), "ann", photo.hash, "", ("sea",)), photo)

@@ -6,7 +6,6 @@ read while the service writes it (write-ahead log). Each row has a seal, by whic
 
 import json
 import os
-import re
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
@@ -24,6 +23,7 @@ from pipeline.errors import InputError
 from pipeline.files.rows import (
     check_schema,
     check_structure,
+    code_of,
     damaged_rows,
     explain_refusal,
     intact_condition,
@@ -31,35 +31,19 @@ from pipeline.files.rows import (
 )
 from pipeline.recommend.network import PhotoVectors
 from pipeline.recommend.service.batches import BusyError
+from pipeline.recommend.service.forms import (
+    FORMAT,
+    SCHEMA,
+    TABLES,
+    UNSEALED,
+    are_vectors,
+    check_rows,
+    check_tables,
+    damaged_row,
+    is_jpeg,
+)
 from pipeline.recommend.service.witness import FullJournalError, Witness
 
-FORMAT, UNSEALED = 2, 1
-"""The version of the tables, in SQLite's user_version, and the earlier one, whose rows get seals."""
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS post (
-    number INTEGER PRIMARY KEY,  -- in the order of acceptance
-    id TEXT NOT NULL UNIQUE,     -- chosen by the client: the same post, sent again, is one
-    user TEXT NOT NULL,
-    photo TEXT NOT NULL,         -- SHA-256 of the file
-    name TEXT NOT NULL,          -- of the file, for exports
-    tags TEXT NOT NULL,          -- JSON: a list of text; empty when the user takes the post back
-    shown TEXT NOT NULL,         -- JSON: the suggestions on display, as [tag, probability]
-    time INTEGER NOT NULL        -- seconds since 1970
-);
-CREATE INDEX IF NOT EXISTS post_of_user ON post (user, photo, number);
-CREATE TABLE IF NOT EXISTS photo (hash TEXT PRIMARY KEY, jpeg BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS taken (
-    photo TEXT PRIMARY KEY,      -- one whose file has the time at which it was taken
-    milliseconds INTEGER NOT NULL
-);
-CREATE TABLE IF NOT EXISTS vectors (
-    photo TEXT NOT NULL,
-    networks TEXT NOT NULL,      -- what computed them
-    numbers BLOB NOT NULL,       -- safetensors: one by the name of each extractor
-    PRIMARY KEY (photo, networks)
-);
-"""
-TABLES = set(re.findall(r"CREATE TABLE IF NOT EXISTS (\w+)", SCHEMA))
 LATEST = "number = (SELECT max(number) FROM post AS other WHERE other.user = post.user AND other.photo = post.photo)"
 """The condition for the post that counts of each user and photo: the one accepted last."""
 PAGE_BYTES = 4096
@@ -68,9 +52,9 @@ LOCK_TIMEOUT = 5.0
 
 
 def files_of(path: Path) -> list[Path]:
-    """Lists the file of a journal and those that SQLite keeps next to it, which may not exist."""
+    """Lists the file of a journal and those that are kept next to it, which may not exist."""
     path = path.resolve()
-    return [path, *(path.with_name(f"{path.name}-{end}") for end in ("wal", "shm", "journal"))]
+    return [path, *(path.with_name(f"{path.name}-{end}") for end in ("wal", "shm", "journal", "lock"))]
 
 
 @dataclass(frozen=True)
@@ -121,13 +105,21 @@ class Journal:
 
     @classmethod
     @contextmanager
-    def open(cls, path: Path, networks: str = "", largest: int = 0, to_read: bool = False) -> Iterator[Self]:
+    def open(
+        cls,
+        path: Path,
+        networks: str = "",
+        largest: int = 0,
+        to_read: bool = False,
+        dimensions: Mapping[str, int] | None = None,
+    ) -> Iterator[Self]:
         """Opens a journal; a missing file is created, for its owner alone.
 
         to_read: the journal may be one that this process cannot write.
+        dimensions: of the vectors of the networks, by the name of each extractor; None where nothing reads them.
 
-        Damaged vectors are dropped, to be computed again. Raises InputError for a file that is not a journal, that a
-        later version wrote, or whose posts are damaged.
+        Vectors that are damaged or of another form are dropped, to be computed again. Raises InputError for a file that
+        is not a journal, that a later version wrote, or whose posts are damaged or of another form.
         """
         # Absolute, because SQLite keeps ":memory:" in memory.
         address, writable = path.absolute().as_uri(), not to_read or _is_writable(path)
@@ -140,6 +132,8 @@ class Journal:
         try:
             _prepare(connection, path, largest, writable)
             _check(connection, path, writable)
+            if writable and dimensions is not None:
+                _drop_other_vectors(connection, networks, dimensions)
             yield cls(connection, networks, Witness(connection, path))
         except sqlite3.Error as error:
             refusal = explain_refusal(error, "restore a copy, or name another file")
@@ -168,7 +162,7 @@ class Journal:
                 elif self._connection.execute(find, [post.id]).fetchone() != (post.user, post.photo, tags):
                     raise OtherPostError(f"An earlier, different post has the id {post.id!r}.")
         except sqlite3.Error as error:
-            if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+            if code_of(error) == sqlite3.SQLITE_BUSY:
                 raise BusyError from error
             refusal = explain_refusal(error, "restore a copy of it")
             raise FullJournalError(f"The journal takes no more posts {refusal}.") from error
@@ -210,12 +204,12 @@ class Journal:
         query = (
             "SELECT jpeg, milliseconds, numbers FROM photo LEFT JOIN taken ON taken.photo = hash "
             "LEFT JOIN vectors ON vectors.photo = hash AND networks = ? "
-            f"WHERE hash = ? AND {intact_condition(self._connection, PHOTO)}"
+            f"WHERE hash = ? AND typeof(jpeg) = 'blob' AND {intact_condition(self._connection, PHOTO)}"
         )
         try:
             found = self._connection.execute(query, [self._networks, hash]).fetchone()
         except sqlite3.DatabaseError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_CORRUPT:
+            if code_of(error) != sqlite3.SQLITE_CORRUPT:
                 raise
             found = None
         if found is None:
@@ -234,7 +228,7 @@ class Journal:
     def without_vectors(self) -> list[str]:
         """Lists the accepted photos, by hash, that the present networks have not seen."""
         rows = self._connection.execute(
-            "SELECT hash FROM photo WHERE NOT EXISTS "
+            "SELECT hash FROM photo WHERE hash IN (SELECT photo FROM post) AND NOT EXISTS "
             "(SELECT 1 FROM vectors WHERE vectors.photo = hash AND networks = ?) ORDER BY hash",
             [self._networks],
         )
@@ -298,14 +292,14 @@ class Journal:
     def photos(self) -> Iterator[tuple[str, bytes]]:
         """Yields the photos of the posts that count: the name in `table`, and the JPEG.
 
-        Raises InputError for one that is damaged.
+        Raises InputError for one that is damaged, or is no photo.
         """
         rows = self._connection.execute(
-            f"SELECT post.photo, name, jpeg, {intact_condition(self._connection, PHOTO)} FROM post "
+            f"SELECT post.photo, name, CAST(jpeg AS BLOB), {intact_condition(self._connection, PHOTO)} FROM post "
             f"LEFT JOIN photo ON hash = post.photo WHERE {LATEST} AND tags != '[]' GROUP BY hash ORDER BY hash"
         )
         for hash, name, jpeg, whole in rows:
-            if jpeg is None or not whole:
+            if jpeg is None or not whole or not is_jpeg(jpeg):
                 raise InputError(f"The photo {name!r} in the journal is damaged: accept its tags once more.")
             yield f"{hash}.jpg", jpeg
 
@@ -315,25 +309,30 @@ def _is_writable(path: Path) -> bool:
 
 
 def _check(connection: sqlite3.Connection, path: Path, writable: bool) -> None:
-    """Drops damaged vectors where it can. Raises InputError for damaged posts; a photo is checked when it is read."""
+    """Drops damaged vectors where it can. A photo is checked when it is read.
+
+    Raises InputError for posts that are damaged, or of another form.
+    """
     check_structure(connection, ["post", "taken", "vectors"])
     for table in ("post", "taken"):
         for row in damaged_rows(connection, table):
-            raise InputError(
-                f"{path} is damaged: row {row} of its table {table!r} is not as it was written. Restore a copy, or "
-                f"do without it: DELETE FROM {table} WHERE rowid = {row}."
-            )
+            raise damaged_row(path, table, row, "is not as it was written")
+    check_rows(connection, path)
     for row in damaged_rows(connection, "vectors") if writable else ():
+        connection.execute("DELETE FROM vectors WHERE rowid = ?", [row])
+
+
+def _drop_other_vectors(connection: sqlite3.Connection, networks: str, dimensions: Mapping[str, int]) -> None:
+    query = "SELECT rowid, iif(typeof(numbers) = 'blob', numbers, NULL) FROM vectors WHERE networks = ?"
+    rows = connection.execute(query, [networks])
+    for row in [row for row, numbers in rows if not are_vectors(numbers, dimensions)]:
         connection.execute("DELETE FROM vectors WHERE rowid = ?", [row])
 
 
 def _prepare(connection: sqlite3.Connection, path: Path, largest: int, writable: bool) -> None:
     """Makes the tables of a new file, and sees to it that a commit is on the disk."""
     check_schema(connection)
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    if version not in (0, UNSEALED, FORMAT) or (version == 0 and tables):
-        raise InputError(f"{path} is not a journal of this version: name another file.")
+    version, tables = check_tables(connection, path)
     if writable:
         connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")

@@ -18,9 +18,14 @@ def clean(name: str) -> str:
     name = unicodedata.normalize("NFC", name).strip()
     if not 0 < len(name) <= LONGEST:
         raise ValueError(f"has {len(name)} characters; it must have 1 to {LONGEST}")
-    if any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in name):
+    return without_controls(name)
+
+
+def without_controls(text: str) -> str:
+    """Returns the text. Raises ValueError when it has control characters, such as line breaks."""
+    if any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in text):
         raise ValueError("has a control character")
-    return name
+    return text
 
 
 Name = Annotated[str, AfterValidator(clean)]

@@ -77,7 +77,8 @@ class Service:
             return list(recommender.vectors(files))
 
         async with AsyncExitStack() as opened:
-            journal = opened.enter_context(Journal.open(path, recommender.fingerprint, limits.journal_bytes))
+            networks, dimensions = recommender.fingerprint, recommender.dimensions
+            journal = opened.enter_context(Journal.open(path, networks, limits.journal_bytes, dimensions=dimensions))
             packers = await opened.enter_async_context(Packers(limits.processes, limits.pixels, limits.photo_seconds))
             batches = await opened.enter_async_context(Batches(compute, limits.batch, limits.waiting))
             service = cls(recommender, journal, packers, batches, limits, examples)

@@ -10,11 +10,12 @@ import pytest
 from pipeline.errors import InputError
 from pipeline.files.rows import SEAL
 from pipeline.recommend.service.journal import HeldPhoto, Journal, Post
+from tests.support.fake_recommender import photo_of
 from tests.support.flipped_bits import flip
 
 TRIES = 200
 PHOTOS = [
-    HeldPhoto(f"hash{number}", bytes([number]) * 900, {"colour": np.full(99, number, np.float32)}, number * 1000)
+    HeldPhoto(f"{number:064}", photo_of((number, 0, 0)), {"colour": np.full(99, number, np.float32)}, number * 1000)
     for number in range(9)
 ]
 

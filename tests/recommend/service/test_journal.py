@@ -12,9 +12,13 @@ import pytest
 from pipeline.errors import InputError
 from pipeline.recommend.service.batches import BusyError
 from pipeline.recommend.service.journal import FullJournalError, HeldPhoto, Journal, OtherPostError, Post
+from tests.support.fake_recommender import photo_of
+
+A, B = "a" * 64, "b" * 64
+RED = photo_of("red")
 
 
-def photo(hash: str = "a", jpeg: bytes = b"jpeg") -> HeldPhoto:
+def photo(hash: str = A, jpeg: bytes = b"jpeg") -> HeldPhoto:
     return HeldPhoto(hash, jpeg, {"colour": np.array([1, 2.5], np.float32)})
 
 
@@ -29,10 +33,10 @@ def test_a_journal_that_another_process_holds_is_busy_and_not_full(journal, tmp_
     other.execute("BEGIN IMMEDIATE")
     journal._connection.execute("PRAGMA busy_timeout = 1")
     with pytest.raises(BusyError):
-        journal.accept(Post("1", "ann", "a", "a.jpg", ("sea",), ()), photo())
+        journal.accept(Post("1", "ann", A, "a.jpg", ("sea",), ()), photo())
     other.execute("ROLLBACK")
     other.close()
-    assert journal.accept(Post("1", "ann", "a", "a.jpg", ("sea",), ()), photo())
+    assert journal.accept(Post("1", "ann", A, "a.jpg", ("sea",), ()), photo())
 
 
 def test_a_journal_is_opened_while_another_process_writes(journal, tmp_path, monkeypatch):
@@ -56,41 +60,41 @@ def test_creating_the_tables_waits_for_another_writer(tmp_path):
 
 
 def test_a_post_is_read_back_with_its_photo(journal):
-    post = Post("1", "ann", "a", "a.jpg", ("sea", "beach, sunny"), (("sea", 0.75),))
+    post = Post("1", "ann", A, "a.jpg", ("sea", "beach, sunny"), (("sea", 0.75),))
     assert journal.accept(post, photo())
     assert journal.posts("ann") == [post]
     assert journal.users() == {"ann": 1}
-    held = journal.photo("a")
-    assert (held.hash, held.jpeg, held.vectors["colour"].tolist()) == ("a", b"jpeg", [1.0, 2.5])
-    assert journal.photo("b") is None
+    held = journal.photo(A)
+    assert (held.hash, held.jpeg, held.vectors["colour"].tolist()) == (A, b"jpeg", [1.0, 2.5])
+    assert journal.photo(B) is None
 
 
 def test_the_same_post_again_is_one(journal):
-    post = Post("1", "ann", "a", "a.jpg", ("sea",))
+    post = Post("1", "ann", A, "a.jpg", ("sea",))
     assert [journal.accept(post, photo()), journal.accept(post, photo())] == [True, False]
     assert journal.posts() == [post]
 
 
 def test_another_post_of_that_id_is_refused(journal):
-    journal.accept(Post("1", "ann", "a", "", ("sea",)), photo())
-    for other in (Post("1", "bob", "a", "", ("sea",)), Post("1", "ann", "a", "", ("beach",))):
+    journal.accept(Post("1", "ann", A, "", ("sea",)), photo())
+    for other in (Post("1", "bob", A, "", ("sea",)), Post("1", "ann", A, "", ("beach",))):
         with pytest.raises(OtherPostError):
             journal.accept(other, photo())
     assert [post.tags for post in journal.posts()] == [("sea",)]
 
 
 def test_the_last_post_of_a_photo_counts(journal):
-    journal.accept(Post("1", "ann", "a", "", ("sea",)), photo())
-    journal.accept(Post("2", "ann", "a", "", ("sea", "beach")), photo())
-    journal.accept(Post("3", "bob", "a", "", ("blue",)), photo())
+    journal.accept(Post("1", "ann", A, "", ("sea",)), photo())
+    journal.accept(Post("2", "ann", A, "", ("sea", "beach")), photo())
+    journal.accept(Post("3", "bob", A, "", ("blue",)), photo())
     assert [(post.user, post.tags) for post in journal.posts()] == [("ann", ("sea", "beach")), ("bob", ("blue",))]
     assert journal.tags("ann") == {"beach": 1, "sea": 1}
 
 
 def test_a_post_without_tags_takes_it_back(journal):
-    journal.accept(Post("1", "ann", "a", "", ("sea",)), photo())
+    journal.accept(Post("1", "ann", A, "", ("sea",)), photo())
     state = journal.state("ann")
-    journal.accept(Post("2", "ann", "a", "", ()), photo())
+    journal.accept(Post("2", "ann", A, "", ()), photo())
     assert journal.posts() == []
     assert journal.users() == {}
     assert journal.table().is_empty()
@@ -99,52 +103,52 @@ def test_a_post_without_tags_takes_it_back(journal):
 
 
 def test_vectors_of_other_networks_are_not_read(journal, tmp_path):
-    journal.accept(Post("1", "ann", "a", "", ("sea",)), photo())
+    journal.accept(Post("1", "ann", A, "", ("sea",)), photo())
     with Journal.open(tmp_path / "j.sqlite", "others") as other:
-        assert other.photo("a").vectors is None
-        assert other.without_vectors() == ["a"]
+        assert other.photo(A).vectors is None
+        assert other.without_vectors() == [A]
         before = other.state("ann")
         other.add_vectors(photo())
         assert other.without_vectors() == []
         assert other.state("ann") != before
-        assert other.photo("a").vectors["colour"].tolist() == [1.0, 2.5]
+        assert other.photo(A).vectors["colour"].tolist() == [1.0, 2.5]
 
 
 def test_a_model_without_networks_has_seen_every_photo(journal):
-    journal.accept(Post("1", "ann", "a", "", ("sea",)), HeldPhoto("a", b"jpeg", {}))
-    assert journal.photo("a").vectors == {}
+    journal.accept(Post("1", "ann", A, "", ("sea",)), HeldPhoto(A, b"jpeg", {}))
+    assert journal.photo(A).vectors == {}
     assert journal.without_vectors() == []
 
 
 def test_the_time_of_a_photo_is_kept_and_null_where_it_is_unknown(journal):
-    journal.accept(Post("1", "ann", "a", "", ("sea",)), replace(photo("a"), time=7))
-    journal.accept(Post("2", "ann", "b", "", ("sun",)), photo("b"))
+    journal.accept(Post("1", "ann", A, "", ("sea",)), replace(photo(A), time=7))
+    journal.accept(Post("2", "ann", B, "", ("sun",)), photo(B))
     assert [seen.time for seen, _ in journal.learned("ann")] == [7, None]
-    assert [journal.photo(hash).time for hash in "ab"] == [7, None]
+    assert [journal.photo(hash).time for hash in (A, B)] == [7, None]
 
 
 def test_the_table_has_the_time_of_the_photo_or_else_of_acceptance(journal):
-    journal.accept(Post("1", "ann", "a", "", ("sea",)), replace(photo("a"), time=7000))
-    journal.accept(Post("2", "ann", "b", "", ("sun",)), photo("b"))
+    journal.accept(Post("1", "ann", A, "", ("sea",)), replace(photo(A), time=7000))
+    journal.accept(Post("2", "ann", B, "", ("sun",)), photo(B))
     taken, accepted = journal.table()["time"]
     assert taken == 7
     assert accepted == pytest.approx(time.time(), abs=600)
 
 
 def test_a_journal_from_before_photos_had_times_is_read_on(journal, tmp_path):
-    journal.accept(Post("1", "ann", "a", "", ("sea",)), photo("a"))
+    journal.accept(Post("1", "ann", A, "", ("sea",)), photo(A))
     journal._connection.execute("DROP TABLE taken")
     with Journal.open(tmp_path / "j.sqlite", "networks") as again:
-        again.accept(Post("2", "ann", "b", "", ("sun",)), replace(photo("b"), time=7))
+        again.accept(Post("2", "ann", B, "", ("sun",)), replace(photo(B), time=7))
         assert [seen.time for seen, _ in again.learned("ann")] == [None, 7]
 
 
 def test_the_table_has_a_row_for_each_tag(journal):
-    journal.accept(Post("1", "bob", "b", "", ("z", "a")), photo("b"))
-    journal.accept(Post("2", "ann", "a", "", ("sea",)), photo("a"))
+    journal.accept(Post("1", "bob", B, "", ("z", "a")), photo(B, RED))
+    journal.accept(Post("2", "ann", A, "", ("sea",)), photo(A, RED))
     rows = [row[:3] for row in journal.table().rows()]
-    assert rows == [("ann", "a.jpg", "sea"), ("bob", "b.jpg", "z"), ("bob", "b.jpg", "a")]
-    assert list(journal.photos()) == [("a.jpg", b"jpeg"), ("b.jpg", b"jpeg")]
+    assert rows == [("ann", f"{A}.jpg", "sea"), ("bob", f"{B}.jpg", "z"), ("bob", f"{B}.jpg", "a")]
+    assert list(journal.photos()) == [(f"{A}.jpg", RED), (f"{B}.jpg", RED)]
 
 
 def test_a_full_journal_refuses_and_keeps_what_it_has(tmp_path):
@@ -154,7 +158,9 @@ def test_a_full_journal_refuses_and_keeps_what_it_has(tmp_path):
             FullJournalError, match=r"takes no more posts \(database or disk is full\): free some space\."
         ):
             for number in range(100):
-                journal.accept(Post(str(number), "ann", str(number), "", ("sea",)), photo(str(number), bytes(10_000)))
+                journal.accept(
+                    Post(str(number), "ann", f"{number:064}", "", ("sea",)), photo(f"{number:064}", bytes(10_000))
+                )
                 accepted += 1
         assert 0 < accepted == len(journal.posts())
 
@@ -187,7 +193,7 @@ def test_a_file_that_is_no_journal_is_left_alone(tmp_path):
 @pytest.mark.parametrize("name", [":memory:", "./:memory:", "file::memory:?cache=shared"])
 def test_a_journal_is_a_file_whatever_its_name(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
-    post = Post("1", "ann", "a", "a.jpg", ("sea",))
+    post = Post("1", "ann", A, "a.jpg", ("sea",))
     with Journal.open(Path(name)) as journal:
         journal.accept(post, photo())
     with Journal.open(tmp_path / name) as journal:

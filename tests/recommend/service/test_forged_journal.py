@@ -1,0 +1,195 @@
+"""A forged journal, all of whose seals are right: it is refused in a sentence, and no file leaves its folder."""
+
+import json
+import re
+import sqlite3
+from contextlib import closing
+
+import numpy as np
+import pytest
+import safetensors.numpy
+from typer.testing import CliRunner
+
+from commands import accepted
+from pipeline.errors import InputError
+from pipeline.files.rows import seal_rows
+from pipeline.recommend.service.forms import TABLES
+from pipeline.recommend.service.journal import HeldPhoto, Journal, Post
+from tests.support.fake_recommender import FakeRecommender, photo_of
+from tests.support.service import hash_of, running_service
+
+RED = photo_of("red")
+HASH = hash_of(RED)
+PHOTO = HeldPhoto(HASH, RED, {"colour": np.array([220, 30, 30], np.float32)}, 7000)
+NETWORKS = FakeRecommender().fingerprint
+DIMENSIONS = FakeRecommender().dimensions
+
+
+@pytest.fixture
+def path(tmp_path):
+    with Journal.open(tmp_path / "journal.sqlite", NETWORKS) as journal:
+        journal.accept(Post("12345678", "ann", HASH, "a.jpg", ("sea",), (("sea", 0.5),)), PHOTO)
+    return tmp_path / "journal.sqlite"
+
+
+def forge(path, change: str, *values: object) -> None:
+    """Changes a journal, with the seals that its rows then have."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        for table in TABLES:
+            seal_rows(connection, table)
+        connection.execute(change, values)
+
+
+def refusal(path) -> str:
+    """The sentence by which both commands refuse a journal."""
+    table = path.with_name("posts.csv")
+    done = CliRunner().invoke(accepted.app, ["--csv", str(table), "--journal", str(path)])
+    assert (done.exit_code, table.exists()) == (1, False)
+    assert done.stderr.startswith(f"Error: {path} ")
+    assert done.stderr.count("\n") == 1
+    with pytest.raises(InputError, match=re.escape(str(path))), Journal.open(path, NETWORKS, dimensions=DIMENSIONS):
+        pass
+    return done.stderr
+
+
+@pytest.mark.parametrize("name", ["/tmp/abs", "../out", "", HASH[:-1], f"{HASH}\0/../x", f"{HASH}\n", HASH.upper(), 7])
+def test_the_name_of_a_photo_becomes_no_path(path, tmp_path, name):
+    forge(path, "UPDATE post SET photo = ?", name)
+    forge(path, "UPDATE photo SET hash = ?", name)
+    assert "DELETE FROM post WHERE rowid = 1" in refusal(path)
+    assert not list(tmp_path.rglob("*.jpg"))
+
+
+@pytest.mark.parametrize("jpeg", [b"#!/bin/sh", b"", RED[: len(RED) // 2], "text", 7])
+def test_bytes_that_are_no_photo_are_not_written(path, tmp_path, jpeg):
+    forge(path, "UPDATE photo SET jpeg = ?", jpeg)
+    arguments = ["--csv", tmp_path / "posts.csv", "--photos", tmp_path / "photos", "--journal", path]
+    done = CliRunner().invoke(accepted.app, [str(each) for each in arguments])
+    assert (done.exit_code, done.stderr.count("\n")) == (1, 1)
+    assert "The photo 'a.jpg' in the journal is damaged" in done.stderr
+    assert not list(tmp_path.rglob("*.jpg"))
+    with Journal.open(path, NETWORKS, dimensions=DIMENSIONS) as journal:
+        held = journal.photo(HASH)
+    assert held is None or isinstance(held.jpeg, bytes)
+
+
+def test_text_that_is_none_is_a_damaged_photo(path):
+    forge(path, "UPDATE photo SET jpeg = CAST(x'ff' AS TEXT)")
+    with Journal.open(path, NETWORKS) as journal:
+        assert journal.photo(HASH) is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "CREATE TRIGGER evil AFTER INSERT ON post BEGIN DELETE FROM post; END",
+        "CREATE VIEW evil AS SELECT * FROM post",
+        "CREATE TABLE evil (x)",
+        "CREATE INDEX evil ON post (abs(time))",
+        "ALTER TABLE post ADD COLUMN evil TEXT",
+        "ALTER TABLE post ADD COLUMN evil TEXT AS (upper(user))",
+        "ALTER TABLE taken ADD COLUMN evil TEXT DEFAULT 'x'",
+    ],
+)
+def test_a_schema_with_anything_else_is_refused(path, change):
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(change)
+    assert "is not a journal (its " in refusal(path)
+
+
+def test_a_table_in_other_words_is_refused(tmp_path):
+    path = tmp_path / "journal.sqlite"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE photo (hash TEXT PRIMARY KEY CHECK (hash != 'x'), jpeg BLOB NOT NULL)")
+        connection.execute("PRAGMA user_version = 1")
+    assert "its table 'photo' has other columns" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "value"),
+    [
+        ("post", "number", 2**63 - 1),
+        ("post", "number", -1),
+        ("post", "id", b"12345678"),
+        ("post", "user", b"ann"),
+        ("post", "user", "ann\nbob"),
+        ("post", "user", "ann\n"),
+        ("post", "user", ""),
+        ("post", "name", "a\0.jpg"),
+        ("post", "name", b"a.jpg"),
+        ("post", "time", "abc"),
+        ("post", "time", 9e999),
+        ("post", "time", 1.5),
+        ("post", "time", 2**63 - 1),
+        ("taken", "milliseconds", "abc"),
+        ("taken", "milliseconds", 9e999),
+        ("taken", "milliseconds", 2**63 - 1),
+        ("taken", "photo", "abc"),
+        ("post", "tags", "nope"),
+        ("post", "tags", b'["sea"]'),
+        ("post", "tags", '{"a": 1}'),
+        ("post", "tags", "[[1], null]"),
+        ("post", "tags", '["a\\u0000b"]'),
+        ("post", "tags", '["\\ud800"]'),
+        ("post", "tags", "[" * 100_000),
+        ("post", "shown", "nope"),
+        ("post", "shown", "[5]"),
+        ("post", "shown", '[["sea", NaN]]'),
+        ("post", "shown", '[["sea", 7]]'),
+        ("post", "shown", '[["sea"]]'),
+    ],
+)
+def test_a_row_of_another_form_is_refused(path, table, column, value):
+    forge(path, f"UPDATE {table} SET {column} = ?", value)
+    assert f"its table '{table}' has another form ({column}: " in refusal(path)
+
+
+def test_text_that_is_not_utf_8_is_refused(path):
+    forge(path, "UPDATE post SET user = CAST(x'ff0a' AS TEXT)")
+    assert "cannot be used as a journal" in refusal(path)
+
+
+def saved(array: np.ndarray, name: str = "colour") -> bytes:
+    return safetensors.numpy.save({name: array})
+
+
+GOOD = np.array([220, 30, 30], np.float32)
+
+
+OTHERS = {
+    "no tensors": b"\0",
+    "text": "hello",
+    "a number": 7,
+    "bytes after the end": saved(GOOD) + b"trailing",
+    "NaN": saved(np.array([1, np.nan, 3], np.float32)),
+    "narrow": saved(GOOD[:2]),
+    "int8": saved(GOOD.astype(np.int8)),
+    "float16": saved(GOOD.astype(np.float16)),
+    "a matrix": saved(GOOD[None]),
+    "another name": saved(GOOD, "other"),
+    "none": safetensors.numpy.save({}),
+    "another type": saved(GOOD).replace(b"F32", b"Q99"),
+}
+
+
+@pytest.mark.parametrize("numbers", OTHERS.values(), ids=OTHERS.keys())
+def test_vectors_of_another_form_are_computed_again(path, tmp_path, numbers):
+    forge(path, "UPDATE vectors SET numbers = ?", numbers)
+    with running_service(FakeRecommender(), tmp_path) as client:
+        answer = client.post("api/suggest", json={"photos": [HASH], "user": "ann"})
+        assert answer.json()["photos"][0]["suggestions"][0]["tag"] == "red"
+        assert client.accept(RED, ["sun"], id="87654321").status_code == 201
+        assert client.tags_for(RED, user="ann", count=1) == [["red"]]
+    with Journal.open(path, NETWORKS, dimensions=DIMENSIONS) as journal:
+        assert journal.photo(HASH).vectors["colour"].shape == (3,)
+
+
+def test_what_the_service_accepts_is_of_the_form(path, tmp_path):
+    odd = ["'; DROP TABLE post; --", "\u202eabc", "a\u0301\u0323", "🏖", "x" * 255]
+    with running_service(FakeRecommender(), tmp_path) as client:
+        client.suggest(RED)
+        shown = [{"tag": tag, "probability": number} for tag, number in zip(odd, [0, 1, 0.5, 1e-300, 1.0], strict=True)]
+        answer = client.accept(RED, odd, user=odd[1], name="../a\nb.jpg", shown=shown)
+        assert answer.status_code == 201, answer.text
+    with Journal.open(path, NETWORKS, dimensions=DIMENSIONS) as journal:
+        assert [json.dumps(post.tags) for post in journal.posts(odd[1])]
