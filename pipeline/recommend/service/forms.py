@@ -85,7 +85,7 @@ class TakenRow(Config):
 
 
 ROWS: Mapping[str, type[Config]] = {"post": PostRow, "taken": TakenRow}
-"""The forms of rows by table. What the others hold is dropped, or asked for again, when it is of another form."""
+"""The forms of rows by table. What is of another form in the other tables is dropped, or asked for again."""
 
 
 def check_tables(connection: sqlite3.Connection, path: Path) -> tuple[int, set[str]]:
@@ -164,7 +164,7 @@ def _known_schema() -> set[tuple[object, ...]]:
 
 
 def _without_comments(sql: object) -> object:
-    """Returns SQL without comments, whose words differ by version, and with least space."""
+    """Returns SQL with least space, and without comments: their words differ by version."""
     if not isinstance(sql, str):
         return sql
     return re.sub(r" ?([(),]) ?", r"\1", " ".join(re.sub(r"--[^\n]*", " ", sql).split()))
