@@ -17,6 +17,7 @@ from pipeline.recommend.service.journal import HeldPhoto, Journal, Post
 from pipeline.sources.base import CrawlTask
 from pipeline.sources.table.source import TableSource
 from tests.support.fake_recommender import FakeRecommender, photo_of
+from tests.support.service import running_service
 from tests.support.source_examples import TABLE
 
 HASHES = {"blue": "1" * 64, "red": "2" * 64}
@@ -58,6 +59,24 @@ def test_a_port_that_is_taken_is_a_sentence(monkeypatch, tmp_path):
         done = run(serve.app, "--port", port, "--journal", tmp_path / "j.sqlite")
     assert done.exit_code == 1
     assert f"cannot listen on 127.0.0.1:{port}" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["journal.sqlite", "link.sqlite"])
+def test_a_second_service_on_a_journal_is_refused_and_its_posts_can_be_read(monkeypatch, tmp_path, name):
+    monkeypatch.setattr(serve, "load_recommender", lambda *_, **__: FakeRecommender())
+    (tmp_path / "link.sqlite").symlink_to("journal.sqlite")
+    red = photo_of("red")
+    for _ in range(2):  # The lock ends with the service.
+        with running_service(FakeRecommender(), tmp_path) as client:
+            done = run(serve.app, "--port", 0, "--journal", tmp_path / name)
+            assert done.exit_code == 1
+            assert done.stderr == (
+                f"Error: Another service keeps {client.journal}: stop that one, or name another journal.\n"
+            )
+            client.suggest(red)
+            assert client.accept(red, ["sea"]).status_code == 201
+            table = tmp_path / "posts.csv"
+            assert run(accepted_command.app, "--replace", "--csv", table, "--journal", client.journal).exit_code == 0
 
 
 @pytest.fixture

@@ -1,7 +1,10 @@
 """The witness of a journal: notices that other programs than SQLite delete, replace or overwrite an open file."""
 
+import fcntl
 import os
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.errors import InputError
@@ -9,6 +12,26 @@ from pipeline.errors import InputError
 
 class FullJournalError(InputError):
     """A journal that takes no more."""
+
+
+@contextmanager
+def kept_alone(path: Path) -> Iterator[None]:
+    """Keeps a journal from other services while the block runs: a witness notices no change between their commits.
+
+    Raises InputError while another service has it.
+    """
+    path = path.resolve()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # A file of its own: closing one that SQLite has open would drop the locks of SQLite.
+    lock = os.open(path.with_name(f"{path.name}-lock"), os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # The system unlocks it when this process is killed.
+        except BlockingIOError:
+            raise InputError(f"Another service keeps {path}: stop that one, or name another journal.") from None
+        yield
+    finally:
+        os.close(lock)
 
 
 class Witness:

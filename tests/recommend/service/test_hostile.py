@@ -250,7 +250,7 @@ def service(tmp_path_factory):
 def check_unharmed(service) -> None:
     assert service.raw(get("/healthz")).endswith(b'{"status": "ok"}')
     files = {path.name for path in service.journal.parent.rglob("*")}
-    assert files == {"journal.sqlite", "journal.sqlite-wal", "journal.sqlite-shm"}
+    assert files == {"journal.sqlite", "journal.sqlite-wal", "journal.sqlite-shm", "journal.sqlite-lock"}
 
 
 def test_there_are_many():
