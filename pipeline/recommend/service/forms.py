@@ -85,7 +85,7 @@ class TakenRow(Config):
 
 
 ROWS: Mapping[str, type[Config]] = {"post": PostRow, "taken": TakenRow}
-"""The forms of rows by table. What is of another form in the other tables is dropped, or asked for again."""
+"""The forms of rows by table. Rows of other forms in the other tables are dropped, or asked for again."""
 
 
 def check_tables(connection: sqlite3.Connection, path: Path) -> tuple[int, set[str]]:

@@ -73,8 +73,9 @@ def test_bytes_that_are_no_photo_are_not_written(path, tmp_path, jpeg):
     assert held is None or isinstance(held.jpeg, bytes)
 
 
-def test_text_that_is_none_is_a_damaged_photo(path):
-    forge(path, "UPDATE photo SET jpeg = CAST(x'ff' AS TEXT)")
+@pytest.mark.parametrize("change", ["photo SET jpeg", "vectors SET numbers"])
+def test_text_that_is_not_utf_8_is_a_damaged_photo(path, change):
+    forge(path, f"UPDATE {change} = CAST(x'ff' AS TEXT)")
     with Journal.open(path, NETWORKS) as journal:
         assert journal.photo(HASH) is None
 
