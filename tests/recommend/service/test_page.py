@@ -8,53 +8,10 @@ import pytest
 from pipeline.data.photo import PhotoFile
 from pipeline.recommend.service.journal import Journal
 from pipeline.recommend.service.server import Address
-from tests.support.browser import running_browser, violations
+from tests.support.browser import violations
 from tests.support.fake_recommender import FakeRecommender, photo_of
+from tests.support.page import HOSTILE, PHOTOS, SCREENS, add, enter_user, saved, tags_of, wait_for
 from tests.support.service import TOKEN, hash_of, running_service, wait_until
-
-HOSTILE = '<img src=x onerror="document.title=1">'
-PHOTOS = {
-    "a.jpg": photo_of("red", (640, 480)),
-    "b.png": photo_of("blue", (300, 500), "PNG"),
-    "trip/c.jpg": photo_of("green", (500, 300)),
-}
-SCREENS = [(1280, "light"), (390, "light"), (1280, "dark"), (390, "dark")]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with running_browser() as browser:
-        yield browser
-
-
-@pytest.fixture
-def client(tmp_path):
-    recommender = FakeRecommender(habits={"ann": {"red": 5}, "mallory": {HOSTILE: 40}}, labels=["seeded weights"])
-    with running_service(recommender, tmp_path) as client:
-        yield client
-
-
-@pytest.fixture
-def visit(browser, client, request):
-    """Opens the page, and fails at the end if it complained or asked for anything elsewhere."""
-    width, scheme = getattr(request, "param", SCREENS[0])
-    context = browser.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme)
-    page = context.new_page()
-    wrong: list[str] = []
-    page.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("requestfailed", lambda request: wrong.append(f"failed: {request.url}"))
-    page.on(
-        "request",
-        lambda request: (
-            None if request.url.startswith((client.url, f"blob:{client.url}")) else wrong.append(request.url)
-        ),
-    )
-    page.goto(client.url)
-    page.wait_for_load_state("networkidle")
-    yield page
-    assert wrong == []
-    context.close()
 
 
 def test_photos_at_hand_are_offered_to_be_tried(browser, tmp_path):
@@ -69,31 +26,6 @@ def test_photos_at_hand_are_offered_to_be_tried(browser, tmp_path):
         page.click("#try-all")
         wait_until(lambda: page.locator("#strip li").count() == 2)
         page.close()
-
-
-def add(page, names=tuple(PHOTOS)) -> None:
-    files = [{"name": name.rpartition("/")[2], "mimeType": "image/jpeg", "buffer": PHOTOS[name]} for name in names]
-    page.set_input_files("#photos-input", files)
-    page.wait_for_selector("#suggested .chip, .card.ready")
-
-
-def enter_user(page, user: str) -> None:
-    page.fill("#user", user)
-    page.keyboard.press("Enter")
-
-
-def wait_for(page, expression: str) -> None:
-    """Waits for an expression to be true. Playwright's own way is eval in the page, which it forbids."""
-    wait_until(lambda: page.evaluate(expression))
-
-
-def tags_of(page, kind: str) -> list[str]:
-    return page.locator(f"#{kind} .chip bdi").all_text_contents()
-
-
-def saved(client) -> dict[str, tuple[str, ...]]:
-    with Journal.open(client.journal) as journal:
-        return {post.name: post.tags for post in journal.posts("ann")}
 
 
 def test_from_a_dropped_photo_to_a_sidecar_by_the_mouse(visit, client):

@@ -1,0 +1,40 @@
+"""The page as its tests use it: photos to add, and what is on display."""
+
+from typing import Any
+
+from pipeline.recommend.service.journal import Journal
+from tests.support.fake_recommender import photo_of
+from tests.support.service import Client, wait_until
+
+HOSTILE = '<img src=x onerror="document.title=1">'
+PHOTOS = {
+    "a.jpg": photo_of("red", (640, 480)),
+    "b.png": photo_of("blue", (300, 500), "PNG"),
+    "trip/c.jpg": photo_of("green", (500, 300)),
+}
+SCREENS = [(1280, "light"), (390, "light"), (1280, "dark"), (390, "dark")]
+
+
+def add(page: Any, names=tuple(PHOTOS)) -> None:
+    files = [{"name": name.rpartition("/")[2], "mimeType": "image/jpeg", "buffer": PHOTOS[name]} for name in names]
+    page.set_input_files("#photos-input", files)
+    page.wait_for_selector("#suggested .chip, .card.ready")
+
+
+def enter_user(page: Any, user: str) -> None:
+    page.fill("#user", user)
+    page.keyboard.press("Enter")
+
+
+def wait_for(page: Any, expression: str) -> None:
+    """Waits for an expression to be true. Playwright's own way is eval in the page, which it forbids."""
+    wait_until(lambda: page.evaluate(expression))
+
+
+def tags_of(page: Any, kind: str) -> list[str]:
+    return page.locator(f"#{kind} .chip bdi").all_text_contents()
+
+
+def saved(client: Client, user: str = "ann") -> dict[str, tuple[str, ...]]:
+    with Journal.open(client.journal) as journal:
+        return {post.name: post.tags for post in journal.posts(user)}
