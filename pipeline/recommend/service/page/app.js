@@ -1,7 +1,7 @@
 // The page: which view is on, what the keys do, and what comes in and goes out.
 
 import * as api from "./api.js";
-import { $, announce } from "./dom.js";
+import { $, announce, count, isolated } from "./dom.js";
 import { offer } from "./examples.js";
 import { fromDrop, fromInput } from "./files.js";
 import * as grid from "./grid.js";
@@ -59,20 +59,21 @@ function add(files) {
 
 async function exportPosts(format) {
   $("#export").open = false;
-  if (photos.some(model.isDirty)) announce("Some photos are not saved yet; only saved ones are exported.");
-  const saved = photos.filter((photo) => photo.hash && model.isSaved(photo)).map((photo) => photo.hash);
+  const user = state.user;
+  const saved = photos.filter((photo) => photo.by === user && model.isSaved(photo)).map((photo) => photo.hash);
   if (!saved.length) {
-    announce("Nothing is saved yet: take some tags and save them first.");
+    announce(`Nothing is saved${user ? ` for ${isolated(user)}` : ""} yet: take some tags and save them first.`);
     return;
   }
+  const others = photos.length - saved.length;
   try {
-    const blob = await api.exported(state.user, format, saved);
+    const blob = await api.exported(user, format, saved);
     const link = document.createElement("a");
     link.href = URL.createObjectURL(blob);
     link.download = format === "csv" ? "tags.csv" : "sidecars.zip";
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
-    announce(`Exported ${saved.length} ${saved.length === 1 ? "photo" : "photos"}.`);
+    announce(`Exported ${count(saved.length, "photo")}${others ? `; ${count(others, "other")} not saved for ${isolated(user)}` : ""}.`);
   } catch (error) {
     announce(`Not exported: ${error.message}`, 20);
   }

@@ -41,4 +41,10 @@ export function speak(text) {
   $("#spoken").textContent = text;
 }
 
+/** Counts things in words: the plural is regular. */
+export const count = (number, thing) => `${number} ${thing}${number === 1 ? "" : "s"}`;
+
+/** Keeps the direction of a name from turning the sentence around it. */
+export const isolated = (name) => `\u2068${name}\u2069`;
+
 export const percent = (probability) => `${Math.round(100 * probability)} %`;

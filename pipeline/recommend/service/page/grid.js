@@ -1,10 +1,10 @@
 // The view of all photos: select some, take a tag on all of them, save.
 
 import { completing } from "./completion.js";
-import { $, announce, fill, h } from "./dom.js";
+import { $, announce, count, fill, h, isolated } from "./dom.js";
 import * as model from "./photos.js";
 import { photos, state } from "./photos.js";
-import { mark, open, stateWords, thumbnail } from "./one.js";
+import { forWhom, mark, open, stateWords, thumbnail } from "./one.js";
 
 const MOST = 8;
 let showOne = () => {};
@@ -29,8 +29,8 @@ function drawBar() {
   $("#selected").textContent = chosen.length ? `${chosen.length} of ${photos.length} selected` : "Select all";
   $("#for-all-tag").disabled = !chosen.length;
   const dirty = photos.filter(model.isDirty).length;
-  $("#save-all").disabled = !dirty;
-  $("#save-all").textContent = dirty ? `Save ${dirty} ${dirty === 1 ? "photo" : "photos"}` : "All saved";
+  $("#save-all").disabled = saving || !dirty;
+  $("#save-all").textContent = dirty ? `${saving ? "Saving" : "Save"} ${count(dirty, "photo")}` : "All saved";
   fill(
     $("#for-all"),
     common(chosen).map((tag) =>
@@ -59,7 +59,7 @@ function common(chosen) {
 function takeOnAll(tag) {
   const chosen = selected();
   for (const photo of chosen) model.take(photo, tag);
-  announce(`Took ${tag} on ${chosen.length} ${chosen.length === 1 ? "photo" : "photos"}.`);
+  announce(`Took ${isolated(tag)} on ${count(chosen.length, "photo")}.`);
 }
 
 function cardOf(photo) {
@@ -79,7 +79,7 @@ function cardOf(photo) {
     h(
       "div",
       { class: "under" },
-      h("span", { class: "tags" }),
+      h("span", {}, h("span", { class: "tags" }), h("span", { class: "whose" })),
       h("button", { type: "button", class: "open", "aria-label": `Open ${photo.name}`, onclick: openIt }, "Open"),
     ),
   );
@@ -97,6 +97,7 @@ function update(photo) {
   const tags = $(".tags", card);
   tags.classList.toggle("quiet", !photo.tags.length);
   tags.replaceChildren(...(photo.tags.length ? listed(photo.tags) : [waitingWords(photo)]));
+  $(".whose", card).replaceChildren(...(model.isSaved(photo) && model.isOthers(photo) ? ["Saved", ...forWhom(photo)] : []));
 }
 
 const listed = (tags) => tags.flatMap((tag, place) => [place ? ", " : "", h("bdi", {}, tag)]);
@@ -119,24 +120,33 @@ function select(photo, chosen) {
 
 let shift = false;
 
+let saving = false;
+
 async function saveAll() {
-  if (!state.user) {
+  const user = state.user;
+  const dirty = photos.filter(model.isDirty);
+  if (!dirty.every(model.owner)) {
     announce("Who took these photos? Enter a name first.");
     $("#user").focus();
     return;
   }
-  const dirty = photos.filter((photo) => photo.hash && model.isDirty(photo));
-  $("#save-all").disabled = true;
+  saving = true;
+  drawBar();
+  const refused = [];
   let saved = 0;
-  try {
-    for (const photo of dirty) {
-      await model.save(photo);
+  for (const photo of dirty) {
+    try {
+      await model.save(photo, user);
       saved++;
+    } catch (error) {
+      refused.push(error);
+      // Without the service, the others would fail alike.
+      if (error.status === 0 || error.status >= 500) break;
     }
-    announce(`Saved ${saved} ${saved === 1 ? "photo" : "photos"}.`);
-  } catch (error) {
-    announce(`Saved ${saved} of ${dirty.length}; then: ${error.message}`, 20);
   }
+  saving = false;
+  if (refused.length) announce(`Saved ${saved} of ${dirty.length}. Not saved: ${refused[0].message}`, 20);
+  else announce(`Saved ${count(saved, "photo")}.`);
   model.refreshIfLearned(...photos);
   drawBar();
 }

@@ -19,14 +19,14 @@ export function open(number) {
 /** Saves the photo, and goes to the next. */
 export async function saveAndNext() {
   const photo = current();
-  if (photo.state !== "failed" && !state.user && photo.tags.length) {
+  if (photo.state !== "failed" && !model.owner(photo) && photo.tags.length) {
     announce("Who took these photos? Enter a name first.");
     $("#user").focus();
     return;
   }
   try {
     const was = model.isDirty(photo);
-    await model.save(photo);
+    if (was) await model.save(photo);
     const last = photos.indexOf(photo) === photos.length - 1;
     announce(`${was ? "Saved" : "Nothing to save"}.${last ? " This was the last photo." : ""}`);
     if (!last && current() === photo) open(state.current + 1);
@@ -86,16 +86,20 @@ function drawTaken(photo) {
       ),
     ),
   );
-  if (model.isSaved(photo)) chips.push(h("li", { class: "saved" }, "Saved"));
+  if (model.isSaved(photo)) chips.push(h("li", { class: "saved" }, "Saved", ...forWhom(photo)));
+  else if (model.isOthers(photo)) chips.push(h("li", { class: "quiet" }, "Will be saved", ...forWhom(photo)));
   if (!photo.tags.length) chips.push(h("li", { class: "quiet" }, "None yet"));
   fill($("#taken"), chips);
 }
+
+/** Names the user of a photo, where it is not the present one. */
+export const forWhom = (photo) => (model.isOthers(photo) ? [" for ", h("bdi", {}, photo.by)] : []);
 
 function drawSuggested(photo) {
   const words = {
     waiting: "Waiting for its turn …",
     seeing: "Looking at the photo …",
-    failed: `No suggestions: this file is ${photo.error}.`,
+    failed: photo.error?.endsWith(".") ? photo.error : `No suggestions: this file is ${photo.error}.`,
     ready: photo.error ?? (photo.suggestions.length ? "" : "Nothing more to suggest."),
   };
   $("#suggested-state").textContent = words[photo.state];
@@ -209,7 +213,7 @@ export const mark = (photo) =>
   photo.state === "failed" ? "failed" : model.isSaved(photo) ? "done" : photo.tags.length ? "draft" : photo.state;
 
 export const stateWords = (photo) =>
-  ({ failed: `, ${photo.error}`, done: ", saved", draft: ", not saved yet" })[mark(photo)] ?? "";
+  ({ failed: `, ${photo.error}`, done: `, saved${model.isOthers(photo) ? ` for ${photo.by}` : ""}`, draft: ", not saved yet" })[mark(photo)] ?? "";
 
 /** Makes a small picture; one that the browser cannot show is asked for as the networks see it. */
 export function thumbnail(photo) {

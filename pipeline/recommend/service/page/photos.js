@@ -20,8 +20,10 @@ export function add(files) {
   for (const { file, name } of files) {
     const photo = {
       file, name, url: URL.createObjectURL(file), hash: null, state: "waiting", error: null, suggestions: [], tags: [],
-      rejected: [], saved: "[]", post: null, shown: new Map(), selected: false, asked: 0, learned: 0,
+      rejected: [], saved: "[]", by: null, post: null, saving: Promise.resolve(), shown: new Map(), selected: false, asked: 0,
+      learned: 0,
     };
+    photo.seen = new Promise((resolve) => (photo.settle = resolve));
     photos.push(photo);
     waiting.push(photo);
   }
@@ -59,7 +61,10 @@ function refresh(...again) {
   work();
 }
 
-const wish = (photo) => ({ user: state.user, given: photo.tags, exclude: photo.rejected, count: COUNT });
+/** Returns the user of a photo: the one it was saved for, else the present one. */
+export const owner = (photo) => photo.by ?? state.user;
+
+const wish = (photo) => ({ user: owner(photo), given: photo.tags, exclude: photo.rejected, count: COUNT });
 
 async function ask(photo, request) {
   const number = ++photo.asked;
@@ -67,6 +72,7 @@ async function ask(photo, request) {
   try {
     const answer = await request();
     photo.hash = answer.hash;
+    if (!answer.error) photo.settle();
     if (number !== photo.asked) return; // A later question is under way.
     if (answer.error) return fail(photo, answer.error);
     photo.learned = learned;
@@ -86,6 +92,7 @@ async function ask(photo, request) {
 function fail(photo, reason) {
   photo.state = "failed";
   photo.error = reason;
+  photo.settle();
   changed(photo);
 }
 
@@ -123,37 +130,58 @@ function drop(photo, tag) {
 }
 
 export const isSaved = (photo) => photo.saved !== "[]" && photo.saved === JSON.stringify(photo.tags);
-export const isDirty = (photo) => photo.saved !== JSON.stringify(photo.tags);
+const isLost = (photo) => photo.state === "failed";
+export const isDirty = (photo) => !isLost(photo) && photo.saved !== JSON.stringify(photo.tags);
 
-/** Saves what was taken on a photo. Without tags, an earlier post is taken back. */
-export async function save(photo) {
-  if (!photo.hash || !isDirty(photo)) return;
+/**
+ * Saves what was taken on a photo, for its user or else the given one. Without tags, an earlier post is taken back.
+ * Waits until the photo was seen, and until an earlier save of it is through: the later one counts.
+ */
+export function save(photo, user = state.user) {
+  photo.saving = photo.saving.catch(() => {}).then(() => photo.seen).then(() => send(photo, user));
+  return photo.saving;
+}
+
+async function send(photo, user) {
+  if (isLost(photo) && photo.tags.length) throw new api.Refused(400, `${photo.name}: ${photo.error}.`);
+  if (!isDirty(photo)) return;
+  photo.by ??= user;
   const tags = JSON.stringify(photo.tags);
   // The same post is sent again with the same id, until something about it changes.
   photo.post ??= {
     id: crypto.randomUUID(),
-    user: state.user,
+    user: photo.by,
     photo: photo.hash,
     name: photo.name.slice(-255),
     tags: [...photo.tags],
     shown: [...photo.shown].slice(0, 200).map(([tag, probability]) => ({ tag, probability })),
   };
-  await api.save(photo, photo.post);
+  try {
+    await api.save(photo, photo.post);
+  } catch (error) {
+    // One that was not refused may be saved: it keeps its user and its id.
+    if (error.status >= 400 && error.status < 500) {
+      photo.post = null;
+      if (photo.saved === "[]") photo.by = null;
+    }
+    throw error;
+  }
   photo.saved = tags;
   photo.post = null;
+  if (tags === "[]") photo.by = null;
   state.learned++;
   changed(photo);
 }
 
-/** Changes the user: habits are another person's, what was taken stays. */
+/** Says whether a photo was saved for another than the present user. */
+export const isOthers = (photo) => photo.by !== null && photo.by !== state.user;
+
+/** Changes the user. Saved photos stay with the user they were saved for; on the others, what was taken stays. */
 export function setUser(user) {
   if (user === state.user) return;
   state.user = user;
-  for (const photo of photos) {
-    photo.post = null;
-    photo.saved = "[]";
-  }
-  refresh(...photos);
+  for (const photo of photos) if (isOthers(photo)) photo.selected = false;
+  refresh(...photos.filter((photo) => photo.by === null));
   changed();
 }
 
