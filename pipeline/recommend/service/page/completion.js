@@ -1,13 +1,14 @@
 // A field that completes tags: a combobox with a list, by the keyboard or the pointer.
 
 import * as api from "./api.js";
-import { $, h } from "./dom.js";
-import { state } from "./photos.js";
+import { $, announce, h } from "./dom.js";
+import { owner, state } from "./photos.js";
+import { beingTyped, fault, keepLines, split } from "./typed.js";
 
 const DELAY = 120;
 
-/** Makes a form's field complete tags; `onTag` gets what is entered or chosen. */
-export function completing(form, onTag) {
+/** Makes a form's field complete tags; `onTags` gets those that are entered or chosen for some photos. */
+export function completing(form, onTags, photosOf) {
   const input = $("input", form);
   const list = $('[role="listbox"]', form);
   let timer, asked = 0, active = -1;
@@ -19,12 +20,16 @@ export function completing(form, onTag) {
     input.setAttribute("aria-expanded", "false");
     input.removeAttribute("aria-activedescendant");
   };
-  const enter = (tag) => {
+  const enter = (tags) => {
+    if (!tags.length) return;
+    const reason = fault(tags, photosOf());
+    if (reason) return announce(reason, 20);
     asked++;
     input.value = "";
     close();
-    onTag(tag);
+    onTags(tags);
   };
+  const choose = (option) => enter([...new Set([...split(beingTyped(input.value)[0]), option.dataset.tag])]);
   const move = (step) => {
     const options = [...list.children];
     if (!options.length) return;
@@ -34,10 +39,11 @@ export function completing(form, onTag) {
     input.setAttribute("aria-activedescendant", options[active].id);
   };
   const complete = async () => {
-    const typed = input.value.trim();
+    const [, typed] = beingTyped(input.value);
     const number = ++asked;
     if (!typed) return close();
-    const found = await api.tags(typed, state.user).catch(() => []);
+    const [photo] = photosOf();
+    const found = await api.tags(typed, photo ? owner(photo) : state.user).catch(() => []);
     if (number !== asked) return;
     list.replaceChildren(
       ...found.slice(0, 8).map(({ tag, count }, place) =>
@@ -54,6 +60,7 @@ export function completing(form, onTag) {
     input.setAttribute("aria-expanded", String(found.length > 0));
   };
 
+  keepLines(input);
   input.addEventListener("input", () => {
     clearTimeout(timer);
     timer = setTimeout(complete, DELAY);
@@ -71,12 +78,12 @@ export function completing(form, onTag) {
   list.addEventListener("mousedown", (event) => event.preventDefault());
   list.addEventListener("click", (event) => {
     const option = event.target.closest("[data-tag]");
-    if (option) enter(option.dataset.tag);
+    if (option) choose(option);
   });
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     clearTimeout(timer);
-    const chosen = active >= 0 ? list.children[active].dataset.tag : input.value.trim();
-    if (chosen) enter(chosen);
+    if (active >= 0) choose(list.children[active]);
+    else enter(split(input.value));
   });
 }

@@ -39,7 +39,7 @@ function drawBar() {
         { class: "chip", "data-key": tag },
         h(
           "button",
-          { type: "button", class: "take", "data-role": "take", "aria-label": `Take ${tag} on all selected`, onclick: () => takeOnAll(tag) },
+          { type: "button", class: "take", "data-role": "take", "aria-label": `Take ${tag} on all selected`, onclick: () => takeOnAll([tag]) },
           h("bdi", {}, tag),
         ),
       ),
@@ -56,10 +56,10 @@ function common(chosen) {
   return [...sums].sort((one, other) => other[1] - one[1]).slice(0, MOST).map(([tag]) => tag);
 }
 
-function takeOnAll(tag) {
+function takeOnAll(tags) {
   const chosen = selected();
-  for (const photo of chosen) model.take(photo, tag);
-  announce(`Took ${isolated(tag)} on ${count(chosen.length, "photo")}.`);
+  for (const photo of chosen) for (const tag of tags) model.take(photo, tag);
+  announce(`Took ${tags.map(isolated).join(", ")} on ${count(chosen.length, "photo")}.`);
 }
 
 function cardOf(photo) {
@@ -79,7 +79,7 @@ function cardOf(photo) {
     h(
       "div",
       { class: "under" },
-      h("span", {}, h("span", { class: "tags" }), h("span", { class: "whose" })),
+      h("span", {}, h("span", { class: "whose" }), h("span", { class: "tags" })),
       h("button", { type: "button", class: "open", "aria-label": `Open ${photo.name}`, onclick: openIt }, "Open"),
     ),
   );
@@ -154,7 +154,7 @@ async function saveAll() {
 /** Connects the view's own controls. `onOpen` shows the view of one photo. */
 export function connect(onOpen) {
   showOne = onOpen;
-  completing($("#for-all-form"), takeOnAll);
+  completing($("#for-all-form"), takeOnAll, selected);
   $("#save-all").addEventListener("click", saveAll);
   $("#all").addEventListener("change", ({ target }) => {
     for (const photo of photos) photo.selected = target.checked;

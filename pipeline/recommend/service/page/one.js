@@ -42,9 +42,11 @@ export function takeNumber(place, rejecting) {
   else takeTag(suggestion.tag);
 }
 
-function takeTag(tag) {
-  model.take(current(), tag);
-  speak(`Took ${tag}.`);
+const takeTag = (tag) => takeTags([tag]);
+
+function takeTags(tags) {
+  for (const tag of tags) model.take(current(), tag);
+  speak(`Took ${tags.join(", ")}.`);
 }
 
 function rejectTag(tag) {
@@ -235,7 +237,7 @@ export async function replacePicture(photo) {
 
 /** Connects the view's own controls. */
 export function connect() {
-  completing($("#own"), (tag) => takeTag(tag));
+  completing($("#own"), takeTags, () => [current()]);
   $("#back").addEventListener("click", () => open(state.current - 1));
   $("#next").addEventListener("click", saveAndNext);
   $("#photo").addEventListener("error", () => {

@@ -97,8 +97,7 @@ function fail(photo, reason) {
 }
 
 export function take(photo, tag) {
-  tag = tag.normalize("NFC").trim();
-  if (!tag || photo.tags.includes(tag) || photo.state === "failed") return;
+  if (photo.tags.includes(tag) || photo.state === "failed") return;
   photo.tags.push(tag);
   photo.rejected = photo.rejected.filter((each) => each !== tag);
   drop(photo, tag);

@@ -1,0 +1,74 @@
+"""What is typed, pasted and dropped on the page."""
+
+import pytest
+
+from pipeline.recommend.service.messages import LONGEST
+from tests.support.page import add, enter_user, saved, tags_of
+from tests.support.service import wait_until
+
+PASTE = """([field, text]) => { const clipboardData = new DataTransfer(); clipboardData.setData("text/plain", text);
+const event = new ClipboardEvent("paste", {clipboardData, bubbles: true, cancelable: true});
+document.querySelector(field).dispatchEvent(event); }"""
+FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
+
+
+@pytest.fixture
+def one(visit):
+    enter_user(visit, "ann")
+    add(visit, ["a.jpg"])
+    return visit
+
+
+def take(page, text: str) -> None:
+    page.fill("#own-tag", text)
+    page.press("#own-tag", "Enter")
+
+
+def test_typed_tags_are_split_and_cleaned(one, client):
+    take(one, "lunch, tasty;food,,  new   york ،شاي")
+    take(one, f"#Lunch; ##été, #1, C#, {FAMILY}, lunch, \u200bsea\u200b, \u200f")
+    expected = ["lunch", "tasty", "food", "new york", "شاي", "Lunch", "été", "#1", "C#", FAMILY, "sea"]
+    wait_until(lambda: tags_of(one, "taken") == expected)
+    one.click("#next")
+    one.wait_for_selector("#taken .saved")
+    assert saved(client) == {"a.jpg": tuple(expected)}
+
+
+def test_pasted_lines_are_tags(one):
+    one.focus("#own-tag")
+    one.keyboard.type("a,")
+    one.evaluate(PASTE, ["#own-tag", "sea\r\n#beach\n\nnew york\n"])
+    assert one.input_value("#own-tag") == "a,sea, #beach, new york"
+    one.keyboard.press("Enter")
+    wait_until(lambda: tags_of(one, "taken") == ["a", "sea", "beach", "new york"])
+
+
+def test_the_last_of_several_tags_is_completed(one):
+    one.focus("#own-tag")
+    one.keyboard.type("sea, #turq")
+    one.wait_for_selector("#own-tags [role=option] >> text=turquoise")
+    one.keyboard.press("ArrowDown")
+    one.keyboard.press("Enter")
+    wait_until(lambda: tags_of(one, "taken") == ["sea", "turquoise"])
+
+
+def test_several_tags_are_taken_on_all_selected(visit):
+    enter_user(visit, "ann")
+    add(visit)
+    visit.click("[data-view=grid]")
+    visit.check("#all")
+    visit.fill("#for-all-tag", "sea; #beach")
+    visit.keyboard.press("Enter")
+    visit.wait_for_selector("#status >> text=on 3 photos")
+    assert visit.locator(".card .tags").all_inner_texts() == ["sea, beach"] * 3
+
+
+def test_a_tag_that_is_too_long_or_too_many_stays_in_the_field_with_the_reason(one):
+    take(one, "é" * (LONGEST + 1))
+    one.wait_for_selector(f"#status >> text=A tag has at most {LONGEST} letters; this one has {LONGEST + 1}.")
+    assert len(one.input_value("#own-tag")) == LONGEST + 1
+    take(one, "😀" * LONGEST)
+    wait_until(lambda: tags_of(one, "taken") == ["😀" * LONGEST])
+    take(one, ",".join(map(str, range(100))))
+    one.wait_for_selector("#status >> text=A photo has at most 100 tags.")
+    assert len(tags_of(one, "taken")) == 1
