@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.recommend.service.messages import LONGEST
-from tests.support.page import add, enter_user, saved, tags_of
+from tests.support.page import PHOTOS, add, enter_user, saved, tags_of, wait_for
 from tests.support.service import wait_until
 
 PASTE = """([field, text]) => { const clipboardData = new DataTransfer(); clipboardData.setData("text/plain", text);
@@ -72,3 +72,35 @@ def test_a_tag_that_is_too_long_or_too_many_stays_in_the_field_with_the_reason(o
     take(one, ",".join(map(str, range(100))))
     one.wait_for_selector("#status >> text=A photo has at most 100 tags.")
     assert len(tags_of(one, "taken")) == 1
+
+
+def test_files_that_are_not_photos_are_named(visit):
+    photo = {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": PHOTOS["a.jpg"]}
+    others = [{"name": name, "mimeType": "text/plain", "buffer": b"x"} for name in ("README.md", "b.txt", ".DS_Store")]
+
+    def status() -> str:
+        return visit.inner_text("#status").replace("\u2068", "").replace("\u2069", "")
+
+    visit.set_input_files("#photos-input", others[:1])
+    wait_until(lambda: status() == "1 file is not a photo: README.md.")
+    visit.set_input_files("#photos-input", [photo, *others])
+    wait_until(lambda: status() == "Added 1 photo. 2 files are not photos: b.txt, README.md.")
+    many = [{**others[0], "name": f"{number}.txt"} for number in range(9)]
+    visit.set_input_files("#photos-input", many)
+    wait_until(lambda: status() == "9 files are not photos: 0.txt, 1.txt, 2.txt and 6 more.")
+
+
+def test_a_photo_without_a_known_type_is_known_by_its_name(visit):
+    visit.set_input_files(
+        "#photos-input", [{"name": "a.HEIC", "mimeType": "application/octet-stream", "buffer": PHOTOS["a.jpg"]}]
+    )
+    wait_for(visit, "document.querySelectorAll('#suggested .chip').length > 0")
+
+
+def test_dragged_text_is_left_to_the_field(one):
+    prevented = one.evaluate(
+        """() => { const data = new DataTransfer(); data.setData("text/plain", "sea");
+        const event = new DragEvent("drop", {dataTransfer: data, bubbles: true, cancelable: true});
+        document.querySelector("#own-tag").dispatchEvent(event); return event.defaultPrevented; }"""
+    )
+    assert not prevented

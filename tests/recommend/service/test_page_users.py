@@ -174,3 +174,15 @@ def test_a_reload_in_the_middle_of_a_save_asks_first_and_nothing_is_saved_twice(
     visit.wait_for_selector("#taken .saved")
     assert asked == ["beforeunload"]
     assert saved(client) == {"a.jpg": ("sea",)}
+
+
+def test_a_tab_keeps_its_own_user(visit):
+    enter_user(visit, "ann")
+    other = visit.context.new_page()
+    other.goto(visit.url)
+    wait_until(lambda: other.input_value("#user") == "ann")
+    enter_user(other, "bob")
+    visit.reload()
+    wait_until(lambda: visit.input_value("#user") == "ann")
+    other.reload()
+    wait_until(lambda: other.input_value("#user") == "bob")

@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { $, announce, count, isolated } from "./dom.js";
 import { offer } from "./examples.js";
-import { fromDrop, fromInput } from "./files.js";
+import { fromDrop, fromInput, notPhotos } from "./files.js";
 import * as grid from "./grid.js";
 import * as one from "./one.js";
 import * as model from "./photos.js";
@@ -46,15 +46,16 @@ function show(name) {
   draw();
 }
 
-function add(files) {
+function add(files, others = []) {
   const first = photos.length;
+  const refused = notPhotos(others);
   if (!files.length) {
-    announce("There is no photo among these files.");
+    announce(refused || "There is no photo here.", 20);
     return;
   }
   if (!first && files.length > 12) view = "grid";
   model.add(files);
-  announce(`Added ${files.length} ${files.length === 1 ? "photo" : "photos"}.`);
+  announce(`Added ${count(files.length, "photo")}. ${refused}`.trim(), refused ? 20 : 6);
 }
 
 async function exportPosts(format) {
@@ -86,19 +87,28 @@ function connectFiles() {
   $("#add").addEventListener("click", () => files.click());
   for (const input of [files, folder]) {
     input.addEventListener("change", () => {
-      add(fromInput(input));
+      const { photos: chosen, others } = fromInput(input);
+      add(chosen, others);
       input.value = "";
     });
   }
   let inside = 0;
   const over = (by) => document.body.classList.toggle("over", (inside = Math.max(0, inside + by)) > 0);
-  addEventListener("dragenter", () => over(1));
-  addEventListener("dragleave", () => over(-1));
-  addEventListener("dragover", (event) => event.preventDefault());
-  addEventListener("drop", async (event) => {
+  // Text that is dragged is the field's own.
+  const onFiles = (name, listener) =>
+    addEventListener(name, (event) => event.dataTransfer?.types.includes("Files") && listener(event));
+  onFiles("dragenter", () => over(1));
+  onFiles("dragleave", () => over(-1));
+  onFiles("dragover", (event) => event.preventDefault());
+  onFiles("drop", async (event) => {
     event.preventDefault();
     over(-Infinity);
-    add(await fromDrop(event.dataTransfer));
+    try {
+      const { photos: dropped, others } = await fromDrop(event.dataTransfer);
+      add(dropped, others);
+    } catch (error) {
+      announce(`Not added: a file or folder cannot be read (${error.message}).`, 20);
+    }
   });
 }
 
@@ -126,7 +136,9 @@ function connectHeader() {
   const user = $("#user");
   const choose = () => {
     model.setUser(user.value.trim());
-    if (state.user) localStorage.setItem("user", state.user);
+    if (!state.user) return;
+    // A tab keeps its own user; a new one begins with the latest.
+    for (const storage of [sessionStorage, localStorage]) storage.setItem("user", state.user);
   };
   user.addEventListener("change", choose);
   user.addEventListener("keydown", (event) => event.key === "Enter" && user.blur());
@@ -152,7 +164,7 @@ async function begin() {
   labels.textContent = about.labels.join(" · ");
   $("#users").append(...users.slice(0, 1000).map(({ name }) => Object.assign(document.createElement("option"), { value: name })));
   offer(about.examples, add).catch((error) => announce(`No examples: ${error.message}`));
-  const before = localStorage.getItem("user");
+  const before = sessionStorage.getItem("user") ?? localStorage.getItem("user");
   if (before && !$("#user").value) {
     $("#user").value = before;
     model.setUser(before);

@@ -1,13 +1,17 @@
 // Photos from a drop, a folder or a choice of files.
 
-const PHOTO = /\.(avif|bmp|gif|jpe?g|png|tiff?|webp)$/i;
+import { count, isolated } from "./dom.js";
 
-/** Lists the photos of a choice, with their paths below the chosen folder. */
+const PHOTO = /\.(avif|bmp|gif|hei[cf]|jfif|jpe?g?|png|tiff?|webp)$/i;
+const HIDDEN = /(^|\/)(\.[^/]*|Thumbs\.db|desktop\.ini)$/i;
+const NAMED = 3;
+
+/** Lists the photos of a choice, with their paths below the chosen folder, and the names of the other files. */
 export function fromInput(input) {
   return sorted([...input.files].map((file) => ({ file, name: file.webkitRelativePath || file.name })));
 }
 
-/** Lists the photos of a drop, folders with all that is in them. */
+/** Lists the photos of a drop, folders with all that is in them, and the names of the other files. */
 export async function fromDrop(transfer) {
   const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
   const found = entries.length ? [] : [...transfer.files].map((file) => ({ file, name: file.name }));
@@ -30,7 +34,20 @@ async function walk(entry, found) {
   }
 }
 
-const sorted = (files) =>
-  files
-    .filter(({ file, name }) => PHOTO.test(name) || file.type.startsWith("image/"))
+const shortened = (name) => (name.length > 60 ? `…${name.slice(-59)}` : name);
+
+/** Says which files are not photos, in a sentence; empty when all are. */
+export function notPhotos(names) {
+  if (!names.length) return "";
+  const more = names.length > NAMED ? ` and ${names.length - NAMED} more` : "";
+  const listed = names.slice(0, NAMED).map((name) => isolated(shortened(name))).join(", ");
+  return `${count(names.length, "file")} ${names.length === 1 ? "is not a photo" : "are not photos"}: ${listed}${more}.`;
+}
+
+function sorted(files) {
+  const isPhoto = ({ file, name }) => PHOTO.test(name) || file.type.startsWith("image/");
+  const seen = files
+    .filter(({ name }) => !HIDDEN.test(name))
     .sort((one, other) => one.name.localeCompare(other.name, undefined, { numeric: true }));
+  return { photos: seen.filter(isPhoto), others: seen.filter((each) => !isPhoto(each)).map(({ name }) => name) };
+}
