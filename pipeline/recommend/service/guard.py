@@ -36,6 +36,8 @@ HEADERS = {
 }
 PROTECTED = "/api/"
 """The paths that need the token. The page itself, its health and its metrics hold no personal data."""
+FORWARDED = ("forwarded", "x-forwarded-", "x-real-ip")
+"""The beginnings of headers, in lower case, by which proxies name the client that they speak for."""
 
 
 class Guard:
@@ -55,13 +57,19 @@ class Guard:
     def check(self, request: web.Request) -> None:
         """Raises the answer for a request that may not pass."""
         # First, whoever asks: to read the rest of such a request would be to unpack it.
-        if set(request.headers.getall("Content-Encoding", ())) - {"identity"}:
+        if any(coding.strip().lower() != "identity" for coding in _codings(request)):
             compressed = refusal(web.HTTPUnsupportedMediaType, "Compressed requests are not accepted.")
             compressed.force_close()
             raise compressed
         # A request line may name a host of its own, which then counts.
         if not self._knows(request.headers.get("Host", "")) or not self._knows(request.url.raw_authority):
             raise refusal(web.HTTPMisdirectedRequest, "This service does not answer to that host name.")
+        # The page holds the token where no proxy is expected: through one, everybody would get it.
+        if not self._names and any(name.lower().startswith(FORWARDED) for name in request.headers):
+            raise refusal(
+                web.HTTPForbidden,
+                "A proxy forwards this request: start the service with --name and the host name that clients use.",
+            )
         if not _is_from_here(request):
             raise refusal(web.HTTPForbidden, "Another site's page may not use this service.")
         if request.path.startswith(PROTECTED) and not self._has_token(request):
@@ -92,6 +100,10 @@ def _is_authority(host: str) -> bool:
         return parts.netloc == host and "@" not in host and not parts.path and (parts.port or 0) >= 0
     except ValueError:
         return False
+
+
+def _codings(request: web.Request) -> list[str]:
+    return [coding for header in request.headers.getall("Content-Encoding", ()) for coding in header.split(",")]
 
 
 def _is_from_here(request: web.Request) -> bool:

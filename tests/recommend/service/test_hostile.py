@@ -348,6 +348,29 @@ def test_the_page_holds_the_token_where_this_machine_alone_can_see_it(tmp_path):
             assert client.raw(get("/", Host="evil.example")).startswith(b"HTTP/1.1 421")
 
 
+@pytest.mark.parametrize(
+    "header", ["Forwarded: for=192.0.2.1", "X-Forwarded-For: 192.0.2.1", "x-forwarded-proto: https", "X-Real-IP: ::1"]
+)
+@pytest.mark.parametrize("path", ["/", "/api/users"])
+def test_a_proxy_gets_no_token_where_the_service_expects_none(tmp_path, path, header):
+    """A proxy that gives our own name as Host, as nginx does, makes everybody look like this machine."""
+    request = get(path).replace(b"\r\n\r\n", b"\r\n" + header.encode() + b"\r\n\r\n")
+    for number, names in enumerate([[], ["photos.example"]]):
+        address = Address(port=0, token=TOKEN, names=names)
+        with running_service(FakeRecommender(), tmp_path / str(number), address) as client:
+            answer = client.raw(request)
+            assert answer.startswith(b"HTTP/1.1 200" if names else b"HTTP/1.1 403")
+            assert (b"start the service with --name" in answer) == (not names)
+            assert TOKEN.encode() not in answer
+
+
+def test_the_encoding_that_changes_nothing_may_be_named_in_any_case(service):
+    body = form((FILE, RED))
+    for coding in ("identity", "IDENTITY", "identity, Identity"):
+        answer = service.raw(request_of("POST", "/api/suggest", {**FORM, "Content-Encoding": coding}, body))
+        assert answer.startswith(b"HTTP/1.1 200"), answer
+
+
 def test_hostile_tags_come_back_as_they_are_and_as_json(tmp_path):
     tags = [
         "<script>alert(1)</script>",
