@@ -6,16 +6,29 @@ from collections.abc import Iterable
 
 import polars as pl
 
-INVISIBLE = "\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufe0e\ufe0f\ufeff"
-"""Characters that cannot be seen: controls, zero-width breaks, direction marks, emoji variation selectors."""
+NONCHARACTERS = "\ufdd0-\ufdef" + "".join(
+    chr(plane + last) for plane in range(0, 0x110000, 0x10000) for last in (0xFFFE, 0xFFFF)
+)
+"""Characters that no text has: XML, and with it XMP, cannot hold them."""
+SELECTORS = "\u180e\ufe00-\ufe0f\U000e0100-\U000e01ef"
+"""Selectors of a variant of the character before them, such as a coloured emoji."""
+INVISIBLE = (
+    "\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff0-\ufffb"
+    f"\U000e0000-\U000e001f{SELECTORS}{NONCHARACTERS}"
+)
+"""Characters that cannot be seen: controls, zero-width breaks, direction marks, selectors, what is none."""
 ESCAPES = "\x1b\\[[0-?]*[ -/]*[@-~]"
 """Commands to a terminal, such as those for colours."""
 LONGEST = 100
 """Characters of a tag, at most: a longer one is several, or a sentence."""
-JOINERS = "\u200c\u200d"
-"""Zero-width joiners, which belong to a name inside it (Persian, emoji) and not at its ends."""
+JOINERS = "\u034f\u115f\u1160\u200c\u200d\u3164\uffa0"
+"""Zero-width joiners and fillers, which belong to a name inside it (Persian, emoji, Korean) and not at its ends."""
+FLAG_TAGS = "\U000e0020-\U000e007f"
+"""Invisible letters, which belong to a black flag before them: that of Scotland is one with some."""
 
-_UNSEEN = re.compile(f"{ESCAPES}|[{INVISIBLE}\ud800-\udfff]")
+UNSEEN = f"(🏴[{FLAG_TAGS}]+)|{ESCAPES}|[{INVISIBLE}{FLAG_TAGS}]"
+"""The pattern of what is left out of a name, apart from its first group."""
+_UNSEEN = re.compile(f"{UNSEEN}|[\ud800-\udfff]")
 
 
 def normalise(text: str) -> str:
@@ -23,7 +36,7 @@ def normalise(text: str) -> str:
 
     Halves of surrogate pairs, which JSON can hold, count as invisible.
     """
-    composed = unicodedata.normalize("NFC", _UNSEEN.sub("", text))
+    composed = unicodedata.normalize("NFC", _UNSEEN.sub(r"\1", text))
     return " ".join(composed.split()).strip(f" {JOINERS}")
 
 
@@ -34,7 +47,7 @@ def fold_case(tag: str) -> str:
 
 def normalised(names: pl.Expr) -> pl.Expr:
     """Normalises a column of text like `normalise`."""
-    composed = names.str.replace_all(f"{ESCAPES}|[{INVISIBLE}]", "").str.normalize("NFC")
+    composed = names.str.replace_all(UNSEEN, "${1}").str.normalize("NFC")
     return composed.str.replace_all(r"\s+", " ").str.strip_chars(f" {JOINERS}")
 
 

@@ -4,24 +4,32 @@ Readers take the first field that is there, and not the union of all: so all thr
 begins with the keywords of another. The XML itself is read and written by exiv2, which a bundle's environment may lack.
 """
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline.data.names import fold_case, normalise
+from pipeline.data.names import NONCHARACTERS, fold_case, normalise
 from pipeline.keywords.embedded import load_exiv2, read_photo
 from pipeline.keywords.metadata import FLAT, LEVELS, PIPED, SLASHED, KeywordError, Keywords
 from pipeline.keywords.packet import decode, read
 
 FIELDS = (SLASHED, PIPED, FLAT)
 """The fields that are written; the first with keywords lends them to one that has none."""
-UNWRITABLE = ("Cc", "Cs", "Cn", "Zl", "Zp")
+UNWRITABLE = ("Cc", "Cs", "Zl", "Zp")
 """Unicode's categories of characters that XML, or a list with a keyword a line, cannot hold."""
+NONE = re.compile(f"[{NONCHARACTERS}]")
+"""Characters that are none. Those that this Python does not know yet, such as new emoji, are not among them."""
 
 
 def is_keyword(tag: str) -> bool:
-    """Recognises a tag that can be written: not blank, and free of line breaks and control characters."""
-    return bool(tag.strip()) and not any(unicodedata.category(character) in UNWRITABLE for character in tag)
+    """Recognises a tag that can be written: not blank, and free of line breaks and control characters.
+
+    All names that `normalise` returns are, apart from the empty one.
+    """
+    if not tag.strip() or NONE.search(tag):
+        return False
+    return not any(unicodedata.category(character) in UNWRITABLE for character in tag)
 
 
 def sidecar(tags: Sequence[str]) -> bytes:

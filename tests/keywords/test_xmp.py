@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from pipeline.data.names import normalise
 from pipeline.errors import InputError
 from pipeline.keywords import xmp
 from pipeline.keywords.embedded import read_photo
@@ -185,6 +186,16 @@ def test_any_keyword_comes_back(tags):
     found = read(sidecar(tags)).keywords
     assert found[FLAT] == tags
     assert set(found[PIPED]) == {tag.replace("/", "|") for tag in tags}
+
+
+@given(st.text())
+def test_every_name_that_sources_keep_is_a_keyword(text):
+    name = normalise(text)
+    assert not name or is_keyword(name)
+
+
+def test_letters_of_a_later_unicode_are_keywords():
+    assert is_keyword("\U0001fae9")  # An emoji of Unicode 16.
 
 
 def test_without_exiv2_the_sentence_says_how_to_get_it(monkeypatch):

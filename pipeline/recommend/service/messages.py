@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, StringConstraints
 
 from pipeline.config import Config
+from pipeline.data.names import normalise
 
 LONGEST = 255
 """Characters of a name, at most."""
@@ -14,11 +15,14 @@ HASH = r"^[0-9a-f]{64}$"
 
 
 def clean(name: str) -> str:
-    """Strips white space. Raises ValueError for a name that is empty, endless, or has control characters."""
-    name = unicodedata.normalize("NFC", name).strip()
+    """Normalises a name as sources do, which XMP can hold then.
+
+    Raises ValueError for a name that is empty, endless, or has line breaks or other control characters.
+    """
+    name = normalise(without_controls(name.strip()))
     if not 0 < len(name) <= LONGEST:
-        raise ValueError(f"has {len(name)} characters; it must have 1 to {LONGEST}")
-    return without_controls(name)
+        raise ValueError(f"has {len(name)} characters that can be seen; it must have 1 to {LONGEST}")
+    return name
 
 
 def without_controls(text: str) -> str:

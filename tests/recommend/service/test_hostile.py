@@ -12,6 +12,8 @@ import zlib
 import pytest
 from PIL import Image
 
+from pipeline.keywords.metadata import FLAT
+from pipeline.keywords.packet import read
 from pipeline.recommend.service.journal import Journal
 from pipeline.recommend.service.server import Address
 from tests.support.fake_recommender import FakeRecommender, photo_of
@@ -201,6 +203,11 @@ REFUSED = {
     "a user that is a list": (post(user=["ann"]), 422),
     "an empty user": (post(user="  "), 422),
     "a user with a control character": (post(user="ann\r\nSet-Cookie: a"), 422),
+    **{f"a user without a letter: {name!r}": (post(user=name), 422) for name in ("\u200b", "\ufeff", "\U000e0001")},
+    **{
+        f"a tag without a letter: {tag!r}": (post(tags=[tag]), 422)
+        for tag in ("\u200b", "\ufffe", "\U0001ffff", "\u200d")
+    },
     "an endless user": (post(user="a" * 256), 422),
     "half a character": (as_json("/api/posts", json.dumps({"user": "\ud800"}).encode()), 422),
     "a zero in a tag": (post(tags=["a\0b"]), 422),
@@ -377,7 +384,6 @@ def test_hostile_tags_come_back_as_they_are_and_as_json(tmp_path):
         '"><img src=x onerror=alert(1)>',
         "=cmd()",
         "'; DROP TABLE post; --",
-        "\u202eabc",
         "{{7*7}}",
     ]
     with running_service(FakeRecommender(), tmp_path) as client:
@@ -389,6 +395,20 @@ def test_hostile_tags_come_back_as_they_are_and_as_json(tmp_path):
         assert {each["tag"] for each in answer.json()["tags"]} >= set(tags)
         with Journal.open(client.journal) as journal:
             assert set(journal.posts()[0].tags) == set(tags)
+
+
+def test_every_tag_that_is_accepted_is_one_that_sidecars_hold(tmp_path):
+    tags = ["a\ufdd0b", "\u200bsea", "sea", "\u202eabc", "👩\u200d🚀", "می\u200cخواهم"]
+    with running_service(FakeRecommender(), tmp_path) as client:
+        client.suggest(RED)
+        assert client.accept(RED, tags).status_code == 201
+        with Journal.open(client.journal) as journal:
+            (post,) = journal.posts()
+        answer = client.post("api/export", json={"user": "ann", "format": "sidecars"})
+    kept = ("ab", "sea", "abc", "👩\u200d🚀", "می\u200cخواهم")
+    assert post.tags == kept
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert read(archive.read(archive.namelist()[0])).keywords[FLAT] == [*kept]
 
 
 def test_a_flood_fills_the_journal_to_its_bound_and_no_further(tmp_path):
