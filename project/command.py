@@ -20,6 +20,7 @@ from typer.models import ArgumentInfo
 
 from pipeline.errors import InputError
 from pipeline.files.texts import write_sealed_json
+from project.command_line import CommandLine
 from project.explain import explain
 from project.interrupt import INTERRUPT, INTERRUPTED
 from project.memory import is_out_of_memory
@@ -101,7 +102,7 @@ def command(main: Callable[..., str | None], stage: bool = True) -> typer.Typer:
     run.__signature__ = inspect.Signature(parameters)
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-    app.command(help=inspect.getmodule(main).__doc__)(run)
+    app.command(cls=CommandLine, help=inspect.getmodule(main).__doc__)(run)
     return app
 
 

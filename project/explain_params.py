@@ -9,30 +9,10 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from pipeline.config import Config
+from pipeline.expected import EXPECTED, expected
 
 Schema = Mapping[str, Any]
 Location = Sequence[int | str]
-
-EXPECTED = {
-    "bool_type": "true or false",
-    "dict_type": "a mapping of names to values",
-    "finite_number": "a finite number",
-    "float_type": "a number",
-    "greater_than": "above {gt}",
-    "greater_than_equal": "at least {ge}",
-    "int_from_float": "a whole number",
-    "int_type": "a whole number",
-    "less_than": "below {lt}",
-    "less_than_equal": "at most {le}",
-    "list_type": "a list",
-    "multiple_of": "a multiple of {multiple_of}",
-    "string_pattern_mismatch": "text of the form {pattern}",
-    "literal_error": "{expected}",
-    "string_too_short": "text that is not empty",
-    "string_type": "text",
-    "string_unicode": "valid Unicode text",
-}
-"""Descriptions of a valid value, by pydantic's type of error; names in braces are from its context."""
 
 MAPPINGS = {"model_type", "model_attributes_type"}
 """Pydantic's types of errors for a value where a section should be."""
@@ -92,9 +72,8 @@ def _explain(options: Sequence[ErrorDetails], raw: Any, schema: Schema) -> str:
         case kind if kind in MAPPINGS:
             return f"{key} is {value}; it must be {_a_section(node)}."
         case kind if kind in EXPECTED:
-            expected = (EXPECTED[each["type"]].format_map(each.get("ctx", {})) for each in options)
             hint = _did_you_mean(error["input"], _choices(node))
-            return f"{key} is {value}; it must be {' or '.join(dict.fromkeys(expected))}{hint}"
+            return f"{key} is {value}; it must be {' or '.join(dict.fromkeys(map(expected, options)))}{hint}"
     return f"{key} is {value}; {error['msg'][0].lower()}{error['msg'][1:]}."
 
 

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import pytest
 import typer
@@ -88,6 +88,49 @@ def test_text_that_is_not_utf_8_is_one_sentence(arguments):
         1,
         f"Error: {arguments[-1]!r} is not UTF-8: type it again, or set a locale that is, such as LC_ALL=C.UTF-8.\n",
     )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ([""], "An argument"),
+        (["a", ""], "An argument"),
+        (["a", "--into", ""], "--into"),
+        (["a", "--into="], "--into"),
+        (["a", "--params", ""], "--params"),
+    ],
+)
+def test_an_empty_argument_is_refused(arguments, named):
+    """A path would take it for the current folder: a variable of the shell that is not set."""
+
+    def move(files: Annotated[list[Path], typer.Argument()], file: Path, into: Path | None = None) -> str:
+        raise RuntimeError(files, file, into)
+
+    done = CliRunner().invoke(command(move, stage=False), arguments)
+    assert done.exit_code == 2
+    assert done.stderr.endswith(f"Error: {named} is empty: give it a value, or leave it out.\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--top", "1e9"], "Invalid value for '--top' (env var: 'TOP'): '1e9'; it must be a whole number."),
+        (["--top", "0"], "Invalid value for '--top' (env var: 'TOP'): '0'; it must be at least 1."),
+        (["--form", "x"], "Invalid value for '--form': 'x' is not one of 'a', 'b'."),
+        ([], "Invalid value for '--top' (env var: 'TOP'): 'many'; it must be a whole number."),
+    ],
+)
+def test_values_that_are_refused_have_plain_words(arguments, words):
+    def greet(
+        top: Annotated[int, typer.Option(min=1, envvar="TOP")] = 1,
+        form: Annotated[Literal["a", "b"], typer.Option()] = "a",
+    ) -> str:
+        raise RuntimeError(top, form)
+
+    environment = {} if "--form" in arguments else {"TOP": "many"}
+    done = CliRunner().invoke(command(greet, stage=False), arguments, env=environment)
+    assert done.exit_code == 2
+    assert done.stderr.splitlines()[-1] == f"Error: {words}"
 
 
 def test_too_little_memory_while_modules_are_imported_is_the_same_sentence():

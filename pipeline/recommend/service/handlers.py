@@ -8,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from pipeline.data.photo import FORMATS, VIDEO_FORMATS, PhotoError
 from pipeline.data.schema import PHOTO, USER
+from pipeline.expected import expected
 from pipeline.recommend.service.guard import refusal
 from pipeline.recommend.service.messages import (
     About,
@@ -185,5 +186,15 @@ def _answer(message: BaseModel, status: int = 200) -> web.Response:
 def in_words(error: ValidationError) -> str:
     """Returns the first fault of a request as a sentence."""
     first = error.errors(include_url=False, include_input=False)[0]
-    where = ".".join(map(str, first["loc"]))
-    return f"{where or 'The request'}: {first['msg'].removeprefix('Value error, ')}."
+    where = ".".join(map(str, first["loc"])) or "The request"
+    match first["type"]:
+        case "json_invalid":
+            return f"{where} is not valid JSON."
+        case "model_type":
+            return f"{where} must be an object."
+        case "missing":
+            return f"{where} is missing."
+        case "extra_forbidden":
+            return f"{where} is not a known field."
+    words = expected(first)
+    return f"{where} must be {words}." if words else f"{where}: {first['msg'].removeprefix('Value error, ')}."

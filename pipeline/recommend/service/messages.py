@@ -21,14 +21,14 @@ def clean(name: str) -> str:
     """
     name = normalise(without_controls(name.strip()))
     if not 0 < len(name) <= LONGEST:
-        raise ValueError(f"has {len(name)} characters that can be seen; it must have 1 to {LONGEST}")
+        raise ValueError(f"it has {len(name)} characters that can be seen; it must have 1 to {LONGEST}")
     return name
 
 
 def without_controls(text: str) -> str:
     """Returns the text. Raises ValueError when it has control characters, such as line breaks."""
     if any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in text):
-        raise ValueError("has a control character")
+        raise ValueError("it has a control character")
     return text
 
 

@@ -2,12 +2,14 @@
 
 import asyncio
 import hashlib
+import re
 import time
+import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from aiohttp import BodyPartReader, web
+from aiohttp import BadContentDispositionHeader, BadContentDispositionParam, BodyPartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from pipeline.recommend.service.batches import BusyError
@@ -17,6 +19,8 @@ from pipeline.words import counted
 
 Read = TypeVar("Read")
 
+FILE_NAME = re.compile(r";\s*filename[*\d]*\s*=", re.IGNORECASE)
+"""The beginning of a file's name among the headers of a part."""
 CHUNK_BYTES = 64 * 1024
 """Bytes that are read at once."""
 
@@ -74,6 +78,8 @@ class FormReader:
     async def parts(self) -> AsyncIterator[Field | Upload]:
         """Yields fields and files in their order."""
         fields = photos = 0
+        for category in (BadContentDispositionHeader, BadContentDispositionParam):
+            warnings.simplefilter("ignore", category)  # They would quote the client.
         try:
             reader = await self._request.multipart()
             while (part := await self._in_time(reader.next())) is not None:
@@ -82,7 +88,7 @@ class FormReader:
                     raise too_large(f"A form has at most {self._limits.fields} fields.")
                 if not isinstance(part, BodyPartReader) or not part.name:
                     raise refusal(web.HTTPBadRequest, "A part of the form has no name, or parts of its own.")
-                if part.filename is None:
+                if not _is_file(part):
                     yield Field(part.name, await self._text(part))
                     continue
                 photos += 1
@@ -118,6 +124,11 @@ class FormReader:
 
     async def _in_time(self, reading: Awaitable[Read]) -> Read:
         return await self._clock.wait(reading)
+
+
+def _is_file(part: BodyPartReader) -> bool:
+    """Recognises a file by its name, which is not used and may be one that cannot be decoded."""
+    return FILE_NAME.search(part.headers.get("Content-Disposition", "")) is not None
 
 
 class Clock:

@@ -301,6 +301,38 @@ def test_a_hostile_file_name_is_not_used(service, filename):
     check_unharmed(service)
 
 
+@pytest.mark.parametrize(
+    "name", ["filename*=utf-8''%ff%fe.jpg", "filename*=UTF-8''a.jpg", 'FileName*0="a"', "filename*=x"]
+)
+@pytest.mark.filterwarnings("error")
+def test_a_file_name_that_cannot_be_decoded_loses_no_photo_and_is_not_printed(service, capfd, name):
+    photo = RED + bytes(5_000)
+    answer = service.raw(upload(photo, f'Content-Disposition: form-data; name="photo"; {name}'))
+    assert answer.startswith(b"HTTP/1.1 200"), answer
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("request_", "words"),
+    [
+        (post(tags=["a"] * 101), "tags must be a list of at most 100 entries."),
+        (post(user=3), "user must be text."),
+        (post(user="  "), "user: it has 0 characters that can be seen; it must have 1 to 255."),
+        (post(name="a" * 256), "name must be text of at most 255 characters."),
+        (post(admin=True), "admin is not a known field."),
+        (as_json("/api/posts", b"{"), "The request is not valid JSON."),
+        (as_json("/api/posts", b"[]"), "The request must be an object."),
+        (as_json("/api/posts", {"id": "abcdefgh"}), "user is missing."),
+        (as_json("/api/suggest", {"photos": []}), "photos must be a list of at least 1 entries."),
+        (as_json("/api/export", {"user": "ann", "format": "x"}), "format must be text of the form ^(csv|sidecars)$."),
+        (request_of("POST", "/api/suggest", FORM, form((FILE, RED), (COUNT, b"1e9"))), "count must be a whole number."),
+        (request_of("POST", "/api/suggest", FORM, form((FILE, RED), (COUNT, b"101"))), "count must be at most 100."),
+    ],
+)
+def test_what_is_refused_has_plain_words(service, request_, words):
+    assert json.loads(service.raw(request_).partition(b"\r\n\r\n")[2]) == {"error": words}
+
+
 @pytest.mark.parametrize("request_line", [b"GET / HTTP/9.x\r\n\r\n", b"\x16\x03\x01 secret\r\n\r\n"])
 def test_what_is_no_http_has_an_answer_that_quotes_nothing_and_names_no_versions(service, request_line):
     head, _, body = service.raw(request_line).partition(b"\r\n\r\n")
