@@ -11,7 +11,7 @@ from pipeline.recommend.service.journal import Journal, files_of
 from pipeline.words import counted
 from project.command import command
 from project.paths import ACCEPTED
-from project.terminal import check_result_file
+from project.terminal import check_result_file, check_result_folder
 
 
 def main(
@@ -23,6 +23,10 @@ def main(
     if not journal.is_file():
         raise InputError(f"{journal} does not exist: `tagrec serve` makes it when something is accepted.")
     check_result_file(csv)
+    if photos:
+        check_result_folder(photos)
+        if csv.resolve() in (photos.resolve(), *photos.resolve().parents):
+            raise InputError(f"--csv is {csv}, where --photos makes a folder: name another file.")
     for file in files_of(journal):
         if csv.resolve() == file or (csv.exists() and file.exists() and csv.samefile(file)):
             raise InputError(f"--csv is {csv}, which is the journal or belongs to it: name another file.")

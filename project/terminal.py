@@ -42,6 +42,17 @@ def check_result_file(file: Path) -> None:
         raise InputError(f"{file} is not an ordinary file: name another.")
 
 
+def check_result_folder(folder: Path) -> None:
+    """Raises InputError for a folder of results that cannot be one, because a file is there or above it."""
+    for path in (folder, *folder.parents):
+        if path.exists():
+            if not path.is_dir():
+                raise InputError(f"{path} is a file: name a folder.")
+            return
+        if path.is_symlink():
+            raise InputError(f"{path} is a link to nothing: name a folder.")
+
+
 @contextmanager
 def results(file: Path | None) -> Iterator[Write]:
     """Yields the function that writes results: to a file, which appears when all are there, or to standard output."""

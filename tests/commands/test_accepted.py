@@ -49,6 +49,27 @@ def test_posts_and_photos_are_written_again_as_more_are_accepted(journal, tmp_pa
     assert {path.name for path in photos.iterdir()} == {f"{FIRST}.jpg", f"{SECOND}.jpg"}
 
 
+@pytest.mark.parametrize(
+    ("table", "photos", "words"),
+    [
+        ("same", "same", r"--csv is \S+/same, where --photos makes a folder: name another file\.$"),
+        ("same", "./x/../same", r"--csv is \S+/same, where --photos makes a folder: name another file\.$"),
+        ("same", "same/photos", r"--csv is \S+/same, where --photos makes a folder: name another file\.$"),
+        ("posts.csv", "x.csv", r"^\S+/x\.csv is a file: name a folder\.$"),
+        ("posts.csv", "x.csv/photos", r"^\S+/x\.csv is a file: name a folder\.$"),
+        ("posts.csv", "gone", r"^\S+/gone is a link to nothing: name a folder\.$"),
+    ],
+)
+def test_nothing_is_written_where_table_and_photos_cannot_both_be(journal, tmp_path, table, photos, words):
+    (tmp_path / "x.csv").write_text("a file\n")
+    (tmp_path / "gone").symlink_to(tmp_path / "absent")
+    before = {path.name for path in tmp_path.iterdir()}
+    with pytest.raises(InputError, match=words):
+        main(tmp_path / table, tmp_path / photos, journal)
+    assert {path.name for path in tmp_path.iterdir()} == before
+    assert (tmp_path / "x.csv").read_text() == "a file\n"
+
+
 def test_a_table_with_other_posts_stays(journal, tmp_path):
     own = tmp_path / "own.csv"
     own.write_text("user,photo,tags\nann,mine.jpg,dog\n")
