@@ -63,7 +63,7 @@ def main(
 ) -> None:
     found = find_photos(photos, sys.stdin.buffer)
     check_output(output, found.photos)
-    paths, form, broken = found.photos, FORMATS[format], 0
+    paths, form, broken, unnamed = found.photos, FORMATS[format], 0, 0
     workers = (cores() + 1) // 2 if len(paths) >= FEW else 0
     with (
         load_recommender(options, file, workers) as recommender,
@@ -80,9 +80,12 @@ def main(
                 broken += 1
                 continue
             write(form.photo(path, result))
+            unnamed += not form.can_name(path)
             if writer:
                 writer.add(path, [suggestion.tag for suggestion in result])
     counts = counted(len(paths) - broken, "photos") + (f", {broken:,} that cannot be used" if broken else "")
+    if unnamed:
+        counts += f", {unnamed:,} left out of the results, which cannot hold their names"
     say(f"suggest: {counts}" + (f"; {writer.summary()}" if writer else ""))
     if strict and (broken or (writer and writer.refused)):
         raise typer.Exit(2)

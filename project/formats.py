@@ -29,6 +29,10 @@ class Format:
         """Returns what comes first."""
         return ""
 
+    def can_name(self, path: Path) -> bool:
+        """Tests if the format can hold a photo's name: others are left out."""
+        return True
+
     def photo(self, path: Path, suggestions: "Sequence[Suggestion]") -> str:
         """Returns the suggestions for a photo."""
         raise NotImplementedError
@@ -102,10 +106,13 @@ class ExifTool(Format):
 
     FIELDS = ("XMP-dc:Subject", "XMP-digiKam:TagsList", "XMP-lr:HierarchicalSubject")
 
+    def can_name(self, path: Path) -> bool:
+        return is_keyword(str(path.absolute()))
+
     def photo(self, path: Path, suggestions: "Sequence[Suggestion]") -> str:
         tags = [suggestion.tag for suggestion in suggestions if is_keyword(suggestion.tag)]
         target = str(path.absolute())
-        if not is_keyword(target):
+        if not self.can_name(path):
             return f"# {printable(path)} is left out: a list of arguments cannot hold its name.\n"
         if not tags:
             return ""

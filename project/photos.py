@@ -20,7 +20,7 @@ class Found:
     """The photos that were found.
 
     photos: their paths, each once, in the order of the arguments; those of a folder are sorted.
-    missing: those of them that do not exist.
+    missing: those of them that do not exist, links in folders apart: only what was named is missed.
     others: the numbers of files in folders that are not photos, by suffix.
     """
 
@@ -32,21 +32,25 @@ class Found:
 def find_photos(arguments: Sequence[str], standard_input: BinaryIO) -> Found:
     """Finds photos. Raises InputError when there is none, or none that exists."""
     photos: list[Path] = []
+    named: set[Path] = set()
     others: Counter[str] = Counter()
     for argument in arguments:
         path = Path(argument)
         if argument == LIST:
-            photos.extend(_listed(standard_input.read()))
+            listed = _listed(standard_input.read())
+            photos.extend(listed)
+            named.update(listed)
         elif path.is_dir():
             files = [folder / name for folder, names, _ in walk(path) for name in names]
             photos.extend(file for file in files if is_photo(file.name))
             others.update(file.suffix.lower() for file in files if not is_photo(file.name))
         else:
             photos.append(path)
+            named.add(path)
     if not photos:
         raise InputError(f"There are no photos ({', '.join(SUFFIXES)}) in {' and '.join(arguments)}.")
     photos = list(dict.fromkeys(photos))
-    missing = [path for path in photos if not os.path.exists(path)]  # noqa: PTH110 (Path.exists refuses long names)
+    missing = [path for path in photos if path in named and not os.path.exists(path)]  # noqa: PTH110 (long names)
     if len(missing) == len(photos):
         verb = "does" if len(missing) == 1 else "do"
         raise InputError(f"{shortened_list(map(str, missing))} {verb} not exist.")

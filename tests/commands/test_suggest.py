@@ -64,6 +64,23 @@ def test_each_photo_of_a_folder_gets_its_tags(folder):
     assert json.loads(done.stdout.splitlines()[1]) == {"photo": "photos/broken.jpg", "error": "not an image"}
 
 
+def test_a_link_to_nothing_in_a_folder_is_a_photo_that_cannot_be_read(folder):
+    (folder / "z.jpg").symlink_to("absent")
+    assert run(folder).exit_code == 0
+    assert "photos/z.jpg: " in run(folder).stderr
+    assert run(folder, "--strict").exit_code == 2
+    assert run(folder, folder / "z.jpg").exit_code == 1
+
+
+def test_photos_that_a_format_cannot_name_are_counted_in_the_closing_line(folder):
+    (folder / "a\nb.jpg").write_bytes(photo_of("red"))
+    (folder / "c\nd.jpg").write_bytes(b"no photo")
+    closing = "suggest: 4 photos, 2 that cannot be used"
+    done = run(folder, "--format", "exiftool")
+    assert done.stderr.splitlines()[-1] == f"{closing}, 1 left out of the results, which cannot hold their names"
+    assert run(folder, "--format", "jsonl").stderr.splitlines()[-1] == closing
+
+
 def test_notes_are_no_results(folder):
     done = run(folder, "--user", "carl", "--given", "no such tag", "--exclude", "red")
     for note in (

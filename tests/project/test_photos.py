@@ -50,6 +50,14 @@ def test_what_does_not_exist_is_listed_among_the_photos(folder):
     assert found.missing == [Path("absent.jpg"), Path("gone.jpg")]
 
 
+def test_a_link_to_nothing_is_missed_where_it_is_named_and_not_in_a_folder(folder):
+    (folder / "z.jpg").symlink_to("absent")
+    found = find("photos")
+    assert (folder / "z.jpg" in found.photos, found.missing) == (True, [])
+    assert find("photos", "photos/z.jpg").missing == [folder / "z.jpg"]
+    assert find("photos", "-", standard_input=b"photos/z.jpg\n").missing == [folder / "z.jpg"]
+
+
 def test_nothing_but_missing_photos_is_refused():
     with pytest.raises(InputError, match=r"^absent\.jpg, gone\.jpg do not exist\.$"):
         find("absent.jpg", "-", standard_input=b"gone.jpg\n")
