@@ -1,5 +1,7 @@
 """The columns of every table that rooms exchange: their names and types, spelled here and nowhere else."""
 
+from datetime import UTC, datetime, timedelta
+
 import polars as pl
 
 USER = "user"
@@ -12,6 +14,11 @@ TAG = "tag"
 """One tag (str): a row for each tag assignment."""
 TIME = "time"
 """The time of a post (int64), in milliseconds since 1970 UTC, null where it is unknown."""
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+FIRST_TIME, END_OF_TIME = (
+    (datetime(year, 1, 1, tzinfo=UTC) - EPOCH) // timedelta(milliseconds=1) for year in (1800, 2200)
+)
+"""The bounds outside which a TIME is not that of a photo."""
 SPLIT = "split"
 """The half of a given split that a post belongs to: TRAIN or TEST."""
 FOLD = "fold"

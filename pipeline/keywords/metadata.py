@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from pipeline.data.schema import END_OF_TIME, EPOCH, FIRST_TIME
+
 FLAT = "Xmp.dc.subject"
 """The field of Dublin Core: a bag of keywords without levels."""
 PIPED = "Xmp.lr.hierarchicalSubject"
@@ -36,7 +38,6 @@ TITLES = {
 Keywords = Mapping[str, Sequence[str]]
 """The keywords of a file by field, without empty ones."""
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DATE = re.compile(
     r"(\d{4})[:-](\d\d)[:-](\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,6})\d*)?)?)?\s*(?:Z|([+-])(\d\d):?(\d\d))?"
 )
@@ -67,15 +68,20 @@ class Metadata:
 
 
 def milliseconds(date: str) -> int | None:
-    """Converts a date, in UTC where it has no zone, to milliseconds since 1970; None for other text."""
+    """Converts a date, in UTC where it has no zone, to milliseconds since 1970.
+
+    None for other text, and for a time that is not that of a photo, as tables have it. A leap second is the one before.
+    """
     found = DATE.match(date.strip())
     if found is None:
         return None
     *numbers, fraction, sign, hours, minutes = found.groups()
+    *parts, second = (int(number or 0) for number in numbers)
     zone = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
     try:
-        time = datetime(*(int(number or 0) for number in numbers), tzinfo=UTC) + (zone if sign == "-" else -zone)
+        time = datetime(*parts, 59 if second == 60 else second, tzinfo=UTC) + (zone if sign == "-" else -zone)
     except (ValueError, OverflowError):  # Such as month 00, which cameras write that do not know the time.
         return None
     time += timedelta(microseconds=int((fraction or "0").ljust(6, "0")))
-    return (time - EPOCH) // timedelta(milliseconds=1)
+    result = (time - EPOCH) // timedelta(milliseconds=1)
+    return result if FIRST_TIME <= result < END_OF_TIME else None

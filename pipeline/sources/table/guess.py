@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from pipeline.data.names import quote, shortened_list
-from pipeline.data.schema import PHOTO, SPLIT, TAGS, TEST, TIME, TRAIN, USER
+from pipeline.data.schema import EPOCH, PHOTO, SPLIT, TAGS, TEST, TIME, TRAIN, USER
 from pipeline.data.walk import is_photo
 from pipeline.errors import InputError, SettingError
 from pipeline.sources.table.cells import as_text, find_columns
@@ -17,7 +17,7 @@ from pipeline.sources.table.columns import columns_of
 from pipeline.sources.table.preview import Preview
 from pipeline.sources.table.rows import MISSING
 from pipeline.sources.table.tags import parsed_lists, without_entities
-from pipeline.sources.table.times import EPOCH, to_milliseconds
+from pipeline.sources.table.times import to_milliseconds
 
 STRONG = (";", "、", "；", "，", "|", "\n", ",")
 """Separators that are chosen where a tenth of the cells have them, the first of those with as many."""

@@ -6,11 +6,9 @@ from pathlib import Path
 
 import polars as pl
 
+from pipeline.data.schema import END_OF_TIME, EPOCH, FIRST_TIME
 from pipeline.errors import InputError
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-FIRST, LAST = ((datetime(year, 1, 1, tzinfo=UTC) - EPOCH) // timedelta(milliseconds=1) for year in (1800, 2200))
-"""The bounds outside which a time is not that of a photo."""
 UNKNOWN = ("", "nan", "nat", "none", "null", "0000-00-00 00:00:00", "0000:00:00 00:00:00", ":  :     :  :")
 """Stripped texts in lower case that stand for no time; cameras without a clock write the last two."""
 UNITS = ((1e11, 1000.0), (1e14, 1.0), (1e17, 1e-3), (float("inf"), 1e-6))
@@ -32,7 +30,7 @@ def to_milliseconds(times: pl.Series, lines: pl.Series, path: Path) -> pl.Series
     """
     if times.dtype in (pl.Date, pl.Datetime):
         result = times.dt.epoch("ms")
-        odd = lines.filter((result < FIRST) | (result >= LAST)).min()
+        odd = lines.filter((result < FIRST_TIME) | (result >= END_OF_TIME)).min()
         if odd is not None:
             raise InputError(f"{path}, line {odd} has a time before 1800 or after 2200: correct it.")
         return result
@@ -67,7 +65,7 @@ def to_milliseconds(times: pl.Series, lines: pl.Series, path: Path) -> pl.Series
         )
     dates = text.replace_strict(parsed, default=None, return_dtype=pl.Int64)
     result = pl.select(pl.coalesce(_scaled(text, numbers, scale), dates).alias(times.name)).to_series()
-    odd = text.filter((result < FIRST) | (result >= LAST) | (result.is_null() & text.is_not_null()))
+    odd = text.filter((result < FIRST_TIME) | (result >= END_OF_TIME) | (result.is_null() & text.is_not_null()))
     if len(odd):
         raise InputError(f"{path}, {place(odd[0])}, which is not the time of a photo: correct it.")
     return result
