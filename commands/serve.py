@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 TOKEN = "TAGREC_TOKEN"
 """The environment variable that names the token."""
+NAMING = "start the service with --name and the host name that clients use"
+"""The remedy for a service behind a proxy that it does not know of."""
 EXAMPLES = 100
 """The number of examples, at most: they are kept in memory."""
 
@@ -58,7 +60,7 @@ class AddressOptions(Options):
         """The same, as the service has it."""
         from pipeline.recommend.service.server import Address
 
-        return Address(self.host, self.port, self.token, self.name)
+        return Address(self.host, self.port, self.token, self.name, NAMING)
 
 
 def main(

@@ -29,7 +29,7 @@ class CommandLine(TyperCommand):
 
 
 def empty_argument(arguments: Sequence[str]) -> str | None:
-    """Names the first empty argument, as a shell makes it of a variable that is not set; None where there is none."""
+    """Names the first empty argument, which a shell makes of a variable that is not set; None without one."""
     for before, argument in zip(["", *arguments], arguments, strict=False):
         option, sign, value = argument.partition("=")
         if argument and (value or not sign or not OPTION.fullmatch(option)):

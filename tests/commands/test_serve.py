@@ -52,6 +52,10 @@ def test_a_token_of_the_environment_is_named_by_its_variable(monkeypatch):
     assert run(serve.app, "--token", "abcd").stderr.startswith("Error: --token has 4 characters")
 
 
+def test_a_proxy_is_answered_with_the_option_that_it_needs():
+    assert "--name" in serve.AddressOptions().address.naming
+
+
 def test_a_port_that_is_taken_is_a_sentence(monkeypatch, tmp_path):
     monkeypatch.setattr(serve, "load_recommender", lambda *_, **__: FakeRecommender())
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -186,4 +190,4 @@ def test_examples_are_photos_of_the_folder_without_metadata(tmp_path, capsys):
 def test_more_workers_than_any_machine_has_cores_for_are_refused(app):
     done = run(app, "--workers", 100_000)
     assert done.exit_code == 2
-    assert "less than or equal to 1024" in done.stderr
+    assert "it must be at most 1024" in done.stderr

@@ -399,7 +399,7 @@ def test_a_proxy_gets_no_token_where_the_service_expects_none(tmp_path, path, he
         with running_service(FakeRecommender(), tmp_path / str(number), address) as client:
             answer = client.raw(request)
             assert answer.startswith(b"HTTP/1.1 200" if names else b"HTTP/1.1 403")
-            assert (b"start the service with --name" in answer) == (not names)
+            assert (b"A proxy forwards this request: start the service with" in answer) == (not names)
             assert TOKEN.encode() not in answer
 
 
