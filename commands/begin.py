@@ -25,10 +25,11 @@ from pipeline.folksonomy.split_rules import LeaveShare
 from pipeline.folksonomy.suitable import suitable_split, why_random
 from pipeline.models.registry import MODELS
 from pipeline.sources.base import Crawled, Recognised
-from project.beginning import beginnings, link
+from project.beginning import beginnings, leads_to, link, outdated, replaced
 from project.command import command
 from project.params import NONE, Params, Recipe, parse
 from project.params_file import edit, leaves, shown
+from project.paths import Paths
 from project.watched import unwatchable
 from project.yaml_file import parse_yaml, read_text
 
@@ -85,9 +86,14 @@ def main(
         print(f"Before it can run: {fault}.")
     if dry_run:
         return f"{lines}\nNothing is written."
+    paths = Paths(beginning.source, RECIPE)
+    before = leads_to(paths.data)
     with atomic(file) as temporary:
         temporary.write_text(edited, encoding="utf-8")
-        print(link(found, beginning.params.paths.data))
+        print(link(found, paths.data))
+    if leads_to(paths.data) != before:
+        for sentence in chain(replaced(paths.data, before), outdated(paths)):
+            print(sentence)
     return f"{lines}\nNow run: make repro"
 
 

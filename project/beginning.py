@@ -1,6 +1,7 @@
 """Recognition of someone's data, and the link by which the pipeline reads and watches them where they are."""
 
-from collections.abc import Iterator, Mapping
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from pipeline.sources.registry import SOURCES
 from project.explain import section
 from project.params import Params, parse
 from project.params_file import edit
-from project.paths import WORK
+from project.paths import WORK, Paths
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,9 @@ class Beginning:
 
 def beginnings(path: Path, source: str | None, given: Mapping[str, Any], text: str, file: Path) -> Iterator[Beginning]:
     """Yields each source's way to read the data. Raises InputError, with the first one's reason, where none can."""
-    faults, ways = [], 0
-    for name, found in recognise(path, source, given).items():
+    recognised, faults = recognise(path, source, given)
+    ways = 0
+    for name, found in recognised.items():
         settings = {f"sources.{name}.{field}": value for field, value in (found.settings | given).items()}
         values = {"source": name} | settings
         try:
@@ -62,8 +64,12 @@ def beginnings(path: Path, source: str | None, given: Mapping[str, Any], text: s
         raise faults[0]
 
 
-def recognise(path: Path, asked: str | None, given: Mapping[str, Any]) -> dict[str, Recognised]:
-    """Asks the sources, or the one named, to recognise a path; returns the findings by source, at least one.
+def recognise(
+    path: Path, asked: str | None, given: Mapping[str, Any]
+) -> tuple[dict[str, Recognised], list[InputError]]:
+    """Asks the sources, or the one named, to recognise a path.
+
+    Returns the findings by source, at least one, and the faults of sources that know its form but cannot read it.
 
     Raises InputError when there is nothing, when no source knows it, and when a source that is named cannot read it.
     """
@@ -73,26 +79,56 @@ def recognise(path: Path, asked: str | None, given: Mapping[str, Any]) -> dict[s
         raise InputError(f"{path} is neither a file nor a folder.")
     if asked is not None and asked not in SOURCES:
         raise InputError(f"--source is {asked!r}; it must be one of {', '.join(SOURCES)}.")
-    found, faults = {}, []
+    found, faults, unknown = {}, [], []
     for name in [asked] if asked else SOURCES:
         try:
             findings = SOURCES[name].recognise(path.resolve(), given)
         except SettingError as error:
-            faults.append(f"{name}: {str(error).removesuffix('.')} (--set {error.field}=…).")
+            faults.append(InputError(f"{name}: {str(error).removesuffix('.')} (--set {error.field}=…)."))
         except InputError as error:
-            faults.append(str(error))
+            unknown.append(error)
         else:
             if findings is not None:
                 found[name] = findings
+    faults += unknown
     if not found and faults:
-        raise InputError(faults[0])
+        raise faults[0]
     if not found:
         raise InputError(
             f"{path} has no form that {f'source {asked}' if asked else 'a source'} reads, or is damaged: it must be a "
             "folder of photos with keywords, a table with a user, a photo and tags in each row, an export, or a corpus "
             "(docs/own-photos.md)."
         )
-    return found
+    return found, faults
+
+
+def leads_to(data: Path) -> list[Path]:
+    """Lists the folder that a source's link leads to, or the files of its folder of links."""
+    if data.is_symlink():
+        return [data.resolve()]
+    if not data.is_dir():
+        return []
+    return sorted(path.resolve() for path in data.iterdir() if path.is_symlink())
+
+
+def replaced(data: Path, before: Sequence[Path]) -> Iterator[str]:
+    """Yields a sentence on what a source's folder led to before, with the way back while that exists."""
+    if not before:
+        return
+    old = before[0] if len(before) == 1 else before[0].parent
+    back = f": `tagrec begin {shlex.quote(str(old))}`, with the options given then, goes back to it"
+    yield f"{data} led to {old} before, which is no longer learned from{back if old.exists() else ''}."
+
+
+def outdated(paths: Paths) -> Iterator[str]:
+    """Yields a sentence on the results of a source's data before, where there are any."""
+    if not (paths.bundle.is_dir() or paths.posts.exists()):
+        return
+    use = "`tagrec suggest` and `tagrec serve` use its bundle" if paths.bundle.is_dir() else "they stay"
+    yield (
+        f"{paths.folder} has the results of the data before: {use} until `make repro` has run; DVC's cache keeps them "
+        "(docs/configuration.md)."
+    )
 
 
 def link(found: Recognised, data: Path) -> str:

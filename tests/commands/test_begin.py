@@ -13,6 +13,7 @@ from pipeline.errors import InputError
 from pipeline.keywords.xmp import sidecar
 from pipeline.models.ridge import Ridge
 from project.params import load
+from project.paths import Paths
 from tests.support.sample_params import SAMPLE_PARAMS as TEXT
 
 
@@ -268,3 +269,33 @@ def test_models_for_fewer_tags_are_taken_out(checkout, tmp_path, monkeypatch):
     assert "\n  models: without ridge (there are too many tags)\n" in run(write_posts(tmp_path / "posts.csv"))
     assert {model.kind for model in load(checkout / "params.yaml").models.values()} >= {"fm", "recency"}
     assert "ridge" not in {model.kind for model in load(checkout / "params.yaml").models.values()}
+
+
+@pytest.mark.usefixtures("checkout")
+def test_the_results_of_the_data_before_are_named(tmp_path, capsys):
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        write_posts(tmp_path / name / "posts.csv")
+    run(tmp_path / "first/posts.csv")
+    assert "before" not in capsys.readouterr().out
+    paths = Paths("table", "own")
+    paths.bundle.mkdir(parents=True)
+    run(tmp_path / "first")
+    assert "before" not in capsys.readouterr().out
+    run(tmp_path / "second")
+    printed = capsys.readouterr().out
+    assert f"data/table led to {tmp_path / 'first'} before, which is no longer learned from" in printed
+    assert f"`tagrec begin {tmp_path / 'first'}`" in printed
+    assert "artifacts/table/own has the results of the data before: `tagrec suggest` and" in printed
+    run(tmp_path / "first/posts.csv", dry_run=True)
+    assert "before" not in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("checkout")
+def test_a_folder_whose_sources_all_fail_hears_of_the_one_that_knows_its_form(photos):
+    write_posts(photos / "a.csv")
+    write_posts(photos / "b.csv", ["2019-05-01"] * 100)
+    for file in photos.glob("*.xmp"):
+        file.unlink()
+    with pytest.raises(InputError, match=r"^table: .* \(--set (files|photos)=…\)\.$"):
+        run(photos)

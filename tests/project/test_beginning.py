@@ -100,3 +100,10 @@ def test_data_of_no_known_form(tmp_path):
     (tmp_path / "song.mp3").write_text("la")
     with pytest.raises(InputError, match=r"has no form that a source reads"):
         recognise(tmp_path, None, {})
+
+
+def test_who_states_a_setting_of_a_table_hears_of_the_table(tmp_path):
+    (tmp_path / "a.csv").write_text("user,photo,tags\na,1.jpg,sea\nb,2.jpg,sky\n")
+    (tmp_path / "b.csv").write_text("user,photo,tags,time\na,1.jpg,sea,2019\nb,2.jpg,sky,2019\n")
+    with pytest.raises(InputError, match=r"^table: files must be stated: .* differ in time\."):
+        recognise(tmp_path, None, {"files": ["a.csv", "b.csv"]})

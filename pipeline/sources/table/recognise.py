@@ -1,7 +1,7 @@
 """Recognition of someone's table: the files, their form, what the columns hold, and where the photos are."""
 
 from collections.abc import Mapping, Sequence
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -20,6 +20,7 @@ from pipeline.sources.table.guess import Guess, guess
 from pipeline.sources.table.photo_names import find_photos, find_root, tidy
 from pipeline.sources.table.preview import preview
 from pipeline.sources.table.tags import split_sample
+from pipeline.words import listed
 
 PLAIN = {"columns": None, "encoding": None, "delimiter": None, "quoted": True}
 """The settings by which files are read where their form does not say otherwise."""
@@ -79,7 +80,7 @@ def recognise_table(path: Path, given: Mapping[str, Any]) -> Recognised | None:
     if not guesses:
         return None
     chosen, files = _chosen(guesses, path, given)
-    names = _names(chosen[0])
+    names = [name for each in chosen for name in _names(each)[: NAMES // len(chosen)]]
     root, share = photos.find(names)
     if not share and "photos" not in given:
         _check_photos(names, photos.files, folder)
@@ -89,7 +90,7 @@ def recognise_table(path: Path, given: Mapping[str, Any]) -> Recognised | None:
     sentences += [_columns(settings), _separator(chosen[0], settings), *chosen[0].sentences]
     sentences += [_photos(root, share, folder)]
     if has_photos:
-        others = len(photos.files) - len(chosen) - round(share * chosen[0].preview.count)
+        others = len(photos.files) - len(chosen) - round(share * sum(each.preview.count for each in chosen))
         if others > MANY:
             sentences.append(f"{folder} holds some {others:,} other files, which are watched for changes as well.")
         return Recognised(folder, settings, sentences, unused=chosen[0].unused)
@@ -161,10 +162,13 @@ def _chosen(guesses: Sequence[Guess], path: Path, given: Mapping[str, Any]) -> t
     Returns them with the settings of files. Raises SettingError where they differ.
     """
     chosen = [each for each in guesses if each.named_user] or list(guesses)
-    if any(_read_as(each) != _read_as(chosen[0]) for each in chosen):
-        listed = " and ".join(each.preview.path.name for each in chosen)
-        raise SettingError("files", f"must be stated: {listed} in {path} hold posts, in different forms.")
-    names = [each.preview.path.name for each in chosen]
+    names, forms = [each.preview.path.name for each in chosen], [_read_as(each) for each in chosen]
+    if differing := [key for key in dict.fromkeys(chain(*forms)) if len({repr(form.get(key)) for form in forms}) > 1]:
+        raise SettingError(
+            "files",
+            f"must be stated: {listed(names)} in {path} hold posts, but differ in {listed(differing)}. Name files of "
+            "one form, or state these settings for all",
+        )
     halves = {half: [name for name in names if half in name.lower()] for half in (TRAIN, TEST)}
     if (
         len(names) > 1
@@ -184,8 +188,8 @@ def _read_as(table: Guess) -> dict[str, Any]:
 def _columns(settings: Mapping[str, Any]) -> str:
     tags = settings[TAGS] if isinstance(settings[TAGS], str) else ", ".join(settings[TAGS])
     columns = {USER: settings[USER], PHOTO: settings[PHOTO], TAGS: tags, TIME: settings[TIME], SPLIT: settings[SPLIT]}
-    listed = ", ".join(f"{role} from {name!r}" for role, name in columns.items() if name)
-    return f"Columns: {listed}." + ("" if settings[USER] else " No column names users: all posts are of one.")
+    named = ", ".join(f"{role} from {name!r}" for role, name in columns.items() if name)
+    return f"Columns: {named}." + ("" if settings[USER] else " No column names users: all posts are of one.")
 
 
 def _separator(first: Guess, settings: Mapping[str, Any]) -> str:

@@ -276,7 +276,18 @@ def test_of_tables_that_differ_the_one_with_users_is_meant_or_it_is_asked(tmp_pa
     with pytest.raises(SettingError, match=r"must be stated: more.csv and posts.csv") as caught:
         recognised(tmp_path)
     assert caught.value.field == "files"
+    assert "differ in tags." in str(caught.value)
     expect(recognised(tmp_path, files=["more.csv"]), files=["more.csv"], tags="labels")
+
+
+def test_photos_of_several_tables_are_looked_for_together(tmp_path):
+    for name, folder in {"accepted.csv": "photos/accepted", "mine.csv": "photos"}.items():
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        names = [f"{name[0]}{photo}" for photo in PHOTOS]
+        for photo in names:
+            (tmp_path / folder / photo).touch()
+        (tmp_path / name).write_text("user,photo,tags\n" + rows(USERS, names, TAGS))
+    expect(recognised(tmp_path), files=["accepted.csv", "mine.csv"], photos=".")
 
 
 def test_other_forms_are_recognised(tmp_path):
