@@ -79,6 +79,11 @@ class Recommender:
         return self._bundle.manifest.labels
 
     @property
+    def sees_pictures(self) -> bool:
+        """True where photos are looked at, and not users and times alone."""
+        return bool(self._bundle.manifest.extractors)
+
+    @property
     def tags(self) -> Sequence[str]:
         """The vocabulary, sorted: all tags that the model can suggest."""
         return self._bundle.model.tags
@@ -128,7 +133,7 @@ class Recommender:
     ) -> list[list[Suggestion]]:
         """Suggests tags for photos, most probable first: the model's, and the user's own words among them.
 
-        user: None, or one who is not known: then the picture alone counts.
+        user: None, or one who is not known: then the picture alone counts, where the model sees it.
         given: tags that the photos have already; they are not suggested again.
         exclude: tags that are never suggested. Tags that are not known are ignored, here as in `given`; their case
         does not matter.

@@ -104,6 +104,21 @@ def test_a_user_of_almost_the_same_name_is_offered(folder):
     )
 
 
+@pytest.mark.parametrize(
+    ("user", "said"),
+    [
+        ((), "The bundle looks at no picture: all photos get the same tags."),
+        (("--user", "carl"), "The bundle looks at no picture: all photos get the same tags."),
+        (("--user", "ann"), "The bundle looks at no picture: the suggestions go by the user's habits alone."),
+    ],
+)
+def test_a_bundle_that_looks_at_no_picture_says_so(folder, monkeypatch, user, said):
+    monkeypatch.setattr(suggest, "load_recommender", lambda *_: FakeRecommender(sees_pictures=False))
+    notes = run(folder / "red.jpg", *user).stderr
+    assert said in notes.splitlines()
+    assert "pictures alone" not in notes
+
+
 def test_a_list_on_standard_input(folder):
     done = run("-", "--format", "jsonl", input=f"{folder}/red.jpg\n{folder}/absent.jpg\n".encode())
     assert first_tags(done.stdout) == {"red.jpg": "red"}

@@ -137,6 +137,7 @@ def test_a_post_with_no_tag_that_the_model_knows_is_learnt(recommender, seen):
 
 def test_the_time_of_a_photo_and_of_those_accepted_counts(tmp_path):
     with Recommender.load(write_bundle(tmp_path, world("recency", "none"))) as recommender:
+        assert not recommender.sees_pictures
         posts = [(PhotoVectors("a", {}, 0), ["tag 0"]), (PhotoVectors("b", {}, 10**9), ["tag 1"])]
         learnt = recommender.with_posts("new", posts)
         early, late, unknown = learnt.rank([PhotoVectors("c", {}, time) for time in (1, 10**9, None)], "new")

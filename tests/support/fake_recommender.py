@@ -57,6 +57,7 @@ class FakeRecommender:
     """The sizes of the batches that were computed."""
     fingerprint: str = "colours"
     dimensions: Mapping[str, int] = field(default_factory=lambda: {"colour": 3})
+    sees_pictures: bool = True
 
     def vectors(self, files: Iterable[PhotoFile], _work: Path | None = None) -> Iterator[PhotoVectors | PhotoError]:
         files = list(files)

@@ -147,6 +147,7 @@ async def about(request: web.Request) -> web.Response:
         About(
             name=recommender.name,
             labels=list(recommender.labels),
+            pictures=recommender.sees_pictures,
             tags=len(recommender.tags),
             formats=["JPEG", *FORMATS, *VIDEO_FORMATS],
             photo_bytes=service.limits.photo_bytes,

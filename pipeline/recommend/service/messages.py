@@ -142,6 +142,9 @@ class About(Config):
 
     name: str = Field(description="The name of the model.")
     labels: list[str] = Field(description="Remarks that must be shown wherever suggestions are.")
+    pictures: bool = Field(
+        description="True where suggestions depend on the picture; false: on the user's habits alone."
+    )
     tags: int = Field(description="The number of tags that can be suggested.")
     formats: list[str] = Field(description="The accepted formats of photos; HEIC is HEIF.")
     photo_bytes: int = Field(description="Bytes of a photo's file, at most.")

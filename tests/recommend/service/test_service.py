@@ -337,6 +337,7 @@ def test_health_is_answered_without_a_token(client):
 def test_the_service_describes_itself(client):
     about = client.get("api/about").json()
     assert (about["name"], about["labels"], about["tags"]) == ("fake", ["seeded weights"], 12)
+    assert about["pictures"] is True
     for number, name in enumerate(about["formats"]):
         buffer = io.BytesIO()
         if name == "HEIF":
