@@ -1,19 +1,23 @@
 """Prints the table of results, the path of the report, and the command for new photos."""
 
 import shlex
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
+import polars as pl
 import typer
 
-from pipeline.data.schema import USER
+from pipeline.data.schema import POST, USER, K
 from pipeline.errors import InputError
-from pipeline.evaluation.metrics.measure import HEADLINE
+from pipeline.evaluation.metrics.measure import HEADLINE, Measure
 from pipeline.evaluation.metrics.registry import METRICS
 from pipeline.files.parquet import read_parquet
 from pipeline.files.texts import read_json
+from pipeline.recommend.calibration import Calibrated
+from pipeline.recommend.config import BEST
 from pipeline.recommend.manifest import MANIFEST
-from pipeline.report.summary import results_table, summary_table
+from pipeline.report.summary import choice_of_bundle, results_table, summary_table
 from project.command import command
 from project.dvc_hashes import check_hashes
 from project.params import Params
@@ -47,17 +51,25 @@ def main(
     page = paths.report / "index.html"
     if not page.is_file():
         return "\nThese are the metrics that git keeps; there is no report yet: run `make repro`."
-    return f"\nThe report: {page.resolve()}{invitation(params)}"
+    best = table.filter(pl.col("best") & (pl.col(K) == HEADLINE.k))["model"].to_list()
+    return "\n".join([f"\nThe report: {page.resolve()}", *invitation(params, best)])
 
 
-def invitation(params: Params) -> str:
-    """Returns a line with the command for new photos, where there is a bundle."""
-    if not (params.paths.bundle / MANIFEST).is_file():
-        return ""
-    user = ""
-    if params.bundle.users == "all":
-        user = f" --user {shlex.quote(read_parquet(params.paths.train, [USER])[USER].min())}"
-    return f"\nFor new photos: tagrec suggest PHOTO{user}"
+def invitation(params: Params, best: Sequence[str]) -> Iterator[str]:
+    """Yields lines on new photos where there is a bundle: its model, unless that is among the best, and the command."""
+    paths = params.paths
+    if not (paths.bundle / MANIFEST).is_file():
+        return
+    calibrated = Calibrated.read(paths.calibration) if paths.calibration.exists() else None
+    if calibrated is not None and calibrated.model not in best:
+        posts, measure = len(read_parquet(paths.validation, POST)), Measure.parse(params.tuning.measure)
+        yield choice_of_bundle(calibrated.model, params.bundle.model == BEST, posts, measure)
+    users = params.bundle.users == "all"
+    user = f" --user {shlex.quote(read_parquet(paths.train, [USER])[USER].min())}" if users else ""
+    if calibrated is None or params.feature_set(params.any_model(calibrated.model).features):
+        yield f"For new photos: tagrec suggest PHOTO{user}"
+    elif users:
+        yield f"Its model looks at no picture, but goes by the user: tagrec suggest PHOTO{user}"
 
 
 app = command(main, stage=False)

@@ -12,7 +12,9 @@ from pipeline.evaluation.curves import DEVIATION
 from pipeline.evaluation.metrics.measure import HEADLINE, Measure
 from pipeline.evaluation.significance import FEWEST_USERS
 from pipeline.features.record import UNTRAINED
+from pipeline.recommend.config import BEST
 from pipeline.report.inputs import ModelInfo, ReportInputs
+from pipeline.report.summary import choice_of_bundle
 from pipeline.words import counted, listed
 
 MINUS = "\N{MINUS SIGN}"
@@ -111,7 +113,7 @@ def headline(inputs: ReportInputs, bootstrap: Bootstrap, measure: Measure) -> st
     """Names the best models, and the distance from their rival. `bootstrap` holds the measure's metric.
 
     Of several seeds, the means decide which these are; the values and intervals are those of the first. With too few
-    test posts no model is called the best.
+    test posts no model is called the best, nor is one that is not clearly better than the others or the baselines.
     """
     models, k = inputs.models, measure.k
     values = {name: metrics[str(measure)] for name, metrics in inputs.metrics.items()}
@@ -123,10 +125,15 @@ def headline(inputs: ReportInputs, bootstrap: Bootstrap, measure: Measure) -> st
         highest = f"The highest {measure.label} of {counted(len(models), 'models')} is {values[best.name]:.3f}"
         return f"{highest}, that of {listed(leaders)}, over {posts}: too few to call a model the best."
     row = bootstrap.intervals.row(by_predicate=(pl.col("model") == best.name) & (pl.col(K) == k), named=True)
-    sentence = (
-        f"{listed(leaders)} {'is' if len(leaders) == 1 else 'are'} the best of {counted(len(models), 'models')}: "
-        f"{measure.label} {row['value']:.3f} {ends(row)} over {posts}."
-    )
+    value, of = f"{row['value']:.3f} {ends(row)}", counted(len(models), "models")
+    others = [model for model in models if model.label not in leaders]
+    near = [model for model in others if compare(bootstrap, best, model, k).after_holm is False]
+    if better := not_better(best, others, near):
+        sentence = f"{better}: the highest {measure.label} of {of} is {value}, that of {listed(leaders)}, over {posts}."
+    else:
+        rest = f", of which {len(near)} {'is' if len(near) == 1 else 'are'} not clearly worse" if near else ""
+        verb = "is" if len(leaders) == 1 else "are"
+        sentence = f"{listed(leaders)} {verb} the best of {of}{rest}: {measure.label} {value} over {posts}."
     if rival is not None:
         pair = compare(bootstrap, best, rival, k)
         side, sort = "above" if pair.difference >= 0 else "below", "does not see" if rivals.best_sees else "sees"
@@ -138,6 +145,30 @@ def headline(inputs: ReportInputs, bootstrap: Bootstrap, measure: Measure) -> st
     if inputs.seeds > 1 and f"{measure}{DEVIATION}" in inputs.metrics[best.name]:
         sentence += f" Its mean over {inputs.seeds} seeds is {measured(inputs, best, measure)}."
     return sentence
+
+
+def not_better(best: ModelInfo, others: Sequence[ModelInfo], near: Collection[ModelInfo]) -> str | None:
+    """Says that the best model is no better than all others, or than all baselines; None where it is.
+
+    near: those of the others that are not clearly worse.
+    """
+    baselines = [model for model in others if model.baseline]
+    if others and len(near) == len(others):
+        return f"No model is clearly better than the other{'s' if len(others) > 1 else ''}"
+    if baselines and not best.baseline and set(baselines) <= set(near):
+        return f"No model is clearly better than {'the baselines' if len(baselines) > 1 else baselines[0].label}"
+    return None
+
+
+def bundled(inputs: ReportInputs, measure: Measure) -> str | None:
+    """Names the model that suggests tags for new photos, and its choice, where another has the highest value."""
+    values = {name: metrics[str(measure)] for name, metrics in inputs.metrics.items()}
+    found = inputs.reliability
+    if found is None or values[found.model] == max(values.values()):
+        return None
+    (label,) = (model.label for model in inputs.models if model.name == found.model)
+    wanted = inputs.params["bundle"]["model"]
+    return choice_of_bundle(label, wanted == BEST, inputs.validation_posts, inputs.measure)
 
 
 def ends(row: Mapping[str, Any]) -> str:

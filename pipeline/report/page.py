@@ -28,6 +28,7 @@ from pipeline.report import choices, figures
 from pipeline.report.config import ReportConfig
 from pipeline.report.examples import SUGGESTIONS, Example, build_examples
 from pipeline.report.findings import (
+    bundled,
     caveats,
     compare,
     families,
@@ -82,6 +83,7 @@ def page_content(inputs: ReportInputs, bootstrap: Bootstrap) -> dict[str, Any]:
         "trained": trained(inputs),
         # Findings in words.
         "headline": headline(inputs, headlines, HEADLINE),
+        "bundled": bundled(inputs, HEADLINE),
         "too_few": bootstrap.too_few,
         "few_users": few_users(bootstrap),
         "caveats": caveats(inputs),

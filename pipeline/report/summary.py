@@ -8,8 +8,9 @@ import polars as pl
 from pipeline.data.schema import K
 from pipeline.errors import ArtifactError
 from pipeline.evaluation.bootstrap import Bootstrap
-from pipeline.evaluation.metrics.measure import Measure
+from pipeline.evaluation.metrics.measure import HEADLINE, Measure
 from pipeline.report.tables import SHOWN_K, legend, mark, measure_table
+from pipeline.words import counted
 
 
 def results_table(metrics: Mapping[str, Mapping[str, Any]], metric: str, bootstrap: Bootstrap | None) -> pl.DataFrame:
@@ -26,6 +27,15 @@ def results_table(metrics: Mapping[str, Mapping[str, Any]], metric: str, bootstr
                 raise ArtifactError(f"The metrics of {model} lack {measure}.")
         tables.append(measure_table(metrics, measure, bootstrap).select(pl.lit(k).alias(K), pl.all()))
     return pl.concat(tables)
+
+
+def choice_of_bundle(model: str, best: bool, posts: int, measure: Measure) -> str:
+    """Says in a sentence which model the bundle has, and why it may be another than the best on test posts.
+
+    best: true where the model was chosen, on so many validation posts by the measure, and not named in params.yaml.
+    """
+    how = f"chosen by {measure.label} on {counted(posts, 'validation posts')}" if best else "named by bundle.model"
+    return f"Tags for new photos come from {model}, {how}."
 
 
 def summary_table(table: pl.DataFrame, metric: str) -> str:
@@ -47,4 +57,9 @@ def summary_table(table: pl.DataFrame, metric: str) -> str:
         )
         lines.append(model.ljust(names) + "".join(cells))
     lines.append(legend(table) + ("; mean ± deviation over seeds" if spread else ""))
+    rows = table.filter(pl.col(K) == HEADLINE.k)
+    near, others = rows["near"].sum(), (~rows["best"]).sum()
+    if near:
+        found = f"{near} of {counted(others, 'other models')}" if near < others else "all other models"
+        lines.append(f"By {labels[HEADLINE.k]}, {found} are not clearly worse than the best.")
     return "\n".join(line.rstrip() for line in lines)

@@ -75,6 +75,26 @@ def test_with_a_bundle_the_command_for_new_photos_is_shown(params):
     assert main(params).endswith("""For new photos: tagrec suggest PHOTO --user 'ann o'"'"'hara'""")
 
 
+def test_the_bundles_model_is_named_where_another_is_best(params):
+    for path in (params.paths.report / "index.html", params.paths.bundle / "bundle.json"):
+        path.parent.mkdir(parents=True)
+        path.touch()
+    write_parquet(pl.DataFrame({USER: ["zoe"]}), params.paths.train)
+    write_parquet(pl.DataFrame({USER: ["zoe"], PHOTO: ["a"]}), params.paths.validation)
+    write_json({f"f1@{k}": 0.9 for k in (1, 5, 10)}, params.paths.metrics("pitf"))
+
+    def closing(model: str) -> list[str]:
+        calibration = {"offset": 0.0, "distance": 0.0, "score": 0.0}
+        write_json({"model": model, "calibration": calibration, "given": 0.0}, params.paths.calibration)
+        return main(params).splitlines()[2:]
+
+    blind = "Its model looks at no picture, but goes by the user: tagrec suggest PHOTO --user zoe"
+    chosen = "Tags for new photos come from recency, chosen by F1@5 on 1 validation post."
+    assert closing("recency") == [chosen, blind]
+    assert closing("fm-ic-od")[1] == "For new photos: tagrec suggest PHOTO --user zoe"
+    assert closing("pitf") == [blind]
+
+
 def test_the_table_is_written_as_json_and_csv(params, tmp_path, capsys):
     assert main(params, format="json") is None
     rows = json.loads(capsys.readouterr().out)
@@ -99,3 +119,5 @@ def test_models_that_are_not_clearly_worse_are_marked(params, capsys):
     assert lines["user-popular"] == ["0.9000*"] * 3
     assert lines["pitf"] == ["0.0100~", "0.0500~", "0.1000~"]
     assert lines["popular"] == ["0.0100", "0.0500", "0.1000"]
+    others = len(params.all_models) - 1
+    assert " ".join(lines["By"]) == f"F1@5, {others - 1} of {others} other models are not clearly worse than the best."

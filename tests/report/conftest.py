@@ -267,6 +267,7 @@ def inputs(config) -> ReportInputs:
             "seed": 0,
             "sources": {"sample": {"users": 32, "seed": 1}},
             "models": ["fm", "<pitf>"],
+            "bundle": {"model": "best"},
         },
         versions={"python": "3.11.2", "torch": "2.15.0", "polars": "2.1.0"},
         seconds={"crawl": 12.3, "refine": 0.4, "train@fm-ic-od": 5.25},

@@ -9,7 +9,7 @@ import pytest
 from pipeline.evaluation.bootstrap import BootstrapConfig, paired_bootstrap
 from pipeline.evaluation.metrics.measure import Measure
 from pipeline.evaluation.ranking import Ranking
-from pipeline.report.findings import caveats, compare, families, featured, few_users, headline, sight, signed
+from pipeline.report.findings import bundled, caveats, compare, families, featured, few_users, headline, sight, signed
 from pipeline.report.inputs import ModelInfo
 
 FM = ModelInfo("fm", "fm", "none", "FM")
@@ -49,6 +49,7 @@ def test_headline_when_seeing_helps(inputs):
 
 def test_headline_when_seeing_does_not_help(inputs):
     sentence = headline(*outcome(inputs, {FM: 0.51, FM_IC: 0.5}), FIRST)
+    assert sentence.startswith("No model is clearly better than the other: the highest F1@1 of 2 models is 0.510 [")
     assert "That is 0.010 above FM-IC, the best model that sees the photo:" in sentence
     assert sentence.endswith("includes zero.")
 
@@ -57,6 +58,30 @@ def test_a_baseline_that_sees_the_photo_is_told_as_one(inputs):
     sentence = headline(*outcome(inputs, {FM: 0.2, NEIGHBOURS: 0.5}), FIRST)
     assert sentence.startswith("Tags of similar photos is the best of 2 models")
     assert "That is 0.300 above FM, the best model that does not see the photo:" in sentence
+
+
+def test_the_headline_counts_models_that_are_not_clearly_worse(inputs):
+    sentence = headline(*outcome(inputs, {FM: 0.2, FM_IC: 0.5, FM_IC_OD: 0.49, NAMES: 0.1}), FIRST)
+    assert sentence.startswith("FM-IC is the best of 4 models, of which 1 is not clearly worse: F1@1 0.500 [")
+
+
+def test_a_model_that_is_not_clearly_better_than_the_baselines_is_not_the_best(inputs):
+    sentence = headline(*outcome(inputs, {FM: 0.2, FM_IC: 0.5, NEIGHBOURS: 0.49}), FIRST)
+    assert sentence.startswith("No model is clearly better than Tags of similar photos: the highest F1@1 of 3 models")
+    sentence = headline(*outcome(inputs, {FM: 0.49, FM_IC: 0.5, NEIGHBOURS: 0.49}), FIRST)
+    assert sentence.startswith("No model is clearly better than the others: the highest F1@1 of 3 models is 0.500")
+
+
+def test_the_model_of_the_bundle_is_named_where_another_is_best(inputs):
+    rivals, _ = outcome(inputs, {FM_IC: 0.5, FM_IC_OD: 0.4})
+    assert bundled(rivals, FIRST) == (
+        f"Tags for new photos come from FM-IC-OD, chosen by F1@5 on {inputs.validation_posts} validation posts."
+    )
+    named = replace(rivals, params={"bundle": {"model": "fm-ic-od"}})
+    assert bundled(named, FIRST) == "Tags for new photos come from FM-IC-OD, named by bundle.model."
+    best, _ = outcome(inputs, {FM_IC: 0.4, FM_IC_OD: 0.5})
+    assert bundled(best, FIRST) is None
+    assert bundled(replace(rivals, reliability=None), FIRST) is None
 
 
 def test_headline_of_a_single_model_compares_nothing(inputs):
@@ -75,7 +100,8 @@ def test_of_several_seeds_the_means_decide(inputs):
     inputs, found = outcome(inputs, {FM: 0.5, FM_IC: 0.49})
     means = {"fm": {"f1@1": 0.47, "f1@1_deviation": 0.02}, "fm-ic": {"f1@1": 0.48, "f1@1_deviation": 0.01}}
     sentence = headline(replace(inputs, seeds=2, metrics=means), found, FIRST)
-    assert sentence.startswith("FM-IC is the best of 2 models: F1@1 0.490 [")
+    assert sentence.startswith("No model is clearly better than the other: the highest F1@1 of 2 models is 0.490 [")
+    assert "], that of FM-IC, over 100 test posts. " in sentence
     assert "That is 0.010 below FM, the best model that does not see the photo" in sentence
 
 
