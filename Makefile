@@ -42,6 +42,8 @@ own: $(INSTALLED)  ## begin with photos or posts of your own, and run: make own 
 	@$(MAKE) --no-print-directory repro
 
 try: $(INSTALLED)  ## serve the sample's bundle, with new photos at hand, and print the page's address
+	@test -f artifacts/sample/sample/bundle/bundle.json || { echo "Error: the sample's bundle is missing: run make repro, or, if\
+	 params.yaml names other data, make sample, which sets it back." >&2; exit 1; }
 	@python -m scripts.render_new_photos .work/try/photos
 	@tagrec serve --bundle artifacts/sample/sample/bundle --examples .work/try/photos --journal .work/try/accepted.sqlite
 

@@ -10,6 +10,7 @@ from commands.begin import drawn_extractors
 from pipeline.errors import InputError, SettingError
 from pipeline.features.config import NetworkConfig
 from pipeline.features.hashes import checked_path
+from pipeline.folksonomy.split_rules import GivenSplit
 from pipeline.models.settings import TagVectors, TrainedConfig
 from pipeline.recommend.config import BEST
 from pipeline.recommend.runtimes import RUNTIMES
@@ -51,6 +52,7 @@ def checks_of(params: Params) -> dict[str, Callable[[], None]]:
         "repository": check_repository,
         f"sources.{params.source}": partial(check_data, params),
         **{f"recipes.{params.recipe}.refine.{number}": step.check for number, step in enumerate(steps)},
+        f"recipes.{params.recipe}.split": partial(check_split, params),
         **{f"extractors.{name}": extractor.check for name, extractor in params.extractors.items()},
         "models": partial(check_photos, params),
         **{
@@ -80,6 +82,16 @@ def check_data(params: Params) -> None:
     """Raises InputError for data that are missing, that DVC cannot watch, or that the source cannot read."""
     check_watched(params.paths.data)
     params.active_source.check(params.paths.data)
+
+
+def check_split(params: Params) -> None:
+    """Raises SettingError for a given split of a source that gives none."""
+    if isinstance(params.active_recipe.split, GivenSplit) and not params.active_source.gives_split:
+        raise SettingError(
+            "given",
+            f"is true, but source {params.source} names no test posts: choose another split, such as test_share: 0.2"
+            + (", or set its column of the split." if params.source == "table" else "."),
+        )
 
 
 def check_photos(params: Params) -> None:

@@ -9,6 +9,7 @@ from pipeline.errors import ArtifactError, InputError, SettingError
 from pipeline.files.parquet import read_parquet
 from pipeline.folksonomy.refine import refine
 from pipeline.folksonomy.split import split, validation_posts
+from pipeline.folksonomy.split_rules import GivenSplit
 from pipeline.models.grid import combinations
 from pipeline.models.registry import MODELS
 from pipeline.models.settings import BaseModelConfig
@@ -50,9 +51,10 @@ def training_size(params: Params) -> tuple[int, int]:
     with section("tuning"):
         validation = validation_posts(train, posts, rule, params.tuning.folds, rng)
     if validation.is_empty():
+        less = "" if isinstance(rule, GivenSplit) else f"choose a split that leaves out less than {rule}, or "
         raise InputError(
-            "No post is left for validation, by which settings are chosen and probabilities are calibrated: keep users "
-            "with more posts."
+            "No post is left for validation, by which settings are chosen and probabilities are calibrated: "
+            f"{less}keep users with more posts."
         )
     learnt = train.join(validation, on=POST, how="anti")
     return learnt[PHOTO].n_unique(), learnt[TAGS].explode().n_unique()

@@ -95,6 +95,11 @@ class Source(Config, ABC):
         """True for a source whose posts have photos."""
         return True
 
+    @property
+    def gives_split(self) -> bool:
+        """True for a source that says which posts are for training, and which for the test."""
+        return False
+
     def check(self, data: Path) -> None:
         """Checks that the source's folder can be read, without reading all of it.
 

@@ -164,6 +164,17 @@ def test_missing_columns_and_models_without_photos_are_named(project):
     assert model.startswith("Error: models.neighbours.features is 'image+objects', which needs photos (image, ")
 
 
+def test_a_given_split_of_a_source_without_one_is_an_error(project):
+    change(project, recipes__sample__split={"given": True})
+    assert check() == (
+        1,
+        [
+            "Error: recipes.sample.split.given is true, but source sample names no test posts: choose another split, "
+            "such as test_share: 0.2."
+        ],
+    )
+
+
 def test_an_extractor_that_no_model_sees_gives_a_warning(project):
     """T15: it would run to no purpose."""
     models = YAML().load(project / "params.yaml")["models"]
@@ -203,7 +214,11 @@ def test_a_decoder_that_needs_a_gpu_gives_a_warning_without_one(project):
 @pytest.mark.parametrize(
     ("changes", "warning"),
     [
-        ({"recipes__sample__split": {"test_posts": 39}}, "No post is left for validation"),
+        (
+            {"recipes__sample__split": {"test_posts": 39}},
+            "No post is left for validation, by which settings are chosen and probabilities are calibrated: choose a "
+            "split that leaves out less than test_posts: 39, or keep users with more posts.",
+        ),
         ({"recipes__sample__split": {"newest_posts": 1}}, "The split needs the time of each post"),
         ({"recipes__sample__refine": [{"keep": "core", "user": 5, "tag": 500}]}, "The recipe leaves no post"),
         (

@@ -1,5 +1,7 @@
 """The new photos that `make try` serves: of the sample's users, and in no sample."""
 
+import shutil
+import subprocess
 from pathlib import Path
 
 from pipeline.data.photo import prepare
@@ -29,3 +31,13 @@ def test_they_are_the_same_in_every_run(tmp_path):
         main(params, tmp_path / run)
     for file in (tmp_path / "first").iterdir():
         assert file.read_bytes() == (tmp_path / "second" / file.name).read_bytes()
+
+
+def test_a_missing_bundle_is_named_before_anything_is_rendered(tmp_path):
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    installed = ".installed-$(pwd | cksum | cut -d ' ' -f 1)"
+    done = subprocess.run(
+        ["sh", "-c", f"make try -o .venv/{installed}"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.stderr.startswith("Error: the sample's bundle is missing: run make repro, or, if params.yaml names")
+    assert not (tmp_path / ".work").exists()

@@ -1,7 +1,7 @@
 """A folder of photos: their keywords are the tags, wherever photo programs put them."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -102,8 +102,19 @@ class FolderSource(Source):
         if posts.is_empty():
             counts = Counter(table[REASON].to_list()).most_common()
             why = ", ".join(f"{reason} ({number:,})" for reason, number in counts)
-            raise InputError(f"No photo has a user and tags ({why}): give photos keywords, or choose another user.")
+            raise InputError(f"No photo {_lacking(set(table[REASON]), why)}.")
         return Crawled((posts if self.time else posts.drop(TIME, strict=False)).sort(POST), table)
+
+
+def _lacking(reasons: Collection[str], why: str) -> str:
+    """Says what no photo has, with the remedy, by the reasons that photos were left out for."""
+    if {"no user", "no tags"} <= {*reasons}:
+        return f"has a user and tags ({why}): give photos keywords, or choose another user"
+    if "no user" in reasons:
+        return f"has a user ({why}): choose another user"
+    if "no tags" in reasons:
+        return f"has tags ({why}): give photos keywords"
+    return f"can be used ({why}): replace such files"
 
 
 def _no_photos(data: Path) -> InputError:

@@ -28,6 +28,10 @@ class TableSource(TableSettings, Source):
     def has_photos(self) -> bool:
         return self.photos is not None
 
+    @property
+    def gives_split(self) -> bool:
+        return bool(self.split or self.test_files)
+
     def check(self, data: Path) -> None:
         check_table(self, data)
 

@@ -197,8 +197,14 @@ def test_a_folder_without_photos_or_tags_is_one_sentence(root):
     with pytest.raises(InputError, match="no photos in"):
         read(root)
     write_photo(root / "a.jpg")
-    with pytest.raises(InputError, match=r"^No photo has a user and tags \(no tags \(1\)\): give photos"):
+    with pytest.raises(InputError, match=r"^No photo has tags \(no tags \(1\)\): give photos keywords\.$"):
         read(root)
+
+
+def test_the_remedy_is_that_of_what_photos_lack(root):
+    write_photo(root / "a.jpg")
+    with pytest.raises(InputError, match=r"^No photo has a user \(no user \(1\)\): choose another user\.$"):
+        read(root, user={"kind": "artist"})
 
 
 def test_a_photo_at_which_exiv2_crashes_costs_itself_alone(root, monkeypatch):
