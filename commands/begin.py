@@ -25,7 +25,7 @@ from pipeline.folksonomy.split_rules import LeaveShare
 from pipeline.folksonomy.suitable import suitable_split, why_random
 from pipeline.models.registry import MODELS
 from pipeline.sources.base import Crawled, Recognised
-from project.beginning import beginnings, leads_to, link, outdated, replaced
+from project.beginning import Beginning, beginnings, leads_to, link, outdated, replaced
 from project.command import command
 from project.params import NONE, Params, Recipe, parse
 from project.params_file import edit, leaves, shown
@@ -63,7 +63,7 @@ def main(
     found, core = beginning.found, beginning.core
     print("\n  ".join([f"{path}, read by source {beginning.source}:", *found.sentences, *unused_columns(found)]))
     for other in rest:
-        print(f"  Source {other.source} reads it as well, with less to learn from: --source {other.source}.")
+        print(f"  {also_reads(other, beginning)}, with less to learn from: --source {other.source}.")
     print("\n".join(summary(beginning.crawled)))
     print(f"Recipe {RECIPE}: the {core.label()}, {KEEPS.format_map(beginning.counts)}")
     recipe = Recipe(refine=[core], split=suitable_split(beginning.crawled.posts))
@@ -123,6 +123,16 @@ def value_of(text: str) -> Any:
     except YAMLError:
         return text
     return text if value == "" and text not in ("''", '""') else value
+
+
+def also_reads(other: Beginning, chosen: Beginning) -> str:
+    """Says that another source reads the data, with the files of posts of both where these differ."""
+    files = [sorted(path.name for path in each.found.posts) for each in (other, chosen)]
+    photos = [each.source == "folder" for each in (other, chosen)]
+    if files[0] == files[1] or not all(map(any, zip(files, photos, strict=True))):
+        return f"Source {other.source} reads it as well"
+    read, instead = (shortened_list(names) if names else "the keywords of photos" for names in files)
+    return f"Source {other.source} reads {read} instead of {instead}"
 
 
 def unused_columns(found: Recognised) -> list[str]:

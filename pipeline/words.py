@@ -1,6 +1,7 @@
 """Words for numbers and lists."""
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterable, Sequence
 
 
 def counted(number: int, things: str) -> str:
@@ -12,3 +13,9 @@ def listed(words: Sequence[str]) -> str:
     """Joins words, at least one, as a sentence lists them: a; a and b; a, b and c."""
     *others, last = words
     return f"{', '.join(others)} and {last}" if others else last
+
+
+def did_you_mean(value: object, choices: Iterable[object]) -> str:
+    """Ends a sentence on a value that is none of the choices: with the nearest as a question, or a full stop."""
+    near = difflib.get_close_matches(value, map(str, choices), n=1) if isinstance(value, str) else ()
+    return f"; did you mean {near[0]}?" if near else "."

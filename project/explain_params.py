@@ -1,8 +1,8 @@
 """Sentences for faults in params.yaml: the key as in the file, its value, and the values it may have."""
 
-import difflib
 from collections.abc import Mapping, Sequence
 from functools import cache
+from math import inf
 from typing import Any
 
 from pydantic import ValidationError
@@ -10,9 +10,22 @@ from pydantic_core import ErrorDetails
 
 from pipeline.config import Config
 from pipeline.expected import EXPECTED, expected
+from pipeline.words import did_you_mean
 
 Schema = Mapping[str, Any]
 Location = Sequence[int | str]
+
+NUMBERS = {"float_type", "int_from_float", "int_type"}
+"""Pydantic's types of errors for a value that is not a number of the right sort."""
+BOUNDS = {
+    "minimum": "at least",
+    "exclusiveMinimum": "above",
+    "maximum": "at most",
+    "exclusiveMaximum": "below",
+}
+"""Words for the bounds of a number in a JSON schema."""
+LARGEST = 10**9
+"""The magnitude from which on a bound is that of the machine, and not worth a word."""
 
 MAPPINGS = {"model_type", "model_attributes_type"}
 """Pydantic's types of errors for a value where a section should be."""
@@ -56,7 +69,7 @@ def _explain(options: Sequence[ErrorDetails], raw: Any, schema: Schema) -> str:
             return f"{section or 'the top level'} has the key {value}: keys must be text."
         case "extra_forbidden":
             known = _keys(_locate(error["loc"][:-1], raw, schema)[1])
-            hint = _did_you_mean(path[-1], known)
+            hint = did_you_mean(path[-1], known)
             return f"{key} is not a known key (its value is {value}); the keys there are {', '.join(known)}{hint}"
         case "missing":
             return f"{_join(key, error['loc'][-1])} is missing: give it a value."
@@ -68,12 +81,14 @@ def _explain(options: Sequence[ErrorDetails], raw: Any, schema: Schema) -> str:
         case "too_short":
             return f"{key} is empty: it needs at least one entry."
         case "value_error":
-            return (f"{key}: {context['error']}" if key else str(context["error"])).removesuffix(".") + "."
+            sentence = f"{key}: {context['error']}" if key else str(context["error"])
+            return sentence if sentence.endswith("?") else f"{sentence.removesuffix('.')}."
         case kind if kind in MAPPINGS:
             return f"{key} is {value}; it must be {_a_section(node)}."
         case kind if kind in EXPECTED:
-            hint = _did_you_mean(error["input"], _choices(node))
-            return f"{key} is {value}; it must be {' or '.join(dict.fromkeys(map(expected, options)))}{hint}"
+            words = (f"{expected(each)}{_range(each, node)}" for each in options)
+            hint = did_you_mean(error["input"], _choices(node))
+            return f"{key} is {value}; it must be {' or '.join(dict.fromkeys(words))}{hint}"
     return f"{key} is {value}; {error['msg'][0].lower()}{error['msg'][1:]}."
 
 
@@ -82,7 +97,7 @@ def _explain_tag(key: str, section: Any, context: Mapping[str, Any]) -> str:
     tag = context["discriminator"].strip("'")
     choices = [choice.strip("'") for choice in context["expected_tags"].split(", ")]
     value = section.get(tag) if isinstance(section, Mapping) else section
-    hint = _did_you_mean(value, choices)
+    hint = did_you_mean(value, choices)
     return f"{_join(key, tag)} is {_as_yaml(value)}; it must be one of {', '.join(choices)}{hint}"
 
 
@@ -148,16 +163,19 @@ def _keys(node: Schema) -> list[str]:
     return sorted(node.get("properties", ()))
 
 
+def _range(error: ErrorDetails, node: Schema) -> str:
+    """Describes the numbers that a setting takes, where the fault is that its value is no such number at all."""
+    if error["type"] not in NUMBERS:
+        return ""
+    limits = [f"{words} {node[bound]:g}" for bound, words in BOUNDS.items() if abs(node.get(bound, inf)) < LARGEST]
+    return f", {' and '.join(limits)}" if limits else ""
+
+
 def _a_section(node: Schema) -> str:
     """Describes the section that belongs where another value stands."""
     if "discriminator" in node:
         return f"a section with {node['discriminator']['propertyName']}: {' or '.join(_tags(node))}"
     return f"a section with the keys {', '.join(_keys(node))}"
-
-
-def _did_you_mean(value: Any, choices: Sequence[str]) -> str:
-    near = difflib.get_close_matches(value, [*map(str, choices)], n=1) if isinstance(value, str) else ()
-    return f"; did you mean {near[0]}?" if near else "."
 
 
 def _join(key: str, name: int | str) -> str:

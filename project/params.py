@@ -27,6 +27,7 @@ from pipeline.report.config import ReportConfig
 from pipeline.sources.base import Source
 from pipeline.sources.registry import SOURCES
 from pipeline.training.config import TuningConfig
+from pipeline.words import did_you_mean
 from project.explain_params import explain_invalid
 from project.paths import Paths
 from project.yaml_file import parse_yaml, read_text
@@ -191,7 +192,9 @@ class Params(Config):
 def look_up(what: str, name: str, values: Mapping[str, T]) -> T:
     """Looks up a name. Raises InputError, with the choices, for an unknown one."""
     if name not in values:
-        raise InputError(f"There is no {what} {name!r} in params.yaml; there are {', '.join(values)}.")
+        raise InputError(
+            f"There is no {what} {name!r} in params.yaml; there are {', '.join(values)}{did_you_mean(name, values)}"
+        )
     return values[name]
 
 
@@ -202,7 +205,8 @@ def require(key: str, name: str, known: Iterable[str], verb: Literal["is", "has"
         raise ValueError(f"{key} {verb} {quote(name)}, and params.yaml lists none of that kind: remove or list it.")
     if name not in choices:
         must = {"is": "it must be", "has": "each must be"}[verb]
-        raise ValueError(f"{key} {verb} {quote(name)}; {must} one of {', '.join(map(repr, choices))}.")
+        listed = ", ".join(map(repr, choices))
+        raise ValueError(f"{key} {verb} {quote(name)}; {must} one of {listed}{did_you_mean(name, choices)}")
 
 
 def load(file: Path) -> Params:

@@ -1,7 +1,7 @@
 """Settings of models: those that all have, those of training, and grids of values to choose from."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
 from annotated_types import Ge, Le
@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails, InitErrorDetails
 
 from pipeline.config import Config
 from pipeline.features.hashes import Sha256
+from pipeline.words import did_you_mean
 
 NO_FEATURES = "none"
 """The feature set without extractors: its models see no photo."""
@@ -41,12 +42,17 @@ class BaseModelConfig(Config):
 
     @model_validator(mode="after")
     def _grid_is_valid(self) -> Self:
-        check_grid(self.grid or {}, self.with_settings)
+        check_grid(self.grid or {}, self.with_settings, self.varied())
         return self
 
     def with_settings(self, values: Mapping[str, Any]) -> Self:
         """Returns the same model with some of its settings replaced, and nothing left to try."""
         return type(self).model_validate(self.model_dump() | {"grid": None} | dict(values))
+
+    @classmethod
+    def varied(cls) -> list[str]:
+        """Lists the settings that a grid can vary."""
+        return [name for name in cls.model_fields if name not in BaseModelConfig.model_fields]
 
     @classmethod
     def bounds(cls, setting: str) -> tuple[float, float]:
@@ -147,6 +153,10 @@ class TrainedConfig(BaseModelConfig):
         return self.model_copy(update={"training": TrainingOverrides.model_validate(own), "grid": None})
 
     @classmethod
+    def varied(cls) -> list[str]:
+        return list(TrainingOverrides.model_fields)
+
+    @classmethod
     def bounds(cls, setting: str) -> tuple[float, float]:
         return bounds_of(TrainingConfig, setting)
 
@@ -163,8 +173,13 @@ def merged(shared: TrainingConfig, overrides: TrainingOverrides) -> TrainingConf
     return shared.model_copy(update={name: value for name, value in overrides if value is not None})
 
 
-def check_grid(grid: Mapping[str, Sequence[Any]], replace: Callable[[dict[str, Any]], object]) -> None:
-    """Raises ValueError for a name that is not a setting or has no values, ValidationError for an invalid value."""
+def check_grid(
+    grid: Mapping[str, Sequence[Any]], replace: Callable[[dict[str, Any]], object], known: Iterable[str]
+) -> None:
+    """Raises ValueError for a name that is not a setting or has no values, ValidationError for an invalid value.
+
+    known: the settings that there are.
+    """
     for key, values in grid.items():
         if key in BaseModelConfig.model_fields:
             raise ValueError(f"the grid varies {key}, which is not a setting: list a model for each.")
@@ -180,7 +195,8 @@ def check_grid(grid: Mapping[str, Sequence[Any]], replace: Callable[[dict[str, A
             except ValidationError as error:
                 faults = error.errors()
                 if faults[0]["type"] == "extra_forbidden" and faults[0]["loc"] == (key,):
-                    raise ValueError(f"the grid varies {key}, which is not a setting.") from None
+                    hint = did_you_mean(key, known)
+                    raise ValueError(f"the grid varies {key}, which is not a setting{hint}") from None
                 raise _placed(faults, ("grid", key, number)) from None
 
 

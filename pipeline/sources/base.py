@@ -55,6 +55,8 @@ class Recognised:
     """The files of the folder that count, where it holds much else; empty when all of it does."""
     photos: bool = True
     """True when there are photos, and not posts alone."""
+    posts: Sequence[Path] = ()
+    """The files of posts; empty where posts are in the photos themselves."""
     unused: Sequence[str] = ()
     """The names of a table's columns that no setting names."""
 

@@ -46,5 +46,5 @@ class TuningConfig(Config):
 
     @model_validator(mode="after")
     def _grid_is_valid(self) -> Self:
-        check_grid(self.grid, TrainingOverrides.model_validate)
+        check_grid(self.grid, TrainingOverrides.model_validate, TrainingOverrides.model_fields)
         return self

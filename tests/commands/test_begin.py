@@ -205,7 +205,20 @@ def test_a_stray_table_does_not_hide_the_photos(photos, capsys):
     run(photos, dry_run=True)
     printed = capsys.readouterr().out
     assert "read by source table:" in printed
-    assert "Source folder reads it as well, with less to learn from: --source folder.\n" in printed
+    sentence = "Source folder reads the keywords of photos instead of notes.csv, with less to learn from: "
+    assert f"{sentence}--source folder.\n" in printed
+
+
+@pytest.mark.usefixtures("checkout")
+def test_the_files_that_each_source_reads_are_named_where_they_differ(tmp_path, capsys):
+    folder = tmp_path / "several"
+    folder.mkdir()
+    write_posts(folder / "posts.csv")
+    rows = [f"{number % 4}\t{tag}\t{number}\t1\t2006-04-06 09:58:20" for number in range(30) for tag in ("sea", "sky")]
+    (folder / "tas").write_text("\n".join(rows) + "\n")
+    run(folder, dry_run=True)
+    printed = capsys.readouterr().out
+    assert "  Source corpus reads tas instead of posts.csv, with less to learn from: --source corpus.\n" in printed
 
 
 def test_a_given_split_is_kept(checkout, tmp_path):

@@ -29,7 +29,7 @@ def recognise(path: Path, given: Mapping[str, Any]) -> Recognised | None:
             sentences = _sentences(corpus, folder, files, first, found["photos"])
             # Where a file is given, its folder may hold much else.
             single = [] if path.is_dir() else [*files, *corpus.form.companions(folder)]
-            return Recognised(folder, found, sentences, single, photos=found["photos"] is not None)
+            return Recognised(folder, found, sentences, single, found["photos"] is not None, files)
     return None
 
 

@@ -89,14 +89,14 @@ def recognise_table(path: Path, given: Mapping[str, Any]) -> Recognised | None:
     sentences = [sentence for each in chosen for sentence in each.preview.sentences]
     sentences += [_columns(settings), _separator(chosen[0], settings), *chosen[0].sentences]
     sentences += [_photos(root, share, folder)]
+    alone = [folder / name for name in (*settings["files"], *settings["test_files"])]
     if has_photos:
         others = len(photos.files) - len(chosen) - round(share * sum(each.preview.count for each in chosen))
         if others > MANY:
             sentences.append(f"{folder} holds some {others:,} other files, which are watched for changes as well.")
-        return Recognised(folder, settings, sentences, unused=chosen[0].unused)
-    alone = [folder / name for name in (*settings["files"], *settings["test_files"])]
+        return Recognised(folder, settings, sentences, posts=alone, unused=chosen[0].unused)
     counts = () if {file.name for file in alone} >= {each.name for each in folder.iterdir()} else alone
-    return Recognised(folder, settings, sentences, counts, photos=False, unused=chosen[0].unused)
+    return Recognised(folder, settings, sentences, counts, photos=False, posts=alone, unused=chosen[0].unused)
 
 
 def _check_photos(names: Sequence[str], files: Sequence[str], folder: Path) -> None:
