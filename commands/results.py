@@ -56,7 +56,7 @@ def main(
 
 
 def invitation(params: Params, best: Sequence[str]) -> Iterator[str]:
-    """Yields lines on new photos where there is a bundle: its model, unless that is among the best, and the command."""
+    """Yields lines on new photos where there is a bundle: its model if not the best, and the command."""
     paths = params.paths
     if not (paths.bundle / MANIFEST).is_file():
         return

@@ -16,6 +16,6 @@ def listed(words: Sequence[str]) -> str:
 
 
 def did_you_mean(value: object, choices: Iterable[object]) -> str:
-    """Ends a sentence on a value that is none of the choices: with the nearest as a question, or a full stop."""
+    """Ends a sentence on an unknown name: with the nearest of the choices as a question, or a full stop."""
     near = difflib.get_close_matches(value, map(str, choices), n=1) if isinstance(value, str) else ()
     return f"; did you mean {near[0]}?" if near else "."

@@ -30,11 +30,11 @@ def results_table(metrics: Mapping[str, Mapping[str, Any]], metric: str, bootstr
 
 
 def choice_of_bundle(model: str, best: bool, posts: int, measure: Measure) -> str:
-    """Says in a sentence which model the bundle has, and why it may be another than the best on test posts.
+    """Says in a sentence which model the bundle has, and how it was chosen.
 
-    best: true where the model was chosen, on so many validation posts by the measure, and not named in params.yaml.
+    best: true where it did best on so many validation posts by the measure, false where the settings name it.
     """
-    how = f"chosen by {measure.label} on {counted(posts, 'validation posts')}" if best else "named by bundle.model"
+    how = f"chosen by {measure.label} on {counted(posts, 'validation posts')}" if best else "which the settings name"
     return f"Tags for new photos come from {model}, {how}."
 
 

@@ -78,7 +78,7 @@ def test_the_model_of_the_bundle_is_named_where_another_is_best(inputs):
         f"Tags for new photos come from FM-IC-OD, chosen by F1@5 on {inputs.validation_posts} validation posts."
     )
     named = replace(rivals, params={"bundle": {"model": "fm-ic-od"}})
-    assert bundled(named, FIRST) == "Tags for new photos come from FM-IC-OD, named by bundle.model."
+    assert bundled(named, FIRST) == "Tags for new photos come from FM-IC-OD, which the settings name."
     best, _ = outcome(inputs, {FM_IC: 0.4, FM_IC_OD: 0.5})
     assert bundled(best, FIRST) is None
     assert bundled(replace(rivals, reliability=None), FIRST) is None
