@@ -1,5 +1,6 @@
 """Checks params.yaml and everything that it names, before anything runs: data, weights, packages, grids."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -138,8 +139,19 @@ def warnings(params: Params, raw: Mapping[str, Any]) -> Iterator[str]:
         )
     if params.decode == "gpu" and not cuda_is_available():
         yield "decode is gpu, but this machine has no Nvidia GPU that works: extraction would stop here."
+    for file, size in missing_weights(params):
+        yield f"{file}{f' ({size:,.0f} MB)' if size else ''} is not in torch's cache, and will be downloaded once."
     for warning in feasibility_warnings(params):
         yield f"going by the last crawl: {warning}"
+
+
+def missing_weights(params: Params) -> Iterator[tuple[str, float | None]]:
+    """Yields the files of published weights that a run would download, each with its megabytes where they are known."""
+    caches = os.environ.get("XDG_CACHE_HOME", "~/.cache")
+    folder = Path(os.environ.get("TORCH_HOME", f"{caches}/torch")).expanduser() / "hub/checkpoints"
+    for published in sorted({extractor.published() for extractor in params.extractors.values()} - {None}):
+        if not (folder / published[0]).exists():
+            yield published
 
 
 def cuda_is_available() -> bool:

@@ -104,6 +104,13 @@ class ExtractorConfig(Config, ABC):
         """False for weights drawn at random."""
         return True
 
+    def published(self) -> tuple[str, float | None] | None:
+        """Returns the file of weights that is downloaded once, and its megabytes where they are known.
+
+        None for weights that are files, are drawn, or are kept elsewhere than in torch's cache.
+        """
+        return None
+
     @abstractmethod
     def features(self, photos: "pl.Series", seed: int, compute: Callable[[Load], "pa.Table"]) -> "pa.Table":
         """Returns the features of photos: columns photo and vector, sorted by photo, the record in the metadata.

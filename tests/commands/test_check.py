@@ -194,6 +194,18 @@ def test_the_samples_extractors_on_real_photos_give_a_warning(project):
     assert "the photos are real, but the extractors image, objects are untrained, or trained on the sample's" in line
 
 
+def test_weights_that_are_not_in_the_cache_are_named_with_their_size(project, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(project))
+    change(project, extractors__image__weights={"kind": "imagenet"}, extractors__image__backbone="vgg16")
+    change(project, extractors__objects__detector="yolo11n.pt", extractors__objects__sha256=None)
+    ends = "is not in torch's cache, and will be downloaded once."
+    assert check() == (0, [f"Warning: vgg16-397923af.pth (528 MB) {ends}", f"Warning: yolo11n.pt (5 MB) {ends}"])
+    (project / "hub/checkpoints").mkdir(parents=True)
+    for file in ("vgg16-397923af.pth", "yolo11n.pt"):
+        (project / "hub/checkpoints" / file).touch()
+    assert check() == (0, [])
+
+
 def test_untrained_weights_on_real_photos_give_a_warning(project):
     change(project, source="table", extractors__image__backbone="resnet50", extractors__image__input_size=128)
     (project / "data/table/photos").mkdir(parents=True)

@@ -63,6 +63,10 @@ class Yolov2Config(TorchConfig):
             checked_sha256(path, self.sha256)
             read_cfg(cfg)
 
+    def published(self) -> tuple[str, float | None] | None:
+        path, _ = weights_and_cfg(self.detector)
+        return None if path else (f"{self.detector}.weights", None)
+
     def load_torch(self, seed: int, device: "torch.device") -> "Extractor":  # noqa: ARG002 (its weights are trained)
         from pipeline.features.networks.darknet.detector import load_yolov2
 

@@ -15,7 +15,7 @@ from pipeline.errors import InputError, SettingError
 from pipeline.features.config import ImagenetWeights, Precision, SeededWeights, WeightsFile
 from pipeline.features.extractor import Extractor, fitted_to
 from pipeline.features.images import resize_to_square
-from pipeline.features.networks.torchvision.library import import_torchvision, require_backbone
+from pipeline.features.networks.torchvision.library import import_torchvision, published_weights, require_backbone
 from pipeline.features.networks.weights import SkipInit, digest, downloaded, read_safetensors
 
 if TYPE_CHECKING:
@@ -140,8 +140,7 @@ def published(name: str) -> tuple[dict[str, Tensor], str]:
 
     IMAGENET1K_V1, the first it published; the best it has (DEFAULT) where there is no such set. Loads no code.
     """
-    choices = models.get_model_weights(name)
-    url = (choices["IMAGENET1K_V1"] if "IMAGENET1K_V1" in choices.__members__ else choices.DEFAULT).url
+    url = published_weights(name).url
     file = url.rpartition("/")[2]
     begins = re.search(r"-([0-9a-f]{8,})\.pth$", file)
     path, sha256 = downloaded(url, PUBLISHED.get(file, begins and begins[1]))

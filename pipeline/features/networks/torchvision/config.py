@@ -6,7 +6,7 @@ from pydantic import Field
 
 from pipeline.features.config import ImagenetWeights, SeededWeights, WeightsFile
 from pipeline.features.networks.config import BackboneConfig
-from pipeline.features.networks.torchvision.library import require_backbone
+from pipeline.features.networks.torchvision.library import published_weights, require_backbone
 
 if TYPE_CHECKING:
     import torch
@@ -26,6 +26,12 @@ class TorchvisionConfig(BackboneConfig):
     def check(self) -> None:
         require_backbone(self.backbone)
         super().check()
+
+    def published(self) -> tuple[str, float | None] | None:
+        if not isinstance(self.weights, ImagenetWeights):
+            return None
+        weights = published_weights(self.backbone)
+        return weights.url.rpartition("/")[2], weights.meta.get("_file_size")
 
     def load_torch(self, seed: int, device: "torch.device") -> "Extractor":
         from pipeline.features.networks.torchvision.backbone import load_torchvision

@@ -3,6 +3,7 @@
 import sys
 from importlib import import_module
 from types import ModuleType
+from typing import Any
 
 from pipeline.features.networks.names import registered_models, require_name
 
@@ -32,3 +33,9 @@ def import_torchvision(module: str = "torchvision") -> ModuleType:
             for name in stand_ins:
                 del sys.modules[name]
     return import_module(module)
+
+
+def published_weights(name: str) -> Any:
+    """Returns a model's IMAGENET1K_V1, the first that torchvision published, or the best it has without such a set."""
+    choices = import_torchvision("torchvision.models").get_model_weights(name)
+    return choices["IMAGENET1K_V1"] if "IMAGENET1K_V1" in choices.__members__ else choices.DEFAULT

@@ -33,6 +33,9 @@ PUBLISHED = {
 }
 """The SHA-256 of published weights; of other names it is logged, and noted in the record."""
 
+MEGABYTES = {"yolo11n.pt": 5.4, "yolov8n.pt": 6.2}
+"""The size of published weights, of usual ones."""
+
 SUFFIXES = (".pt", ".safetensors")
 """Suffixes of files of weights."""
 
