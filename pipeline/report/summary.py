@@ -61,5 +61,7 @@ def summary_table(table: pl.DataFrame, metric: str) -> str:
     near, others = rows["near"].sum(), (~rows["best"]).sum()
     if near:
         found = f"{near} of {counted(others, 'other models')}" if near < others else "all other models"
-        lines.append(f"By {labels[HEADLINE.k]}, {found} are not clearly worse than the best.")
+        lines.append(
+            f"By {labels[HEADLINE.k]}, {found} {'is' if near == 1 < others else 'are'} not clearly worse than the best."
+        )
     return "\n".join(line.rstrip() for line in lines)
