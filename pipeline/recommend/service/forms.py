@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from pipeline.config import Config
 from pipeline.data.jpeg import strip_metadata
 from pipeline.errors import InputError, one_line
+from pipeline.expected import expected
 from pipeline.files.forms import EXACT, check_arrays, floats
 from pipeline.files.rows import seal_rows
 from pipeline.keywords.metadata import EPOCH
@@ -115,7 +116,9 @@ def check_rows(connection: sqlite3.Connection, path: Path) -> None:
                 form.model_validate(dict(zip(names, values, strict=True)))
             except ValidationError as error:
                 first = error.errors(include_url=False)[0]
-                reason = f"{first['loc'][0]}: {one_line(ValueError(first['msg']))}"
+                words = expected(first)
+                fault = f"it must be {words}" if words else first["msg"].removeprefix("Value error, ")
+                reason = f"{first['loc'][0]}: {one_line(ValueError(fault))}"
                 raise damaged_row(path, table, row, f"has another form ({reason})") from None
 
 

@@ -193,4 +193,4 @@ def test_what_the_service_accepts_is_of_the_form(path, tmp_path):
         answer = client.accept(RED, odd, user=odd[1], name="../a\nb.jpg", shown=shown)
         assert answer.status_code == 201, answer.text
     with Journal.open(path, NETWORKS, dimensions=DIMENSIONS) as journal:
-        assert [json.dumps(post.tags) for post in journal.posts(odd[1])]
+        assert [json.dumps(post.tags) for post in journal.posts("abc")]
