@@ -126,13 +126,19 @@ def value_of(text: str) -> Any:
 
 
 def also_reads(other: Beginning, chosen: Beginning) -> str:
-    """Says that another source reads the data, with the files of posts of both where these differ."""
-    files = [sorted(path.name for path in each.found.posts) for each in (other, chosen)]
-    photos = [each.source == "folder" for each in (other, chosen)]
-    if files[0] == files[1] or not all(map(any, zip(files, photos, strict=True))):
+    """Says that another source reads the data, and what of them where that differs."""
+    read, instead = posts_of(other), posts_of(chosen)
+    if read is None or instead is None or read == instead:
         return f"Source {other.source} reads it as well"
-    read, instead = (shortened_list(names) if names else "the keywords of photos" for names in files)
     return f"Source {other.source} reads {read} instead of {instead}"
+
+
+def posts_of(beginning: Beginning) -> str | None:
+    """Names the files whose posts a source reads; None where it does not list them."""
+    if beginning.source == "folder":
+        return "the keywords of photos"
+    names = sorted(path.name for path in beginning.found.posts)
+    return shortened_list(names) if names else None
 
 
 def unused_columns(found: Recognised) -> list[str]:
