@@ -91,7 +91,7 @@ def check_split(params: Params) -> None:
         raise SettingError(
             "given",
             f"is true, but source {params.source} names no test posts: choose another split, such as test_share: 0.2"
-            + (", or set its column of the split." if params.source == "table" else "."),
+            + (", or set sources.table.split or sources.table.test_files." if params.source == "table" else "."),
         )
 
 
@@ -140,18 +140,18 @@ def warnings(params: Params, raw: Mapping[str, Any]) -> Iterator[str]:
     if params.decode == "gpu" and not cuda_is_available():
         yield "decode is gpu, but this machine has no Nvidia GPU that works: extraction would stop here."
     for file, size in missing_weights(params):
-        yield f"{file}{f' ({size:,.0f} MB)' if size else ''} is not in torch's cache, and will be downloaded once."
+        yield f"{file}{f' ({size:,.0f} MiB)' if size else ''} is not in torch's cache, and will be downloaded once."
     for warning in feasibility_warnings(params):
         yield f"going by the last crawl: {warning}"
 
 
 def missing_weights(params: Params) -> Iterator[tuple[str, float | None]]:
-    """Yields the files of published weights that a run would download, each with its megabytes where they are known."""
+    """Yields the published weights that a run would download, each with its size in MiB where that is known."""
     caches = os.environ.get("XDG_CACHE_HOME", "~/.cache")
     folder = Path(os.environ.get("TORCH_HOME", f"{caches}/torch")).expanduser() / "hub/checkpoints"
-    for published in sorted({extractor.published() for extractor in params.extractors.values()} - {None}):
-        if not (folder / published[0]).exists():
-            yield published
+    for download in sorted({extractor.download() for extractor in params.extractors.values()} - {None}):
+        if not (folder / download[0]).exists():
+            yield download
 
 
 def cuda_is_available() -> bool:

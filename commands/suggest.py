@@ -39,9 +39,7 @@ class TagOptions(Options):
 
     user: Annotated[
         str | None,
-        typer.Option(
-            help="The user whose habits count; without one, and for strangers, the picture alone, if the model sees it."
-        ),
+        typer.Option(help="The user whose habits count; without a known one, the photo alone, if the model sees it."),
     ] = None
     top: Annotated[int, typer.Option(min=1, help="Tags for a photo, at most.")] = 10
     at_least: Annotated[float, typer.Option(min=0, max=1, help="The least probability of a tag.")] = 0.0
@@ -118,7 +116,7 @@ def announce(recommender: "Recommender", found: Found, tags: TagOptions) -> None
         say(f"The bundle knows no user {tags.user!r}{rest}.{question}")
     if not recommender.sees_pictures:
         same = "the suggestions go by the user's habits alone" if known else "all photos get the same tags"
-        say(f"The bundle looks at no picture: {same}.")
+        say(f"The bundle's model sees no photo: {same}.")
     if unknown := recommender.unknown([*tags.given, *tags.exclude]):
         say(f"The model has no tag {', '.join(map(repr, unknown))}: that has no effect.")
     if found.others:

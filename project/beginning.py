@@ -116,18 +116,18 @@ def replaced(data: Path, before: Sequence[Path]) -> Iterator[str]:
     if not before:
         return
     old = before[0] if len(before) == 1 else before[0].parent
-    back = f": `tagrec begin {shlex.quote(str(old))}`, with the options given then, goes back to it"
-    yield f"{data} led to {old} before, which is no longer learned from{back if old.exists() else ''}."
+    back = f" (to return to it: `tagrec begin {shlex.quote(str(old))}`, with the options given then)"
+    yield f"{data} led to {old} until now; the pipeline no longer reads it{back if old.exists() else ''}."
 
 
 def outdated(paths: Paths) -> Iterator[str]:
-    """Yields a sentence on the results of a source's data before, where there are any."""
+    """Yields a sentence on the results of a source's previous data, where there are any."""
     if not (paths.bundle.is_dir() or paths.posts.exists()):
         return
     use = "`tagrec suggest` and `tagrec serve` use its bundle" if paths.bundle.is_dir() else "they stay"
     yield (
-        f"{paths.folder} has the results of the data before: {use} until `make repro` has run; DVC's cache keeps them "
-        "(docs/configuration.md)."
+        f"{paths.folder} still holds the results of the previous data: {use} until `make repro` replaces them; DVC's "
+        "cache keeps them (docs/configuration.md)."
     )
 
 

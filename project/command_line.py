@@ -10,7 +10,7 @@ from typer.core import TyperCommand
 from pipeline.expected import expected
 
 OPTION = re.compile(r"--[a-z][a-z-]*")
-"""A flag."""
+"""The pattern of a long option."""
 
 
 class CommandLine(TyperCommand):
@@ -39,7 +39,7 @@ def empty_argument(arguments: Sequence[str]) -> str | None:
 
 
 def in_words(error: ValidationError) -> str:
-    """Returns the first fault of a value that was typed, or stands in the environment, as a sentence."""
+    """Returns the first fault of a value on the command line or in the environment, as the end of a sentence."""
     first = error.errors(include_url=False)[0]
     words = expected(first)
     return f"{first['input']!r}; it must be {words}." if words else first["msg"].removeprefix("Value error, ")

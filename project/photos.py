@@ -20,7 +20,7 @@ class Found:
     """The photos that were found.
 
     photos: their paths, each once, in the order of the arguments; those of a folder are sorted.
-    missing: those of them that do not exist, links in folders apart: only what was named is missed.
+    missing: those of them that were named, as arguments or in a list, and do not exist.
     others: the numbers of files in folders that are not photos, by suffix.
     """
 

@@ -50,7 +50,7 @@ def check_result_folder(folder: Path) -> None:
                 raise InputError(f"{path} is a file: name a folder.")
             return
         if path.is_symlink():
-            raise InputError(f"{path} is a link to nothing: name a folder.")
+            raise InputError(f"{path} is a broken link: name a folder.")
 
 
 @contextmanager

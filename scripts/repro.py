@@ -66,7 +66,7 @@ def repro(arguments: Sequence[str]) -> int:
         with FileLock(WORK / "repro.lock", timeout=0):
             return main(["repro", *arguments])
     except Timeout:
-        sentence = "Another `make repro` is at work in this folder: wait for its end, or stop it."
+        sentence = "Another `make repro` is running in this folder: wait until it ends, or stop it."
     except OSError as error:
         sentence = explain(error)
     print(f"Error: {sentence}", file=sys.stderr)

@@ -41,8 +41,8 @@ def main(params: Params) -> str:
     calibrated = Calibrated.read(paths.calibration)
     if calibrated is None:
         raise InputError(
-            "No model was measured on validation posts, so that scores cannot become probabilities: leave out fewer "
-            "posts by the recipe's split, keep users with more posts, or set bundle.model to a name under `models`."
+            "No model was measured on validation posts, so that scores cannot become probabilities: choose a "
+            "split that leaves out fewer posts, keep users with more, or set bundle.model to a name under `models`."
         )
     name = calibrated.model
     chosen, tested = ChosenSettings.read(paths.settings(name)), load(paths.model(name))

@@ -104,8 +104,8 @@ class ExtractorConfig(Config, ABC):
         """False for weights drawn at random."""
         return True
 
-    def published(self) -> tuple[str, float | None] | None:
-        """Returns the file of weights that is downloaded once, and its megabytes where they are known.
+    def download(self) -> tuple[str, float | None] | None:
+        """Returns the name of the weights that a run downloads once, and their size in MiB where that is known.
 
         None for weights that are files, are drawn, or are kept elsewhere than in torch's cache.
         """

@@ -26,7 +26,7 @@ def explain_refusal(error: sqlite3.Error, otherwise: str) -> str:
 
 
 def code_of(error: sqlite3.Error) -> int:
-    """Returns SQLite's primary code of an error; of one that Python raises, for text that is none, that of damage."""
+    """Returns SQLite's primary code of an error; that of damage for one by Python, on text that is not UTF-8."""
     return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
 
 

@@ -25,7 +25,7 @@ NONE = re.compile(f"[{NONCHARACTERS}]")
 def is_keyword(tag: str) -> bool:
     """Recognises a tag that can be written: not blank, and free of line breaks and control characters.
 
-    All names that `normalise` returns are, apart from the empty one.
+    Every name that `normalise` returns can be written, except the empty one.
     """
     if not tag.strip() or NONE.search(tag):
         return False

@@ -20,7 +20,7 @@ GIVEN = "given"
 NEGLIGIBLE = 0.05
 """The share of all that speaks for a tag below which a part has no words."""
 
-SPOKEN = 3
+MOST_REASONS = 3
 """Parts that have words, at most: those that speak most."""
 
 NAMED = 2
@@ -71,7 +71,7 @@ class Explainer:
         favours = {name: addend - float(self.parts[name][row].mean()) for name, addend in addends.items()}
         least = NEGLIGIBLE * sum(favour for favour in favours.values() if favour > 0)
         speak = [name for name, addend in addends.items() if addend > 0 and favours[name] > least]
-        speak = sorted(speak, key=lambda name: -favours[name])[:SPOKEN] or [BIAS]
+        speak = sorted(speak, key=lambda name: -favours[name])[:MOST_REASONS] or [BIAS]
         found = [
             Reason(name, addend, self._words(name, row, tag) if name in speak else "")
             for name, addend in addends.items()

@@ -80,7 +80,7 @@ class Recommender:
 
     @property
     def sees_pictures(self) -> bool:
-        """True where photos are looked at, and not users and times alone."""
+        """True when the model sees photos, and not only users and times."""
         return bool(self._bundle.manifest.extractors)
 
     @property

@@ -148,7 +148,7 @@ def headline(inputs: ReportInputs, bootstrap: Bootstrap, measure: Measure) -> st
 
 
 def not_better(best: ModelInfo, others: Sequence[ModelInfo], near: Collection[ModelInfo]) -> str | None:
-    """Says that the best model is no better than all others, or than all baselines; None where it is.
+    """Says that no model is clearly better than all others, or than all baselines; None where one is.
 
     near: those of the others that are not clearly worse.
     """
@@ -161,7 +161,7 @@ def not_better(best: ModelInfo, others: Sequence[ModelInfo], near: Collection[Mo
 
 
 def bundled(inputs: ReportInputs, measure: Measure) -> str | None:
-    """Names the model that suggests tags for new photos, and its choice, where another has the highest value."""
+    """Names the model that suggests tags for new photos, and how it was chosen, where another is best."""
     values = {name: metrics[str(measure)] for name, metrics in inputs.metrics.items()}
     found = inputs.reliability
     if found is None or values[found.model] == max(values.values()):

@@ -29,12 +29,16 @@ def results_table(metrics: Mapping[str, Mapping[str, Any]], metric: str, bootstr
     return pl.concat(tables)
 
 
-def choice_of_bundle(model: str, best: bool, posts: int, measure: Measure) -> str:
+def choice_of_bundle(model: str, by_validation: bool, posts: int, measure: Measure) -> str:
     """Says in a sentence which model the bundle has, and how it was chosen.
 
-    best: true where it did best on so many validation posts by the measure, false where the settings name it.
+    by_validation: True when it did best on so many validation posts by the measure, False when the settings name it.
     """
-    how = f"chosen by {measure.label} on {counted(posts, 'validation posts')}" if best else "which the settings name"
+    how = (
+        f"chosen by {measure.label} on {counted(posts, 'validation posts')}"
+        if by_validation
+        else "which the settings name"
+    )
     return f"Tags for new photos come from {model}, {how}."
 
 
@@ -60,8 +64,7 @@ def summary_table(table: pl.DataFrame, metric: str) -> str:
     rows = table.filter(pl.col(K) == HEADLINE.k)
     near, others = rows["near"].sum(), (~rows["best"]).sum()
     if near:
-        found = f"{near} of {counted(others, 'other models')}" if near < others else "all other models"
-        lines.append(
-            f"By {labels[HEADLINE.k]}, {found} {'is' if near == 1 < others else 'are'} not clearly worse than the best."
-        )
+        some = f"{near} of {counted(others, 'other models')} {'is' if near == 1 else 'are'} not"
+        found = some if near < others else "no other model is"
+        lines.append(f"By {labels[HEADLINE.k]}, {found} clearly worse than the best.")
     return "\n".join(line.rstrip() for line in lines)

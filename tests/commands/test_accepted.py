@@ -57,7 +57,7 @@ def test_posts_and_photos_are_written_again_as_more_are_accepted(journal, tmp_pa
         ("same", "same/photos", r"--csv is \S+/same, where --photos makes a folder: name another file\.$"),
         ("posts.csv", "x.csv", r"^\S+/x\.csv is a file: name a folder\.$"),
         ("posts.csv", "x.csv/photos", r"^\S+/x\.csv is a file: name a folder\.$"),
-        ("posts.csv", "gone", r"^\S+/gone is a link to nothing: name a folder\.$"),
+        ("posts.csv", "gone", r"^\S+/gone is a broken link: name a folder\.$"),
     ],
 )
 def test_nothing_is_written_where_table_and_photos_cannot_both_be(journal, tmp_path, table, photos, words):

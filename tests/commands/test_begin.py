@@ -297,9 +297,9 @@ def test_the_results_of_the_data_before_are_named(tmp_path, capsys):
     assert "before" not in capsys.readouterr().out
     run(tmp_path / "second")
     printed = capsys.readouterr().out
-    assert f"data/table led to {tmp_path / 'first'} before, which is no longer learned from" in printed
+    assert f"data/table led to {tmp_path / 'first'} until now; the pipeline no longer reads it" in printed
     assert f"`tagrec begin {tmp_path / 'first'}`" in printed
-    assert "artifacts/table/own has the results of the data before: `tagrec suggest` and" in printed
+    assert "artifacts/table/own still holds the results of the previous data: `tagrec suggest` and" in printed
     run(tmp_path / "first/posts.csv", dry_run=True)
     assert "before" not in capsys.readouterr().out
 

@@ -199,7 +199,7 @@ def test_weights_that_are_not_in_the_cache_are_named_with_their_size(project, mo
     change(project, extractors__image__weights={"kind": "imagenet"}, extractors__image__backbone="vgg16")
     change(project, extractors__objects__detector="yolo11n.pt", extractors__objects__sha256=None)
     ends = "is not in torch's cache, and will be downloaded once."
-    assert check() == (0, [f"Warning: vgg16-397923af.pth (528 MB) {ends}", f"Warning: yolo11n.pt (5 MB) {ends}"])
+    assert check() == (0, [f"Warning: vgg16-397923af.pth (528 MiB) {ends}", f"Warning: yolo11n.pt (5 MiB) {ends}"])
     (project / "hub/checkpoints").mkdir(parents=True)
     for file in ("vgg16-397923af.pth", "yolo11n.pt"):
         (project / "hub/checkpoints" / file).touch()

@@ -107,9 +107,9 @@ def test_a_user_of_almost_the_same_name_is_offered(folder):
 @pytest.mark.parametrize(
     ("user", "said"),
     [
-        ((), "The bundle looks at no picture: all photos get the same tags."),
-        (("--user", "carl"), "The bundle looks at no picture: all photos get the same tags."),
-        (("--user", "ann"), "The bundle looks at no picture: the suggestions go by the user's habits alone."),
+        ((), "The bundle's model sees no photo: all photos get the same tags."),
+        (("--user", "carl"), "The bundle's model sees no photo: all photos get the same tags."),
+        (("--user", "ann"), "The bundle's model sees no photo: the suggestions go by the user's habits alone."),
     ],
 )
 def test_a_bundle_that_looks_at_no_picture_says_so(folder, monkeypatch, user, said):

@@ -60,13 +60,13 @@ def test_a_second_run_in_the_same_folder_is_refused_in_one_sentence(tmp_path, mo
     with FileLock(".work/repro.lock"):
         assert repro.repro(["report"]) == 1
     assert capsys.readouterr().err == (
-        "Error: Another `make repro` is at work in this folder: wait for its end, or stop it.\n"
+        "Error: Another `make repro` is running in this folder: wait until it ends, or stop it.\n"
     )
     assert repro.repro(["report"]) == 0
 
 
 @pytest.mark.parametrize("blocked", [".work", ".work/repro.lock"])
-def test_a_lock_that_cannot_be_made_is_told_in_one_sentence(blocked, tmp_path, monkeypatch, capsys):
+def test_a_lock_that_cannot_be_made_is_one_sentence(blocked, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(repro, "main", lambda _: 0)
     if blocked == ".work":

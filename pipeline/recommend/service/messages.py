@@ -143,7 +143,7 @@ class About(Config):
     name: str = Field(description="The name of the model.")
     labels: list[str] = Field(description="Remarks that must be shown wherever suggestions are.")
     pictures: bool = Field(
-        description="True where suggestions depend on the picture; false: on the user's habits alone."
+        description="True when suggestions depend on the photo; false when only users, times and tags count."
     )
     tags: int = Field(description="The number of tags that can be suggested.")
     formats: list[str] = Field(description="The accepted formats of photos; HEIC is HEIF.")

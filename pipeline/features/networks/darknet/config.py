@@ -63,7 +63,7 @@ class Yolov2Config(TorchConfig):
             checked_sha256(path, self.sha256)
             read_cfg(cfg)
 
-    def published(self) -> tuple[str, float | None] | None:
+    def download(self) -> tuple[str, float | None] | None:
         path, _ = weights_and_cfg(self.detector)
         return None if path else (f"{self.detector}.weights", None)
 

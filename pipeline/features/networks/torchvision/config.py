@@ -27,7 +27,7 @@ class TorchvisionConfig(BackboneConfig):
         require_backbone(self.backbone)
         super().check()
 
-    def published(self) -> tuple[str, float | None] | None:
+    def download(self) -> tuple[str, float | None] | None:
         if not isinstance(self.weights, ImagenetWeights):
             return None
         weights = published_weights(self.backbone)

@@ -9,7 +9,7 @@ from pipeline.features.config import LARGEST_INPUT, NetworkConfig
 from pipeline.features.hashes import Sha256, checked_sha256
 from pipeline.features.networks.config import TorchConfig
 from pipeline.features.networks.ultralytics.exports import runtime_of
-from pipeline.features.networks.ultralytics.published import MEGABYTES, weights_file
+from pipeline.features.networks.ultralytics.published import MEBIBYTES, weights_file
 
 if TYPE_CHECKING:
     import torch
@@ -33,8 +33,8 @@ class UltralyticsConfig(TorchConfig):
         if path is not None:
             checked_sha256(path, self.sha256)
 
-    def published(self) -> tuple[str, float | None] | None:
-        return None if weights_file(self.detector) else (self.detector, MEGABYTES.get(self.detector))
+    def download(self) -> tuple[str, float | None] | None:
+        return None if weights_file(self.detector) else (self.detector, MEBIBYTES.get(self.detector))
 
     def load_torch(self, seed: int, device: "torch.device") -> "Extractor":  # noqa: ARG002 (its weights are trained)
         from pipeline.features.networks.ultralytics.detector import load_ultralytics

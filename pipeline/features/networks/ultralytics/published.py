@@ -33,8 +33,8 @@ PUBLISHED = {
 }
 """The SHA-256 of published weights; of other names it is logged, and noted in the record."""
 
-MEGABYTES = {"yolo11n.pt": 5.4, "yolov8n.pt": 6.2}
-"""The size of published weights, of usual ones."""
+MEBIBYTES = {"yolo11n.pt": 5.4, "yolov8n.pt": 6.2}
+"""The sizes of common published weights, in MiB."""
 
 SUFFIXES = (".pt", ".safetensors")
 """Suffixes of files of weights."""
