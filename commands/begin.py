@@ -90,7 +90,8 @@ def main(
     before = leads_to(paths.data)
     with atomic(file) as temporary:
         temporary.write_text(edited, encoding="utf-8")
-        print(link(found, paths.data))
+        linked = link(found, paths.data)
+    print(linked)
     if leads_to(paths.data) != before:
         for sentence in chain(replaced(paths.data, before), outdated(paths)):
             print(sentence)

@@ -69,7 +69,7 @@ def main(
     with (
         load_recommender(options, file, workers) as recommender,
         keywords.writer() as writer,
-        results(output) as write,
+        results(output, alone=writer is None) as write,
         closing(suggest(recommender, paths, VECTORS, partial(tags.rank, recommender))) as suggested,
     ):
         announce(recommender, found, tags)

@@ -24,7 +24,7 @@ from project.command_line import CommandLine
 from project.explain import explain
 from project.interrupt import INTERRUPT, INTERRUPTED
 from project.memory import is_out_of_memory
-from project.terminal import open_closed_streams, reader_left
+from project.terminal import ReaderLeft, open_closed_streams, outlive_readers
 
 if TYPE_CHECKING:
     from project.params import Params
@@ -152,6 +152,7 @@ def is_typed(context: typer.Context, option: str) -> bool:
 def prepare_process() -> None:
     """Sets up standard streams, logging, threads and plotting for a command."""
     open_closed_streams()
+    outlive_readers()
     logging.basicConfig(format="%(message)s")
     sys.stdout.reconfigure(errors="backslashreplace")  # As standard error does.
     for room in ("pipeline", "project"):
@@ -175,11 +176,11 @@ def plain_errors(debug: bool) -> Iterator[None]:
     except KeyboardInterrupt:
         print(INTERRUPTED, file=sys.stderr)
         raise typer.Exit(INTERRUPT) from None
+    except ReaderLeft:
+        raise typer.Exit() from None
     except Exception as error:
         if not isinstance(error, InputError | OSError) and not is_out_of_memory(error):
             raise
-        if isinstance(error, BrokenPipeError) and reader_left():
-            raise typer.Exit() from None
         if debug:
             traceback.print_exc()
         print(f"Error: {explain(error)}", file=sys.stderr)

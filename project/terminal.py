@@ -1,7 +1,7 @@
 """Text for the terminal: results on standard output, notes on standard error, no control characters in either."""
 
+import io
 import os
-import select
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +17,27 @@ FORMATS = ("table", "csv", "json")
 """The forms of a table of results."""
 
 Write = Callable[[str], object]
+
+
+class ReaderLeft(Exception):
+    """Results that nobody reads any more: there is nothing left to do, and no error."""
+
+
+class LastingStream(io.FileIO):
+    """A standard stream that drops what is written after its reader has left."""
+
+    left = False
+    """True once the reader has left."""
+
+    def write(self, data: bytes) -> int | None:
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            self.left = True
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, self.fileno())
+            os.close(null)
+            return memoryview(data).nbytes
 
 
 def printable(value: object) -> str:
@@ -54,14 +75,23 @@ def check_result_folder(folder: Path) -> None:
 
 
 @contextmanager
-def results(file: Path | None) -> Iterator[Write]:
-    """Yields the function that writes results: to a file, which appears when all are there, or to standard output."""
+def results(file: Path | None, alone: bool = True) -> Iterator[Write]:
+    """Yields the function that writes results: to a file, which appears when all are there, or to standard output.
+
+    alone: True when results are all that the command makes. It then ends, by ReaderLeft, with their reader.
+    """
     if file is not None:
         check_result_file(file)
         with atomic(file) as temporary, temporary.open("w", encoding="utf-8", errors="backslashreplace") as stream:
             yield stream.write
         return
-    yield lambda text: print(text, end="", flush=True)
+
+    def show(text: str) -> None:
+        print(text, end="", flush=True)
+        if alone and reader_left():
+            raise ReaderLeft
+
+    yield show
 
 
 def open_closed_streams() -> None:
@@ -71,11 +101,27 @@ def open_closed_streams() -> None:
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
 
 
+def outlive_readers() -> None:
+    """Lets standard output and error outlive their readers: work that was asked for does not stop with `head`."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is not getattr(sys, f"__{name}__") or stream is None:  # A test or a notebook has put its own there.
+            continue
+        stream.flush()
+        raw = LastingStream(stream.fileno(), "w", closefd=False)
+        unbuffered = isinstance(stream.buffer, io.RawIOBase)
+        lasting = io.TextIOWrapper(
+            raw if unbuffered else io.BufferedWriter(raw),
+            stream.encoding,
+            stream.errors,
+            line_buffering=stream.line_buffering,
+            write_through=unbuffered,
+        )
+        setattr(sys, name, lasting)
+
+
 def reader_left() -> bool:
-    """Tests if the reader of standard output, such as `head`, has left; if so, drops the rest of the output."""
-    poll = select.poll()
-    poll.register(sys.stdout.fileno(), 0)
-    left = any(event & select.POLLERR for _, event in poll.poll(0))
-    if left:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return left
+    """Tests if the reader of standard output, such as `head`, has left."""
+    buffer = getattr(sys.stdout, "buffer", None)
+    raw = getattr(buffer, "raw", buffer)
+    return isinstance(raw, LastingStream) and raw.left

@@ -329,15 +329,6 @@ def test_without_exiv2_nothing_is_begun(folder, monkeypatch):
     assert "exiv2, which is not installed" in done.stderr
 
 
-def test_a_reader_that_has_had_enough_is_no_error(folder, monkeypatch):
-    reader, writer = os.pipe()
-    os.close(reader)
-    with os.fdopen(writer, "w") as stream, pytest.raises(SystemExit) as ended:
-        monkeypatch.setattr(sys, "stdout", stream)
-        suggest.app([str(folder)])
-    assert ended.value.code == 0
-
-
 def test_the_default_bundle_is_that_of_the_parameters(tmp_path):
     params = Path("params.yaml").absolute()
     with pytest.raises(InputError, match=r"does not exist: run `dvc repro bundle`"):
