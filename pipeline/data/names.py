@@ -10,13 +10,18 @@ NONCHARACTERS = "\ufdd0-\ufdef" + "".join(
     chr(plane + last) for plane in range(0, 0x110000, 0x10000) for last in (0xFFFE, 0xFFFF)
 )
 """Characters that no text has: XML, and with it XMP, cannot hold them."""
-SELECTORS = "\u180e\ufe00-\ufe0f\U000e0100-\U000e01ef"
-"""Selectors of a variant of the character before them, such as a coloured emoji."""
-INVISIBLE = (
-    "\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff0-\ufffb"
-    f"\U000e0000-\U000e001f{SELECTORS}{NONCHARACTERS}"
+IGNORABLE = (
+    "\xad\u061c\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\ufff0-\ufff8"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e001f\U000e0080-\U000e0fff"
 )
-"""Characters that cannot be seen: controls, zero-width breaks, direction marks, selectors, what is none."""
+"""Characters that are not drawn, such as direction marks and selectors of a variant, apart from JOINERS and FLAG_TAGS.
+
+With those they are Unicode's property Default_Ignorable_Code_Point (DerivedCoreProperties.txt).
+"""
+INVISIBLE = f"\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ufff9-\ufffb{IGNORABLE}{NONCHARACTERS}"
+"""Characters that cannot be seen: controls, marks of annotations, what is not drawn, what is none."""
+BRAILLE_BLANK = "\u2800"
+"""A blank that Unicode does not count as one."""
 ESCAPES = "\x1b\\[[0-?]*[ -/]*[@-~]"
 """Commands to a terminal, such as those for colours."""
 LONGEST = 100
@@ -36,7 +41,7 @@ def normalise(text: str) -> str:
 
     Halves of surrogate pairs, which JSON can hold, count as invisible.
     """
-    composed = unicodedata.normalize("NFC", _UNSEEN.sub(r"\1", text))
+    composed = unicodedata.normalize("NFC", _UNSEEN.sub(r"\1", text)).replace(BRAILLE_BLANK, " ")
     return " ".join(composed.split()).strip(f" {JOINERS}")
 
 
@@ -48,7 +53,7 @@ def fold_case(tag: str) -> str:
 def normalised(names: pl.Expr) -> pl.Expr:
     """Normalises a column of text like `normalise`."""
     composed = names.str.replace_all(UNSEEN, "${1}").str.normalize("NFC")
-    return composed.str.replace_all(r"\s+", " ").str.strip_chars(f" {JOINERS}")
+    return composed.str.replace_all(rf"[\s{BRAILLE_BLANK}]+", " ").str.strip_chars(f" {JOINERS}")
 
 
 def case_folded(tags: pl.Expr) -> pl.Expr:
