@@ -3,6 +3,7 @@
 import hmac
 import ipaddress
 import json
+import re
 from collections.abc import Collection
 from urllib.parse import urlsplit
 
@@ -36,8 +37,12 @@ HEADERS = {
 }
 PROTECTED = "/api/"
 """The paths that need the token. The page itself, its health and its metrics hold no personal data."""
-FORWARDED = ("forwarded", "x-forwarded-", "x-real-ip")
-"""The beginnings of headers, in lower case, by which proxies name the client that they speak for."""
+FORWARDED = re.compile(
+    "forwarded|x-(forwarded|original|envoy|arr)-.*|x-real-ip|via|x-proxy.*|cf-.*|cdn-loop|x-amzn-trace-id"
+    "|.*(client|connecting|user|remote)-?(ip|addr)",
+    re.IGNORECASE,
+)
+"""The headers by which proxies name themselves, or the client that they speak for."""
 
 
 class Guard:
@@ -67,7 +72,7 @@ class Guard:
         if not self._knows(request.headers.get("Host", "")) or not self._knows(request.url.raw_authority):
             raise refusal(web.HTTPMisdirectedRequest, "This service does not answer to that host name.")
         # The page holds the token where no proxy is expected: through one, everybody would get it.
-        if not self._names and any(name.lower().startswith(FORWARDED) for name in request.headers):
+        if not self._names and any(map(FORWARDED.fullmatch, request.headers)):
             raise refusal(web.HTTPForbidden, f"A proxy forwards this request: {self._naming}.")
         if not _is_from_here(request):
             raise refusal(web.HTTPForbidden, "Another site's page may not use this service.")

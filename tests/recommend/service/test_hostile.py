@@ -388,7 +388,20 @@ def test_the_page_holds_the_token_where_this_machine_alone_can_see_it(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "header", ["Forwarded: for=192.0.2.1", "X-Forwarded-For: 192.0.2.1", "x-forwarded-proto: https", "X-Real-IP: ::1"]
+    "header",
+    [
+        "Forwarded: for=192.0.2.1",
+        "X-Forwarded-For: 192.0.2.1",
+        "x-forwarded-proto: https",
+        "X-Original-Forwarded-For: 192.0.2.1",
+        "X-Real-IP: ::1",
+        "Via: 1.1 proxy",
+        "X-Client-IP: 192.0.2.1",
+        "X-Cluster-Client-IP: 192.0.2.1",
+        "True-Client-IP: 192.0.2.1",
+        "CF-Connecting-IP: 192.0.2.1",
+        "x-azure-clientip: 192.0.2.1",
+    ],
 )
 @pytest.mark.parametrize("path", ["/", "/api/users"])
 def test_a_proxy_gets_no_token_where_the_service_expects_none(tmp_path, path, header):
