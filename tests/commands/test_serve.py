@@ -1,6 +1,9 @@
 """`tagrec serve` and `tagrec accepted`: who may reach the service, and a table to train on."""
 
+import io
 import socket
+import zipfile
+from pathlib import PurePosixPath
 
 import polars as pl
 import pytest
@@ -12,7 +15,7 @@ from commands import serve, suggest
 from pipeline.data.photo import prepare
 from pipeline.data.shards import read_photos
 from pipeline.errors import InputError
-from pipeline.recommend.service.exports import safe_name
+from pipeline.recommend.service.exports import folded, safe_name, to_zip
 from pipeline.recommend.service.journal import HeldPhoto, Journal, Post
 from pipeline.sources.base import CrawlTask
 from pipeline.sources.table.source import TableSource
@@ -154,6 +157,7 @@ def test_where_nothing_was_accepted_there_is_no_table(tmp_path, empty):
         ("console.jpg", "console.jpg"),
         ("a\u202egpj.exe", "a_gpj.exe"),
         ("ü" * 300, "ü" * 100),
+        ("a.XMP/b.xmp/c.xmp", "a.XMP_/b.xmp_/c.xmp"),
     ],
 )
 def test_a_clients_file_name_stays_where_it_is_unpacked(name, safe):
@@ -163,6 +167,15 @@ def test_a_clients_file_name_stays_where_it_is_unpacked(name, safe):
 def test_names_that_differ_by_capitals_alone_are_made_different():
     taken = {"a.jpg"}
     assert safe_name("A.JPG", "0" * 64, taken) == "000000000000-A.JPG"
+
+
+def test_a_zip_has_a_file_for_each_photo_on_every_system():
+    """macOS takes two spellings of an accent for one name, and no system has a file and a folder of one name."""
+    names = ["é.jpg", "e\u0301.jpg", "E\u0301.JPG", "a", "a.xmp/b", "A.XMP/B", "c.xmp/d", "c"]
+    posts = [Post("", "ann", "0" * 64, name, ("sea",)) for name in names]
+    files = [PurePosixPath(folded(name)) for name in zipfile.ZipFile(io.BytesIO(to_zip(posts))).namelist()]
+    assert len(set(files)) == len(names)
+    assert not set(files) & {folder for file in files for folder in file.parents}
 
 
 def test_examples_are_photos_of_the_folder_without_metadata(tmp_path, capsys):

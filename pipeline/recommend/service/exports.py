@@ -19,6 +19,8 @@ UNSAFE = frozenset('<>:"|?*')
 """Characters that some file system refuses, or reads as something else, apart from control characters."""
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
 """The beginnings of names that are devices on Windows."""
+SIDECAR = ".xmp"
+"""The suffix of a sidecar, after its photo's name."""
 LONGEST = 200
 """Bytes of a part of a name, at most: file systems take 255, with what is added here."""
 EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -68,22 +70,27 @@ def to_zip(posts: Iterable[Post]) -> bytes:
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for post in posts:
             name = safe_name(post.name, post.photo, names)
-            names.add(name.casefold())
-            archive.writestr(zipfile.ZipInfo(f"{name}.xmp", EPOCH), sidecar(post.tags))
+            names.add(folded(name))
+            archive.writestr(zipfile.ZipInfo(f"{name}{SIDECAR}", EPOCH), sidecar(post.tags))
     return buffer.getvalue()
 
 
 def safe_name(name: str, hash: str, taken: Collection[str] = ()) -> str:
     """Returns a client's file name as a path that stays where a zip is unpacked, on any system.
 
-    It has no `..`, drive, root, device, control character or overlong part. hash: the photo's, for a name of which
-    nothing is left, or which is `taken`: those are casefolded, since some systems tell no capitals apart.
+    It has no `..`, drive, root, device, control character or overlong part, and no folder with the name of a sidecar.
+    hash: the photo's, for a name of which nothing is left, or which is `taken`: those are folded.
     """
-    parts = [_safe_part(part) for part in re.split(r"[/\\]", name)]
-    path = PurePosixPath(*filter(None, parts)) if any(parts) else PurePosixPath(hash)
-    while str(path).casefold() in taken:
+    *folders, last = [part for each in re.split(r"[/\\]", name) if (part := _safe_part(each))] or [hash]
+    path = PurePosixPath(*(f"{each}_" if folded(each).endswith(SIDECAR) else each for each in folders), last)
+    while folded(str(path)) in taken:
         path = path.with_name(f"{hash[:12]}-{path.name}")
     return str(path)
+
+
+def folded(name: str) -> str:
+    """Returns the same text for names that some system takes for one: by capitals, or by how accents are written."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).casefold())
 
 
 def _safe_part(part: str) -> str:
