@@ -39,9 +39,13 @@ def run(app, *arguments):
         (["--host", "example.org"], "--token is missing"),
         (["--token", "short"], "--token has 5 characters; it must have 16 or more"),
         (["--token", "x" * 20 + '"><script>'], "--token has 30 characters; it must have 16 or more: letters, digits"),
+        (["--name", "a.example", "--name", " "], "--name is ' '; it must be a host's name alone"),
+        (["--name", "http://a.example"], "--name is 'http://a.example'; it must be a host's name alone"),
+        (["--name", "a.example:8080"], "--name is 'a.example:8080'; it must be a host's name alone"),
+        (["--name", "münchen.example"], "as browsers send it (xn--…)"),
     ],
 )
-def test_an_address_that_is_open_to_all_is_refused(monkeypatch, arguments, message):
+def test_an_address_that_cannot_be_used_is_refused_before_the_bundle_is_read(monkeypatch, arguments, message):
     monkeypatch.setattr(serve, "load_recommender", lambda *_, **__: pytest.fail("loaded before the check"))
     done = run(serve.app, *arguments)
     assert done.exit_code == 1

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from pipeline.data.names import quote
 from pipeline.data.photo import PhotoFile
 from pipeline.errors import InputError, SettingError
 from pipeline.recommend.service.app import build_app
@@ -36,6 +37,8 @@ NAME = "suggestions"
 CLIENTS_FAULTS = (HttpProcessingError, ConnectionError, web.RequestPayloadError)
 
 TOKEN = re.compile(r"[0-9A-Za-z_-]{16,}")
+HOST = re.compile(r"[0-9A-Za-z_-]+(\.[0-9A-Za-z_-]+)*|[0-9A-Fa-f:]+")
+"""Names and addresses of hosts as requests have them, without a port."""
 
 
 @dataclass(frozen=True)
@@ -69,13 +72,20 @@ class Address:
         return self.local and not self.names
 
     def check(self) -> None:
-        """Raises SettingError for an address that would be open to all, and for a token that is easily guessed."""
+        """Raises SettingError for an address open to all, a token that is easily guessed, and a name of no host."""
         if self.token is None and not self.local:
             raise SettingError("token", f"is missing; {self.host!r} can be reached from other machines, so choose one.")
         if self.token is not None and not TOKEN.fullmatch(self.token):
             raise SettingError(
                 "token", f"has {len(self.token)} characters; it must have 16 or more: letters, digits, '-' and '_'."
             )
+        for name in self.names:
+            if not HOST.fullmatch(name):
+                raise SettingError(
+                    "name",
+                    f"is {quote(name)}; it must be a host's name alone, such as photos.example.org: without a scheme, "
+                    "port or path, and one with accents as browsers send it (xn--…).",
+                )
 
 
 async def serve(
