@@ -27,7 +27,7 @@ EXPECTED = {
     "string_type": "text",
     "string_unicode": "valid Unicode text",
     "too_long": "a list of at most {max_length:,} entries",
-    "too_short": "a list of at least {min_length:,} entries",
+    "too_short": "a list that is not empty",
     "tuple_type": "a list",
 }
 """Descriptions of a valid value, by pydantic's type of error; names in braces are from its context."""

@@ -1,16 +1,20 @@
 """Recognition of someone's data, and the link by which the pipeline reads and watches them where they are."""
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from pipeline.errors import InputError, SettingError
 from pipeline.files.atomic import atomic, atomic_folder
 from pipeline.folksonomy.steps.core import Core
 from pipeline.folksonomy.suitable import suitable_core
-from pipeline.sources.base import Crawled, CrawlTask, Recognised
+from pipeline.sources.base import Crawled, CrawlTask, Recognised, Source
+from pipeline.sources.refusal import refusal
 from pipeline.sources.registry import SOURCES
 from project.explain import section
 from project.params import Params, parse
@@ -84,13 +88,15 @@ def recognise(
         try:
             findings = SOURCES[name].recognise(path.resolve(), given)
         except SettingError as error:
-            faults.append(InputError(f"{name}: {str(error).removesuffix('.')} (--set {error.field}=…)."))
+            faults.append(with_flag(name, error))
         except InputError as error:
             unknown.append(error)
         else:
             if findings is not None:
                 found[name] = findings
     faults += unknown
+    if not found and given and not faults:
+        faults = list(misled(path.resolve(), [asked] if asked else SOURCES, given))
     if not found and faults:
         raise faults[0]
     if not found:
@@ -100,6 +106,44 @@ def recognise(
             "(docs/own-photos.md)."
         )
     return found, faults
+
+
+def with_flag(source: str, error: SettingError) -> InputError:
+    """Returns the error for a setting of a source with the flag that states it."""
+    return InputError(f"{source}: {str(error).removesuffix('.')} (--set {error.field}=…).")
+
+
+def misled(path: Path, sources: Iterable[str], given: Mapping[str, Any]) -> Iterator[InputError]:
+    """Yields the fault of the settings for each source that recognises the data without them."""
+    for name in sources:
+        source = SOURCES[name]
+        try:
+            found = source.recognise(path, {})
+        except InputError:
+            continue
+        if found is None:
+            continue
+        try:
+            if errors := refused(source, {**found.settings, **given}):
+                raise refusal(errors, source)
+            # A source that is given its own file says why it cannot read it.
+            source.recognise(found.posts[0] if found.posts else path, given)
+        except SettingError as error:
+            yield with_flag(name, error)
+        except InputError as error:
+            yield error
+        else:
+            flags = " ".join(f"--set {key}=…" for key in given)
+            yield InputError(f"Source {name} reads {path}, but not with {flags}: correct that.")
+
+
+def refused(source: type[Source], settings: Mapping[str, Any]) -> list[ErrorDetails]:
+    """Lists pydantic's errors on some of a source's settings; those that are missing are none."""
+    try:
+        source.model_validate(settings)
+    except ValidationError as error:
+        return [each for each in error.errors() if each["type"] != "missing"]
+    return []
 
 
 def leads_to(data: Path) -> list[Path]:

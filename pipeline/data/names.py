@@ -45,6 +45,13 @@ def normalise(text: str) -> str:
     return " ".join(composed.split()).strip(f" {JOINERS}")
 
 
+def check_visible(name: str) -> str:
+    """Returns a name. Raises ValueError for one of which normalising leaves nothing."""
+    if not normalise(name):
+        raise ValueError("it has no character that can be seen")
+    return name
+
+
 def fold_case(tag: str) -> str:
     """Returns a normalised tag in lower case, without the combining dot that `İ` would leave."""
     return unicodedata.normalize("NFC", tag.replace("İ", "i").lower())

@@ -92,6 +92,7 @@ def test_settings_replace_guesses(checkout, photos):
         ("sources.folder.levels=leaf", "names the source: write --set levels=… instead"),
         ("source=table", "names the source: write --source instead"),
         ("levels=lef", "sources.folder.levels is 'lef'; it must be 'leaf', 'every' or 'path'; did you mean leaf?"),
+        ("user={kind: named, name: \u2060}", "sources.folder.user.name: it has no character that can be seen."),
         ("colour=red", "sources.folder.colour is not a known key"),
         ("training.batch=0", "training.batch is 0; it must be at least 1."),
         ("training.depth.size=1", "params.yaml has no key training.depth.size"),

@@ -107,3 +107,25 @@ def test_who_states_a_setting_of_a_table_hears_of_the_table(tmp_path):
     (tmp_path / "b.csv").write_text("user,photo,tags,time\na,1.jpg,sea,2019\nb,2.jpg,sky,2019\n")
     with pytest.raises(InputError, match=r"^table: files must be stated: .* differ in time\."):
         recognise(tmp_path, None, {"files": ["a.csv", "b.csv"]})
+
+
+@pytest.mark.parametrize("asked", [None, "table"])
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (
+            {"time_format": "x"},
+            r"^table: time_format is not known; the settings are files, .* \(--set time_format=…\)\.$",
+        ),
+        ({"tme": "x"}, r"^table: tme is not known; .*; did you mean time\? \(--set tme=…\)\.$"),
+        ({"time": 2020}, r"^table: time is 2020; it must be text \(--set time=…\)\.$"),
+        (
+            {"user": "\u2060"},
+            r"^table: user is '\\u2060'; .* has no such column, but user, photo, tags \(--set user=…\)",
+        ),
+    ],
+)
+def test_a_setting_with_which_no_source_reads_a_folder_is_named(tmp_path, asked, given, sentence):
+    (tmp_path / "posts.csv").write_text("user,photo,tags\na,1.jpg,sea\nb,2.jpg,sky\n")
+    with pytest.raises(InputError, match=sentence):
+        recognise(tmp_path, asked, given)

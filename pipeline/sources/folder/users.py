@@ -3,10 +3,10 @@
 from pathlib import PurePosixPath
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from pipeline.config import Config
-from pipeline.data.names import LONGEST, normalise
+from pipeline.data.names import LONGEST, check_visible, normalise
 from pipeline.keywords.metadata import Metadata
 
 
@@ -14,10 +14,10 @@ class NamedUser(Config):
     """One user, to whom all photos belong."""
 
     kind: Literal["named"] = Field(description="All photos belong to one user.")
-    name: str = Field(min_length=1, description="The name of the user.")
+    name: Annotated[str, AfterValidator(check_visible)] = Field(min_length=1, description="The name of the user.")
 
-    def user_of(self, photo: str, metadata: Metadata) -> str | None:  # noqa: ARG002
-        return normalise(self.name) or None
+    def user_of(self, photo: str, metadata: Metadata) -> str:  # noqa: ARG002
+        return normalise(self.name)
 
 
 class FirstFolder(Config):

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
 
 from pipeline.config import Config
+from pipeline.data.names import check_visible
 
 Text = Annotated[str, StringConstraints(min_length=1)]
 
@@ -34,7 +35,9 @@ class TableSettings(Config):
     )
     quoted: bool = Field(description="True when a text file's values may stand in double quotation marks.")
     user: Text | None = Field(description="The column of the user; null when all posts are of one.")
-    user_name: Text = Field(description="The name of the one user, where `user` is null.")
+    user_name: Annotated[Text, AfterValidator(check_visible)] = Field(
+        description="The name of the one user, where `user` is null."
+    )
     photo: Text = Field(description="The column of the photo: its id and, with a folder of photos, its file there.")
     tags: Text | Annotated[list[Text], Field(min_length=1)] = Field(description="The column of the tags, or several.")
     separator: Text | None = Field(description="The text between the tags of a cell; null for one tag a cell.")

@@ -14,6 +14,7 @@ from pipeline.data.walk import is_photo
 from pipeline.errors import InputError, SettingError
 from pipeline.sources.base import Recognised
 from pipeline.sources.photo_files import list_files
+from pipeline.sources.refusal import refusal
 from pipeline.sources.table.config import TableSettings
 from pipeline.sources.table.forms import is_table
 from pipeline.sources.table.guess import Guess, guess
@@ -63,7 +64,7 @@ def recognise_table(path: Path, given: Mapping[str, Any]) -> Recognised | None:
     meant = path.is_file() or not OWN.isdisjoint(given)
     try:
         _check(given)
-    except SettingError:
+    except InputError:
         if meant:
             raise
         return None
@@ -126,19 +127,13 @@ def _settings(chosen: Sequence[Guess]) -> dict[str, Any]:
 
 
 def _check(given: Mapping[str, Any]) -> None:
-    """Raises SettingError for a setting that cannot be used, whatever the table."""
+    """Raises InputError for settings that cannot be used, whatever the table."""
     others = {"user_name": "me", "lowercase": True, "separator": None, "test_files": []}
     columns = dict.fromkeys((USER, TIME, SPLIT, "photos"))
     try:
         TableSettings.model_validate({"files": ["-"], PHOTO: "-", TAGS: "-"} | PLAIN | others | columns | dict(given))
     except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][0])
-        if name not in TableSettings.model_fields:
-            raise SettingError(name, "is not a setting of a table.") from None
-        raise SettingError(
-            name, f"is {first['input']!r}: {first['msg'].removeprefix('Value error, ').lower()}."
-        ) from None
+        raise refusal(error.errors(), TableSettings) from None
 
 
 def _posts(tables: Sequence[Path], given: Mapping[str, Any], photos: Photos) -> tuple[list[Guess], list[InputError]]:

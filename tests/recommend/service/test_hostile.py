@@ -323,7 +323,7 @@ def test_a_file_name_that_cannot_be_decoded_loses_no_photo_and_is_not_printed(se
         (as_json("/api/posts", b"{"), "The request is not valid JSON."),
         (as_json("/api/posts", b"[]"), "The request must be an object."),
         (as_json("/api/posts", {"id": "abcdefgh"}), "user is missing."),
-        (as_json("/api/suggest", {"photos": []}), "photos must be a list of at least 1 entries."),
+        (as_json("/api/suggest", {"photos": []}), "photos must be a list that is not empty."),
         (as_json("/api/export", {"user": "ann", "format": "x"}), "format must be text of the form ^(csv|sidecars)$."),
         (request_of("POST", "/api/suggest", FORM, form((FILE, RED), (COUNT, b"1e9"))), "count must be a whole number."),
         (request_of("POST", "/api/suggest", FORM, form((FILE, RED), (COUNT, b"101"))), "count must be at most 100."),
