@@ -26,6 +26,11 @@ def enter_user(page: Any, user: str) -> None:
     page.keyboard.press("Enter")
 
 
+def take(page: Any, text: str) -> None:
+    page.fill("#own-tag", text)
+    page.press("#own-tag", "Enter")
+
+
 def wait_for(page: Any, expression: str) -> None:
     """Waits for an expression to be true. Playwright's own way is eval in the page, which it forbids."""
     wait_until(lambda: page.evaluate(expression))

@@ -1,9 +1,13 @@
 """What is typed, pasted and dropped on the page."""
 
+import sys
+import unicodedata
+
 import pytest
 
+from pipeline.data.names import normalise
 from pipeline.recommend.service.messages import LONGEST
-from tests.support.page import PHOTOS, add, enter_user, saved, tags_of, wait_for
+from tests.support.page import PHOTOS, add, enter_user, saved, tags_of, take, wait_for
 from tests.support.service import wait_until
 
 PASTE = """([field, text]) => { const clipboardData = new DataTransfer(); clipboardData.setData("text/plain", text);
@@ -17,11 +21,6 @@ def one(visit):
     enter_user(visit, "ann")
     add(visit, ["a.jpg"])
     return visit
-
-
-def take(page, text: str) -> None:
-    page.fill("#own-tag", text)
-    page.press("#own-tag", "Enter")
 
 
 def test_typed_tags_are_split_and_cleaned(one, client):
@@ -41,6 +40,31 @@ def test_pasted_lines_are_tags(one):
     assert one.input_value("#own-tag") == "a,sea, #beach, new york"
     one.keyboard.press("Enter")
     wait_until(lambda: tags_of(one, "taken") == ["a", "sea", "beach", "new york"])
+
+
+@pytest.mark.parametrize(
+    ("typed", "place", "expected"),
+    [("sea", 3, "sea, sun, moon"), ("sea", 0, "sun, moon, sea"), ("sea,", 4, "sea,sun, moon"), ("", 0, "sun, moon")],
+)
+def test_pasted_lines_are_not_joined_to_what_is_there(one, typed, place, expected):
+    one.fill("#own-tag", typed)
+    one.evaluate("place => document.querySelector('#own-tag').setSelectionRange(place, place)", place)
+    one.evaluate(PASTE, ["#own-tag", "\nsun\nmoon\n"])
+    assert one.input_value("#own-tag") == expected
+
+
+def test_tags_lose_the_characters_that_names_lose(visit):
+    letters = [chr(code) for code in range(sys.maxunicode + 1) if not 0xD800 <= code < 0xE000]
+    assigned = [letter for letter in letters if unicodedata.category(letter) != "Cn" or normalise(letter) == ""]
+    texts = [text for letter in assigned for text in (letter, f"a{letter}b")]
+    texts += ["\U0001f3f4\U000e0067\U000e007fx", "a\x1b[31mb", " a  b\u3164"]
+    spelt = visit.evaluate(
+        """async (texts) => { const { normalise } = await import("/typed.js"); return texts.map(normalise); }""",
+        texts,
+    )
+    assert [text for text, tag in zip(texts, spelt, strict=True) if tag != normalise(text)] == []
+    halves = visit.evaluate("""async () => (await import("/typed.js")).normalise("a" + "\\ud83d" + "b")""")
+    assert halves == "ab"
 
 
 def test_the_last_of_several_tags_is_completed(one):

@@ -7,7 +7,10 @@ import { beingTyped, fault, keepLines, split } from "./typed.js";
 
 const DELAY = 120;
 
-/** Makes a form's field complete tags; `onTags` gets those that are entered or chosen for some photos. */
+/**
+ * Makes a form's field complete tags; `onTags` gets those that are entered or chosen for some photos.
+ * Returns a function that enters what is left in the field, and says whether nothing is left there then.
+ */
 export function completing(form, onTags, photosOf) {
   const input = $("input", form);
   const list = $('[role="listbox"]', form);
@@ -21,13 +24,18 @@ export function completing(form, onTags, photosOf) {
     input.removeAttribute("aria-activedescendant");
   };
   const enter = (tags) => {
-    if (!tags.length) return;
+    if (!tags.length) return true;
     const reason = fault(tags, photosOf());
-    if (reason) return announce(reason, 20);
+    if (reason) {
+      announce(reason, 20);
+      return false;
+    }
+    clearTimeout(timer);
     asked++;
     input.value = "";
     close();
     onTags(tags);
+    return true;
   };
   const choose = (option) => enter([...new Set([...split(beingTyped(input.value)[0]), option.dataset.tag])]);
   const move = (step) => {
@@ -86,4 +94,5 @@ export function completing(form, onTags, photosOf) {
     if (active >= 0) choose(list.children[active]);
     else enter(split(input.value));
   });
+  return () => enter(split(input.value));
 }

@@ -1,6 +1,7 @@
 // Photos from a drop, a folder or a choice of files.
 
 import { count, isolated } from "./dom.js";
+import { lastLetters } from "./typed.js";
 
 const PHOTO = /\.(avif|bmp|gif|hei[cf]|jfif|jpe?g?|png|tiff?|webp)$/i;
 const HIDDEN = /(^|\/)(\.[^/]*|Thumbs\.db|desktop\.ini)$/i;
@@ -34,7 +35,7 @@ async function walk(entry, found) {
   }
 }
 
-const shortened = (name) => (name.length > 60 ? `…${name.slice(-59)}` : name);
+const shortened = (name) => ([...name].length > 60 ? `…${lastLetters(name, 59)}` : name);
 
 /** Says which files are not photos, in a sentence; empty when all are. */
 export function notPhotos(names) {

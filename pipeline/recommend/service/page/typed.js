@@ -5,13 +5,24 @@ const LONGEST = 255;
 const MOST = 100;
 
 const SEPARATOR = /[,;\t\r\n\u2028\u2029،؛、，；]/u;
-const UNSEEN = /[\u0000-\u0008\u000e-\u001f\u007f-\u009f\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]/gu;
+// As in pipeline/data/names.py: joiners and fillers belong to a tag inside it, invisible letters to a black flag.
+const JOINERS = "\u034f\u115f\u1160\u200c\u200d\u3164\uffa0";
+const CONTROLS = "[\\0-\\x08\\x0e-\\x1f\\x7f-\\x84\\x86-\\x9f\\ufff9-\\ufffb]";
+const UNSEEN = new RegExp(
+  `(🏴[\\u{e0020}-\\u{e007f}]+)|\\x1b\\[[0-?]*[ -/]*[@-~]|(?![${JOINERS}])\\p{DI}|\\p{NChar}|\\p{Cs}|${CONTROLS}`,
+  "gu",
+);
+const ENDS = new RegExp(`^[ ${JOINERS}]+|[ ${JOINERS}]+$`, "gu");
 
-/** Cleans a tag like those of tables: NFC, single blanks, nothing unseen, without the # of a hashtag. */
-function clean(tag) {
-  const seen = tag.replace(UNSEEN, "").replace(/\s+/gu, " ").normalize("NFC");
-  return seen.replace(/^[ \u200c\u200d]+|[ \u200c\u200d]+$/gu, "").replace(/^#+(?=\p{L})/u, "");
-}
+/** Makes the spelling of a tag that the service keeps: NFC, single blanks, nothing unseen. */
+export const normalise = (tag) =>
+  tag.replace(UNSEEN, "$1").normalize("NFC").replace(/[\s\x85\u2800]+/gu, " ").replace(ENDS, "");
+
+/** Cleans a tag like those of tables, where a # before a letter is no part of it. */
+const clean = (tag) => normalise(normalise(tag).replace(/^#+(?=\p{L})/u, ""));
+
+/** Cuts a text to its last letters, and leaves no half of one. */
+export const lastLetters = (text, most) => [...text].slice(-most).join("").replace(/\p{Cs}/gu, "\ufffd");
 
 /** Splits a text at commas, semicolons and line breaks into tags. */
 export const split = (text) => [...new Set(text.split(SEPARATOR).map(clean).filter(Boolean))];
@@ -30,14 +41,20 @@ export function fault(tags, photos) {
   return full ? `A photo has at most ${MOST} tags.` : null;
 }
 
+/** Says whether a letter, if there is one, parts tags already. */
+const isParted = (letter) => !letter || SEPARATOR.test(letter);
+
 /** Makes a field, which has one line, keep the line breaks of what is pasted as commas. */
 export function keepLines(input) {
   input.addEventListener("paste", (event) => {
     const text = event.clipboardData.getData("text/plain");
-    if (!/[\r\n]/.test(text.trim())) return;
+    if (!/[\r\n]/.test(text)) return;
     event.preventDefault();
+    const { selectionStart: start, selectionEnd: end, value } = input;
+    const before = /^\s*[\r\n]/.test(text) && !isParted(value.slice(0, start).trim().at(-1)) ? ", " : "";
+    const after = /[\r\n]\s*$/.test(text) && !isParted(value.slice(end).trim().at(0)) ? ", " : "";
     const line = text.trim().replace(/\s*[\r\n]\s*/g, ", ");
-    input.setRangeText(line, input.selectionStart, input.selectionEnd, "end");
+    input.setRangeText(before + line + after, start, end, "end");
     input.dispatchEvent(new Event("input"));
   });
 }
