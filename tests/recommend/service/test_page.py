@@ -6,12 +6,11 @@ import zipfile
 import pytest
 
 from pipeline.data.photo import PhotoFile
-from pipeline.recommend.service.journal import Journal
 from pipeline.recommend.service.server import Address
 from tests.support.browser import violations
 from tests.support.fake_recommender import FakeRecommender, photo_of
 from tests.support.page import HOSTILE, PHOTOS, SCREENS, add, enter_user, saved, tags_of, wait_for
-from tests.support.service import TOKEN, hash_of, running_service, wait_until
+from tests.support.service import TOKEN, running_service, wait_until
 
 
 def test_photos_at_hand_are_offered_to_be_tried(browser, tmp_path):
@@ -205,15 +204,3 @@ def test_where_others_can_reach_it_the_page_asks_for_the_token(browser, tmp_path
         page.wait_for_selector("#labels >> text=seeded weights")
         assert page.url == url
         page.close()
-
-
-def test_a_photo_that_is_sent_twice_counts_once(visit, client):
-    enter_user(visit, "ann")
-    add(visit, ["a.jpg", "a.jpg"])
-    for _ in range(2):
-        visit.fill("#own-tag", "sea")
-        visit.keyboard.press("Enter")
-        visit.click("#next")
-        visit.wait_for_selector("#status >> text=Saved")
-    with Journal.open(client.journal) as journal:
-        assert [(post.photo, post.tags) for post in journal.posts()] == [(hash_of(PHOTOS["a.jpg"]), ("sea",))]

@@ -67,6 +67,40 @@ def test_tags_lose_the_characters_that_names_lose(visit):
     assert halves == "ab"
 
 
+def test_text_that_is_left_in_the_field_is_saved_as_tags(one, client):
+    one.fill("#own-tag", "sea, #hill")
+    one.click("#next")
+    one.wait_for_selector("#taken .saved")
+    assert saved(client) == {"a.jpg": ("sea", "hill")}
+    assert one.input_value("#own-tag") == ""
+    one.fill("#own-tag", "é" * (LONGEST + 1))
+    one.click("#next")
+    one.wait_for_selector(f"#status >> text=A tag has at most {LONGEST} letters")
+    assert one.input_value("#own-tag") != ""
+
+
+def test_text_that_is_left_in_the_field_of_the_grid_is_saved_as_tags(visit, client):
+    enter_user(visit, "ann")
+    add(visit)
+    visit.click("[data-view=grid]")
+    visit.check("#all")
+    visit.fill("#for-all-tag", "sea")
+    visit.click("#save-all")
+    visit.wait_for_selector("#save-all >> text=All saved")
+    assert set(saved(client).values()) == {("sea",)}
+
+
+def test_a_name_is_cut_between_letters(visit, client):
+    enter_user(visit, "ann")
+    name = "\U0001f600" * 300 + ".jpg"
+    visit.set_input_files("#photos-input", [{"name": name, "mimeType": "image/jpeg", "buffer": PHOTOS["a.jpg"]}])
+    visit.wait_for_selector("#suggested .chip")
+    take(visit, "sea")
+    visit.click("#next")
+    visit.wait_for_selector("#taken .saved")
+    assert saved(client) == {name[-255:]: ("sea",)}
+
+
 def test_the_last_of_several_tags_is_completed(one):
     one.focus("#own-tag")
     one.keyboard.type("sea, #turq")
@@ -96,6 +130,17 @@ def test_a_tag_that_is_too_long_or_too_many_stays_in_the_field_with_the_reason(o
     take(one, ",".join(map(str, range(100))))
     one.wait_for_selector("#status >> text=A photo has at most 100 tags.")
     assert len(tags_of(one, "taken")) == 1
+    take(one, ",".join(map(str, range(99))))
+    wait_until(lambda: len(tags_of(one, "taken")) == 100)
+    one.press("#own-tag", "Escape")
+    one.evaluate("document.querySelector('#status').textContent = ''")
+    one.click("#suggested .take >> nth=0")
+    one.wait_for_selector("#status >> text=A photo has at most 100 tags.")
+    one.click("[data-view=grid]")
+    one.check("#all")
+    one.evaluate("document.querySelector('#status').textContent = ''")
+    one.click("#for-all .take >> nth=0")
+    one.wait_for_selector("#status >> text=A photo has at most 100 tags.")
 
 
 def test_files_that_are_not_photos_are_named(visit):

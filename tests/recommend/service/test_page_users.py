@@ -5,13 +5,8 @@ import json
 from pipeline.data.photo import PhotoFile
 from pipeline.recommend.service.journal import Journal
 from tests.support.fake_recommender import photo_of
-from tests.support.page import add, enter_user, saved, tags_of, wait_for
+from tests.support.page import add, enter_user, saved, tags_of, take, wait_for
 from tests.support.service import wait_until
-
-
-def take(page, text: str) -> None:
-    page.fill("#own-tag", text)
-    page.press("#own-tag", "Enter")
 
 
 def test_a_saved_photo_stays_with_its_user_and_an_unsaved_one_gets_the_next_ones(visit, client):
@@ -77,6 +72,27 @@ def test_a_photo_is_saved_once_it_was_seen(visit, client):
     held[0].continue_()
     visit.wait_for_selector("#taken .saved")
     assert saved(client) == {"a.jpg": ("early",)}
+
+
+def test_a_photo_that_was_seen_for_an_earlier_user_gets_the_next_ones_suggestions(visit):
+    enter_user(visit, "ann")
+    held = []
+    visit.route("**/api/suggest", lambda route: route.continue_() if held else held.append(route))
+    visit.set_input_files("#photos-input", [{"name": "b.png", "mimeType": "image/png", "buffer": photo_of("blue")}])
+    wait_until(lambda: visit.wait_for_timeout(50) or held)
+    enter_user(visit, "bob")
+    held[0].continue_()
+    wait_for(visit, "document.querySelector('#why').textContent.includes('you used it 4 times')")
+
+
+def test_suggestions_of_an_earlier_user_are_not_shown_where_the_next_ones_fail(visit):
+    enter_user(visit, "ann")
+    add(visit, ["a.jpg"])
+    visit.expected.append("500")
+    visit.route("**/api/suggest", lambda route: route.fulfill(status=500, body=""))
+    enter_user(visit, "bob")
+    visit.wait_for_selector("#suggested-state >> text=The service answered 500.")
+    assert tags_of(visit, "suggested") == []
 
 
 def test_a_change_of_the_user_leaves_the_saves_under_way_alone(visit, client):

@@ -41,18 +41,22 @@ function signIn() {
 
 /** An answer of the service that is not a success. */
 export class Refused extends Error {
-  constructor(status, message) {
+  constructor(status, message, lost = false) {
     super(message);
     this.status = status;
+    // Otherwise the service may have done what was asked: an answer was lost, or is that of a proxy.
+    this.definite = !lost && ((status >= 400 && status < 500) || status === 507);
   }
 }
 
 async function call(path, options = {}) {
+  let lost = false;
   for (let attempt = 1; ; attempt++) {
     let answer;
     try {
       answer = await fetch(path, { ...options, headers: { ...options.headers, Authorization: `Bearer ${token}` } });
     } catch {
+      lost = true;
       if (attempt === ATTEMPTS) throw new Refused(0, "The service cannot be reached.");
       await wait(Math.min(0.5 * attempt, 3));
       continue;
@@ -64,7 +68,7 @@ async function call(path, options = {}) {
       await wait(Number(answer.headers.get("Retry-After") ?? 1) * (0.5 + Math.random()));
     } else {
       const { error } = await answer.json().catch(() => ({}));
-      throw new Refused(answer.status, error ?? `The service answered ${answer.status}.`);
+      throw new Refused(answer.status, error ?? `The service answered ${answer.status}.`, lost);
     }
   }
 }

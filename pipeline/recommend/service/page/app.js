@@ -174,10 +174,26 @@ async function begin() {
   }
 }
 
+let joined = [];
+
+/** Says which photos left the list since their file is that of another: a file has one post of a user. */
+function sayJoined({ detail: photo }) {
+  if (!joined.length) setTimeout(() => (joined = []), 10_000);
+  joined.push(photo);
+  const [name, other] = [photo.name, photo.twin.name].map(isolated);
+  announce(
+    joined.length === 1
+      ? `${name} is the same picture as ${other}: it is in the list once.`
+      : `${count(joined.length, "photo")} are the same pictures as others: each is in the list once.`,
+    20,
+  );
+}
+
 model.changes.addEventListener("change", ({ detail }) => drawSoon(detail));
+model.changes.addEventListener("joined", sayJoined);
 addEventListener("keydown", onKey);
 addEventListener("beforeunload", (event) => {
-  if (photos.some(model.isDirty)) event.preventDefault();
+  if (photos.some(model.isUnsaved)) event.preventDefault();
 });
 connectHeader();
 connectFiles();

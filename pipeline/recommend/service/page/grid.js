@@ -4,7 +4,8 @@ import { completing } from "./completion.js";
 import { $, announce, count, fill, h, isolated } from "./dom.js";
 import * as model from "./photos.js";
 import { photos, state } from "./photos.js";
-import { forWhom, mark, open, stateWords, thumbnail } from "./one.js";
+import { forWhom, mark, notSaved, open, stateWords, thumbnail } from "./one.js";
+import { fault } from "./typed.js";
 
 const MOST = 8;
 let showOne = () => {};
@@ -16,8 +17,10 @@ const selected = () => photos.filter((photo) => photo.selected);
 export function draw(some = photos) {
   for (const each of photos) if (!cards.has(each)) cards.set(each, cardOf(each));
   const list = $("#cards");
-  if (list.children.length !== photos.length) list.replaceChildren(...photos.map((each) => cards.get(each)));
-  for (const each of some) update(each);
+  if (list.children.length !== photos.length || (some === photos && photos.some((each, place) => list.children[place] !== cards.get(each)))) {
+    list.replaceChildren(...photos.map((each) => cards.get(each)));
+  }
+  for (const each of some) if (!each.twin) update(each);
   drawBar();
 }
 
@@ -29,8 +32,15 @@ function drawBar() {
   $("#selected").textContent = chosen.length ? `${chosen.length} of ${photos.length} selected` : "Select all";
   $("#for-all-tag").disabled = !chosen.length;
   const dirty = photos.filter(model.isDirty).length;
-  $("#save-all").disabled = saving || !dirty;
-  $("#save-all").textContent = dirty ? `${saving ? "Saving" : "Save"} ${count(dirty, "photo")}` : "All saved";
+  const lost = photos.filter((photo) => model.isLost(photo) && model.isUnsaved(photo)).length;
+  const unseen = photos.filter((photo) => photo.state === "unseen").length;
+  const typed = chosen.length > 0 && $("#for-all-tag").value.trim() !== "";
+  $("#save-all").disabled = saving || !(dirty || typed);
+  $("#save-all").textContent = dirty
+    ? `${saving ? "Saving" : "Save"} ${count(dirty, "photo")}`
+    : typed ? "Save" : lost ? `${lost} cannot be saved` : "All saved";
+  $("#look-all-again").hidden = !unseen;
+  $("#look-all-again").textContent = `Look again at ${count(unseen, "photo")}`;
   fill(
     $("#for-all"),
     common(chosen).map((tag) =>
@@ -57,9 +67,15 @@ function common(chosen) {
 }
 
 function takeOnAll(tags) {
-  const chosen = selected();
+  const all = selected();
+  const chosen = all.filter((photo) => !model.isLost(photo));
+  const reason = fault(tags, chosen);
+  if (reason) return announce(reason, 20);
   for (const photo of chosen) for (const tag of tags) model.take(photo, tag);
-  announce(`Took ${tags.map(isolated).join(", ")} on ${count(chosen.length, "photo")}.`);
+  const lost = all.length - chosen.length;
+  announce(
+    `Took ${tags.map(isolated).join(", ")} on ${count(chosen.length, "photo")}${lost ? `; ${count(lost, "other")} cannot be read` : ""}.`,
+  );
 }
 
 function cardOf(photo) {
@@ -97,12 +113,18 @@ function update(photo) {
   const tags = $(".tags", card);
   tags.classList.toggle("quiet", !photo.tags.length);
   tags.replaceChildren(...(photo.tags.length ? listed(photo.tags) : [waitingWords(photo)]));
-  $(".whose", card).replaceChildren(...(model.isSaved(photo) && model.isOthers(photo) ? ["Saved", ...forWhom(photo)] : []));
+  $(".whose", card).replaceChildren(...whose(photo));
+}
+
+function whose(photo) {
+  if (model.isLost(photo) && photo.tags.length) return [`Cannot be saved: ${photo.error}`];
+  if (photo.unsure) return ["Perhaps saved", ...forWhom(photo)];
+  return model.isSaved(photo) && model.isOthers(photo) ? ["Saved", ...forWhom(photo)] : [];
 }
 
 const listed = (tags) => tags.flatMap((tag, place) => [place ? ", " : "", h("bdi", {}, tag)]);
 
-const waitingWords = (photo) => (photo.state === "failed" ? photo.error : photo.state === "ready" ? "No tags yet" : "…");
+const waitingWords = (photo) => (["failed", "unseen"].includes(photo.state) ? photo.error : photo.state === "ready" ? "No tags yet" : "…");
 
 let last = 0;
 
@@ -121,8 +143,10 @@ function select(photo, chosen) {
 let shift = false;
 
 let saving = false;
+let enterTyped = () => true;
 
 async function saveAll() {
+  if (selected().length && !enterTyped()) return;
   const user = state.user;
   const dirty = photos.filter(model.isDirty);
   if (!dirty.every(model.owner)) {
@@ -145,7 +169,7 @@ async function saveAll() {
     }
   }
   saving = false;
-  if (refused.length) announce(`Saved ${saved} of ${dirty.length}. Not saved: ${refused[0].message}`, 20);
+  if (refused.length) announce(`Saved ${saved} of ${dirty.length}. ${notSaved(refused[0])}`, 20);
   else announce(`Saved ${count(saved, "photo")}.`);
   model.refreshIfLearned(...photos);
   drawBar();
@@ -154,7 +178,9 @@ async function saveAll() {
 /** Connects the view's own controls. `onOpen` shows the view of one photo. */
 export function connect(onOpen) {
   showOne = onOpen;
-  completing($("#for-all-form"), takeOnAll, selected);
+  enterTyped = completing($("#for-all-form"), takeOnAll, selected);
+  $("#for-all-tag").addEventListener("input", drawBar);
+  $("#look-all-again").addEventListener("click", () => model.lookAgain(...photos));
   $("#save-all").addEventListener("click", saveAll);
   $("#all").addEventListener("change", ({ target }) => {
     for (const photo of photos) photo.selected = target.checked;

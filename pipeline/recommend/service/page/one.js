@@ -5,6 +5,7 @@ import { completing } from "./completion.js";
 import { $, announce, fill, h, percent, speak } from "./dom.js";
 import * as model from "./photos.js";
 import { photos, state } from "./photos.js";
+import { fault } from "./typed.js";
 
 export const current = () => photos[state.current];
 
@@ -16,22 +17,29 @@ export function open(number) {
   model.refreshIfLearned(current());
 }
 
-/** Saves the photo, and goes to the next. */
+let enterTyped = () => true;
+
+/** Says that something was not saved, or that it may be. */
+export const notSaved = (error) =>
+  error.sent ? `Perhaps not saved, save again: ${error.message}` : `Not saved: ${error.message}`;
+
+/** Saves the photo, with the tags that are left in the field, and goes to the next. */
 export async function saveAndNext() {
   const photo = current();
+  if (!model.isLost(photo) && !enterTyped()) return;
   if (photo.state !== "failed" && !model.owner(photo) && photo.tags.length) {
     announce("Who took these photos? Enter a name first.");
     $("#user").focus();
     return;
   }
   try {
-    const was = model.isDirty(photo);
+    const was = model.isUnsaved(photo);
     if (was) await model.save(photo);
     const last = photos.indexOf(photo) === photos.length - 1;
     announce(`${was ? "Saved" : "Nothing to save"}.${last ? " This was the last photo." : ""}`);
     if (!last && current() === photo) open(state.current + 1);
   } catch (error) {
-    announce(`Not saved: ${error.message}`, 20);
+    announce(notSaved(error), 20);
   }
 }
 
@@ -45,6 +53,8 @@ export function takeNumber(place, rejecting) {
 const takeTag = (tag) => takeTags([tag]);
 
 function takeTags(tags) {
+  const reason = fault(tags, [current()]);
+  if (reason) return announce(reason, 20);
   for (const tag of tags) model.take(current(), tag);
   speak(`Took ${tags.join(", ")}.`);
 }
@@ -88,7 +98,8 @@ function drawTaken(photo) {
       ),
     ),
   );
-  if (model.isSaved(photo)) chips.push(h("li", { class: "saved" }, "Saved", ...forWhom(photo)));
+  if (photo.unsure) chips.push(h("li", { class: "quiet" }, "Perhaps saved", ...forWhom(photo), ": save again"));
+  else if (model.isSaved(photo)) chips.push(h("li", { class: "saved" }, "Saved", ...forWhom(photo)));
   else if (model.isOthers(photo)) chips.push(h("li", { class: "quiet" }, "Will be saved", ...forWhom(photo)));
   if (!photo.tags.length) chips.push(h("li", { class: "quiet" }, "None yet"));
   fill($("#taken"), chips);
@@ -102,9 +113,11 @@ function drawSuggested(photo) {
     waiting: "Waiting for its turn …",
     seeing: "Looking at the photo …",
     failed: photo.error?.endsWith(".") ? photo.error : `No suggestions: this file is ${photo.error}.`,
+    unseen: photo.error,
     ready: photo.error ?? (photo.suggestions.length ? "" : "Nothing more to suggest."),
   };
   $("#suggested-state").textContent = words[photo.state];
+  $("#look-again").hidden = model.isLost(photo) || !photo.error;
   fill(
     $("#suggested"),
     photo.suggestions.map((suggestion, place) => suggestedChip(suggestion, place)),
@@ -215,7 +228,7 @@ export const mark = (photo) =>
   photo.state === "failed" ? "failed" : model.isSaved(photo) ? "done" : photo.tags.length ? "draft" : photo.state;
 
 export const stateWords = (photo) =>
-  ({ failed: `, ${photo.error}`, done: `, saved${model.isOthers(photo) ? ` for ${photo.by}` : ""}`, draft: ", not saved yet" })[mark(photo)] ?? "";
+  ({ failed: `, ${photo.error}`, done: `, saved${model.isOthers(photo) ? ` for ${photo.by}` : ""}`, draft: ", not saved yet", unseen: `, ${photo.error}` })[mark(photo)] ?? "";
 
 /** Makes a small picture; one that the browser cannot show is asked for as the networks see it. */
 export function thumbnail(photo) {
@@ -237,7 +250,8 @@ export async function replacePicture(photo) {
 
 /** Connects the view's own controls. */
 export function connect() {
-  completing($("#own"), takeTags, () => [current()]);
+  enterTyped = completing($("#own"), takeTags, () => [current()]);
+  $("#look-again").addEventListener("click", () => model.lookAgain(current()));
   $("#back").addEventListener("click", () => open(state.current - 1));
   $("#next").addEventListener("click", saveAndNext);
   $("#photo").addEventListener("error", () => {

@@ -1,9 +1,11 @@
 // The photos of this visit: what is known of each, what was taken on it, and what is saved.
 
 import * as api from "./api.js";
+import { lastLetters } from "./typed.js";
 
 const COUNT = 10;
 const AT_ONCE = 3;
+const LONGEST_NAME = 255;
 
 export const photos = [];
 export const state = { user: "", current: 0, limits: null, learned: 0 };
@@ -21,7 +23,7 @@ export function add(files) {
     const photo = {
       file, name, url: URL.createObjectURL(file), hash: null, state: "waiting", error: null, suggestions: [], tags: [],
       rejected: [], saved: "[]", by: null, post: null, saving: Promise.resolve(), shown: new Map(), selected: false, asked: 0,
-      learned: 0,
+      learned: 0, sending: false, unsure: false, failure: null, suggestedTo: null, twin: null,
     };
     photo.seen = new Promise((resolve) => (photo.settle = resolve));
     photos.push(photo);
@@ -69,12 +71,17 @@ const wish = (photo) => ({ user: owner(photo), given: photo.tags, exclude: photo
 async function ask(photo, request) {
   const number = ++photo.asked;
   const learned = state.learned;
+  const user = owner(photo);
   try {
     const answer = await request();
     photo.hash = answer.hash;
     if (!answer.error) photo.settle();
     if (number !== photo.asked) return; // A later question is under way.
     if (answer.error) return fail(photo, answer.error);
+    if (photo.by === null && joinTwin(photo, state.user)) return;
+    if (user !== owner(photo)) return refresh(photo);
+    if (user !== photo.suggestedTo) photo.shown.clear();
+    photo.suggestedTo = user;
     photo.learned = learned;
     photo.state = "ready";
     photo.error = null;
@@ -83,10 +90,54 @@ async function ask(photo, request) {
     for (const { tag, probability } of answer.suggestions) photo.shown.set(tag, probability);
     changed(photo);
   } catch (error) {
-    if (photo.state === "ready") photo.error = error.message;
-    else fail(photo, error.message);
+    if (number !== photo.asked) return;
+    if (error.status === 413) return fail(photo, error.message);
+    photo.error = error.message;
+    if (photo.state !== "ready") {
+      photo.state = "unseen";
+      photo.failure = error;
+      photo.settle();
+    } else if (photo.suggestedTo !== owner(photo)) photo.suggestions = [];
     changed(photo);
   }
+}
+
+/** Asks again about photos without an answer: the reason was the service, not the photo. */
+export function lookAgain(...some) {
+  const unseen = some.filter((photo) => photo.state === "unseen");
+  for (const photo of unseen) {
+    photo.state = "waiting";
+    photo.error = null;
+    if (!photo.hash) photo.seen = new Promise((resolve) => (photo.settle = resolve));
+    waiting.push(photo);
+    changed(photo);
+  }
+  refresh(...some.filter((photo) => photo.state === "ready" && photo.error));
+}
+
+/** Finds another photo with the same file and user: the service keeps one post for both. */
+const twinOf = (photo, user) =>
+  photos.find((other) => other !== photo && other.hash === photo.hash && !isLost(other) && owner(other) === user);
+
+/** Leaves one of two photos with the same file in the list, with the tags of both; returns it, or null. */
+function joinTwin(photo, user) {
+  const twin = photo.hash && !isLost(photo) ? twinOf(photo, user) : null;
+  if (!twin) return null;
+  const tags = photo.tags.filter((tag) => !twin.tags.includes(tag));
+  if (tags.length) twin.post = null;
+  twin.tags.push(...tags);
+  twin.rejected = [...new Set([...twin.rejected, ...photo.rejected])].filter((tag) => !twin.tags.includes(tag));
+  twin.selected ||= photo.selected;
+  photo.twin = twin;
+  photo.settle();
+  const current = photos[state.current];
+  photos.splice(photos.indexOf(photo), 1);
+  state.current = photos.indexOf(current === photo ? twin : current);
+  waiting = waiting.filter((each) => each !== photo);
+  changes.dispatchEvent(new CustomEvent("joined", { detail: photo }));
+  changed();
+  refresh(twin);
+  return twin;
 }
 
 function fail(photo, reason) {
@@ -128,22 +179,29 @@ function drop(photo, tag) {
   refresh(photo);
 }
 
-export const isSaved = (photo) => photo.saved !== "[]" && photo.saved === JSON.stringify(photo.tags);
-const isLost = (photo) => photo.state === "failed";
-export const isDirty = (photo) => !isLost(photo) && photo.saved !== JSON.stringify(photo.tags);
+/** Says whether something on a photo is not known to be saved; a post whose answer was lost may be, or not. */
+export const isUnsaved = (photo) => photo.sending || photo.unsure || photo.saved !== JSON.stringify(photo.tags);
+export const isSaved = (photo) => photo.saved !== "[]" && !isUnsaved(photo);
+/** Says whether a photo cannot be read, so that it cannot be saved either. */
+export const isLost = (photo) => photo.state === "failed";
+export const isDirty = (photo) => !isLost(photo) && isUnsaved(photo);
 
 /**
  * Saves what was taken on a photo, for its user or else the given one. Without tags, an earlier post is taken back.
  * Waits until the photo was seen, and until an earlier save of it is through: the later one counts.
  */
 export function save(photo, user = state.user) {
+  lookAgain(photo);
   photo.saving = photo.saving.catch(() => {}).then(() => photo.seen).then(() => send(photo, user));
   return photo.saving;
 }
 
 async function send(photo, user) {
-  if (isLost(photo) && photo.tags.length) throw new api.Refused(400, `${photo.name}: ${photo.error}.`);
-  if (!isDirty(photo)) return;
+  const twin = photo.twin ?? (photo.by === null ? joinTwin(photo, user) : null);
+  if (twin) return save(twin, user);
+  if (!isUnsaved(photo)) return;
+  if (isLost(photo)) throw new api.Refused(400, `${photo.name}: ${photo.error.replace(/\.$/, "")}.`);
+  if (!photo.hash) throw new api.Refused(photo.failure.status, photo.failure.message);
   photo.by ??= user;
   const tags = JSON.stringify(photo.tags);
   // The same post is sent again with the same id, until something about it changes.
@@ -151,25 +209,33 @@ async function send(photo, user) {
     id: crypto.randomUUID(),
     user: photo.by,
     photo: photo.hash,
-    name: photo.name.slice(-255),
+    name: lastLetters(photo.name, LONGEST_NAME),
     tags: [...photo.tags],
     shown: [...photo.shown].slice(0, 200).map(([tag, probability]) => ({ tag, probability })),
   };
+  photo.sending = true;
   try {
     await api.save(photo, photo.post);
+    photo.saved = tags;
+    photo.post = null;
+    photo.unsure = false;
+    state.learned++;
   } catch (error) {
     // One that was not refused may be saved: it keeps its user and its id.
-    if (error.status >= 400 && error.status < 500) {
-      photo.post = null;
-      if (photo.saved === "[]") photo.by = null;
-    }
+    if (error.definite) photo.post = null;
+    else photo.unsure = error.sent = true;
     throw error;
+  } finally {
+    photo.sending = false;
+    if (photo.saved === "[]" && !photo.unsure) release(photo);
+    changed(photo);
   }
-  photo.saved = tags;
-  photo.post = null;
-  if (tags === "[]") photo.by = null;
-  state.learned++;
-  changed(photo);
+}
+
+/** Gives a photo of which nothing is saved back to the present user. */
+function release(photo) {
+  photo.by = null;
+  if (!joinTwin(photo, state.user) && photo.suggestedTo !== state.user) refresh(photo);
 }
 
 /** Says whether a photo was saved for another than the present user. */
@@ -180,7 +246,10 @@ export function setUser(user) {
   if (user === state.user) return;
   state.user = user;
   for (const photo of photos) if (isOthers(photo)) photo.selected = false;
-  refresh(...photos.filter((photo) => photo.by === null));
+  for (const photo of photos.filter(({ by }) => by === null)) joinTwin(photo, user);
+  const own = photos.filter(({ by }) => by === null);
+  lookAgain(...own);
+  refresh(...own);
   changed();
 }
 
