@@ -39,7 +39,7 @@ def empty_argument(arguments: Sequence[str]) -> str | None:
 
 
 def in_words(error: ValidationError) -> str:
-    """Returns the first fault of a value on the command line or in the environment, as the end of a sentence."""
+    """Returns the first fault of a value that was typed, or of an environment variable, in words."""
     first = error.errors(include_url=False)[0]
     words = expected(first)
     return f"{first['input']!r}; it must be {words}." if words else first["msg"].removeprefix("Value error, ")
