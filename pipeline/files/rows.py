@@ -4,10 +4,12 @@ Damage to the structure of tables and indexes, by which rows can be lost, is fou
 """
 
 import hashlib
+import os
 import sqlite3
 from collections.abc import Iterable
+from pathlib import Path
 
-from pipeline.errors import one_line
+from pipeline.errors import InputError, one_line
 from pipeline.files.seal import SEAL
 
 REMEDIES = {
@@ -18,6 +20,31 @@ REMEDIES = {
     sqlite3.SQLITE_READONLY: "make the file and its folder writable",
 }
 """Remedies for a file that may be whole, by SQLite's primary code of the error."""
+MAGIC = bytes.fromhex("d9d505f920a163d7")
+"""The last bytes of a rollback journal that names another file (SQLite's file format, section 3)."""
+
+
+def check_rollback(path: Path) -> None:
+    """Raises InputError where SQLite, when it opens a file, would delete another one, which may be any.
+
+    A rollback journal next to the file names it: a super-journal, as transactions have that change several files.
+    """
+    path = path.resolve()
+    log = path.with_name(f"{path.name}-journal")
+    if not os.path.lexists(log):
+        return
+    # Not opened unless it is a file: a pipe would block.
+    if log.is_symlink() or not log.is_file() or _end(log) == MAGIC:
+        raise InputError(
+            f"{path} cannot be opened safely: {log.name} next to it may name any file, for SQLite to delete. Move that "
+            "one away, and restore a copy if the rest is damaged."
+        )
+
+
+def _end(file: Path) -> bytes:
+    with file.open("rb") as stream:
+        stream.seek(-min(len(MAGIC), file.stat().st_size), os.SEEK_END)
+        return stream.read()
 
 
 def explain_refusal(error: sqlite3.Error, otherwise: str) -> str:

@@ -21,6 +21,7 @@ import safetensors.numpy
 from pipeline.data.schema import PHOTO, TAGS, TIME, USER
 from pipeline.errors import InputError
 from pipeline.files.rows import (
+    check_rollback,
     check_schema,
     check_structure,
     code_of,
@@ -121,6 +122,7 @@ class Journal:
         Vectors that are damaged or of another form are dropped, to be computed again. Raises InputError for a file that
         is not a journal, that a later version wrote, or whose posts are damaged or of another form.
         """
+        check_rollback(path)
         # Absolute, because SQLite keeps ":memory:" in memory.
         address, writable = path.absolute().as_uri(), not to_read or _is_writable(path)
         if writable:

@@ -22,7 +22,7 @@ from pipeline.data.jpeg import strip_metadata
 from pipeline.data.photo import LARGEST, QUALITY, SIDE, SMALLEST, Photo, prepare
 from pipeline.data.schema import DETAIL, PHOTO
 from pipeline.errors import InputError
-from pipeline.files.rows import check_schema, check_structure, explain_refusal
+from pipeline.files.rows import check_rollback, check_schema, check_structure, explain_refusal
 from pipeline.sources.flickr.api import PhotoInfo
 from pipeline.sources.flickr.config import FlickrConfig
 from pipeline.sources.flickr.outcome import ASKED_AGAIN, NOT_FOUND, OK, PENDING, PRIVATE, UNAVAILABLE
@@ -109,6 +109,7 @@ class Journal(Statuses):
     @classmethod
     @contextmanager
     def _connect(cls, path: Path) -> Iterator[Self]:
+        check_rollback(path)
         try:
             # Packing reads from another thread, but never two use it at once.
             connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=60)

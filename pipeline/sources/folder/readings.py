@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from pipeline.errors import InputError
-from pipeline.files.rows import explain_refusal
+from pipeline.files.rows import check_rollback, explain_refusal
 from pipeline.files.seal import sha256
 from pipeline.keywords import embedded, metadata, packet, reading, sidecars
 from pipeline.keywords.embedded import load_exiv2
@@ -77,6 +77,7 @@ def _open(work: Path) -> sqlite3.Connection:
     for other in work.glob("keywords-*.sqlite*"):
         if not other.name.startswith(path.name):
             other.unlink()
+    check_rollback(path)
     try:
         return _connect(path)
     except sqlite3.OperationalError:
