@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from pipeline.errors import InputError
-from pipeline.recommend.service.exports import is_exported, write_photos, write_table
+from pipeline.recommend.service.exports import is_exported, is_photo_of, write_photos, write_table
 from pipeline.recommend.service.journal import Journal, files_of
 from pipeline.words import counted
 from project.command import command
@@ -25,9 +25,14 @@ def main(
     check_result_file(csv)
     if photos:
         check_result_folder(photos)
-        if csv.resolve() in (photos.resolve(), *photos.resolve().parents):
+        table, folder = csv.resolve(), photos.resolve()
+        if table in (folder, *folder.parents):
             raise InputError(f"--csv is {csv}, where --photos makes a folder: name another file.")
+        if folder in table.parents:
+            raise InputError(f"--csv is {csv}, in the folder of --photos, which may replace it: name another file.")
     for file in files_of(journal):
+        if photos and (file in (folder, *folder.parents) or is_photo_of(folder, file)):
+            raise InputError(f"--photos is {photos}, which may replace the journal or its files: name another folder.")
         if csv.resolve() == file or (csv.exists() and file.exists() and csv.samefile(file)):
             raise InputError(f"--csv is {csv}, which is the journal or belongs to it: name another file.")
     with Journal.open(journal, to_read=True) as opened:

@@ -55,6 +55,11 @@ def test_posts_and_photos_are_written_again_as_more_are_accepted(journal, tmp_pa
         ("same", "same", r"--csv is \S+/same, where --photos makes a folder: name another file\.$"),
         ("same", "./x/../same", r"--csv is \S+/same, where --photos makes a folder: name another file\.$"),
         ("same", "same/photos", r"--csv is \S+/same, where --photos makes a folder: name another file\.$"),
+        (f"same/{FIRST}.jpg", "same", r"^--csv is \S+, in the folder of --photos, which may replace it: name another"),
+        (f"link/{FIRST}.jpg", "./x/../same", r"^--csv is \S+, in the folder of --photos, which may replace it"),
+        ("same/more/posts.csv", "same", r"^--csv is \S+, in the folder of --photos, which may replace it"),
+        ("posts.csv", "journal.sqlite-wal", r"^--photos is \S+, which may replace the journal or its files: name"),
+        ("posts.csv", "journal.sqlite-lock/photos", r"^--photos is \S+, which may replace the journal or its files"),
         ("posts.csv", "x.csv", r"^\S+/x\.csv is a file: name a folder\.$"),
         ("posts.csv", "x.csv/photos", r"^\S+/x\.csv is a file: name a folder\.$"),
         ("posts.csv", "gone", r"^\S+/gone is a broken link: name a folder\.$"),
@@ -63,11 +68,19 @@ def test_posts_and_photos_are_written_again_as_more_are_accepted(journal, tmp_pa
 def test_nothing_is_written_where_table_and_photos_cannot_both_be(journal, tmp_path, table, photos, words):
     (tmp_path / "x.csv").write_text("a file\n")
     (tmp_path / "gone").symlink_to(tmp_path / "absent")
+    (tmp_path / "link").symlink_to(tmp_path / "same")
     before = {path.name for path in tmp_path.iterdir()}
     with pytest.raises(InputError, match=words):
         main(tmp_path / table, tmp_path / photos, journal)
     assert {path.name for path in tmp_path.iterdir()} == before
     assert (tmp_path / "x.csv").read_text() == "a file\n"
+
+
+def test_a_journal_with_the_name_of_a_photo_is_not_replaced_by_it(journal, tmp_path):
+    named = journal.rename(tmp_path / f"{FIRST}.jpg")
+    with pytest.raises(InputError, match="--photos is .*, which may replace the journal"):
+        main(tmp_path.parent / "posts.csv", tmp_path, named)
+    assert named.read_bytes().startswith(b"SQLite")
 
 
 def test_a_table_with_other_posts_stays(journal, tmp_path):

@@ -55,6 +55,11 @@ def write_photos(journal: Journal, folder: Path) -> int:
     return photos
 
 
+def is_photo_of(folder: Path, file: Path) -> bool:
+    """Recognises a file that `write_photos` may replace in a folder."""
+    return file.parent == folder and re.fullmatch(r"[0-9a-f]{64}\.jpg", file.name) is not None
+
+
 def to_csv(posts: Iterable[Post]) -> bytes:
     """Writes posts as a table with a row for each tag: user, photo (the file's name), tags (one)."""
     text = io.StringIO()
