@@ -78,7 +78,7 @@ def test_nothing_is_written_where_table_and_photos_cannot_both_be(journal, tmp_p
 
 def test_a_journal_with_the_name_of_a_photo_is_not_replaced_by_it(journal, tmp_path):
     named = journal.rename(tmp_path / f"{FIRST}.jpg")
-    with pytest.raises(InputError, match="--photos is .*, which may replace the journal"):
+    with pytest.raises(InputError, match=r"--photos is \S+, which may replace the journal"):
         main(tmp_path.parent / "posts.csv", tmp_path, named)
     assert named.read_bytes().startswith(b"SQLite")
 

@@ -1,5 +1,6 @@
 """The form of a journal: its tables, and what their rows may hold. Its file may come from anyone."""
 
+import json
 import re
 import sqlite3
 from collections.abc import Mapping
@@ -15,12 +16,12 @@ from safetensors import SafetensorError
 
 from pipeline.config import Config
 from pipeline.data.jpeg import strip_metadata
+from pipeline.data.schema import END_OF_TIME, EPOCH, FIRST_TIME
 from pipeline.errors import InputError, one_line
 from pipeline.expected import expected
-from pipeline.files.forms import EXACT, check_arrays, floats
+from pipeline.files.forms import check_arrays, floats
 from pipeline.files.rows import seal_rows
-from pipeline.keywords.metadata import EPOCH
-from pipeline.recommend.service.messages import Hash, Probability, without_controls
+from pipeline.recommend.service.messages import LONGEST, MOST_SHOWN, MOST_TAGS, Hash, Probability, without_controls
 
 FORMAT, UNSEALED = 2, 1
 """The version of the tables, in SQLite's user_version, and the earlier one, whose rows get seals."""
@@ -48,9 +49,13 @@ CREATE TABLE IF NOT EXISTS vectors (
     PRIMARY KEY (photo, networks)
 );
 """
+END_OF_NUMBERS = 2**52
+"""The number that no post gets: none is accepted that could not be read again."""
 TABLES = set(re.findall(r"CREATE TABLE IF NOT EXISTS (\w+)", SCHEMA))
+TAKEN = f"iif(milliseconds >= {FIRST_TIME} AND milliseconds < {END_OF_TIME}, milliseconds, NULL)"
+"""The time of a photo. Earlier versions wrote others, of the years 1 to 9999, which count as unknown."""
 FIRST, LAST = ((day.replace(tzinfo=UTC) - EPOCH) // timedelta(milliseconds=1) for day in (datetime.min, datetime.max))
-"""The bounds of a time, in milliseconds since 1970: the years 1 to 9999."""
+"""The bounds of what earlier versions wrote."""
 
 
 def _text(value: object) -> object:
@@ -59,23 +64,47 @@ def _text(value: object) -> object:
     return value
 
 
-Text = Annotated[str, Field(min_length=1), AfterValidator(without_controls)]
+def _once(tags: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(tags)) < len(tags):
+        raise ValueError("a tag is there twice")
+    return tags
+
+
+def _tags_text(value: object) -> str:
+    """Returns tags as they stand in the file. Raises ValueError for other JSON of them: a query compares the text."""
+    text = _text(value)
+    try:
+        known = json.dumps(json.loads(text)) == text
+    except (ValueError, RecursionError):  # Which pydantic puts in words.
+        known = True
+    if not known:
+        raise ValueError("its JSON is not as the service writes it")
+    return text
+
+
+Text = Annotated[str, Field(min_length=1, max_length=LONGEST), AfterValidator(without_controls)]
 """A user, a tag, or the id of a post."""
-Tags = Annotated[Json[tuple[Text, ...]], BeforeValidator(_text)]
-Shown = Annotated[Json[tuple[tuple[Text, Probability], ...]], BeforeValidator(_text)]
+Tags = Annotated[
+    Json[Annotated[tuple[Text, ...], Field(max_length=MOST_TAGS), AfterValidator(_once)]], BeforeValidator(_tags_text)
+]
+Shown = Annotated[
+    Json[Annotated[tuple[tuple[Text, Probability], ...], Field(max_length=MOST_SHOWN)]], BeforeValidator(_text)
+]
 
 
 class PostRow(Config):
     """A row of the table of posts."""
 
-    number: int = Field(ge=1, lt=EXACT, description="The place in the order of acceptance.")
+    number: int = Field(ge=1, lt=END_OF_NUMBERS, description="The place in the order of acceptance.")
     id: Text = Field(description="The client's name for it.")
     user: Text = Field(description="The person who accepted it.")
     photo: Hash = Field(description="The SHA-256 of the photo's file.")
-    name: str = Field(description="The name of the photo's file.")
+    name: str = Field(max_length=LONGEST, description="The name of the photo's file.")
     tags: Tags = Field(description="The accepted tags.")
     shown: Shown = Field(description="The suggestions on display.")
-    time: int = Field(ge=FIRST // 1000, le=LAST // 1000, description="The time of acceptance, in seconds since 1970.")
+    time: int = Field(
+        ge=FIRST_TIME // 1000, lt=END_OF_TIME // 1000, description="The time of acceptance, in seconds since 1970."
+    )
 
 
 class TakenRow(Config):
@@ -139,6 +168,14 @@ def are_vectors(numbers: object, dimensions: Mapping[str, int]) -> bool:
     except (AttributeError, KeyError, SafetensorError, TypeError, ValueError):
         return False
     return True
+
+
+def drop_other_vectors(connection: sqlite3.Connection, networks: str, dimensions: Mapping[str, int]) -> None:
+    """Deletes vectors of some networks that have another form, to be computed again."""
+    query = "SELECT rowid, iif(typeof(numbers) = 'blob', numbers, NULL) FROM vectors WHERE networks = ?"
+    rows = connection.execute(query, [networks])
+    for row in [row for row, numbers in rows if not are_vectors(numbers, dimensions)]:
+        connection.execute("DELETE FROM vectors WHERE rowid = ?", [row])
 
 
 def is_jpeg(data: bytes) -> bool:

@@ -33,14 +33,16 @@ from pipeline.files.rows import (
 from pipeline.recommend.network import PhotoVectors
 from pipeline.recommend.service.batches import BusyError
 from pipeline.recommend.service.forms import (
+    END_OF_NUMBERS,
     FORMAT,
     SCHEMA,
     TABLES,
+    TAKEN,
     UNSEALED,
-    are_vectors,
     check_rows,
     check_tables,
     damaged_row,
+    drop_other_vectors,
     is_jpeg,
 )
 from pipeline.recommend.service.witness import FullJournalError, Witness
@@ -135,7 +137,7 @@ class Journal:
             _prepare(connection, path, largest, writable)
             _check(connection, path, writable)
             if writable and dimensions is not None:
-                _drop_other_vectors(connection, networks, dimensions)
+                drop_other_vectors(connection, networks, dimensions)
             yield cls(connection, networks, Witness(connection, path))
         except sqlite3.Error as error:
             refusal = explain_refusal(error, "restore a copy, or name another file")
@@ -154,12 +156,14 @@ class Journal:
         find = "SELECT user, photo, tags FROM post WHERE id = ?"
         try:
             with self._transaction():
-                added = self._connection.execute(
+                inserted = self._connection.execute(
                     "INSERT INTO post (id, user, photo, name, tags, shown, time) VALUES (?, ?, ?, ?, ?, ?, ?) "
                     "ON CONFLICT (id) DO NOTHING",
                     row,
-                ).rowcount
-                if added:
+                )
+                if added := inserted.rowcount:
+                    if inserted.lastrowid >= END_OF_NUMBERS:
+                        raise FullJournalError("The journal takes no more posts, by their numbers: name another file.")
                     self._keep(photo)
                 elif self._connection.execute(find, [post.id]).fetchone() != (post.user, post.photo, tags):
                     raise OtherPostError(f"An earlier, different post has the id {post.id!r}.")
@@ -204,7 +208,7 @@ class Journal:
     def photo(self, hash: str) -> HeldPhoto | None:
         """Returns an accepted photo, None where there is none of that hash, or it is damaged."""
         query = (
-            "SELECT jpeg, milliseconds, numbers FROM photo LEFT JOIN taken ON taken.photo = hash "
+            f"SELECT jpeg, {TAKEN}, numbers FROM photo LEFT JOIN taken ON taken.photo = hash "
             "LEFT JOIN vectors ON vectors.photo = hash AND networks = ? "
             f"WHERE hash = ? AND typeof(jpeg) = 'blob' AND {intact_condition(self._connection, PHOTO)}"
         )
@@ -261,7 +265,7 @@ class Journal:
     def learned(self, user: str) -> list[tuple[PhotoVectors, tuple[str, ...]]]:
         """Returns what the present networks saw of a user's posts that count, and the tags."""
         rows = self._connection.execute(
-            "SELECT post.photo, numbers, milliseconds, tags FROM post LEFT JOIN taken ON taken.photo = post.photo "
+            f"SELECT post.photo, numbers, {TAKEN}, tags FROM post LEFT JOIN taken ON taken.photo = post.photo "
             "JOIN vectors ON vectors.photo = post.photo AND networks = ? "
             f"WHERE user = ? AND {LATEST} AND tags != '[]' ORDER BY number",
             [self._networks, user],
@@ -284,7 +288,7 @@ class Journal:
         The time is that at which the photo was taken or, where that is unknown, the post accepted.
         """
         rows = self._connection.execute(
-            "SELECT user, post.photo || '.jpg', value, ifnull(milliseconds / 1000, time) FROM post "
+            f"SELECT user, post.photo || '.jpg', value, ifnull({TAKEN} / 1000, time) FROM post "
             f"LEFT JOIN taken ON taken.photo = post.photo, json_each(post.tags) WHERE {LATEST} "
             "ORDER BY user, number, json_each.key"
         )
@@ -321,13 +325,6 @@ def _check(connection: sqlite3.Connection, path: Path, writable: bool) -> None:
             raise damaged_row(path, table, row, "is not as it was written")
     check_rows(connection, path)
     for row in damaged_rows(connection, "vectors") if writable else ():
-        connection.execute("DELETE FROM vectors WHERE rowid = ?", [row])
-
-
-def _drop_other_vectors(connection: sqlite3.Connection, networks: str, dimensions: Mapping[str, int]) -> None:
-    query = "SELECT rowid, iif(typeof(numbers) = 'blob', numbers, NULL) FROM vectors WHERE networks = ?"
-    rows = connection.execute(query, [networks])
-    for row in [row for row, numbers in rows if not are_vectors(numbers, dimensions)]:
         connection.execute("DELETE FROM vectors WHERE rowid = ?", [row])
 
 

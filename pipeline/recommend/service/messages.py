@@ -10,6 +10,10 @@ from pipeline.data.names import normalise
 
 LONGEST = 255
 """Characters of a name, at most."""
+MOST_TAGS = 100
+"""Tags of a post, at most."""
+MOST_SHOWN = 200
+"""Suggestions on display, at most."""
 HASH = r"^[0-9a-f]{64}$"
 """A SHA-256 in hexadecimal."""
 
@@ -100,8 +104,10 @@ class AcceptedPost(Config):
     user: Name = Field(description="The person.")
     photo: Hash = Field(description="The hash of a photo that was sent for suggestions.")
     name: Annotated[str, StringConstraints(max_length=LONGEST)] = Field("", description="The file's name, for exports.")
-    tags: tuple[Name, ...] = Field(max_length=100, description="The accepted tags; none takes an earlier post back.")
-    shown: tuple[ShownTag, ...] = Field((), max_length=200, description="The suggestions that were on display.")
+    tags: tuple[Name, ...] = Field(
+        max_length=MOST_TAGS, description="The accepted tags; none takes an earlier post back."
+    )
+    shown: tuple[ShownTag, ...] = Field((), max_length=MOST_SHOWN, description="The suggestions that were on display.")
 
 
 class Acceptance(Config):

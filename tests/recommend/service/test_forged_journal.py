@@ -3,7 +3,9 @@
 import json
 import re
 import sqlite3
+import time
 from contextlib import closing
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from commands import accepted
 from pipeline.errors import InputError
 from pipeline.files.rows import seal_rows
 from pipeline.recommend.service.forms import TABLES
-from pipeline.recommend.service.journal import HeldPhoto, Journal, Post
+from pipeline.recommend.service.journal import FullJournalError, HeldPhoto, Journal, Post
 from tests.support.fake_recommender import FakeRecommender, photo_of
 from tests.support.service import hash_of, running_service
 
@@ -110,18 +112,23 @@ def test_a_table_in_other_words_is_refused(tmp_path):
     ("table", "column", "value"),
     [
         ("post", "number", 2**63 - 1),
+        ("post", "number", 2**52),
         ("post", "number", -1),
         ("post", "id", b"12345678"),
         ("post", "user", b"ann"),
         ("post", "user", "ann\nbob"),
         ("post", "user", "ann\n"),
         ("post", "user", ""),
+        ("post", "user", "x" * 256),
+        ("post", "name", "x" * 256),
         ("post", "name", "a\0.jpg"),
         ("post", "name", b"a.jpg"),
         ("post", "time", "abc"),
         ("post", "time", 9e999),
         ("post", "time", 1.5),
         ("post", "time", 2**63 - 1),
+        ("post", "time", 253402300799),  # The year 9999.
+        ("post", "time", -62135596800),  # The year 1.
         ("taken", "milliseconds", "abc"),
         ("taken", "milliseconds", 9e999),
         ("taken", "milliseconds", 2**63 - 1),
@@ -133,6 +140,13 @@ def test_a_table_in_other_words_is_refused(tmp_path):
         ("post", "tags", '["a\\u0000b"]'),
         ("post", "tags", '["\\ud800"]'),
         ("post", "tags", "[" * 100_000),
+        ("post", "tags", "[ ]"),
+        ("post", "tags", '["sea","sun"]'),
+        ("post", "tags", '["sea", "sea"]'),
+        ("post", "tags", json.dumps(["x" * 256])),
+        ("post", "tags", json.dumps([f"tag{number}" for number in range(101)])),
+        ("post", "shown", json.dumps([["sea", 0.5]] * 201)),
+        ("post", "shown", json.dumps([["x" * 256, 0.5]])),
         ("post", "shown", "nope"),
         ("post", "shown", "[5]"),
         ("post", "shown", '[["sea", NaN]]'),
@@ -143,6 +157,27 @@ def test_a_table_in_other_words_is_refused(tmp_path):
 def test_a_row_of_another_form_is_refused(path, table, column, value):
     forge(path, f"UPDATE {table} SET {column} = ?", value)
     assert f"its table '{table}' has another form ({column}: " in refusal(path)
+
+
+@pytest.mark.parametrize("year", [1, 1799, 2200, 9999])
+def test_a_time_of_no_photo_that_an_earlier_version_kept_is_unknown(path, year):
+    milliseconds = int(datetime(year, 6, 1, tzinfo=UTC).timestamp() * 1000)
+    forge(path, "UPDATE taken SET milliseconds = ?", milliseconds)
+    with Journal.open(path, NETWORKS, dimensions=DIMENSIONS) as journal:
+        assert journal.photo(HASH).time is None
+        assert [seen.time for seen, _ in journal.learned("ann")] == [None]
+        assert journal.table()["time"][0] == pytest.approx(time.time(), abs=600)
+
+
+def test_no_post_is_accepted_whose_number_could_not_be_read(path):
+    forge(path, "UPDATE post SET number = ?", 2**52 - 2)
+    more = [Post(f"post {number}", "ann", HASH, "a.jpg", (f"tag{number}",)) for number in range(2)]
+    with Journal.open(path, NETWORKS) as journal:
+        journal.accept(more[0], PHOTO)
+        with pytest.raises(FullJournalError, match="name another file"):
+            journal.accept(more[1], PHOTO)
+    with Journal.open(path, NETWORKS) as journal:
+        assert journal.posts() == [more[0]]
 
 
 def test_text_that_is_not_utf_8_is_refused(path):
