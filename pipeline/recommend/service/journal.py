@@ -206,7 +206,7 @@ class Journal:
         self._connection.execute("INSERT OR IGNORE INTO vectors (photo, networks, numbers) VALUES (?, ?, ?)", values)
 
     def photo(self, hash: str) -> HeldPhoto | None:
-        """Returns an accepted photo, None where there is none of that hash, or it is damaged."""
+        """Returns an accepted photo, None where there is none of that hash, or it is damaged or no JPEG."""
         query = (
             f"SELECT jpeg, {TAKEN}, numbers FROM photo LEFT JOIN taken ON taken.photo = hash "
             "LEFT JOIN vectors ON vectors.photo = hash AND networks = ? "
@@ -218,7 +218,7 @@ class Journal:
             if code_of(error) != sqlite3.SQLITE_CORRUPT:
                 raise
             found = None
-        if found is None:
+        if found is None or not is_jpeg(found[0]):
             return None
         jpeg, time, numbers = found
         return HeldPhoto(hash, jpeg, None if numbers is None else safetensors.numpy.load(numbers), time)

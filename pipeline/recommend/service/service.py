@@ -155,9 +155,14 @@ class Service:
         return photo
 
     async def _accepted(self, hash: str) -> HeldPhoto | None:
-        """Returns a photo of the journal, with vectors of the present networks."""
+        """Returns a photo of the journal, with vectors of the present networks; None where that is no photo."""
         photo = await self._run(self._journal.photo, hash)
-        return photo if photo is None or photo.vectors is not None else await self._see(hash, photo.jpeg, photo.time)
+        if photo is None or photo.vectors is not None:
+            return photo
+        try:
+            return await self._see(hash, photo.jpeg, photo.time)
+        except PhotoError:  # Not what this service wrote: whoever sends it replaces it.
+            return None
 
     def _rank(self, photos: Sequence[PhotoVectors], query: Query) -> "list[list[Suggestion]]":
         recommender = self._users.recommender_for(query.user)
@@ -172,9 +177,9 @@ class Service:
             try:
                 photo = await self._accepted(hash)
                 if photo is None:
-                    raise InputError("It is damaged in the journal.")
+                    raise InputError(f"{hash} is damaged in the journal.")
                 await self._run(self._journal.add_vectors, photo)
-            except (PhotoError, InputError) as error:
+            except InputError as error:
                 log.warning("An accepted photo cannot be learned again: %s", error)
 
     async def _run(self, work: Callable[..., Done], *arguments: object) -> Done:

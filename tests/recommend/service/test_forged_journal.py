@@ -1,5 +1,6 @@
 """A forged journal, all of whose seals are right: it is refused in a sentence, and no file leaves its folder."""
 
+import io
 import json
 import re
 import sqlite3
@@ -10,6 +11,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 import safetensors.numpy
+from PIL import Image
 from typer.testing import CliRunner
 
 from commands import accepted
@@ -25,6 +27,16 @@ HASH = hash_of(RED)
 PHOTO = HeldPhoto(HASH, RED, {"colour": np.array([220, 30, 30], np.float32)}, 7000)
 NETWORKS = FakeRecommender().fingerprint
 DIMENSIONS = FakeRecommender().dimensions
+
+
+def encoded(size: tuple[int, int]) -> bytes:
+    stream = io.BytesIO()
+    Image.new("RGB", size, "red").save(stream, "JPEG")
+    return stream.getvalue()
+
+
+def is_jpeg_file(data: bytes | str) -> bool:
+    return isinstance(data, bytes) and data.startswith(b"\xff\xd8") and data.endswith(b"\xff\xd9")
 
 
 @pytest.fixture
@@ -73,6 +85,38 @@ def test_bytes_that_are_no_photo_are_not_written(path, tmp_path, jpeg):
     with Journal.open(path, NETWORKS, dimensions=DIMENSIONS) as journal:
         held = journal.photo(HASH)
     assert held is None or isinstance(held.jpeg, bytes)
+
+
+NO_PHOTOS = {
+    "SVG": b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+    "nothing": b"",
+    "one pixel": encoded((1, 1)),
+    "a line": encoded((60_000, 40)),
+    "cut": RED[: len(RED) // 2],
+    "cut but ended": RED[: len(RED) // 2] + b"\xff\xd9",
+    "text": "text",
+}
+
+
+@pytest.mark.parametrize("seen", [False, True])
+@pytest.mark.parametrize("jpeg", NO_PHOTOS.values(), ids=NO_PHOTOS.keys())
+def test_what_is_no_photo_is_not_there(path, tmp_path, jpeg, seen, caplog):
+    forge(path, "UPDATE photo SET jpeg = ?", jpeg)
+    if not seen:
+        forge(path, "DELETE FROM vectors")
+    with running_service(FakeRecommender(), tmp_path) as client:
+        if not seen or not is_jpeg_file(jpeg):
+            (answer,) = client.post("api/suggest", json={"photos": [HASH], "user": "ann"}).json()["photos"]
+            assert (answer["suggestions"], answer["error"]) == ([], "not held: send the photo")
+            assert client.get(f"api/photos/{HASH}").status_code == 404
+            assert client.accept(RED, ["sun"]).status_code == 404
+        # The page sends it again.
+        assert client.tags_for(RED, user="ann", count=1) == [["red"]]
+        assert client.accept(RED, ["sun"]).status_code == 201
+        assert client.get(f"api/photos/{HASH}").content.startswith(b"\xff\xd8")
+    assert "Traceback" not in caplog.text
+    with Journal.open(path, NETWORKS) as journal:
+        assert [Image.open(io.BytesIO(kept)).size for _, kept in journal.photos()] == [Image.open(io.BytesIO(RED)).size]
 
 
 @pytest.mark.parametrize("change", ["photo SET jpeg", "vectors SET numbers"])

@@ -18,7 +18,7 @@ A, B = "a" * 64, "b" * 64
 RED = photo_of("red")
 
 
-def photo(hash: str = A, jpeg: bytes = b"jpeg") -> HeldPhoto:
+def photo(hash: str = A, jpeg: bytes = RED) -> HeldPhoto:
     return HeldPhoto(hash, jpeg, {"colour": np.array([1, 2.5], np.float32)})
 
 
@@ -65,7 +65,7 @@ def test_a_post_is_read_back_with_its_photo(journal):
     assert journal.posts("ann") == [post]
     assert journal.users() == {"ann": 1}
     held = journal.photo(A)
-    assert (held.hash, held.jpeg, held.vectors["colour"].tolist()) == (A, b"jpeg", [1.0, 2.5])
+    assert (held.hash, held.jpeg, held.vectors["colour"].tolist()) == (A, RED, [1.0, 2.5])
     assert journal.photo(B) is None
 
 
@@ -115,7 +115,7 @@ def test_vectors_of_other_networks_are_not_read(journal, tmp_path):
 
 
 def test_a_model_without_networks_has_seen_every_photo(journal):
-    journal.accept(Post("1", "ann", A, "", ("sea",)), HeldPhoto(A, b"jpeg", {}))
+    journal.accept(Post("1", "ann", A, "", ("sea",)), HeldPhoto(A, RED, {}))
     assert journal.photo(A).vectors == {}
     assert journal.without_vectors() == []
 
