@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 TOKEN = "TAGREC_TOKEN"
 """The environment variable that names the token."""
-NAMING = "start the service with --name and the host name that clients use"
-"""The remedy for a service behind a proxy that it does not know of."""
+PROXY_REMEDY = "start the service with --name and the host name that clients use"
+"""The remedy in the answer to a request that an unexpected proxy forwards."""
 EXAMPLES = 100
 """The number of examples, at most: they are kept in memory."""
 
@@ -60,7 +60,7 @@ class AddressOptions(Options):
         """The same, as the service has it."""
         from pipeline.recommend.service.server import Address
 
-        return Address(self.host, self.port, self.token, self.name, NAMING)
+        return Address(self.host, self.port, self.token, self.name, PROXY_REMEDY)
 
 
 def main(

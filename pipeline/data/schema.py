@@ -18,7 +18,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FIRST_TIME, END_OF_TIME = (
     (datetime(year, 1, 1, tzinfo=UTC) - EPOCH) // timedelta(milliseconds=1) for year in (1800, 2200)
 )
-"""The bounds outside which a TIME is not that of a photo."""
+"""The bounds of a photo's TIME: from 1800 on, and before 2200."""
 SPLIT = "split"
 """The half of a given split that a post belongs to: TRAIN or TEST."""
 FOLD = "fold"

@@ -18,8 +18,8 @@ FIELDS = (SLASHED, PIPED, FLAT)
 """The fields that are written; the first with keywords lends them to one that has none."""
 UNWRITABLE = ("Cc", "Cs", "Zl", "Zp")
 """Unicode's categories of characters that XML, or a list with a keyword a line, cannot hold."""
-NONE = re.compile(f"[{NONCHARACTERS}]")
-"""Characters that are none. Those that this Python does not know yet, such as new emoji, are not among them."""
+NONCHARACTER = re.compile(f"[{NONCHARACTERS}]")
+"""Noncharacters, and not those that this Python does not know yet, such as new emoji."""
 
 
 def is_keyword(tag: str) -> bool:
@@ -27,7 +27,7 @@ def is_keyword(tag: str) -> bool:
 
     Every name that `normalise` returns can be written, except the empty one.
     """
-    if not tag.strip() or NONE.search(tag):
+    if not tag.strip() or NONCHARACTER.search(tag):
         return False
     return not any(unicodedata.category(character) in UNWRITABLE for character in tag)
 

@@ -60,7 +60,7 @@ def test_a_token_of_the_environment_is_named_by_its_variable(monkeypatch):
 
 
 def test_a_proxy_is_answered_with_the_option_that_it_needs():
-    assert "--name" in serve.AddressOptions().address.naming
+    assert "--name" in serve.AddressOptions().address.proxy_remedy
 
 
 def test_a_port_that_is_taken_is_a_sentence(monkeypatch, tmp_path):
@@ -82,7 +82,7 @@ def test_a_second_service_on_a_journal_is_refused_and_its_posts_can_be_read(monk
             done = run(serve.app, "--port", 0, "--journal", tmp_path / name)
             assert done.exit_code == 1
             assert done.stderr == (
-                f"Error: Another service keeps {client.journal}: stop that one, or name another journal.\n"
+                f"Error: Another service is using {client.journal}: stop that one, or name another journal.\n"
             )
             client.suggest(red)
             assert client.accept(red, ["sea"]).status_code == 201

@@ -21,7 +21,7 @@ from pipeline.errors import InputError, one_line
 from pipeline.expected import expected
 from pipeline.files.forms import check_arrays, floats
 from pipeline.files.rows import seal_rows
-from pipeline.recommend.service.messages import LONGEST, MOST_SHOWN, MOST_TAGS, Hash, Probability, without_controls
+from pipeline.recommend.service.messages import LONGEST, MOST_SHOWN, MOST_TAGS, Hash, Probability, refuse_controls
 
 FORMAT, UNSEALED = 2, 1
 """The version of the tables, in SQLite's user_version, and the earlier one, whose rows get seals."""
@@ -82,7 +82,7 @@ def _tags_text(value: object) -> str:
     return text
 
 
-Text = Annotated[str, Field(min_length=1, max_length=LONGEST), AfterValidator(without_controls)]
+Text = Annotated[str, Field(min_length=1, max_length=LONGEST), AfterValidator(refuse_controls)]
 """A user, a tag, or the id of a post."""
 Tags = Annotated[
     Json[Annotated[tuple[Text, ...], Field(max_length=MOST_TAGS), AfterValidator(_once)]], BeforeValidator(_tags_text)
@@ -96,7 +96,7 @@ class PostRow(Config):
     """A row of the table of posts."""
 
     number: int = Field(ge=1, lt=END_OF_NUMBERS, description="The place in the order of acceptance.")
-    id: Text = Field(description="The client's name for it.")
+    id: Text = Field(description="The id that the client chose.")
     user: Text = Field(description="The person who accepted it.")
     photo: Hash = Field(description="The SHA-256 of the photo's file.")
     name: str = Field(max_length=LONGEST, description="The name of the photo's file.")
@@ -129,7 +129,7 @@ def check_tables(connection: sqlite3.Connection, path: Path) -> tuple[int, set[s
     if version not in (0, UNSEALED, FORMAT) or (version == 0 and tables):
         raise InputError(f"{path} is not a journal of this version: name another file.")
     for kind, name, *_ in sorted(found - _known_schema(), key=repr):
-        fault = "has other columns than a journal's" if name in TABLES else "is in no journal"
+        fault = "does not have a journal's columns" if name in TABLES else "belongs to no journal"
         raise InputError(
             f"{path} is not a journal (its {kind} {name!r} {fault}): restore a copy, or name another file."
         )
@@ -148,7 +148,7 @@ def check_rows(connection: sqlite3.Connection, path: Path) -> None:
                 words = expected(first)
                 fault = f"it must be {words}" if words else first["msg"].removeprefix("Value error, ")
                 reason = f"{first['loc'][0]}: {one_line(ValueError(fault))}"
-                raise damaged_row(path, table, row, f"has another form ({reason})") from None
+                raise damaged_row(path, table, row, f"is not one that the service writes ({reason})") from None
 
 
 def damaged_row(path: Path, table: str, row: int, fault: str) -> InputError:

@@ -51,14 +51,14 @@ class Guard:
     token: the secret that every request to the API carries.
     names: host names under which the service may be addressed, apart from addresses and localhost.
     local: True when the service listens on this machine only.
-    naming: how to give the service a host name, for the answer to a proxy.
+    proxy_remedy: how to give the service a host name, for the answer to a proxy.
 
     A page of another site that resolves its own name to this address (DNS rebinding) carries that name as Host; a
     page that posts across sites carries its own Origin, and does not know the token.
     """
 
-    def __init__(self, token: str, names: Collection[str] = (), local: bool = True, naming: str = ""):
-        self._naming = naming
+    def __init__(self, token: str, names: Collection[str] = (), local: bool = True, proxy_remedy: str = ""):
+        self._proxy_remedy = proxy_remedy
         self._token, self._names, self._local = token.encode(), {name.lower() for name in names}, local
 
     def check(self, request: web.Request) -> None:
@@ -73,7 +73,7 @@ class Guard:
             raise refusal(web.HTTPMisdirectedRequest, "This service does not answer to that host name.")
         # The page holds the token where no proxy is expected: through one, everybody would get it.
         if not self._names and any(map(FORWARDED.fullmatch, request.headers)):
-            raise refusal(web.HTTPForbidden, f"A proxy forwards this request: {self._naming}.")
+            raise refusal(web.HTTPForbidden, f"A proxy forwards this request: {self._proxy_remedy}.")
         if not _is_from_here(request):
             raise refusal(web.HTTPForbidden, "Another site's page may not use this service.")
         if request.path.startswith(PROTECTED) and not self._has_token(request):

@@ -19,18 +19,18 @@ HASH = r"^[0-9a-f]{64}$"
 
 
 def clean(name: str) -> str:
-    """Normalises a name as sources do, which XMP can hold then.
+    """Normalises a name as sources do, so that XMP can hold it.
 
-    Raises ValueError for a name that is empty, endless, or has line breaks or other control characters.
+    Raises ValueError for a name that is empty, too long, or has line breaks or other control characters.
     """
-    name = normalise(without_controls(name.strip()))
+    name = normalise(refuse_controls(name.strip()))
     if not 0 < len(name) <= LONGEST:
-        raise ValueError(f"it has {len(name)} characters that can be seen; it must have 1 to {LONGEST}")
+        raise ValueError(f"it has {len(name)} visible characters; it must have 1 to {LONGEST}")
     return name
 
 
-def without_controls(text: str) -> str:
-    """Returns the text. Raises ValueError when it has control characters, such as line breaks."""
+def refuse_controls(text: str) -> str:
+    """Returns the text unchanged. Raises ValueError for control characters, such as line breaks."""
     if any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in text):
         raise ValueError("it has a control character")
     return text

@@ -53,7 +53,7 @@ class Address:
     """The secret of the API; None makes one, for this machine only."""
     names: Collection[str] = ()
     """Further host names under which clients know the service."""
-    naming: str = "start the service with the host name that clients use"
+    proxy_remedy: str = "start the service with the host name that clients use"
     """The remedy for one without names that a proxy forwards to."""
 
     @property
@@ -122,7 +122,7 @@ async def running(
     """
     address.check()
     token = address.token or secrets.token_urlsafe(24)
-    guard = Guard(token, [*address.names, *_own_names(address)], address.local, address.naming)
+    guard = Guard(token, [*address.names, *_own_names(address)], address.local, address.proxy_remedy)
     service = Service.open(recommender, journal, limits, examples)
     # The page is open to everyone who can reach it: only where that is this machine alone does it hold the token.
     app = build_app(service, guard, token if address.private else None)

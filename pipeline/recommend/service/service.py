@@ -29,7 +29,7 @@ from pipeline.recommend.service.metrics import Metrics
 from pipeline.recommend.service.packing import Packers
 from pipeline.recommend.service.photos import HeldPhotos
 from pipeline.recommend.service.users import Users
-from pipeline.recommend.service.witness import kept_alone
+from pipeline.recommend.service.witness import exclusive
 
 if TYPE_CHECKING:
     from pipeline.recommend.recommender import Recommender, Suggestion
@@ -78,7 +78,7 @@ class Service:
             return list(recommender.vectors(files))
 
         async with AsyncExitStack() as opened:
-            opened.enter_context(kept_alone(path))
+            opened.enter_context(exclusive(path))
             networks, dimensions = recommender.fingerprint, recommender.dimensions
             journal = opened.enter_context(Journal.open(path, networks, limits.journal_bytes, dimensions=dimensions))
             packers = await opened.enter_async_context(Packers(limits.processes, limits.pixels, limits.photo_seconds))

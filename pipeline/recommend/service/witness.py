@@ -15,8 +15,8 @@ class FullJournalError(InputError):
 
 
 @contextmanager
-def kept_alone(path: Path) -> Iterator[None]:
-    """Keeps a journal from other services while the block runs: a witness notices no change between their commits.
+def exclusive(path: Path) -> Iterator[None]:
+    """Locks a journal against other services while the block runs: a witness cannot tell their commits from its own.
 
     Raises InputError while another service has it.
     """
@@ -28,7 +28,7 @@ def kept_alone(path: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # The system unlocks it when this process is killed.
         except BlockingIOError:
-            raise InputError(f"Another service keeps {path}: stop that one, or name another journal.") from None
+            raise InputError(f"Another service is using {path}: stop that one, or name another journal.") from None
         yield
     finally:
         os.close(lock)

@@ -109,9 +109,9 @@ class FolderSource(Source):
 def _lacking(reasons: Collection[str], why: str) -> str:
     """Says what no photo has, with the remedy, by the reasons that photos were left out for."""
     if {"no user", "no tags"} <= {*reasons}:
-        return f"has a user and tags ({why}): give photos keywords, or set another sources.folder.user"
+        return f"has a user and tags ({why}): give photos keywords, or set another kind of user"
     if "no user" in reasons:
-        return f"has a user ({why}): set another sources.folder.user"
+        return f"has a user ({why}): set another kind of user"
     if "no tags" in reasons:
         return f"has tags ({why}): give photos keywords"
     return f"can be used ({why}): replace these files"

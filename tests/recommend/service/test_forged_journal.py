@@ -200,7 +200,7 @@ def test_a_table_in_other_words_is_refused(tmp_path):
 )
 def test_a_row_of_another_form_is_refused(path, table, column, value):
     forge(path, f"UPDATE {table} SET {column} = ?", value)
-    assert f"its table '{table}' has another form ({column}: " in refusal(path)
+    assert f"its table '{table}' is not one that the service writes ({column}: " in refusal(path)
 
 
 @pytest.mark.parametrize("year", [1, 1799, 2200, 9999])

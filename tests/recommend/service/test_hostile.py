@@ -317,7 +317,7 @@ def test_a_file_name_that_cannot_be_decoded_loses_no_photo_and_is_not_printed(se
     [
         (post(tags=["a"] * 101), "tags must be a list of at most 100 entries."),
         (post(user=3), "user must be text."),
-        (post(user="  "), "user: it has 0 characters that can be seen; it must have 1 to 255."),
+        (post(user="  "), "user: it has 0 visible characters; it must have 1 to 255."),
         (post(name="a" * 256), "name must be text of at most 255 characters."),
         (post(admin=True), "admin is not a known field."),
         (as_json("/api/posts", b"{"), "The request is not valid JSON."),
