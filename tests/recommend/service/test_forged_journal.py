@@ -149,7 +149,7 @@ def test_a_table_in_other_words_is_refused(tmp_path):
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE photo (hash TEXT PRIMARY KEY CHECK (hash != 'x'), jpeg BLOB NOT NULL)")
         connection.execute("PRAGMA user_version = 1")
-    assert "its table 'photo' has other columns" in refusal(path)
+    assert "its table 'photo' does not have a journal's columns" in refusal(path)
 
 
 @pytest.mark.parametrize(

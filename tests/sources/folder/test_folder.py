@@ -203,9 +203,7 @@ def test_a_folder_without_photos_or_tags_is_one_sentence(root):
 
 def test_the_remedy_is_that_of_what_photos_lack(root):
     write_photo(root / "a.jpg")
-    with pytest.raises(
-        InputError, match=r"^No photo has a user \(no user \(1\)\): set another sources\.folder\.user\.$"
-    ):
+    with pytest.raises(InputError, match=r"^No photo has a user \(no user \(1\)\): set another kind of user\.$"):
         read(root, user={"kind": "artist"})
 
 
