@@ -20,6 +20,8 @@ let running = 0;
 /** Adds files, and has them seen one after another. */
 export function add(files) {
   for (const { file, name } of files) {
+    // saved: the tags of the last post, as JSON; by: its user; unsure: the answer to a save was lost; post: one that is to be
+    // sent again; shown: probabilities by tag; suggestedTo: the user of the suggestions; twin: the same picture, that stays.
     const photo = {
       file, name, url: URL.createObjectURL(file), hash: null, state: "waiting", error: null, suggestions: [], tags: [],
       rejected: [], saved: "[]", by: null, post: null, saving: Promise.resolve(), shown: new Map(), selected: false, asked: 0,
