@@ -13,6 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from multiprocessing import Pipe, get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -114,12 +115,13 @@ def measure(folder: Path, posts: int, epochs: int) -> None:
 
 
 def pace(folder: Path, pipe: Connection) -> None:
-    """Clocks epochs of the first posts, in memory, as often as it is asked to."""
+    """Clocks epochs of the first posts, in memory, as often as it is asked to, until the other end is closed."""
     frame = pl.read_parquet(folder / "0000.parquet")[:SMALL]
     small = bench(frame, {kind: np.array(map_matrix(folder / kind)[: len(frame)]) for kind in WIDTHS})
     small.epoch()
-    while True:
-        pipe.send([clocked(small) for _ in range(pipe.recv())])
+    with suppress(EOFError):
+        while True:
+            pipe.send([clocked(small) for _ in range(pipe.recv())])
 
 
 def bench(posts: pl.DataFrame, matrices: dict[str, np.ndarray]) -> Bench:
