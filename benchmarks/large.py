@@ -115,7 +115,10 @@ def measure(folder: Path, posts: int, epochs: int) -> None:
 
 
 def pace(folder: Path, pipe: Connection) -> None:
-    """Clocks epochs of the first posts, in memory, as often as it is asked to, until the other end is closed."""
+    """Clocks epochs of the first posts, in memory, as often as it is asked to.
+
+    Ends when the other end of the pipe is closed.
+    """
     frame = pl.read_parquet(folder / "0000.parquet")[:SMALL]
     small = bench(frame, {kind: np.array(map_matrix(folder / kind)[: len(frame)]) for kind in WIDTHS})
     small.epoch()
