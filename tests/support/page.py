@@ -31,6 +31,29 @@ def take(page: Any, text: str) -> None:
     page.press("#own-tag", "Enter")
 
 
+def take_on_all(page: Any, text: str) -> None:
+    """Takes tags on all photos, in the grid."""
+    page.click("[data-view=grid]")
+    page.check("#all")
+    page.fill("#for-all-tag", text)
+    page.press("#for-all-tag", "Enter")
+
+
+def save_one(page: Any, text: str) -> None:
+    """Takes tags on the photo in view, and saves them."""
+    page.wait_for_selector("#suggested .chip")
+    take(page, text)
+    page.click("#next")
+    page.wait_for_selector("#taken .saved")
+
+
+def hold_first(page: Any, address: str) -> list[Any]:
+    """Holds the first request to an address, which is in the returned list when it comes; later ones pass."""
+    held: list[Any] = []
+    page.route(address, lambda route: route.continue_() if held else held.append(route))
+    return held
+
+
 def wait_for(page: Any, expression: str) -> None:
     """Waits for an expression to be true. Playwright's own way is eval in the page, which it forbids."""
     wait_until(lambda: page.evaluate(expression))

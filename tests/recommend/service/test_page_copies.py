@@ -1,7 +1,7 @@
 """The page when one file is added twice: the service keeps one post of a user for both."""
 
 from pipeline.recommend.service.journal import Journal
-from tests.support.page import PHOTOS, enter_user, saved, tags_of, take
+from tests.support.page import PHOTOS, add, enter_user, hold_first, save_one, saved, tags_of, take
 from tests.support.service import hash_of, wait_until
 
 
@@ -17,12 +17,8 @@ def add_copies(page, *names: str) -> None:
 def test_a_copy_is_in_the_list_once_with_the_tags_of_both(visit, client):
     enter_user(visit, "ann")
     add_copies(visit, "p1.jpg")
-    visit.wait_for_selector("#suggested .chip")
-    take(visit, "sea")
-    visit.click("#next")
-    visit.wait_for_selector("#taken .saved")
-    held = []
-    visit.route("**/api/suggest", lambda route: route.continue_() if held else held.append(route))
+    save_one(visit, "sea")
+    held = hold_first(visit, "**/api/suggest")
     add_copies(visit, "p2.jpg")
     visit.wait_for_selector("#strip li:nth-child(2)")
     wait_until(lambda: visit.wait_for_timeout(50) or held)
@@ -61,10 +57,7 @@ def test_copies_are_named_and_exported_as_one_photo(visit):
 def test_copies_of_two_users_are_two_posts(visit, client):
     enter_user(visit, "ann")
     add_copies(visit, "p1.jpg")
-    visit.wait_for_selector("#suggested .chip")
-    take(visit, "sea")
-    visit.click("#next")
-    visit.wait_for_selector("#taken .saved")
+    save_one(visit, "sea")
     enter_user(visit, "bob")
     add_copies(visit, "p2.jpg")
     visit.click("#next")
@@ -83,3 +76,24 @@ def test_copies_of_two_users_are_two_posts(visit, client):
     visit.wait_for_selector("#taken .saved")
     assert saved(client, "bob") == {"p3.jpg": ("lake",)}
     assert saved(client, "ann") == {"p1.jpg": ("sea", "hill")}
+
+
+def test_an_answer_for_a_copy_that_has_left_the_list_takes_no_other_photo_out(visit):
+    enter_user(visit, "ann")
+    add_copies(visit, "p1.jpg")
+    save_one(visit, "sea")
+    enter_user(visit, "bob")
+    add_copies(visit, "p2.jpg")
+    visit.click("#next")
+    visit.wait_for_selector("#photo-name >> text=p2.jpg")
+    visit.wait_for_selector("#suggested .chip")
+    held = hold_first(visit, "**/api/suggest")
+    take(visit, "hill")
+    wait_until(lambda: visit.wait_for_timeout(50) or held)
+    enter_user(visit, "ann")
+    visit.wait_for_selector("#photo-name >> text=p1.jpg")
+    add(visit, ["b.png"])
+    with visit.expect_response("**/api/suggest"):
+        held[0].continue_()
+    visit.wait_for_timeout(200)
+    assert visit.locator("#strip li").count() == 2

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.data.names import normalise
 from pipeline.recommend.service.messages import LONGEST
-from tests.support.page import PHOTOS, add, enter_user, saved, tags_of, take, wait_for
+from tests.support.page import PHOTOS, add, enter_user, save_one, saved, tags_of, take, take_on_all, wait_for
 from tests.support.service import wait_until
 
 PASTE = """([field, text]) => { const clipboardData = new DataTransfer(); clipboardData.setData("text/plain", text);
@@ -94,10 +94,7 @@ def test_a_name_is_cut_between_letters(visit, client):
     enter_user(visit, "ann")
     name = "\U0001f600" * 300 + ".jpg"
     visit.set_input_files("#photos-input", [{"name": name, "mimeType": "image/jpeg", "buffer": PHOTOS["a.jpg"]}])
-    visit.wait_for_selector("#suggested .chip")
-    take(visit, "sea")
-    visit.click("#next")
-    visit.wait_for_selector("#taken .saved")
+    save_one(visit, "sea")
     assert saved(client) == {name[-255:]: ("sea",)}
 
 
@@ -113,10 +110,7 @@ def test_the_last_of_several_tags_is_completed(one):
 def test_several_tags_are_taken_on_all_selected(visit):
     enter_user(visit, "ann")
     add(visit)
-    visit.click("[data-view=grid]")
-    visit.check("#all")
-    visit.fill("#for-all-tag", "sea; #beach")
-    visit.keyboard.press("Enter")
+    take_on_all(visit, "sea; #beach")
     visit.wait_for_selector("#status >> text=on 3 photos")
     assert visit.locator(".card .tags").all_inner_texts() == ["sea, beach"] * 3
 

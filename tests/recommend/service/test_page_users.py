@@ -5,7 +5,7 @@ import json
 from pipeline.data.photo import PhotoFile
 from pipeline.recommend.service.journal import Journal
 from tests.support.fake_recommender import photo_of
-from tests.support.page import add, enter_user, saved, tags_of, take, wait_for
+from tests.support.page import add, enter_user, hold_first, saved, tags_of, take, take_on_all, wait_for
 from tests.support.service import wait_until
 
 
@@ -61,8 +61,7 @@ def test_changes_of_a_saved_photo_are_its_users(visit, client):
 def test_a_photo_is_saved_once_it_was_seen(visit, client):
     """What is taken while the networks still look is not lost."""
     enter_user(visit, "ann")
-    held = []
-    visit.route("**/api/suggest", lambda route: held.append(route) if not held else route.continue_())
+    held = hold_first(visit, "**/api/suggest")
     visit.set_input_files("#photos-input", [{"name": "a.jpg", "mimeType": "image/jpeg", "buffer": photo_of("red")}])
     wait_until(lambda: visit.inner_text("#photo-name") == "a.jpg" and (visit.wait_for_timeout(50) or held))
     take(visit, "early")
@@ -76,8 +75,7 @@ def test_a_photo_is_saved_once_it_was_seen(visit, client):
 
 def test_a_photo_that_was_seen_for_an_earlier_user_gets_the_next_ones_suggestions(visit):
     enter_user(visit, "ann")
-    held = []
-    visit.route("**/api/suggest", lambda route: route.continue_() if held else held.append(route))
+    held = hold_first(visit, "**/api/suggest")
     visit.set_input_files("#photos-input", [{"name": "b.png", "mimeType": "image/png", "buffer": photo_of("blue")}])
     wait_until(lambda: visit.wait_for_timeout(50) or held)
     enter_user(visit, "bob")
@@ -98,12 +96,8 @@ def test_suggestions_of_an_earlier_user_are_not_shown_where_the_next_ones_fail(v
 def test_a_change_of_the_user_leaves_the_saves_under_way_alone(visit, client):
     enter_user(visit, "ann")
     add(visit)
-    visit.click("[data-view=grid]")
-    visit.check("#all")
-    visit.fill("#for-all-tag", "holiday")
-    visit.keyboard.press("Enter")
-    held = []
-    visit.route("**/api/posts", lambda route: held.append(route) if not held else route.continue_())
+    take_on_all(visit, "holiday")
+    held = hold_first(visit, "**/api/posts")
     visit.click("#save-all")
     wait_until(lambda: visit.wait_for_timeout(50) or held)
     enter_user(visit, "bob")
@@ -116,8 +110,7 @@ def test_a_change_of_the_user_leaves_the_saves_under_way_alone(visit, client):
 def test_a_later_save_of_a_photo_counts_where_an_earlier_one_is_slow(visit, client):
     enter_user(visit, "ann")
     add(visit, ["a.jpg"])
-    held = []
-    visit.route("**/api/posts", lambda route: held.append(route) if not held else route.continue_())
+    held = hold_first(visit, "**/api/posts")
     take(visit, "one")
     visit.click("#next")
     wait_until(lambda: visit.wait_for_timeout(50) or held)
@@ -132,10 +125,7 @@ def test_a_later_save_of_a_photo_counts_where_an_earlier_one_is_slow(visit, clie
 def test_a_photo_that_is_refused_does_not_keep_the_others_from_being_saved(visit, client):
     enter_user(visit, "ann")
     add(visit)
-    visit.click("[data-view=grid]")
-    visit.check("#all")
-    visit.fill("#for-all-tag", "holiday")
-    visit.keyboard.press("Enter")
+    take_on_all(visit, "holiday")
 
     def refuse(route) -> None:
         if json.loads(route.request.post_data)["name"] == "a.jpg":

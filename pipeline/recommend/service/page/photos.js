@@ -123,6 +123,7 @@ const twinOf = (photo, user) =>
 
 /** Leaves one of two photos with the same file in the list, with the tags of both; returns it, or null. */
 function joinTwin(photo, user) {
+  if (photo.twin) return photo.twin; // An answer came after it had left.
   const twin = photo.hash && !isLost(photo) ? twinOf(photo, user) : null;
   if (!twin) return null;
   const tags = photo.tags.filter((tag) => !twin.tags.includes(tag));
