@@ -1,19 +1,22 @@
-"""A step of training as a CUDA graph: captured once, then launched as a whole for each batch.
+"""Steps of training as CUDA graphs: captured once, then launched as a whole for each batch.
 
-A step is some eighty small operations, and a GPU computes them faster than they can be launched one by one. A graph
-repeats what was captured, on the same memory and the same shapes: each batch is copied into tensors with room for any
-batch, and the rest of them is padding without effect.
+A step is some forty small operations, and a GPU computes them faster than they can be launched one by one. A graph
+repeats what was captured, on the same memory and the same shapes: the batches of a block are copied, all at once, into
+slots with room for any batch, and the rest of a slot is padding without effect. Each slot has its graph.
 """
 
 import logging
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import pairwise
+from typing import Self
 
 import torch
 from torch import Tensor
 
-from pipeline.training.bpr.data import Batch
+from pipeline.training.bpr.data import Batch, Block, batches_per_block
 from pipeline.training.bpr.loops.cpu import Quadruples
 from pipeline.training.bpr.step import Step
 from pipeline.training.bpr.trials import TrialParameters
@@ -25,19 +28,21 @@ HEADROOM = 6
 
 
 class CapturedStep:
-    """A step whose operations are captured with the first batch.
+    """A step whose operations are captured with the first batch of each slot.
 
     step: one with the loss of BPR, because those over all tags have no padding. counts: the number of positives of each
     training post, (P,), on the CPU. posts: B, those of a batch. weights: how often each post comes, as in `PostOrder`.
-    A batch that does not fit is learnt without the graph.
+    A block that does not fit is learnt without graphs.
     """
 
     def __init__(self, step: Step, counts: Tensor, posts: int, weights: Tensor | None = None):
         self.step, self.posts = step, min(posts, len(counts))
         self.quadruples = room_for_quadruples(counts, self.posts, weights)
-        self.room: Batch | None = None
-        self.uniform: Tensor | None = None
-        self.replay: Callable[[], None] | None = None
+        # With weights, an epoch can have some more posts than there are.
+        self.batches = min(batches_per_block(posts), math.ceil(len(counts) / self.posts) + 1)
+        self.room: Room | None = None
+        self.replays: dict[int, Callable[[], None]] = {}
+        self.able = True
 
     @property
     def parameters(self) -> TrialParameters:
@@ -48,35 +53,105 @@ class CapturedStep:
         """Sets the learning rates of an epoch."""
         self.step.begin(epoch)
 
-    def draw(self, batch: Batch, generator: torch.Generator) -> Tensor | None:
-        """Draws what a batch's hard negatives need, with padding if it fits."""
-        return self.step.draw_for(self.quadruples, generator) if self.fits(batch) else self.step.draw(batch, generator)
+    def ready(self, block: Block, generator: torch.Generator) -> Sequence[Callable[[], None]]:
+        """Returns the calls that learn from a block's batches, each to be made once, in order, before the next block.
 
-    def __call__(self, batch: Batch, uniform: Tensor | None) -> None:
-        """Learns from a batch; uniform: of `draw`."""
-        if not self.fits(batch):
-            self.step(batch, uniform)
-            return
+        The block takes the place of the one before.
+        """
+        if not self.fits(block):
+            return self.step.ready(block, generator)
         if self.room is None:
-            self.room = with_room(batch, self.posts, self.quadruples)
-            self.uniform = None if uniform is None else torch.empty_like(uniform)
-        copy_into(self.room, batch)
-        if uniform is not None:
-            self.uniform.copy_(uniform)
+            self.room = Room.like(block, self.batches, self.posts, self.quadruples, self.step.shape(self.quadruples))
+        self.room.fill(block)
+        if self.room.uniform is not None:
+            self.step.sampler.redraw(self.room.uniform, generator)
+        return [partial(self.learn, slot) for slot in range(len(block))]
+
+    def fits(self, block: Block) -> bool:
+        """Returns whether there is room for a block; for bags, of any number of tags, there is none."""
+        posts, quadruples = ((high - low for low, high in pairwise(places)) for places in (block.cuts, block.bounds))
+        within = max(posts) <= self.posts and max(quadruples) <= self.quadruples
+        return within and len(block) <= self.batches and not block.inputs.bags
+
+    def learn(self, slot: int) -> None:
+        """Learns from the batch that was copied into a slot last."""
         self.step.prepare(self.quadruples)
-        if self.replay is None:
-            self.replay = capture(self.learn)
+        if slot in self.replays:
+            self.replays[slot]()
+            return
+        work = partial(self.step.learn, *self.room.slot(slot))
+        if self.able:
+            replay = capture(work)
+            self.able = replay is not None
+            if self.able:
+                self.replays[slot] = replay
         else:
-            self.replay()
+            work()
 
-    def fits(self, batch: Batch) -> bool:
-        """Returns whether there is room for a batch; for bags, of any number of tags, there is none."""
-        within = len(batch.posts) <= self.posts and len(batch.quadruples.post) <= self.quadruples
-        return within and not batch.inputs.bags
 
-    def learn(self) -> None:
-        """Learns from the batch that was copied in last."""
-        self.step.learn(self.room, self.uniform)
+@dataclass(frozen=True)
+class Room:
+    """Memory for the batches of a block, of which each has the same number of rows."""
+
+    batch: Batch
+    """All of them, one after another."""
+    uniform: Tensor | None
+    """Of each batch the numbers for its hard negatives, (batches, …); None for uniform ones."""
+    posts: int
+    """B, the posts of a batch."""
+    quadruples: int
+    """Q, its quadruples, padding included."""
+
+    @classmethod
+    def like(cls, block: Block, batches: int, posts: int, quadruples: int, drawn: tuple[int, ...] | None) -> Self:
+        """Makes room, of zeros, for batches like those of a block; drawn: the shape of the numbers for one."""
+
+        def zeros(rows: Tensor, count: int) -> Tensor:
+            return rows.new_zeros(batches * count, *rows.shape[1:])
+
+        inputs = replace(
+            block.inputs,
+            entities={name: zeros(rows, posts) for name, rows in block.inputs.entities.items()},
+            features={name: zeros(numbers, posts) for name, numbers in block.inputs.features.items()},
+        )
+        listed = Quadruples(*(zeros(part, quadruples) for part in block.quadruples))
+        batch = Batch(zeros(block.posts, posts), zeros(block.sizes, posts), inputs, listed)
+        shape = None if drawn is None else (batches, *drawn)
+        uniform = None if shape is None else torch.zeros(shape, dtype=torch.float64, device=block.posts.device)
+        return cls(batch, uniform, posts, quadruples)
+
+    def slot(self, number: int) -> tuple[Batch, Tensor | None]:
+        """Returns the memory of one batch, and of its numbers for hard negatives."""
+        low, start = number * self.posts, number * self.quadruples
+        high, end = low + self.posts, start + self.quadruples
+        batch = Batch(
+            self.batch.posts[low:high],
+            self.batch.sizes[low:high],
+            self.batch.inputs.part(low, high),
+            Quadruples(*(part[start:end] for part in self.batch.quadruples)),
+        )
+        return batch, None if self.uniform is None else self.uniform[number]
+
+    def fill(self, block: Block) -> None:
+        """Copies a block's batches to their slots.
+
+        In a slot posts come first; those after them are left from an earlier block, and have no quadruples. Quadruples
+        come last, because padding, of post −1, sorts before them.
+        """
+        for target, source in zip(of_posts(self.batch), of_posts(block), strict=True):
+            target[: len(source)].copy_(source)
+        self.batch.sizes[len(block.sizes) :].zero_()
+
+        # The distance of each batch's quadruples from their place in the block to that in the room.
+        distances = [(slot + 1) * self.quadruples - end for slot, end in enumerate(block.bounds[1:])]
+        post, positive, negative = block.quadruples
+        slot = post // self.posts
+        place = torch.tensor(distances).to(post.device, non_blocking=True).index_select(0, slot)
+        place += torch.arange(len(post), device=post.device)
+        self.batch.quadruples.post.fill_(-1)
+        found = (post - slot * self.posts, positive, negative)
+        for target, source in zip(self.batch.quadruples, found, strict=True):
+            target.index_copy_(0, place, source)
 
 
 def room_for_quadruples(counts: Tensor, posts: int, weights: Tensor | None = None) -> int:
@@ -91,43 +166,13 @@ def room_for_quadruples(counts: Tensor, posts: int, weights: Tensor | None = Non
     return min(largest, math.ceil(mean * posts + HEADROOM * deviation * math.sqrt(posts)))
 
 
-def with_room(batch: Batch, posts: int, quadruples: int) -> Batch:
-    """Makes a batch like another of `posts` posts and `quadruples` quadruples, of zeros."""
-
-    def longer(rows: Tensor) -> Tensor:
-        return rows.new_zeros(posts, *rows.shape[1:])
-
-    inputs = replace(
-        batch.inputs,
-        entities={name: longer(rows) for name, rows in batch.inputs.entities.items()},
-        features={name: longer(numbers) for name, numbers in batch.inputs.features.items()},
-    )
-    drawn = Quadruples(*(part.new_zeros(quadruples, *part.shape[1:]) for part in batch.quadruples))
-    return Batch(longer(batch.posts), longer(batch.sizes), inputs, drawn)
-
-
-def copy_into(room: Batch, batch: Batch) -> None:
-    """Copies a batch into one with room for more.
-
-    Posts come first; those after them are left from an earlier batch, and have no quadruples. Quadruples come last,
-    because padding, of post −1, sorts before them.
-    """
-    for target, source in zip(of_posts(room), of_posts(batch), strict=True):
-        target[: len(source)].copy_(source)
-    room.sizes[len(batch.sizes) :].zero_()
-    left = len(room.quadruples.post) - len(batch.quadruples.post)
-    for target, source in zip(room.quadruples, batch.quadruples, strict=True):
-        target[left:].copy_(source)
-    room.quadruples.post[:left].fill_(-1)
-
-
-def of_posts(batch: Batch) -> Iterator[Tensor]:
+def of_posts(batch: Batch | Block) -> Iterator[Tensor]:
     """Yields the tensors with a row for each post."""
     yield from (batch.posts, batch.sizes, *batch.inputs.entities.values(), *batch.inputs.features.values())
 
 
-def capture(work: Callable[[], None]) -> Callable[[], None]:
-    """Does some work on a GPU and captures it. Returns its replay, or the work itself where capture fails.
+def capture(work: Callable[[], None]) -> Callable[[], None] | None:
+    """Does some work on a GPU and captures it. Returns its replay, or None where that fails.
 
     The work is first done on a stream of its own, so that libraries initialise, which no graph can capture.
     """
@@ -143,5 +188,5 @@ def capture(work: Callable[[], None]) -> Callable[[], None]:
     except RuntimeError as error:
         reason = str(error).partition("\n")[0]
         logger.warning("The GPU cannot capture a step of training, and runs its operations one by one: %s", reason)
-        return work
+        return None
     return graph.replay

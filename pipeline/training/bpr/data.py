@@ -1,6 +1,6 @@
 """The training posts on the device, and the batches of quadruples that are drawn from them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Self
@@ -58,6 +58,37 @@ class Batch:
 
 
 @dataclass(frozen=True)
+class Block:
+    """N posts, drawn together, of some batches: `len` counts them, and iterating yields them."""
+
+    posts: Tensor
+    """As in `Batch`, (N,)."""
+    sizes: Tensor
+    """As in `Batch`, (N,)."""
+    inputs: PostInputs
+    """As in `Batch`."""
+    quadruples: Quadruples
+    """As in `Batch`, whose posts are numbered through the block."""
+    cuts: Sequence[int]
+    """The place of each batch's first post, and N."""
+    bounds: Sequence[int]
+    """The place of each batch's first quadruple, and the number of quadruples."""
+
+    def __len__(self) -> int:
+        return len(self.cuts) - 1
+
+    def __iter__(self) -> Iterator[Batch]:
+        post, positive, negative = self.quadruples
+        for (low, high), (start, end) in zip(pairwise(self.cuts), pairwise(self.bounds), strict=True):
+            yield Batch(
+                self.posts[low:high],
+                self.sizes[low:high],
+                self.inputs.part(low, high),
+                Quadruples(post[start:end] - low, positive[start:end], negative[start:end]),
+            )
+
+
+@dataclass(frozen=True)
 class TrainingPosts:
     """P posts with S positive tags."""
 
@@ -96,33 +127,24 @@ class TrainingPosts:
         """Yields all that decides the quadruples, to be hashed."""
         yield from (*self.inputs.tensors(), self.positives.counts, self.positives.tags)
 
-    def epoch(self, batch: int, generators: Generators) -> Iterator[list[Batch]]:
+    def epoch(self, batch: int, generators: Generators) -> Iterator[Block]:
         """Yields the positives of an epoch's posts, with a negative drawn for each, in batches in random order.
 
         They come in blocks, so that memory does not grow with the posts, and the work done once a block costs little.
         """
         shuffled, neighbours = self.order.shuffle(generators.order)
-        block = batch * max(1, POSTS_PER_BLOCK // batch)
-        for first in range(0, len(shuffled), block):
+        size = batch * batches_per_block(batch)
+        for first in range(0, len(shuffled), size):
             if neighbours is not None:
-                self.inputs.read_along(neighbours, first, block, POSTS_PER_WINDOW)
+                self.inputs.read_along(neighbours, first, size, POSTS_PER_WINDOW)
             # A block's posts, cut into batches, and the bounds of each batch's quadruples.
-            chosen = shuffled[first : first + block]
+            chosen = shuffled[first : first + size]
             ends = self.host_counts[chosen].cumsum(0)
-            cuts = [*range(batch, len(chosen), batch), len(chosen)]
-            bounds = [0, *ends[[cut - 1 for cut in cuts]].tolist()]
+            cuts = [*range(0, len(chosen), batch), len(chosen)]
+            bounds = [0, *ends[[cut - 1 for cut in cuts[1:]]].tolist()]
             order = chosen.to(self.positives.counts.device, non_blocking=True)
             sizes, inputs = self.positives.counts.index_select(0, order), self.inputs.select(order)
-            post, positive, negative = self.draw(order, bounds[-1], generators.draws)
-            yield [
-                Batch(
-                    order[low:high],
-                    sizes[low:high],
-                    inputs.part(low, high),
-                    Quadruples(post[start:end] - low, positive[start:end], negative[start:end]),
-                )
-                for (low, high), (start, end) in zip(pairwise([0, *cuts]), pairwise(bounds), strict=True)
-            ]
+            yield Block(order, sizes, inputs, self.draw(order, bounds[-1], generators.draws), cuts, bounds)
 
     def draw(self, posts: Tensor, size: int, generator: torch.Generator) -> Quadruples:
         """Lists all positives of posts, with a negative for each.
@@ -135,6 +157,11 @@ class TrainingPosts:
         drawn = Quadruples(*(torch.empty(shape, dtype=torch.int64, device=posts.device) for shape in shapes))
         loops_for(posts).draw(posts, self.positives, uniform, drawn)
         return drawn
+
+
+def batches_per_block(batch: int) -> int:
+    """Returns the number of batches of so many posts in a block."""
+    return max(1, POSTS_PER_BLOCK // batch)
 
 
 def positive_tags(posts: pl.DataFrame, encoder: Encoder) -> np.ndarray:

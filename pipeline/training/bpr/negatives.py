@@ -69,8 +69,16 @@ class AdaptiveSampler:
         self.drawn = 0
 
     def draw(self, size: int, generator: torch.Generator) -> Tensor:
-        """Draws the numbers for Q quadruples, (ROUNDS, 2, Q), whatever the model is by then."""
-        return torch.rand((ROUNDS, 2, size), generator=generator, dtype=torch.float64, device=generator.device)
+        """Draws the numbers for Q quadruples, (ROUNDS, 2, Q) float64, whatever the model is by then."""
+        return torch.rand(self.shape(size), generator=generator, dtype=torch.float64, device=generator.device)
+
+    def redraw(self, uniform: Tensor, generator: torch.Generator) -> None:
+        """Draws the numbers for some batches anew, (batches, ROUNDS, 2, Q)."""
+        uniform.uniform_(generator=generator)
+
+    def shape(self, size: int) -> tuple[int, int, int]:
+        """Returns the shape of the numbers for Q quadruples."""
+        return ROUNDS, 2, size
 
     def prepare(self, size: int, parameters: Mapping[str, Tensor]) -> None:
         """Renews the orders if they are due, before Q quadruples are hardened."""

@@ -1,10 +1,13 @@
 """A step of training: what is learnt from one batch."""
 
+from collections.abc import Callable, Sequence
+from functools import partial
+
 import torch
 from torch import Tensor
 
 from pipeline.models.factorisation import Contexts
-from pipeline.training.bpr.data import Batch
+from pipeline.training.bpr.data import Batch, Block
 from pipeline.training.bpr.gradients import add_gradients, post_vectors
 from pipeline.training.bpr.losses import LOSSES
 from pipeline.training.bpr.negatives import AdaptiveSampler
@@ -23,18 +26,22 @@ class Step:
         """Sets the learning rates of an epoch."""
         self.rates.copy_(self.parameters.rates(epoch))
 
+    def ready(self, block: Block, generator: torch.Generator) -> Sequence[Callable[[], None]]:
+        """Returns the calls that learn from a block's batches, each to be made once, in order."""
+        return [partial(self.learn_from, batch, self.draw(batch, generator)) for batch in block]
+
     def draw(self, batch: Batch, generator: torch.Generator) -> Tensor | None:
         """Draws the numbers for a batch's hard negatives; None for uniform ones, which are part of the batch."""
-        return self.draw_for(len(batch.quadruples.post), generator)
+        return None if self.sampler is None else self.sampler.draw(len(batch.quadruples.post), generator)
 
-    def draw_for(self, size: int, generator: torch.Generator) -> Tensor | None:
-        """Draws the same for Q quadruples."""
-        return None if self.sampler is None else self.sampler.draw(size, generator)
-
-    def __call__(self, batch: Batch, uniform: Tensor | None) -> None:
+    def learn_from(self, batch: Batch, uniform: Tensor | None) -> None:
         """Learns from a batch; uniform: of `draw`."""
         self.prepare(len(batch.quadruples.post))
         self.learn(batch, uniform)
+
+    def shape(self, size: int) -> tuple[int, ...] | None:
+        """Returns the shape of the numbers for the hard negatives of Q quadruples; None for uniform ones."""
+        return None if self.sampler is None else self.sampler.shape(size)
 
     def prepare(self, size: int) -> None:
         """Prepares for Q quadruples by operations that cannot be captured."""

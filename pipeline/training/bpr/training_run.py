@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -88,13 +87,14 @@ class TrainingRun:
         gradients.loss.zero_()
         gradients.ranked_right.zero_()
         blocks = data.posts.epoch(parameters.settings[0].batch, self.generators)
-        drawn = ([(batch, step.draw(batch, self.generators.draws)) for batch in block] for block in blocks)
+        ready = ((block.bounds[-1], step.ready(block, self.generators.draws)) for block in blocks)
         if gradients.loss.device.type == "cpu":
-            drawn = ahead(drawn)
+            ready = ahead(ready)
         size = 0
-        for batch, uniform in chain.from_iterable(drawn):
-            step(batch, uniform)
-            size += len(batch.quadruples.post)
+        for quadruples, calls in ready:
+            for learn in calls:
+                learn()
+            size += quadruples
         return (gradients.loss / size).tolist(), (gradients.ranked_right / size).tolist()
 
     def step_of_active(self) -> Step | CapturedStep:

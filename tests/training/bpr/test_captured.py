@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from pipeline.models.settings import TrainingConfig
-from pipeline.training.bpr import captured, loops
-from pipeline.training.bpr.captured import CapturedStep, copy_into, of_posts, room_for_quadruples
+from pipeline.training.bpr import captured, data, loops
+from pipeline.training.bpr.captured import CapturedStep, Room, of_posts, room_for_quadruples
 from pipeline.training.bpr.data import Generators
 from pipeline.training.bpr.loops import gpu
 from pipeline.training.bpr.negatives import AdaptiveSampler
@@ -32,6 +32,12 @@ def loops_of_a_gpu(monkeypatch):
     monkeypatch.setattr(loops, "cpu", gpu)
 
 
+@pytest.fixture(autouse=True)
+def blocks_of_three_batches(monkeypatch):
+    """Blocks of which an epoch has four, the last one with a single batch, which is short."""
+    monkeypatch.setattr(data, "POSTS_PER_BLOCK", 3 * BATCH)
+
+
 @pytest.fixture
 def tape(monkeypatch):
     """A tape in the place of a CUDA graph; returns those that were captured."""
@@ -51,14 +57,14 @@ def tape(monkeypatch):
 def epochs(model: dict, tried: list[TrainingConfig], capture, number: int = 2) -> dict[str, np.ndarray]:
     """The parameters of trials, their sums and losses after some epochs of batches of 13 posts."""
     posts, _, features = checkerboard(model)
-    layout, data = encode(config(model), tried[0], TrainingTask(posts, None, features, 0), CPU)
-    parameters = TrialParameters.start(layout, tried, 0, CPU)
-    generators, step = Generators.seeded(0, CPU), capture(Step(data.contexts, data.sampler, parameters), data.posts)
+    layout, training = encode(config(model), tried[0], TrainingTask(posts, None, features, 0), CPU)
+    parameters, generators = TrialParameters.start(layout, tried, 0, CPU), Generators.seeded(0, CPU)
+    step = capture(Step(training.contexts, training.sampler, parameters), training.posts)
     for epoch in range(1, number + 1):
         step.begin(epoch)
-        for block in data.posts.epoch(BATCH, generators):
-            for batch in block:
-                step(batch, step.draw(batch, generators.draws))
+        for block in training.posts.epoch(BATCH, generators):
+            for learn in step.ready(block, generators.draws):
+                learn()
     gradients = parameters.gradients
     found = parameters.parameters | {"loss": gradients.loss, "right": gradients.ranked_right}
     return found | {f"{name} sums": table for name, table in gradients.sums.items()}
@@ -69,13 +75,14 @@ def capture(step: Step, posts) -> CapturedStep:
 
 
 def poisoned(step: Step, posts) -> CapturedStep:
-    """A captured step in whose room nothing of an earlier batch is left, but rows that exist."""
+    """A captured step in whose room nothing of an earlier block is left, but rows that exist."""
 
     class Poisoned(CapturedStep):
-        def __call__(self, batch, uniform) -> None:
-            super().__call__(batch, uniform)
-            for tensor in (*of_posts(self.room), *self.room.quadruples):
-                tensor.fill_(7)
+        def ready(self, block, generator):
+            if self.room is not None:
+                for tensor in (*of_posts(self.room.batch), *self.room.batch.quadruples):
+                    tensor.fill_(7)
+            return super().ready(block, generator)
 
     return Poisoned(step, posts.host_counts, BATCH)
 
@@ -95,11 +102,11 @@ def test_a_captured_step_learns_what_a_plain_one_does(model, base, way):
         np.testing.assert_allclose(found[what], values, rtol=2e-5, atol=2e-6, err_msg=what)
 
 
-def test_all_batches_after_the_first_are_replayed(tape, monkeypatch):
+def test_all_batches_after_the_first_of_each_slot_are_replayed(tape, monkeypatch):
     calls = []
     monkeypatch.setattr(Step, "learn", lambda self, *of, learn=Step.learn: calls.append(of) or learn(self, *of))
     epochs(FACTORISATIONS[3], [SHORT], capture)
-    assert (len(calls), len(tape)) == (2, 1)  # once to warm up, once for the tape
+    assert (len(calls), len(tape)) == (6, 3)  # once to warm up, once for the tape
 
 
 @pytest.mark.usefixtures("tape")
@@ -110,8 +117,15 @@ def test_hard_negatives_are_those_of_the_same_draws(model, monkeypatch):
         rounds = torch.arange(8, dtype=torch.float64).view(4, 2, 1)
         return (rounds * 0.61 + torch.arange(size - 1, -1, -1) * 0.37) % 1
 
+    def redrawn(self, uniform, generator):
+        """The same numbers in all slots."""
+        uniform.copy_(drawn(self, uniform.shape[-1], generator))
+
     monkeypatch.setattr("pipeline.training.bpr.negatives.REFRESH", 0)
     monkeypatch.setattr(AdaptiveSampler, "draw", drawn)
+    monkeypatch.setattr(
+        AdaptiveSampler, "redraw", lambda self, uniform, _: uniform.copy_(self.draw(uniform.shape[-1], _))
+    )
     tried = settings(ADAPTIVE, learning_rate=[0.02, 0.1])
     expected, found = epochs(model, tried, plain), epochs(model, tried, poisoned)
     for what, values in expected.items():
@@ -125,10 +139,10 @@ def test_a_model_with_bags_is_learnt_as_ever(tape):
         np.testing.assert_array_equal(found[what], values)
 
 
-def test_a_batch_without_room_is_learnt_as_ever(tape, monkeypatch):
+def test_a_block_without_room_is_learnt_as_ever(tape, monkeypatch):
     monkeypatch.setattr(captured, "room_for_quadruples", lambda counts, posts, weights: 3 * posts - 1)  # noqa: ARG005
     expected, found = epochs(FACTORISATIONS[3], [SHORT], plain), epochs(FACTORISATIONS[3], [SHORT], capture)
-    assert len(tape) == 1  # of the last batch, which is shorter
+    assert len(tape) == 1  # of the last block, whose batch is shorter
     np.testing.assert_allclose(found["tag"], expected["tag"], rtol=2e-5, atol=2e-6)
 
 
@@ -179,13 +193,33 @@ def test_room_is_for_posts_that_come_as_often_as_their_weights_say():
     assert max(drawn) <= room < 50 * 1000 * 0.65
 
 
-def test_a_short_batch_has_no_posts_and_quadruples_of_the_one_before():
+def test_a_block_takes_the_place_of_a_longer_one():
     posts, _, features = checkerboard(FACTORISATIONS[3])
-    _, data = encode(config(FACTORISATIONS[3]), SHORT, TrainingTask(posts, None, features, 0), CPU)
-    (block,) = data.posts.epoch(BATCH, Generators.seeded(0, CPU))
-    room = captured.with_room(block[0], BATCH, 50)
-    copy_into(room, block[0])
-    copy_into(room, block[-1])
-    assert room.sizes.tolist() == [3, 3, 3] + [0] * 10
-    assert room.quadruples.post.tolist() == [-1] * 41 + [0, 0, 0, 1, 1, 1, 2, 2, 2]
-    assert torch.equal(room.inputs.features["features"][:3], block[-1].inputs.features["features"])
+    _, training = encode(config(FACTORISATIONS[3]), SHORT, TrainingTask(posts, None, features, 0), CPU)
+    first, *_, last = training.posts.epoch(BATCH, Generators.seeded(0, CPU))
+    room = Room.like(first, 3, BATCH, 50, None)
+    room.fill(first)
+    room.fill(last)
+    (batch,) = last
+    found, _ = room.slot(0)
+    assert found.sizes.tolist() == [3, 3, 3] + [0] * 10
+    assert found.quadruples.post.tolist() == [-1] * 41 + [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    assert torch.equal(found.quadruples.negative[41:], batch.quadruples.negative)
+    assert torch.equal(found.inputs.features["features"][:3], batch.inputs.features["features"])
+    for number in (1, 2):
+        empty, _ = room.slot(number)
+        assert empty.sizes.eq(0).all()
+        assert empty.quadruples.post.eq(-1).all()
+
+
+def test_each_batch_of_a_block_has_its_slot():
+    posts, _, features = checkerboard(FACTORISATIONS[3])
+    _, training = encode(config(FACTORISATIONS[3]), SHORT, TrainingTask(posts, None, features, 0), CPU)
+    block = next(training.posts.epoch(BATCH, Generators.seeded(0, CPU)))
+    room = Room.like(block, 3, BATCH, 50, None)
+    room.fill(block)
+    for number, batch in enumerate(block):
+        found, _ = room.slot(number)
+        assert torch.equal(found.posts, batch.posts)
+        for part, expected in zip(found.quadruples, batch.quadruples, strict=True):
+            assert torch.equal(part[11:], expected)

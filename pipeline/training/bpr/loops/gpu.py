@@ -26,18 +26,20 @@ def bind(record: SummedTable) -> SummedTable:
 
 def draw(posts: Tensor, positives: PositiveTags, uniform: Tensor, drawn: Quadruples) -> None:
     """Lists all positives of some posts, and draws a negative for each."""
-    # Each quadruple's post, its place among those of the post, and its positive, (Q,).
-    counts = positives.counts[posts]
+    # Of each post the number of its positives, and the place of the first, in the block and among all, (B,).
+    counts, starts = positives.counts.index_select(0, posts), positives.starts.index_select(0, posts)
     firsts = counts.cumsum(0) - counts
+    # Each quadruple's post, its place among those of the post, and its positive, (Q,).
     post = torch.repeat_interleave(counts, output_size=len(uniform))
-    place = torch.arange(len(uniform), device=posts.device) - firsts[post]
-    positive = positives.tags[positives.starts[posts][post] + place]
+    first = firsts.index_select(0, post)
+    place = torch.arange(len(uniform), device=posts.device) - first
+    positive = positives.tags.index_select(0, starts.index_select(0, post) + place)
 
     # The r-th tag that is no positive of the post: of the tags below a positive, all but those before it are none. One
     # search serves all posts: each has its own stretch of T numbers.
-    r = (uniform * (positives.vocabulary - counts)[post]).long()
+    r = (uniform * (positives.vocabulary - counts).index_select(0, post)).long()
     base = post * positives.vocabulary
-    below = torch.searchsorted(base + positive - place, base + r, right=True) - firsts[post]
+    below = torch.searchsorted(base + positive - place, base + r, right=True) - first
 
     drawn.post.copy_(post)
     drawn.positive.copy_(positive)
