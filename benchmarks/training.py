@@ -279,7 +279,9 @@ def growth(training: TrainingConfig, posts: int) -> None:
     for times in (1, 4, 16):
         data, features = made_up(posts * times)
         bench = Bench(training, data, features, "fm", "image+objects")
-        held = sum(tensor.nbytes for tensor in bench.run.data.posts.tensors())
+        learnt = bench.run.data.posts
+        photos = [part for inputs in learnt.inputs.features.values() for part in inputs.parts]
+        held = sum(tensor.nbytes for tensor in (*learnt.tensors(), *photos))
         del data, features
         bench.epoch()
         before = resident()

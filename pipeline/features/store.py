@@ -4,6 +4,7 @@ Scalings and the extractors' records lie in the file's metadata, so that a reade
 knows the origin of the vectors. pyarrow is imported by what reads and writes the file.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -20,6 +21,7 @@ from pipeline.data.schema import PHOTO, VECTOR
 from pipeline.errors import ArtifactError, InputError
 from pipeline.features.scaling import Method, Scaling
 from pipeline.features.unpacked import UnpackedVectors, outgrows_memory
+from pipeline.files.matrices import header
 from pipeline.files.parquet import read_metadata, read_parquet
 
 if TYPE_CHECKING:
@@ -68,6 +70,11 @@ class Features:
             for name, vectors in self.raw.items()
         }
 
+    @cached_property
+    def hashes(self) -> Mapping[str, str]:
+        """The SHA-256 of each extractor's scaled vectors, by its name; of a file that of its header, which has one."""
+        return {name: hashlib.sha256(content(matrix)).hexdigest() for name, matrix in self.matrices.items()}
+
     def rows(self, photos: pl.Series) -> np.ndarray:
         """Returns the rows (int64) of photos in the matrices. Raises ArtifactError for a photo that has none."""
         # By bisection: a table of hashes would take more memory than all names.
@@ -78,6 +85,11 @@ class Features:
         if not found.all():
             raise ArtifactError(f"Photo {photos.filter(~found)[0]!r} is not in the feature store.")
         return rows.cast(pl.Int64).to_numpy()
+
+
+def content(matrix: np.ndarray) -> np.ndarray | bytes:
+    """Returns what decides a matrix: its numbers, or the header of its file."""
+    return header(Path(matrix.filename)) if isinstance(matrix, np.memmap) else np.ascontiguousarray(matrix)
 
 
 def build_store(

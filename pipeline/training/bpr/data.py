@@ -124,7 +124,7 @@ class TrainingPosts:
         return cls(inputs, positives, counts, PostOrder(inputs.rows.cpu(), weights))
 
     def tensors(self) -> Iterator[Tensor]:
-        """Yields all that decides the quadruples, to be hashed."""
+        """Yields all that decides the quadruples, except the features, to be hashed."""
         yield from (*self.inputs.tensors(), self.positives.counts, self.positives.tags)
 
     def epoch(self, batch: int, generators: Generators) -> Iterator[Block]:

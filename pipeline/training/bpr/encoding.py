@@ -84,13 +84,7 @@ class EncodedPosts:
                 photos.release(self.rows[posts[max(0, first - window - size) : max(0, first - window)]])
 
     def tensors(self) -> Iterator[Tensor]:
-        """Yields all tensors, to be hashed."""
-        yield from self.of_posts()
-        for photos in self.features.values():
-            yield from photos.tensors()
-
-    def of_posts(self) -> Iterator[Tensor]:
-        """Yields all tensors except the features, which are shared."""
+        """Yields all tensors except the features, to be hashed."""
         yield from (*self.entities.values(), self.rows, *chain.from_iterable(self.bags.values()))
 
 

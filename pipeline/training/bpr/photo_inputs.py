@@ -1,15 +1,14 @@
 """The features that models in training read: in memory or, where they do not fit it, in mapped files."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.files.matrices import header, read_ahead, release
+from pipeline.files.matrices import read_ahead, release
 
 
 @dataclass(frozen=True)
@@ -44,13 +43,6 @@ class PhotoInputs:
     def release(self, rows: Tensor) -> None:
         """Frees the memory of rows in files that are not selected again for long."""
         self._advise(release, rows)
-
-    def tensors(self) -> Iterator[Tensor]:
-        """Yields all that decides the inputs, to be hashed: of a file the header, in which its hash is."""
-        for file in self.files:
-            yield torch.frombuffer(bytearray(header(Path(file.filename))), dtype=torch.uint8)
-        if not self.files:
-            yield from self.parts
 
     def _advise(self, advise: Callable[[np.memmap, np.ndarray], None], rows: Tensor) -> None:
         if len(rows):

@@ -77,7 +77,8 @@ def checkpoint_key(
     """Returns the hash of all that decides a run, apart from the settings in which its trials may differ."""
     choices = [config.model_dump_json(exclude={"training", "grid"}), shared_settings(settings)]
     device = data.posts.positives.tags.device
-    return fingerprint([*choices, task.seed, task.measure, device, layout.names], data.tensors())
+    features = [task.features.hashes[extractor] for group in layout.widths.values() for extractor in group]
+    return fingerprint([*choices, task.seed, task.measure, device, layout.names, features], data.tensors())
 
 
 def encode(

@@ -37,7 +37,7 @@ class TrainingData:
     """The posts on which trials are compared, where there are any."""
 
     def tensors(self) -> Iterator[Tensor]:
-        """Yields all that decides training, to be hashed."""
+        """Yields all that decides training, except the features, to be hashed."""
         yield from self.posts.tensors()
         if self.validation is not None:
             yield from self.validation.tensors()

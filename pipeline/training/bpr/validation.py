@@ -52,8 +52,8 @@ class ValidationSet:
         return cls(encoder.encode(posts), encoder.tensor(post), encoder.tensor(tag), bounds, sizes, measure)
 
     def tensors(self) -> list[Tensor]:
-        """Returns all tensors except the shared features, to be hashed."""
-        return [*self.inputs.of_posts(), self.post, self.tag, self.sizes]
+        """Returns all tensors except the features, to be hashed."""
+        return [*self.inputs.tensors(), self.post, self.tag, self.sizes]
 
     def scores(self, contexts: Contexts, parameters: Mapping[str, Tensor]) -> list[float]:
         """Measures each of G trials, whose parameters are (rows, G, columns)."""
