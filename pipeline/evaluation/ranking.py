@@ -46,12 +46,10 @@ def recommend(model: Model, posts: pl.DataFrame, features: Features) -> pl.DataF
     if posts.is_empty():
         raise InputError("There is no test post to evaluate: let the split leave some out.")
     suggestions = suggest(model, posts, features, DEPTH)
-    names = np.array(model.tags, dtype=object)[suggestions.top]
-    columns = {
-        TAGS: pl.Series(names.tolist(), dtype=pl.List(pl.String)),
-        SCORES: pl.Series(suggestions.scores.tolist(), dtype=pl.List(pl.Float32)),
-    }
-    return posts.select(POST).with_columns(**columns)
+    names = pl.Series(model.tags, dtype=pl.String).gather(suggestions.top.ravel())
+    columns = {TAGS: names, SCORES: pl.Series(suggestions.scores.ravel(), dtype=pl.Float32)}
+    lists = {name: column.reshape(suggestions.top.shape).arr.to_list() for name, column in columns.items()}
+    return posts.select(POST).with_columns(**lists)
 
 
 def find_hits(posts: pl.DataFrame, suggestions: pl.DataFrame) -> Ranking:
