@@ -5,6 +5,7 @@ torch is imported by what uses it: processes that decode with Pillow do without 
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Self
@@ -101,3 +102,10 @@ def torchvision_io() -> ModuleType:
 
 DECODERS: Mapping[str, Callable[[Photo], Picture]] = {"pillow": decode, "torchvision": decode_with_torchvision}
 """The decoders that run in processes of their own."""
+
+
+def import_for(decoder: str) -> None:
+    """Imports what a decoder needs. What fails is raised by the decoder itself, when it imports it again."""
+    if decoder == "torchvision":
+        with suppress(Exception):
+            torchvision_io()

@@ -5,9 +5,8 @@ import math
 import mmap
 import os
 import pickle
+import signal
 import socket
-import subprocess
-import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Sequence
@@ -23,14 +22,13 @@ from pipeline.data.packed import PackedPhoto, read_packed
 from pipeline.data.photo import PhotoFile
 from pipeline.errors import ResourceError
 from pipeline.features.extraction.decoders import DECODERS
+from pipeline.features.extraction.starter import Starter, cannot_run
 from pipeline.features.images import Picture, open_picture
 
 log = logging.getLogger(__name__)
 
 ATTEMPTS = 3
 """The number of times that a job whose process is killed is tried."""
-GRACE = 10.0
-"""Seconds within which a process must end once it has stopped answering."""
 
 NICE = 10
 """The niceness of decoders that share a CPU with a network, whose threads would all wait for a delayed one."""
@@ -71,7 +69,9 @@ class Decoders:
     ):
         self._memory = _shared_file(sum(map(_room, shapes)))
         self.arrays = _arrays(self._memory, shapes)
-        self._processes = [_DecodingProcess(self._memory, (preprocess, shapes, nice, decoder)) for _ in range(workers)]
+        self._starter = Starter(__name__, self._memory, decoder) if workers else None
+        setting = (preprocess, shapes, nice, decoder)
+        self._processes = [_DecodingProcess(self._starter, setting) for _ in range(workers)]
         self._idle: SimpleQueue[Callable[[Job], None]] = SimpleQueue()
         for worker in self._processes or [partial(_fill, preprocess=preprocess, arrays=self.arrays, decoder=decoder)]:
             self._idle.put(worker)
@@ -99,50 +99,43 @@ class Decoders:
         self._threads.shutdown(cancel_futures=True)
         for process in self._processes:
             process.end()
+        if self._starter:
+            self._starter.close()
         os.close(self._memory)
 
 
 class _DecodingProcess:
     """A process that decodes, connected by a socket of its own: if either side dies, the other notices.
 
-    It is started anew and not forked, so that it has nothing of torch and its threads, and does not import the program
-    that uses it, as processes of `multiprocessing` do.
+    It is started by its first job, by a `Starter`, so that it has nothing of this process, its torch and its threads,
+    and does not import the program that uses it, as processes of `multiprocessing` do.
     """
 
-    def __init__(self, memory: int, setting: tuple[Sequence[Preprocess], Sequence[Shape], int, str]):
-        self._memory, self._setting = memory, setting
-        self._start()
+    def __init__(self, starter: Starter, setting: tuple[Sequence[Preprocess], Sequence[Shape], int, str]):
+        self._starter, self._setting = starter, setting
+        self._pipe: Connection | None = None
+        self.pid: int | None = None
+        """Its number, while it runs."""
 
     def _start(self) -> None:
         ours, theirs = socket.socketpair()
-        with theirs:
-            code = f"from {__name__} import _serve; _serve({theirs.fileno()}, {self._memory})"
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", code],
-                stdin=subprocess.DEVNULL,
-                # One thread: there are as many processes as cores to decode.
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OMP_NUM_THREADS": "1"},
-                pass_fds=(theirs.fileno(), self._memory),
-                process_group=0,  # Ctrl-C is for the process that uses this one.
-            )
-        self._pipe = Connection(ours.detach())
+        with ours, theirs:
+            self.pid = self._starter.start(theirs)
+            self._pipe = Connection(ours.detach())
         self._pipe.send(self._setting)
 
     def __call__(self, job: Job) -> None:
         for _ in range(ATTEMPTS):
             try:
+                if not self._pipe:
+                    self._start()
                 self._pipe.send(job)
                 error = self._pipe.recv()
             except (EOFError, OSError):
-                with suppress(subprocess.TimeoutExpired):
-                    self._process.wait(GRACE)  # It closes its end a moment before it has its exit code.
                 code = self.end()
                 if code > 0:
-                    raise ResourceError(
-                        f"A process that decodes photos cannot run (exit code {code}, see above).", "workers"
-                    ) from None
+                    raise cannot_run(code) from None
                 log.warning("A process that decodes photos ended (exit code %s): its work is repeated.", code)
-                self._start()
                 continue
             if error is not None:
                 raise error
@@ -153,15 +146,15 @@ class _DecodingProcess:
         )
 
     def end(self) -> int:
-        """Ends the process and returns its exit code."""
-        self._pipe.close()
-        self._process.kill()
-        return self._process.wait()
+        """Ends the process, if there is one, and returns its exit code."""
+        if self._pipe:
+            self._pipe.close()
+        pid, self._pipe, self.pid = self.pid, None, None
+        return -signal.SIGKILL if pid is None else self._starter.end(pid)
 
 
-def _serve(pipe: int, memory: int) -> None:
+def serve(connection: Connection, memory: int) -> None:
     """Runs a process: takes jobs and answers them until the other end of the socket is closed."""
-    connection = Connection(pipe)
     preprocess, shapes, nice, decoder = connection.recv()
     os.nice(nice)
     arrays = _arrays(memory, shapes)

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import re
 import signal
 import socket
 import subprocess
@@ -19,7 +20,7 @@ from PIL import Image
 from pipeline.data.packed import PackedPhoto, read_packed
 from pipeline.data.photo import Photo
 from pipeline.errors import InputError
-from pipeline.features.extraction import decoding
+from pipeline.features.extraction import decoding, starter
 from pipeline.features.extraction.decoding import Decoders, Job
 from pipeline.features.extraction.local import PHOTOS_PER_JOB
 from pipeline.features.images import decode, resize_to_square
@@ -105,12 +106,51 @@ def test_the_work_of_a_killed_process_is_repeated(packed, caplog):
     everything = packed(40)
     with decoders(2, 40) as pool:
         submitted = [pool.submit(job) for job in jobs(everything)]
-        for process in pool._processes:
-            os.kill(process._process.pid, signal.SIGKILL)
+        for pid in running(pool):
+            os.kill(pid, signal.SIGKILL)
         for job in submitted:
             job.result(timeout=60)
         assert (pool.arrays[0] == expected(everything)).all()
     assert caplog.text.count("its work is repeated") == 2
+
+
+@pytest.mark.parametrize("also", [False, True])
+def test_a_killed_starter_is_replaced_when_it_is_wanted(also: bool, packed, caplog):
+    everything = packed(40)
+    with decoders(2, 40) as pool:
+        submitted = [pool.submit(job) for job in jobs(everything)]
+        first = running(pool)
+        os.kill(pool._starter.pid, signal.SIGKILL)
+        for pid in first if also else ():
+            os.kill(pid, signal.SIGKILL)
+        for job in submitted:
+            job.result(timeout=60)
+        assert (pool.arrays[0] == expected(everything)).all()
+        assert set(first).isdisjoint(running(pool)) is also
+    assert ("its work is repeated" in caplog.text) is also
+
+
+def test_processes_are_forked_by_one_that_has_no_threads_and_no_gpu(packed):
+    """A fork copies one thread, and locks that others hold stay locked; CUDA does not work in a fork."""
+    preprocess = partial(resize_to_square, size=SIZE)
+    with Decoders([preprocess], [(1, SIZE, SIZE, 3)], 1, decoder="torchvision") as pool:
+        pool.submit(jobs(packed(1))[0]).result(timeout=60)
+        status = Path(f"/proc/{pool._starter.pid}/status").read_text()
+        files = [path.readlink().name for path in Path(f"/proc/{pool._starter.pid}/fd").iterdir()]
+    assert re.search(r"^Threads:\s*1$", status, re.MULTILINE)
+    assert not [name for name in files if "nvidia" in name]
+
+
+def test_where_nothing_can_be_forked_processes_are_started_one_by_one(packed, monkeypatch):
+    monkeypatch.setattr(starter, "FORKS", False)
+    everything = packed(12)
+    with decoders(2, 12) as pool:
+        for job in [pool.submit(job) for job in jobs(everything)]:
+            job.result(timeout=60)
+        assert (pool.arrays[0] == expected(everything)).all()
+        started = running(pool)
+        assert all("_run" in Path(f"/proc/{pid}/cmdline").read_text() for pid in started)
+    assert not any(map(alive, started))
 
 
 def test_a_photo_that_kills_every_process_ends_the_run_with_a_sentence(packed):
@@ -151,7 +191,9 @@ class Elsewhere:
         return import_module, ("no_such_package",)
 
 
-def test_a_process_that_cannot_run_is_no_matter_of_memory(packed, capfd):
+@pytest.mark.parametrize("forks", [True, False])
+def test_a_process_that_cannot_run_is_no_matter_of_memory(forks: bool, packed, capfd, monkeypatch):
+    monkeypatch.setattr(starter, "FORKS", forks)
     with decoders(1, 1, Elsewhere()) as pool:
         for _ in range(2):
             with pytest.raises(InputError, match=r"cannot run \(exit code 1, see above\)"):
@@ -169,20 +211,21 @@ def test_a_process_ends_in_peace_when_its_user_is_gone(unread: bool, packed):
     else:  # Nobody takes its answer.
         pipe.send(jobs(packed(1))[0])
     pipe.close()
-    decoding._serve(theirs.detach(), memory)
+    decoding.serve(Connection(theirs.detach()), memory)
     os.close(memory)
 
 
 def test_no_process_survives_its_user():
     code = (
-        "import sys, time\nfrom tests_of import decoders\n"
+        "import sys, time\nfrom tests_of import decoders, running\n"
         "pool = decoders(2, 1)\n"
-        "print(*[process._process.pid for process in pool._processes], flush=True)\ntime.sleep(60)"
+        "pool.submit([]), pool.submit([])\n"
+        "print(pool._starter.pid, *running(pool), flush=True)\ntime.sleep(60)"
     ).replace("tests_of", Path(__file__).stem)
     path = os.pathsep.join([str(Path(__file__).parent), str(Path(decoding.__file__).parents[2])])
     user = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, env=os.environ | {"PYTHONPATH": path})
     started = [int(pid) for pid in user.stdout.readline().split()]
-    assert len(started) == 2
+    assert len(started) == 3
     user.kill()
     user.wait()
     deadline = time.monotonic() + 30
@@ -199,7 +242,17 @@ def alive(pid: int) -> bool:
         return False
 
 
+def running(pool: Decoders) -> list[int]:
+    """Waits until all processes have been started. Returns their numbers."""
+    deadline = time.monotonic() + 30
+    while not all(process.pid for process in pool._processes) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return [process.pid for process in pool._processes]
+
+
 def test_processes_end_with_the_block():
     with decoders(2, 1) as pool:
-        started = [process._process.pid for process in pool._processes]
+        for _ in range(2):
+            pool.submit([])
+        started = [pool._starter.pid, *running(pool)]
     assert not any(map(alive, started))

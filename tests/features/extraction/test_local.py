@@ -81,7 +81,7 @@ def test_a_decoder_killed_meanwhile_changes_nothing(packed, extracted, tmp_path:
     def kill() -> None:
         if started:
             for process in started.pop()._processes:
-                os.kill(process._process.pid, signal.SIGKILL)
+                os.kill(process.pid, signal.SIGKILL)
 
     count = (SLOTS + 3) * BATCH
     undisturbed = extracted(MeanColour(), packed(count), tmp_path / "undisturbed")
