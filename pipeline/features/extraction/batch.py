@@ -14,36 +14,46 @@ log = logging.getLogger(__name__)
 
 LARGEST_BATCH = 1024
 GAIN = 1.05
-"""The factor by which a doubled batch must be faster to be worth its memory."""
+"""The factor by which a larger batch must be faster to be worth its memory."""
+PATIENCE = 2
+"""Doublings in a row without a gain that end the search."""
+MEASURED = 0.05
+"""Seconds that a batch is computed for, again and again, to find its rate: single short ones vary too much."""
+REPETITIONS = 3
+"""The least number of such computations, unless they take `ENOUGH`."""
+ENOUGH = 1.0
+"""Seconds after which no more are made."""
 
 
 def find_batch(extractor: Extractor) -> int:
     """Finds the batch of an extractor on its device.
 
-    BATCH on a CPU. On a GPU it is doubled until the rate stops growing or the memory is exhausted.
+    BATCH on a CPU. On a GPU it is doubled until the rate stops growing, twice in a row, or the memory is exhausted.
     """
     if extractor.device.type == "cpu":
         return BATCH
-    found, best, tried = BATCH, 0.0, BATCH
-    while tried <= LARGEST_BATCH:
+    found, best, tried, failed = BATCH, 0.0, BATCH, 0
+    while tried <= LARGEST_BATCH and failed < PATIENCE:
         try:
             rate = _rate(extractor, tried)
         except torch.OutOfMemoryError:
-            torch.cuda.empty_cache()
             break
-        if rate < GAIN * best:
-            break
-        found, best, tried = tried, rate, 2 * tried
+        if rate >= GAIN * best:
+            found, best, failed = tried, rate, 0
+        else:
+            failed += 1
+        tried *= 2
+    torch.cuda.empty_cache()  # The memory of larger batches than the one found.
     log.info("%s takes %d photos at once.", extractor.record["name"], found)
     return found
 
 
 def _rate(extractor: Extractor, batch: int) -> float:
-    """Measures photos a second: the faster of two batches, after one to warm up."""
+    """Measures photos a second: those of the fastest of some computations, after one to warm up."""
     pixels = np.zeros((batch, extractor.size, extractor.size, 3), np.uint8)
     extractor.compute(pixels)
-    seconds = []
-    for _ in range(2):
+    seconds: list[float] = []
+    while sum(seconds) < MEASURED or (len(seconds) < REPETITIONS and sum(seconds) < ENOUGH):
         start = time.perf_counter()
         extractor.compute(pixels)
         seconds.append(time.perf_counter() - start)

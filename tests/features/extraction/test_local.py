@@ -15,8 +15,7 @@ from torch import Tensor
 from pipeline.data.photo import Photo
 from pipeline.errors import InputError
 from pipeline.features.config import BATCH
-from pipeline.features.extraction import batch, local
-from pipeline.features.extraction.batch import find_batch
+from pipeline.features.extraction import local
 from pipeline.features.extraction.decoding import Decoders
 from pipeline.features.extraction.engine import PhotoTask, Vectors
 from pipeline.features.extraction.local import PHOTOS_PER_JOB, SLOTS, LocalEngine
@@ -179,37 +178,6 @@ def test_a_run_says_what_its_time_went_into(packed, extracted, tmp_path: Path, c
     (line,) = [record.message for record in caplog.records if record.message.startswith("Computed")]
     assert line.startswith("Computed 20 photos at ")
     assert all(word in line for word in ("% reading", "% computing", "% writing"))
-
-
-class OnGpu(MeanColour):
-    """An extractor that says to be on a GPU, and is not."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.device = torch.device("cuda")
-
-
-@pytest.mark.parametrize(
-    ("rates", "found"),
-    [
-        ({16: 100, 32: 190, 64: 194}, 32),  # No faster any more.
-        ({16: 100, 32: 190, 64: None}, 32),  # No more memory.
-        ({16: None}, 16),
-        ({16 << doublings: 2**doublings for doublings in range(8)}, 1024),
-    ],
-)
-def test_a_gpus_batch_grows_while_it_pays(rates: dict[int, float | None], found: int, monkeypatch):
-    def rate(_: MeanColour, size: int) -> float:
-        if rates[size] is None:
-            raise torch.OutOfMemoryError("CUDA out of memory.")
-        return rates[size]
-
-    monkeypatch.setattr(batch, "_rate", rate)
-    assert find_batch(OnGpu()) == found
-
-
-def test_a_cpus_batch_is_always_the_same():
-    assert find_batch(MeanColour()) == BATCH
 
 
 @pytest.mark.gpu

@@ -1,0 +1,95 @@
+"""The batch of a network: as large as it pays, whatever disturbs its measurement."""
+
+import random
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline.features.config import BATCH
+from pipeline.features.extraction import batch
+from pipeline.features.extraction.batch import LARGEST_BATCH, find_batch
+from tests.support.mean_colour import MeanColour
+
+RATES = {16: 2000, 32: 4000, 64: 7000, 128: 7600, 256: 7650, 512: 7660, 1024: 7660}
+
+
+class OnGpu(MeanColour):
+    """An extractor that says to be on a GPU, and is not: only its own clock shows the time that it takes.
+
+    seconds: of a batch of so many photos; None where memory is exhausted.
+    """
+
+    def __init__(self, seconds: Callable[[int], float | None]) -> None:
+        self.now, self._seconds = 0.0, seconds
+        super().__init__()
+        self.device = torch.device("cuda")
+
+    def compute(self, pixels: np.ndarray) -> np.ndarray:
+        if self.device.type == "cuda":
+            seconds = self._seconds(len(pixels))
+            if seconds is None:
+                raise torch.OutOfMemoryError("CUDA out of memory.")
+            self.now += seconds
+        return np.zeros((len(pixels), 3), np.float32)
+
+    def perf_counter(self) -> float:
+        """Returns its time, as `time` does."""
+        return self.now
+
+
+def on_gpu(monkeypatch, seconds: Callable[[int], float | None]) -> OnGpu:
+    extractor = OnGpu(seconds)
+    monkeypatch.setattr(batch, "time", extractor)
+    return extractor
+
+
+@pytest.mark.parametrize(
+    ("rates", "found"),
+    [
+        ({16: 100, 32: 190, 64: 194, 128: 195}, 32),  # No faster any more.
+        ({16: 100, 32: 190, 64: 194, 128: 220, 256: 221, 512: 221}, 128),  # Once no faster, and then it is.
+        ({16: 100, 32: 190, 64: None}, 32),  # No more memory.
+        ({16: None}, 16),
+        ({16 << doublings: 2**doublings for doublings in range(8)}, LARGEST_BATCH),
+    ],
+)
+def test_a_gpus_batch_grows_while_it_pays(rates: Mapping[int, float | None], found: int, monkeypatch):
+    extractor = on_gpu(monkeypatch, lambda photos: rates[photos] and photos / rates[photos])
+    assert find_batch(extractor) == found
+
+
+def test_the_first_computation_of_a_batch_which_loads_kernels_does_not_count(monkeypatch):
+    seen = set()
+
+    def seconds(photos: int) -> float:
+        first = photos not in seen
+        seen.add(photos)
+        return photos / RATES[photos] + 10 * first
+
+    assert find_batch(on_gpu(monkeypatch, seconds)) == 128
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_now_and_then_disturbs_a_gpu_does_not_make_its_batch_small(seed: int, monkeypatch):
+    """A third of the computations takes up to five times as long."""
+    noise = random.Random(seed)
+
+    def seconds(photos: int) -> float:
+        return photos / RATES[photos] * (noise.uniform(1, 5) if noise.random() < 1 / 3 else 1)
+
+    found = find_batch(on_gpu(monkeypatch, seconds))
+    assert RATES[found] >= 0.9 * max(RATES.values())
+
+
+@pytest.mark.parametrize(("rate", "least", "most"), [(1271, 0, 1.5), (50, 0, 6), (50_000, 0.15, 0.5)])
+def test_the_search_takes_long_enough_and_no_longer(rate: float, least: float, most: float, monkeypatch):
+    """Even where no batch is faster than another: of the smallest three some computations, or `MEASURED` seconds."""
+    extractor = on_gpu(monkeypatch, lambda photos: photos / rate)
+    assert find_batch(extractor) == BATCH
+    assert least <= extractor.now <= most
+
+
+def test_a_cpus_batch_is_always_the_same():
+    assert find_batch(MeanColour()) == BATCH
