@@ -19,9 +19,13 @@ from pipeline.features.extraction.gpu_decoding import decode_and_compute
 from pipeline.features.extractor import Extractor, deterministic
 
 SLOTS = 4
-"""Batches of an extractor in memory: one at the network, one that waits for it, two that are decoded."""
+"""The least number of batches in memory: one at the network, one that waits for it, two that are decoded."""
+JOBS = 2
+"""The least number of jobs in memory for each process that decodes: one in work, one that waits for it."""
 PHOTOS_PER_JOB = 10
 """Photos handed to a process at once: no more than a batch, and as many as are read at once."""
+PHOTOS_PER_GPU_JOB = 3 * PHOTOS_PER_JOB
+"""The same beside a GPU, whose many processes wait less for this one if they ask it less often."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,9 @@ class LocalEngine:
             workers = (cores() + 1) // 2 if on_cpu else cores()
         batches = [find_batch(extractor) for extractor in extractors]
         sizes = [extractor.size for extractor in extractors]
-        shapes = [(SLOTS * batch, size, size, 3) for batch, size in zip(batches, sizes, strict=True)]
+        each_job = PHOTOS_PER_JOB if on_cpu else PHOTOS_PER_GPU_JOB
+        rows = [_rows(batch, workers, each_job) for batch in batches]
+        shapes = [(count, size, size, 3) for count, size in zip(rows, sizes, strict=True)]
         preprocess = [extractor.preprocess for extractor in extractors]
         with (
             Decoders(preprocess, shapes, workers, NICE if on_cpu else 0, extractors[0].decoder) as decoders,
@@ -76,18 +82,32 @@ class LocalEngine:
                 for number, each in enumerate(zip(ready, batches, decoders.arrays, strict=True))
             ]
             try:
-                yield from _flow(queues, decoders, tasks)
+                yield from _flow(queues, decoders, tasks, each_job)
             except InputError:
                 for queue in queues:
                     yield from queue.submitted()
                 raise
 
 
-def _flow(queues: Sequence["_Queue"], decoders: Decoders, tasks: Iterator[PhotoTask]) -> Generator[Vectors, None, None]:
-    """Has tasks decoded as soon as there is room for their pixels, and yields the vectors as they are computed."""
-    while chunk := list(islice(tasks, PHOTOS_PER_JOB)):
+def _rows(batch: int, workers: int, each_job: int) -> int:
+    """Returns the rows, in whole batches, that keep a network and the processes busy.
+
+    There are two batches at the network or before it, full ones, while every process has its jobs.
+    """
+    wanted = 2 * batch + JOBS * max(1, workers) * each_job
+    return max(SLOTS, -(-wanted // batch)) * batch
+
+
+def _flow(
+    queues: Sequence["_Queue"], decoders: Decoders, tasks: Iterator[PhotoTask], each_job: int
+) -> Generator[Vectors, None, None]:
+    """Has tasks decoded as soon as there is room for their pixels, and yields the vectors as they are computed.
+
+    each_job: the number of photos that are decoded together.
+    """
+    while chunk := list(islice(tasks, each_job)):
         for queue in queues:
-            while queue.room < PHOTOS_PER_JOB:
+            while queue.room < each_job:
                 yield queue.next()
         job = [
             (task.photo, [(number, queues[number].reserve(task.photo.hash)) for number in task.wanted])

@@ -2,7 +2,8 @@
 
 import os
 import signal
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from threading import Barrier
 from typing import Self
@@ -16,9 +17,9 @@ from pipeline.data.photo import Photo
 from pipeline.errors import InputError
 from pipeline.features.config import BATCH
 from pipeline.features.extraction import local
-from pipeline.features.extraction.decoding import Decoders
+from pipeline.features.extraction.decoding import Decoders, Job
 from pipeline.features.extraction.engine import PhotoTask, Vectors
-from pipeline.features.extraction.local import PHOTOS_PER_JOB, SLOTS, LocalEngine
+from pipeline.features.extraction.local import PHOTOS_PER_JOB, SLOTS, LocalEngine, _rows
 from pipeline.features.extraction.run import extract, features
 from tests.support.extraction import packed_photos
 from tests.support.mean_colour import MeanColour
@@ -143,6 +144,58 @@ def test_photos_are_taken_as_they_are_needed(packed):
     assert sum(len(computed.hashes) for computed in LocalEngine(0)([extractor], watched())) == many
     assert len(ahead) == many
     assert max(ahead) <= SLOTS * BATCH + PHOTOS_PER_JOB
+
+
+class Counting:
+    """Processes that end no job until somebody waits for one: then all of them. It counts those that were waiting.
+
+    arrays: of the pixels, all black.
+    """
+
+    def __init__(self, _: object, shapes: Sequence[Sequence[int]], *__: object):
+        self.arrays = [np.zeros(shape, np.uint8) for shape in shapes]
+        self.waiting, self.most = [], 0
+
+    def submit(self, _: Job) -> Future[None]:
+        self.waiting.append(Awaited(self))
+        self.most = max(self.most, len(self.waiting))
+        return self.waiting[-1]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+class Awaited(Future):
+    """A job of `Counting`."""
+
+    def __init__(self, decoders: Counting):
+        super().__init__()
+        self._decoders = decoders
+
+    def result(self, timeout: float | None = None) -> None:
+        for job in self._decoders.waiting:
+            job.set_result(None)
+        self._decoders.waiting.clear()
+        return super().result(timeout)
+
+
+@pytest.mark.parametrize("workers", [1, 2, 16])
+@pytest.mark.parametrize("batch", [16, 32, 256])
+def test_every_process_has_a_job_and_another_waits(batch: int, workers: int, packed, monkeypatch):
+    """However small the batch is: one of 16 photos once left 10 of 16 processes idle."""
+    made = []
+    monkeypatch.setattr(local, "Decoders", lambda *given: made.append(Counting(*given)) or made[-1])
+    monkeypatch.setattr(local, "find_batch", lambda _: batch)
+    tasks = [PhotoTask(photo, frozenset({0})) for photo in packed(1) * 1000]
+    assert sum(len(computed.hashes) for computed in LocalEngine(workers)([MeanColour()], tasks)) == 1000
+    assert made[0].most >= 2 * workers
+
+
+def test_one_or_two_processes_need_hardly_more_memory_than_the_network():
+    assert [_rows(BATCH, workers, PHOTOS_PER_JOB) // BATCH for workers in (0, 1, 2)] == [SLOTS, SLOTS, SLOTS + 1]
 
 
 @pytest.mark.parametrize("threads", [1, 2])
