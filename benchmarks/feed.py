@@ -1,6 +1,6 @@
 """The feed of photos to a network that costs next to nothing: its speed against decoding alone, decoders, memory.
 
-    python -m benchmarks.feed FOLDER [--photos 6000] [--rounds 3] [--workers N] [--many 100000] [--only feed decode …]
+    python -m benchmarks.feed FOLDER [--photos 6000] [--rounds 3] [--workers N] [--many 100000] [--only feed start …]
 
 FOLDER is the one of real photos and weights that REAL_DATA names. The photos are packed again and again, all different.
 
@@ -8,6 +8,9 @@ feed       From shards to vectors with as many decoders as cores, against the sa
            the shards; the rest is what handing out, waiting, computing and writing cost.
 decode     Each decoder of processes: photos a second, CPU time of a photo, seconds that a process takes to the first,
            and the least cosine of vectors to those of Pillow's pixels. `benchmarks.gpu` measures the GPU's.
+start      The same decoders: seconds and CPU seconds until 2 and 8 processes have decoded a photo each, their memory.
+capacity   Extraction from photos of 16 pixels, which cost nothing to decode, by a network of batches of 256: photos a
+           second, and the CPU time that the process that hands them out spends on a photo.
 memory     Resident memory over 100,000 small photos (--many).
 """
 
@@ -22,8 +25,10 @@ from collections.abc import Generator, Sequence
 from functools import partial
 from pathlib import Path
 from statistics import median
+from unittest.mock import patch
 
 import numpy as np
+import psutil
 import torch
 from torch import Tensor, nn
 
@@ -31,11 +36,12 @@ from benchmarks.extraction import loaded
 from pipeline.data.packed import PackedPhoto, read_packed
 from pipeline.data.photo import Photo, prepare
 from pipeline.data.shards import list_photos, pack
+from pipeline.features.extraction import local
 from pipeline.features.extraction.decoders import DECODERS
 from pipeline.features.extraction.decoding import NICE, Decoders
 from pipeline.features.extraction.device import cores
 from pipeline.features.extraction.engine import PhotoTask, Vectors
-from pipeline.features.extraction.local import PHOTOS_PER_JOB, LocalEngine
+from pipeline.features.extraction.local import PHOTOS_PER_GPU_JOB, PHOTOS_PER_JOB, LocalEngine
 from pipeline.features.extraction.precision import least_cosine
 from pipeline.features.extraction.run import extract, features
 from pipeline.features.extractor import Extractor
@@ -75,8 +81,14 @@ def main(folder: Path, count: int, rounds: int, workers: int, many: int, only: S
         if "decode" in only:
             pictures = [prepare(file.stem, file.read_bytes()).jpeg for file in files]
             decode(folder, repeated(pictures, count, Path(scratch) / "decoded"), workers)
+        if "start" in only:
+            pictures = [prepare(file.stem, file.read_bytes()).jpeg for file in files]
+            start(repeated(pictures, 100, Path(scratch) / "few"))
+        if "capacity" in only:
+            pictures = [reduced(prepare(file.stem, file.read_bytes()), 16) for file in files]
+            capacity(repeated(pictures, count, Path(scratch) / "tiny"), rounds, workers, Path(scratch) / "work")
         if "memory" in only:
-            pictures = [reduced(prepare(file.stem, file.read_bytes())) for file in files]
+            pictures = [reduced(prepare(file.stem, file.read_bytes()), 64) for file in files]  # Minutes, not hours.
             memory(repeated(pictures, many, Path(scratch) / "small"), many, workers, Path(scratch) / "work")
 
 
@@ -165,6 +177,47 @@ def first(extractor: Extractor, photo: PackedPhoto) -> float:
         return time.perf_counter() - start
 
 
+def start(photos: Sequence[PackedPhoto], counts: Sequence[int] = (2, 8)) -> None:
+    """The start of processes, all at once."""
+    extractor = Tiny(224)
+    for decoder in DECODERS:
+        for count in counts:
+            shape = (count, extractor.size, extractor.size, 3)
+            start = time.perf_counter()
+            with Decoders([extractor.preprocess], [shape], count, 0, decoder) as decoders:
+                for decoded in [decoders.submit([(photos[row], [(0, row)])]) for row in range(count)]:
+                    decoded.result()
+                seconds = time.perf_counter() - start
+                processes = [each for each in psutil.Process().children(recursive=True) if each.is_running()]
+                spent = sum(sum(each.cpu_times()[:2]) for each in processes)
+                held = sum(each.memory_full_info().pss for each in processes) / 1e6
+            print(f"  {decoder}, {count} processes: {seconds:.1f} s, {spent:.1f} CPU s, {held:,.0f} MB", flush=True)
+
+
+def capacity(photos: Sequence[PackedPhoto], rounds: int, workers: int, work: Path) -> None:
+    """The most that one process hands out."""
+    begun: list[tuple[float, float]] = []
+
+    def clocked(extractors: Sequence[Extractor], tasks: Sequence[PhotoTask]) -> Generator[Vectors, None, None]:
+        begun.clear()
+        with (
+            patch.object(local, "find_batch", lambda _: 256),
+            patch.object(local, "PHOTOS_PER_JOB", PHOTOS_PER_GPU_JOB),
+        ):
+            for computed in LocalEngine(workers)(extractors, tasks):
+                begun.append((time.perf_counter(), time.process_time()))
+                yield computed
+
+    for _ in range(rounds):
+        extract([Tiny(16)], photos, work, clocked)
+        rest = len(photos) * (1 - 1 / len(begun))
+        seconds, spent = time.perf_counter() - begun[0][0], time.process_time() - begun[0][1]
+        print(
+            f"  {workers} processes: {rest / seconds:,.0f} photos/s, {1e6 * spent / rest:.0f} CPU µs each", flush=True
+        )
+        shutil.rmtree(work)
+
+
 def memory(photos: Sequence[PackedPhoto], many: int, workers: int, work: Path) -> None:
     def watched(extractors: Sequence[Extractor], tasks: Sequence[PhotoTask]) -> Generator[Vectors, None, None]:
         done = 0
@@ -185,10 +238,10 @@ def memory(photos: Sequence[PackedPhoto], many: int, workers: int, work: Path) -
     print(f"  written: {resident():.0f} MB, {peak:.0f} MB at most")
 
 
-def reduced(photo: Photo) -> bytes:
-    """A photo of 64 pixels: minutes for all, not hours."""
+def reduced(photo: Photo, side: int) -> bytes:
+    """A photo whose longer side has so many pixels."""
     image, buffer = DECODERS["pillow"](photo), io.BytesIO()
-    image.thumbnail((64, 64))
+    image.thumbnail((side, side))
     image.save(buffer, "JPEG")
     return buffer.getvalue()
 
@@ -200,7 +253,7 @@ def resident() -> float:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    choices = ("feed", "decode", "memory")
+    choices = ("feed", "decode", "start", "capacity", "memory")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--photos", type=int, default=6_000)
     parser.add_argument("--rounds", type=int, default=3)
