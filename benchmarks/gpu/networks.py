@@ -22,6 +22,7 @@ from pipeline.features.extraction.device import cores
 from pipeline.features.extraction.engine import PhotoTask, Vectors
 from pipeline.features.extraction.gpu_decoding import decode_on
 from pipeline.features.extraction.local import LocalEngine
+from pipeline.features.extraction.placing import preprocess_together
 from pipeline.features.extraction.precision import least_cosine
 from pipeline.features.extraction.run import extract, features
 from pipeline.features.extractor import Extractor
@@ -60,8 +61,8 @@ def decoded(bench: Bench, extractor: Extractor) -> float:
         return decoding(extractor, bench.photos, cores())
     start = time.perf_counter()
     for first in range(0, len(bench.photos), DECODED):
-        for picture in decode_on(bench.device, list(read_packed(bench.photos[first : first + DECODED]))):
-            extractor.preprocess(picture)
+        photos = list(read_packed(bench.photos[first : first + DECODED]))
+        preprocess_together(extractor.preprocess, decode_on(bench.device, photos))
     torch.cuda.synchronize()
     return len(bench.photos) / (time.perf_counter() - start)
 

@@ -8,9 +8,8 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cache
 from types import ModuleType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
-import numpy as np
 from PIL import Image
 
 from pipeline.data.photo import Photo
@@ -18,7 +17,6 @@ from pipeline.errors import one_line
 from pipeline.features.images import Picture, decode, placed
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
 log = logging.getLogger(__name__)
@@ -28,17 +26,10 @@ FILTERS = {Image.Resampling.BILINEAR: "bilinear", Image.Resampling.BICUBIC: "bic
 
 
 class TensorPicture:
-    """A decoded photo as a tensor on any device: uint8 (3, height, width)."""
+    """A decoded photo as a tensor: uint8 (3, height, width)."""
 
     def __init__(self, pixels: "Tensor"):
         self._pixels = pixels
-
-    @classmethod
-    def of(cls, picture: Image.Image, device: "torch.device") -> Self:
-        """Moves a picture of Pillow's to a device."""
-        import torch
-
-        return cls(torch.from_numpy(np.array(picture)).permute(2, 0, 1).to(device))
 
     @property
     def size(self) -> tuple[int, int]:
@@ -54,21 +45,20 @@ class TensorPicture:
         fill: tuple[int, int, int],
         resampling: Image.Resampling,
     ) -> "Tensor":
-        """Returns uint8 (size, size, 3), as the function `placed`; Pillow scales by filters that torch lacks."""
+        """Returns uint8 (size, size, 3), as the function `placed`; Pillow scales by filters that torch lacks.
+
+        The tensor must lie on the CPU, where torch scales bytes as they are.
+        """
         import torch
         from torch.nn.functional import interpolate
 
         if resampling not in FILTERS:
-            picture = Image.fromarray(self._pixels.permute(1, 2, 0).cpu().numpy())
-            return torch.tensor(placed(picture, scaled, corner, size, fill, resampling), device=self._pixels.device)
+            picture = Image.fromarray(self._pixels.permute(1, 2, 0).numpy())
+            return torch.tensor(placed(picture, scaled, corner, size, fill, resampling))
         (width, height), (left, top) = scaled, corner
-        on_cpu = self._pixels.device.type == "cpu"  # Where torch scales bytes as they are.
-        given = self._pixels[None] if on_cpu else self._pixels[None].float()
         # (1, 3, height, width) of the photo to those of `scaled`.
-        resized = interpolate(given, (height, width), mode=FILTERS[resampling], antialias=True)
-        if not on_cpu:
-            resized = resized.round_().clamp_(0, 255).byte()
-        square = torch.tensor(fill, dtype=torch.uint8, device=resized.device)[:, None, None].repeat(1, size, size)
+        resized = interpolate(self._pixels[None], (height, width), mode=FILTERS[resampling], antialias=True)
+        square = torch.tensor(fill, dtype=torch.uint8)[:, None, None].repeat(1, size, size)
         x, y = max(left, 0), max(top, 0)
         part = resized[0, :, max(-top, 0) :, max(-left, 0) :][:, : size - y, : size - x]
         square[:, y : y + part.shape[1], x : x + part.shape[2]] = part

@@ -7,15 +7,18 @@ from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from pipeline.data.packed import read_packed
 from pipeline.data.photo import Photo
 from pipeline.errors import one_line
 from pipeline.features.extraction.batch import BatchComputer, find_batch
-from pipeline.features.extraction.decoders import TensorPicture, torchvision_io
+from pipeline.features.extraction.decoders import torchvision_io
 from pipeline.features.extraction.device import use_own_stream
 from pipeline.features.extraction.engine import PhotoTask, Vectors
+from pipeline.features.extraction.placing import preprocess_together
 from pipeline.features.extractor import Extractor
 from pipeline.features.images import decode
 
@@ -41,14 +44,14 @@ def decode_and_compute(
     computers = [BatchComputer(*each) for each in zip(extractors, batches, strict=True)]
 
     def compute(chunk: Sequence[PhotoTask], read: "Future[list[Photo]]") -> list[Vectors]:
-        pictures = decode_on(device, read.result())
+        decoded = decode_on(device, read.result())
         computed = []
         for number, (extractor, computer) in enumerate(zip(extractors, computers, strict=True)):
-            pairs = zip(chunk, pictures, strict=True)
-            wanted = {task.photo.hash: picture for task, picture in pairs if number in task.wanted}
+            pairs = zip(chunk, decoded, strict=True)
+            wanted = {task.photo.hash: photo for task, photo in pairs if number in task.wanted}
             if wanted:
                 # Uint8 (B, size, size, 3) on the device, to float32 (B, dimension) on the host.
-                pixels = torch.stack([extractor.preprocess(picture) for picture in wanted.values()])
+                pixels = preprocess_together(extractor.preprocess, list(wanted.values()))
                 computed.append(Vectors(number, list(wanted), computer(pixels)))
         return computed
 
@@ -74,25 +77,23 @@ def _collect(under_way: "deque[Future[list[Vectors]]]") -> Iterator[Vectors]:
         start = time.monotonic()
 
 
-def decode_on(device: torch.device, photos: Sequence[Photo]) -> list[TensorPicture]:
-    """Decodes photos on a device: nvJPEG on a GPU. What it refuses Pillow decodes, which is logged.
+def decode_on(device: torch.device, photos: Sequence[Photo]) -> list[Tensor]:
+    """Decodes photos on a device, to uint8 (3, height, width) each: nvJPEG on a GPU.
 
-    Raises ArtifactError naming a photo that is broken.
+    What it refuses Pillow decodes, which is logged. Raises ArtifactError naming a photo that is broken.
     """
     io = torchvision_io()
-
-    def decoded(some: Sequence[Photo]) -> list[TensorPicture]:
-        data = [torch.frombuffer(bytearray(photo.jpeg), dtype=torch.uint8) for photo in some]
-        return [TensorPicture(pixels) for pixels in io.decode_jpeg(data, mode=io.ImageReadMode.RGB, device=device)]
-
     try:
-        return decoded(photos)
+        # Copied, since torch takes no memory that is only for reading: at once, while other threads go on.
+        joined = torch.from_numpy(np.concatenate([np.frombuffer(photo.jpeg, np.uint8) for photo in photos]))
+        data = list(joined.split([len(photo.jpeg) for photo in photos]))
+        return io.decode_jpeg(data, mode=io.ImageReadMode.RGB, device=device)
     except (torch.OutOfMemoryError, torch.AcceleratorError):
         raise
     except (RuntimeError, ValueError) as error:
         if len(photos) > 1:  # One photo spoils the others of its list.
-            return [picture for photo in photos for picture in decode_on(device, [photo])]
+            return [pixels for photo in photos for pixels in decode_on(device, [photo])]
         (photo,) = photos
         picture = decode(photo)
         log.warning("Photo %r is decoded by Pillow: the GPU refuses it (%s).", photo.id, one_line(error))
-        return [TensorPicture.of(picture, device)]
+        return [torch.from_numpy(np.array(picture)).permute(2, 0, 1).to(device)]
