@@ -98,6 +98,8 @@ class Decoders:
     def __exit__(self, *_: object) -> None:
         self._threads.shutdown(cancel_futures=True)
         for process in self._processes:
+            process.leave()  # All of them end meanwhile.
+        for process in self._processes:
             process.end()
         if self._starter:
             self._starter.close()
@@ -145,11 +147,16 @@ class _DecodingProcess:
             "workers",
         )
 
-    def end(self) -> int:
-        """Ends the process, if there is one, and returns its exit code."""
+    def leave(self) -> None:
+        """Closes the connection, if there is one: the process ends by itself."""
         if self._pipe:
             self._pipe.close()
-        pid, self._pipe, self.pid = self.pid, None, None
+            self._pipe = None
+
+    def end(self) -> int:
+        """Ends the process, if there is one, and returns its exit code."""
+        self.leave()
+        pid, self.pid = self.pid, None
         return -signal.SIGKILL if pid is None else self._starter.end(pid)
 
 
