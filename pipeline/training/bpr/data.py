@@ -139,9 +139,9 @@ class TrainingPosts:
                 self.inputs.read_along(neighbours, first, size, POSTS_PER_WINDOW)
             # A block's posts, cut into batches, and the bounds of each batch's quadruples.
             chosen = shuffled[first : first + size]
-            ends = self.host_counts[chosen].cumsum(0)
             cuts = [*range(0, len(chosen), batch), len(chosen)]
-            bounds = [0, *ends[[cut - 1 for cut in cuts[1:]]].tolist()]
+            ends = self.host_counts.index_select(0, chosen).cumsum(0)
+            bounds = [0, *ends.index_select(0, torch.tensor(cuts[1:]) - 1).tolist()]
             order = chosen.to(self.positives.counts.device, non_blocking=True)
             sizes, inputs = self.positives.counts.index_select(0, order), self.inputs.select(order)
             yield Block(order, sizes, inputs, self.draw(order, bounds[-1], generators.draws), cuts, bounds)
