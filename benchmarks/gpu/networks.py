@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from benchmarks.extraction import bare, fresh, pixels
 from benchmarks.feed import decoding
@@ -107,12 +108,21 @@ def network(bench: Bench, config: Callable[[str], NetworkConfig]) -> list[Row]:
         extractor = config("auto").load(0, bench.device)
         extractor.decode_with(decoder)
         fed, took = whole(bench, extractor)
+        cosine = least_cosine(extractor.compute(seen_by(bench, extractor)), extractor.compute(seen))
         precision, alone = extractor.record["precision"], decoded(bench, extractor)
         what = f"extraction of {len(bench.photos):,} photos, {precision}, decoded by {decoder}"
         found = f"{fed:,.0f} photos/s from the first vectors to the parquet; {took:.1f} s with the start"
         bar = f"≥ {0.85 * min(rates[precision], alone):,.0f}, 0.85 of the smaller of bare and decoding ({alone:,.0f})"
-        rows.append(Row(what, found, bar))
+        rows += [Row(what, found, bar), Row("its least cosine to Pillow's pixels", f"{cosine:.7f}")]
     return rows
+
+
+def seen_by(bench: Bench, extractor: Extractor) -> np.ndarray | Tensor:
+    """Decodes and preprocesses some photos as an extraction would: uint8 (COMPARED, size, size, 3)."""
+    some = list(read_packed(bench.photos[:COMPARED]))
+    if extractor.decoder == "gpu":
+        return preprocess_together(extractor.preprocess, decode_on(bench.device, some))
+    return np.stack([extractor.preprocess(DECODERS[extractor.decoder](photo)) for photo in some])
 
 
 def whole(bench: Bench, extractor: Extractor) -> tuple[float, float]:

@@ -20,7 +20,7 @@ def test_all_parts_run_and_a_rerun_has_only_those_that_are_missing(bench, tmp_pa
     table = capsys.readouterr().out
     for what in (
         "squeezenet1_1 bare, float32",
-        "extraction of 16 photos",
+        "extraction of 48 photos",
         "fm image+objects, 64 posts",
         "× nine settings",
     ):

@@ -28,21 +28,23 @@ ENOUGH = 1.0
 def find_batch(extractor: Extractor) -> int:
     """Finds the batch of an extractor on its device.
 
-    BATCH on a CPU. On a GPU it is doubled until the rate stops growing, twice in a row, or the memory is exhausted.
+    BATCH on a CPU. On a GPU it is doubled until the rate stops growing, twice in a row, or the memory is exhausted; the
+    smallest that is nearly as fast as the best is taken: with small ones, decoding and computing overlap most.
     """
     if extractor.device.type == "cpu":
         return BATCH
-    found, best, tried, failed = BATCH, 0.0, BATCH, 0
+    rates: dict[int, float] = {}
+    tried, failed = BATCH, 0
     while tried <= LARGEST_BATCH and failed < PATIENCE:
+        best = max(rates.values(), default=0.0)
         try:
-            rate = _rate(extractor, tried)
+            rates[tried] = _rate(extractor, tried)
         except torch.OutOfMemoryError:
             break
-        if rate >= GAIN * best:
-            found, best, failed = tried, rate, 0
-        else:
-            failed += 1
+        failed = 0 if rates[tried] >= GAIN * best else failed + 1
         tried *= 2
+    best = max(rates.values(), default=0.0)
+    found = min((batch for batch, rate in rates.items() if GAIN * rate >= best), default=BATCH)
     torch.cuda.empty_cache()  # The memory of larger batches than the one found.
     log.info("%s takes %d photos at once.", extractor.record["name"], found)
     return found

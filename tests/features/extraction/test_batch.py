@@ -50,6 +50,7 @@ def on_gpu(monkeypatch, seconds: Callable[[int], float | None]) -> OnGpu:
     [
         ({16: 100, 32: 190, 64: 194, 128: 195}, 32),  # No faster any more.
         ({16: 100, 32: 190, 64: 194, 128: 220, 256: 221, 512: 221}, 128),  # Once no faster, and then it is.
+        ({16: 2000, 32: 4000, 64: 6000, 128: 7400, 256: 7700, 512: 7914, 1024: 7920}, 256),  # Hardly slower than 512.
         ({16: 100, 32: 190, 64: None}, 32),  # No more memory.
         ({16: None}, 16),
         ({16 << doublings: 2**doublings for doublings in range(8)}, LARGEST_BATCH),
