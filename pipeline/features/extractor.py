@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 CANDIDATES = {"auto": "float16", "tf32": "tf32"}
 """The precisions used on a GPU only if their vectors prove close to those in float32."""
 
+RECORDED = {"gpu": "gpu, placed by products in float16"}
+"""The decoders whose name alone does not decide the pixels, as the record has them. It changes with the code."""
+
 
 class Extractor(ABC):
     """A network that gives each photo a vector of `dimension` float32 numbers.
@@ -96,7 +99,7 @@ class Extractor(ABC):
         self.decoder = decoder
         if decoder != "pillow":  # Whose records say nothing of it, as before there was a choice: kept vectors stay.
             versions = self.record["versions"] | {"torchvision": version("torchvision")}
-            self.record |= {"decoder": decoder, "versions": versions}
+            self.record |= {"decoder": RECORDED.get(decoder, decoder), "versions": versions}
 
     @property
     def fingerprint(self) -> str:

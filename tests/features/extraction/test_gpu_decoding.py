@@ -83,6 +83,13 @@ def test_pillow_decodes_the_photo_that_the_gpu_refuses_and_no_other(packed, extr
     assert warnings == ["Photo 'p0003' is decoded by Pillow: the GPU refuses it (unsupported)."]
 
 
+def test_the_record_says_how_a_gpu_places_its_photos():
+    extractor = MeanColour()
+    extractor.device = torch.device("cuda")
+    extractor.decode_with("gpu")
+    assert (extractor.decoder, extractor.record["decoder"]) == ("gpu", "gpu, placed by products in float16")
+
+
 def test_a_machine_without_an_nvidia_gpu_does_not_decode_on_it():
     with pytest.raises(InputError, match=r"^Only an Nvidia GPU decodes photos, and mean colour runs on cpu: choose"):
         MeanColour().decode_with("gpu")
