@@ -8,9 +8,9 @@ feed       From shards to vectors with as many decoders as cores, against the sa
            the shards; the rest is what handing out, waiting, computing and writing cost.
 decode     Each decoder of processes: photos a second, CPU time of a photo, seconds that a process takes to the first,
            and the least cosine of vectors to those of Pillow's pixels. `benchmarks.gpu` measures the GPU's.
-start      The same decoders: seconds and CPU seconds until 2 and 8 processes have decoded a photo each, their memory.
-capacity   Extraction from photos of 16 pixels, which cost nothing to decode, by a network of batches of 256: photos a
-           second, and the CPU time that the process that hands them out spends on a photo.
+start      The same decoders: seconds and CPU seconds until 2 and 8 processes have decoded a photo each; their memory.
+capacity   Extraction from photos of 16 pixels, which cost next to nothing to decode, in the batches and jobs of a GPU:
+           photos a second, and the CPU time that the main process spends on one.
 memory     Resident memory over 100,000 small photos (--many).
 """
 
@@ -110,7 +110,7 @@ def feed(photos: Sequence[PackedPhoto], rounds: int, workers: int, work: Path) -
         alone, fed = [], []
         for _ in range(rounds):
             alone.append(decoding(extractor, photos, workers))
-            fed.append(extraction(extractor, photos, workers, work))
+            fed.append(extraction(extractor, photos, workers, work)[0])
         ratio = median(of / all_in for of, all_in in zip(fed, alone, strict=True))
         print(f"  {size} pixels: decoding {median(alone):,.0f}, fed {median(fed):,.0f} photos/s, ratio {ratio:.3f}")
 
@@ -133,19 +133,21 @@ def decoding(extractor: Extractor, photos: Sequence[PackedPhoto], workers: int) 
         return len(photos) / (time.perf_counter() - start)
 
 
-def extraction(extractor: Extractor, photos: Sequence[PackedPhoto], workers: int, work: Path) -> float:
-    """Photos a second from the first vectors on, until all are written."""
-    started: list[float] = []
+def extraction(extractor: Extractor, photos: Sequence[PackedPhoto], workers: int, work: Path) -> tuple[float, float]:
+    """Photos a second, and this process's CPU seconds a photo, from the first vectors on, until all are written."""
+    yielded: list[tuple[float, float, int]] = []
 
     def clocked(extractors: Sequence[Extractor], tasks: Sequence[PhotoTask]) -> Generator[Vectors, None, None]:
         for computed in LocalEngine(workers)(extractors, tasks):
-            started.append(time.perf_counter())
+            yielded.append((time.perf_counter(), time.process_time(), len(computed.hashes)))
             yield computed
 
     extract([extractor], photos, work, clocked)
-    seconds = time.perf_counter() - started[0]
+    end, spent = time.perf_counter(), time.process_time()
     shutil.rmtree(work)
-    return len(photos) * (1 - 1 / len(started)) / seconds
+    began, spent_before, first = yielded[0]
+    rest = len(photos) - first
+    return rest / (end - began), (spent - spent_before) / rest
 
 
 def decode(folder: Path, photos: Sequence[PackedPhoto], workers: int) -> None:
@@ -178,44 +180,28 @@ def first(extractor: Extractor, photo: PackedPhoto) -> float:
 
 
 def start(photos: Sequence[PackedPhoto], counts: Sequence[int] = (2, 8)) -> None:
-    """The start of processes, all at once."""
+    """The time until processes, all started at once, have decoded a photo each."""
     extractor = Tiny(224)
     for decoder in DECODERS:
         for count in counts:
             shape = (count, extractor.size, extractor.size, 3)
-            start = time.perf_counter()
+            begun = time.perf_counter()
             with Decoders([extractor.preprocess], [shape], count, 0, decoder) as decoders:
                 for decoded in [decoders.submit([(photos[row], [(0, row)])]) for row in range(count)]:
                     decoded.result()
-                seconds = time.perf_counter() - start
-                processes = [each for each in psutil.Process().children(recursive=True) if each.is_running()]
+                seconds = time.perf_counter() - begun
+                processes = psutil.Process().children(recursive=True)
                 spent = sum(sum(each.cpu_times()[:2]) for each in processes)
                 held = sum(each.memory_full_info().pss for each in processes) / 1e6
             print(f"  {decoder}, {count} processes: {seconds:.1f} s, {spent:.1f} CPU s, {held:,.0f} MB", flush=True)
 
 
 def capacity(photos: Sequence[PackedPhoto], rounds: int, workers: int, work: Path) -> None:
-    """The most that one process hands out."""
-    begun: list[tuple[float, float]] = []
-
-    def clocked(extractors: Sequence[Extractor], tasks: Sequence[PhotoTask]) -> Generator[Vectors, None, None]:
-        begun.clear()
-        with (
-            patch.object(local, "find_batch", lambda _: 256),
-            patch.object(local, "PHOTOS_PER_JOB", PHOTOS_PER_GPU_JOB),
-        ):
-            for computed in LocalEngine(workers)(extractors, tasks):
-                begun.append((time.perf_counter(), time.process_time()))
-                yield computed
-
-    for _ in range(rounds):
-        extract([Tiny(16)], photos, work, clocked)
-        rest = len(photos) * (1 - 1 / len(begun))
-        seconds, spent = time.perf_counter() - begun[0][0], time.process_time() - begun[0][1]
-        print(
-            f"  {workers} processes: {rest / seconds:,.0f} photos/s, {1e6 * spent / rest:.0f} CPU µs each", flush=True
-        )
-        shutil.rmtree(work)
+    """The most photos that one process can hand out, in the batches and jobs of a GPU."""
+    with patch.object(local, "find_batch", lambda _: 256), patch.object(local, "PHOTOS_PER_JOB", PHOTOS_PER_GPU_JOB):
+        for _ in range(rounds):
+            rate, spent = extraction(Tiny(16), photos, workers, work)
+            print(f"  {workers} processes: {rate:,.0f} photos/s, {1e6 * spent:.0f} CPU µs each", flush=True)
 
 
 def memory(photos: Sequence[PackedPhoto], many: int, workers: int, work: Path) -> None:
@@ -239,7 +225,7 @@ def memory(photos: Sequence[PackedPhoto], many: int, workers: int, work: Path) -
 
 
 def reduced(photo: Photo, side: int) -> bytes:
-    """A photo whose longer side has so many pixels."""
+    """A photo whose longer side is shortened to `side` pixels."""
     image, buffer = DECODERS["pillow"](photo), io.BytesIO()
     image.thumbnail((side, side))
     image.save(buffer, "JPEG")

@@ -69,7 +69,7 @@ class Bench:
     def __init__(self, device: torch.device, size: Size, real: Path | None, scratch: Path):
         self.device, self.size, self.real, self.scratch = device, size, real, scratch
         self.decoded: dict[tuple[str, str], float] = {}
-        """Photos a second that were decoded, by the network that they were scaled for and the decoder."""
+        """Photos decoded a second, by the name of the network that they are scaled for, and the decoder."""
 
     @cached_property
     def shards(self) -> Path:

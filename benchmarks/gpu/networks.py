@@ -57,7 +57,7 @@ def decoders_of(device: torch.device) -> list[str]:
 
 
 def decoded(bench: Bench, extractor: Extractor) -> float:
-    """Measures, once, photos a second that all cores, or one thread with a GPU, decode and scale for an extractor."""
+    """Measures, once each, photos a second that all cores, or one thread with a GPU, decode for an extractor."""
     key = (extractor.record["name"], extractor.decoder)
     if key not in bench.decoded:
         by_gpu = extractor.decoder == "gpu"
@@ -126,15 +126,12 @@ def seen_by(bench: Bench, extractor: Extractor) -> np.ndarray | Tensor:
 
 
 def whole(bench: Bench, extractor: Extractor) -> tuple[float, float]:
-    """Runs an extraction from shards to parquet: photos a second from the first vectors on, and seconds in all."""
-    started: list[float] = []
-    first = 0
+    """Extracts from shards to parquet. Returns photos a second from the first vectors on, and seconds in all."""
+    yielded: list[tuple[float, int]] = []
 
     def clocked(extractors: Sequence[Extractor], tasks: Sequence[PhotoTask]) -> Generator[Vectors, None, None]:
-        nonlocal first
         for computed in LocalEngine()(extractors, tasks):
-            first = first or len(computed.hashes)
-            started.append(time.perf_counter())
+            yielded.append((time.perf_counter(), len(computed.hashes)))
             yield computed
 
     begun = time.perf_counter()
@@ -143,7 +140,8 @@ def whole(bench: Bench, extractor: Extractor) -> tuple[float, float]:
         extract([extractor], listed, work, clocked)
         write_parquet(features(extractor, listed, work), work / "features.parquet")
         end = time.perf_counter()
-    return (len(listed) - first) / (end - started[0]), end - begun
+    began, first = yielded[0]
+    return (len(listed) - first) / (end - began), end - begun
 
 
 def profile(bench: Bench) -> list[Row]:

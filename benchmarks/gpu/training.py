@@ -121,7 +121,7 @@ def epoch(run: TrainingRun) -> None:
 
 
 def rate_of(run: TrainingRun, rounds: int) -> str:
-    """Measures epochs."""
+    """Measures the first epoch, in which steps are captured, and later ones. Returns a phrase."""
     start = time.perf_counter()
     epoch(run)
     first = time.perf_counter() - start
