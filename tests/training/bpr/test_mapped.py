@@ -9,7 +9,7 @@ import torch
 from pipeline.files.matrices import map_matrix, write_matrix
 from pipeline.training.bpr import data, order, photo_inputs
 from pipeline.training.bpr.order import PostOrder
-from pipeline.training.bpr.train import train
+from pipeline.training.bpr.train import checkpoint_key, encode, train
 from pipeline.training.task import TrainingTask
 from tests.support.checkerboard import FACTORISATIONS, SHORT, checkerboard, config, name
 
@@ -43,6 +43,19 @@ def test_the_bytes_do_not_depend_on_where_the_features_are(tmp_path, model):
     assert found[0].curve.equals(found[1].curve)
     for table, values in found[0].model.tensors.items():
         np.testing.assert_array_equal(values, found[1].model.tensors[table])
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+def test_a_checkpoint_belongs_to_its_features(tmp_path, mapped):
+    posts, _, features = checkerboard(FACTORISATIONS[3])
+    other = replace(features, raw={extractor: 2 * matrix for extractor, matrix in features.matrices.items()})
+    keys = []
+    for number, seen in enumerate((features, features, other)):
+        (folder := tmp_path / str(number)).mkdir()
+        task = TrainingTask(posts, None, in_files(seen, folder) if mapped else replace(seen), 0)
+        layout, encoded = encode(config(FACTORISATIONS[3]), SHORT, task, CPU)
+        keys.append(checkpoint_key(config(FACTORISATIONS[3]), SHORT, task, layout, encoded))
+    assert keys[0] == keys[1] != keys[2]
 
 
 @pytest.mark.usefixtures("windows")
