@@ -42,7 +42,7 @@ class CapturedStep:
         self.batches = min(batches_per_block(posts), math.ceil(len(counts) / self.posts) + 1)
         self.room: Room | None = None
         self.replays: dict[int, Callable[[], None]] = {}
-        self.able = True
+        self.refused = False  # Set when a capture has failed: there is no other attempt.
 
     @property
     def parameters(self) -> TrialParameters:
@@ -56,12 +56,13 @@ class CapturedStep:
     def ready(self, block: Block, generator: torch.Generator) -> Sequence[Callable[[], None]]:
         """Returns the calls that learn from a block's batches, each to be made once, in order, before the next block.
 
-        The block takes the place of the one before.
+        The block overwrites the one before.
         """
         if not self.fits(block):
             return self.step.ready(block, generator)
         if self.room is None:
-            self.room = Room.like(block, self.batches, self.posts, self.quadruples, self.step.shape(self.quadruples))
+            shape = self.step.uniform_shape(self.quadruples)
+            self.room = Room.like(block, self.batches, self.posts, self.quadruples, shape)
         self.room.fill(block)
         if self.room.uniform is not None:
             self.step.sampler.redraw(self.room.uniform, generator)
@@ -74,37 +75,36 @@ class CapturedStep:
         return within and len(block) <= self.batches and not block.inputs.bags
 
     def learn(self, slot: int) -> None:
-        """Learns from the batch that was copied into a slot last."""
+        """Learns from the batch in a slot."""
         self.step.prepare(self.quadruples)
         if slot in self.replays:
             self.replays[slot]()
             return
         work = partial(self.step.learn, *self.room.slot(slot))
-        if self.able:
-            replay = capture(work)
-            self.able = replay is not None
-            if self.able:
-                self.replays[slot] = replay
-        else:
+        if self.refused:
             work()
+        elif replay := capture(work):
+            self.replays[slot] = replay
+        else:
+            self.refused = True
 
 
 @dataclass(frozen=True)
 class Room:
-    """Memory for the batches of a block, of which each has the same number of rows."""
+    """Memory for the batches of a block: a slot for each, all of the same size."""
 
     batch: Batch
-    """All of them, one after another."""
+    """The slots, one after another."""
     uniform: Tensor | None
-    """Of each batch the numbers for its hard negatives, (batches, …); None for uniform ones."""
+    """The numbers for each batch's hard negatives, (batches, …) float64; None for uniform ones."""
     posts: int
-    """B, the posts of a batch."""
+    """B, the posts of a slot."""
     quadruples: int
-    """Q, its quadruples, padding included."""
+    """Q, the quadruples of a slot."""
 
     @classmethod
-    def like(cls, block: Block, batches: int, posts: int, quadruples: int, drawn: tuple[int, ...] | None) -> Self:
-        """Makes room, of zeros, for batches like those of a block; drawn: the shape of the numbers for one."""
+    def like(cls, block: Block, batches: int, posts: int, quadruples: int, shape: tuple[int, ...] | None) -> Self:
+        """Makes room, of zeros, for batches like those of a block; shape: that of `uniform` for one batch."""
 
         def zeros(rows: Tensor, count: int) -> Tensor:
             return rows.new_zeros(batches * count, *rows.shape[1:])
@@ -116,12 +116,13 @@ class Room:
         )
         listed = Quadruples(*(zeros(part, quadruples) for part in block.quadruples))
         batch = Batch(zeros(block.posts, posts), zeros(block.sizes, posts), inputs, listed)
-        shape = None if drawn is None else (batches, *drawn)
-        uniform = None if shape is None else torch.zeros(shape, dtype=torch.float64, device=block.posts.device)
+        uniform = None
+        if shape is not None:
+            uniform = torch.zeros(batches, *shape, dtype=torch.float64, device=block.posts.device)
         return cls(batch, uniform, posts, quadruples)
 
     def slot(self, number: int) -> tuple[Batch, Tensor | None]:
-        """Returns the memory of one batch, and of its numbers for hard negatives."""
+        """Returns the memory of one slot: of its batch, and of the numbers for its hard negatives."""
         low, start = number * self.posts, number * self.quadruples
         high, end = low + self.posts, start + self.quadruples
         batch = Batch(
@@ -142,7 +143,7 @@ class Room:
             target[: len(source)].copy_(source)
         self.batch.sizes[len(block.sizes) :].zero_()
 
-        # The distance of each batch's quadruples from their place in the block to that in the room.
+        # How far each batch's quadruples move from their place in the block to that in the room.
         distances = [(slot + 1) * self.quadruples - end for slot, end in enumerate(block.bounds[1:])]
         post, positive, negative = block.quadruples
         slot = post // self.posts
@@ -172,7 +173,7 @@ def of_posts(batch: Batch | Block) -> Iterator[Tensor]:
 
 
 def capture(work: Callable[[], None]) -> Callable[[], None] | None:
-    """Does some work on a GPU and captures it. Returns its replay, or None where that fails.
+    """Does some work on a GPU and captures it. Returns its replay, or None if the capture fails.
 
     The work is first done on a stream of its own, so that libraries initialise, which no graph can capture.
     """

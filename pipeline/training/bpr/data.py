@@ -59,7 +59,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Block:
-    """N posts, drawn together, of some batches: `len` counts them, and iterating yields them."""
+    """N posts, drawn together, in batches: `len` counts the batches, and iteration yields them."""
 
     posts: Tensor
     """As in `Batch`, (N,)."""
@@ -68,7 +68,7 @@ class Block:
     inputs: PostInputs
     """As in `Batch`."""
     quadruples: Quadruples
-    """As in `Batch`, whose posts are numbered through the block."""
+    """As in `Batch`, with posts numbered throughout the block."""
     cuts: Sequence[int]
     """The place of each batch's first post, and N."""
     bounds: Sequence[int]
@@ -160,7 +160,7 @@ class TrainingPosts:
 
 
 def batches_per_block(batch: int) -> int:
-    """Returns the number of batches of so many posts in a block."""
+    """Returns the number of batches in a block; batch: the posts of one."""
     return max(1, POSTS_PER_BLOCK // batch)
 
 

@@ -114,7 +114,7 @@ def add_gradients(
     gradients.ranked_right.add_(right)
 
     # Of the contexts: the gradients of the vectors (B, G, columns), back to rows or through the features (B, m).
-    everywhere = batch.sizes.sum()
+    assignments = batch.sizes.sum()
     for name in contexts.names:
         part = of_tags.vectors[..., contexts.columns(name)]
         total, occurrences = gradients.sums[name], gradients.occurrences[name]
@@ -124,7 +124,7 @@ def add_gradients(
             loops.add_to_bags(part, batch.inputs.bags[name], batch.sizes, total, occurrences)
         else:
             project_back(batch.inputs.features[name], part, total)
-            occurrences += everywhere
+            occurrences += assignments
 
 
 def tag_tables(tables: Mapping[str, Tensor]) -> TagTables:

@@ -70,13 +70,13 @@ class AdaptiveSampler:
 
     def draw(self, size: int, generator: torch.Generator) -> Tensor:
         """Draws the numbers for Q quadruples, (ROUNDS, 2, Q) float64, whatever the model is by then."""
-        return torch.rand(self.shape(size), generator=generator, dtype=torch.float64, device=generator.device)
+        return torch.rand(self.uniform_shape(size), generator=generator, dtype=torch.float64, device=generator.device)
 
     def redraw(self, uniform: Tensor, generator: torch.Generator) -> None:
-        """Draws the numbers for some batches anew, (batches, ROUNDS, 2, Q)."""
+        """Draws the numbers for some batches into `uniform`, (batches, ROUNDS, 2, Q) float64."""
         uniform.uniform_(generator=generator)
 
-    def shape(self, size: int) -> tuple[int, int, int]:
+    def uniform_shape(self, size: int) -> tuple[int, int, int]:
         """Returns the shape of the numbers for Q quadruples."""
         return ROUNDS, 2, size
 

@@ -39,9 +39,9 @@ class Step:
         self.prepare(len(batch.quadruples.post))
         self.learn(batch, uniform)
 
-    def shape(self, size: int) -> tuple[int, ...] | None:
+    def uniform_shape(self, size: int) -> tuple[int, ...] | None:
         """Returns the shape of the numbers for the hard negatives of Q quadruples; None for uniform ones."""
-        return None if self.sampler is None else self.sampler.shape(size)
+        return None if self.sampler is None else self.sampler.uniform_shape(size)
 
     def prepare(self, size: int) -> None:
         """Prepares for Q quadruples by operations that cannot be captured."""
