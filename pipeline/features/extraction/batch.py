@@ -18,11 +18,11 @@ GAIN = 1.05
 PATIENCE = 2
 """Doublings in a row without a gain that end the search."""
 MEASURED = 0.05
-"""Seconds that a batch is computed for, again and again, to find its rate: single short ones vary too much."""
+"""Seconds for which a batch is computed again and again to find its rate: single short computations vary too much."""
 REPETITIONS = 3
-"""The least number of such computations, unless they take `ENOUGH`."""
+"""The least number of these computations, unless they take `ENOUGH`."""
 ENOUGH = 1.0
-"""Seconds after which no more are made."""
+"""Seconds after which no further one begins."""
 
 
 def find_batch(extractor: Extractor) -> int:
@@ -45,7 +45,7 @@ def find_batch(extractor: Extractor) -> int:
         tried *= 2
     best = max(rates.values(), default=0.0)
     found = min((batch for batch, rate in rates.items() if GAIN * rate >= best), default=BATCH)
-    torch.cuda.empty_cache()  # The memory of larger batches than the one found.
+    torch.cuda.empty_cache()  # Frees what batches larger than the one found took.
     log.info("%s takes %d photos at once.", extractor.record["name"], found)
     return found
 

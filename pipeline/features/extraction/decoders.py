@@ -95,7 +95,7 @@ DECODERS: Mapping[str, Callable[[Photo], Picture]] = {"pillow": decode, "torchvi
 
 
 def import_for(decoder: str) -> None:
-    """Imports what a decoder needs. What fails is raised by the decoder itself, when it imports it again."""
+    """Imports what a decoder needs. A failure is left to the decoder, which imports it again."""
     if decoder == "torchvision":
         with suppress(Exception):
             torchvision_io()

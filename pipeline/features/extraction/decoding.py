@@ -98,7 +98,7 @@ class Decoders:
     def __exit__(self, *_: object) -> None:
         self._threads.shutdown(cancel_futures=True)
         for process in self._processes:
-            process.leave()  # All of them end meanwhile.
+            process.disconnect()  # All of them first, so that they end at the same time.
         for process in self._processes:
             process.end()
         if self._starter:
@@ -147,15 +147,15 @@ class _DecodingProcess:
             "workers",
         )
 
-    def leave(self) -> None:
-        """Closes the connection, if there is one: the process ends by itself."""
+    def disconnect(self) -> None:
+        """Closes the connection, if there is one, whereupon the process ends by itself."""
         if self._pipe:
             self._pipe.close()
             self._pipe = None
 
     def end(self) -> int:
-        """Ends the process, if there is one, and returns its exit code."""
-        self.leave()
+        """Ends the process and returns its exit code; where there is none, that of a killed one."""
+        self.disconnect()
         pid, self.pid = self.pid, None
         return -signal.SIGKILL if pid is None else self._starter.end(pid)
 

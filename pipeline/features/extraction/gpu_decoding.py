@@ -84,7 +84,7 @@ def decode_on(device: torch.device, photos: Sequence[Photo]) -> list[Tensor]:
     """
     io = torchvision_io()
     try:
-        # Copied, since torch takes no memory that is only for reading: at once, while other threads go on.
+        # Copied, because torch needs writable memory; all at once, which lets other threads run.
         joined = torch.from_numpy(np.concatenate([np.frombuffer(photo.jpeg, np.uint8) for photo in photos]))
         data = list(joined.split([len(photo.jpeg) for photo in photos]))
         return io.decode_jpeg(data, mode=io.ImageReadMode.RGB, device=device)

@@ -25,7 +25,7 @@ JOBS = 2
 PHOTOS_PER_JOB = 10
 """Photos handed to a process at once: no more than a batch, and as many as are read at once."""
 PHOTOS_PER_GPU_JOB = 3 * PHOTOS_PER_JOB
-"""The same beside a GPU, whose many processes wait less for this one if they ask it less often."""
+"""The same beside a GPU, where many processes wait for the main one: they do so less often."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,8 @@ class LocalEngine:
             workers = (cores() + 1) // 2 if on_cpu else cores()
         batches = [find_batch(extractor) for extractor in extractors]
         sizes = [extractor.size for extractor in extractors]
-        each_job = PHOTOS_PER_JOB if on_cpu else PHOTOS_PER_GPU_JOB
-        rows = [_rows(batch, workers, each_job) for batch in batches]
+        per_job = PHOTOS_PER_JOB if on_cpu else PHOTOS_PER_GPU_JOB
+        rows = [_rows(batch, workers, per_job) for batch in batches]
         shapes = [(count, size, size, 3) for count, size in zip(rows, sizes, strict=True)]
         preprocess = [extractor.preprocess for extractor in extractors]
         with (
@@ -82,32 +82,32 @@ class LocalEngine:
                 for number, each in enumerate(zip(ready, batches, decoders.arrays, strict=True))
             ]
             try:
-                yield from _flow(queues, decoders, tasks, each_job)
+                yield from _flow(queues, decoders, tasks, per_job)
             except InputError:
                 for queue in queues:
                     yield from queue.submitted()
                 raise
 
 
-def _rows(batch: int, workers: int, each_job: int) -> int:
-    """Returns the rows, in whole batches, that keep a network and the processes busy.
+def _rows(batch: int, workers: int, per_job: int) -> int:
+    """Returns the rows of pixels, in whole batches, that keep a network and the processes busy.
 
-    There are two batches at the network or before it, full ones, while every process has its jobs.
+    There is room for two full batches, at the network or waiting for it, while every process has its jobs.
     """
-    wanted = 2 * batch + JOBS * max(1, workers) * each_job
+    wanted = 2 * batch + JOBS * max(1, workers) * per_job
     return max(SLOTS, -(-wanted // batch)) * batch
 
 
 def _flow(
-    queues: Sequence["_Queue"], decoders: Decoders, tasks: Iterator[PhotoTask], each_job: int
+    queues: Sequence["_Queue"], decoders: Decoders, tasks: Iterator[PhotoTask], per_job: int
 ) -> Generator[Vectors, None, None]:
     """Has tasks decoded as soon as there is room for their pixels, and yields the vectors as they are computed.
 
-    each_job: the number of photos that are decoded together.
+    per_job: the number of photos handed to a process at once.
     """
-    while chunk := list(islice(tasks, each_job)):
+    while chunk := list(islice(tasks, per_job)):
         for queue in queues:
-            while queue.room < each_job:
+            while queue.room < per_job:
                 yield queue.next()
         job = [
             (task.photo, [(number, queues[number].reserve(task.photo.hash)) for number in task.wanted])

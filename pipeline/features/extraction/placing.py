@@ -1,4 +1,4 @@
-"""Photos on a device, resized and placed together: a GPU gets some launches a batch, not some a photo.
+"""Photos on a device, resized and placed together: a GPU gets some launches for each batch, not for each photo.
 
 Resizing is linear along each axis, and so is placing: a photo's square is rows · pixels · columnsᵀ, by a matrix of
 weights for each axis, (size, height) and (size, width). Where the photo does not reach, their rows are zero.
@@ -21,10 +21,11 @@ AT_ONCE = 48 * 2**20
 The products take some ten times as much.
 """
 ALIGNED = 16
-"""The number that the sides of a canvas are multiples of: float16 is multiplied fastest when aligned so."""
+"""The sides of a canvas are multiples of it: float16 is multiplied fastest when so aligned."""
 
 
 def _triangle(distance: Tensor) -> Tensor:
+    """Linear interpolation."""
     return (1 - distance).clamp_(min=0)
 
 
@@ -77,8 +78,8 @@ class NotingPicture(TensorPicture):
 def preprocess_together(preprocess: Callable[[Any], Any], photos: Sequence[Tensor]) -> Tensor:
     """Preprocesses photos for a network. Returns uint8 (B, size, size, 3), on their device.
 
-    Some 1 to 4 of 100 numbers differ from those of Pillow's resizing, by 1 of 255, rarely 2. Filters
-    that are not in `KERNELS` are applied on the CPU, photo by photo.
+    Some 1 to 4 of 100 numbers differ from those of Pillow's resizing, by 1 of 255, rarely 2. Filters that are not in
+    `KERNELS` are applied on the CPU, photo by photo.
 
     preprocess: a function as `Extractor.preprocess`, which returns what `placed` gives.
     photos: at least one, uint8 (3, height, width) each, all on one device.
@@ -87,7 +88,7 @@ def preprocess_together(preprocess: Callable[[Any], Any], photos: Sequence[Tenso
     size, device = placements[0].size, photos[0].device
     squares = torch.empty((len(photos), size, size, 3), dtype=torch.uint8, device=device)
     for numbers in _parts(placements):
-        squares[_sent(numbers, device)] = _place([placements[number] for number in numbers])
+        squares[_tensor(numbers, device)] = _place([placements[number] for number in numbers])
     return squares
 
 
@@ -96,15 +97,16 @@ def _parts(placements: Sequence[Placement]) -> Iterator[list[int]]:
 
     They have one fill and filter, and similar shapes, so that little of their canvas stays empty.
     """
-    kinds = [(placement.fill, placement.resampling, tuple(placement.pixels.shape)) for placement in placements]
+    kinds = [(placement.fill, placement.resampling) for placement in placements]
+    shapes = [placement.pixels.shape[1:] for placement in placements]
     square = placements[0].size ** 2
     part: list[int] = []
     highest = widest = 0
-    for number in sorted(range(len(kinds)), key=kinds.__getitem__):
-        *kind, (_, height, width) = kinds[number]
+    for number in sorted(range(len(placements)), key=lambda number: (kinds[number], shapes[number])):
+        height, width = shapes[number]
         highest, widest = max(highest, height), max(widest, width)
         full = 3 * max(highest * widest, square) * (len(part) + 1) > AT_ONCE
-        if part and (full or kind != [*kinds[part[0]][:2]]):
+        if part and (full or kinds[number] != kinds[part[0]]):
             yield part
             part, highest, widest = [], height, width
         part.append(number)
@@ -131,7 +133,7 @@ def _place(placements: Sequence[Placement]) -> Tensor:
     squares = _bytes(_product(rows, narrowed.view(count, height, 3 * size)))
     shades = squares.view(count, size, 3, size).permute(0, 1, 3, 2)
     within = within_rows[:, :, None, None] & within_columns[:, None, :, None]
-    return torch.where(within, shades, _sent(fill, shades.device).byte())
+    return torch.where(within, shades, _tensor(fill, shades.device).byte())
 
 
 def _canvas(photos: Sequence[Tensor]) -> Tensor:
@@ -159,7 +161,7 @@ def _weights(placements: Sequence[Placement], axis: int, room: int) -> tuple[Ten
     spans = [(each.pixels.shape[2 - axis], each.scaled[axis], each.corner[axis]) for each in placements]
     taps = min(room, max(ceil(2 * radius * max(1, length / scaled)) + 1 for length, scaled, _ in spans))
 
-    length, scaled, corner = _sent(spans, device)[:, :, None].unbind(1)  # (B, 1) each.
+    length, scaled, corner = _tensor(spans, device)[:, :, None].unbind(1)  # (B, 1) each.
     place = torch.arange(size, device=device) - corner  # In the scaled photo, (B, size).
     within = (place >= 0) & (place < scaled)
     scale = length / scaled
@@ -190,6 +192,6 @@ def _bytes(shades: Tensor) -> Tensor:
     return shades.add_(0.5).clamp_(0, 255).byte()
 
 
-def _sent(numbers: Sequence[Any], device: torch.device) -> Tensor:
-    """Makes a tensor on a device, for which no work that is queued there is waited for."""
+def _tensor(numbers: Sequence[Any], device: torch.device) -> Tensor:
+    """Makes a tensor on a device without waiting for the work that is queued there."""
     return torch.tensor(numbers).to(device, non_blocking=True)

@@ -24,7 +24,7 @@ FORKS = sys.platform == "linux"
 
 
 class Starter:
-    """A process that imports what a decoder needs, once, and starts processes; several threads may ask it.
+    """A process that imports what a decoder needs, once, and starts others; several threads may use it.
 
     module: the name of the module whose `serve` the processes run, which they import themselves.
     memory: the open file that the processes share.
@@ -52,13 +52,8 @@ class Starter:
                 process_group=0,  # Ctrl-C is for the process that uses this one.
             )
 
-    @property
-    def pid(self) -> int | None:
-        """The starter's number, while it runs."""
-        return self._process and self._process.pid
-
     def start(self, pipe: socket.socket) -> int:
-        """Starts a process that has one end of a socket. Returns its number.
+        """Starts a process that gets one end of a socket. Returns its number.
 
         Raises ChildProcessError when the starter is killed meanwhile, ResourceError when it cannot run.
         """
@@ -70,7 +65,7 @@ class Starter:
     def end(self, process: int) -> int:
         """Kills a process, unless it has ended, and returns its exit code.
 
-        One whose starter was killed is not known any more: it ends by itself when its socket is closed.
+        One whose starter was killed is no longer known: it ends by itself when its socket is closed.
         """
         with self._lock, suppress(ChildProcessError):
             if self._process:

@@ -16,9 +16,9 @@ RATES = {16: 2000, 32: 4000, 64: 7000, 128: 7600, 256: 7650, 512: 7660, 1024: 76
 
 
 class OnGpu(MeanColour):
-    """An extractor that says to be on a GPU, and is not: only its own clock shows the time that it takes.
+    """An extractor that claims to be on a GPU; a clock of its own shows the time that it takes.
 
-    seconds: of a batch of so many photos; None where memory is exhausted.
+    seconds: the time for a batch of so many photos; None where memory is exhausted.
     """
 
     def __init__(self, seconds: Callable[[int], float | None]) -> None:
@@ -35,7 +35,7 @@ class OnGpu(MeanColour):
         return np.zeros((len(pixels), 3), np.float32)
 
     def perf_counter(self) -> float:
-        """Returns its time, as `time` does."""
+        """Returns the time in seconds: the extractor takes the place of the module `time`."""
         return self.now
 
 
@@ -48,8 +48,8 @@ def on_gpu(monkeypatch, seconds: Callable[[int], float | None]) -> OnGpu:
 @pytest.mark.parametrize(
     ("rates", "found"),
     [
-        ({16: 100, 32: 190, 64: 194, 128: 195}, 32),  # No faster any more.
-        ({16: 100, 32: 190, 64: 194, 128: 220, 256: 221, 512: 221}, 128),  # Once no faster, and then it is.
+        ({16: 100, 32: 190, 64: 194, 128: 195}, 32),  # No longer faster.
+        ({16: 100, 32: 190, 64: 194, 128: 220, 256: 221, 512: 221}, 128),  # Faster again, after a doubling in vain.
         ({16: 2000, 32: 4000, 64: 6000, 128: 7400, 256: 7700, 512: 7914, 1024: 7920}, 256),  # Hardly slower than 512.
         ({16: 100, 32: 190, 64: None}, 32),  # No more memory.
         ({16: None}, 16),
@@ -61,7 +61,8 @@ def test_a_gpus_batch_grows_while_it_pays(rates: Mapping[int, float | None], fou
     assert find_batch(extractor) == found
 
 
-def test_the_first_computation_of_a_batch_which_loads_kernels_does_not_count(monkeypatch):
+def test_the_first_computation_of_a_batch_does_not_count(monkeypatch):
+    """It loads kernels."""
     seen = set()
 
     def seconds(photos: int) -> float:
@@ -73,7 +74,7 @@ def test_the_first_computation_of_a_batch_which_loads_kernels_does_not_count(mon
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_what_now_and_then_disturbs_a_gpu_does_not_make_its_batch_small(seed: int, monkeypatch):
+def test_occasional_disturbances_do_not_make_a_gpus_batch_small(seed: int, monkeypatch):
     """A third of the computations takes up to five times as long."""
     noise = random.Random(seed)
 
@@ -86,7 +87,7 @@ def test_what_now_and_then_disturbs_a_gpu_does_not_make_its_batch_small(seed: in
 
 @pytest.mark.parametrize(("rate", "least", "most"), [(1271, 0, 1.5), (50, 0, 6), (50_000, 0.15, 0.5)])
 def test_the_search_takes_long_enough_and_no_longer(rate: float, least: float, most: float, monkeypatch):
-    """Even where no batch is faster than another: of the smallest three some computations, or `MEASURED` seconds."""
+    """Even where no batch is faster than another: three are tried, each for `MEASURED` seconds or `REPETITIONS`."""
     extractor = on_gpu(monkeypatch, lambda photos: photos / rate)
     assert find_batch(extractor) == BATCH
     assert least <= extractor.now <= most

@@ -114,20 +114,20 @@ def test_the_work_of_a_killed_process_is_repeated(packed, caplog):
     assert caplog.text.count("its work is repeated") == 2
 
 
-@pytest.mark.parametrize("also", [False, True])
-def test_a_killed_starter_is_replaced_when_it_is_wanted(also: bool, packed, caplog):
+@pytest.mark.parametrize("processes_too", [False, True])
+def test_a_killed_starter_is_replaced_when_it_is_wanted(processes_too: bool, packed, caplog):
     everything = packed(40)
     with decoders(2, 40) as pool:
         submitted = [pool.submit(job) for job in jobs(everything)]
         first = running(pool)
-        os.kill(pool._starter.pid, signal.SIGKILL)
-        for pid in first if also else ():
+        os.kill(pool._starter._process.pid, signal.SIGKILL)
+        for pid in first if processes_too else ():
             os.kill(pid, signal.SIGKILL)
         for job in submitted:
             job.result(timeout=60)
         assert (pool.arrays[0] == expected(everything)).all()
-        assert set(first).isdisjoint(running(pool)) is also
-    assert ("its work is repeated" in caplog.text) is also
+        assert set(first).isdisjoint(running(pool)) is processes_too
+    assert ("its work is repeated" in caplog.text) is processes_too
 
 
 def test_processes_are_forked_by_one_that_has_no_threads_and_no_gpu(packed):
@@ -135,8 +135,8 @@ def test_processes_are_forked_by_one_that_has_no_threads_and_no_gpu(packed):
     preprocess = partial(resize_to_square, size=SIZE)
     with Decoders([preprocess], [(1, SIZE, SIZE, 3)], 1, decoder="torchvision") as pool:
         pool.submit(jobs(packed(1))[0]).result(timeout=60)
-        status = Path(f"/proc/{pool._starter.pid}/status").read_text()
-        files = [path.readlink().name for path in Path(f"/proc/{pool._starter.pid}/fd").iterdir()]
+        status = Path(f"/proc/{pool._starter._process.pid}/status").read_text()
+        files = [path.readlink().name for path in Path(f"/proc/{pool._starter._process.pid}/fd").iterdir()]
     assert re.search(r"^Threads:\s*1$", status, re.MULTILINE)
     assert not [name for name in files if "nvidia" in name]
 
@@ -220,7 +220,7 @@ def test_no_process_survives_its_user():
         "import sys, time\nfrom tests_of import decoders, running\n"
         "pool = decoders(2, 1)\n"
         "pool.submit([]), pool.submit([])\n"
-        "print(pool._starter.pid, *running(pool), flush=True)\ntime.sleep(60)"
+        "print(pool._starter._process.pid, *running(pool), flush=True)\ntime.sleep(60)"
     ).replace("tests_of", Path(__file__).stem)
     path = os.pathsep.join([str(Path(__file__).parent), str(Path(decoding.__file__).parents[2])])
     user = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, env=os.environ | {"PYTHONPATH": path})
@@ -254,5 +254,5 @@ def test_processes_end_with_the_block():
     with decoders(2, 1) as pool:
         for _ in range(2):
             pool.submit([])
-        started = [pool._starter.pid, *running(pool)]
+        started = [pool._starter._process.pid, *running(pool)]
     assert not any(map(alive, started))

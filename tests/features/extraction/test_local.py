@@ -147,9 +147,7 @@ def test_photos_are_taken_as_they_are_needed(packed):
 
 
 class Counting:
-    """Processes that end no job until somebody waits for one: then all of them. It counts those that were waiting.
-
-    arrays: of the pixels, all black.
+    """A stand-in for `Decoders` that ends no job until one is awaited, then all; `most` jobs were unfinished at once.
     """
 
     def __init__(self, _: object, shapes: Sequence[Sequence[int]], *__: object):

@@ -35,7 +35,7 @@ def picture(pixels: Tensor) -> Image.Image:
 
 
 def by_pillow(pixels: Tensor, scaled, corner, size: int, resampling: Image.Resampling) -> np.ndarray:
-    """Places one photo: it is laid on a large plain, out of which the square is cut."""
+    """Places one photo: lays it on a large plain, and cuts the square out of that."""
     (width, height), (left, top) = scaled, corner
     plain = np.full((height + size + 200, width + size + 200, 3), FILL)
     plain[100 : 100 + height, 100 : 100 + width] = picture(pixels).resize(scaled, resampling)
@@ -141,6 +141,6 @@ def test_a_gpu_places_as_a_cpu_does(gpu, resampling):
     photos = [noise((height, 500)) for height in range(200, 400, 7)]
     preprocess = partial(CROP, size=224, edge=256, mode="center", resampling=resampling)
     found = preprocess_together(preprocess, [pixels.to(gpu) for pixels in photos]).cpu()
-    found_differences = differences(found, preprocess_together(preprocess, photos))
-    assert found_differences.max() <= 1
-    assert found_differences.mean() <= 0.02
+    off = differences(found, preprocess_together(preprocess, photos))
+    assert off.max() <= 1
+    assert off.mean() <= 0.02
