@@ -147,8 +147,7 @@ def test_photos_are_taken_as_they_are_needed(packed):
 
 
 class Counting:
-    """A stand-in for `Decoders` that ends no job until one is awaited, then all; `most` jobs were unfinished at once.
-    """
+    """A stand-in for `Decoders` that ends no job until one is awaited, then all; `most` were unfinished at once."""
 
     def __init__(self, _: object, shapes: Sequence[Sequence[int]], *__: object):
         self.arrays = [np.zeros(shape, np.uint8) for shape in shapes]
