@@ -1,6 +1,6 @@
 """Steps of training as CUDA graphs: captured once, then launched as a whole for each batch.
 
-A step is some forty small operations, and a GPU computes them faster than they can be launched one by one. A graph
+A step is some thirty small operations, and a GPU computes them faster than they can be launched one by one. A graph
 repeats what was captured, on the same memory and the same shapes: the batches of a block are copied, all at once, into
 slots with room for any batch, and the rest of a slot is padding without effect. Each slot has its graph.
 """
