@@ -35,6 +35,13 @@ def dies(image: Image.Image) -> np.ndarray:
     return resize_to_square(image, SIZE)
 
 
+def waits(image: Image.Image, gate: Path) -> np.ndarray:
+    """Preprocesses once a file is there."""
+    while not gate.exists():
+        time.sleep(0.01)
+    return resize_to_square(image, SIZE)
+
+
 def decoders(workers: int, count: int, preprocess=partial(resize_to_square, size=SIZE)) -> Decoders:  # noqa: B008
     return Decoders([preprocess], [(count, SIZE, SIZE, 3)], workers)
 
@@ -102,12 +109,13 @@ def test_a_broken_photo_is_named_and_the_next_one_decoded(workers: int, packed, 
         assert (pool.arrays[0][1] == expected(packed(1))[0]).all()
 
 
-def test_the_work_of_a_killed_process_is_repeated(packed, caplog):
-    everything = packed(40)
-    with decoders(2, 40) as pool:
+def test_the_work_of_a_killed_process_is_repeated(packed, caplog, tmp_path: Path):
+    everything, gate = packed(40), tmp_path / "gate"
+    with decoders(2, 40, partial(waits, gate=gate)) as pool:
         submitted = [pool.submit(job) for job in jobs(everything)]
         for pid in running(pool):
             os.kill(pid, signal.SIGKILL)
+        gate.touch()
         for job in submitted:
             job.result(timeout=60)
         assert (pool.arrays[0] == expected(everything)).all()
@@ -115,14 +123,15 @@ def test_the_work_of_a_killed_process_is_repeated(packed, caplog):
 
 
 @pytest.mark.parametrize("processes_too", [False, True])
-def test_a_killed_starter_is_replaced_when_it_is_wanted(processes_too: bool, packed, caplog):
-    everything = packed(40)
-    with decoders(2, 40) as pool:
+def test_a_killed_starter_is_replaced_when_it_is_wanted(processes_too: bool, packed, caplog, tmp_path: Path):
+    everything, gate = packed(40), tmp_path / "gate"
+    with decoders(2, 40, partial(waits, gate=gate)) as pool:
         submitted = [pool.submit(job) for job in jobs(everything)]
         first = running(pool)
         os.kill(pool._starter._process.pid, signal.SIGKILL)
         for pid in first if processes_too else ():
             os.kill(pid, signal.SIGKILL)
+        gate.touch()
         for job in submitted:
             job.result(timeout=60)
         assert (pool.arrays[0] == expected(everything)).all()
