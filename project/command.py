@@ -4,6 +4,7 @@ import inspect
 import logging
 import os
 import re
+import signal
 import sys
 import time
 import traceback
@@ -153,6 +154,8 @@ def prepare_process() -> None:
     """Sets up standard streams, logging, threads and plotting for a command."""
     open_closed_streams()
     outlive_readers()
+    # polars, which every command has imported by now, has the system resume what an interrupt finds waiting.
+    signal.siginterrupt(signal.SIGINT, True)
     logging.basicConfig(format="%(message)s")
     sys.stdout.reconfigure(errors="backslashreplace")  # As standard error does.
     for room in ("pipeline", "project"):

@@ -1,6 +1,7 @@
 """The frame around commands, apart from what every stage shows of it."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -46,6 +47,22 @@ def test_an_interrupt_while_modules_are_imported_is_the_same_sentence():
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 130
     assert done.stderr == "Interrupted: what is finished is kept, and the same command resumes.\n"
+
+
+def test_an_interrupt_ends_a_command_that_waits():
+    """polars, once imported, has the system resume what waits."""
+    code = (
+        "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "import polars, stages, threading\nfrom project.command import prepare_process\n"
+        "prepare_process()\nprint('ready', flush=True)\nthreading.Event().wait()"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGINT)
+        try:
+            assert process.wait(timeout=20) == 130
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize(
