@@ -10,8 +10,8 @@ import socket
 import tempfile
 import traceback
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from functools import partial
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
@@ -22,7 +22,7 @@ from pipeline.data.packed import PackedPhoto, read_packed
 from pipeline.data.photo import PhotoFile
 from pipeline.errors import ResourceError
 from pipeline.features.extraction.decoders import DECODERS
-from pipeline.features.extraction.starter import Starter, cannot_run
+from pipeline.features.extraction.starter import Starter, above_streams, cannot_run
 from pipeline.features.images import Picture, open_picture
 
 log = logging.getLogger(__name__)
@@ -55,8 +55,8 @@ class Decoders:
     nice: is added to the niceness of the processes.
     decoder: the name of the decoder of packed photos.
 
-    A process that is killed is replaced and its job repeated. The processes end with the block, and when this one is
-    killed.
+    A process that is killed is replaced and its job repeated. The processes end with the block, at once where an error
+    or an interrupt ends it, and when this one is killed.
     """
 
     def __init__(
@@ -95,8 +95,11 @@ class Decoders:
     def __enter__(self) -> "Decoders":
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._threads.shutdown(cancel_futures=True)
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        for process in self._processes if error else ():
+            process.abandon()
+        self._threads.shutdown()
         for process in self._processes:
             process.disconnect()  # All of them first, so that they end at the same time.
         for process in self._processes:
@@ -116,18 +119,19 @@ class _DecodingProcess:
     def __init__(self, starter: Starter, setting: tuple[Sequence[Preprocess], Sequence[Shape], int, str]):
         self._starter, self._setting = starter, setting
         self._pipe: Connection | None = None
+        self._abandoned = False
         self.pid: int | None = None
         """Its number, while it runs."""
 
     def _start(self) -> None:
-        ours, theirs = socket.socketpair()
-        with ours, theirs:
-            self.pid = self._starter.start(theirs)
-            self._pipe = Connection(ours.detach())
+        self.pid, pipe = self._starter.start()
+        self._pipe = Connection(pipe.detach())
         self._pipe.send(self._setting)
 
     def __call__(self, job: Job) -> None:
         for _ in range(ATTEMPTS):
+            if self._abandoned:
+                raise CancelledError
             try:
                 if not self._pipe:
                     self._start()
@@ -135,6 +139,8 @@ class _DecodingProcess:
                 error = self._pipe.recv()
             except (EOFError, OSError):
                 code = self.end()
+                if self._abandoned:
+                    continue
                 if code > 0:
                     raise cannot_run(code) from None
                 log.warning("A process that decodes photos ended (exit code %s): its work is repeated.", code)
@@ -143,9 +149,16 @@ class _DecodingProcess:
                 raise error
             return
         raise DecoderKilled(
-            f"Processes that decode photos are killed again and again, the last at one of {_names(job)}: free memory.",
+            f"Processes that decode photos are killed again and again, the last (exit code {code}) at one of "
+            f"{_names(job)}: free memory, or leave that photo out.",
             "workers",
         )
+
+    def abandon(self) -> None:
+        """Ends the job in work, whose future raises CancelledError, even if the process does not answer any more."""
+        self._abandoned = True
+        with suppress(AttributeError, OSError), socket.socket(fileno=os.dup(self._pipe.fileno())) as pipe:
+            pipe.shutdown(socket.SHUT_RDWR)
 
     def disconnect(self) -> None:
         """Closes the connection, if there is one, whereupon the process ends by itself."""
@@ -196,11 +209,13 @@ def _fill(job: Job, preprocess: Sequence[Preprocess], arrays: Sequence[np.ndarra
 
 def _shared_file(size: int) -> int:
     """Opens a file in memory, without a name: nothing of it remains, however the processes end."""
-    if hasattr(os, "memfd_create"):
-        file = os.memfd_create("pixels")
-    else:
-        with tempfile.TemporaryFile() as unnamed:
-            file = os.dup(unnamed.fileno())
+    with ExitStack() as opened:
+        try:
+            file = os.memfd_create("pixels")
+            opened.callback(os.close, file)
+        except (AttributeError, OSError):  # Not Linux, or forbidden there.
+            file = opened.enter_context(tempfile.TemporaryFile()).fileno()
+        file = above_streams(file)
     os.ftruncate(file, max(1, size))  # Where there are no arrays, there is nothing to map.
     return file
 

@@ -1,5 +1,7 @@
 """A process that others are forked from: they share what it has imported, and its memory."""
 
+import errno
+import fcntl
 import gc
 import logging
 import os
@@ -8,7 +10,8 @@ import socket
 import subprocess
 import sys
 import traceback
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from multiprocessing.connection import Connection
 from threading import Lock
@@ -18,6 +21,9 @@ from pipeline.errors import ResourceError
 from pipeline.features.extraction.decoders import import_for
 
 log = logging.getLogger(__name__)
+
+PYTHON = (sys.executable, "-P", "-c")
+"""The command that runs code without the current folder on the path."""
 
 FORKS = sys.platform == "linux"
 """Elsewhere each process is started anew and imports all by itself: macOS's own libraries can crash after a fork."""
@@ -31,36 +37,53 @@ class Starter:
     decoder: the decoder's name.
 
     It has one thread when it forks: polars and pyarrow, which start some, are imported by the processes. The fork
-    server of `multiprocessing` does not fit: its processes import the program that uses them, and get its Ctrl-C. The
-    starter ends when the process that uses it is gone. If it is killed, it is replaced, and those it has started stay.
+    server of `multiprocessing` does not fit: its processes import the program that uses them, and get its Ctrl-C. When
+    the process that uses it is gone, the starter kills what it has started, and ends. If it is killed, it is replaced,
+    and those it has started stay.
     """
 
     def __init__(self, module: str, memory: int, decoder: str):
         self._module, self._memory, self._decoder, self._lock = module, memory, decoder, Lock()
+        # Absolute, and by `PYTHON` without the current folder, which may hold anybody's files.
+        self._path = os.pathsep.join(map(os.path.abspath, sys.path))
         self._begin()
 
     def _begin(self) -> None:
-        self._requests, theirs = socket.socketpair()
-        with theirs:
-            arguments = f"{theirs.fileno()}, {self._module!r}, {self._memory}, {self._decoder!r}, {FORKS}"
-            self._process: subprocess.Popen | None = subprocess.Popen(
-                [sys.executable, "-c", f"from {__name__} import _serve; _serve({arguments})"],
-                stdin=subprocess.DEVNULL,
-                # One thread: there are as many processes as cores to decode.
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OMP_NUM_THREADS": "1"},
-                pass_fds=(theirs.fileno(), self._memory),
-                process_group=0,  # Ctrl-C is for the process that uses this one.
-            )
+        with _can_start():
+            self._requests, theirs = socket.socketpair()
+            with theirs:
+                number = above_streams(theirs.fileno())
+            arguments = f"{number}, {self._module!r}, {self._memory}, {self._decoder!r}, {FORKS}"
+            try:
+                self._process: subprocess.Popen | None = subprocess.Popen(
+                    [*PYTHON, f"from {__name__} import _serve; _serve({arguments})"],
+                    stdin=subprocess.DEVNULL,
+                    stdout=None if _is_open(1) else subprocess.DEVNULL,
+                    stderr=None if _is_open(2) else subprocess.DEVNULL,
+                    # One thread: there are as many processes as cores to decode.
+                    env=os.environ | {"PYTHONPATH": self._path, "OMP_NUM_THREADS": "1"},
+                    pass_fds=(number, self._memory),
+                    process_group=0,  # Ctrl-C is for the process that uses this one.
+                )
+            finally:
+                os.close(number)
 
-    def start(self, pipe: socket.socket) -> int:
-        """Starts a process that gets one end of a socket. Returns its number.
+    def start(self) -> tuple[int, socket.socket]:
+        """Starts a process that has the other end of a socket. Returns its number and the socket.
 
-        Raises ChildProcessError when the starter is killed meanwhile, ResourceError when it cannot run.
+        Raises ChildProcessError when the starter is killed meanwhile, ResourceError when it cannot run, and when the
+        system allows no further process.
         """
         with self._lock:
             if not self._process:
                 self._begin()
-            return self._ask(0, pipe.fileno())
+            with _can_start():
+                ours, theirs = socket.socketpair()
+                with theirs:
+                    number = self._ask(0, theirs.fileno())
+                if number < 0:
+                    raise OSError(-number, os.strerror(-number))
+            return number, ours
 
     def end(self, process: int) -> int:
         """Kills a process, unless it has ended, and returns its exit code.
@@ -78,7 +101,7 @@ class Starter:
             self._end()
 
     def _ask(self, process: int, *pipes: int) -> int:
-        with suppress(OSError):
+        with suppress(ConnectionError):
             socket.send_fds(self._requests, [b"%d" % process], pipes)
             if answer := self._requests.recv(32):
                 return int(answer)
@@ -101,31 +124,74 @@ def cannot_run(code: int) -> ResourceError:
     return ResourceError(f"A process that decodes photos cannot run (exit code {code}, see above).", "workers")
 
 
+@contextmanager
+def _can_start() -> Iterator[None]:
+    """Raises ResourceError where the system allows no further process or file."""
+    try:
+        yield
+    except ChildProcessError:
+        raise
+    except OSError as error:
+        raise ResourceError(f"No further process can decode photos ({error.strerror}).", "workers") from None
+
+
+def above_streams(file: int) -> int:
+    """Opens an open file again, by a number above those of the standard streams.
+
+    The number of a stream that is closed is free; a process that has the file there prints into it.
+    """
+    return fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, 3)
+
+
+def _is_open(number: int) -> bool:
+    try:
+        os.fstat(number)
+    except OSError:
+        return False
+    return True
+
+
 def _serve(requests: int, module: str, memory: int, decoder: str, forks: bool) -> None:
     """Runs the starter: takes requests and answers them until the other end of the socket is closed.
 
-    A request is 0 with a socket, answered by the number of the process that has got it; or the number of a process,
-    answered by its exit code.
+    A request is 0 with a socket, answered by the number of the process that has got it, or the negative number of the
+    system's error; or the number of a process, answered by its exit code.
     """
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # Where it is ignored, which is inherited, exit codes are lost.
+    signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # A terminal may stop what prints and is not in its foreground.
     if forks:
         import_for(decoder)
         gc.freeze()  # A collection would copy the pages that it marks.
     os.set_inheritable(requests, False)
     connection, started = socket.socket(fileno=requests), set()
-    with suppress(OSError):
-        while True:
+    while True:
+        request, pipes = b"", []
+        with suppress(ConnectionError):
             request, pipes, *_ = socket.recv_fds(connection, 32, 1)
-            if not request:
-                return
-            if pipes:
-                answer = _fork(pipes[0], module, memory, connection) if forks else _spawn(pipes[0], module, memory)
-                os.close(pipes[0])
-                started.add(answer)
-            else:
-                process = int(request)
-                answer = _end(process) if process in started else -signal.SIGKILL
-                started.discard(process)
+        if not request:
+            for process in started:
+                os.kill(process, signal.SIGKILL)
+            return
+        if process := int(request):
+            answer = _end(process) if process in started else -signal.SIGKILL
+            started.discard(process)
+        else:
+            answer = _start(pipes, module, memory, connection, forks)
+            started.update([answer] if answer > 0 else [])
+        with suppress(ConnectionError):
             connection.send(b"%d" % answer)
+
+
+def _start(pipes: Sequence[int], module: str, memory: int, requests: socket.socket, forks: bool) -> int:
+    """Starts a process. Returns its number, or the negative one of the system's error."""
+    if not pipes:
+        return -errno.EMFILE  # The system drops what this process may not open.
+    try:
+        return _fork(pipes[0], module, memory, requests) if forks else _spawn(pipes[0], module, memory)
+    except OSError as error:
+        return -error.errno
+    finally:
+        os.close(pipes[0])
 
 
 def _fork(pipe: int, module: str, memory: int, requests: socket.socket) -> int:
@@ -139,7 +205,7 @@ def _fork(pipe: int, module: str, memory: int, requests: socket.socket) -> int:
 def _spawn(pipe: int, module: str, memory: int) -> int:
     os.set_inheritable(pipe, True)
     code = f"from {__name__} import _run; _run({pipe}, {module!r}, {memory})"
-    return os.posix_spawn(sys.executable, [sys.executable, "-c", code], os.environ)
+    return os.posix_spawn(sys.executable, [*PYTHON, code], os.environ)
 
 
 def _end(process: int) -> int:

@@ -1,5 +1,6 @@
 """Decoding in processes: the same pixels, whoever is killed meanwhile."""
 
+import errno
 import os
 import pickle
 import re
@@ -8,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import CancelledError
 from functools import partial
 from importlib import import_module
 from multiprocessing.connection import Connection
@@ -19,7 +21,7 @@ from PIL import Image
 
 from pipeline.data.packed import PackedPhoto, read_packed
 from pipeline.data.photo import Photo
-from pipeline.errors import InputError
+from pipeline.errors import InputError, ResourceError
 from pipeline.features.extraction import decoding, starter
 from pipeline.features.extraction.decoding import Decoders, Job
 from pipeline.features.extraction.local import PHOTOS_PER_JOB
@@ -163,7 +165,8 @@ def test_where_nothing_can_be_forked_processes_are_started_one_by_one(packed, mo
 
 
 def test_a_photo_that_kills_every_process_ends_the_run_with_a_sentence(packed):
-    with decoders(1, 2, dies) as pool, pytest.raises(InputError, match=r"killed again and again.*'p0000', 'p0001'"):
+    sentence = r"killed again and again, the last \(exit code -9\) at one of 'p0000', 'p0001'"
+    with decoders(1, 2, dies) as pool, pytest.raises(InputError, match=sentence):
         pool.submit(jobs(packed(2))[0]).result(timeout=60)
 
 
@@ -210,6 +213,114 @@ def test_a_process_that_cannot_run_is_no_matter_of_memory(forks: bool, packed, c
     assert "No module named 'no_such_package'" in capfd.readouterr().err
 
 
+def test_an_exit_code_is_known_where_the_program_ignores_its_processes(packed):
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        with decoders(1, 1, Elsewhere()) as pool, pytest.raises(InputError, match="exit code 1, see above"):
+            pool.submit(jobs(packed(1))[0]).result(timeout=60)
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+
+
+@pytest.mark.parametrize("forks", [True, False])
+def test_files_of_the_current_folder_are_not_imported(forks: bool, packed, tmp_path: Path, monkeypatch):
+    everything = packed(1)
+    for module in ("socket", "pickle", "PIL"):
+        (tmp_path / f"{module}.py").write_text("raise SystemExit(3)")
+    monkeypatch.setattr(starter, "FORKS", forks)
+    monkeypatch.chdir(tmp_path)
+    with decoders(1, 1) as pool:
+        pool.submit(jobs(everything)[0]).result(timeout=60)
+
+
+def refuses(error: int) -> OSError:
+    return OSError(error, os.strerror(error))
+
+
+def test_a_system_that_allows_no_further_process_is_no_matter_of_photos(packed, monkeypatch):
+    (job,) = jobs(packed(1))
+    with decoders(1, 1) as pool:
+        with monkeypatch.context() as patched:
+            patched.setattr(starter.Starter, "_ask", lambda *_: -errno.EAGAIN)
+            with pytest.raises(ResourceError, match=r"No further process .*temporarily unavailable"):
+                pool.submit(job).result(timeout=60)
+        with monkeypatch.context() as patched:
+            patched.setattr(socket, "socketpair", raising(refuses(errno.EMFILE)))
+            with pytest.raises(ResourceError, match=r"No further process .*Too many open files"):
+                pool.submit(job).result(timeout=60)
+        pool.submit(job).result(timeout=60)
+
+
+def raising(error: Exception):
+    """Makes a function that raises an error."""
+
+    def raises(*_: object) -> None:
+        raise error
+
+    return raises
+
+
+def test_a_starter_answers_with_the_systems_error(monkeypatch):
+    monkeypatch.setattr(os, "fork", raising(refuses(errno.EAGAIN)))
+    pipe = os.open(os.devnull, os.O_RDONLY)
+    assert starter._start([pipe], "", 0, None, forks=True) == -errno.EAGAIN
+    with pytest.raises(OSError, match="Bad file"):
+        os.fstat(pipe)
+    assert starter._start([], "", 0, None, forks=True) == -errno.EMFILE
+
+
+def test_a_system_that_forbids_files_in_memory_gets_an_ordinary_one(packed, monkeypatch):
+    monkeypatch.setattr(os, "memfd_create", raising(refuses(errno.EACCES)), raising=False)
+    everything = packed(4)
+    with decoders(1, 4) as pool:
+        pool.submit(jobs(everything)[0]).result(timeout=60)
+        assert (pool.arrays[0] == expected(everything)).all()
+
+
+def prints(image: Image.Image) -> np.ndarray:
+    sys.stdout.write("x" * 100_000)
+    sys.stdout.flush()
+    return resize_to_square(image, SIZE)
+
+
+def test_what_is_printed_where_standard_streams_are_closed_is_no_pixels(tmp_path: Path):
+    code = (
+        "import os, sys\nos.closerange(0, 3)\nfrom pathlib import Path\nfrom tests_of import decoders, jobs, prints\n"
+        "from tests.support.extraction import noise_photo, packed_photos\nfolder = Path(sys.argv[1])\n"
+        "packed = packed_photos([noise_photo(0)], folder / 'photos')\n"
+        "with decoders(1, 1000, prints) as pool:\n"
+        "    pool.submit(jobs(packed)[0]).result(timeout=60)\n"
+        "    (folder / 'done').write_text(str(int(pool.arrays[0][1:].sum())))"
+    )
+    run_here(code, str(tmp_path)).wait()
+    assert (tmp_path / "done").read_text() == "0"
+
+
+def run_here(code: str, *arguments: str) -> subprocess.Popen:
+    """Starts a program that imports these tests as `tests_of`."""
+    path = os.pathsep.join([str(Path(__file__).parent), str(Path(decoding.__file__).parents[3])])
+    command = [sys.executable, "-c", code.replace("tests_of", Path(__file__).stem), *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ | {"PYTHONPATH": path})
+
+
+class Endless:
+    """An object that nobody finishes reading."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return time.sleep, (1000,)
+
+
+def test_an_interrupt_does_not_wait_for_a_process_that_hangs():
+    with pytest.raises(KeyboardInterrupt), decoders(1, 1, Endless()) as pool:
+        job, waiting = pool.submit([]), pool.submit([])
+        (process,) = running(pool)
+        raise KeyboardInterrupt
+    for each in (job, waiting):
+        with pytest.raises(CancelledError):
+            each.result(timeout=0)
+    assert not alive(process)
+
+
 @pytest.mark.parametrize("unread", [False, True])
 def test_a_process_ends_in_peace_when_its_user_is_gone(unread: bool, packed):
     ours, theirs = socket.socketpair()
@@ -224,15 +335,14 @@ def test_a_process_ends_in_peace_when_its_user_is_gone(unread: bool, packed):
     os.close(memory)
 
 
-def test_no_process_survives_its_user():
-    code = (
-        "import sys, time\nfrom tests_of import decoders, running\n"
-        "pool = decoders(2, 1)\n"
+@pytest.mark.parametrize("preprocess", ["", ", Endless()"])
+def test_no_process_survives_its_user(preprocess: str):
+    user = run_here(
+        "import time\nfrom tests_of import Endless, decoders, running\n"
+        f"pool = decoders(2, 1{preprocess})\n"
         "pool.submit([]), pool.submit([])\n"
         "print(pool._starter._process.pid, *running(pool), flush=True)\ntime.sleep(60)"
-    ).replace("tests_of", Path(__file__).stem)
-    path = os.pathsep.join([str(Path(__file__).parent), str(Path(decoding.__file__).parents[2])])
-    user = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, env=os.environ | {"PYTHONPATH": path})
+    )
     started = [int(pid) for pid in user.stdout.readline().split()]
     assert len(started) == 3
     user.kill()
