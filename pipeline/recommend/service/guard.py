@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection
 from urllib.parse import urlsplit
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from aiohttp.typedefs import Handler
 
 CSP = "; ".join(
@@ -72,7 +72,7 @@ class Guard:
         if not self._knows(request.headers.get("Host", "")) or not self._knows(request.url.raw_authority):
             raise refusal(web.HTTPMisdirectedRequest, "This service does not answer to that host name.")
         # The page holds the token where no proxy is expected: through one, everybody would get it.
-        if not self._names and any(map(FORWARDED.fullmatch, request.headers)):
+        if not self._names and _is_forwarded(request):
             raise refusal(web.HTTPForbidden, f"A proxy forwards this request: {self._proxy_remedy}.")
         if not _is_from_here(request):
             raise refusal(web.HTTPForbidden, "Another site's page may not use this service.")
@@ -95,6 +95,11 @@ class Guard:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         given = token.strip().encode("utf-8", "surrogateescape")
         return scheme.lower() == "bearer" and hmac.compare_digest(given, self._token)
+
+
+def _is_forwarded(request: web.Request) -> bool:
+    """Recognises a proxy by its headers, or by HTTP/1.0: nginx, unless it is set up otherwise, sends nothing else."""
+    return request.version < HttpVersion11 or any(map(FORWARDED.fullmatch, request.headers))
 
 
 def _is_authority(host: str) -> bool:

@@ -416,6 +416,17 @@ def test_a_proxy_gets_no_token_where_the_service_expects_none(tmp_path, path, he
             assert TOKEN.encode() not in answer
 
 
+def test_a_proxy_that_speaks_http_1_0_gets_no_token_either(tmp_path):
+    """So does nginx, without a header of its own and with our name as Host, when it is set up with our address alone."""
+    request = get("/").replace(b"HTTP/1.1", b"HTTP/1.0")
+    for number, names in enumerate([[], ["photos.example"]]):
+        address = Address(port=0, token=TOKEN, names=names)
+        with running_service(FakeRecommender(), tmp_path / str(number), address) as client:
+            answer = client.raw(request)
+            assert answer.startswith(b"HTTP/1.0 200" if names else b"HTTP/1.0 403")
+            assert TOKEN.encode() not in answer
+
+
 def test_the_encoding_that_changes_nothing_may_be_named_in_any_case(service):
     body = form((FILE, RED))
     for coding in ("identity", "IDENTITY", "identity, Identity"):
