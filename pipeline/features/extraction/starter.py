@@ -58,8 +58,8 @@ class Starter:
                 self._process: subprocess.Popen | None = subprocess.Popen(
                     [*PYTHON, f"from {__name__} import _serve; _serve({arguments})"],
                     stdin=subprocess.DEVNULL,
-                    stdout=None if _is_open(1) else subprocess.DEVNULL,
-                    stderr=None if _is_open(2) else subprocess.DEVNULL,
+                    stdout=None if _is_stream(1) else subprocess.DEVNULL,
+                    stderr=None if _is_stream(2) else subprocess.DEVNULL,
                     # One thread: there are as many processes as cores to decode.
                     env=os.environ | {"PYTHONPATH": self._path, "OMP_NUM_THREADS": "1"},
                     pass_fds=(number, self._memory),
@@ -143,12 +143,12 @@ def above_streams(file: int) -> int:
     return fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, 3)
 
 
-def _is_open(number: int) -> bool:
+def _is_stream(number: int) -> bool:
+    """Tests if a standard stream is open: its number may be that of another file, which processes do not get."""
     try:
-        os.fstat(number)
+        return os.get_inheritable(number)
     except OSError:
         return False
-    return True
 
 
 def _serve(requests: int, module: str, memory: int, decoder: str, forks: bool) -> None:

@@ -292,7 +292,7 @@ def test_what_is_printed_where_standard_streams_are_closed_is_no_pixels(tmp_path
         "    pool.submit(jobs(packed)[0]).result(timeout=60)\n"
         "    (folder / 'done').write_text(str(int(pool.arrays[0][1:].sum())))"
     )
-    run_here(code, str(tmp_path)).wait()
+    assert run_here(code, str(tmp_path)).wait() == 0
     assert (tmp_path / "done").read_text() == "0"
 
 
