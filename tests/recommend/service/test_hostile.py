@@ -417,7 +417,7 @@ def test_a_proxy_gets_no_token_where_the_service_expects_none(tmp_path, path, he
 
 
 def test_a_proxy_that_speaks_http_1_0_gets_no_token_either(tmp_path):
-    """So does nginx, without a header of its own and with our name as Host, when it is set up with our address alone."""
+    """So does nginx that knows our address alone: it sends no header of its own, and our name as Host."""
     request = get("/").replace(b"HTTP/1.1", b"HTTP/1.0")
     for number, names in enumerate([[], ["photos.example"]]):
         address = Address(port=0, token=TOKEN, names=names)
