@@ -79,9 +79,10 @@ class _Process(Generic[T, R]):
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", f"from {__name__} import _serve; _serve({theirs.fileno()})"],
+                # The current folder, which -P leaves out, may hold anybody's files.
+                [sys.executable, "-P", "-c", f"from {__name__} import _serve; _serve({theirs.fileno()})"],
                 stdin=subprocess.DEVNULL,
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))},
                 pass_fds=(theirs.fileno(),),
                 process_group=0,  # Ctrl-C is for the process that uses this one.
             )

@@ -27,6 +27,12 @@ def test_results_come_in_order_whatever_single_items_do(monkeypatch):
     ]
 
 
+def test_files_of_the_current_folder_are_not_imported(tmp_path, monkeypatch):
+    (tmp_path / "pickle.py").write_text("raise SystemExit(3)")
+    monkeypatch.chdir(tmp_path)
+    assert list(call_isolated(fragile, ["a"])) == ["A"]
+
+
 def test_nothing_to_do_starts_nothing():
     assert list(call_isolated(fragile, [])) == []
 

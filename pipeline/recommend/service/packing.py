@@ -86,11 +86,12 @@ class _Packer:
     async def start(self) -> None:
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
+            "-P",  # The current folder may hold anybody's files.
             "-c",
             f"from {__name__} import serve; serve({self._pixels})",
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))},
             process_group=0,  # Ctrl-C is for the process that uses this one.
         )
         self._between = True

@@ -30,6 +30,12 @@ def test_photos_are_prepared_as_everywhere():
     assert run(work, workers=2) == [prepare("", photo).jpeg for photo in photos]
 
 
+def test_files_of_the_current_folder_are_not_imported(tmp_path, monkeypatch):
+    (tmp_path / "PIL.py").write_text("raise SystemExit(3)")
+    monkeypatch.chdir(tmp_path)
+    assert run(lambda packers: packers.pack(photo_of("red"))) == prepare("", photo_of("red")).jpeg
+
+
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
