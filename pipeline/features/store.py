@@ -73,7 +73,7 @@ class Features:
     @cached_property
     def hashes(self) -> Mapping[str, str]:
         """The SHA-256 of each extractor's scaled vectors, by its name; of a mapped file, that of its sealed header."""
-        return {name: hashlib.sha256(_content(matrix)).hexdigest() for name, matrix in self.matrices.items()}
+        return {name: _hash(matrix) for name, matrix in self.matrices.items()}
 
     def rows(self, photos: pl.Series) -> np.ndarray:
         """Returns the rows (int64) of photos in the matrices. Raises ArtifactError for a photo that has none."""
@@ -87,9 +87,10 @@ class Features:
         return rows.cast(pl.Int64).to_numpy()
 
 
-def _content(matrix: np.ndarray) -> np.ndarray | bytes:
-    """Returns what identifies a matrix: its numbers, or the header of its file."""
-    return header(Path(matrix.filename)) if isinstance(matrix, np.memmap) else np.ascontiguousarray(matrix)
+def _hash(matrix: np.ndarray) -> str:
+    digest = hashlib.sha256(f"{matrix.dtype} {matrix.shape}".encode())
+    digest.update(header(Path(matrix.filename)) if isinstance(matrix, np.memmap) else np.ascontiguousarray(matrix))
+    return digest.hexdigest()
 
 
 def build_store(

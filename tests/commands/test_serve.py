@@ -90,6 +90,19 @@ def test_a_second_service_on_a_journal_is_refused_and_its_posts_can_be_read(monk
             assert run(accepted_command.app, "--replace", "--csv", table, "--journal", client.journal).exit_code == 0
 
 
+def test_a_journal_of_two_names_is_refused(monkeypatch, tmp_path):
+    """SQLite would write a log for each name."""
+    monkeypatch.setattr(serve, "load_recommender", lambda *_, **__: FakeRecommender())
+    journal = tmp_path / "journal.sqlite"
+    journal.touch()
+    (tmp_path / "twin.sqlite").hardlink_to(journal)
+    done = run(serve.app, "--port", 0, "--journal", journal)
+    assert done.exit_code == 1
+    assert done.stderr == (
+        f"Error: {journal} has another name (a hard link), which another service may use: serve a copy of it.\n"
+    )
+
+
 @pytest.fixture
 def journal(tmp_path):
     path = tmp_path / "j.sqlite"

@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 
 from pipeline.errors import ArtifactError, InputError
 from pipeline.features.scaling import Scaling
-from pipeline.features.store import StoreConfig, build_store, read_store
+from pipeline.features.store import Features, StoreConfig, build_store, read_store
 from pipeline.files.parquet import write_parquet
 
 PHOTOS = pl.Series(["c", "a", "b", "a"])
@@ -153,3 +153,11 @@ def test_equal_stores_have_equal_bytes(tmp_path):
         stored(tmp_path / scaling, "standardise", image=IMAGE, objects=OBJECTS)
     first, second = ((tmp_path / name / "store.parquet").read_bytes() for name in ("first", "second"))
     assert first == second
+
+
+def test_hashes_tell_the_same_numbers_in_other_shapes_apart():
+    numbers = np.arange(12, dtype=np.float32)
+    hashes = [
+        Features(pl.Series(["p"] * rows), {"image": numbers.reshape(rows, -1)}).hashes["image"] for rows in (3, 4)
+    ]
+    assert len(set(hashes)) == 2

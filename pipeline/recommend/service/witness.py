@@ -18,9 +18,11 @@ class FullJournalError(InputError):
 def exclusive(path: Path) -> Iterator[None]:
     """Locks a journal against other services while the block runs: a witness cannot tell their commits from its own.
 
-    Raises InputError while another service has it.
+    Raises InputError while another service has it, and for a file of two names: SQLite has a log for each.
     """
     path = path.resolve()
+    if path.exists() and path.stat().st_nlink > 1:
+        raise InputError(f"{path} has another name (a hard link), which another service may use: serve a copy of it.")
     path.parent.mkdir(parents=True, exist_ok=True)
     # A file of its own: closing one that SQLite has open would drop the locks of SQLite.
     lock = os.open(path.with_name(f"{path.name}-lock"), os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)

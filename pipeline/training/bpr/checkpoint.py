@@ -65,5 +65,6 @@ def fingerprint(inputs: Iterable[object], tensors: "Iterable[Tensor]") -> str:
     for file in (*sorted(Path(__file__).parent.rglob("*.py")), *models):
         digest.update(file.read_bytes())
     for tensor in tensors:
+        digest.update(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.cpu().numpy())
     return digest.hexdigest()

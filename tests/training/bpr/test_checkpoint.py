@@ -53,6 +53,14 @@ def test_the_key_is_that_of_the_inputs_and_the_data():
     assert fingerprint(INPUTS, [torch.tensor([0, 1, 3])]) != key
 
 
+def test_the_key_tells_the_same_numbers_in_other_shapes_apart():
+    numbers = torch.arange(6)
+    parts = ([numbers], [numbers.view(2, 3)], [numbers[:2], numbers[2:]])
+    assert len({fingerprint(INPUTS, some) for some in parts}) == len(parts)
+    bits = [torch.zeros(2, dtype=kind) for kind in (torch.int32, torch.float32)]
+    assert len({fingerprint(INPUTS, [some]) for some in bits}) == 2
+
+
 @pytest.mark.parametrize("changed", ["loops/cpu.py", "train.py", *MODELS, "numba"])
 def test_the_key_changes_with_the_code_and_the_libraries(tmp_path, monkeypatch, changed):
     (tmp_path / "loops").mkdir()
