@@ -6,29 +6,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from pipeline.features.extraction import decoders
 from pipeline.features.extraction.decoders import TensorPicture, decode_with_torchvision
-from pipeline.features.images import centre_crop, decode, letterbox, resize_to_square
+from pipeline.features.images import decode
 from tests.support.mean_colour import MeanColour
-
-CROP = partial(centre_crop, size=32, fill=(9, 8, 7))
-BICUBIC, LANCZOS = Image.Resampling.BICUBIC, Image.Resampling.LANCZOS
+from tests.support.preprocesses import CROP, LANCZOS, PREPROCESSES
 
 
 @pytest.mark.parametrize(
-    "preprocess",
-    [
-        partial(resize_to_square, size=32),
-        partial(resize_to_square, size=150),
-        partial(letterbox, size=32),
-        partial(letterbox, size=141),
-        partial(CROP, edge=40, mode="center", resampling=BICUBIC),
-        partial(CROP, edge=25, mode="border", resampling=BICUBIC),
-        partial(CROP, edge=41, mode="squash", resampling=Image.Resampling.BILINEAR),
-        partial(CROP, edge=40, mode="center", resampling=LANCZOS),
-    ],
+    "preprocess", [*PREPROCESSES, partial(CROP, size=32, edge=40, mode="center", resampling=LANCZOS)]
 )
 def test_a_tensor_is_placed_as_a_picture_is(preprocess: partial, photos):
     for photo in photos(4):

@@ -12,11 +12,8 @@ from torch import Tensor
 
 from pipeline.features.extraction import placing
 from pipeline.features.extraction.placing import preprocess_together
-from pipeline.features.images import centre_crop, letterbox, placed, resize_to_square
-
-BILINEAR, BICUBIC, LANCZOS = Image.Resampling.BILINEAR, Image.Resampling.BICUBIC, Image.Resampling.LANCZOS
-FILL = (9, 80, 200)
-CROP = partial(centre_crop, fill=FILL)
+from pipeline.features.images import placed, resize_to_square
+from tests.support.preprocesses import BICUBIC, BILINEAR, CROP, FILL, LANCZOS, PREPROCESSES
 
 sides = st.one_of(st.integers(1, 90), st.sampled_from([1, 2, 16, 17, 640]))
 shapes = st.tuples(sides, sides)
@@ -62,18 +59,7 @@ def test_any_photos_in_any_places_are_right_to_a_unit_an_axis(given, size: int, 
         assert differences(square, by_pillow(pixels, *place, size, resampling)).max() <= 2
 
 
-@pytest.mark.parametrize(
-    "preprocess",
-    [
-        partial(resize_to_square, size=32),
-        partial(resize_to_square, size=150),
-        partial(letterbox, size=32),
-        partial(letterbox, size=141),
-        partial(CROP, size=32, edge=40, mode="center", resampling=BICUBIC),
-        partial(CROP, size=32, edge=25, mode="border", resampling=BICUBIC),
-        partial(CROP, size=32, edge=41, mode="squash", resampling=BILINEAR),
-    ],
-)
+@pytest.mark.parametrize("preprocess", PREPROCESSES)
 def test_photos_are_preprocessed_as_by_pillow(preprocess: partial):
     photos = [noise(shape) for shape in [(50, 33), (500, 375), (333, 500), (32, 400), (32, 32)]]
     squares = preprocess_together(preprocess, photos)

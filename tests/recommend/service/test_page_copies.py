@@ -54,7 +54,8 @@ def test_copies_are_named_and_exported_as_one_photo(visit):
     wait_until(lambda: status_of(visit) == "Exported 1 photo.")
 
 
-def test_copies_of_two_users_are_two_posts(visit, client):
+def look_as_bob_at_the_second_copy(visit) -> None:
+    """Has ann save a photo, p1.jpg, and bob look at his copy of it, p2.jpg."""
     enter_user(visit, "ann")
     add_copies(visit, "p1.jpg")
     save_one(visit, "sea")
@@ -62,6 +63,10 @@ def test_copies_of_two_users_are_two_posts(visit, client):
     add_copies(visit, "p2.jpg")
     visit.click("#next")
     visit.wait_for_selector("#photo-name >> text=p2.jpg")
+
+
+def test_copies_of_two_users_are_two_posts(visit, client):
+    look_as_bob_at_the_second_copy(visit)
     take(visit, "hill")
     visit.wait_for_selector("#suggested .chip")
     enter_user(visit, "ann")
@@ -79,13 +84,7 @@ def test_copies_of_two_users_are_two_posts(visit, client):
 
 
 def test_an_answer_for_a_copy_that_has_left_the_list_takes_no_other_photo_out(visit):
-    enter_user(visit, "ann")
-    add_copies(visit, "p1.jpg")
-    save_one(visit, "sea")
-    enter_user(visit, "bob")
-    add_copies(visit, "p2.jpg")
-    visit.click("#next")
-    visit.wait_for_selector("#photo-name >> text=p2.jpg")
+    look_as_bob_at_the_second_copy(visit)
     visit.wait_for_selector("#suggested .chip")
     held = hold_first(visit, "**/api/suggest")
     take(visit, "hill")
