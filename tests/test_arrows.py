@@ -21,7 +21,7 @@ FLOORS = [
     {"data"},
     {"files", "cluster", "proxy"},
     {"seal"},
-    {"errors", "config", "expected", "progress", "words"},
+    {"errors", "config", "expected", "processes", "progress", "words"},
 ]
 """The rooms from top to bottom. Those on one floor do not import each other."""
 

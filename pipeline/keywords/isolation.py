@@ -1,9 +1,7 @@
 """Calls in other processes, so that a library that crashes or hangs at one item costs that item alone."""
 
-import os
 import socket
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -13,6 +11,7 @@ from queue import SimpleQueue
 from typing import Generic, TypeVar
 
 from pipeline.errors import InputError, one_line
+from pipeline.processes import PYTHON, environment
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -79,10 +78,9 @@ class _Process(Generic[T, R]):
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                # The current folder, which -P leaves out, may hold anybody's files.
-                [sys.executable, "-P", "-c", f"from {__name__} import _serve; _serve({theirs.fileno()})"],
+                [*PYTHON, f"from {__name__} import _serve; _serve({theirs.fileno()})"],
                 stdin=subprocess.DEVNULL,
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))},
+                env=environment(),
                 pass_fds=(theirs.fileno(),),
                 process_group=0,  # Ctrl-C is for the process that uses this one.
             )

@@ -19,11 +19,9 @@ from typing import NoReturn
 
 from pipeline.errors import ResourceError
 from pipeline.features.extraction.decoders import import_for
+from pipeline.processes import PYTHON, environment
 
 log = logging.getLogger(__name__)
-
-PYTHON = (sys.executable, "-P", "-c")
-"""The command that runs code without the current folder on the path."""
 
 FORKS = sys.platform == "linux"
 """Elsewhere each process is started anew and imports all by itself: macOS's own libraries can crash after a fork."""
@@ -44,8 +42,8 @@ class Starter:
 
     def __init__(self, module: str, memory: int, decoder: str):
         self._module, self._memory, self._decoder, self._lock = module, memory, decoder, Lock()
-        # Absolute, and by `PYTHON` without the current folder, which may hold anybody's files.
-        self._path = os.pathsep.join(map(os.path.abspath, sys.path))
+        # One thread: there are as many processes as cores to decode.
+        self._environment = environment(OMP_NUM_THREADS="1")
         self._begin()
 
     def _begin(self) -> None:
@@ -60,8 +58,7 @@ class Starter:
                     stdin=subprocess.DEVNULL,
                     stdout=None if _is_stream(1) else subprocess.DEVNULL,
                     stderr=None if _is_stream(2) else subprocess.DEVNULL,
-                    # One thread: there are as many processes as cores to decode.
-                    env=os.environ | {"PYTHONPATH": self._path, "OMP_NUM_THREADS": "1"},
+                    env=self._environment,
                     pass_fds=(number, self._memory),
                     process_group=0,  # Ctrl-C is for the process that uses this one.
                 )

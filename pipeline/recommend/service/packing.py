@@ -15,6 +15,7 @@ from typing import BinaryIO, Self
 from PIL import Image
 
 from pipeline.data.photo import PhotoError, prepare
+from pipeline.processes import PYTHON, environment
 
 log = logging.getLogger(__name__)
 
@@ -85,13 +86,11 @@ class _Packer:
 
     async def start(self) -> None:
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-P",  # The current folder may hold anybody's files.
-            "-c",
+            *PYTHON,
             f"from {__name__} import serve; serve({self._pixels})",
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))},
+            env=environment(),
             process_group=0,  # Ctrl-C is for the process that uses this one.
         )
         self._between = True
