@@ -47,7 +47,6 @@ def test_processes_end_when_results_are_no_longer_wanted_even_those_that_hang(mo
 
 
 def test_processes_that_cannot_run_are_one_sentence(monkeypatch):
-    monkeypatch.setattr(isolation.sys, "path", [])
-    monkeypatch.setattr(isolation.sys, "executable", "/bin/false")
+    monkeypatch.setattr(isolation, "PYTHON", ("/bin/false",))
     with pytest.raises(InputError, match="cannot run"):
         list(call_isolated(fragile, ["a"]))
