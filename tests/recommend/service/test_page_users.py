@@ -40,17 +40,17 @@ def test_changes_of_a_saved_photo_are_its_users(visit, client):
     visit.click("#next")
     visit.wait_for_selector("#taken .saved")
     enter_user(visit, "bob")
-    visit.wait_for_selector("#taken >> text=Saved for maria")
+    visit.wait_for_selector("#taken .saved >> text=Saved for maria")
     take(visit, "sea")
-    visit.wait_for_selector("#taken >> text=Will be saved for maria")
+    visit.wait_for_selector("#taken .quiet >> text=Will be saved for maria")
     visit.click("#next")
-    visit.wait_for_selector("#taken >> text=Saved for maria")
+    visit.wait_for_selector("#taken .saved >> text=Saved for maria")
     assert saved(client, "maria") == {"a.jpg": ("beach", "sea")}
     assert saved(client, "bob") == {}
     for _ in range(2):
         visit.click("#taken .x >> nth=0")
     visit.click("#next")
-    visit.wait_for_selector("#status >> text=Saved")
+    visit.wait_for_selector("#taken >> text=for maria", state="detached")
     take(visit, "mine")
     visit.click("#next")
     visit.wait_for_selector("#taken .saved")
