@@ -69,7 +69,7 @@ def invitation(params: Params, best: Sequence[str]) -> Iterator[str]:
     if calibrated is None or params.feature_set(params.any_model(calibrated.model).features):
         yield f"For new photos: tagrec suggest PHOTO{user}"
     elif users:
-        yield f"The bundle's model sees no photo, only the user's habits: tagrec suggest PHOTO{user}"
+        yield f"The bundle's model sees no photo: tagrec suggest PHOTO{user}"
 
 
 app = command(main, stage=False)

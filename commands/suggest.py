@@ -112,10 +112,13 @@ def announce(recommender: "Recommender", found: Found, tags: TagOptions) -> None
     if tags.user is not None and not known:
         meant = closest(tags.user, recommender.users)
         question = f" Did you mean {meant!r}?" if meant else ""
-        rest = ": the suggestions come from the pictures alone" if recommender.sees_pictures else ""
+        seen = "pictures and their days" if recommender.dates_strangers else "pictures"
+        rest = f": the suggestions come from the {seen} alone" if recommender.sees_pictures else ""
         say(f"The bundle knows no user {tags.user!r}{rest}.{question}")
     if not recommender.sees_pictures:
-        same = "the suggestions go by the user's habits alone" if known else "all photos get the same tags"
+        habits, days = ["the user's habits"] * known, ["the photo's day"] * recommender.dates_strangers
+        basis = " and ".join([*habits, *days])
+        same = f"the suggestions go by {basis} alone" if basis else "all photos get the same tags"
         say(f"The bundle's model sees no photo: {same}.")
     if unknown := recommender.unknown([*tags.given, *tags.exclude]):
         say(f"The model has no tag {', '.join(map(repr, unknown))}: that has no effect.")

@@ -119,6 +119,11 @@ class Model(ABC):
         return len(self.names[column])
 
     @property
+    def dates_strangers(self) -> bool:
+        """True where the time of a post counts for a user whom it does not know, too."""
+        return any(component.dates_strangers for component in self.components.values())
+
+    @property
     @abstractmethod
     def forms(self) -> Mapping[str, Form]:
         """The forms of its tensors.

@@ -1,6 +1,6 @@
 """The baseline of visual neighbours: the training photos that look most like a photo vote for their tags."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar, Literal, Self
 
 import numpy as np
@@ -107,6 +107,17 @@ def concatenated(extractors: Iterable[str], photos: pl.Series, features: Feature
     """Returns all numbers of the feature set for photos, side by side, float32 (photos, numbers)."""
     rows = features.rows(photos)
     return np.concatenate([features.matrices[extractor][rows] for extractor in extractors], axis=1)
+
+
+def split(vectors: np.ndarray, widths: Sequence[int]) -> list[np.ndarray]:
+    """Splits vectors that are side by side, (photos, numbers), into those of each extractor."""
+    return np.split(vectors, np.cumsum(widths)[:-1], axis=1) if widths else []
+
+
+def at_unit_length(vectors: np.ndarray) -> np.ndarray:
+    """Returns vectors, (photos, numbers), divided by their lengths, unless all numbers are zero."""
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / np.where(length > 0, length, 1)
 
 
 def nearest(points: np.ndarray, vectors: np.ndarray, row: np.ndarray, k: int) -> np.ndarray:

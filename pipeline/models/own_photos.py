@@ -14,7 +14,7 @@ from pipeline.features.store import Features
 from pipeline.files.forms import EXACT, Form, FormError, floats
 from pipeline.models.counts import TIE_BREAK, count_tags
 from pipeline.models.model import BIAS, NUMBERS, Baseline, ExtractorNote
-from pipeline.models.neighbours import concatenated
+from pipeline.models.neighbours import at_unit_length, concatenated
 from pipeline.models.own_posts import OwnPosts
 from pipeline.models.settings import BaseModelConfig, SomeFeatures
 
@@ -85,8 +85,7 @@ class OwnPhotos(Baseline):
         super().check(widths)
         OwnPosts.from_tensors(self.tensors).check()
         for name in ("post_photo", "mean"):
-            if np.linalg.norm(self.tensors[name], axis=1).max(initial=0) > LONGEST:
-                raise FormError(f"{name} has a vector that is longer than 1")
+            check_lengths(name, self.tensors[name])
 
     def parts(self, posts: pl.DataFrame, features: Features) -> dict[str, np.ndarray]:
         share, config = self.tensors["share"], self.config
@@ -115,11 +114,15 @@ class OwnPhotos(Baseline):
         return self._with({USER: users}, own.tensors)
 
 
+def check_lengths(name: str, vectors: np.ndarray) -> None:
+    """Raises FormError for a vector that is longer than 1."""
+    if np.linalg.norm(vectors, axis=1).max(initial=0) > LONGEST:
+        raise FormError(f"{name} has a vector that is longer than 1")
+
+
 def directions(extractors: Iterable[str], posts: pl.DataFrame, features: Features) -> np.ndarray:
     """Returns the features of the photos of posts, side by side, at length 1 unless all are zero, (posts, numbers)."""
-    vectors = concatenated(extractors, posts[PHOTO], features)
-    length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors / np.where(length > 0, length, 1)
+    return at_unit_length(concatenated(extractors, posts[PHOTO], features))
 
 
 def means(posts: pl.DataFrame, tags: Sequence[str], vectors: np.ndarray) -> np.ndarray:

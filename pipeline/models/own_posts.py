@@ -67,10 +67,10 @@ class OwnPosts:
     def forms(model: Model, numbers: int | str) -> dict[str, Form]:
         """Returns the forms of the fields in a model. numbers: the length of the photos' vectors."""
         return {
-            "post_user": integers("posts", below=model.count_of(USER)),
-            "post_time": integers("posts", least=-LATEST, below=LATEST),
-            "post_photo": floats("posts", numbers),
-            "post_tags": integers("posts", least=1),
+            "post_user": integers("kept posts", below=model.count_of(USER)),
+            "post_time": integers("kept posts", least=-LATEST, below=LATEST),
+            "post_photo": floats("kept posts", numbers),
+            "post_tags": integers("kept posts", least=1),
             "post_tag": integers("tags of posts", below=model.count_of(TAG)),
         }
 
@@ -107,6 +107,32 @@ class OwnPosts:
             self.post_tags[first:last],
             self.post_tag[start:end],
         )
+
+    def take(self, rows: np.ndarray) -> Self:
+        """Returns the posts at some positions, in their order."""
+        size = self.post_tags[rows]
+        first = (np.cumsum(self.post_tags) - self.post_tags)[rows]
+        tags = np.repeat(first - (np.cumsum(size) - size), size) + np.arange(size.sum())
+        return type(self)(
+            self.post_user[rows],
+            self.post_time[rows],
+            self.post_photo[rows],
+            size,
+            self.post_tag[tags],
+        )
+
+    def times_of(self, posts: pl.DataFrame, users: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the times of `posts`, int64 (posts,), and where they are known, bool (posts,).
+
+        A post of unknown time counts as posted when the user's newest was, if there is one.
+        """
+        time, user = times(posts), codes(posts[USER], users)
+        known, time = time.is_not_null().to_numpy().copy(), time.fill_null(0).to_numpy().copy()
+        for each in np.unique(user[~known & (user >= 0)]):
+            own, rows = self.of_user(each), ~known & (user == each)
+            if len(own.post_time):
+                time[rows], known[rows] = own.post_time.max(), True
+        return time, known
 
     def mark_tags(self, tags: int) -> np.ndarray:
         """Marks the tags of the posts, 0 or 1, float64 (N, tags)."""
@@ -157,16 +183,14 @@ class OwnPosts:
         random. A post of unknown time counts as posted when the user's newest was. left_out: for each of `posts`, the
         position of a kept post that does not vote for it, int64; -1, as without any, leaves out none.
         """
-        user, time = codes(posts[USER], users), times(posts)
+        user, (time, _) = codes(posts[USER], users), self.times_of(posts, users)
         left_out = np.full(len(posts), -1) if left_out is None else left_out
-        known, time = time.is_not_null().to_numpy(), time.fill_null(0).to_numpy()
         found = np.zeros((len(posts), tags))
         for each in np.unique(user[user >= 0]):
             own, (rows,) = self.of_user(each), np.nonzero(user == each)
             if len(own.post_time):
-                now = np.where(known[rows], time[rows], own.post_time.max())
                 silent = left_out[rows] - np.searchsorted(self.post_user, each)
-                found[rows] = own._votes(now, photos[rows], tags, fading, sharpness, silent)
+                found[rows] = own._votes(time[rows], photos[rows], tags, fading, sharpness, silent)
         return found
 
     def _votes(

@@ -13,6 +13,7 @@ from pipeline.files.tensors import read_tensors, write_tensors
 from pipeline.models.blend import Blend
 from pipeline.models.co_occurrence import CoOccurrence
 from pipeline.models.factorisation import Factorisation
+from pipeline.models.gaussian_process import GaussianProcess
 from pipeline.models.history import HistoryFactorisation
 from pipeline.models.mixed_popular import MixedPopular
 from pipeline.models.model import ExtractorNote, Model
@@ -34,6 +35,7 @@ CLASSES: tuple[type[Model], ...] = (
     OwnPhotos,
     ObjectNames,
     Ridge,
+    GaussianProcess,
     Factorisation,
     HistoryFactorisation,
 )

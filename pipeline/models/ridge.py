@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import pairwise
 from typing import Literal, Self
 
 import numpy as np
@@ -25,7 +24,7 @@ from pipeline.models.counts import (
     shares,
 )
 from pipeline.models.model import BIAS, NUMBERS, Baseline, ExtractorNote
-from pipeline.models.neighbours import concatenated
+from pipeline.models.neighbours import concatenated, split
 from pipeline.models.own_photos import OWN
 from pipeline.models.own_posts import OwnPosts, no_vectors
 from pipeline.models.settings import BaseModelConfig
@@ -181,16 +180,14 @@ class Ridge(Baseline):
         own = OwnPosts.from_tensors(self.tensors)
         kept = own.of_user(user)
         latest = np.sort(np.argsort(-kept.post_time, kind="stable")[:MAX_OWN_POSTS])
-        posts = pl.DataFrame({USER: [self.names[USER][user]] * len(latest), TIME: kept.post_time[latest]})
+        kept = kept.take(latest)
+        posts = pl.DataFrame({USER: [self.names[USER][user]] * len(latest), TIME: kept.post_time})
         left_out = np.searchsorted(own.post_user, user) + latest
         inputs = {USER: self._user_inputs(posts, left_out)}
-        ends = np.cumsum([0, *(len(self.tensors[f"{name}_mean"]) for name in self.extractors)])
-        inputs |= {
-            name: kept.post_photo[latest, start:end]
-            for name, (start, end) in zip(self.extractors, pairwise(ends), strict=True)
-        }
+        widths = [len(self.tensors[f"{name}_mean"]) for name in self.extractors]
+        inputs |= dict(zip(self.extractors, split(kept.post_photo, widths), strict=True))
         centred = self._centred(inputs, self.tensors)
-        unexplained = kept.mark_tags(len(self.tags))[latest] - self.tensors["intercept"]
+        unexplained = kept.mark_tags(len(self.tags)) - self.tensors["intercept"]
         unexplained -= sum(x @ self.tensors[f"{part}_weights"] for part, x in centred.items())
         return np.concatenate(list(centred.values()), axis=1), unexplained
 

@@ -84,6 +84,11 @@ class Recommender:
         return bool(self._bundle.manifest.extractors)
 
     @property
+    def dates_strangers(self) -> bool:
+        """True when a photo's day counts for a user whom the bundle does not know, too."""
+        return self._bundle.model.dates_strangers
+
+    @property
     def tags(self) -> Sequence[str]:
         """The vocabulary, sorted: all tags that the model can suggest."""
         return self._bundle.model.tags

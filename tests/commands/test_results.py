@@ -88,7 +88,7 @@ def test_the_bundles_model_is_named_where_another_is_best(params):
         write_json({"model": model, "calibration": calibration, "given": 0.0}, params.paths.calibration)
         return main(params).splitlines()[2:]
 
-    blind = "The bundle's model sees no photo, only the user's habits: tagrec suggest PHOTO --user zoe"
+    blind = "The bundle's model sees no photo: tagrec suggest PHOTO --user zoe"
     chosen = "Tags for new photos come from recency, chosen by F1@5 on 1 validation post."
     assert closing("recency") == [chosen, blind]
     assert closing("fm-ic-od")[1] == "For new photos: tagrec suggest PHOTO --user zoe"

@@ -119,6 +119,24 @@ def test_a_bundle_that_looks_at_no_picture_says_so(folder, monkeypatch, user, sa
     assert "pictures alone" not in notes
 
 
+@pytest.mark.parametrize(
+    ("pictures", "user", "said"),
+    [
+        (False, "carl", "The bundle's model sees no photo: the suggestions go by the photo's day alone."),
+        (
+            False,
+            "ann",
+            "The bundle's model sees no photo: the suggestions go by the user's habits and the photo's day alone.",
+        ),
+        (True, "carl", "The bundle knows no user 'carl': the suggestions come from the pictures and their days alone."),
+    ],
+)
+def test_a_bundle_that_goes_by_days_says_so(folder, monkeypatch, pictures, user, said):
+    recommender = FakeRecommender(sees_pictures=pictures, dates_strangers=True)
+    monkeypatch.setattr(suggest, "load_recommender", lambda *_: recommender)
+    assert said in run(folder / "red.jpg", "--user", user).stderr.splitlines()
+
+
 def test_a_list_on_standard_input(folder):
     done = run("-", "--format", "jsonl", input=f"{folder}/red.jpg\n{folder}/absent.jpg\n".encode())
     assert first_tags(done.stdout) == {"red.jpg": "red"}

@@ -23,6 +23,7 @@ KINDS_AND_FEATURES = [
     ("own-photos", "image+objects"),
     ("object-names", "objects"),
     ("ridge", "image+objects"),
+    ("gaussian-process", "image+objects"),
     ("pitf", "image+objects"),
     ("fm", "none"),
     ("fm-history", "image"),

@@ -3,9 +3,11 @@
 import json
 import shutil
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 
@@ -21,6 +23,7 @@ from pipeline.recommend.habits import Habits
 from pipeline.recommend.manifest import MANIFEST
 from pipeline.recommend.recommender import Recommender
 from tests.support.bundles import CONFIGS, SEED, world, write_bundle
+from tests.support.models import fitted
 
 
 @pytest.fixture
@@ -240,8 +243,20 @@ def test_the_card_says_whose_habits_it_holds_and_what_it_is_worth(bundle, tmp_pa
     dated = write_bundle(tmp_path / "dated", world("recency", "none"))
     assert "who used which tag how often, and when." in (dated / "README.md").read_text()
     assert "It holds vectors" not in (dated / "README.md").read_text()
+    assert "on each day" not in (dated / "README.md").read_text()
     seen = write_bundle(tmp_path / "seen", world("own-photos", "image"))
     assert "**It holds vectors of the users' own photos**" in (seen / "README.md").read_text()
+
+
+def test_the_card_says_that_days_are_known_without_their_users(tmp_path):
+    untimed = world("recency", "none")
+    posts = untimed.posts.with_columns(time=pl.lit(0))
+    model = fitted("gaussian-process", "none", posts, untimed.features)
+    bundle = write_bundle(tmp_path / "days", replace(untimed, posts=posts, model=model))
+    (kept := tmp_path / "kept").mkdir()
+    Bundle.read(bundle).keep([]).write(kept)
+    for folder in (bundle, kept):
+        assert "how much each tag was used on each day" in (folder / "README.md").read_text()
 
 
 @pytest.mark.parametrize("kind", ["popular", "user-popular", "co-occurrence", "recency"])
