@@ -1,13 +1,14 @@
-"""`make repro` writes the dvc.lock that `dvc repro` writes."""
+"""`make repro` writes the dvc.lock that `dvc repro` writes, and reads the params.yaml that it reads."""
 
 import re
 
 import pytest
+from dvc.fs import LocalFileSystem
 from dvc.utils.serialize import modify_yaml
 from filelock import FileLock
 
 from scripts import repro
-from scripts.repro import LockWriter
+from scripts.repro import LockWriter, ParamsReader
 
 STAGE = {
     "cmd": ["python -m stages.blend blend", "python -m stages.evaluate blend"],
@@ -51,6 +52,20 @@ def test_only_a_stage_that_changed_is_written_anew(tmp_path, monkeypatch):
     with writer.modify(path) as lock:
         lock["stages"]["split"] = STAGE | {"cmd": "python -m stages.split"}
     assert [list(each["stages"]) for each in written] == [["split"]]
+
+
+def test_parameters_are_parsed_again_only_when_they_changed(tmp_path, monkeypatch):
+    parsed = []
+    load = repro.load_path
+    monkeypatch.setattr(repro, "load_path", lambda *arguments: parsed.append(arguments) or load(*arguments))
+    reader, path = ParamsReader(), tmp_path / "params.yaml"
+    for text in ("seed: 0\n", "seed: 1\n"):
+        path.write_text(text)
+        assert [reader.load(str(path), LocalFileSystem()) for _ in range(3)] == [{"seed": int(text[-2])}] * 3
+    assert len(parsed) == 2
+    path.unlink()
+    with pytest.raises(FileNotFoundError):
+        reader.load(str(path), LocalFileSystem())
 
 
 def test_a_second_run_in_the_same_folder_is_refused_in_one_sentence(tmp_path, monkeypatch, capsys):
