@@ -2,7 +2,7 @@
 
     python -m scripts.repro report bundle
 
-DVC parses the whole file and writes all of it in Python, a second and a half each time for the twenty models of
+DVC parses the whole file and writes all of it in Python, a second and a half each time for the models of
 params.yaml. Here it is parsed in C, and only the text of stages that ran is made anew. The bytes are the same, and
 plain `dvc repro` may run before or after. params.yaml, which DVC parses for each stage, is parsed when it changed. A
 second run in the same folder is refused before DVC finds its files in use.

@@ -163,7 +163,7 @@ async function begin() {
   labels.hidden = !about.labels.length;
   labels.textContent = about.labels.join(" · ");
   if (!about.pictures) {
-    $("#basis").textContent = "Tags are suggested from your own habits alone: this model looks at no picture.";
+    $("#basis").textContent = "This model looks at no picture.";
   }
   $("#users").append(...users.slice(0, 1000).map(({ name }) => Object.assign(document.createElement("option"), { value: name })));
   offer(about.examples, add).catch((error) => announce(`No examples: ${error.message}`));
