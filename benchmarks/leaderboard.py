@@ -4,9 +4,9 @@
 
 REAL holds folksonomies/ and galleries/. Settings are chosen on validation posts, as `tune` does; test posts are looked
 at once. Each result is kept in RESULTS as soon as it is known, so that the command resumes: delete a file of RESULTS to
-measure it anew. Prints a line for each model as it is measured, and in the end a table for each data set: F1@5 on the
-validation and the test posts (mean and deviation over seeds), seconds of CPU, and what separates the best model from
-others. The best is the one that is best on validation posts.
+measure it anew. Prints a line for each model as it is measured, and in the end a table for each data set: what F1@5 is
+at most, F1@5 on the validation and the test posts (mean and deviation over seeds), seconds of CPU, and what separates
+the best model from others. The best is the one that is best on validation posts.
 """
 
 import argparse
@@ -27,6 +27,7 @@ from pipeline.errors import InputError, SettingError
 from pipeline.evaluation.bootstrap import BootstrapConfig, paired_bootstrap
 from pipeline.evaluation.metrics.measure import HEADLINE
 from pipeline.evaluation.ranking import Ranking, rank
+from pipeline.evaluation.unseen import perfect_ranking, perfect_ranking_of_own
 from pipeline.features.coco import COCO_CLASSES
 from pipeline.features.store import Features, build_store, read_store
 from pipeline.files.atomic import atomic
@@ -160,7 +161,12 @@ def main(real: Path, results: Path, names: Sequence[str], models: Sequence[str])
             measure(halves, seeds, suited, params, folder)
             blend(halves, seeds, blends, params, folder)
         users = pl.concat([halves.test[USER] for halves in splits])
-        print(f"\n{name}", *table(results / name, data.splits, [*suited, *blends], users), sep="\n", flush=True)
+        print(
+            f"\n{name}: {bounds(splits)}",
+            *table(results / name, data.splits, [*suited, *blends], users),
+            sep="\n",
+            flush=True,
+        )
 
 
 def seen(params: Params, config: BaseModelConfig) -> Sequence[str]:
@@ -283,6 +289,17 @@ def blend(
         result = Result(hits, rankings[0].sizes, chosen.score, time.process_time() - start, weights)
         result.write(results / f"{name}.npz")
         print(f"{name:24} {row([result])}  {weights}", flush=True)
+
+
+def bounds(splits: Sequence[Halves]) -> str:
+    """Writes what F1@5 is at most: of any model, and of models that suggest only what users used before."""
+    perfect = fmean(_measured(perfect_ranking(halves.test, halves.train)) for halves in splits)
+    of_own = fmean(_measured(perfect_ranking_of_own(halves.test, halves.train)) for halves in splits)
+    return f"at most {perfect:.4f}, or {of_own:.4f} by tags that users used before"
+
+
+def _measured(ranking: Ranking) -> float:
+    return float(HEADLINE.of(ranking.hits, ranking.sizes))
 
 
 def table(results: Path, splits: int, models: Sequence[str], users: pl.Series) -> Iterator[str]:

@@ -1,29 +1,34 @@
-"""Runs `dvc repro`, with faster ways to write dvc.lock, which changes after each stage, and to read params.yaml.
+"""Runs `dvc repro`, with faster ways to write dvc.lock, which changes after each stage, and to read it and params.yaml.
 
     python -m scripts.repro report bundle
 
 DVC parses the whole file and writes all of it in Python, a second and a half each time for the models of
 params.yaml. Here it is parsed in C, and only the text of stages that ran is made anew. The bytes are the same, and
-plain `dvc repro` may run before or after. params.yaml, which DVC parses for each stage, is parsed when it changed. A
-second run in the same folder is refused before DVC finds its files in use.
+plain `dvc repro` may run before or after. params.yaml, which DVC parses for each stage, and dvc.lock, which it parses
+thrice at the start, are parsed when they changed. A second run in the same folder is refused before DVC finds its files
+in use.
 """
 
 import logging
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import dvc.dependency.param
 import dvc.dvcfile
 from dvc.cli import main
+from dvc.dvcfile import Lockfile
 from dvc.utils.serialize import dumps_yaml, load_path, load_yaml
 from filelock import FileLock, Timeout
 
 from pipeline.files.atomic import atomic
 from project.explain import explain
 from project.paths import WORK
+
+_Content = TypeVar("_Content")
+_LOAD_LOCK = Lockfile._load
 
 STAGES = "stages"
 """The section of dvc.lock that maps the names of stages to what they read and wrote."""
@@ -59,27 +64,39 @@ class LockWriter:
                 yield text
 
 
-class ParamsReader:
-    """The reader of params.yaml, which parses the file again only when it changed."""
+class OnceReader:
+    """A reader of files that parses each again only when it changed. Nobody may change what it returns."""
 
     def __init__(self) -> None:
         self.parsed: dict[str, tuple[tuple[int, ...], Any]] = {}
 
-    def load(self, path: str, *arguments: Any, **settings: Any) -> Any:
-        """Returns the content of a file, which nobody may change."""
+    def read(self, path: str, parse: Callable[[], _Content]) -> _Content:
+        """Returns the content of a file, which `parse` reads."""
         found = Path(path).stat()
         state = (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
         known, content = self.parsed.get(path, (None, None))
         if known != state:
-            content = load_path(path, *arguments, **settings)
+            content = parse()
             self.parsed[path] = state, content
         return content
+
+    def load_params(self, path: str, *arguments: Any, **settings: Any) -> Any:
+        """Does what DVC's load_path does."""
+        return self.read(path, lambda: load_path(path, *arguments, **settings))
+
+    def load_lock(self, lock: Lockfile, **settings: Any) -> tuple[Any, str]:
+        """Does what DVC's Lockfile does, which is asked for dvc.lock thrice."""
+        if settings or not lock.exists():  # Settings are for those who change the content.
+            return _LOAD_LOCK(lock, **settings)
+        return self.read(lock.path, lambda: _LOAD_LOCK(lock))
 
 
 def repro(arguments: Sequence[str]) -> int:
     """Runs `dvc repro` in this process, unless another run is at work here. Returns its exit code."""
     dvc.dvcfile.modify_yaml = LockWriter().modify
-    dvc.dependency.param.load_path = ParamsReader().load
+    reader = OnceReader()
+    dvc.dependency.param.load_path = reader.load_params
+    Lockfile._load = lambda lock, **settings: reader.load_lock(lock, **settings)
     dvc.dvcfile.logger.setLevel(logging.WARNING)  # Or each stage would end with a line on dvc.lock.
     try:
         WORK.mkdir(exist_ok=True)

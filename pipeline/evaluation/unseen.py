@@ -9,6 +9,7 @@ import polars as pl
 
 from pipeline.data.schema import TAGS, USER
 from pipeline.evaluation.curves import metrics_over_seeds
+from pipeline.evaluation.metrics.measure import DEPTH
 from pipeline.evaluation.ranking import Ranking
 
 HOT, COLD = "hot", "cold"
@@ -46,8 +47,29 @@ class NewTags:
     @classmethod
     def of(cls, test: pl.DataFrame, train: pl.DataFrame) -> Self:
         """Counts them in test posts, at least one, against training posts (columns tags)."""
-        known = train[TAGS].explode().unique()
-        tags = test[TAGS]
-        found = test.select(pl.col(TAGS).list.eval(pl.element().is_in(known.implode()))).to_series().list.sum()
-        sizes = tags.list.len()
+        found, sizes = _known(test, train), test[TAGS].list.len()
         return cls(int((sizes - found).sum()), int(sizes.sum()), float(np.mean(found.to_numpy() / sizes.to_numpy())))
+
+
+def perfect_ranking(test: pl.DataFrame, train: pl.DataFrame) -> Ranking:
+    """Ranks first the tags of each test post that training posts have (columns tags): no model can do better."""
+    return _found_first(_known(test, train), test)
+
+
+def perfect_ranking_of_own(test: pl.DataFrame, train: pl.DataFrame) -> Ranking:
+    """Ranks first the tags of each test post that training posts of its user have (columns user, tags)."""
+    own = train.explode(TAGS).group_by(USER).agg(own=pl.col(TAGS).unique())
+    posts = test.select(USER, TAGS).join(own, on=USER, how="left", maintain_order="left")
+    return _found_first(posts.select(pl.col(TAGS).list.set_intersection("own").list.len().fill_null(0))[TAGS], test)
+
+
+def _known(test: pl.DataFrame, train: pl.DataFrame) -> pl.Series:
+    """Counts the tags of each test post that training posts have."""
+    known = train[TAGS].explode().unique()
+    return test.select(pl.col(TAGS).list.eval(pl.element().is_in(known.implode())).list.sum())[TAGS]
+
+
+def _found_first(found: pl.Series, test: pl.DataFrame) -> Ranking:
+    """Ranks as many right tags first as are found for each post."""
+    sizes = test[TAGS].list.len().cast(pl.Int64).to_numpy()
+    return Ranking(np.arange(DEPTH) < found.to_numpy()[:, None], sizes)

@@ -22,7 +22,7 @@ from pipeline.evaluation.curves import DEVIATION
 from pipeline.evaluation.metrics.measure import DEPTH, HEADLINE, Measure
 from pipeline.evaluation.metrics.registry import METRICS
 from pipeline.evaluation.ranking import find_hits
-from pipeline.evaluation.unseen import COLD, HOT, NewTags
+from pipeline.evaluation.unseen import COLD, HOT, NewTags, perfect_ranking, perfect_ranking_of_own
 from pipeline.files.atomic import atomic_folder
 from pipeline.report import choices, figures
 from pipeline.report.config import ReportConfig
@@ -96,6 +96,8 @@ def page_content(inputs: ReportInputs, bootstrap: Bootstrap) -> dict[str, Any]:
         "tables": {metric: tabulate([*inputs.metrics], bootstrap.of(metric)) for metric in METRICS},
         "apart": {name: inputs.metrics[models[0].name].get(name) for name in (HOT, COLD)},
         "new_tags": NewTags.of(inputs.test, inputs.train),
+        "perfect": perfect_ranking(inputs.test, inputs.train),
+        "perfect_of_own": perfect_ranking_of_own(inputs.test, inputs.train),
         "measured": {model.name: measured(inputs, model, HEADLINE) for model in models},
         "top": max(values[str(HEADLINE)] for values in inputs.metrics.values()),
         "labels": {model.name: model.label for model in models},

@@ -202,7 +202,6 @@ def test_a_source_without_photos(inputs, config, tmp_path):
 
 
 @pytest.mark.usefixtures("undrawn")
-@pytest.mark.usefixtures("undrawn")
 def test_users_without_training_posts_and_new_tags_are_shown_apart(inputs, config, tmp_path):
     tags = inputs.test["tags"].list.len().sum()
     train = inputs.train.with_columns(tags=pl.lit(["elsewhere"]))
@@ -214,6 +213,7 @@ def test_users_without_training_posts_and_new_tags_are_shown_apart(inputs, confi
     text = Reader((tmp_path / "report/index.html").read_text(encoding="utf-8")).text
     assert f"{tags} of the {tags} tags of the test posts are new" in text
     assert "Recall is 0.000 at most." in text
+    assert "No model can have more than 0.000 in F1@5" in text
     assert "users with training posts, 45 test posts" in text
     assert text.count("0.438") >= 10
     assert text.count("0.062") >= 10

@@ -1,14 +1,17 @@
 """`make repro` writes the dvc.lock that `dvc repro` writes, and reads the params.yaml that it reads."""
 
 import re
+from pathlib import Path
 
 import pytest
+from dvc.dvcfile import Lockfile
 from dvc.fs import LocalFileSystem
-from dvc.utils.serialize import modify_yaml
+from dvc.repo import Repo
+from dvc.utils.serialize import YAMLFileCorruptedError, modify_yaml
 from filelock import FileLock
 
 from scripts import repro
-from scripts.repro import LockWriter, ParamsReader
+from scripts.repro import LockWriter, OnceReader
 
 STAGE = {
     "cmd": ["python -m stages.blend blend", "python -m stages.evaluate blend"],
@@ -58,14 +61,31 @@ def test_parameters_are_parsed_again_only_when_they_changed(tmp_path, monkeypatc
     parsed = []
     load = repro.load_path
     monkeypatch.setattr(repro, "load_path", lambda *arguments: parsed.append(arguments) or load(*arguments))
-    reader, path = ParamsReader(), tmp_path / "params.yaml"
+    reader, path = OnceReader(), tmp_path / "params.yaml"
     for text in ("seed: 0\n", "seed: 1\n"):
         path.write_text(text)
-        assert [reader.load(str(path), LocalFileSystem()) for _ in range(3)] == [{"seed": int(text[-2])}] * 3
+        assert [reader.load_params(str(path), LocalFileSystem()) for _ in range(3)] == [{"seed": int(text[-2])}] * 3
     assert len(parsed) == 2
     path.unlink()
     with pytest.raises(FileNotFoundError):
-        reader.load(str(path), LocalFileSystem())
+        reader.load_params(str(path), LocalFileSystem())
+
+
+def test_dvc_lock_is_parsed_again_only_when_it_changed_and_not_for_those_who_change_it(tmp_path):
+    repo = Repo.init(str(tmp_path), no_scm=True)
+    reader, lock = OnceReader(), Lockfile(repo, str(tmp_path / "dvc.lock"))
+    assert reader.load_lock(lock) == ({}, "")
+    writer = LockWriter()
+    for name in ("refine", "split"):
+        with writer.modify(lock.path) as content:
+            content.update(schema="2.0", stages={name: STAGE})
+        first = reader.load_lock(lock)
+        assert first == Lockfile(repo, lock.path)._load()
+        assert reader.load_lock(lock) is first
+        assert reader.load_lock(lock, round_trip=True)[0] is not first[0]
+    Path(lock.path).write_text("stages: [")
+    with pytest.raises(YAMLFileCorruptedError):
+        reader.load_lock(lock)
 
 
 def test_a_second_run_in_the_same_folder_is_refused_in_one_sentence(tmp_path, monkeypatch, capsys):
