@@ -1,7 +1,7 @@
 """The training posts of each user, kept with their times: they vote for the user's later posts."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Self
 
 import numpy as np
@@ -66,13 +66,15 @@ class OwnPosts:
     @staticmethod
     def forms(model: Model, numbers: int | str) -> dict[str, Form]:
         """Returns the forms of the fields in a model. numbers: the length of the photos' vectors."""
-        return {
+        whole = {
             "post_user": integers("kept posts", below=model.count_of(USER)),
             "post_time": integers("kept posts", least=-LATEST, below=LATEST),
-            "post_photo": floats("kept posts", numbers),
             "post_tags": integers("kept posts", least=1),
             "post_tag": integers("tags of posts", below=model.count_of(TAG)),
         }
+        # With a sign: sums of signed and unsigned numbers are fractions, which are no positions.
+        signed = {name: replace(form, kinds="i") for name, form in whole.items()}
+        return signed | {"post_photo": floats("kept posts", numbers)}
 
     def check(self) -> None:
         """Raises FormError unless the posts are sorted by user, and have all the tags."""

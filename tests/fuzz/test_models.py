@@ -46,7 +46,7 @@ def changed_tensors(draw: st.DrawFn, tensors: dict[str, np.ndarray]) -> dict[str
         case "flat":
             changed[name] = array.reshape(-1).copy()
         case "type":
-            changed[name] = array.astype(draw(st.sampled_from([np.int64, np.float64, np.int8, np.bool_])))
+            changed[name] = array.astype(draw(st.sampled_from([np.int64, np.uint64, np.float64, np.int8, np.bool_])))
         case "number" if array.size:
             with np.errstate(all="ignore"):
                 numbers = array.reshape(-1)

@@ -19,7 +19,8 @@ from pipeline.files.parquet import write_parquet
 from pipeline.files.tensors import write_tensors
 from pipeline.models.model import ExtractorNote
 from pipeline.models.object_names import ObjectNames, ObjectNamesConfig
-from pipeline.models.registry import load, save
+from pipeline.models.registry import gather_tensors, load, notes_of, save
+from tests.support.models import on_checkerboard
 
 ROOT = Path(__file__).parents[2]
 
@@ -76,6 +77,16 @@ NOTES = {"config": {"kind": "popular", "features": "none"}, "names": {"tag": ["s
 def test_arrays_that_are_no_model_are_refused(tmp_path, notes):
     write_tensors({"counts": np.zeros(1)}, notes, tmp_path / "arrays")
     with pytest.raises(ArtifactError, match="arrays is damaged, or of another form"):
+        load(tmp_path / "arrays")
+
+
+@pytest.mark.parametrize(("kind", "type_"), [("recency", np.uint64), ("ridge", np.uint32)])
+def test_whole_numbers_without_a_sign_are_refused(tmp_path, kind, type_):
+    """They would stop suggesting with a traceback."""
+    model = on_checkerboard(kind, "none")
+    tensors = gather_tensors(model)
+    write_tensors(tensors | {"post_tags": tensors["post_tags"].astype(type_)}, notes_of(model), tmp_path / "arrays")
+    with pytest.raises(ArtifactError, match=f"post_tags has numbers of the type {np.dtype(type_)}"):
         load(tmp_path / "arrays")
 
 
