@@ -40,10 +40,7 @@ MOST_DAYS = 4096
 """The days with weights, at most the latest: memory grows with their square, time with their cube."""
 
 LEAST_USERS = 3
-"""The users who posted on a day with weights, at least.
-
-Of fewer, the weights would tell who used which tags when.
-"""
+"""The users who posted on a day with weights, at least: what fewer posted is not everyone's."""
 
 POSTS_OF_VARIANCES = 1000
 """The posts that the variances are fitted to, at most: time grows with their cube."""
@@ -80,7 +77,8 @@ class GaussianProcess(Baseline):
     day and has its vectors; K is the prior covariance of the weights of these inputs. Then f is its covariance with the
     weights times A = (ZᵀV⁻¹Z K + I)⁻¹ ZᵀV⁻¹(Y − b). Given f, g_u = k (K_u + σ² I)⁻¹ (Y_u − b − f) needs the user's own
     posts alone, those with the largest covariance where there are more than MOST_POSTS. The sum is the mean given all
-    posts at once where users have no more, and all days have weights. A user is folded in by keeping their posts.
+    posts at once where users have no more, and all days have weights. A user is folded in by keeping their posts. Where
+    users are left out, so are all days.
 
     Tensors: those of `OwnPosts`, vectors of each extractor at length 1; "intercept", b, float32 (T,); "own_variances",
     of g by 1 and `SCALES`, and by looks, float64 (times, looks); "noise", σ², float64 (1,); "<extractor>_weights", rows
@@ -297,8 +295,11 @@ class GaussianProcess(Baseline):
         return self._with({USER: users}, own.tensors)
 
     def _keep_users(self, users: Sequence[str]) -> Self:
-        own = OwnPosts.from_tensors(self.tensors).keep(self.names[USER], users)
-        return self._with({USER: users}, own.tensors)
+        kept = OwnPosts.from_tensors(self.tensors).keep(self.names[USER], users).tensors
+        if self._timed and len(users) < len(self.names[USER]):
+            # To anyone who knows on which days the others posted, weights of days would tell who used which tags.
+            kept |= {name: self.tensors[name][:0] for name in ("days", "weights_of_days")}
+        return self._with({USER: users}, kept)
 
 
 def _unit_vectors(extractors: Iterable[str], photos: pl.Series, features: Features) -> np.ndarray:

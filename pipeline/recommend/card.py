@@ -34,7 +34,6 @@ def write_card(
         users=users,
         tags=len(model.tags),
         dated=any(each.sees_times for each in (model, *model.components.values())),
-        dates_strangers=model.dates_strangers,
         vectors=keeps_vectors(model),
         basis=" and ".join([*habits, *seen]) or "counts",
     )

@@ -13,7 +13,7 @@ from pipeline.models.registry import KINDS, MODELS, load, save
 from pipeline.training.registry import TRAINERS
 from tests.support.checkerboard import FEATURE_SETS, checkerboard
 from tests.support.checkerboard import TAGS as BOARD_TAGS
-from tests.support.models import BLENDS, CASES, config, example, fitted, on_checkerboard
+from tests.support.models import BLENDS, CASES, config, example, fitted, on_checkerboard, without_days
 
 
 def each(cases: list[tuple[str, str]]) -> pytest.MarkDecorator:
@@ -271,8 +271,8 @@ def test_folding_in_gives_the_same_bytes_in_every_run(tmp_path, kind, features):
 
 @every_model
 def test_a_user_who_is_kept_alone_gets_the_same_scores(tmp_path, kind, features):
-    model, (posts, seen) = on_checkerboard(kind, features), board(features)
-    alone = model.keep_users(["u01"])
+    model, (posts, seen) = without_days(on_checkerboard(kind, features)), board(features)
+    alone = on_checkerboard(kind, features).keep_users(["u01"])
     own = posts.with_columns(pl.lit("u01").alias(USER), PHOTO)
     np.testing.assert_array_equal(alone.scores(own, seen), model.scores(own, seen))
     save(alone, tmp_path / "alone")
@@ -282,8 +282,8 @@ def test_a_user_who_is_kept_alone_gets_the_same_scores(tmp_path, kind, features)
 
 @every_model
 def test_a_model_that_keeps_no_user_scores_as_for_a_stranger(kind, features):
-    model, (posts, seen) = on_checkerboard(kind, features), board(features)
+    model, (posts, seen) = without_days(on_checkerboard(kind, features)), board(features)
     stranger = posts.with_columns(pl.lit(None, pl.String).alias(USER))
-    emptied = model.keep_users([])
+    emptied = on_checkerboard(kind, features).keep_users([])
     np.testing.assert_array_equal(emptied.scores(posts, seen), model.scores(stranger, seen))
     assert emptied.fold_in("eve", posts, seen).scores(stranger, seen).shape == (len(posts), len(model.tags))

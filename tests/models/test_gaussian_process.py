@@ -12,6 +12,7 @@ from pipeline.files.forms import FormError
 from pipeline.models import gaussian_process
 from pipeline.models.gaussian_process import DAYS, GaussianProcess, GaussianProcessConfig
 from pipeline.models.own_photos import EVERYONE, OWN
+from tests.support.models import without_days
 
 NOTHING = Features(pl.Series([], dtype=pl.String), {})
 HOUR = 60 * 60 * 1000
@@ -146,7 +147,7 @@ def test_each_user_has_words_of_their_own_for_the_same_look():
 def test_of_many_posts_those_with_the_largest_covariance_count(monkeypatch):
     fix(monkeypatch)
     posts, features = folksonomy()
-    model, of_user = fitted(posts, features), posts[:8]
+    model, of_user = without_days(fitted(posts, features)), posts[:8]
     monkeypatch.setattr(gaussian_process, "MOST_POSTS", 3)
     for number in (0, 1):
         own = covariances(NEW[number], of_user, features)[2:, 0].sum(axis=0)
@@ -234,7 +235,6 @@ def test_an_extractor_may_have_any_name(name):
 
 
 def test_a_day_of_few_users_has_no_weights(monkeypatch):
-    """They would tell who used which tags on that day, also after the users are left out."""
     monkeypatch.setattr(gaussian_process, "LEAST_USERS", 3)
     posted = [(user, day) for day, users in enumerate(("abc", "ab", "abcd")) for user in users]
     rows = [(user, f"{user}{day}", [user], day * DAY) for user, day in posted]
@@ -246,6 +246,24 @@ def test_a_day_of_few_users_has_no_weights(monkeypatch):
     assert alone.tensors["days"].size == 0
     assert not alone.dates_strangers
     assert not alone.parts(asked(("a", "new", 0), ("eve", "new", 0)), NOTHING)[DAYS].any()
+
+
+def test_without_some_users_nothing_is_known_of_days():
+    """Weights of days tell who used which tags: here, that the user of the tag "own" posted on the odd days alone."""
+    posted = [(user, day) for day in range(20) for user in ("ann", "bob", "carl", "dan") if user != "ann" or day % 2]
+    rows = [(user, f"{user}{day}", [f"{(day + len(user)) % 3}"], day * DAY) for user, day in posted]
+    rows.append(("ann", "last", ["own"], 40 * DAY))
+    model = fitted(pl.DataFrame(rows, schema=["user", "photo", "tags", "time"], orient="row"))
+    weights = model.tensors["weights_of_days"][:20, model.tags.index("own")]
+    assert weights[1::2].max() < weights[::2].min()
+    for users in ([], ["ann"], ["bob", "carl", "dan"]):
+        kept = model.keep_users(users)
+        kept.check()
+        assert (kept.tensors["days"].size, kept.tensors["weights_of_days"].size) == (0, 0)
+        assert not kept.dates_strangers
+        assert not kept.parts(asked(("ann", "new", 0), ("eve", "new", 0)), NOTHING)[DAYS].any()
+    whole = model.keep_users(["ann", "bob", "carl", "dan"])
+    np.testing.assert_array_equal(whole.tensors["days"], model.tensors["days"])
 
 
 @pytest.mark.parametrize("extractors", [(), ("image",)])

@@ -238,25 +238,29 @@ def test_the_card_says_whose_habits_it_holds_and_what_it_is_worth(bundle, tmp_pa
     folder = tmp_path / "kept"
     folder.mkdir()
     Bundle.read(bundle).keep([]).write(folder)
-    assert "holds no names of users" in (folder / "README.md").read_text()
+    card = (folder / "README.md").read_text()
+    assert "holds no names of users" in card
+    assert "which had a rare tag" in card
     assert "and when" not in text
     dated = write_bundle(tmp_path / "dated", world("recency", "none"))
     assert "who used which tag how often, and when." in (dated / "README.md").read_text()
     assert "It holds vectors" not in (dated / "README.md").read_text()
-    assert "on each day" not in (dated / "README.md").read_text()
     seen = write_bundle(tmp_path / "seen", world("own-photos", "image"))
     assert "**It holds vectors of the users' own photos**" in (seen / "README.md").read_text()
 
 
-def test_the_card_says_that_days_are_known_without_their_users(tmp_path):
+def test_a_bundle_without_some_users_knows_nothing_of_days(tmp_path):
     untimed = world("recency", "none")
     posts = untimed.posts.with_columns(time=pl.lit(0))
     model = fitted("gaussian-process", "none", posts, untimed.features)
     bundle = write_bundle(tmp_path / "days", replace(untimed, posts=posts, model=model))
     (kept := tmp_path / "kept").mkdir()
     Bundle.read(bundle).keep([]).write(kept)
-    for folder in (bundle, kept):
-        assert "how much each tag was used on each day" in (folder / "README.md").read_text()
+    assert Bundle.read(bundle).model.dates_strangers
+    assert not Bundle.read(kept).model.dates_strangers
+    card = (kept / "README.md").read_text()
+    assert "and two of\nthem together.\n" in card
+    assert "day" not in card
 
 
 @pytest.mark.parametrize("kind", ["popular", "user-popular", "co-occurrence", "recency"])

@@ -64,6 +64,12 @@ def fitted(kind: str, features: str, posts: pl.DataFrame, seen: Features) -> Mod
     return fit(config(kind, features), TrainingTask(posts, None, seen, 0)).model
 
 
+def without_days(model: Model) -> Model:
+    """The model without what it has learnt of days, which it forgets when it leaves out users."""
+    days = {name: model.tensors[name][:0] for name in ("days", "weights_of_days") if name in model.tensors}
+    return type(model)(model.config, model.names, model.tensors | days, model.extractors) if days else model
+
+
 @cache
 def on_checkerboard(kind: str, features: str) -> Model:
     """A model fitted to the checkerboard."""
