@@ -130,7 +130,7 @@ class GaussianProcess(Baseline):
     def part_words(self) -> Mapping[str, str]:
         """Words for its own parts: those of look with features, that of the day where times are known."""
         looks = {OWN: "you give it to photos like it", EVERYONE: "photos of its look have it"}
-        return (looks if self.extractors else {}) | ({DAYS: "it was used around that day"} if self._timed else {})
+        return (looks if self.extractors else {}) | ({DAYS: "goes with the photo's day"} if self._timed else {})
 
     @property
     def dates_strangers(self) -> bool:

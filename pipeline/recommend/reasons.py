@@ -12,6 +12,7 @@ from pipeline.features.scaling import drop_below
 from pipeline.features.store import Features
 from pipeline.models.model import BIAS, Model
 from pipeline.models.object_names import CLASSES
+from pipeline.models.own_photos import OWN
 from pipeline.recommend.habits import Habits
 
 GIVEN = "given"
@@ -87,7 +88,9 @@ class Explainer:
             return f"often with {_listed({given: lifts[tag] for given, lifts in self.given.items()}, ' and ')}"
         if name == BIAS:
             return f"on {_share(self.habits.counts[tag], self.habits.posts)} of all photos"
-        if name in self.model.extractors:
+        if name == OWN and not self._used[tag]:
+            return "goes with your photos like it"
+        if name in self.model.extractors and name not in self.model.part_words:
             return self._seen(name, row, tag)
         return self.model.words(name, self.parts[name][row, tag])
 

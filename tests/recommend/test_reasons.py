@@ -8,9 +8,11 @@ from pipeline.data.schema import PHOTO, TAGS, USER
 from pipeline.features.scaling import Scaling
 from pipeline.features.store import Features
 from pipeline.models.factorisation import Factorisation, FactorisationConfig
+from pipeline.models.gaussian_process import GaussianProcess, GaussianProcessConfig
 from pipeline.models.model import ExtractorNote
 from pipeline.models.neighbours import Neighbours, NeighboursConfig
 from pipeline.models.object_names import ObjectNames, ObjectNamesConfig
+from pipeline.models.own_photos import OWN
 from pipeline.recommend.habits import Habits
 from pipeline.recommend.reasons import GIVEN, Explainer, Reason
 
@@ -102,6 +104,30 @@ def test_a_user_without_the_tag_or_without_habits(model):
     found = words(explainer(model, "bob").reasons(0, MOPED))
     assert found["user"] == "goes with the tags that you use"
     assert "user" not in words(explainer(model, "eve").reasons(0, MOPED))
+
+
+def gaussian_process(extractor: str, days: list[float]) -> GaussianProcess:
+    """Of one day and one extractor, as if its detections showed nothing."""
+    posts = POSTS.with_columns(time=pl.lit(0))
+    features = Features(posts[PHOTO], {extractor: np.eye(4, 3, dtype=np.float32)}, {}, {extractor: RECORDS["objects"]})
+    model = GaussianProcess.fit(GaussianProcessConfig(kind="gaussian-process", features="one"), posts, features)
+    found = {"days": np.int64([0]), "weights_of_days": np.float32([days]), "variances_of_days": np.ones(4)}
+    return GaussianProcess(model.config, model.names, model.tensors | found, model.extractors)
+
+
+def test_a_tag_that_the_user_never_gave_is_not_said_to_be_theirs(model):
+    model = gaussian_process("objects", [0, 0, 0])
+    own = explainer(model, parts={OWN: np.float64([[1, 1, -1], [0, 0, 0]])})
+    assert words(own.reasons(0, MOPED))[OWN] == "you give it to photos like it"
+    bobs = explainer(model, "bob", {OWN: np.float64([[1, 1, -1], [0, 0, 0]])})
+    assert words(bobs.reasons(0, MOPED))[OWN] == "goes with your photos like it"
+
+
+def test_a_detector_may_have_the_name_of_a_part_of_a_model():
+    model, asked = gaussian_process("days", [9, 0, 0]), ASKED.with_columns(time=pl.lit(0))
+    seen = Features(SEEN.photos, {"days": SEEN.raw["objects"]}, {}, {"days": RECORDS["objects"]})
+    found = Explainer(model, HABITS, "ann", asked[PHOTO], seen, model.parts(asked, seen), {})
+    assert words(found.reasons(0, MOPED))["days"] == "goes with the photo's day"
 
 
 def test_what_speaks_against_a_tag_or_hardly_for_it_has_no_words_and_stays_in_the_sum(model):
