@@ -81,12 +81,24 @@ def _labels(source: str) -> Sequence[str]:
 def bootstrap_of(
     folder: Path, paths: Paths, models: Sequence[str], metric: str, config: BootstrapConfig, seed: int
 ) -> Bootstrap | None:
-    """Bootstraps the intervals and differences of a run's models; None when suggestions are missing."""
+    """Bootstraps the intervals and differences of a run's models; None when suggestions are missing.
+
+    Raises ArtifactError for suggestions for other test posts, as a run that was not finished leaves them.
+    """
     files = {model: folder / paths.recommendations(model) for model in models}
     if not all(file.is_file() for file in [folder / paths.test, *files.values()]):
         return None
     test = read_parquet(folder / paths.test, TAGGED_POST)
-    rankings = {model: find_hits(test, read_parquet(file, [*TAGGED_POST, SCORES])) for model, file in files.items()}
+    rankings = {}
+    for model, file in files.items():
+        suggestions = read_parquet(file, [*TAGGED_POST, SCORES])
+        try:
+            rankings[model] = find_hits(test, suggestions)
+        except ValueError:
+            raise ArtifactError(
+                f"{file} has suggestions for other posts than the test posts in {folder / paths.test}: the last run "
+                "was not finished."
+            ) from None
     return paired_bootstrap(rankings, test[USER], config, np.random.default_rng(seed), {metric: METRICS[metric]})
 
 

@@ -103,6 +103,16 @@ def test_intervals_are_measured_where_suggestions_are_there(checkout, capsys):
     assert (row["low"], row["high"]) == pytest.approx((1 / 3, 1 / 3))  # precision 1/5 and recall 1 in every post
 
 
+def test_suggestions_for_other_test_posts_are_one_sentence(checkout):
+    """A run on other data that was stopped between the split and the evaluation."""
+    paths = Paths("table", "r")
+    test = pl.DataFrame({"user": ["u", "v"], "photo": ["p", "q"], "tags": [["sea"], ["sky"]]})
+    write_parquet(test.with_columns(photo=pl.lit("old"), scores=pl.lit([1.0])), checkout / paths.recommendations("fm"))
+    write_parquet(test, checkout / paths.test)
+    with pytest.raises(ArtifactError, match=r"fm\.parquet has suggestions for other posts .*: the last run was not"):
+        main()
+
+
 def test_with_few_test_posts_no_model_is_the_best(checkout, capsys):
     paths = Paths("table", "r")
     test = pl.DataFrame({"user": ["u", "v"], "photo": ["p", "q"], "tags": [["sea"], ["sky"]]})
