@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar, Literal, Self
 
 import numpy as np
@@ -107,7 +108,12 @@ class HistoryFactorisation(Factorisation):
 
     Config = HistoryConfig
     sees_times = True
-    part_words: ClassVar[Mapping[str, str]] = {HISTORY: "goes with the tags that you used lately"}
+
+    @cached_property
+    def part_words(self) -> Mapping[str, str]:
+        """Words for the history, which is of the latest tags where times are known."""
+        lately = OwnPosts.from_tensors(self.tensors).have_times
+        return {HISTORY: "goes with the tags that you " + ("used lately" if lately else "use")}
 
     @property
     def forms(self) -> Mapping[str, Form]:

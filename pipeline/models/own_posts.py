@@ -86,6 +86,11 @@ class OwnPosts:
         """The fields by their names."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
+    @property
+    def have_times(self) -> bool:
+        """True if the posts differ in time: where none has a time, none is later than another."""
+        return bool(self.post_time.size) and bool(self.post_time.min() < self.post_time.max())
+
     def keep(self, before: Sequence[str], users: Sequence[str]) -> Self:
         """Returns the posts of some users alone. before: the vocabulary of users so far; users: the one from now on."""
         user = codes(pl.Series(before, dtype=pl.String), users)[self.post_user]

@@ -1,7 +1,8 @@
 """The baseline of fading habits: the user's own tags, the latest most, and those that others gave the photo."""
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Literal, Self
+from functools import cached_property
+from typing import Literal, Self
 
 import numpy as np
 import polars as pl
@@ -64,7 +65,6 @@ class Recency(Baseline):
     label = "The user's latest tags"
     goes_by = "the user’s own tags, the latest most, and the photo’s by others"
     sees_times = True
-    part_words: ClassVar = {LATELY: "you used it lately"}
 
     @classmethod
     def fit(cls, config: RecencyConfig, posts: pl.DataFrame, features: Features) -> Self:  # noqa: ARG003 (a baseline that sees nothing)
@@ -72,6 +72,11 @@ class Recency(Baseline):
         own = OwnPosts.of(posts, names[USER], names[TAG], no_vectors(posts))
         tensors = {"counts": count_tags(posts, names[TAG])} | count_tags_by(PHOTO, posts, names) | own.tensors
         return cls(config, names, tensors)
+
+    @cached_property
+    def part_words(self) -> Mapping[str, str]:
+        """Words for the user's tags, which are their latest where times are known."""
+        return {LATELY: "you used it lately" if OwnPosts.from_tensors(self.tensors).have_times else "you use it"}
 
     @property
     def forms(self) -> Mapping[str, Form]:

@@ -99,3 +99,10 @@ def test_without_times_all_posts_count_alike():
     np.testing.assert_allclose(found[0], shares(1, 1, 1), atol=1e-6)
     np.testing.assert_allclose(found[2], shares(2, 1, 0), atol=1e-6)
     assert HistoryFactorisation.misses_times(undated)
+
+
+def test_without_times_no_tag_was_used_lately():
+    dated = model("fm-history")
+    alike = HistoryFactorisation(dated.config, NAMES, dated.tensors | {"post_time": np.zeros(4, np.int64)})
+    assert dated.words(HISTORY, 1.0) == "goes with the tags that you used lately"
+    assert alike.words(HISTORY, 1.0) == "goes with the tags that you use"

@@ -7,7 +7,7 @@ import pytest
 from pipeline.features.store import Features
 from pipeline.models.mixed_popular import MixedPopular, MixedPopularConfig
 from pipeline.models.own_posts import UNWEIGHTED
-from pipeline.models.recency import Recency, RecencyConfig
+from pipeline.models.recency import LATELY, Recency, RecencyConfig
 
 MINUTE = 60_000
 POSTS = pl.DataFrame(
@@ -107,3 +107,8 @@ def test_the_times_of_other_users_are_forgotten():
 def test_the_weight_is_a_share(personal):
     with pytest.raises(ValueError, match="personal"):
         fitted(personal=personal)
+
+
+@pytest.mark.parametrize(("posts", "words"), [(POSTS, "you used it lately"), (POSTS.drop("time"), "you use it")])
+def test_without_times_no_tag_was_used_lately(posts, words):
+    assert fitted(posts=posts).words(LATELY, 1.0) == words
