@@ -18,6 +18,9 @@ from project.terminal import printable
 if TYPE_CHECKING:
     from pipeline.recommend.recommender import Suggestion
 
+MOST_SHOWN = 0.99
+"""The probability that people are shown at most: nothing is certain, as 100 % would say."""
+
 FORMULA = ("=", "+", "-", "@")
 """The first characters of a cell that a spreadsheet takes for a formula."""
 
@@ -47,9 +50,10 @@ class Table(Format):
 
     def photo(self, path: Path, suggestions: "Sequence[Suggestion]") -> str:
         width = max((len(printable(suggestion.tag)) for suggestion in suggestions), default=0)
+        shown = [(min(suggestion.probability, MOST_SHOWN), suggestion) for suggestion in suggestions]
         lines = [
-            f"  {suggestion.probability:4.0%}  {printable(suggestion.tag):{width}}  {why(suggestion)}".rstrip()
-            for suggestion in suggestions
+            f"  {probability:4.0%}  {printable(suggestion.tag):{width}}  {why(suggestion)}".rstrip()
+            for probability, suggestion in shown
         ]
         return "\n".join([printable(path), *(lines or ["  no tag is probable enough"])]) + "\n\n"
 

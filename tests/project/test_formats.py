@@ -56,6 +56,11 @@ def suggestions(*tags: str) -> list[Suggestion]:
     return [Suggestion(tag, 2.0 - number, 0.9 - number / 100) for number, tag in enumerate(tags)]
 
 
+def test_no_suggestion_is_shown_as_certain():
+    text = FORMATS["table"].photo(Path("a.jpg"), [Suggestion("cat", 1.0, 0.995), Suggestion("dog", 0.5, 0.984)])
+    assert [line.split()[0] for line in text.splitlines()[1:3]] == ["99%", "98%"]
+
+
 def test_the_table_is_aligned_and_says_why():
     text = FORMATS["table"].photo(Path("a.jpg"), suggestions("cat", "elephant"))
     assert text.splitlines() == [

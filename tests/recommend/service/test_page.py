@@ -27,6 +27,11 @@ def test_photos_at_hand_are_offered_to_be_tried(browser, tmp_path):
         page.close()
 
 
+def test_no_suggestion_is_shown_as_certain(visit):
+    shown = "async () => { const { percent } = await import('/dom.js'); return [0.004, 0.5, 0.995, 1].map(percent); }"
+    assert visit.evaluate(shown) == ["0 %", "50 %", "99 %", "99 %"]
+
+
 def test_from_a_dropped_photo_to_a_sidecar_by_the_mouse(visit, client):
     enter_user(visit, "ann")
     transfer = visit.evaluate_handle(

@@ -47,4 +47,5 @@ export const count = (number, thing) => `${number} ${thing}${number === 1 ? "" :
 /** Keeps the direction of a name from turning the sentence around it. */
 export const isolated = (name) => `\u2068${name}\u2069`;
 
-export const percent = (probability) => `${Math.round(100 * probability)} %`;
+/** Writes a probability, 99 % at most: nothing is certain. */
+export const percent = (probability) => `${Math.min(99, Math.round(100 * probability))} %`;
