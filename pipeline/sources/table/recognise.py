@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from pipeline.data.names import quote
 from pipeline.data.schema import PHOTO, SPLIT, TAGS, TEST, TIME, TRAIN, USER
-from pipeline.data.walk import is_photo
+from pipeline.data.walk import is_photo, walk
 from pipeline.errors import InputError, SettingError
 from pipeline.sources.base import Recognised
 from pipeline.sources.photo_files import list_files
@@ -201,5 +201,7 @@ def _separator(first: Guess, settings: Mapping[str, Any]) -> str:
 
 def _photos(root: str, share: float, folder: Path) -> str:
     if not share:
-        return f"None of the photos lies in {folder}: tags alone can be learned."
+        links = [(parent / name).relative_to(folder) for parent, _, names in walk(folder) for name in names]
+        there = f" Links to folders are not followed, such as {quote(str(links[0]))}." if links else ""
+        return f"None of the photos lies in {folder}: tags alone can be learned.{there}"
     return f"{share:.0%} of the names looked for are photos in {folder / root}."

@@ -262,6 +262,17 @@ def test_without_photos_the_table_alone_counts_where_other_things_lie(tmp_path):
     assert not found.photos
 
 
+def test_a_link_to_the_folder_of_photos_is_named(tmp_path):
+    write_photos(tmp_path / "elsewhere", *PHOTOS)
+    folder = tmp_path / "posts"
+    folder.mkdir()
+    (folder / "posts.csv").write_text("user,photo,tags\n" + rows(USERS, PHOTOS, TAGS))
+    (folder / "photos").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    found = recognised(folder)
+    assert not found.photos
+    assert "Links to folders are not followed, such as 'photos'." in " ".join(found.sentences)
+
+
 def test_several_files_alike_are_one_table_and_halves_a_split(tmp_path):
     for name in ("a.csv", "b.csv"):
         (tmp_path / name).write_text("user,photo,tags\n" + rows(USERS, [name + p for p in PHOTOS], TAGS))
