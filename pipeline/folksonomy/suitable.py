@@ -70,8 +70,8 @@ def suitable_split(posts: pl.DataFrame) -> SplitRule:
 def why_random(posts: pl.DataFrame) -> str:
     """Counts, in a sentence, the posts with a time, and those that a split by time needs."""
     return (
-        f"The test posts are drawn at random: {_dated(posts):,} of {len(posts):,} posts have a time, of "
-        f"{_most(posts):,} that are needed to take the newest."
+        f"The test posts are drawn at random: {_dated(posts):,} of {len(posts):,} posts have a time that is read, "
+        f"of {_most(posts):,} that are needed to take the newest."
     )
 
 

@@ -153,7 +153,8 @@ def test_models_that_are_removed_are_listed(tmp_path, dry_run):
 @pytest.mark.usefixtures("checkout")
 def test_too_few_times_for_a_split_by_time_are_counted(tmp_path, capsys):
     sentence = (
-        "The test posts are drawn at random: 67 of 100 posts have a time, of 90 that are needed to take the newest."
+        "The test posts are drawn at random: 67 of 100 posts have a time that is read, of 90 that are needed to take "
+        "the newest."
     )
     run(write_posts(tmp_path / "posts.csv", ["2019-05-01"] * 67 + [""] * 33))
     assert sentence in capsys.readouterr().out.splitlines()

@@ -212,7 +212,7 @@ def _milliseconds(values: pl.Series) -> pl.Series | None:
     if values.dtype not in (pl.String, pl.Date, pl.Datetime):
         return None
     try:
-        return to_milliseconds(values, pl.Series(range(len(values))), PurePosixPath())
+        return to_milliseconds(values, pl.Series(range(len(values))), PurePosixPath())[0]
     except InputError:
         return None
 

@@ -40,9 +40,10 @@ def read_table(table: TableSettings, folder: Path) -> tuple[Crawled, FoundPhotos
     sorted by user and photo. A post in several rows has the tags of all of them, and the earliest time, null when no
     row has one. Photos are those of `find_photos`.
 
-    Reasons: "no user", "no photo", "no tags", "doubtful tags", and those of `find_photos`; details name the first row
-    of the post, and the photo. Empty lines are not rows. Raises InputError for a file or column that is missing or
-    cannot be read, a time or split that cannot be right, a post in both halves, and a table without a usable post.
+    Reasons: "no user", "no photo", "no tags", "doubtful tags", "doubtful time", and those of `find_photos`; details
+    name the first row of the post, and the photo. Empty lines are not rows. Raises InputError for a file or column that
+    is missing or cannot be read, times or a split that cannot be right, a post in both halves, and a table without a
+    usable post.
     """
     _check_paths(table, folder)
     files = [(name, TRAIN) for name in table.files] + [(name, TEST) for name in table.test_files]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import polars as pl
 
-from pipeline.data.left_out import DOUBTFUL
+from pipeline.data.left_out import DOUBTFUL, DOUBTFUL_TIME
 from pipeline.data.names import normalised, quote
 from pipeline.data.schema import DETAIL, PHOTO, REASON, SPLIT, TAGS, TEST, TIME, TRAIN, USER
 from pipeline.errors import InputError
@@ -22,8 +22,8 @@ def read_rows(table: TableSettings, path: Path, name: str, half: str) -> pl.Data
     """Reads the rows of the file at `path`, called `name`, with posts of one half of a split.
 
     Columns: user and photo (null where missing), tags (a list, as they stand there), time (int64), split; DETAIL
-    says where a row stands, and REASON is set to DOUBTFUL or null. Raises InputError, with the line, for a time, a
-    split or a separator that cannot be right, and as `read_cells` does.
+    says where a row stands, and REASON is DOUBTFUL, DOUBTFUL_TIME or null. Raises InputError, with the line, for too
+    many doubtful times, a split or a separator that cannot be right, and as `read_cells` does.
     """
     wanted = _wanted(table)
     tag_keys = [key for key in wanted if key.startswith(TAGS)]
@@ -38,9 +38,14 @@ def read_rows(table: TableSettings, path: Path, name: str, half: str) -> pl.Data
     _check_line_breaks(cells, path)
     _check_halves(cells, table.split, path)
     split = [split_tags(cells[key], table.separator, lines, path) for key in tag_keys]
-    time = to_milliseconds(cells[TIME], lines, path) if table.time else pl.lit(None, pl.Int64)
+    nothing = pl.Series([None], dtype=pl.Int64).new_from_index(0, len(cells))
+    time, odd = to_milliseconds(cells[TIME], lines, path) if table.time else (nothing, nothing.cast(pl.String))
     where = pl.format("{}:{}", pl.lit(name), LINE)
-    doubt = pl.coalesce(doubtful for _, doubtful in split)
+    doubt = pl.coalesce(*(doubtful for _, doubtful in split), odd)
+    reason = pl.coalesce(
+        *(pl.when(doubtful.is_not_null()).then(pl.lit(DOUBTFUL)) for _, doubtful in split),
+        pl.when(odd.is_not_null()).then(pl.lit(DOUBTFUL_TIME)),
+    )
     return cells.select(
         _not_empty(normalised(pl.col(USER))).alias(USER),
         _not_empty(pl.col(PHOTO).map_elements(tidy, pl.String)).alias(PHOTO),
@@ -48,7 +53,7 @@ def read_rows(table: TableSettings, path: Path, name: str, half: str) -> pl.Data
         time.alias(TIME),
         (pl.col(SPLIT).str.strip_chars() if table.split else pl.lit(half)).alias(SPLIT),
         pl.when(doubt.is_null()).then(where).otherwise(pl.format("{}: {}", where, doubt)).alias(DETAIL),
-        pl.when(doubt.is_not_null()).then(pl.lit(DOUBTFUL)).alias(REASON),
+        reason.alias(REASON),
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
+from pipeline.data.left_out import TOLERATED
 from pipeline.data.names import LONGEST, case_folded, normalise, normalised, quote
 from pipeline.errors import InputError, SettingError
 
@@ -15,8 +16,6 @@ SEPARATORS = (";", "|", "、", "；", "，", ",", "\t")
 """Separators that may be meant instead of another, strongest first: few tags hold one of the first."""
 LONE = r"^[·•/、+&,;:|_–—-]$"
 """A tag that is a mark alone, which separates others."""
-TOLERATED = 0.01
-"""The share of rows with doubtful tags up to which these rows alone are left out."""
 
 LIST_MARKS = r"""^(["{]|\[["'])|["']\]$|^[^"]*[^\W\d]"$"""
 """Marks of lists and quotations at the ends of a tag, where they were not understood as such; not 7"."""

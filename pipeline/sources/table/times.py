@@ -6,13 +6,22 @@ from pathlib import Path
 
 import polars as pl
 
+from pipeline.data.left_out import TOLERATED
 from pipeline.data.schema import END_OF_TIME, EPOCH, FIRST_TIME
 from pipeline.errors import InputError
 
-UNKNOWN = ("", "nan", "nat", "none", "null", "0000-00-00 00:00:00", "0000:00:00 00:00:00", ":  :     :  :")
-"""Stripped texts in lower case that stand for no time; cameras without a clock write the last two."""
+NOUGHT = ("0000-00-00", "0000-00-00 00:00", "0000-00-00 00:00:00", "0000-00-00t00:00:00", "0000:00:00 00:00:00")
+"""Dates of nought, in lower case; cameras without a clock write the last."""
+UNKNOWN = ("", "-", "nan", "nat", "na", "n/a", "none", "null", "unknown", *NOUGHT, ":  :     :  :")
+"""Stripped texts in lower case that stand for no time; cameras without a clock write the last, too."""
+UNSET = (0.0, -1.0)
+"""Numbers that stand for no time where others are of our days, and not of 1970."""
 UNITS = ((1e11, 1000.0), (1e14, 1.0), (1e17, 1e-3), (float("inf"), 1e-6))
 """Milliseconds in the unit of numbers up to a bound: seconds (to the year 5138), then milli-, micro-, nanoseconds."""
+LARGEST = 1e19
+"""The largest numbers that count anything since 1970: nanoseconds, until after 2200."""
+OLDEST = 1e8
+"""Seconds since 1970 from which on most digital photos were taken."""
 COMPACT = r"^(19|20)\d\d(0[1-9]|1[0-2])([0-2]\d|3[01])(\d{6})?$"
 """Dates without any mark between their parts."""
 YEAR_FIRST = re.compile(r"(\d{4})([:/.-])(\d\d?)\2(\d\d?)(?:[T ]+(.*))?")
@@ -21,54 +30,56 @@ FORMS = "seconds since 1970, 2017-08-21T12:30 (ISO), 2017:08:21 12:30:00 (EXIF) 
 """The forms of times, in words, in which a reader can write them."""
 
 
-def to_milliseconds(times: pl.Series, lines: pl.Series, path: Path) -> pl.Series:
-    """Converts times to int64, milliseconds since 1970; null where there is none.
+def to_milliseconds(times: pl.Series, lines: pl.Series, path: Path) -> tuple[pl.Series, pl.Series]:
+    """Converts times to int64, milliseconds since 1970, null where there is none; and returns doubtful ones, as text.
 
-    Numbers count seconds, or milli-, micro- or nanoseconds where they are as large as those are today. Dates are ISO,
-    EXIF's, or with points as in 21.8.2017; without a zone they are of UTC. Raises InputError, with the line, for any
-    other text, a time before 1800 or after 2200, and numbers in two units.
+    Numbers count seconds, or milli-, micro- or nanoseconds where they are as large as those are today; 0 and -1 are no
+    times where others are. Dates are ISO, EXIF's, or with points as in 21.8.2017; without a zone they are of UTC.
+    Doubtful are any other text, and times before 1800 or after 2200: null in the first series, and elsewhere in the
+    second. Raises InputError, with the line, when more than TOLERATED are doubtful, and for numbers in two units.
     """
     if times.dtype in (pl.Date, pl.Datetime):
-        result = times.dt.epoch("ms")
-        odd = lines.filter((result < FIRST_TIME) | (result >= END_OF_TIME)).min()
-        if odd is not None:
-            raise InputError(f"{path}, line {odd} has a time before 1800 or after 2200: correct it.")
-        return result
-    text = times.str.strip_chars()
-    text = text.set(text.str.to_lowercase().is_in(UNKNOWN), None)
+        result, text = times.dt.epoch("ms"), times.cast(pl.String)
+    else:
+        text = times.str.strip_chars()
+        text = text.set(text.str.to_lowercase().is_in(UNKNOWN), None)
+        result, text = _of_text(text, lines, path)
+    known = result.is_between(FIRST_TIME, END_OF_TIME, closed="left").fill_null(value=False)
+    doubtful = text.set(known, None)
+    if doubtful.count() > TOLERATED * text.count():
+        row = doubtful.is_not_null().arg_max()
+        right = "understood" if result[row] is None else "the time of a photo"
+        raise InputError(
+            f"{path}, line {lines[row]} has the time {doubtful[row]!r}, which is not {right} "
+            f"({doubtful.count():,} of {text.count():,} are not): leave it empty, or write {FORMS}."
+        )
+    return result.set(~known, None), doubtful
+
+
+def _of_text(text: pl.Series, lines: pl.Series, path: Path) -> tuple[pl.Series, pl.Series]:
+    """Converts texts, null where it cannot, and returns them without those that stand for no time.
+
+    Raises InputError for numbers in two units.
+    """
     numbers = text.cast(pl.Float64, strict=False)
-    numbers = numbers.set(text.str.contains(COMPACT) if _are_compact(text, numbers) else numbers.is_infinite(), None)
-
-    def place(value: str) -> str:
-        return f"line {lines.filter(text == value).min()} has the time {value!r}"
-
-    parsed, unknown = {}, []
-    for date in text.filter(text.is_not_null() & numbers.is_null()).unique().sort():
-        try:
-            parsed[date] = _parse(date)
-        except ValueError:
-            unknown.append(date)
-    if unknown:
-        are_unknown = text.is_in(unknown)
-        first = text.filter(are_unknown & (lines == lines.filter(are_unknown).min()))[0]
-        raise InputError(
-            f"{path}, {place(first)}, which is not understood ({are_unknown.sum():,} of {len(text):,} are not): "
-            f"leave it empty, or write {FORMS}."
-        )
+    if _are_compact(text, numbers):
+        numbers = numbers.set(text.str.contains(COMPACT), None)
+    numbers = numbers.set(numbers.abs() > LARGEST, None)
+    if (numbers.abs().max() or 0) > OLDEST:
+        unset = numbers.is_in(UNSET).fill_null(value=False)
+        numbers, text = numbers.set(unset, None), text.set(unset, None)
     scale = next(scale for bound, scale in UNITS if (numbers.abs().max() or 0) < bound)
-    seconds = text.filter((numbers.abs() > 1e8) & (numbers.abs() < UNITS[0][0]))
-    if scale != UNITS[0][1] and len(seconds):
-        largest = text.filter(numbers.abs() == numbers.abs().max())[0]
+    seconds = (numbers.abs() > OLDEST) & (numbers.abs() < UNITS[0][0])
+    if scale != UNITS[0][1] and seconds.any():
+        row, largest = seconds.arg_max(), numbers.abs().arg_max()
         raise InputError(
-            f"{path}, {place(seconds[0])}, which counts seconds, and {place(largest)}, which does not: give all in "
-            "one unit."
+            f"{path}, line {lines[row]} has the time {text[row]!r}, which counts seconds, and line {lines[largest]} "
+            f"has the time {text[largest]!r}, which does not: give all in one unit."
         )
+    dates = text.filter(text.is_not_null() & numbers.is_null()).unique()
+    parsed = {date: _parse(date) for date in dates}
     dates = text.replace_strict(parsed, default=None, return_dtype=pl.Int64)
-    result = pl.select(pl.coalesce(_scaled(text, numbers, scale), dates).alias(times.name)).to_series()
-    odd = text.filter((result < FIRST_TIME) | (result >= END_OF_TIME) | (result.is_null() & text.is_not_null()))
-    if len(odd):
-        raise InputError(f"{path}, {place(odd[0])}, which is not the time of a photo: correct it.")
-    return result
+    return pl.select(pl.coalesce(_scaled(text, numbers, scale), dates).alias(text.name)).to_series(), text
 
 
 def _scaled(text: pl.Series, numbers: pl.Series, scale: float) -> pl.Expr:
@@ -84,8 +95,8 @@ def _are_compact(text: pl.Series, numbers: pl.Series) -> bool:
     return len(candidates) > 0 and candidates.str.contains(COMPACT).all()
 
 
-def _parse(date: str) -> int:
-    """Parses a date. Raises ValueError for one of another form."""
+def _parse(date: str) -> int | None:
+    """Parses a date; returns None for one of another form."""
     if re.fullmatch(r"\d{14}", date):
         date = f"{date[:8]}T{date[8:]}"
     elif found := YEAR_FIRST.fullmatch(date):
@@ -93,7 +104,10 @@ def _parse(date: str) -> int:
         date = _iso(year, month, day, rest)
     elif found := DAY_FIRST.fullmatch(date):
         date = _iso(**found.groupdict())
-    moment = datetime.fromisoformat(date)
+    try:
+        moment = datetime.fromisoformat(date)
+    except ValueError:
+        return None
     return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - EPOCH) // timedelta(milliseconds=1)
 
 

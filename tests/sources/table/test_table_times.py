@@ -46,7 +46,11 @@ def test_a_moment_is_one_number_in_every_form(tmp_path, time):
 
 
 @pytest.mark.parametrize(
-    "missing", ["", " ", "NaN", "nan", "NaT", "None", "null", "0000:00:00 00:00:00", "    :  :     :  :  "]
+    "missing",
+    [
+        *("", " ", "-", "NaN", "nan", "NaT", "None", "null", "n/a", "Unknown"),
+        *("0000-00-00", "0000-00-00 00:00:00", "0000:00:00 00:00:00", "    :  :     :  :  "),
+    ],
 )
 def test_a_time_may_be_missing(tmp_path, missing):
     """T9: numbers with one NaN."""
@@ -88,7 +92,7 @@ def test_seconds_in_one_file_and_dates_in_another_compare(tmp_path):
             "line 3 has the time '1503318600', which counts seconds, and line 2 has the time '1503318600000', which",
         ),
         (["99999999999"], "line 2 has the time '99999999999', which is not the time of a photo"),
-        (["18446744073709551615"], "line 2 has the time '18446744073709551615', which is not the time"),
+        (["18446744073709551615"], "line 2 has the time '18446744073709551615', which is not understood"),
         (["-99999999999"], "line 2 has the time '-99999999999', which is not the time of a photo"),
         (["0001-01-01T00:00:00"], "line 2 has the time '0001-01-01T00:00:00', which is not the time of a photo"),
         (["2017-13-01"], "line 2 has the time '2017-13-01'"),
@@ -98,6 +102,35 @@ def test_a_time_that_cannot_be_right_is_found(tmp_path, times, words):
     """T9: the row is named."""
     with pytest.raises(InputError, match=words):
         times_of(tmp_path, *times)
+
+
+@pytest.mark.parametrize("unset", ["0", "-1", "0.0", "-1.0"])
+def test_numbers_that_mean_no_time_are_none_beside_real_ones(tmp_path, unset):
+    assert times_of(tmp_path, "1503318600", unset) == [MOMENT, None]
+    assert times_of(tmp_path, "1503318600000", unset) == [MOMENT, None]
+    assert times_of(tmp_path, "1", "2", "0") == [1000, 2000, 0]
+
+
+@pytest.mark.parametrize(
+    "bad", ["yesterday", "12:30", "2017-13-45", "inf", "99999999999999999999", "0001-01-01T00:00:00", "-99999999999"]
+)
+@pytest.mark.parametrize("good", ["1503318600", "2017-08-21T12:30"])
+def test_one_doubtful_time_of_a_hundred_leaves_out_its_row_alone(tmp_path, good, bad):
+    rows = [f"u,p{number:03},a,{bad if number == 7 else good}\n" for number in range(100)]
+    (tmp_path / "posts.csv").write_text("user,photo,tags,time\n" + "".join(rows))
+    posts, left_out = read_posts(configured(time="time"), tmp_path)
+    assert posts["time"].to_list() == [MOMENT] * 99
+    assert left_out.rows() == [("u", "p007", "doubtful time", f"posts.csv:9: {bad}")]
+    with pytest.raises(InputError, match=r"line 9 has the time .* which is not .* \(1 of 99 are not\)"):
+        (tmp_path / "posts.csv").write_text("user,photo,tags,time\n" + "".join(rows[:99]))
+        read_posts(configured(time="time"), tmp_path)
+
+
+def test_tags_are_the_first_doubt(tmp_path):
+    rows = [f"u,p{number:03},a b,1503318600\n" for number in range(99)] + [f"u,p099,{'x' * 101},soon\n"]
+    (tmp_path / "posts.csv").write_text("user,photo,tags,time\n" + "".join(rows))
+    _, left_out = read_posts(configured(time="time"), tmp_path)
+    assert left_out["reason"].to_list() == ["doubtful tags"]
 
 
 @pytest.mark.parametrize("kind", [pl.Datetime("us"), pl.Datetime("ns", "Europe/Berlin"), pl.UInt64, pl.Float64])
@@ -130,5 +163,5 @@ def test_a_time_of_parquet_that_is_no_photos_is_refused(tmp_path, time):
         {"user": ["u", "u"], "photo": ["p", "q"], "tags": ["a", "a"], "when": [datetime(2020, 1, 1), time]}
     )
     frame.write_parquet(tmp_path / "posts.parquet")
-    with pytest.raises(InputError, match="line 2 has a time before 1800 or after 2200: correct it"):
+    with pytest.raises(InputError, match=r"line 2 has the time .*, which is not the time of a photo"):
         read_posts(configured(files=["posts.parquet"], time="when"), tmp_path)
