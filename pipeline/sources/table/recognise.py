@@ -89,7 +89,7 @@ def recognise_table(path: Path, given: Mapping[str, Any]) -> Recognised | None:
     settings = _settings(chosen) | files | {"photos": root if has_photos else None} | dict(given)
     sentences = [sentence for each in chosen for sentence in each.preview.sentences]
     sentences += [_columns(settings), _separator(chosen[0], settings), *chosen[0].sentences]
-    sentences += [_photos(root, share, folder)]
+    sentences += [_photos(root, share, len(names), folder)]
     alone = [folder / name for name in (*settings["files"], *settings["test_files"])]
     if has_photos:
         others = len(photos.files) - len(chosen) - round(share * sum(each.preview.count for each in chosen))
@@ -199,9 +199,9 @@ def _separator(first: Guess, settings: Mapping[str, Any]) -> str:
     return f"Tags are separated by {separator}{': ' if examples else ''}{'; '.join(examples)}."
 
 
-def _photos(root: str, share: float, folder: Path) -> str:
+def _photos(root: str, share: float, names: int, folder: Path) -> str:
     if not share:
         links = [(parent / name).relative_to(folder) for parent, _, names in walk(folder) for name in names]
         there = f" Links to folders are not followed, such as {quote(str(links[0]))}." if links else ""
         return f"None of the photos lies in {folder}: tags alone can be learned.{there}"
-    return f"{share:.0%} of the names looked for are photos in {folder / root}."
+    return f"Of the first {names:,} names, {share:.0%} are photos in {folder / root}."

@@ -201,7 +201,7 @@ def test_photos_are_found_below_the_folder(tmp_path, root):
     expect(found, photos=root)
     assert (found.folder, list(found.files), found.photos) == (tmp_path, [], True)
     assert [photo for _, photo, _ in posts_of(found)] == ["0.jpg", "1.jpg", "2.jpg", "4.jpg", "5.jpg"]
-    assert f"75% of the names looked for are photos in {tmp_path / root}." in found.sentences
+    assert f"Of the first 8 names, 75% are photos in {tmp_path / root}." in found.sentences
 
 
 @pytest.mark.parametrize("prefix", ["", "/home/ann/Pictures/", "C:\\Pictures\\"])
