@@ -15,7 +15,7 @@ NOUGHT = ("0000-00-00", "0000-00-00 00:00", "0000-00-00 00:00:00", "0000-00-00t0
 UNKNOWN = ("", "-", "nan", "nat", "na", "n/a", "none", "null", "unknown", *NOUGHT, ":  :     :  :")
 """Stripped texts in lower case that stand for no time; cameras without a clock write the last, too."""
 UNSET = (0.0, -1.0)
-"""Numbers that stand for no time where others are of our days, and not of 1970."""
+"""Numbers that stand for no time beside dates, and beside numbers that are not of 1970."""
 UNITS = ((1e11, 1000.0), (1e14, 1.0), (1e17, 1e-3), (float("inf"), 1e-6))
 """Milliseconds in the unit of numbers up to a bound: seconds (to the year 5138), then milli-, micro-, nanoseconds."""
 LARGEST = 1e19
@@ -34,7 +34,7 @@ def to_milliseconds(times: pl.Series, lines: pl.Series, path: Path) -> tuple[pl.
     """Converts times to int64, milliseconds since 1970, null where there is none; and returns doubtful ones, as text.
 
     Numbers count seconds, or milli-, micro- or nanoseconds where they are as large as those are today; 0 and -1 are no
-    times where others are. Dates are ISO, EXIF's, or with points as in 21.8.2017; without a zone they are of UTC.
+    times beside these, nor beside dates. Dates are ISO, EXIF's, or with points as in 21.8.2017; without a zone they are of UTC.
     Doubtful are any other text, and times before 1800 or after 2200: null in the first series, and elsewhere in the
     second. Raises InputError, with the line, when more than TOLERATED are doubtful, and for numbers in two units.
     """
@@ -65,7 +65,8 @@ def _of_text(text: pl.Series, lines: pl.Series, path: Path) -> tuple[pl.Series, 
     if _are_compact(text, numbers):
         numbers = numbers.set(text.str.contains(COMPACT), None)
     numbers = numbers.set(numbers.abs() > LARGEST, None)
-    if (numbers.abs().max() or 0) > OLDEST:
+    are_dates = text.is_not_null() & numbers.is_null()
+    if are_dates.any() or (numbers.abs().max() or 0) > OLDEST:
         unset = numbers.is_in(UNSET).fill_null(value=False)
         numbers, text = numbers.set(unset, None), text.set(unset, None)
     scale = next(scale for bound, scale in UNITS if (numbers.abs().max() or 0) < bound)
@@ -76,8 +77,7 @@ def _of_text(text: pl.Series, lines: pl.Series, path: Path) -> tuple[pl.Series, 
             f"{path}, line {lines[row]} has the time {text[row]!r}, which counts seconds, and line {lines[largest]} "
             f"has the time {text[largest]!r}, which does not: give all in one unit."
         )
-    dates = text.filter(text.is_not_null() & numbers.is_null()).unique()
-    parsed = {date: _parse(date) for date in dates}
+    parsed = {date: _parse(date) for date in text.filter(are_dates).unique()}
     dates = text.replace_strict(parsed, default=None, return_dtype=pl.Int64)
     return pl.select(pl.coalesce(_scaled(text, numbers, scale), dates).alias(text.name)).to_series(), text
 

@@ -108,6 +108,7 @@ def test_a_time_that_cannot_be_right_is_found(tmp_path, times, words):
 def test_numbers_that_mean_no_time_are_none_beside_real_ones(tmp_path, unset):
     assert times_of(tmp_path, "1503318600", unset) == [MOMENT, None]
     assert times_of(tmp_path, "1503318600000", unset) == [MOMENT, None]
+    assert times_of(tmp_path, "2017-08-21T12:30", unset) == [MOMENT, None]
     assert times_of(tmp_path, "1", "2", "0") == [1000, 2000, 0]
 
 
