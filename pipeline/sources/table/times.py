@@ -34,9 +34,9 @@ def to_milliseconds(times: pl.Series, lines: pl.Series, path: Path) -> tuple[pl.
     """Converts times to int64, milliseconds since 1970, null where there is none; and returns doubtful ones, as text.
 
     Numbers count seconds, or milli-, micro- or nanoseconds where they are as large as those are today; 0 and -1 are no
-    times beside these, nor beside dates. Dates are ISO, EXIF's, or with points as in 21.8.2017; without a zone they are of UTC.
-    Doubtful are any other text, and times before 1800 or after 2200: null in the first series, and elsewhere in the
-    second. Raises InputError, with the line, when more than TOLERATED are doubtful, and for numbers in two units.
+    times beside these, nor beside dates. Dates are ISO, EXIF's, or with points as in 21.8.2017; without a zone they are
+    of UTC. Doubtful are any other text, and times before 1800 or after 2200: null in the first series, and elsewhere in
+    the second. Raises InputError, with the line, when more than TOLERATED are doubtful, and for numbers in two units.
     """
     if times.dtype in (pl.Date, pl.Datetime):
         result, text = times.dt.epoch("ms"), times.cast(pl.String)
