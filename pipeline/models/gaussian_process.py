@@ -37,10 +37,11 @@ MOST_POSTS = 256
 """The posts of a user that count for a suggestion, at most: time grows with their cube."""
 
 MOST_DAYS = 4096
-"""The days with weights, at most the latest: memory grows with their square, time with their cube."""
+"""The days with weights, at most the latest.
 
-LEAST_USERS = 3
-"""The users who posted on a day with weights, at least: what fewer posted is not everyone's."""
+Memory grows with the square, and time with the cube, of the number of weights for a tag: one for each of these days,
+and one for each number of the extractors' vectors, which no limit bounds.
+"""
 
 POSTS_OF_VARIANCES = 1000
 """The posts that the variances are fitted to, at most: time grows with their cube."""
@@ -77,8 +78,8 @@ class GaussianProcess(Baseline):
     day and has its vectors; K is the prior covariance of the weights of these inputs. Then f is its covariance with the
     weights times A = (ZᵀV⁻¹Z K + I)⁻¹ ZᵀV⁻¹(Y − b). Given f, g_u = k (K_u + σ² I)⁻¹ (Y_u − b − f) needs the user's own
     posts alone, those with the largest covariance where there are more than MOST_POSTS. The sum is the mean given all
-    posts at once where users have no more, and all days have weights. A user is folded in by keeping their posts. Where
-    users are left out, so are all days.
+    posts at once where users have no more, and there are no more than MOST_DAYS days. A user is folded in by keeping
+    their posts. Where users are left out, so are all days.
 
     Tensors: those of `OwnPosts`, vectors of each extractor at length 1; "intercept", b, float32 (T,); "own_variances",
     of g by 1 and `SCALES`, and by looks, float64 (times, looks); "noise", σ², float64 (1,); "<extractor>_weights", rows
@@ -97,7 +98,7 @@ class GaussianProcess(Baseline):
         for name in extractors:
             tensors[f"{name}_weights"] = np.zeros((features.matrices[name].shape[1], len(names[TAG])), np.float32)
         if not cls.misses_times(posts):
-            tensors["days"] = _days_of_several(own)
+            tensors["days"] = _latest_days(own)
         unfitted = cls(config, names, tensors, extractors)
         variances, of_looks = unfitted._likeliest_variances()
         without_weights = unfitted._with({}, variances)
@@ -313,11 +314,9 @@ def _differences(times: np.ndarray, others: np.ndarray) -> np.ndarray:
     return np.float64(times)[:, None] - np.float64(others)
 
 
-def _days_of_several(own: OwnPosts) -> np.ndarray:
-    """Returns the latest days on which LEAST_USERS posted, ascending, MOST_DAYS at most."""
-    posted = np.unique(np.stack([own.post_time // DAY, own.post_user]), axis=1)
-    days, users = np.unique(posted[0], return_counts=True)
-    return days[users >= LEAST_USERS][-MOST_DAYS:]
+def _latest_days(own: OwnPosts) -> np.ndarray:
+    """Returns the latest days on which anyone posted, ascending, MOST_DAYS at most."""
+    return np.unique(own.post_time // DAY)[-MOST_DAYS:]
 
 
 def _posts_of_some_users(own: OwnPosts) -> list[OwnPosts]:

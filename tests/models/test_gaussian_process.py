@@ -22,11 +22,6 @@ OF_OWN = np.random.default_rng(0).uniform(0.01, 0.1, (6, 5))
 OF_DAYS, OF_LOOKS, NOISE = np.array([0.1, 0.2, 0.05, 0.15]), np.array([0.3, 0.2]), 0.1
 
 
-@pytest.fixture(autouse=True)
-def a_user_is_enough_for_a_day(monkeypatch):
-    monkeypatch.setattr(gaussian_process, "LEAST_USERS", 1)
-
-
 def fitted(posts: pl.DataFrame, features: Features = NOTHING) -> GaussianProcess:
     config = GaussianProcessConfig(kind="gaussian-process", features="some")
     return GaussianProcess.fit(config, posts.sample(fraction=1, shuffle=True, seed=0), features)
@@ -234,18 +229,14 @@ def test_an_extractor_may_have_any_name(name):
     fitted(posts, Features(features.photos, {name: features.raw["image"]})).check({name: 3})
 
 
-def test_a_day_of_few_users_has_no_weights(monkeypatch):
-    monkeypatch.setattr(gaussian_process, "LEAST_USERS", 3)
-    posted = [(user, day) for day, users in enumerate(("abc", "ab", "abcd")) for user in users]
-    rows = [(user, f"{user}{day}", [user], day * DAY) for user, day in posted]
-    posts = pl.DataFrame(rows, schema=["user", "photo", "tags", "time"], orient="row")
-    model = fitted(posts)
-    assert model.tensors["days"].tolist() == [0, 2]
-    assert model.dates_strangers
-    alone = fitted(posts.filter(pl.col("user") < "c"))
-    assert alone.tensors["days"].size == 0
-    assert not alone.dates_strangers
-    assert not alone.parts(asked(("a", "new", 0), ("eve", "new", 0)), NOTHING)[DAYS].any()
+def test_every_day_has_weights_even_that_of_one_user(monkeypatch):
+    fix(monkeypatch, own=OF_OWN[:, :1])
+    posted = [("ann", 0), ("bob", 0), ("ann", 1), ("bob", 30)]
+    rows = [(user, f"{user}{day}", [f"{day}"], day * DAY) for user, day in posted]
+    model = fitted(pl.DataFrame(rows, schema=["user", "photo", "tags", "time"], orient="row"))
+    assert model.tensors["days"].tolist() == [0, 1, 30]
+    found = model.parts(asked(*(("eve", "new", day * DAY) for day in (0, 1, 30))), NOTHING)
+    assert [model.tags[best] for best in found[DAYS].argmax(axis=1)] == ["0", "1", "30"]
 
 
 def test_without_some_users_nothing_is_known_of_days():
