@@ -5,6 +5,7 @@ do not depend on this file.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
@@ -20,9 +21,15 @@ from pipeline.features.store import StoreConfig
 from pipeline.folksonomy.split_rules import AnySplitRule
 from pipeline.folksonomy.steps.registry import RefineStep
 from pipeline.models.blend import ALL, BlendConfig
+from pipeline.models.gaussian_process import DAYS
+from pipeline.models.history import HISTORY
+from pipeline.models.model import BIAS
+from pipeline.models.neighbours import VOTES
+from pipeline.models.own_posts import OwnPosts
 from pipeline.models.registry import ModelConfig
 from pipeline.models.settings import BaseModelConfig, TrainingConfig
 from pipeline.recommend.config import BEST, BundleConfig
+from pipeline.recommend.reasons import GIVEN
 from pipeline.report.config import ReportConfig
 from pipeline.sources.base import Source
 from pipeline.sources.registry import SOURCES
@@ -37,8 +44,8 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_+-]*$")]
 
 NONE = "none"
 """The feature set without extractors, which is always there."""
-RESERVED = {USER, PHOTO, TAG, "bias"}
-"""Names of a model's other parameters: no extractor may have one."""
+RESERVED = {USER, PHOTO, TAG, BIAS, HISTORY, DAYS, VOTES, GIVEN, *(field.name for field in fields(OwnPosts))}
+"""Names of a model's other parameters, and of parts of scores: no extractor may have one."""
 
 T = TypeVar("T")
 
@@ -98,8 +105,8 @@ class Params(Config):
 
     @model_validator(mode="after")
     def names_are_known(self) -> Self:
-        for name in RESERVED & self.extractors.keys():
-            raise ValueError(f"extractors.{name} has the name of another context: choose another name.")
+        for name in sorted(RESERVED & self.extractors.keys()):
+            raise ValueError(f"extractors.{name} has the name of another part of a model: choose another name.")
         if NONE in self.feature_sets:
             raise ValueError(f"feature_sets.{NONE} is always there, without extractors: choose another name.")
         for name, extractors in self.feature_sets.items():

@@ -117,7 +117,7 @@ class HistoryFactorisation(Factorisation):
 
     @property
     def forms(self) -> Mapping[str, Form]:
-        return super().forms | {HISTORY: floats(self.count_of(TAG), "factors")} | OwnPosts.forms(self, 0)
+        return super().forms | {HISTORY: floats(self.count_of(TAG), "numbers of a factor")} | OwnPosts.forms(self, 0)
 
     def check(self, widths: Mapping[str, int] | None = None) -> None:
         super().check(widths)

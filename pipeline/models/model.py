@@ -18,7 +18,7 @@ from pipeline.models.settings import BaseModelConfig
 BIAS = "bias"
 """The part of scores that is the same for every post; of a factorisation, the parameter w_t."""
 
-NUMBERS = "numbers"
+NUMBERS = "all numbers"
 """The name of an axis with the numbers of all extractors, side by side."""
 
 
@@ -129,7 +129,7 @@ class Model(ABC):
         """The forms of its tensors.
 
         A name of an axis is that of an extractor, for the length of its vectors; NUMBERS, for that of the vectors of
-        all extractors; or one of the model's own.
+        all extractors; or one of the model's own, which has a blank, as no extractor's name should.
         """
 
     def check(self, widths: Mapping[str, int] | None = None) -> None:

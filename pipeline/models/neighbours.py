@@ -76,8 +76,8 @@ class Neighbours(Baseline):
         return {
             "vectors": floats("distinct vectors", NUMBERS),
             "row": integers(photos, below=len(self.tensors["vectors"])),
-            PHOTO: integers("pairs", below=photos),
-            TAG: integers("pairs", below=tags),
+            PHOTO: integers("distinct pairs", below=photos),
+            TAG: integers("distinct pairs", below=tags),
         }
 
     def check(self, widths: Mapping[str, int] | None = None) -> None:

@@ -222,6 +222,19 @@ def of_a_new_user(features: str) -> tuple[pl.DataFrame, Features]:
     return posts.filter(pl.col(USER) == "u00").select(PHOTO, pl.concat_list(TAGS, pl.lit("unheard of"))), seen
 
 
+@pytest.mark.parametrize("kind", [kind for kind, features in CASES if features == "image+objects"])
+def test_extractors_may_have_the_names_of_what_a_model_counts(tmp_path, kind):
+    posts, new, seen = checkerboard({"features": "image+objects"})
+    names = ("numbers", "pairs", "factors", "posts", "own", "days", "tags")
+    vectors = dict.fromkeys(names, seen.raw["image"]) | {"objects": seen.raw["objects"]}
+    features = Features(seen.photos, vectors, records={"objects": seen.records["objects"]})
+    model = fitted(kind, "image+objects", posts, features)
+    save(model, tmp_path / "model")
+    read = load(tmp_path / "model")
+    read.check({name: each.shape[1] for name, each in vectors.items()})
+    np.testing.assert_array_equal(read.scores(new, features), model.scores(new, features))
+
+
 @every_model
 def test_folding_in_makes_a_new_user_known(kind, features):
     new, seen = board(features)

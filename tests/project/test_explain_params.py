@@ -130,6 +130,21 @@ def test_a_fault_names_the_key_the_value_and_the_choices(key, value, sentence):
     assert sentence in fault(changed(key, value))
 
 
+@pytest.mark.parametrize(
+    "name", ["a/b", "../x", "kept posts", "tags of posts", "days with weights", "-a", "_a", ".a", "A", "é", ""]
+)
+def test_names_of_extractors_that_are_not_plain_are_refused(name):
+    sentence = fault(changed("extractors", PARAMS["extractors"] | {name: PARAMS["extractors"]["image"]}))
+    allowed = "names consist of a-z, 0-9, -, _ and +, first a letter or digit."
+    assert sentence == f"extractors has the name {name!r}: {allowed}"
+
+
+@pytest.mark.parametrize("name", ["user", "photo", "tag", "bias", "history", "days", "neighbours", "given", "post_tag"])
+def test_names_of_extractors_that_parts_of_models_have_are_refused(name):
+    sentence = fault(changed(f"extractors.{name}", PARAMS["extractors"]["image"]))
+    assert sentence == f"extractors.{name} has the name of another part of a model: choose another name."
+
+
 def test_a_number_of_thousands_of_digits():
     sentence = fault(changed("training.epochs", 16**5000))
     assert sentence == f"training.epochs is a number with thousands of digits; it must be below {2**63}."
