@@ -116,6 +116,10 @@ def split(vectors: np.ndarray, widths: Sequence[int]) -> list[np.ndarray]:
 
 def at_unit_length(vectors: np.ndarray) -> np.ndarray:
     """Returns vectors, (photos, numbers), divided by their lengths, unless all numbers are zero."""
+    largest = np.abs(vectors).max(axis=1, initial=0, keepdims=True)
+    # In float32 the squares of smaller or larger numbers would lose digits, or overflow.
+    extreme = (largest > 0) & ((largest < 1e-15) | (largest > 1e15))
+    vectors = vectors / np.where(extreme, largest, 1)
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     return vectors / np.where(length > 0, length, 1)
 

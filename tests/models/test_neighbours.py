@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import arrays
 
 from pipeline.errors import InputError, SettingError
 from pipeline.features.store import Features
-from pipeline.models.neighbours import Neighbours, NeighboursConfig, nearest
+from pipeline.models.neighbours import Neighbours, NeighboursConfig, at_unit_length, nearest
 
 POSTS = pl.DataFrame(
     {
@@ -111,3 +111,24 @@ def test_the_nearest_are_those_of_a_plain_sort(data):
         for point in points
     ]
     assert np.sort(nearest(points, vectors, vector, k)).tolist() == expected
+
+
+@pytest.mark.parametrize("scale", [1e-45, 1e-40, 1e-30, 1e-22, 1e-19, 1e-16, 1e-14, 1.0, 1e14, 1e16, 1e19, 1e30, 5e37])
+@pytest.mark.filterwarnings("error")
+def test_vectors_of_any_scale_have_length_1(scale):
+    vectors = np.float32(scale) * np.float32([[3, 0, -4], [0, 0, 0], [1, 1, 1], [0, 0, -2]])
+    vectors[1] = 0
+    third = 3**-0.5
+    expected = [[0.6, 0, -0.8], [0, 0, 0], [third, third, third], [0, 0, -1]]
+    found = at_unit_length(vectors)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, atol=2e-7)
+
+
+def test_at_length_1_each_vector_is_as_it_is_alone():
+    vectors = np.random.default_rng(0).normal(size=(9, 5)).astype(np.float32)
+    expected = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    among_extreme_ones = np.concatenate([vectors, 1e30 * vectors, 1e-30 * vectors], dtype=np.float32)
+    np.testing.assert_array_equal(at_unit_length(vectors), expected)
+    np.testing.assert_array_equal(at_unit_length(among_extreme_ones)[:9], expected)
+    assert at_unit_length(vectors[:, :0]).shape == (9, 0)
