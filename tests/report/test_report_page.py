@@ -220,6 +220,21 @@ def test_users_without_training_posts_and_new_tags_are_shown_apart(inputs, confi
 
 
 @pytest.mark.usefixtures("undrawn")
+def test_the_bound_of_users_own_tags_is_stated_where_it_is_another(inputs, config, tmp_path):
+    known = inputs.test.select("user", pl.col("photo") + "'", "tags")
+    foreign = known.with_columns(pl.col("user").shuffle(seed=0))
+    found = {}
+    for name, train in (("own", known), ("others'", foreign)):
+        write_report(replace(inputs, train=train), config, tmp_path / name)
+        text = Reader((tmp_path / name / "index.html").read_text(encoding="utf-8")).text
+        (found[name],) = re.findall(r"No model can have more than 0\.\d{3} in F1@5, because .* suggested(.*)\.\n", text)
+    assert found["own"] == ""
+    assert re.fullmatch(
+        r"; and none that suggests only what .* training posts have, more than 0\.\d{3}", found["others'"]
+    )
+
+
+@pytest.mark.usefixtures("undrawn")
 def test_several_splits_are_shown_side_by_side(inputs, config, tmp_path):
     splits = pl.DataFrame({"model": ["popular"], "at random": [0.625], "whole days": [None], "the newest": [0.5]})
     write_report(replace(inputs, splits=splits), config, tmp_path / "report")
