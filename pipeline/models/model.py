@@ -58,7 +58,7 @@ class Model(ABC):
     label: ClassVar[str | None] = None
     """Its name in plain words; None where its name in the list of models serves."""
     goes_by: ClassVar[str | None] = None
-    """The basis of its suggestions, in words; None for the user and whatever its extractors see."""
+    """The basis of its suggestions, in words; None for the user, times that it sees, and what its extractors see."""
 
     part_words: ClassVar[Mapping[str, str]] = {}
     """Words for its parts with names of its own."""

@@ -84,7 +84,7 @@ def edges(choices: Sequence[Choice]) -> str | None:
     places: dict[str, list[str]] = {}
     for choice in choices:
         for setting in choice.edges:
-            places.setdefault(setting, []).append(choice.model.label)
+            places.setdefault(setting, []).append(choice.model.mention)
     if not places:
         return None
     listed = "; ".join(f"{setting} of {', '.join(labels)}" for setting, labels in places.items())
@@ -101,7 +101,7 @@ def shifts(choices: Sequence[Choice], intervals: pl.DataFrame) -> str | None:
     for choice in choices:
         row = found[choice.model.name]
         if abs(choice.score - row["value"]) > row["high"] - row["low"]:
-            apart.append(f"{choice.model.label} ({choice.score:.3f} and {row['value']:.3f})")
+            apart.append(f"{choice.model.mention} ({choice.score:.3f} and {row['value']:.3f})")
     if not apart:
         return None
     return f"Values on validation and on test posts differ by more than their intervals: {', '.join(apart)}."
@@ -119,7 +119,7 @@ def few_posts(validation: int) -> str | None:
 def unmeasured(choices: Sequence[Choice]) -> str | None:
     """Counts the combinations without a measure; None where all have one."""
     lost = [
-        f"{choice.tried - len(choice.outcomes)} of {choice.tried} combinations of {choice.model.label}"
+        f"{choice.tried - len(choice.outcomes)} of {choice.tried} combinations of {choice.model.mention}"
         for choice in choices
         if len(choice.outcomes) < choice.tried
     ]

@@ -119,26 +119,27 @@ def headline(inputs: ReportInputs, bootstrap: Bootstrap, measure: Measure) -> st
     values = {name: metrics[str(measure)] for name, metrics in inputs.metrics.items()}
     rivals = Rivals.of(models, values, inputs.feature_sets)
     best, rival = rivals.best, rivals.rival
-    leaders = [model.label for model in models if values[model.name] == values[best.name]]
+    leaders = [model for model in models if values[model.name] == values[best.name]]
+    leading = listed([model.mention for model in leaders])
     posts = counted(inputs.test.height, "test posts")
     if bootstrap.too_few:
         highest = f"The highest {measure.label} of {counted(len(models), 'models')} is {values[best.name]:.3f}"
-        return f"{highest}, that of {listed(leaders)}, over {posts}: too few to call a model the best."
+        return f"{highest}, that of {leading}, over {posts}: too few to call a model the best."
     row = bootstrap.intervals.row(by_predicate=(pl.col("model") == best.name) & (pl.col(K) == k), named=True)
     value, of = f"{row['value']:.3f} {ends(row)}", counted(len(models), "models")
-    others = [model for model in models if model.label not in leaders]
+    others = [model for model in models if model not in leaders]
     near = [model for model in others if compare(bootstrap, best, model, k).after_holm is False]
     if better := not_better(best, others, near):
-        sentence = f"{better}: the highest {measure.label} of {of} is {value}, that of {listed(leaders)}, over {posts}."
+        sentence = f"{better}: the highest {measure.label} of {of} is {value}, that of {leading}, over {posts}."
     else:
         rest = f", of which {len(near)} {'is' if len(near) == 1 else 'are'} not clearly worse" if near else ""
         verb = "is" if len(leaders) == 1 else "are"
-        sentence = f"{listed(leaders)} {verb} the best of {of}{rest}: {measure.label} {value} over {posts}."
+        sentence = f"{leading} {verb} the best of {of}{rest}: {measure.label} {value} over {posts}."
     if rival is not None:
         pair = compare(bootstrap, best, rival, k)
         side, sort = "above" if pair.difference >= 0 else "below", "does not see" if rivals.best_sees else "sees"
-        sentence += f" That is {abs(pair.difference):.3f} {side} {rival.label}, the best model that {sort} the photo: "
         sentence += (
+            f" That is {abs(pair.difference):.3f} {side} {rival.mention}, the best model that {sort} the photo: "
             f"the interval of the difference, [{signed(pair.low)}, {signed(pair.high)}], "
             f"{'is clear of' if pair.significant else 'includes'} zero."
         )
@@ -156,7 +157,7 @@ def not_better(best: ModelInfo, others: Sequence[ModelInfo], near: Collection[Mo
     if others and len(near) == len(others):
         return f"No model is clearly better than the other{'s' if len(others) > 1 else ''}"
     if baselines and not best.baseline and set(baselines) <= set(near):
-        return f"No model is clearly better than {'the baselines' if len(baselines) > 1 else baselines[0].label}"
+        return f"No model is clearly better than {'the baselines' if len(baselines) > 1 else baselines[0].mention}"
     return None
 
 
@@ -166,9 +167,9 @@ def bundled(inputs: ReportInputs, measure: Measure) -> str | None:
     found = inputs.reliability
     if found is None or values[found.model] == max(values.values()):
         return None
-    (label,) = (model.label for model in inputs.models if model.name == found.model)
+    (model,) = (model.mention for model in inputs.models if model.name == found.model)
     wanted = inputs.params["bundle"]["model"]
-    return choice_of_bundle(label, wanted == BEST, inputs.validation_posts, inputs.measure)
+    return choice_of_bundle(model, wanted == BEST, inputs.validation_posts, inputs.measure)
 
 
 def ends(row: Mapping[str, Any]) -> str:
@@ -223,6 +224,7 @@ def sight(model: ModelInfo, extractors: Sequence[str]) -> str:
     """Describes the basis of a model's suggestions: in its own words, or by the extractors of its feature set."""
     if model.goes_by is not None:
         return model.goes_by
+    seen = ["the user", *(["the times of posts"] if model.sees_times else [])]
     if not extractors:
-        return "the user"
-    return f"the user, and the photo as seen by {listed(extractors)}"
+        return listed(seen)
+    return f"{', '.join(seen)}, and the photo as seen by {listed(extractors)}"

@@ -26,13 +26,24 @@ class ModelInfo:
     """Its name in the report."""
 
     goes_by: str | None = None
-    """The basis of its suggestions, in words; None for the user and whatever its feature set's extractors see."""
+    """The basis of its suggestions, in words.
+
+    None for the user, the times of posts where they count, and whatever its feature set's extractors see.
+    """
 
     baseline: bool = False
     """True for one of the simple models with which trained ones are compared."""
 
     names_objects: bool = False
     """True where it suggests the names of the detected objects, as auto-taggers do."""
+
+    sees_times: bool = False
+    """True where the times of posts count."""
+
+    @property
+    def mention(self) -> str:
+        """Its label inside a sentence: in quotation marks, unless it is the name in capitals."""
+        return self.label if self.label == self.name.upper() else f"“{self.label}”"
 
 
 @dataclass(frozen=True)

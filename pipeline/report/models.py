@@ -34,6 +34,7 @@ def model_infos(models: Mapping[str, BaseModelConfig]) -> tuple[ModelInfo, ...]:
             each.goes_by,
             baseline=issubclass(each, Baseline),
             names_objects=issubclass(each, ObjectNames),
+            sees_times=each.sees_times,
         )
         for (name, config), each in zip(models.items(), classes.values(), strict=True)
     )

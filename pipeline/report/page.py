@@ -101,6 +101,7 @@ def page_content(inputs: ReportInputs, bootstrap: Bootstrap) -> dict[str, Any]:
         "measured": {model.name: measured(inputs, model, HEADLINE) for model in models},
         "top": max(values[str(HEADLINE)] for values in inputs.metrics.values()),
         "labels": {model.name: model.label for model in models},
+        "mentions": {model.name: model.mention for model in models},
         "families": families(inputs, headlines, k),
         "matrix": matrix(models, headlines, k),
         "pairs": [compare(headlines, one, other, k) for one, other in combinations(models, 2)],

@@ -1,5 +1,7 @@
 """The results of the grids: rows and sentences of the section on settings."""
 
+from dataclasses import replace
+
 import polars as pl
 import pytest
 
@@ -36,6 +38,10 @@ def test_settings_that_are_no_numbers(rows):
 def test_edges_are_told_by_setting(rows):
     sentence = edges(list(rows.values()))
     assert sentence.endswith("a wider grid might do better: learning_rate of FM; l2 of FM.")
+    in_plain_words = replace(rows["fm"], model=replace(rows["fm"].model, label="The user's latest tags"))
+    assert edges([in_plain_words]).endswith(
+        ": learning_rate of “The user's latest tags”; l2 of “The user's latest tags”."
+    )
     assert edges([rows["fm-ic"], rows["pitf"]]) is None
 
 

@@ -56,7 +56,7 @@ def test_headline_when_seeing_does_not_help(inputs):
 
 def test_a_baseline_that_sees_the_photo_is_told_as_one(inputs):
     sentence = headline(*outcome(inputs, {FM: 0.2, NEIGHBOURS: 0.5}), FIRST)
-    assert sentence.startswith("Tags of similar photos is the best of 2 models")
+    assert sentence.startswith("“Tags of similar photos” is the best of 2 models")
     assert "That is 0.300 above FM, the best model that does not see the photo:" in sentence
 
 
@@ -67,7 +67,7 @@ def test_the_headline_counts_models_that_are_not_clearly_worse(inputs):
 
 def test_a_model_that_is_not_clearly_better_than_the_baselines_is_not_the_best(inputs):
     sentence = headline(*outcome(inputs, {FM: 0.2, FM_IC: 0.5, NEIGHBOURS: 0.49}), FIRST)
-    assert sentence.startswith("No model is clearly better than Tags of similar photos: the highest F1@1 of 3 models")
+    assert sentence.startswith("No model is clearly better than “Tags of similar photos”: the highest F1@1 of 3 models")
     sentence = headline(*outcome(inputs, {FM: 0.49, FM_IC: 0.5, NEIGHBOURS: 0.49}), FIRST)
     assert sentence.startswith("No model is clearly better than the others: the highest F1@1 of 3 models is 0.500")
 
@@ -79,6 +79,8 @@ def test_the_model_of_the_bundle_is_named_where_another_is_best(inputs):
     )
     named = replace(rivals, params={"bundle": {"model": "fm-ic-od"}})
     assert bundled(named, FIRST) == "Tags for new photos come from FM-IC-OD, which the settings name."
+    by_words = replace(rivals, models=(FM_IC, replace(FM_IC_OD, label="The user's latest tags")))
+    assert bundled(by_words, FIRST).startswith("Tags for new photos come from “The user's latest tags”, chosen by")
     best, _ = outcome(inputs, {FM_IC: 0.4, FM_IC_OD: 0.5})
     assert bundled(best, FIRST) is None
     assert bundled(replace(rivals, reliability=None), FIRST) is None
@@ -206,6 +208,12 @@ def test_caveats_name_untrained_networks(inputs):
 )
 def test_signed(value, text):
     assert signed(value) == text
+
+
+def test_sight_names_times_where_they_count():
+    dated = replace(FM, sees_times=True)
+    assert sight(dated, []) == "the user and the times of posts"
+    assert sight(dated, ["clip"]) == "the user, the times of posts, and the photo as seen by clip"
 
 
 @pytest.mark.parametrize(

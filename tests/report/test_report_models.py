@@ -1,5 +1,6 @@
 """The words for models: those of their classes, never the same for two."""
 
+import pytest
 from pydantic import TypeAdapter
 
 from pipeline.models.registry import ModelConfig
@@ -27,6 +28,26 @@ def test_two_models_of_one_class_have_their_names_too():
     near = {"kind": "neighbours", "features": "clip", "neighbours": 5}
     labels = [model.label for model in described(near=near, wide=near | {"neighbours": 50})]
     assert labels == ["Tags of similar photos (near)", "Tags of similar photos (wide)"]
+
+
+def test_words_stand_in_quotation_marks_inside_a_sentence_and_names_do_not():
+    latest = {"kind": "recency", "features": "none", "personal": 0.5, "fading": 0.5}
+    latest, trained = described(latest=latest, **{"fm-clip": {"kind": "fm", "features": "clip"}})
+    assert (latest.mention, trained.mention) == ("“The user's latest tags”", "FM-CLIP")
+
+
+@pytest.mark.parametrize(
+    ("settings", "sees"),
+    [
+        ({"kind": "ridge", "l2": 10.0, "fading": 0.5}, True),
+        ({"kind": "gaussian-process"}, True),
+        ({"kind": "fm-history", "fading": 0.5}, True),
+        ({"kind": "fm"}, False),
+    ],
+)
+def test_models_without_words_say_whether_they_see_times(settings, sees):
+    (model,) = described(model=settings | {"features": "clip"})
+    assert (model.goes_by, model.sees_times) == (None, sees)
 
 
 def test_object_names_are_known_by_their_class():

@@ -303,7 +303,7 @@ def test_a_blend_is_one_of_the_models_with_its_weights_for_settings(inputs, conf
     text = " ".join(Reader((tmp_path / "report/index.html").read_text(encoding="utf-8")).text.split())
     assert "pitf-ic-od 1.50, fm 0.25" in text
     assert "0.515" in text
-    assert "FM-IC-OD and Blend are the best of 11 models" in text
+    assert "FM-IC-OD and “Blend” are the best of 11 models" in text
     assert "a weighted sum" in text
     assert "With only 12 validation posts, the choice and the weights of blends depend on chance." in text
 
