@@ -105,9 +105,11 @@ def row(found: dict[str, list[Ranking]]) -> str:
     """Writes the results of one model."""
     sampled = {kind: f1(join(rankings)) for kind, rankings in found.items()}
     estimates = "  ".join(f"{kind} {estimate:.3f}" for kind, (estimate, _) in sampled.items())
-    ratio = (folded / trained for folded, trained in zip(sampled[FOLDED], sampled[TRAINED], strict=True))
+    (folded, folded_samples), (trained, trained_samples) = sampled[FOLDED], sampled[TRAINED]
+    hit = trained_samples > 0  # Resamples without a hit have no ratio.
+    ratio = interval(folded / trained, folded_samples[hit] / trained_samples[hit]) if trained else "has no value"
     posts = sum(len(ranking.sizes) for ranking in found[TRAINED])
-    return f"{estimates}  folded in / trained {interval(*ratio)}  ({posts:,} posts)"
+    return f"{estimates}  folded in / trained {ratio}  ({posts:,} posts)"
 
 
 if __name__ == "__main__":
