@@ -15,13 +15,14 @@ quality    Mean AUC of the object features over the classes that at least five a
 """
 
 import argparse
+import io
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from itertools import cycle, islice
@@ -31,6 +32,7 @@ from statistics import median
 import numpy as np
 import polars as pl
 import torch
+from PIL import Image, ImageOps
 from ruamel.yaml import YAML
 from torch import Tensor
 
@@ -56,6 +58,7 @@ SQUEEZENET = "ad65567c151e7f566f9aceadb685e994a7b91cc3259e4f96f59cd57c7ff03242"
 NETWORKS = ("vgg16", "yolov8n")
 ROOT = Path(__file__).parents[1]
 NUS_WIDE = 269_648
+MIRRORED = "-mirrored"
 
 
 def main(folder: Path, networks: list[str], count: int, rounds: int, workers: int | None, only: list[str]) -> None:
@@ -82,9 +85,22 @@ def main(folder: Path, networks: list[str], count: int, rounds: int, workers: in
             quality(loaded("yolov8n", folder, device), folder, shards, workers, Path(scratch))
 
 
-def pack_real(folder: Path, shards: Path, work: Path) -> None:
+def pack_real(folder: Path, shards: Path, work: Path, count: int = 0) -> None:
+    """Packs the real photos, and mirrored ones where `count` is more: of equal photos, one would be computed."""
     files = {path.stem: path for path in (folder / "photos").glob("*.jpg")}
-    pack(files, lambda name: prepare(name, files[name].read_bytes()), shards, work / "packing", "real")
+    names = [*files, *(f"{name}{MIRRORED}" for name in files if count > len(files))]
+    pack(names, lambda name: prepare(name, content(files, name)), shards, work / "packing", "real")
+
+
+def content(files: Mapping[str, Path], name: str) -> bytes:
+    """Reads a photo, or mirrors it and encodes it again."""
+    path = files[name.removesuffix(MIRRORED)]
+    if path.stem == name:
+        return path.read_bytes()
+    mirrored = io.BytesIO()
+    with Image.open(path) as image:
+        ImageOps.mirror(image.convert("RGB")).save(mirrored, "JPEG", quality=90)
+    return mirrored.getvalue()
 
 
 def loaded(

@@ -47,7 +47,7 @@ def main(folder: Path, networks: list[str], count: int, rounds: int, only: list[
     print(f"{processor()}, {rounds} rounds of {count} photos")
     with tempfile.TemporaryDirectory() as scratch:
         shards = Path(scratch) / "photos"
-        pack_real(folder, shards, Path(scratch))
+        pack_real(folder, shards, Path(scratch), count)
         for name in networks:
             compare(name, folder, shards, list_photos(shards)[:count], rounds, only, Path(scratch))
 
