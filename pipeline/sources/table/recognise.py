@@ -199,9 +199,9 @@ def _separator(first: Guess, settings: Mapping[str, Any]) -> str:
     return f"Tags are separated by {separator}{': ' if examples else ''}{'; '.join(examples)}."
 
 
-def _photos(root: str, share: float, names: int, folder: Path) -> str:
+def _photos(root: str, share: float, count: int, folder: Path) -> str:
     if not share:
         links = [(parent / name).relative_to(folder) for parent, _, names in walk(folder) for name in names]
         there = f" Links to folders are not followed, such as {quote(str(links[0]))}." if links else ""
         return f"None of the photos lies in {folder}: tags alone can be learned.{there}"
-    return f"Of the first {names:,} names, {share:.0%} are photos in {folder / root}."
+    return f"Of the first {count:,} names, {share:.0%} are photos in {folder / root}."

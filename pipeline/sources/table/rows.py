@@ -38,14 +38,13 @@ def read_rows(table: TableSettings, path: Path, name: str, half: str) -> pl.Data
     _check_line_breaks(cells, path)
     _check_halves(cells, table.split, path)
     split = [split_tags(cells[key], table.separator, lines, path) for key in tag_keys]
-    nothing = pl.Series([None], dtype=pl.Int64).new_from_index(0, len(cells))
-    time, odd = to_milliseconds(cells[TIME], lines, path) if table.time else (nothing, nothing.cast(pl.String))
+    time, doubts = pl.lit(None, pl.Int64), [(DOUBTFUL, doubtful) for _, doubtful in split]
+    if table.time:
+        time, doubtful = to_milliseconds(cells[TIME], lines, path)
+        doubts.append((DOUBTFUL_TIME, doubtful))
     where = pl.format("{}:{}", pl.lit(name), LINE)
-    doubt = pl.coalesce(*(doubtful for _, doubtful in split), odd)
-    reason = pl.coalesce(
-        *(pl.when(doubtful.is_not_null()).then(pl.lit(DOUBTFUL)) for _, doubtful in split),
-        pl.when(odd.is_not_null()).then(pl.lit(DOUBTFUL_TIME)),
-    )
+    doubt = pl.coalesce(doubtful for _, doubtful in doubts)
+    reason = pl.coalesce(pl.when(doubtful.is_not_null()).then(pl.lit(what)) for what, doubtful in doubts)
     return cells.select(
         _not_empty(normalised(pl.col(USER))).alias(USER),
         _not_empty(pl.col(PHOTO).map_elements(tidy, pl.String)).alias(PHOTO),
