@@ -19,6 +19,8 @@ FIRST_TIME, END_OF_TIME = (
     (datetime(year, 1, 1, tzinfo=UTC) - EPOCH) // timedelta(milliseconds=1) for year in (1800, 2200)
 )
 """The bounds of a photo's TIME: from 1800 on, and before 2200."""
+LATITUDE, LONGITUDE = "latitude", "longitude"
+"""The place where a photo was taken (float64), in degrees (WGS 84), both null where it is unknown; see `positions`."""
 SPLIT = "split"
 """The half of a given split that a post belongs to: TRAIN or TEST."""
 FOLD = "fold"
