@@ -1,4 +1,4 @@
-"""Keywords, author and time inside a photo file, read by exiv2 from any format that it knows.
+"""Keywords, author, time and position inside a photo file, read by exiv2 from any format that it knows.
 
 exiv2 is a library in C++ that meets files of strangers, and is not safe in threads: for many files, see `isolation`.
 """
@@ -12,6 +12,7 @@ from typing import Any
 from pipeline.data.jpeg import segments
 from pipeline.errors import InputError
 from pipeline.keywords import packet
+from pipeline.keywords.coordinates import UNITS, Angle, position
 from pipeline.keywords.metadata import FLAT, IPTC, WINDOWS, KeywordError, Metadata, milliseconds
 
 CHARACTER_SET = "Iptc.Envelope.CharacterSet"
@@ -24,6 +25,10 @@ TIMES = (
     ("Exif.Photo.DateTimeDigitized", "Exif.Photo.OffsetTimeDigitized"),
 )
 """Fields with the time of a photo, and its zone, in order of precedence."""
+LATITUDE, LONGITUDE = "Exif.GPSInfo.GPSLatitude", "Exif.GPSInfo.GPSLongitude"
+"""The fields with the position of a photo; the half of the Earth is in one whose name ends in Ref."""
+RATIONAL = ("Rational", "SRational")
+"""The types of rational numbers."""
 RESOURCES = "Exif.Image.ImageResources"
 """Photoshop's resources in a TIFF; a JPEG has them in segments."""
 
@@ -62,7 +67,12 @@ def read_photo(photo: Path | bytes) -> Metadata:
     if fault and not keywords:
         raise KeywordError(_reason(fault, photo))
     time = _time(exif)
-    return Metadata(keywords, xmp.artist or _artist(exif, iptc), xmp.time if time is None else time)
+    return Metadata(
+        keywords,
+        xmp.artist or _artist(exif, iptc),
+        xmp.time if time is None else time,
+        position(_angle(exif, LATITUDE), _angle(exif, LONGITUDE)) or xmp.position,
+    )
 
 
 def load_exiv2() -> ModuleType:
@@ -131,6 +141,14 @@ def _artist(exif: Any, iptc: Any) -> str | None:
 def _time(exif: Any) -> int | None:
     times = (milliseconds(_field(exif, time) + _field(exif, zone)) for time, zone in TIMES)
     return next((time for time in times if time is not None), None)
+
+
+def _angle(exif: Any, field: str) -> Angle:
+    """Returns the angle in a field of three rational numbers."""
+    parts = [*exif[field].value()] if field in exif and exif[field].typeName() in RATIONAL else []
+    if len(parts) != len(UNITS) or not all(denominator for _, denominator in parts):
+        return Angle()
+    return Angle([numerator / denominator for numerator, denominator in parts], _field(exif, f"{field}Ref"))
 
 
 def _iptc_is_newer(photo: Path | bytes, exif: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Keywords, author and time of a photo, in the form that all readers give them."""
+"""Keywords, author, time and position of a photo, in the form that all readers give them."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -65,6 +65,8 @@ class Metadata:
     """The author or owner."""
     time: int | None = None
     """The time when the photo was taken, in milliseconds since 1970."""
+    position: tuple[float, float] | None = None
+    """The latitude and longitude where the photo was taken, in degrees."""
 
 
 def milliseconds(date: str) -> int | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
+from pipeline.keywords.coordinates import Angle, position
 from pipeline.keywords.metadata import (
     FLAT,
     MICROSOFT,
@@ -37,6 +38,8 @@ TIMES = (
     "{http://ns.adobe.com/xap/1.0/}CreateDate",
 )
 """The fields with the time of a photo, in order of precedence."""
+LATITUDE, LONGITUDE = (f"{{http://ns.adobe.com/exif/1.0/}}GPS{name}" for name in ("Latitude", "Longitude"))
+"""The fields with the position of a photo; some programs put the half of the Earth in one whose name ends in Ref."""
 
 WRAPPER = re.compile(r"<\?xpacket[^>]*\?>")
 """The instruction before and after a packet, which is not part of it, and may be damaged."""
@@ -91,7 +94,8 @@ class _Properties:
         artists = (artist.strip() for artist in self._items(DC + "creator"))
         times = (milliseconds(text) for tag in TIMES for text in self._items(tag))
         known_times = (time for time in times if time is not None)
-        return Metadata(found, next(filter(None, artists), None), next(known_times, None))
+        place = position(self._angle(LATITUDE), self._angle(LONGITUDE))
+        return Metadata(found, next(filter(None, artists), None), next(known_times, None), place)
 
     def _items(self, tag: str) -> Iterator[str]:
         """Yields the texts of a list, or the one text of a property that is none."""
@@ -104,6 +108,10 @@ class _Properties:
         for item in [value] if container is None else container:
             # A text with qualifiers is a structure, in which it is called value.
             yield item.get(RDF + "value") or next(item.iter(RDF + "value"), item).text or ""
+
+    def _angle(self, tag: str) -> Angle:
+        text = next(self._items(tag), "") if tag in self.values else ""
+        return Angle.of_text(text, next(self._items(f"{tag}Ref"), ""))
 
     def _paths(self, tree: Element | str | None) -> Iterator[list[str]]:
         """Yields the paths from the roots of a tree of keywords to its leaves."""

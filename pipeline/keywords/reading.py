@@ -27,7 +27,7 @@ class Reading:
     """All that the files of a photo say of it."""
 
     metadata: Metadata
-    """Keywords from the first file that has some; artist and time from the first that has them, the photo before."""
+    """Keywords from the first file that has some; all else from the first that has it, the photo before sidecars."""
     place: str
     """The kind of files that the keywords stand in."""
 
@@ -56,4 +56,5 @@ def read(task: PhotoTask) -> Reading:
     files = [own, *(metadata for _, metadata in sidecars)]
     artist = next((each.artist for each in files if each.artist), None)
     time = next((each.time for each in files if each.time is not None), None)
-    return Reading(Metadata(holds.keywords, artist, time), place)
+    position = next((each.position for each in files if each.position), None)
+    return Reading(Metadata(holds.keywords, artist, time, position), place)

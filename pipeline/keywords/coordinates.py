@@ -1,0 +1,52 @@
+"""Coordinates as photos and their sidecars have them: two angles without a sign, each with the half of the Earth."""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from pipeline.data.positions import known_position
+
+NORTH_SOUTH: Mapping[str, int] = {"N": 1, "NORTH": 1, "S": -1, "SOUTH": -1}
+EAST_WEST: Mapping[str, int] = {"E": 1, "EAST": 1, "W": -1, "WEST": -1}
+"""The signs of both halves, by the names that programs write."""
+UNITS = (1, 60, 3600)
+"""The numbers of degrees, minutes and seconds in a degree."""
+
+NUMBER, BETWEEN = r"([0-9]{1,20}(?:\.[0-9]{1,40})?)", r"(?:deg|[\s,°'\"])"
+TEXT = re.compile(rf"(-?){NUMBER}(?:{BETWEEN}+{NUMBER})?(?:{BETWEEN}+{NUMBER})?{BETWEEN}*([NSEW]?)")
+"""An angle of XMP (51,3.5N or 51,3,30N) or ExifTool (51 deg 3' 30.00" N), or one in degrees."""
+
+
+class Angle(NamedTuple):
+    """An angle from the equator, or from Greenwich."""
+
+    parts: Sequence[float] = ()
+    """Degrees, and maybe minutes, and maybe seconds; none where they cannot be read."""
+    half: str = ""
+    """The half of the Earth: a letter such as S, or a word."""
+
+    @classmethod
+    def of_text(cls, text: str, half: str = "") -> "Angle":
+        """Reads an angle; `half` is the one that stands in a field of its own, for a text that has none."""
+        found = TEXT.fullmatch(text.strip("\0 "))
+        if found is None:
+            return cls()
+        minus, *parts, letter = found.groups()
+        half = letter or half
+        # A sign may only repeat the half: alone, it would not say whether numbers without one are north or of any half.
+        if minus and not half.upper().startswith(("S", "W")):
+            return cls()
+        return cls([float(part) for part in parts if part is not None], half)
+
+    def degrees(self, signs: Mapping[str, int]) -> float | None:
+        """Converts the angle to degrees, negative in the south and west; None where it is none, or of no half."""
+        sign = signs.get(self.half.strip("\0 ").upper())
+        if sign is None or not self.parts or not all(0 <= part < math.inf for part in self.parts):
+            return None
+        return sign * sum(part / unit for part, unit in zip(self.parts, UNITS, strict=False))
+
+
+def position(latitude: Angle, longitude: Angle) -> tuple[float, float] | None:
+    """Puts two angles together to a position in degrees; None where they are none."""
+    return known_position(latitude.degrees(NORTH_SOUTH), longitude.degrees(EAST_WEST))
