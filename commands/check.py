@@ -11,6 +11,7 @@ from commands.begin import drawn_extractors
 from pipeline.errors import InputError, SettingError
 from pipeline.features.config import NetworkConfig
 from pipeline.features.hashes import checked_path
+from pipeline.features.place import PlaceConfig
 from pipeline.folksonomy.split_rules import GivenSplit
 from pipeline.models.settings import TagVectors, TrainedConfig
 from pipeline.recommend.config import BEST
@@ -55,6 +56,7 @@ def checks_of(params: Params) -> dict[str, Callable[[], None]]:
         **{f"recipes.{params.recipe}.refine.{number}": step.check for number, step in enumerate(steps)},
         f"recipes.{params.recipe}.split": partial(check_split, params),
         **{f"extractors.{name}": extractor.check for name, extractor in params.extractors.items()},
+        "extractors": partial(check_places, params),
         "models": partial(check_photos, params),
         **{
             f"{place}.tag_vectors": partial(checked_path, Path(file.path), file.sha256)
@@ -106,6 +108,17 @@ def check_photos(params: Params) -> None:
                 f"is {model.features!r}, which needs photos ({', '.join(needing)}), but source {params.source} has "
                 "none: remove such models, or choose features that are read from a file.",
             )
+
+
+def check_places(params: Params) -> None:
+    """Raises SettingError for an extractor of places, where the source knows none."""
+    placed = [name for name, extractor in params.extractors.items() if isinstance(extractor, PlaceConfig)]
+    if placed and not params.active_source.has_places:
+        settings = {"table": "name its columns of latitude and longitude", "folder": "set sources.folder.place: true"}
+        remedy = settings.get(params.source, "choose a source that does")
+        raise SettingError(
+            placed[0], f"needs the places of photos, but source {params.source} knows none: {remedy}, or remove it."
+        )
 
 
 def check_bundle(params: Params) -> None:

@@ -19,7 +19,7 @@ from pipeline.data.photo import PhotoError
 from pipeline.errors import InputError
 from pipeline.features.extraction.device import cores
 from pipeline.progress import track
-from pipeline.words import counted
+from pipeline.words import counted, listed
 from project.command import Options, command
 from project.formats import FORMATS
 from project.keywords import KeywordOptions
@@ -112,14 +112,15 @@ def announce(recommender: "Recommender", found: Found, tags: TagOptions) -> None
     if tags.user is not None and not known:
         meant = closest(tags.user, recommender.users)
         question = f" Did you mean {meant!r}?" if meant else ""
-        seen = "pictures and their days" if recommender.dates_strangers else "pictures"
+        days, places = ["their days"] * recommender.dates_strangers, ["their places"] * recommender.sees_places
+        seen = listed(["pictures", *places, *days])
         rest = f": the suggestions come from the {seen} alone" if recommender.sees_pictures else ""
         say(f"The bundle knows no user {tags.user!r}{rest}.{question}")
     if not recommender.sees_pictures:
-        habits, days = ["the user's habits"] * known, ["the photo's day"] * recommender.dates_strangers
-        basis = " and ".join([*habits, *days])
-        same = f"the suggestions go by {basis} alone" if basis else "all photos get the same tags"
-        say(f"The bundle's model sees no photo: {same}.")
+        habits, places = ["the user's habits"] * known, ["the photo's place"] * recommender.sees_places
+        basis = [*habits, *places, *["the photo's day"] * recommender.dates_strangers]
+        same = f"the suggestions go by {listed(basis)} alone" if basis else "all photos get the same tags"
+        say(f"The bundle's model sees no picture: {same}.")
     if unknown := recommender.unknown([*tags.given, *tags.exclude]):
         say(f"The model has no tag {', '.join(map(repr, unknown))}: that has no effect.")
     if found.others:

@@ -3,13 +3,17 @@
 import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.data.schema import PHOTO
+import polars as pl
+
+from pipeline.data.schema import LATITUDE, LONGITUDE, PHOTO
 from pipeline.data.shards import list_photos
+from pipeline.errors import InputError
 from pipeline.features.config import Decode, ExtractorConfig, Load
 from pipeline.features.record import RECORD
-from pipeline.files.parquet import read_parquet, write_parquet
+from pipeline.files.parquet import columns_of, read_parquet, write_parquet
 from pipeline.words import counted
 from project.explain import section
 from project.options import Engine, ExtractionOptions
@@ -65,10 +69,20 @@ def extract_features(
 
     photos = read_parquet(paths.assignments, [PHOTO])[PHOTO].unique().sort()
     with section(f"extractors.{name}"):
-        table = config.features(photos, seed, compute)
+        table = config.features(photos, seed, compute, lambda: read_positions(paths.posts))
     write_parquet(table, paths.features(name))
     record = json.loads(table.schema.metadata[RECORD])
     return f"extract {name}: {counted(len(table), 'photos')} × {record['dimension']} numbers, {in_words(record)}"
+
+
+def read_positions(posts: Path) -> pl.DataFrame:
+    """Reads where the photos of posts were taken: columns photo, latitude and longitude.
+
+    Raises InputError where the source does not say.
+    """
+    if LATITUDE not in columns_of(posts):
+        raise InputError("The source knows no places: name the columns that hold them, or leave this extractor out.")
+    return read_parquet(posts, [PHOTO, LATITUDE, LONGITUDE])
 
 
 def in_words(record: dict[str, Any]) -> str:

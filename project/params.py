@@ -15,7 +15,7 @@ from pipeline.config import Config
 from pipeline.data.names import quote
 from pipeline.data.schema import PHOTO, TAG, USER
 from pipeline.errors import InputError
-from pipeline.features.config import Decode, ExtractorConfig, NetworkConfig
+from pipeline.features.config import Decode, ExtractorConfig
 from pipeline.features.registry import ExtractorUnion
 from pipeline.features.store import StoreConfig
 from pipeline.folksonomy.split_rules import AnySplitRule
@@ -185,8 +185,8 @@ class Params(Config):
         return look_up("feature set", name, {NONE: [], **self.feature_sets})
 
     def sees_new_photos(self, features: str) -> bool:
-        """Recognises a feature set of networks alone, which have a vector for any photo, or without extractors."""
-        return all(isinstance(self.extractor(name), NetworkConfig) for name in self.feature_set(features))
+        """Recognises a feature set whose extractors have a vector for any photo, or that has none."""
+        return all(self.extractor(name).sees_new_photos for name in self.feature_set(features))
 
     def active(self) -> dict[str, Any]:
         """Returns the values of this run, without the sources and recipes that it does not use."""

@@ -24,6 +24,9 @@ BATCH = 16
 Load = Callable[["torch.device"], "Extractor"]
 """A function that loads an extractor's network onto a device."""
 
+Positions = Callable[[], "pl.DataFrame"]
+"""A function that reads the photos of a source, with LATITUDE and LONGITUDE; InputError where it knows no places."""
+
 LARGEST_INPUT = 4096
 """The largest input of a network, in pixels each way: batches of larger ones fit into no memory."""
 InputSize = Annotated[
@@ -111,16 +114,24 @@ class ExtractorConfig(Config, ABC):
         """
         return None
 
+    @property
+    def sees_new_photos(self) -> bool:
+        """True where a photo that nobody has seen before gets a vector, too."""
+        return False
+
     @abstractmethod
-    def features(self, photos: "pl.Series", seed: int, compute: Callable[[Load], "pa.Table"]) -> "pa.Table":
+    def features(
+        self, photos: "pl.Series", seed: int, compute: Callable[[Load], "pa.Table"], positions: Positions
+    ) -> "pa.Table":
         """Returns the features of photos: columns photo and vector, sorted by photo, the record in the metadata.
 
         photos: the ids of the photos, str, distinct.
         seed: draws the weights of a network that is not trained.
         compute: runs the network that a function loads over the pictures of these photos. Kinds that need no pictures
             do not call it.
+        positions: reads where photos were taken.
 
-        Raises InputError for a photo without features, and whatever `compute` raises.
+        Raises InputError for a photo without features, and whatever `compute` and `positions` raise.
         """
 
 
@@ -128,6 +139,10 @@ class NetworkConfig(ExtractorConfig):
     """A network that computes a photo's vector from its picture."""
 
     input_size: InputSize
+
+    @property
+    def sees_new_photos(self) -> bool:
+        return True
 
     @abstractmethod
     def load(self, seed: int, device: "torch.device") -> "Extractor":
@@ -157,5 +172,6 @@ class NetworkConfig(ExtractorConfig):
         photos: "pl.Series",  # noqa: ARG002 (`compute` has their pictures)
         seed: int,
         compute: Callable[[Load], "pa.Table"],
+        positions: Positions,  # noqa: ARG002 (a network sees pictures alone)
     ) -> "pa.Table":
         return compute(partial(self.load, seed))

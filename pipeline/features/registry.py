@@ -12,6 +12,7 @@ from pipeline.features.networks.darknet.config import Darknet19Config, Yolov2Con
 from pipeline.features.networks.timm.config import TimmConfig
 from pipeline.features.networks.torchvision.config import TorchvisionConfig
 from pipeline.features.networks.ultralytics.config import UltralyticsConfig, UltralyticsExportConfig
+from pipeline.features.place import PlaceConfig
 from pipeline.features.vectors import VectorsConfig
 
 EXTRACTORS: Mapping[str, type[ExtractorConfig]] = {
@@ -21,6 +22,7 @@ EXTRACTORS: Mapping[str, type[ExtractorConfig]] = {
     "yolov2": Yolov2Config,
     "ultralytics": UltralyticsConfig,
     "ultralytics-export": UltralyticsExportConfig,
+    "place": PlaceConfig,
     "vectors": VectorsConfig,
 }
 """The configuration of each kind, by the name that it has in a configuration."""

@@ -11,7 +11,7 @@ from pydantic import Field
 from pipeline.config import Config
 from pipeline.data.schema import PHOTO
 from pipeline.errors import InputError, SettingError, one_line
-from pipeline.features.config import ExtractorConfig, Load
+from pipeline.features.config import ExtractorConfig, Load, Positions
 from pipeline.features.hashes import Sha256, checked_path
 from pipeline.features.record import features_table
 from pipeline.features.vector_table import read_table, rows_of
@@ -51,6 +51,7 @@ class VectorsConfig(ExtractorConfig):
         photos: pl.Series,
         seed: int,  # noqa: ARG002 (nothing is drawn)
         compute: Callable[[Load], "pa.Table"],  # noqa: ARG002 (nothing is computed)
+        positions: Positions,  # noqa: ARG002 (nor placed)
     ) -> "pa.Table":
         path = Path(self.path)
         record = {"kind": self.kind, "name": path.name, "sha256": checked_path(path, self.sha256)}

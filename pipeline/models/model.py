@@ -47,6 +47,19 @@ class ExtractorNote:
         """The length of its vectors, as far as the scaling shows it."""
         return len(self.scaling.mean) or None if self.scaling else None
 
+    @property
+    def of_places(self) -> bool:
+        """True where its vectors are those of where photos were taken, not of what they look like."""
+        return self.record.get("kind") == "place"
+
+
+def likeness(extractors: Mapping[str, ExtractorNote]) -> tuple[str, str]:
+    """Returns words for photos whose vectors are like a photo's ("like it"), and for what they share ("look")."""
+    places = [note.of_places for note in extractors.values()]
+    if not any(places):
+        return "like it", "look"
+    return ("near it", "place") if all(places) else ("like it or near it", "look or place")
+
 
 class Model(ABC):
     """A tag recommender that has been fitted."""

@@ -1,7 +1,7 @@
 """The baseline of visual neighbours: the training photos that look most like a photo vote for their tags."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import ClassVar, Literal, Self
+from typing import Literal, Self
 
 import numpy as np
 import polars as pl
@@ -12,7 +12,7 @@ from pipeline.data.vocabulary import codes, vocabulary
 from pipeline.errors import SettingError
 from pipeline.features.store import Features
 from pipeline.files.forms import Form, FormError, floats, integers
-from pipeline.models.model import BIAS, NUMBERS, Baseline, ExtractorNote
+from pipeline.models.model import BIAS, NUMBERS, Baseline, ExtractorNote, likeness
 from pipeline.models.settings import BaseModelConfig, SomeFeatures
 from pipeline.words import counted
 
@@ -45,7 +45,6 @@ class Neighbours(Baseline):
     Config = NeighboursConfig
     label = "Tags of similar photos"
     goes_by = "the tags of the photos most like it, whoever posted them"
-    part_words: ClassVar = {VOTES: "photos most like it have it"}
 
     @classmethod
     def check_size(cls, config: NeighboursConfig, photos: int, tags: int) -> None:
@@ -98,6 +97,11 @@ class Neighbours(Baseline):
         np.add.at(votes, (ballots["post"].to_numpy(), ballots[TAG].to_numpy()), 1)
         average = k * np.bincount(self.tensors[TAG], minlength=len(self.tags)) / photos
         return {VOTES: votes, BIAS: np.broadcast_to(-average, votes.shape)}
+
+    @property
+    def part_words(self) -> Mapping[str, str]:
+        """Words for the votes."""
+        return {VOTES: f"photos most {likeness(self.extractors)[0]} have it"}
 
     def words(self, part: str, addend: float) -> str:
         return f"{addend:.0f} of the {self.part_words[part]}"

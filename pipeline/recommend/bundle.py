@@ -13,6 +13,7 @@ import numpy as np
 from pipeline.data.schema import PHOTO
 from pipeline.errors import ArtifactError, InputError, SettingError
 from pipeline.features.config import ExtractorConfig, NetworkConfig
+from pipeline.features.place import PlaceConfig, PlaceEncoder
 from pipeline.features.record import canonical
 from pipeline.files.forms import FormError, check_arrays, content_of, floats, integers
 from pipeline.files.seal import sha256
@@ -26,7 +27,7 @@ from pipeline.recommend.companions import Companions
 from pipeline.recommend.habits import Habits
 from pipeline.recommend.manifest import MANIFEST, Manifest, PackedExtractor, PackedWeights, read_manifest
 from pipeline.recommend.network import Network
-from pipeline.recommend.probe import draw_probe, probe, require_same, require_vector
+from pipeline.recommend.probe import draw_probe, probe, require_record, require_same, require_vector
 from pipeline.recommend.runtimes import RUNTIMES, packed_weights
 
 MODEL, HABITS, COMPANIONS = "model.safetensors", "habits.safetensors", "companions.safetensors"
@@ -123,23 +124,37 @@ class Bundle:
         Raises InputError for a network that is not the one that the model was fitted with, and ArtifactError for files
         that are damaged or do not fit each other.
         """
-        extractors, networks = self.manifest.extractors, {}
+        extractors, networks, places = self.manifest.extractors, {}, self.places()
+        packed = {name: each for name, each in extractors.items() if isinstance(each.config, NetworkConfig)}
         probed, _ = read_tensors(self.folder / PROBE)
         with content_of(self.folder / PROBE):
-            vectors = {name: floats(f"{name} vector") for name in extractors}
+            vectors = {name: floats(f"{name} vector") for name in packed}
             check_arrays(probed, {PHOTO: integers("bytes", below=256)} | vectors)
-        if self.manifest.runtime not in RUNTIMES or extractors.keys() != self.model.extractors.keys():
-            raise ArtifactError(f"{self.folder / MANIFEST} is damaged: it does not have the networks of the model.")
+        named = packed.keys() | places.keys() == extractors.keys() == self.model.extractors.keys()
+        if self.manifest.runtime not in RUNTIMES or not named:
+            raise ArtifactError(f"{self.folder / MANIFEST} is damaged: it does not have the extractors of the model.")
         runtime = RUNTIMES[self.manifest.runtime]
-        for name, network in runtime.load(extractors, self.folder, self.manifest.seed, device):
+        for name, network in runtime.load(packed, self.folder, self.manifest.seed, device):
             require_same(name, network, extractors[name].record, probed[PHOTO].tobytes(), probed[name])
             networks[name] = network
         with content_of(self.folder / MODEL):
-            self.model.check({name: network.dimension for name, network in networks.items()})
+            self.model.check({name: each.dimension for name, each in (networks | places).items()})
             for name, note in self.model.extractors.items():
                 if note.record.get(CLASSES) != extractors[name].record.get(CLASSES):
                     raise FormError(f"it has other classes than the extractor {name}")
         return networks
+
+    def places(self) -> dict[str, PlaceEncoder]:
+        """Returns what makes vectors of where photos were taken, by the names of extractors.
+
+        Raises InputError for one that is not the one that the model was fitted with.
+        """
+        found = {}
+        for name, packed in self.manifest.extractors.items():
+            if isinstance(packed.config, PlaceConfig):
+                found[name] = packed.config.encoder(self.manifest.seed)
+                require_record(name, found[name].record, packed.record)
+        return found
 
 
 def copy_weights(weights: PackedWeights, folder: Path, to: Path) -> None:
@@ -185,6 +200,11 @@ def pack(
     photo = draw_probe()
     packed, probed = {}, {PHOTO: np.frombuffer(photo, np.uint8)}
     for name, config in configs.items():
+        if isinstance(config, PlaceConfig):
+            encoder = config.encoder(seed)
+            require_record(name, encoder.record, records[name])
+            packed[name] = PackedExtractor(config=config, weights=None, record=dict(encoder.record))
+            continue
         if not isinstance(config, NetworkConfig):
             raise InputError(
                 f"The extractor {name!r} has vectors that were computed elsewhere, and none of a new photo: choose a "

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.features.place import PlaceConfig
 from pipeline.files.atomic import atomic
 from pipeline.models.model import Model
 from pipeline.models.own_posts import keeps_vectors
@@ -26,10 +27,14 @@ def write_card(
         keep_trailing_newline=True,
         autoescape=False,  # It is not HTML.
     )
-    seen = [f"what {name} sees of it" for name in manifest.extractors]
+    placed = [name for name, packed in manifest.extractors.items() if isinstance(packed.config, PlaceConfig)]
+    networks = {name: packed for name, packed in manifest.extractors.items() if name not in placed}
+    seen = [f"what {name} sees of it" for name in networks] + ["where it was taken"] * bool(placed)
     habits = ["the user's habits"] if users else []
     text = environment.get_template("card.md.j2").render(
         manifest=manifest,
+        networks=networks,
+        placed=placed,
         evaluation=evaluation,
         users=users,
         tags=len(model.tags),

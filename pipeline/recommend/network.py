@@ -18,7 +18,9 @@ from pipeline.errors import InputError
 from pipeline.features.config import BATCH
 from pipeline.features.extraction.decoding import NICE, DecoderKilled, Decoders
 from pipeline.features.extraction.vector_files import VectorFiles
+from pipeline.features.place import PlaceEncoder
 from pipeline.features.record import canonical
+from pipeline.keywords.capture_place import place_taken
 from pipeline.keywords.capture_time import time_taken
 
 SLOTS = 3
@@ -66,10 +68,13 @@ class PhotoReader:
 
     networks: by the names of extractors.
     workers: processes that decode photos; with 0, this one does. One that a photo kills is replaced.
+    places: what makes vectors of where photos were taken, by the names of extractors.
     """
 
-    def __init__(self, networks: Mapping[str, Network], workers: int = 0):
-        self.networks = networks
+    def __init__(
+        self, networks: Mapping[str, Network], workers: int = 0, places: Mapping[str, PlaceEncoder] | None = None
+    ):
+        self.networks, self.places = networks, places or {}
         with ExitStack() as opened:
             each = networks.values()
             shapes = [(SLOTS * BATCH, network.size, network.size, 3) for network in each]
@@ -77,6 +82,11 @@ class PhotoReader:
             self._decoders = opened.enter_context(Decoders(preprocess, shapes, workers, NICE))
             self._computing = opened.enter_context(ThreadPoolExecutor(1))
             self._opened = opened.pop_all()
+
+    @property
+    def extractors(self) -> Mapping[str, Network | PlaceEncoder]:
+        """All that gives a photo a vector, by the names of extractors."""
+        return {**self.networks, **self.places}
 
     def __enter__(self) -> Self:
         return self
@@ -126,7 +136,18 @@ class PhotoReader:
             for row, (file, found) in enumerate(zip(chunk, known, strict=True), start=first)
         ]
         times = [time_taken(file.data) for file in chunk]
-        return _Batch(hashes, times, known, decoded, self._computing.submit(self._compute, first, decoded, exact))
+        placed = self._placed(chunk)
+        return _Batch(
+            hashes, times, placed, known, decoded, self._computing.submit(self._compute, first, decoded, exact)
+        )
+
+    def _placed(self, chunk: Sequence[PhotoFile]) -> list[Mapping[str, np.ndarray]]:
+        """Computes the vectors of where photos were taken; a photo that does not say has zeros."""
+        if not self.places:
+            return [{}] * len(chunk)
+        positions = np.array([place_taken(file.data) or (np.nan, np.nan) for file in chunk])
+        vectors = {name: encoder.vectors(positions) for name, encoder in self.places.items()}
+        return [{name: rows[place] for name, rows in vectors.items()} for place in range(len(chunk))]
 
     def _compute(
         self, first: int, decoded: Sequence["Future[None] | None"], exact: bool
@@ -155,9 +176,10 @@ class PhotoReader:
         computed = batch.computed.result()
         if kept:
             kept.add({photo: new for photo, new in zip(batch.hashes, computed, strict=True) if isinstance(new, dict)})
-        for photo, time, known, new in zip(batch.hashes, batch.times, batch.known, computed, strict=True):
+        each = zip(batch.hashes, batch.times, batch.placed, batch.known, computed, strict=True)
+        for photo, time, placed, known, new in each:
             found = known or new
-            yield found if isinstance(found, PhotoError) else PhotoVectors(photo, found, time)
+            yield found if isinstance(found, PhotoError) else PhotoVectors(photo, {**found, **placed}, time)
 
 
 @dataclass(frozen=True)
@@ -168,6 +190,8 @@ class _Batch:
     """Of the files."""
     times: Sequence[int | None]
     """The times at which they were taken."""
+    placed: Sequence[Mapping[str, np.ndarray]]
+    """The vectors of where they were taken."""
     known: Sequence[Mapping[str, np.ndarray] | None]
     """Vectors that an earlier run kept."""
     decoded: "Sequence[Future[None] | None]"
@@ -221,6 +245,6 @@ class _KeptVectors:
             files.flush()
 
 
-def fingerprint(network: Network) -> str:
-    """Returns a name for all that decides the vectors that a network gives to image files."""
-    return hashlib.sha256(canonical({**network.record, **PREPARATION}).encode()).hexdigest()[:16]
+def fingerprint(extractor: Network | PlaceEncoder) -> str:
+    """Returns a name for all that decides the vectors that an extractor gives to image files."""
+    return hashlib.sha256(canonical({**extractor.record, **PREPARATION}).encode()).hexdigest()[:16]

@@ -46,7 +46,15 @@ def require_same(name: str, network: Network, record: Mapping[str, Any], photo: 
     name: of the extractor. photo, vector: the probe, and the vector expected: only where devices or the versions of
     libraries differ, it is computed.
     """
-    found = json.loads(canonical(network.record))
+    if differing := require_record(name, network.record, record):
+        found = network.record
+        changes = ", ".join(f"{key} {_shown(found.get(key))} for {_shown(record.get(key))}" for key in differing)
+        require_vector(name, probe(network, photo), vector, f" here, with {changes}")
+
+
+def require_record(name: str, found: Mapping[str, Any], record: Mapping[str, Any]) -> list[str]:
+    """Raises InputError unless an extractor's record is the expected one; returns the keys that may differ, and do."""
+    found = json.loads(canonical(found))
     differing = sorted(key for key in found.keys() | record.keys() if found.get(key) != record.get(key))
     for key in differing:
         if key not in ROUNDING_KEYS:
@@ -54,9 +62,7 @@ def require_same(name: str, network: Network, record: Mapping[str, Any], photo: 
                 f"The extractor {name!r} is not the one that the model was fitted with: its {key} is "
                 f"{_shown(found.get(key))}, and was {_shown(record.get(key))}."
             )
-    if differing:
-        changes = ", ".join(f"{key} {_shown(found.get(key))} for {_shown(record.get(key))}" for key in differing)
-        require_vector(name, probe(network, photo), vector, f" here, with {changes}")
+    return differing
 
 
 def require_vector(name: str, found: np.ndarray, expected: np.ndarray, where: str = "") -> None:

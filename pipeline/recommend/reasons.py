@@ -10,7 +10,7 @@ import polars as pl
 from pipeline.data.schema import PHOTO, USER
 from pipeline.features.scaling import drop_below
 from pipeline.features.store import Features
-from pipeline.models.model import BIAS, Model
+from pipeline.models.model import BIAS, Model, likeness
 from pipeline.models.object_names import CLASSES
 from pipeline.models.own_photos import OWN
 from pipeline.recommend.habits import Habits
@@ -89,7 +89,7 @@ class Explainer:
         if name == BIAS:
             return f"on {_share(self.habits.counts[tag], self.habits.posts)} of all photos"
         if name == OWN and not self._used[tag]:
-            return "goes with your photos like it"
+            return f"goes with your photos {likeness(self.model.extractors)[0]}"
         if name in self.model.extractors and name not in self.model.part_words:
             return self._seen(name, row, tag)
         return self.model.words(name, self.parts[name][row, tag])
@@ -102,6 +102,8 @@ class Explainer:
 
     def _seen(self, extractor: str, row: int, tag: int) -> str:
         """Names the classes whose presence gives most, with their probabilities; a part without any has the look."""
+        if self.model.extractors[extractor].of_places:
+            return "the place of the photo"
         if extractor not in self._detected:
             return "the look of the photo"
         probabilities, above = self._detected[extractor]

@@ -66,7 +66,7 @@ class Recommender:
         ArtifactError for a damaged one.
         """
         bundle = Bundle.read(folder)
-        return cls(bundle, PhotoReader(bundle.networks(device), workers))
+        return cls(bundle, PhotoReader(bundle.networks(device), workers, bundle.places()))
 
     @property
     def name(self) -> str:
@@ -80,8 +80,13 @@ class Recommender:
 
     @property
     def sees_pictures(self) -> bool:
-        """True when the model sees photos, and not only users and times."""
-        return bool(self._bundle.manifest.extractors)
+        """True when the model sees pictures, and not only users, times and places."""
+        return bool(self._reader.networks)
+
+    @property
+    def sees_places(self) -> bool:
+        """True when the model sees where photos were taken."""
+        return bool(self._reader.places)
 
     @property
     def dates_strangers(self) -> bool:
@@ -105,13 +110,13 @@ class Recommender:
     @property
     def fingerprint(self) -> str:
         """A name for all that decides the vectors of photos: those of another fingerprint do not fit."""
-        networks = {name: fingerprint(network) for name, network in self._reader.networks.items()}
-        return hashlib.sha256(canonical(networks).encode()).hexdigest()[:16]
+        extractors = {name: fingerprint(extractor) for name, extractor in self._reader.extractors.items()}
+        return hashlib.sha256(canonical(extractors).encode()).hexdigest()[:16]
 
     @property
     def dimensions(self) -> Mapping[str, int]:
         """The lengths of the vectors of photos, by the name of each extractor."""
-        return {name: network.dimension for name, network in self._reader.networks.items()}
+        return {name: extractor.dimension for name, extractor in self._reader.extractors.items()}
 
     def vocabulary_of(self, user: str | None) -> Sequence[tuple[str, int]]:
         """Lists all tags with the number of a user's posts: the user's own first, then the most popular ones."""

@@ -43,7 +43,7 @@ class Runtime(ABC):
 
     def packages(self, records: Iterable[Mapping[str, Any]]) -> set[str]:
         """Names the packages that run networks with these records."""
-        return {package for record in records for package in record["versions"]}
+        return {package for record in records for package in record.get("versions", ())}
 
 
 class Torch(Runtime):

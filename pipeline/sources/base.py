@@ -34,8 +34,8 @@ class Crawled:
     """The posts whose photos can be had, and what was left out."""
 
     posts: pl.DataFrame
-    """user, photo, tags (distinct, at least one), and time or split where the source has them; sorted by user
-    and photo."""
+    """user, photo, tags (distinct, at least one), and time, latitude and longitude, or split where the source has
+    them; sorted by user and photo."""
     left_out: pl.DataFrame
     """user, photo (null where unknown), reason, and detail and rows (1 where it is lacking) where the source has them;
     sorted."""
@@ -96,6 +96,11 @@ class Source(Config, ABC):
     def has_photos(self) -> bool:
         """True for a source whose posts have photos."""
         return True
+
+    @property
+    def has_places(self) -> bool:
+        """True for a source that can say where photos were taken."""
+        return False
 
     @property
     def gives_split(self) -> bool:

@@ -107,9 +107,9 @@ def test_a_user_of_almost_the_same_name_is_offered(folder):
 @pytest.mark.parametrize(
     ("user", "said"),
     [
-        ((), "The bundle's model sees no photo: all photos get the same tags."),
-        (("--user", "carl"), "The bundle's model sees no photo: all photos get the same tags."),
-        (("--user", "ann"), "The bundle's model sees no photo: the suggestions go by the user's habits alone."),
+        ((), "The bundle's model sees no picture: all photos get the same tags."),
+        (("--user", "carl"), "The bundle's model sees no picture: all photos get the same tags."),
+        (("--user", "ann"), "The bundle's model sees no picture: the suggestions go by the user's habits alone."),
     ],
 )
 def test_a_bundle_that_looks_at_no_picture_says_so(folder, monkeypatch, user, said):
@@ -122,17 +122,34 @@ def test_a_bundle_that_looks_at_no_picture_says_so(folder, monkeypatch, user, sa
 @pytest.mark.parametrize(
     ("pictures", "user", "said"),
     [
-        (False, "carl", "The bundle's model sees no photo: the suggestions go by the photo's day alone."),
+        (False, "carl", "The bundle's model sees no picture: the suggestions go by the photo's day alone."),
         (
             False,
             "ann",
-            "The bundle's model sees no photo: the suggestions go by the user's habits and the photo's day alone.",
+            "The bundle's model sees no picture: the suggestions go by the user's habits and the photo's day alone.",
         ),
         (True, "carl", "The bundle knows no user 'carl': the suggestions come from the pictures and their days alone."),
     ],
 )
 def test_a_bundle_that_goes_by_days_says_so(folder, monkeypatch, pictures, user, said):
     recommender = FakeRecommender(sees_pictures=pictures, dates_strangers=True)
+    monkeypatch.setattr(suggest, "load_recommender", lambda *_: recommender)
+    assert said in run(folder / "red.jpg", "--user", user).stderr.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("pictures", "user", "said"),
+    [
+        (False, "carl", "The bundle's model sees no picture: the suggestions go by the photo's place alone."),
+        (
+            True,
+            "carl",
+            "The bundle knows no user 'carl': the suggestions come from the pictures and their places alone.",
+        ),
+    ],
+)
+def test_a_bundle_that_goes_by_places_says_so(folder, monkeypatch, pictures, user, said):
+    recommender = FakeRecommender(sees_pictures=pictures, sees_places=True)
     monkeypatch.setattr(suggest, "load_recommender", lambda *_: recommender)
     assert said in run(folder / "red.jpg", "--user", user).stderr.splitlines()
 

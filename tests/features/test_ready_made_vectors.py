@@ -24,7 +24,7 @@ def never(_: object) -> pa.Table:
 
 
 def features(config: VectorsConfig, *wanted: str) -> pa.Table:
-    return config.features(pl.Series(wanted, dtype=pl.String), 0, never)
+    return config.features(pl.Series(wanted, dtype=pl.String), 0, never, never)
 
 
 def parquet(folder: Path, vectors: Any = VECTORS, ids: Any = IDS, **columns: Any) -> VectorsConfig:

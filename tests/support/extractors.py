@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
 
 from pipeline.data.photo import Photo
+from pipeline.data.schema import LATITUDE, LONGITUDE, PHOTO
 from pipeline.features.config import ExtractorConfig, WeightsFile
 from pipeline.features.extractor import Extractor
 from pipeline.features.images import decode, letterbox, resize_to_square
@@ -20,12 +22,13 @@ from pipeline.features.networks.darknet.config import Darknet19Config, Yolov2Con
 from pipeline.features.networks.timm.config import TimmConfig
 from pipeline.features.networks.torchvision.config import TorchvisionConfig
 from pipeline.features.networks.ultralytics.config import UltralyticsConfig, UltralyticsExportConfig
+from pipeline.features.place import PlaceConfig
 from pipeline.features.vectors import VectorsConfig
 from pipeline.files.seal import sha256
 from tests.support import known_answers
 from tests.support.darknet_files import write_small_detector
 
-SIZE = 64
+SIZE, SEED = 64, 3
 PHOTOS = [f"p{number:04}" for number in range(40)]
 """The photos that ready-made vectors are of."""
 SAMPLE_DETECTOR = Path(__file__).parents[2] / "pipeline" / "sources" / "sample" / "detector.pt"
@@ -39,14 +42,14 @@ class Example:
     """An extractor that works, and changes that make it one that does not.
 
     config: the extractor.
-    absent: names a model or file that does not exist.
-    other_hash: expects another hash than that of an existing file.
+    absent: names a model or file that does not exist; None for a kind that names nothing.
+    other_hash: expects another hash than that of an existing file; None for a kind without files.
     known: computes the right vectors, (B, dimension), of photos a second way.
     """
 
     config: ExtractorConfig
-    absent: Changes
-    other_hash: Changes
+    absent: Changes | None
+    other_hash: Changes | None
     known: Callable[[Sequence[Photo]], np.ndarray]
 
 
@@ -167,6 +170,30 @@ def _vectors(folder: Path) -> Example:
     return Example(config, absent, ("sha256", {"sha256": "0" * 64}), known)
 
 
+def places() -> pl.DataFrame:
+    """The places of the photos of PHOTOS, some of them in two posts."""
+    rng = np.random.default_rng(1)
+    latitude, longitude = rng.uniform(-90, 90, len(PHOTOS)), rng.uniform(-180, 180, len(PHOTOS))
+    frame = pl.DataFrame({PHOTO: PHOTOS, LATITUDE: latitude, LONGITUDE: longitude})
+    return pl.concat([frame, frame.head(3).with_columns(pl.lit(1.0).alias(LATITUDE))])
+
+
+def _place(folder: Path) -> Example:  # noqa: ARG001 (it has no files)
+    def known(photos: Sequence[Photo]) -> np.ndarray:
+        position = {photo: pair for photo, *pair in places().head(len(PHOTOS)).rows()}
+        angles = np.radians([position[photo.id] for photo in photos])
+        rng = np.random.default_rng(SEED)
+        frequencies = np.concatenate([rng.standard_normal((64, 3)) / scale for scale in (100, 1e6)])
+        found = []
+        for latitude, longitude in angles:
+            x = 6_371_000 * np.cos(latitude) * np.array([np.cos(longitude), np.sin(longitude), np.tan(latitude)])
+            waves = np.exp(1j * (frequencies @ x)) / np.sqrt(128)
+            found.append([*waves.real, *waves.imag])
+        return np.array(found)
+
+    return Example(PlaceConfig(kind="place", scales=[100.0, 1e6]), None, None, known)
+
+
 EXAMPLES: Mapping[str, Callable[[Path], Example]] = {
     "torchvision": _torchvision,
     "timm": _timm,
@@ -174,6 +201,7 @@ EXAMPLES: Mapping[str, Callable[[Path], Example]] = {
     "yolov2": _yolov2,
     "ultralytics": _ultralytics,
     "ultralytics-export": _ultralytics_export,
+    "place": _place,
     "vectors": _vectors,
 }
 """Makes the example of each kind, with its files in a folder; skips the test where an extra is not installed."""
@@ -189,5 +217,5 @@ class LoadedExamples(dict[str, Extractor]):
         self.folder = folder
 
     def __missing__(self, kind: str) -> Extractor:
-        self[kind] = EXAMPLES[kind](self.folder(kind)).config.load(3, torch.device("cpu"))
+        self[kind] = EXAMPLES[kind](self.folder(kind)).config.load(SEED, torch.device("cpu"))
         return self[kind]

@@ -58,6 +58,7 @@ class FakeRecommender:
     fingerprint: str = "colours"
     dimensions: Mapping[str, int] = field(default_factory=lambda: {"colour": 3})
     sees_pictures: bool = True
+    sees_places: bool = False
     dates_strangers: bool = False
 
     def vectors(self, files: Iterable[PhotoFile], _work: Path | None = None) -> Iterator[PhotoVectors | PhotoError]:

@@ -1,0 +1,139 @@
+"""A bundle whose model sees where photos were taken: from the photo's own Exif data, as in training."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from PIL import ExifTags, Image
+from PIL.TiffImagePlugin import IFDRational
+
+from pipeline.data.photo import PhotoFile
+from pipeline.data.schema import LATITUDE, LONGITUDE, PHOTO, POST_TYPES
+from pipeline.errors import ArtifactError, InputError
+from pipeline.features.place import PlaceConfig
+from pipeline.features.store import Features, StoreConfig, build_store, read_store
+from pipeline.files.parquet import write_parquet
+from pipeline.files.texts import read_sealed_json, write_sealed_json
+from pipeline.models.own_photos import EVERYONE
+from pipeline.recommend.bundle import Bundle
+from pipeline.recommend.manifest import MANIFEST
+from pipeline.recommend.recommender import Recommender
+from tests.support.bundles import SEED, World, write_bundle
+from tests.support.extractors import squeezenet
+from tests.support.models import fitted
+
+CONFIG = PlaceConfig(kind="place", scales=[1000.0])
+HARBOUR, HILL = (53.5436, 9.9666), (53.5500, 10.0500)
+"""Two places, six kilometres apart."""
+PHOTOS = {f"p{number}": HARBOUR if number % 2 else HILL for number in range(12)}
+
+
+def photo(name: str, position: tuple[float, float] | None, colour: str = "grey") -> PhotoFile:
+    """A photo of one colour, with a position in its Exif data if there is one."""
+    exif = Image.Exif()
+    if position:
+        gps = exif.get_ifd(ExifTags.IFD.GPSInfo)
+        gps[ExifTags.GPS.GPSLatitudeRef], gps[ExifTags.GPS.GPSLongitudeRef] = "N", "E"
+        gps[ExifTags.GPS.GPSLatitude], gps[ExifTags.GPS.GPSLongitude] = (
+            (IFDRational(round(angle * 1e7), 10**7), IFDRational(0), IFDRational(0)) for angle in position
+        )
+    buffer = io.BytesIO()
+    Image.new("RGB", (32, 32), colour).save(buffer, "JPEG", exif=exif)
+    return PhotoFile(f"{name}.jpg", buffer.getvalue())
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """Two users who tag photos by place alone."""
+    names = sorted(PHOTOS)
+    rows = [
+        ("ann" if number < 6 else "bob", name, ["germany", "harbour" if PHOTOS[name] == HARBOUR else "hill"])
+        for number, name in enumerate(names)
+    ]
+    posts = pl.DataFrame(rows, POST_TYPES, orient="row")
+    positions = pl.DataFrame([(name, *PHOTOS[name]) for name in names], [PHOTO, LATITUDE, LONGITUDE], orient="row")
+    table = CONFIG.features(posts[PHOTO], SEED, pytest.fail, lambda: positions)
+    record = CONFIG.encoder(SEED).record
+    settings = StoreConfig(scaling="standardise", threshold=0.0)
+    store = build_store({"place": pl.DataFrame(table)}, {"place": record}, posts[PHOTO], posts[PHOTO], settings)
+    path = tmp_path_factory.mktemp("store") / "store.parquet"
+    write_parquet(store, path)
+    features: Features = read_store(path)
+    return World([], posts, features, fitted("gaussian-process", "place", posts, features))
+
+
+@pytest.fixture
+def bundle(world: World, tmp_path: Path) -> Path:
+    return write_bundle(tmp_path / "bundle", world, {"place": CONFIG})
+
+
+@pytest.mark.parametrize("user", ["ann", "cleo", None])
+def test_the_place_of_the_file_decides(bundle: Path, user: str | None) -> None:
+    with Recommender.load(bundle, "cpu") as recommender:
+        assert (recommender.sees_pictures, recommender.sees_places) == (False, True)
+        at_harbour, on_hill = recommender.suggest([photo("a", HARBOUR), photo("b", HILL)], user, count=2)
+    assert {each.tag for each in at_harbour} == {"germany", "harbour"}
+    assert {each.tag for each in on_hill} == {"germany", "hill"}
+    words = [reason.words for each in at_harbour if each.tag == "harbour" for reason in each.why]
+    assert any("place" in said or "near it" in said for said in words)
+    assert not any("look" in said or "like it" in said for said in words)
+
+
+def test_a_photo_has_the_vector_that_it_had_in_training(bundle: Path, world: World) -> None:
+    with Recommender.load(bundle, "cpu") as recommender:
+        (seen,) = recommender.vectors([photo("a", HARBOUR)])
+    row = world.features.rows(pl.Series(["p1"]))
+    np.testing.assert_allclose(seen.vectors["place"], world.features.raw["place"][row][0], atol=1e-4)
+
+
+def test_a_photo_without_a_place_gets_what_fits_anywhere(bundle: Path) -> None:
+    with Recommender.load(bundle, "cpu") as recommender:
+        (seen,) = recommender.vectors([photo("a", None)])
+        (suggestions,) = recommender.rank([seen], None, count=1)
+    assert not seen.vectors["place"].any()
+    assert suggestions[0].tag == "germany"
+
+
+def test_the_card_says_what_is_kept_of_places(bundle: Path, tmp_path: Path) -> None:
+    card = (bundle / "README.md").read_text()
+    assert "where\neach was taken" in card
+    assert "from the user's habits and where it was taken" in card
+    (tmp_path / "nobody").mkdir()
+    Bundle.read(bundle).keep([]).write(tmp_path / "nobody")
+    card = (tmp_path / "nobody" / "README.md").read_text()
+    assert "holds where photos with each tag were taken" in card
+    assert "what photos with each tag look like" not in card
+
+
+def test_places_and_pictures_stand_side_by_side(world: World) -> None:
+    """The words of a part name both, where a model sees both."""
+    both = world.model._with({}, {})
+    both.extractors = {**world.model.extractors, "image": world.model.extractors["place"].__class__({}, None)}
+    assert both.part_words[EVERYONE] == "photos of its look or place have it"
+
+
+def forged(bundle: Path, change: dict) -> Path:
+    manifest = read_sealed_json(bundle / MANIFEST)
+    manifest["extractors"]["place"] |= change
+    write_sealed_json(manifest, bundle / MANIFEST)
+    return bundle
+
+
+def test_other_frequencies_are_refused(bundle: Path) -> None:
+    other = PlaceConfig(kind="place", scales=[500.0]).model_dump(mode="json")
+    with pytest.raises(InputError, match="not the one that the model was fitted with"):
+        Recommender.load(forged(bundle, {"config": other}), "cpu")
+
+
+def test_vectors_that_no_photo_gets_are_refused(bundle: Path) -> None:
+    config = {"kind": "vectors", "path": "v.parquet", "sha256": None, "photos": None}
+    with pytest.raises(ArtifactError, match="does not have the extractors of the model"):
+        Recommender.load(forged(bundle, {"config": config}), "cpu")
+
+
+def test_a_network_in_its_place_is_refused(bundle: Path) -> None:
+    config = squeezenet().model_dump(mode="json")
+    with pytest.raises((ArtifactError, InputError)):
+        Recommender.load(forged(bundle, {"config": config}), "cpu")
