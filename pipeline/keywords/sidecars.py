@@ -8,7 +8,9 @@ from pathlib import Path, PurePath, PureWindowsPath
 from typing import Any
 
 from pipeline.data.names import normalise
+from pipeline.data.positions import known_position
 from pipeline.keywords import packet
+from pipeline.keywords.coordinates import Angle, position
 from pipeline.keywords.metadata import (
     FLAT,
     IPTC,
@@ -91,16 +93,23 @@ class ExifToolJson(SidecarKind):
         dates = (" ".join([*values.get(date, ()), *values.get(zone, ())]) for date, zone in self.TIMES)
         times = (time for time in map(milliseconds, dates) if time is not None)
         artists = (artist for name in ("Creator", "Artist", "By-line") for artist in values.get(name, ()))
-        return Metadata(keywords, next(artists, None), next(times, None))
+        angles = (self._angle(values, name) for name in ("GPSLatitude", "GPSLongitude"))
+        return Metadata(keywords, next(artists, None), next(times, None), position(*angles))
+
+    def _angle(self, values: Mapping[str, Sequence[str]], name: str) -> Angle:
+        text, half = (next(iter(values.get(field, ())), "") for field in (name, f"{name}Ref"))
+        return Angle.of_text(text, half)
 
 
 class TakeoutJson(SidecarKind):
-    """The JSON of Google Takeout: it has the time, no keywords, and people, who are not tags."""
+    """The JSON of Google Takeout: it has time and position, no keywords, and people, who are not tags."""
 
     title, suffix = "JSON of Google Takeout", ".json"
     SUFFIX = ".supplemental-metadata"
     LONGEST = 46
     """Characters of a name before .json, at most: Takeout cuts longer ones."""
+    POSITIONS = ("geoData", "geoDataExif")
+    """The position of the photo, which its owner may have set, and the one that its file had."""
 
     def names(self, photo: str) -> Iterator[str]:
         original = photo.replace("-edited.", ".")
@@ -117,7 +126,9 @@ class TakeoutJson(SidecarKind):
         if not isinstance(taken, dict):
             return None
         seconds = str(taken.get("timestamp", ""))
-        return Metadata(time=int(seconds) * 1000 if re.fullmatch(r"-?\d{1,11}", seconds) else None)
+        time = int(seconds) * 1000 if re.fullmatch(r"-?\d{1,11}", seconds) else None
+        positions = (_position(value.get(field), "latitude", "longitude") for field in self.POSITIONS)
+        return Metadata(time=time, position=next(filter(None, positions), None))
 
 
 class HydrusJson(SidecarKind):
@@ -151,7 +162,7 @@ class PhotoPrismYaml(SidecarKind):
 
     title, suffix = "YAML of PhotoPrism", ".yml"
     BY_PEOPLE = ("batch", "manual", "meta", "xmp")
-    """Sources of keywords that are not the program's own guesses."""
+    """Sources of keywords, and of positions, that are not the program's own guesses."""
 
     def names(self, photo: str) -> Iterator[str]:
         yield f"{PurePath(photo).stem}.yml"
@@ -170,7 +181,8 @@ class PhotoPrismYaml(SidecarKind):
         by_people = details.get("KeywordsSrc") in self.BY_PEOPLE
         keywords = details.get("Keywords")
         words = keywords.split(",") if by_people and isinstance(keywords, str) else []
-        return Metadata(_flat(words).keywords, time=milliseconds(str(value["TakenAt"])))
+        place = _position(value, "Lat", "Lng") if value.get("PlaceSrc") in self.BY_PEOPLE else None
+        return Metadata(_flat(words).keywords, time=milliseconds(str(value["TakenAt"])), position=place)
 
 
 SIDECARS = (XmpSidecar(), ExifToolJson(), TakeoutJson(), HydrusJson(), HydrusText(), PhotoPrismYaml())
@@ -241,6 +253,15 @@ def _row_of(photo: str, rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
 def _flat(words: list[str]) -> Metadata:
     words = [word.strip() for word in words if word.strip()]
     return Metadata({FLAT: words} if words else {})
+
+
+def _position(fields: Any, latitude: str, longitude: str) -> tuple[float, float] | None:
+    """Returns the position that an object has in two of its fields, in degrees with a sign."""
+    numbers = [fields.get(name) for name in (latitude, longitude)] if isinstance(fields, dict) else []
+    if not numbers or not all(type(number) in (int, float) for number in numbers):
+        return None
+    found = known_position(*numbers)
+    return found and (float(found[0]), float(found[1]))
 
 
 def _json(data: bytes) -> Any:

@@ -14,6 +14,27 @@ def test_artist_and_time_are_read():
 
 
 @pytest.mark.parametrize(
+    ("latitude", "longitude", "expected"),
+    [
+        ("51,3.5N", "13,45,0E", (51 + 3.5 / 60, 13.75)),
+        ("33.5", "70.25", (-33.5, -70.25)),
+        ("", "13,45,0E", None),
+        ("north", "13,45,0E", None),
+        ("<rdf:Seq/>", "13,45,0E", None),
+        ("91,0N", "13,45,0E", None),
+        ("0,0N", "0,0E", None),
+    ],
+)
+def test_the_position_is_read(latitude, longitude, expected):
+    """The half of the Earth is in the text, or in a field of its own, as some programs write it."""
+    halves = "<exif:GPSLatitudeRef>S</exif:GPSLatitudeRef><exif:GPSLongitudeRef>W</exif:GPSLongitudeRef>"
+    fields = f"<exif:GPSLatitude>{latitude}</exif:GPSLatitude><exif:GPSLongitude>{longitude}</exif:GPSLongitude>"
+    assert read(packet(fields + halves)).position == (expected and pytest.approx(expected))
+    if "N" in latitude:
+        assert read(packet(fields)).position == (expected and pytest.approx(expected))
+
+
+@pytest.mark.parametrize(
     ("fields", "words"),
     [
         ("<dc:subject>one text</dc:subject>", ["one text"]),

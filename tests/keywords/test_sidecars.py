@@ -14,6 +14,7 @@ from pipeline.keywords.sidecars import SIDECARS, read_sidecar
 from tests.support.keyword_files import subject, write_photo
 
 NAMES = ("SourceFile", "Keywords", "XPKeywords", "DateTimeOriginal", "photoTakenTime", "timestamp", "metadata", "tags")
+NAMES += ("GPSLatitude", "GPSLatitudeRef", "geoData", "latitude", "longitude")
 TAKEOUT = {"title": "a.jpg", "photoTakenTime": {"timestamp": "1696573800"}, "people": [{"name": "Katie"}]}
 
 
@@ -36,6 +37,65 @@ def test_json_of_exiftool_has_fields_with_or_without_their_groups(tmp_path):
     expected = Metadata({IPTC: ["sea"], PIPED: ["x|y"], WINDOWS: ["a", "b"]})
     others = [{"SourceFile": "b.jpg", "Keywords": "other"}, row]
     assert sidecar(tmp_path, "a.json", json.dumps(others)) == ("JSON of ExifTool", expected)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"EXIF:GPSLatitude": 51.5, "EXIF:GPSLatitudeRef": "N", "EXIF:GPSLongitude": 0.25, "EXIF:GPSLongitudeRef": "W"},
+        {"XMP:GPSLatitude": "51 deg 30' 0.00\" N", "XMP:GPSLongitude": "0 deg 15' 0.00\" W"},
+        {"GPSLatitude": "51 deg 30'", "GPSLatitudeRef": "North", "GPSLongitude": -0.25, "GPSLongitudeRef": "West"},
+    ],
+)
+def test_json_of_exiftool_has_the_place_in_all_its_forms(tmp_path, fields):
+    rows = [{"SourceFile": "a.jpg"} | fields]
+    assert sidecar(tmp_path, "a.json", json.dumps(rows))[1].position == (51.5, -0.25)
+
+
+@pytest.mark.parametrize(
+    ("latitude", "half"),
+    [(51.5, ""), ("", "N"), ([], "N"), ({"a": 1}, "N"), (None, "N"), (True, "N"), (91, "N"), (51, [])],
+)
+def test_json_of_exiftool_with_anything_else_has_no_place(tmp_path, latitude, half):
+    row = {"SourceFile": "a.jpg", "GPSLatitude": latitude, "GPSLatitudeRef": half}
+    row |= {"GPSLongitude": 0.25, "GPSLongitudeRef": "W"}
+    assert sidecar(tmp_path, "a.json", json.dumps([row]))[1].position is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        (
+            {"geoData": {"latitude": 51.5, "longitude": -0.25}, "geoDataExif": {"latitude": 1, "longitude": 2}},
+            (51.5, -0.25),
+        ),
+        ({"geoData": {"latitude": 0.0, "longitude": 0.0}, "geoDataExif": {"latitude": 1, "longitude": 2}}, (1, 2)),
+        ({"geoData": {"latitude": 0.0, "longitude": 0.0}}, None),
+        ({"geoData": {"latitude": "51.5", "longitude": -0.25}}, None),
+        ({"geoData": {"latitude": True, "longitude": 1}}, None),
+        ({"geoData": {"latitude": 10**400, "longitude": 1}}, None),
+        ({"geoData": {"latitude": float("nan"), "longitude": 1}}, None),
+        ({"geoData": {"latitude": 51.5}}, None),
+        ({"geoData": [51.5, 1]}, None),
+    ],
+)
+def test_takeouts_json_has_the_place_where_it_is_known(tmp_path, fields, expected):
+    assert sidecar(tmp_path, "a.jpg.json", json.dumps(TAKEOUT | fields))[1].position == expected
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ("Lat: 57.7\nLng: 11.95\nPlaceSrc: meta", (57.7, 11.95)),
+        ("Lat: 57.7\nLng: 11.95\nPlaceSrc: estimate", None),
+        ("Lat: 57.7\nLng: 11.95\nPlaceSrc: [meta]", None),
+        ("Lat: 57.7\nLng: 11.95", None),
+        ("Lat: north\nLng: .nan\nPlaceSrc: meta", None),
+    ],
+)
+def test_the_place_of_photoprism_counts_where_it_is_not_its_own_guess(tmp_path, lines, expected):
+    text = f"TakenAt: 1970-01-01T00:00:01Z\n{lines}\nDetails:\n  Keywords: boat\n"
+    assert sidecar(tmp_path, "a.yml", text)[1].position == expected
 
 
 @pytest.mark.parametrize("file", ["a.jpg", "A.HEIC", "./x/a.CR2", "C:\\x\\a.jpg"])

@@ -49,6 +49,7 @@ FOLDER = {
     "leave_out": ["auto/*", "darktable/*", "People/*"],
     "lowercase": False,
     "time": True,
+    "place": False,
 }
 """The settings of a folder."""
 

@@ -5,6 +5,7 @@ import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 from pipeline.errors import InputError
 from pipeline.files.rows import check_rollback, explain_refusal
 from pipeline.files.seal import sha256
-from pipeline.keywords import embedded, metadata, packet, reading, sidecars
+from pipeline.keywords import coordinates, embedded, metadata, packet, reading, sidecars
 from pipeline.keywords.embedded import load_exiv2
 from pipeline.keywords.isolation import Failure, call_isolated
 from pipeline.keywords.metadata import Metadata
@@ -26,16 +27,21 @@ LOCKED_FOR = 5.0
 """Seconds that another run may take to keep some."""
 
 
-def read_keywords(photos: Sequence[Listed], work: Path) -> Iterator[tuple[Listed, Reading | Failure]]:
+def read_keywords(
+    photos: Sequence[Listed], work: Path, positions: bool = False
+) -> Iterator[tuple[Listed, Reading | Failure]]:
     """Yields photos with their readings, in order; a failure, which is not kept, where a photo's files are unreadable.
 
-    work: the folder for the readings that are kept. Raises InputError when they cannot be kept there.
+    work: the folder for the readings that are kept.
+    positions: true to keep where photos were taken; otherwise no reading has it, and `work` has none of an earlier run.
+
+    Raises InputError when readings cannot be kept.
     """
     load_exiv2()  # Without it, every photo would fail.
     work.mkdir(parents=True, exist_ok=True)
     try:
-        with closing(_open(work)) as kept:
-            failures = _read_changed(photos, kept)
+        with closing(_open(work, positions)) as kept:
+            failures = _read_changed(photos, kept, positions)
             for listed in photos:
                 if listed.photo in failures:
                     yield listed, failures[listed.photo]
@@ -48,7 +54,7 @@ def read_keywords(photos: Sequence[Listed], work: Path) -> Iterator[tuple[Listed
         ) from None
 
 
-def _read_changed(photos: Sequence[Listed], kept: sqlite3.Connection) -> dict[str, Failure]:
+def _read_changed(photos: Sequence[Listed], kept: sqlite3.Connection, positions: bool) -> dict[str, Failure]:
     """Reads the photos that are new or have changed, and keeps their readings; returns failures by photo."""
     # A damaged row counts as changed.
     whole = (row for *row, seal in kept.execute("SELECT * FROM reading") if seal == _seal(row))
@@ -61,18 +67,24 @@ def _read_changed(photos: Sequence[Listed], kept: sqlite3.Connection) -> dict[st
         while some := list(islice(pairs, KEPT_AT_ONCE)):
             failures |= {listed.photo: result for listed, result in some if isinstance(result, Failure)}
             read_now = [(listed, result) for listed, result in some if isinstance(result, Reading)]
-            rows = [(listed.photo, listed.state, _encode(result)) for listed, result in read_now]
+            rows = [
+                (listed.photo, listed.state, _encode(result if positions else _without_position(result)))
+                for listed, result in read_now
+            ]
             with kept:
                 sealed = [(*row, _seal(row)) for row in rows]
                 kept.executemany("INSERT OR REPLACE INTO reading VALUES (?, ?, ?, ?)", sealed)
     return failures
 
 
-def _open(work: Path) -> sqlite3.Connection:
-    """Opens the readings of this code and this exiv2; those of others are deleted, and so is a damaged file."""
-    modules = (sidecars, embedded, metadata, packet, reading)
+def _open(work: Path, positions: bool) -> sqlite3.Connection:
+    """Opens the readings of this code and this exiv2, with or without positions.
+
+    Those of others are deleted, and so is a damaged file.
+    """
+    modules = (sidecars, embedded, metadata, packet, coordinates, reading)
     code = [sha256(Path(file)) for file in (__file__, *(module.__file__ for module in modules))]
-    made_by = hashlib.sha256(repr((code, version("exiv2"))).encode()).hexdigest()[:16]
+    made_by = hashlib.sha256(repr((code, version("exiv2"), positions)).encode()).hexdigest()[:16]
     path = work / f"keywords-{made_by}.sqlite"
     for other in work.glob("keywords-*.sqlite*"):
         if not other.name.startswith(path.name):
@@ -105,10 +117,15 @@ def _seal(row: Sequence[str]) -> str:
     return hashlib.sha256(repr(tuple(row)).encode()).hexdigest()
 
 
+def _without_position(reading: Reading) -> Reading:
+    return replace(reading, metadata=replace(reading.metadata, position=None))
+
+
 def _encode(reading: Reading) -> str:
     return json.dumps([vars(reading.metadata), reading.place])
 
 
 def _decode(text: str) -> Reading:
     fields, place = json.loads(text)
-    return Reading(Metadata(**fields), place)
+    position = fields["position"]
+    return Reading(Metadata(**fields | {"position": position and tuple(position)}), place)

@@ -10,7 +10,17 @@ from pydantic import Field
 
 from pipeline.data.left_out import DOUBTFUL
 from pipeline.data.names import LONGEST, quote
-from pipeline.data.schema import DETAIL, LEFT_OUT_TYPES, PHOTO, POST, POST_TYPES, REASON, TIME
+from pipeline.data.schema import (
+    DETAIL,
+    LATITUDE,
+    LEFT_OUT_TYPES,
+    LONGITUDE,
+    PHOTO,
+    POST,
+    POST_TYPES,
+    REASON,
+    TIME,
+)
 from pipeline.data.walk import is_photo, walk
 from pipeline.errors import InputError
 from pipeline.keywords.embedded import load_exiv2
@@ -23,6 +33,8 @@ from pipeline.sources.photo_files import pack_folder
 
 MOST_TAGS = 500
 """Tags of a photo, at most: nobody gives more."""
+TYPES = POST_TYPES | {TIME: pl.Int64, LATITUDE: pl.Float64, LONGITUDE: pl.Float64}
+"""The types of posts with all that is known of them."""
 
 
 class FolderSource(Source):
@@ -37,6 +49,9 @@ class FolderSource(Source):
     )
     lowercase: bool = Field(description="True to make tags lower case, so that `Sea` and `sea` are one.")
     time: bool = Field(description="True to date posts by the time when the photo was taken.")
+    place: bool = Field(
+        description="True to keep where photos were taken, in the posts: it stays false unless you want it there."
+    )
 
     @classmethod
     def recognise(cls, path: Path, given: Mapping[str, Any]) -> Recognised | None:
@@ -62,7 +77,7 @@ class FolderSource(Source):
         if not listing.photos:
             raise _no_photos(task.data)
         posts, left_out = [], [(None, each.name, each.reason, each.detail) for each in listing.left_out]
-        for listed, reading in read_keywords(listing.photos, task.work):
+        for listed, reading in read_keywords(listing.photos, task.work, self.place):
             if isinstance(reading, Failure):
                 detail = f"{listed.photo}: {reading.reason}"
                 left_out.append((None, listed.photo, "unreadable keywords", detail))
@@ -73,13 +88,13 @@ class FolderSource(Source):
             if doubt := _doubt(tags):
                 left_out.append((user, listed.photo, DOUBTFUL, f"{listed.photo}: {doubt}"))
             elif user and tags:
-                posts.append((user, listed.photo, tags, metadata.time))
+                posts.append((user, listed.photo, tags, metadata.time, *(metadata.position or (None, None))))
             elif user:
                 more = ": all its keywords are left out" if metadata.keywords else ""
                 left_out.append((user, listed.photo, "no tags", f"{listed.photo}{more}"))
             else:
                 left_out.append((None, listed.photo, "no user", listed.photo))
-        return self._crawled(pl.DataFrame(posts, POST_TYPES | {TIME: pl.Int64}, orient="row"), left_out)
+        return self._crawled(pl.DataFrame(posts, TYPES, orient="row"), left_out)
 
     def collect(self, task: CrawlTask) -> Crawled:
         """Collects the posts of `read_posts` whose photos can be had, and leaves out the others.
@@ -103,7 +118,8 @@ class FolderSource(Source):
             counts = Counter(table[REASON].to_list()).most_common()
             why = ", ".join(f"{reason} ({number:,})" for reason, number in counts)
             raise InputError(f"No photo {_lacking(set(table[REASON]), why)}.")
-        return Crawled((posts if self.time else posts.drop(TIME, strict=False)).sort(POST), table)
+        unwanted = [*([] if self.time else [TIME]), *([] if self.place else [LATITUDE, LONGITUDE])]
+        return Crawled(posts.drop(unwanted, strict=False).sort(POST), table)
 
 
 def _lacking(reasons: Collection[str], why: str) -> str:

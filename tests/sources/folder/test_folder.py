@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from pillow_heif import from_pillow
 
-from pipeline.data.schema import DETAIL, PHOTO, REASON, TAGS, TIME, USER
+from pipeline.data.schema import DETAIL, LATITUDE, LONGITUDE, PHOTO, REASON, TAGS, TIME, USER
 from pipeline.data.shards import packed
 from pipeline.errors import InputError
 from pipeline.keywords import isolation
@@ -22,7 +22,7 @@ from pipeline.sources.base import Crawled, CrawlTask
 from pipeline.sources.folder import readings
 from pipeline.sources.folder.source import FolderSource
 from tests.support.fragile import crashes_at_one
-from tests.support.keyword_files import subject, write_photo
+from tests.support.keyword_files import packet, subject, write_photo
 from tests.support.source_examples import FOLDER
 
 
@@ -77,6 +77,63 @@ def test_posts_have_the_time_when_the_photo_was_taken_if_wanted(root):
     write_photo(root / "b.jpg", {FLAT: ["sea"]})
     assert read(root).posts[TIME].to_list() == [2000, None]
     assert TIME not in read(root, time=False).posts.columns
+
+
+DRESDEN = {
+    "GPSInfo_GPSLatitude": "51/1 3/1 30/1",
+    "GPSInfo_GPSLatitudeRef": "N",
+    "GPSInfo_GPSLongitude": "13/1 45/1 0/1",
+    "GPSInfo_GPSLongitudeRef": "E",
+}
+IN_DRESDEN = (51 + 3.5 / 60, 13.75)
+
+
+def places(crawled: Crawled) -> list[tuple[float | None, float | None]]:
+    return crawled.posts.select(LATITUDE, LONGITUDE).rows()
+
+
+def test_posts_have_the_place_where_the_photo_was_taken_if_wanted(root):
+    """Of the photo's Exif, else of its XMP, else of its sidecar."""
+    write_photo(root / "a.jpg", {FLAT: ["sea"]}, **DRESDEN)
+    (root / "a.xmp").write_bytes(located("1,30S", "2,0W"))
+    write_photo(root / "b.jpg", {FLAT: ["sea"]})
+    (root / "b.xmp").write_bytes(located("1,30S", "2,0W"))
+    write_photo(root / "c.jpg", {FLAT: ["sea"]})
+    write_photo(root / "d.jpg", {FLAT: ["sea"]}, **DRESDEN | {"GPSInfo_GPSLatitudeRef": "X"})
+    Image.new("RGB", (40, 40)).save(root / "e.jpg", xmp=located("1,30N", "2,0E"))
+    crawled = read(root, place=True)
+    nowhere = (None, None)
+    assert places(crawled) == [pytest.approx(IN_DRESDEN), (-1.5, -2), nowhere, nowhere, (1.5, 2)]
+    assert read(root, place=True).posts.equals(crawled.posts), "from the readings that were kept"
+    assert not {LATITUDE, LONGITUDE} & {*read(root).posts.columns}
+
+
+def located(latitude: str, longitude: str) -> bytes:
+    fields = f"<exif:GPSLatitude>{latitude}</exif:GPSLatitude><exif:GPSLongitude>{longitude}</exif:GPSLongitude>"
+    return packet(f"<dc:subject><rdf:Bag><rdf:li>sea</rdf:li></rdf:Bag></dc:subject>{fields}")
+
+
+def test_with_place_posts_have_its_columns_even_if_no_photo_has_one(root):
+    write_photo(root / "a.jpg", {FLAT: ["sea"]})
+    assert places(read(root, place=True)) == [(None, None)]
+
+
+def test_no_place_is_kept_anywhere_unless_it_is_wanted(root):
+    """Neither by this run, nor from an earlier one that was asked for it."""
+    write_photo(root / "a.jpg", {FLAT: ["sea"]}, **DRESDEN)
+    source = FolderSource.model_validate(FOLDER)
+    source.collect(CrawlTask(root, root.parent / "out", root.parent / "work"))
+    assert not holds_place(root.parent / "work", root.parent / "out")
+    assert places(read(root, place=True)) == [pytest.approx(IN_DRESDEN)], "it is read anew"
+    assert holds_place(root.parent / "work")
+    read(root)
+    assert not holds_place(root.parent / "work", root.parent / "out")
+
+
+def holds_place(*folders: Path) -> bool:
+    files = [file.read_bytes() for folder in folders for file in folder.rglob("*") if file.is_file()]
+    assert files
+    return any(b"51.058333" in data for data in files)
 
 
 def test_heic_photos_are_read_and_packed(root):
