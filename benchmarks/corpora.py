@@ -3,7 +3,8 @@
     python -m benchmarks.corpora [--rows 1000000 3000000 10000000] [--rounds 2]
 
 The files are made up in the exact form: pages of 1,024 bytes, all 23 columns, some 520 bytes a row. A third of the rows
-has no tags, the others seven on average, long-tailed, a tenth of them encoded; 787 of 100,000 rows are videos.
+has no tags, the others seven on average, long-tailed, a tenth of them encoded; 787 of 100,000 rows are videos; half of
+the rows have positions.
 """
 
 import argparse
@@ -38,6 +39,7 @@ TAGS = 3_000_000
 TAGS_OF_A_POST = 7
 UNTAGGED = 0.31
 VIDEOS = 0.00787
+LOCATED = 0.48
 POSTS_OF_A_USER = 180
 SEED = 0
 
@@ -90,7 +92,8 @@ def read_alone(path: Path) -> tuple[float, float]:
     start, cpu = time.perf_counter(), time.process_time()
     with closing(sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)) as connection:
         cursor = connection.execute(
-            "SELECT photoid, uid, usertags, datetaken, marker FROM yfcc100m_dataset ORDER BY photoid"
+            "SELECT photoid, uid, usertags, datetaken, marker, latitude, longitude FROM yfcc100m_dataset "
+            "ORDER BY photoid"
         )
         while cursor.fetchmany(ROWS_PER_CHUNK):
             pass
@@ -105,8 +108,8 @@ def read_posts(folder: Path) -> Reading:
     posts = source.read_posts(CrawlTask(folder, folder / "photos", folder / "work")).posts
     seconds, cpu, peak = time.perf_counter() - start, time.process_time() - cpu, peak_memory()
     tags = posts.select(pl.col("tags").list.len().sum()).item()
-    # A string of a table takes 16 bytes, a time and the place of a list's end 8.
-    table = (16 * (2 * len(posts) + tags) + 16 * len(posts)) / 1e6
+    # A string of a table takes 16 bytes; a time, the place of a list's end, a latitude and a longitude 8 each.
+    table = (16 * (2 * len(posts) + tags) + 8 * (len(posts.columns) - 2) * len(posts)) / 1e6
     start = time.perf_counter()
     write_parquet(posts, folder / "posts.parquet")
     return Reading(seconds, cpu, time.perf_counter() - start, before, peak, peak_memory(), table, len(posts))
@@ -147,13 +150,23 @@ def made_rows(rows: int) -> Iterator[tuple]:
         drawn = iter(long_tailed(rng, TAGS, sum(lengths)).tolist())
         owners = long_tailed(rng, users, number).tolist()
         videos = (rng.random(number) < VIDEOS).tolist()
+        positions = [
+            (longitude, latitude, 16) if is_located else ("", "", "")
+            for longitude, latitude, is_located in zip(
+                rng.uniform(-180, 180, number).tolist(),
+                rng.uniform(-90, 90, number).tolist(),
+                (rng.random(number) < LOCATED).tolist(),
+                strict=True,
+            )
+        ]
         for place in range(number):
             photo, user = 4_000_000 + 70 * (start + place), f"{10_000_000 + 37 * owners[place]}@N0{owners[place] % 9}"
             # Flickr keeps a tag of a photo once.
             tags = ",".join(dict.fromkeys(word(next(drawn)) for _ in range(lengths[place])))
             yield (
                 *(photo, user, "some+one", f"2010-05-{1 + place % 28:02} 12:24:{place % 60:02}.0", "1308170403"),
-                *("Canon+EOS+5D", "A+title%2C+such+as+it+is", "Words+on+it+" * (place % 12), tags, "", "", "", ""),
+                *("Canon+EOS+5D", "A+title%2C+such+as+it+is", "Words+on+it+" * (place % 12), tags, ""),
+                *positions[place],
                 f"http://www.flickr.com/photos/{user}/{photo}/",
                 f"http://farm6.staticflickr.com/5069/{photo}_b5cb7b4f18.jpg",
                 *("Attribution-NonCommercial License", "http://creativecommons.org/licenses/by-nc/2.0/", 5069, 6),

@@ -110,8 +110,9 @@ class _Properties:
             yield item.get(RDF + "value") or next(item.iter(RDF + "value"), item).text or ""
 
     def _angle(self, tag: str) -> Angle:
-        text = next(self._items(tag), "") if tag in self.values else ""
-        return Angle.of_text(text, next(self._items(f"{tag}Ref"), ""))
+        if tag not in self.values:
+            return Angle()
+        return Angle.of_text(next(self._items(tag), ""), next(self._items(f"{tag}Ref"), ""))
 
     def _paths(self, tree: Element | str | None) -> Iterator[list[str]]:
         """Yields the paths from the roots of a tree of keywords to its leaves."""

@@ -39,11 +39,22 @@ YFCC_COLUMNS = (
 """The columns of YFCC100M's table, with their types."""
 
 
-def yfcc_row(photo: int, user: str, tags: str, taken: str = "2010-05-14 12:24:05.0", marker: object = 0) -> tuple:
+def yfcc_row(
+    photo: int,
+    user: str,
+    tags: str,
+    taken: str = "2010-05-14 12:24:05.0",
+    marker: object = 0,
+    latitude: object = "",
+    longitude: object = "",
+) -> tuple:
     """A row of YFCC100M; a missing value is an empty text, in numbers as well."""
     page = f"http://www.flickr.com/photos/{user}/{photo}/"
     address = f"http://farm6.staticflickr.com/5069/{photo}_b5cb7b4f18.jpg"
-    place, licence = ("", "", ""), ("Attribution License", "http://creativecommons.org/licenses/by/2.0/")
+    place, licence = (
+        (longitude, latitude, 16 if latitude else ""),
+        ("Attribution License", "http://creativecommons.org/licenses/by/2.0/"),
+    )
     shown = ("Canon+EOS", "A+title", "Some%2C+description")
     return (
         *(photo, user, "a+nick", taken, "1308170403", *shown, tags, "", *place, page, address, *licence),

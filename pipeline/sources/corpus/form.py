@@ -23,7 +23,7 @@ class Batch:
     """Rows of a corpus in the order of its files."""
 
     rows: pl.DataFrame
-    """The columns of ROW_TYPES, and ADDRESS where the form has addresses and they are asked for."""
+    """The columns of ROW_TYPES; LATITUDE and LONGITUDE where the form has positions; ADDRESS where it is asked for."""
     place: Callable[[int], str]
     """Returns the place of a row, given by its number in the batch, in the files."""
 

@@ -6,10 +6,23 @@ import numpy as np
 import polars as pl
 
 from pipeline.data.names import normalised
-from pipeline.data.schema import PHOTO, POST, POST_TYPES, REASON, TAGGED_POST, TAGS, TIME, USER
+from pipeline.data.schema import (
+    DATED_POST,
+    LATITUDE,
+    LONGITUDE,
+    PHOTO,
+    POST,
+    POST_TYPES,
+    REASON,
+    TAGS,
+    TIME,
+    USER,
+)
 from pipeline.sources.corpus.form import Batch
 from pipeline.sources.corpus.left_out import LeftOut
 
+POSITION = (LATITUDE, LONGITUDE)
+"""The columns of a batch that not every form has."""
 ODD = "[^!-~]"
 """A character that normalisation may change: all but printable ASCII without the blank."""
 ROW = "row"
@@ -41,24 +54,28 @@ class GatheredPosts:
         )  # fmt: skip
         rows = rows.with_columns(pl.coalesce(REASON, empty))
         self.left_out.count(rows[REASON], batch.place)
-        self._batches.append(rows.filter(pl.col(REASON).is_null()).select(*TAGGED_POST, TIME))
+        columns = [*DATED_POST, *(name for name in POSITION if name in rows.columns)]
+        self._batches.append(rows.filter(pl.col(REASON).is_null()).select(columns))
 
     def finish(self) -> pl.DataFrame:
-        """Puts the rows together to posts: user, photo, tags, and time where any row has one; sorted.
+        """Puts the rows together to posts: user, photo, tags, and time and position where any row has one; sorted.
 
-        Rows of one user and photo are one post, with the tags of all and the earliest time. The rows gathered so far
-        are gone then.
+        Rows of one user and photo are one post, with the tags of all, the earliest time and the southernmost position.
+        The rows gathered so far are gone then.
         """
         nothing = pl.DataFrame(schema={**POST_TYPES, TIME: pl.Int64})
         # In one piece before they are sorted: sorting would put them together by itself, and hold them three times.
-        posts = pl.concat([nothing, *self._batches], rechunk=True)
+        posts = pl.concat(self._batches or [nothing], rechunk=True)
         self._batches.clear()
         posts = posts.sort(POST)
         user, photo = pl.col(USER), pl.col(PHOTO)
         if posts.select(((user == user.shift()) & (photo == photo.shift())).any()).item():
             tags = pl.col(TAGS).explode().unique().sort()
-            posts = posts.group_by(POST).agg(tags, pl.col(TIME).min()).sort(POST)
-        return posts if posts[TIME].is_not_null().any() else posts.drop(TIME)
+            position = [name for name in POSITION if name in posts.columns]
+            southernmost = [pl.col(name).sort_by(position, nulls_last=True).first() for name in position]
+            posts = posts.group_by(POST).agg(tags, pl.col(TIME).min(), *southernmost).sort(POST)
+        optional = [name for name in (TIME, *POSITION) if name in posts.columns]
+        return posts.drop(name for name in optional if posts[name].null_count() == len(posts))
 
     def _names(self, tags: pl.Series) -> pl.Series:
         """Decodes and normalises the tags of rows; those without a name are dropped, and those that are there twice."""

@@ -12,7 +12,8 @@ from urllib.parse import quote, unquote_to_bytes
 import polars as pl
 from pydantic import Field
 
-from pipeline.data.schema import PHOTO, REASON, TAGS, TIME, USER
+from pipeline.data.positions import known_positions
+from pipeline.data.schema import LATITUDE, LONGITUDE, PHOTO, REASON, TAGS, TIME, USER
 from pipeline.errors import InputError
 from pipeline.sources.corpus.fields import DAMAGED, FIELDS, field, milliseconds, places, read_fields
 from pipeline.sources.corpus.form import ADDRESS, Batch, Form, find_named
@@ -63,11 +64,20 @@ def _decoded(tag: str) -> str:
         return ""
 
 
-def _rows(user: pl.Expr, photo: pl.Expr, tags: pl.Expr, taken: pl.Expr, reason: pl.Expr) -> list[pl.Expr]:
+def _rows(
+    user: pl.Expr,
+    photo: pl.Expr,
+    tags: pl.Expr,
+    taken: pl.Expr,
+    latitude: pl.Expr,
+    longitude: pl.Expr,
+    reason: pl.Expr,
+) -> list[pl.Expr]:
     # An empty text has no tags; split, it would have one.
     tags = pl.when(tags != "").then(tags.str.split(","))
     time = milliseconds(taken, "date")
-    return [user.alias(USER), photo.alias(PHOTO), tags.alias(TAGS), time.alias(TIME), reason.alias(REASON)]
+    columns = [user.alias(USER), photo.alias(PHOTO), tags.alias(TAGS), time.alias(TIME), reason.alias(REASON)]
+    return [*columns, *known_positions(latitude, longitude)]
 
 
 class YfccSqlite(Yfcc):
@@ -87,9 +97,11 @@ class YfccSqlite(Yfcc):
             return False
 
     def read(self, files: Sequence[Path], addresses: bool) -> Iterator[Batch]:
-        # CAST, for a column of SQLite may hold values of any type.
+        # A column of SQLite may hold values of any type; a position that is not known is an empty text.
         texts = ["uid", "usertags", "datetaken", *(["downloadurl"] if addresses else [])]
-        columns = ", ".join(["photoid", "CAST(marker AS INTEGER) = 1", *(f"CAST({name} AS TEXT)" for name in texts)])
+        numbers = [f"CASE WHEN typeof({name}) = 'real' THEN {name} END" for name in ("latitude", "longitude")]
+        texts = [f"CAST({name} AS TEXT)" for name in texts]
+        columns = ", ".join(["photoid", "CAST(marker AS INTEGER) = 1", *numbers, *texts])
         for file in files:
             last = None
             try:
@@ -112,12 +124,16 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 def _batch(file: Path, rows: list[tuple]) -> Batch:
     # Faster than zip, which asks the memory for all columns at once.
-    photo, is_video, *texts = (pl.Series([row[place] for row in rows], strict=False) for place in range(len(rows[0])))
+    photo, is_video, latitude, longitude, *texts = (
+        pl.Series([row[place] for row in rows], strict=False) for place in range(len(rows[0]))
+    )
     frame = pl.DataFrame([photo.cast(pl.String).alias(PHOTO), is_video.cast(pl.Boolean).alias(VIDEO)])
     user, tags, taken, *address = map(_decoded_column, texts)
-    frame = frame.with_columns(user.alias(USER), tags.alias(TAGS), taken.alias(TIME))
+    frame = frame.with_columns(
+        user.alias(USER), tags.alias(TAGS), taken.alias(TIME), latitude.alias(LATITUDE), longitude.alias(LONGITUDE)
+    )
     reason = pl.when(VIDEO).then(pl.lit(VIDEO)).when(tags.is_null() & texts[1].is_not_null()).then(pl.lit(DAMAGED))
-    values = frame.select(_rows(pl.col(USER), pl.col(PHOTO), pl.col(TAGS), pl.col(TIME), reason))
+    values = frame.select(_rows(*map(pl.col, (USER, PHOTO, TAGS, TIME, LATITUDE, LONGITUDE)), reason))
     values = values.with_columns(each.alias(ADDRESS) for each in address)
     return Batch(values, lambda row: f"{file.name}, photo {photo[row]}")
 
@@ -148,7 +164,8 @@ class YfccText(Yfcc):
             pl.when(~is_whole.fill_null(False)).then(pl.lit(DAMAGED))
             .when(field(user + 21) == "1").then(pl.lit(VIDEO))
         )  # fmt: skip
-        values = _rows(field(user), photo, field(user + 7), field(user + 2), reason)
+        longitude, latitude = (field(user + place).cast(pl.Float64, strict=False) for place in (9, 10))
+        values = _rows(field(user), photo, field(user + 7), field(user + 2), latitude, longitude, reason)
         if addresses:
             values.append(field(user + 13).alias(ADDRESS))
         for file in files:

@@ -5,12 +5,14 @@ import sqlite3
 from collections import Counter
 from urllib.parse import unquote_to_bytes
 
+import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.data.left_out import count_reasons
 from pipeline.data.names import normalise
+from pipeline.data.schema import LATITUDE, LONGITUDE
 from pipeline.errors import InputError, SettingError
 from pipeline.sources.corpus.source import CorpusSource
 from pipeline.sources.corpus.yfcc import key
@@ -94,6 +96,56 @@ def test_a_compressed_text_and_the_database_give_the_same(tmp_path):
     one, other = crawl(tmp_path, "yfcc100m"), crawl(tmp_path, "yfcc100m-text")
     assert one.posts.equals(other.posts)
     assert one.posts.row(0) == ("0@N00", "0", ["new york", "sea"], 1273839845000)
+
+
+PLACES = {
+    ("51.0583", "13.7373"): (51.0583, 13.7373),
+    (-33.5, -70.25): (-33.5, -70.25),
+    (51, 0): (51, 0),
+    ("", ""): None,
+    ("51.0583", ""): None,
+    (0, 0): None,
+    (90.5, 13.7): None,
+    (51.5, -181.0): None,
+    ("north", 13.7): None,
+    ("nan", "inf"): None,
+    ("1e999", 13.7): None,
+    ("12abc", 13.7): None,
+}
+"""Latitudes and longitudes of rows, and the positions that they are."""
+
+
+@pytest.mark.parametrize("form", ["yfcc100m", "yfcc100m-text"])
+def test_posts_have_the_place_where_it_is_known(form, tmp_path):
+    rows = [
+        yfcc_row(number, "1@N00", "sea", latitude=latitude, longitude=longitude)
+        for number, (latitude, longitude) in enumerate(PLACES, 10)
+    ]
+    write_yfcc(tmp_path / SQLITE, rows)
+    write_yfcc_text(tmp_path / TEXT, rows)
+    posts = crawl(tmp_path, form).posts
+    assert posts.schema[LATITUDE] == posts.schema[LONGITUDE] == pl.Float64
+    assert posts.select(LATITUDE, LONGITUDE).rows() == [place or (None, None) for place in PLACES.values()]
+
+
+@pytest.mark.parametrize("form", ["yfcc100m", "yfcc100m-text"])
+def test_without_any_place_there_is_no_column_of_it(form, tmp_path):
+    rows = [yfcc_row(1, "1@N00", "sea"), yfcc_row(2, "1@N00", "sea", latitude=0, longitude=0)]
+    write_yfcc(tmp_path / SQLITE, rows)
+    write_yfcc_text(tmp_path / TEXT, rows)
+    assert crawl(tmp_path, form).posts.columns == ["user", "photo", "tags", "time"]
+
+
+def test_a_photo_in_several_rows_has_one_of_their_places(tmp_path):
+    """The southernmost, so that it is always the same."""
+    rows = [
+        yfcc_row(1, "1@N00", f"tag{number}", latitude=latitude, longitude=longitude)
+        for number, (latitude, longitude) in enumerate([(51.5, 1.5), ("", ""), (-51.5, 2.5), (51.5, 0.5)])
+    ]
+    write_yfcc_text(tmp_path / TEXT, rows)
+    posts = crawl(tmp_path, "yfcc100m-text").posts
+    assert posts.select(LATITUDE, LONGITUDE).rows() == [(-51.5, 2.5)]
+    assert posts["tags"].to_list() == [["tag0", "tag1", "tag2", "tag3"]]
 
 
 def test_what_is_absent_from_the_published_rows_is_counted(tmp_path):
