@@ -16,19 +16,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import polars as pl
 from pydantic import TypeAdapter
 
-from pipeline.data.schema import FOLD, PHOTO, TAGGED_POST, USER
+from commands.begin import PLACE, PLACE_SETTINGS, PLACED_KINDS
+from pipeline.data.schema import FOLD, LATITUDE, LONGITUDE, PHOTO, TAGGED_POST, USER
 from pipeline.errors import InputError, SettingError
 from pipeline.evaluation.bootstrap import BootstrapConfig, paired_bootstrap
 from pipeline.evaluation.metrics.measure import HEADLINE
 from pipeline.evaluation.ranking import Ranking, rank
 from pipeline.evaluation.unseen import perfect_ranking, perfect_ranking_of_own
 from pipeline.features.coco import COCO_CLASSES
+from pipeline.features.config import Load
+from pipeline.features.place import PlaceConfig
 from pipeline.features.store import Features, build_store, read_store
 from pipeline.files.atomic import atomic
 from pipeline.files.parquet import write_parquet
@@ -73,6 +76,8 @@ class DataSet:
     """The number of seeds that models are trained from, in each split."""
     vectors: tuple[str, ...] = ()
     """The extractors whose vectors lie in its folder."""
+    places: bool = False
+    """True for a table that says where photos were taken, which models then see."""
 
 
 MOVIELENS = {
@@ -90,6 +95,7 @@ DRESDEN = {
     "separator": ";",
     "time": "post_create_date",
 }
+PLACES = {"latitude": "lat", "longitude": "lng"}
 GALLERIES = {"files": ["posts.csv"], "time": "time"}
 FEATURES = ("image", "objects")
 NEWEST, RANDOM = {"newest_share": 0.2}, {"test_share": 0.2}
@@ -98,6 +104,8 @@ DATA_SETS = {
     "movielens": DataSet("folksonomies", MOVIELENS, {"given": True}, trainings=3),
     "dresden-newest": DataSet("folksonomies", DRESDEN, NEWEST, core=(8, 5)),
     "dresden-random": DataSet("folksonomies", DRESDEN, RANDOM, core=(8, 5)),
+    "dresden-newest-places": DataSet("folksonomies", DRESDEN | PLACES, NEWEST, core=(8, 5), places=True),
+    "dresden-random-places": DataSet("folksonomies", DRESDEN | PLACES, RANDOM, core=(8, 5), places=True),
     "galleries-newest": DataSet("galleries", GALLERIES, NEWEST, core=(10, 3), vectors=FEATURES),
     "galleries-random": DataSet("galleries", GALLERIES, RANDOM, core=(10, 3), splits=4, vectors=FEATURES),
 }
@@ -149,11 +157,13 @@ class Result:
 
 def main(real: Path, results: Path, names: Sequence[str], models: Sequence[str]) -> None:
     """Measures what RESULTS does not hold yet, and prints the tables."""
-    params = load(Path("params.yaml"))
-    configs = {name: params.models[name] for name in models or params.models}
+    defaults = load(Path("params.yaml"))
     for name in names or DATA_SETS:
         data = DATA_SETS[name]
-        suited = {model: config for model, config in configs.items() if set(seen(params, config)) <= set(data.vectors)}
+        params = with_places(defaults) if data.places else defaults
+        configs = {model: config for model, config in params.models.items() if model in models or not models}
+        given = {*data.vectors, *([PLACE] if data.places else [])}
+        suited = {model: config for model, config in configs.items() if {*seen(params, config)} <= given}
         blends = {} if models else params.blends
         splits = [divide(data, real / data.folder, seed, params) for seed in range(data.splits)]
         for seed, halves in enumerate(splits):
@@ -167,6 +177,21 @@ def main(real: Path, results: Path, names: Sequence[str], models: Sequence[str])
             sep="\n",
             flush=True,
         )
+
+
+def with_places(params: Params) -> Params:
+    """Adds the extractor of places and the models that see it, as `tagrec begin` does for a table without photos."""
+    like = {kind: next(model for model in params.models.values() if model.kind == kind) for kind in PLACED_KINDS}
+    models = {f"{kind}-{PLACE}": model.model_copy(update={"features": PLACE}) for kind, model in like.items()}
+    blends = {name: blend.model_copy(update={"features": PLACE}) for name, blend in params.blends.items()}
+    return params.model_copy(
+        update={
+            "extractors": {**params.extractors, PLACE: PlaceConfig.model_validate(PLACE_SETTINGS)},
+            "feature_sets": {**params.feature_sets, PLACE: [PLACE]},
+            "models": {**params.models, **models},
+            "blends": blends,
+        }
+    )
 
 
 def seen(params: Params, config: BaseModelConfig) -> Sequence[str]:
@@ -208,6 +233,10 @@ def divide(data: DataSet, folder: Path, seed: int, params: Params) -> Halves:
     validation = validation_posts(train, crawled.posts, rule, params.tuning.folds, rng)
     photos = pl.concat([train[PHOTO], test[PHOTO]])
     vectors = {name: pl.read_parquet(folder / f"{name}.parquet") for name in data.vectors}
+    if data.places:
+        positions = crawled.posts.select(PHOTO, LATITUDE, LONGITUDE)
+        table = params.extractor(PLACE).features(photos, params.seed, no_network, lambda: positions)
+        vectors[PLACE] = pl.DataFrame(table)
     sets = {"none": [], **params.feature_sets}
     features = {
         name: stored({each: vectors[each] for each in extractors}, photos, train[PHOTO], params)
@@ -215,6 +244,11 @@ def divide(data: DataSet, folder: Path, seed: int, params: Params) -> Halves:
         if set(extractors) <= vectors.keys()
     }
     return Halves(train, validation, test, features)
+
+
+def no_network(_: Load) -> NoReturn:
+    """Stands for the networks that places do without."""
+    raise AssertionError("places need no network")
 
 
 def stored(vectors: Mapping[str, pl.DataFrame], photos: pl.Series, training: pl.Series, params: Params) -> Features:

@@ -17,9 +17,10 @@ from ruamel.yaml.error import YAMLError
 from commands.choose import choices
 from pipeline.data.left_out import count_reasons
 from pipeline.data.names import quote, shortened_list
-from pipeline.data.schema import DETAIL, PHOTO, REASON, TAGS, TIME, USER
+from pipeline.data.schema import DETAIL, LATITUDE, PHOTO, REASON, TAGS, TIME, USER
 from pipeline.errors import InputError
 from pipeline.features.extraction.device import fastest_decoder
+from pipeline.features.place import PlaceConfig
 from pipeline.files.atomic import atomic
 from pipeline.folksonomy.split_rules import LeaveShare
 from pipeline.folksonomy.suitable import suitable_split, why_random
@@ -39,6 +40,12 @@ RECIPE = "own"
 """The name of the recipe that is written."""
 KEEPS = "keeps {posts:,} posts (users: {users:,}, tags: {tags:,}); a part of them is left out for the test."
 """The closing words on a recipe, with the counts of its folksonomy."""
+PLACE, PLACE_SETTINGS = "place", {"kind": "place", "scales": [100.0, 1000.0, 10000.0]}
+"""The name and settings of the extractor of places; the scales were chosen on validation posts (benchmarks/)."""
+PLACED_KINDS = ("own-photos", "ridge", "gaussian-process")
+"""The kinds of models that gain most from places."""
+LEAST_PLACED = 0.2
+"""The share of posts with a place from which on models see places."""
 MANY_POSTS, LARGE_BATCH = 25_000, 1024
 """Posts from which batches of training are large: half again to twice as many quadruples a second (benchmarks/)."""
 SHOWN, FAULTS = 3, 10
@@ -76,9 +83,11 @@ def main(
         values["training.batch"] = choices()["sample"]["training"]["batch"]
     networks, see = for_photos(found, beginning.params, raw)
     too_small = too_small_for(beginning.counts["tags"], beginning.params)
+    places, unplaced = for_places(beginning, raw, too_small)
+    see = [name for name in see if f"models.{name}" not in places]
     gone = {"they see photos": see, "there are too many tags": [name for name in too_small if name not in see]}
-    drop = [f"models.{name}" for name in chain(*gone.values())]
-    edited, changed = edit(text, values | networks | others, add=True, drop=drop)
+    drop = [*dict.fromkeys([*(f"models.{name}" for name in chain(*gone.values())), *unplaced])]
+    edited, changed = edit(text, values | networks | places | others, add=True, drop=drop)
     parse(edited, file)
     without = [f"models: without {', '.join(names)} ({reason})" for reason, names in gone.items() if names]
     lines = "\n  ".join([f"{file}{':' if changed or drop else ' stays as it is.'}", *shown(changed), *without])
@@ -184,6 +193,41 @@ def for_photos(found: Recognised, params: Params, raw: Mapping[str, Any]) -> tup
     trained, drawn = YAML(typ="safe").load(TRAINED), drawn_extractors(raw)
     values = (leaves(trained[name], f"extractors.{name}.") for name in drawn)
     return dict(chain.from_iterable(values)) | {"decode": fastest_decoder()}, []
+
+
+def for_places(
+    beginning: Beginning, raw: Mapping[str, Any], too_small: Sequence[str]
+) -> tuple[dict[str, Any], list[str]]:
+    """Returns the values by which models see the places of photos, where the source knows enough, and keys to drop.
+
+    A feature set has all that the largest one has, and places; the models that gain most from it have it as well, and
+    so have blends. Where too few places are known, what an earlier beginning made for them goes.
+    """
+    params, posts, photos = beginning.params, beginning.crawled.posts, beginning.found.photos
+    placed = {name for name, config in params.extractors.items() if isinstance(config, PlaceConfig)}
+    sets = {name for name, extractors in params.feature_sets.items() if placed & {*extractors}}
+    plain = {name: extractors for name, extractors in params.feature_sets.items() if name not in sets and photos}
+    base = max(plain, key=lambda name: len(plain[name]), default=NONE)
+    if LATITUDE not in posts.columns or posts[LATITUDE].count() < LEAST_PLACED * len(posts):
+        blends = {f"blends.{name}.features": base for name, blend in params.blends.items() if blend.features in sets}
+        models = [name for name, model in params.models.items() if model.features in sets]
+        extractors = [f"extractors.{name}" for name in placed]
+        return blends, [*extractors, *(f"feature_sets.{name}" for name in sets), *(f"models.{name}" for name in models)]
+    print(f"Places are known of {posts[LATITUDE].count():,} posts: models see them, by the extractor {PLACE}.")
+    name = PLACE if base == NONE else f"{base}+{PLACE}"
+    blends = {f"blends.{each}.features": name for each in params.blends}
+    models = {}
+    for kind in PLACED_KINDS:
+        fitting = {each: model.features for each, model in params.models.items() if model.kind == kind}
+        fitting = {each: seen for each, seen in fitting.items() if each not in too_small}
+        if fitting:
+            like = max(fitting, key=lambda each: (fitting[each] == base, fitting[each] not in sets))
+            models[f"models.{kind}-{PLACE}"] = dict(raw["models"][like]) | {"features": name}
+    if photos:
+        extractors = {f"extractors.{PLACE}": PLACE_SETTINGS, f"feature_sets.{name}": [*plain.get(base, []), PLACE]}
+    else:
+        extractors = {"extractors": {PLACE: PLACE_SETTINGS}, "feature_sets": {name: [PLACE]}}
+    return extractors | models | blends, []
 
 
 def too_small_for(tags: int, params: Params) -> list[str]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 EARTH = 6_371_000.0
-"""The Earth's mean radius in metres. As a sphere, it is off by a third of a per cent at most."""
+"""The Earth's mean radius in metres: a sphere is off by a third of a per cent."""
 
 FREQUENCIES = 64
 """The frequencies drawn for each scale, of which each gives a cosine and a sine."""

@@ -135,6 +135,13 @@ def test_a_missing_package_is_reported_before_the_first_stage(project, monkeypat
     assert check() == (1, [absent, absent])
 
 
+def test_places_of_a_source_that_knows_none_are_refused(project):
+    change(project, extractors__place={"kind": "place", "scales": [100.0]})
+    code, (line,) = check()
+    assert code == 1
+    assert line.startswith("Error: extractors.place needs the places of photos, but source sample knows none: choose")
+
+
 def test_a_bundle_of_a_model_that_cannot_see_new_photos_is_refused(project):
     (project / "v.parquet").write_bytes(b"vectors")
     vectors = {"kind": "vectors", "path": "v.parquet", "sha256": sha256(project / "v.parquet"), "photos": None}

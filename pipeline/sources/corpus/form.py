@@ -34,6 +34,8 @@ class Form(Config, ABC):
     kind: str
     has_addresses: ClassVar[bool] = False
     """True when rows have the URLs of photos at Flickr."""
+    has_places: ClassVar[bool] = False
+    """True when rows can say where photos were taken."""
 
     @property
     def encoded(self) -> str:

@@ -60,6 +60,10 @@ class CorpusSource(FlickrConfig, Source):
     def has_photos(self) -> bool:
         return self.photos is not None
 
+    @property
+    def has_places(self) -> bool:
+        return load(self.corpus).form.has_places
+
     def check(self, data: Path) -> None:
         load(self.corpus).form.find(data, self.files)
 

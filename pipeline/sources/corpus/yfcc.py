@@ -32,6 +32,7 @@ class Yfcc(Form):
     """Either form of YFCC100M."""
 
     has_addresses: ClassVar[bool] = True
+    has_places: ClassVar[bool] = True
 
     files: list[str] = Field(min_length=1, description="Names or patterns of the files.")
     picture_folder: str = Field(description="The folder with the photos of the public bucket, by key.")

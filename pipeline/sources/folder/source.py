@@ -59,6 +59,10 @@ class FolderSource(Source):
 
         return recognise(path, given) if path.is_dir() else None
 
+    @property
+    def has_places(self) -> bool:
+        return self.place
+
     def check(self, data: Path) -> None:
         load_exiv2()
         if not any(is_photo(name) for _, names, _ in walk(data) for name in names):
