@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from benchmarks.leaderboard import DATA_SETS, Halves, divide, seen
+from benchmarks.leaderboard import DATA_SETS, Halves, divide, seen, with_places
 from benchmarks.real_posts import SEEDS, STORES, prepare, scaled, split
 from benchmarks.suggestions import GROUP, f1, interval, join
 from pipeline.data.schema import FOLD, TAGGED_POST, USER
@@ -37,18 +37,19 @@ TRAINED, FOLDED, UNKNOWN = "trained", "folded in", "unknown"
 
 def main(real: Path, sets: Sequence[str], models: Sequence[str], groups: int, work: Path) -> None:
     """Prints the table of each data set."""
-    params = load(Path("params.yaml"))
-    configs = {name: params.models[name] for name in models or params.models}
+    defaults = load(Path("params.yaml"))
     for name in sets or (*DATA_SETS, POSTS):
         print(f"\n{name}", flush=True)
+        params = defaults
         if name == POSTS:
-            splits, vectors = real_posts(real, work), {"image", "objects"}
+            splits, extractors = real_posts(real, work), {"image", "objects"}
         else:
             data = DATA_SETS[name]
+            params, extractors = with_places(defaults) if data.places else defaults, data.extractors
             splits = [divide(data, real / data.folder, seed, params) for seed in range(data.splits)]
-            vectors = set(data.vectors)
-        for model, config in configs.items():
-            if set(seen(params, config)) <= vectors:
+        for model in models or params.models:
+            config = params.model(model)
+            if {*seen(params, config)} <= extractors:
                 try:
                     print(f"{model:16} {row(measured(config, splits, groups, params))}", flush=True)
                 except InputError as error:

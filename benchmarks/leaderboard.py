@@ -79,6 +79,11 @@ class DataSet:
     places: bool = False
     """True for a table that says where photos were taken, which models then see."""
 
+    @property
+    def extractors(self) -> set[str]:
+        """The extractors that models may see."""
+        return {*self.vectors, *([PLACE] if self.places else [])}
+
 
 MOVIELENS = {
     "files": ["movielens-core3.train.tsv"],
@@ -162,8 +167,7 @@ def main(real: Path, results: Path, names: Sequence[str], models: Sequence[str])
         data = DATA_SETS[name]
         params = with_places(defaults) if data.places else defaults
         configs = {model: config for model, config in params.models.items() if model in models or not models}
-        given = {*data.vectors, *([PLACE] if data.places else [])}
-        suited = {model: config for model, config in configs.items() if {*seen(params, config)} <= given}
+        suited = {model: config for model, config in configs.items() if {*seen(params, config)} <= data.extractors}
         blends = {} if models else params.blends
         splits = [divide(data, real / data.folder, seed, params) for seed in range(data.splits)]
         for seed, halves in enumerate(splits):

@@ -131,3 +131,41 @@ def test_another_runtime_is_named_in_the_closing_line_and_in_the_record(project:
     done = CliRunner().invoke(app, ["image", "--device", "cpu", "--workers", "0"])
     assert " squeezenet1_1 (seeded weights) on cpu, by onnx (" in done.stdout
     assert read_record(project / "artifacts/sample/sample/features/image.parquet")["runtime"] == "onnx"
+
+
+def with_places(project: Path, **columns: list) -> list[str]:
+    """Adds the extractor of places, and posts with such columns; returns the arguments of its stage."""
+    yaml, path = YAML(), project / "params.yaml"
+    params = yaml.load(path)
+    params["extractors"]["place"] = {"kind": "place", "scales": [1000.0]}
+    yaml.dump(params, path)
+    posts = pl.DataFrame({"user": ["u"] * 5, "photo": [f"p{number}" for number in range(5)]} | columns)
+    write_parquet(posts, project / "artifacts/sample/posts.parquet")
+    return ["stages.extract", "place"]
+
+
+def test_places_come_from_the_posts(project: Path):
+    degrees = [51.0, 51.0, 48.0, 12.5, None]
+    done = run(project, *with_places(project, latitude=degrees, longitude=degrees))
+    assert done.stdout.startswith("extract place: 5 photos × 128 numbers, place (")
+    assert "1 of 5 photos have no place." in done.stderr
+    vectors = pl.read_parquet(project / "artifacts/sample/sample/features/place.parquet")["vector"].to_list()
+    assert vectors[0] == vectors[1] != vectors[2]
+    assert not any(vectors[4])
+
+
+@pytest.mark.parametrize(
+    ("columns", "sentence"),
+    [
+        ({}, "The source knows no places: name the columns that hold them, or leave this extractor out."),
+        (
+            {"latitude": [None] * 5, "longitude": [None] * 5},
+            "No photo of the recipe has a place: leave this extractor out.",
+        ),
+    ],
+)
+def test_a_source_without_places_is_a_sentence(project: Path, columns: dict[str, list], sentence: str):
+    typed = {name: pl.Series(values, dtype=pl.Float64) for name, values in columns.items()}
+    done = run(project, *with_places(project, **typed), check=False)
+    assert done.returncode == 1
+    assert sentence in done.stderr
