@@ -114,8 +114,9 @@ def check_places(params: Params) -> None:
     """Raises SettingError for an extractor of places, where the source knows none."""
     placed = [name for name, extractor in params.extractors.items() if isinstance(extractor, PlaceConfig)]
     if placed and not params.active_source.has_places:
-        settings = {"table": "name its columns of latitude and longitude", "folder": "set sources.folder.place: true"}
-        remedy = settings.get(params.source, "choose a source that does")
+        remedies = {name: f"set sources.{name}.place: true" for name in ("folder", "flickr-export")}
+        remedies["table"] = "name its columns of latitude and longitude"
+        remedy = remedies.get(params.source, "choose a source that does")
         raise SettingError(
             placed[0], f"needs the places of photos, but source {params.source} knows none: {remedy}, or remove it."
         )

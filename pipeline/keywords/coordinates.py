@@ -22,20 +22,20 @@ class Angle(NamedTuple):
     """An angle from the equator, or from Greenwich."""
 
     parts: Sequence[float] = ()
-    """Degrees, and maybe minutes, and maybe seconds; none where they cannot be read."""
+    """Degrees, minutes and seconds, of which the last may be absent; none where they cannot be read."""
     half: str = ""
     """The half of the Earth: a letter such as S, or a word."""
 
     @classmethod
     def of_text(cls, text: str, half: str = "") -> "Angle":
-        """Reads an angle; `half` is the one that stands in a field of its own, for a text that has none."""
+        """Reads an angle; `half` is that of a field of its own, for a text that has none."""
         found = TEXT.fullmatch(text.strip("\0 "))
         if found is None:
             return cls()
         minus, *parts, letter = found.groups()
-        half = letter or half
+        half = (letter or half).strip("\0 ").upper()
         # A sign may only repeat the half: alone, it would not say whether numbers without one are north or of any half.
-        if minus and not half.upper().startswith(("S", "W")):
+        if minus and not half.startswith(("S", "W")):
             return cls()
         return cls([float(part) for part in parts if part is not None], half)
 

@@ -39,7 +39,7 @@ TIMES = (
 )
 """The fields with the time of a photo, in order of precedence."""
 LATITUDE, LONGITUDE = (f"{{http://ns.adobe.com/exif/1.0/}}GPS{name}" for name in ("Latitude", "Longitude"))
-"""The fields with the position of a photo; some programs put the half of the Earth in one whose name ends in Ref."""
+"""The fields with the position of a photo; some programs put the half of the Earth in GPSLatitudeRef."""
 
 WRAPPER = re.compile(r"<\?xpacket[^>]*\?>")
 """The instruction before and after a packet, which is not part of it, and may be damaged."""

@@ -15,14 +15,15 @@ POSTS = 40
 
 @pytest.fixture
 def table(tmp_path) -> Path:
-    """A German table: semicolons, Windows' encoding, other suffixes than the files', EXIF dates; with photos."""
+    """A German table: semicolons, Windows' encoding, other suffixes than the files', EXIF dates, commas; photos."""
     photos = tmp_path / "Fotos/2019 Küste"
     photos.mkdir(parents=True)
-    lines = ["Datei;Fotograf;Schlagwörter;Aufnahmedatum"]
+    lines = ["Datei;Fotograf;Schlagwörter;Aufnahmedatum;Breitengrad;Längengrad"]
     for number in range(POSTS):
         Image.new("RGB", (40, 40), (number, 0, 0)).save(photos / f"{number}.JPG")
         tags = "Dünen, Meer" if number % 2 else "Dünen, Möwe"
-        lines.append(f"{number}.jpg;{('Ann', 'Jörg ')[number // 20]};{tags};2019:08:{1 + number % 28:02} 12:00:00")
+        user, time = ("Ann", "Jörg ")[number // 20], f"2019:08:{1 + number % 28:02} 12:00:00"
+        lines.append(f"{number}.jpg;{user};{tags};{time};54,{number:02};{'8,5' if number else '8° O'}")
     path = tmp_path / "Fotos/Meine Fotos.csv"
     path.write_bytes("\r\n".join(lines).encode("cp1252"))
     return path
@@ -37,9 +38,14 @@ def test_a_table_needs_no_edit(checkout, table, whole_folder, capsys):
         "is wrong), columns separated by semicolons." in printed
     )
     assert "'Dünen, Möwe' gives Dünen | Möwe" in printed
+    assert "Places such as '54,01', '8,5' are read as 54.0100° N, 8.5000° E." in printed
+    assert "not used" not in printed
     source = load(checkout / "params.yaml").active_source
     crawled = source.collect(CrawlTask(checkout / "data/table", checkout / "photos", checkout / "work"))
     assert (len(crawled.posts), len(crawled.left_out)) == (POSTS, 0)
+    latitudes, longitudes = crawled.posts["latitude"].drop_nulls(), crawled.posts["longitude"].drop_nulls()
+    assert sorted(latitudes) == [54 + number / 100 for number in range(1, POSTS)]
+    assert list(longitudes) == [8.5] * (POSTS - 1)
     assert set(crawled.posts["user"]) == {"Ann", "Jörg"}
     assert set(crawled.posts["tags"].explode()) == {"dünen", "meer", "möwe"}
     assert len(packed(checkout / "photos")) == POSTS

@@ -38,6 +38,8 @@ TABLE = {
     "separator": " ",
     "lowercase": False,
     "time": None,
+    "latitude": None,
+    "longitude": None,
     "split": None,
     "photos": None,
 }
@@ -169,7 +171,7 @@ def flickr_export(data: Path) -> Iterator[Example]:
     def spoil() -> None:
         write_export(data, photos, [])
 
-    yield Example(FlickrExportSource(lowercase=True), spoil)
+    yield Example(FlickrExportSource(lowercase=True, place=False), spoil)
 
 
 EXAMPLES: Mapping[str, Callable[[Path], AbstractContextManager[Example]]] = {

@@ -8,7 +8,7 @@ import polars as pl
 from pipeline.data.left_out import count_reasons
 from pipeline.data.names import fold_case
 from pipeline.data.photo import Photo, PhotoError, prepare
-from pipeline.data.schema import DETAIL, LEFT_OUT_TYPES, PHOTO, POST, POST_TYPES, TIME
+from pipeline.data.schema import DETAIL, LATITUDE, LEFT_OUT_TYPES, LONGITUDE, PHOTO, POST, POST_TYPES, TIME
 from pipeline.data.shards import pack
 from pipeline.errors import InputError
 from pipeline.sources.base import Crawled, CrawlTask
@@ -28,17 +28,17 @@ REMEDIES = {
 """The remedies when no photo can be used, by the most frequent reason; MORE_FILES for every other."""
 
 
-def read_posts(folder: Path, lowercase: bool) -> Crawled:
+def read_posts(folder: Path, lowercase: bool, positions: bool) -> Crawled:
     """Reads the posts of an export, and lists what is left out.
 
-    The user is the account's id, the tags are the owner's, the time is that of the camera. Raises InputError when no
-    photo has tags and a picture.
+    The user is the account's id, the tags are the owner's, the time is that of the camera; with `positions`, posts have
+    LATITUDE and LONGITUDE. Raises InputError when no photo has tags and a picture.
     """
     with open_export(folder) as export:
-        return _crawled(export, lowercase, {})
+        return _crawled(export, lowercase, positions, {})
 
 
-def collect(task: CrawlTask, lowercase: bool) -> Crawled:
+def collect(task: CrawlTask, lowercase: bool, positions: bool) -> Crawled:
     """Reads the posts of an export, and packs their pictures: read in place, they are written nowhere else before."""
     with open_export(task.data) as export:
 
@@ -49,13 +49,13 @@ def collect(task: CrawlTask, lowercase: bool) -> Crawled:
                 raise PhotoError(UNREADABLE) from None
             return data if task.preparing else prepare(photo, data)
 
-        photos = _crawled(export, lowercase, {}).posts[PHOTO]
+        photos = _crawled(export, lowercase, positions, {}).posts[PHOTO]
         state = repr([export.archive.state(export.pictures[photo]) for photo in sorted(photos)])
         failures = pack(photos, load, task.photos, task.work, state, preparing=task.preparing)
-        return _crawled(export, lowercase, failures)
+        return _crawled(export, lowercase, positions, failures)
 
 
-def _crawled(export: Export, lowercase: bool, failures: Mapping[str, str]) -> Crawled:
+def _crawled(export: Export, lowercase: bool, positions: bool, failures: Mapping[str, str]) -> Crawled:
     """Returns the posts and what is left out; `failures` are the reasons of pictures that cannot be had."""
     posts, left_out = [], [(None, None, UNREADABLE, f"{place}: {why}") for place, why in export.unreadable]
     for photo, (place, document) in export.photos.items():
@@ -71,7 +71,7 @@ def _crawled(export: Export, lowercase: bool, failures: Mapping[str, str]) -> Cr
         elif photo in failures:
             left_out.append((user, photo, failures[photo], picture.place))
         else:
-            posts.append((user, photo, tags, document.taken))
+            posts.append((user, photo, tags, document.taken, *(document.position or (None, None))))
     types = {**LEFT_OUT_TYPES, DETAIL: pl.String}
     table = pl.DataFrame(left_out, types, orient="row").sort(list(types))
     if not posts:
@@ -79,4 +79,6 @@ def _crawled(export: Export, lowercase: bool, failures: Mapping[str, str]) -> Cr
         why = ", ".join(f"{reason}: {number:,}" for reason, number in counts.items()) or "it describes none"
         remedy = REMEDIES.get(next(iter(counts), ""), MORE_FILES)
         raise InputError(f"No photo of the export in {export.archive.folder} can be used ({why}): {remedy}.")
-    return Crawled(pl.DataFrame(posts, POST_TYPES | {TIME: pl.Int64}, orient="row").sort(POST), table)
+    dated = POST_TYPES | {TIME: pl.Int64}
+    found = pl.DataFrame(posts, dated | {LATITUDE: pl.Float64, LONGITUDE: pl.Float64}, orient="row").sort(POST)
+    return Crawled(found if positions else found.select(*dated), table)

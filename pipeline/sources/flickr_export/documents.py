@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator
 
 from pipeline.data.names import normalise
+from pipeline.data.positions import known_position
 from pipeline.sources.flickr.answers import Text, as_list, as_object, as_text, milliseconds
 from pipeline.sources.flickr.listing import NSID
 from pipeline.sources.flickr.names import is_machine_tag
@@ -21,6 +22,8 @@ VIDEO_NAME = re.compile(r"(?:.*_)?([1-9][0-9]{0,18})(?:_o)?\.(?:mp4|mov|avi|mpe?
 """The name of a video."""
 PAGE = re.compile(r"https?://(?:www\.)?flickr\.com/(?:photos|people)/([^/\s]+)/?.*")
 """The address of a page of an account, with the account's name or id."""
+MICRODEGREES = re.compile(r"-?[0-9]{1,9}")
+"""An angle in millionths of a degree."""
 
 
 class DocumentError(Exception):
@@ -32,10 +35,28 @@ class _Tag(BaseModel):
     user: Text | None = None
 
 
+class _Position(BaseModel):
+    latitude: Text = ""
+    longitude: Text = ""
+
+    def degrees(self) -> tuple[float, float] | None:
+        angles = (self.latitude, self.longitude)
+        if not all(map(MICRODEGREES.fullmatch, angles)):
+            return None
+        latitude, longitude = (int(angle) / 1_000_000 for angle in angles)
+        return known_position(latitude, longitude)
+
+
+def _listed(value: Any) -> list[Any]:
+    """Returns a JSON array, or one of the single value in its place."""
+    return value if isinstance(value, list) else [value]
+
+
 class _Photo(BaseModel):
     photopage: Text = ""
     date_taken: Text = ""
     tags: Annotated[list[Annotated[_Tag, BeforeValidator(as_object)]], BeforeValidator(as_list)] = []
+    geo: Annotated[list[Annotated[_Position, BeforeValidator(as_object)]], BeforeValidator(_listed)] = []
 
 
 class Account(BaseModel):
@@ -61,6 +82,8 @@ class PhotoDocument(BaseModel):
     """The tags that the owner gave, sorted, without those of programs."""
     taken: int | None
     """The time when it was taken (ms since 1970)."""
+    position: tuple[float, float] | None
+    """The latitude and longitude where it was taken, in degrees."""
 
 
 def read_account(data: bytes) -> Account:
@@ -85,7 +108,9 @@ def read_photo(data: bytes, accounts: set[str]) -> PhotoDocument:
         for tag in photo.tags
         if (tag.user is None or tag.user in owners or owner_of(tag.user) in owners) and not is_machine_tag(tag.tag)
     }
-    return PhotoDocument(owner=owner, tags=sorted(own - {""}), taken=milliseconds(photo.date_taken))
+    position = next(filter(None, (each.degrees() for each in photo.geo)), None)
+    taken = milliseconds(photo.date_taken)
+    return PhotoDocument(owner=owner, tags=sorted(own - {""}), taken=taken, position=position)
 
 
 def owner_of(address: str) -> str:

@@ -16,6 +16,9 @@ class FlickrExportSource(Source):
     reads_files: ClassVar[bool] = True
 
     lowercase: bool = Field(description="True to make tags lower case, so that `Sea` and `sea` are one.")
+    place: bool = Field(
+        description="True to keep where photos were taken, in the posts: it stays false unless you want it there."
+    )
 
     @classmethod
     def recognise(cls, path: Path, given: Mapping[str, Any]) -> Recognised | None:
@@ -31,14 +34,18 @@ class FlickrExportSource(Source):
         if not has_photo_documents(data):
             raise InputError(f"There is no export from Flickr in {data}: {MORE_FILES}.")
 
+    @property
+    def has_places(self) -> bool:
+        return self.place
+
     def read_posts(self, task: CrawlTask) -> Crawled:
         """Reads the posts that have a picture in the export; no picture is decoded."""
         from pipeline.sources.flickr_export.collect import read_posts
 
-        return read_posts(task.data, self.lowercase)
+        return read_posts(task.data, self.lowercase, self.place)
 
     def collect(self, task: CrawlTask) -> Crawled:
         """Collects the posts of `read_posts` whose pictures can be had, and packs these from the zip files."""
         from pipeline.sources.flickr_export.collect import collect
 
-        return collect(task, self.lowercase)
+        return collect(task, self.lowercase, self.place)

@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 
 from pipeline.data.names import normalise
-from pipeline.data.schema import PHOTO, SPLIT, TAG, TAGS, TIME, USER
+from pipeline.data.schema import LATITUDE, LONGITUDE, PHOTO, SPLIT, TAG, TAGS, TIME, USER
 
 WHOLE: Mapping[str, Sequence[str]] = {
     TAGS: f"""{TAGS} keywords hashtags {TAG} keyword subject labels label usertags schlagworte
@@ -24,6 +24,11 @@ WHOLE: Mapping[str, Sequence[str]] = {
         createdat created posted uploaded datum zeit uhrzeit aufnahmedatum aufgenommen zeitstempel
         horodatage dateprise fecha hora data tijd tid czas čas tarih zaman дата время ημερομηνία 时间 日期 日時 日付
         撮影日時 시간 날짜""".split(),
+    LATITUDE: f"""{LATITUDE} lat gpslatitude gpslat geolatitude geolat compositegpslatitude breitengrad
+        latitud latitudine breedtegraad enlem широта 纬度 緯度 위도""".split(),
+    LONGITUDE: f"""{LONGITUDE} lng lon long gpslongitude gpslng gpslon gpslong geolongitude geolng geolon
+        geolong compositegpslongitude längengrad longitud longitudine lengtegraad boylam долгота 经度 經度 経度
+        경도""".split(),
     SPLIT: f"{SPLIT} set subset partition half".split(),
 }
 """Names of columns by what they hold, the usual first, without marks between their words."""

@@ -4,10 +4,11 @@ import io
 from collections.abc import Sequence
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
 from pipeline.config import Config
 from pipeline.data.names import check_visible
+from pipeline.data.schema import LATITUDE, LONGITUDE
 
 Text = Annotated[str, StringConstraints(min_length=1)]
 
@@ -43,6 +44,8 @@ class TableSettings(Config):
     separator: Text | None = Field(description="The text between the tags of a cell; null for one tag a cell.")
     lowercase: bool = Field(description="True to make tags lower case, so that `Sea` and `sea` are one.")
     time: Text | None = Field(description="The column of the post's time, numbers or dates; null for none.")
+    latitude: Text | None = Field(description="The column of the latitude, in degrees; null when none has it.")
+    longitude: Text | None = Field(description="The column of the longitude, in degrees; null when none has it.")
     split: Text | None = Field(description="The column that says `train` or `test`; null for none.")
     photos: Text | None = Field(description="The folder of photos; null when there are none.")
 
@@ -59,6 +62,13 @@ class TableSettings(Config):
         except LookupError:
             raise ValueError("no encoding has this name; try utf-8, utf-16 or cp1252") from None
         return encoding
+
+    @field_validator(LONGITUDE)
+    @classmethod
+    def _is_beside_latitude(cls, longitude: str | None, info: ValidationInfo) -> str | None:
+        if LATITUDE in info.data and (info.data[LATITUDE] is None) != (longitude is None):
+            raise ValueError("latitude and longitude go together; name both columns, or choose null for both")
+        return longitude
 
     @model_validator(mode="after")
     def _one_split(self) -> "TableSettings":

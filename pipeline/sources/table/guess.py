@@ -9,15 +9,17 @@ from typing import Any
 import polars as pl
 
 from pipeline.data.names import quote, shortened_list
-from pipeline.data.schema import EPOCH, PHOTO, SPLIT, TAGS, TEST, TIME, TRAIN, USER
+from pipeline.data.schema import EPOCH, LATITUDE, LONGITUDE, PHOTO, SPLIT, TAGS, TEST, TIME, TRAIN, USER
 from pipeline.data.walk import is_photo
 from pipeline.errors import InputError, SettingError
 from pipeline.sources.table.cells import as_text, find_columns
 from pipeline.sources.table.columns import columns_of
+from pipeline.sources.table.positions import HEMISPHERES, to_positions
 from pipeline.sources.table.preview import Preview
 from pipeline.sources.table.rows import MISSING
 from pipeline.sources.table.tags import parsed_lists, without_entities
 from pipeline.sources.table.times import to_milliseconds
+from pipeline.words import listed
 
 STRONG = (";", "、", "；", "，", "|", "\n", ",")
 """Separators that are chosen where a tenth of the cells have them, the first of those with as many."""
@@ -44,6 +46,8 @@ class Guess:
     """The first cells with tags: text, or lists of it."""
     named_user: bool = False
     """True when a column has a usual name of users."""
+    places: str = ""
+    """A sentence on the columns of positions, with an example; empty where there are none."""
     sentences: list[str] = field(default_factory=list)
     """Sentences on what was guessed from values, and what is not read."""
     unused: list[str] = field(default_factory=list)
@@ -69,6 +73,11 @@ def guess(preview: Preview, given: Mapping[str, Any], found: Found) -> Guess:
     result.named_user = bool(columns_of(USER, list(left)))
     take(USER, lambda: _user(preview, left))
     take(TIME, lambda: _time(preview, left, result.sentences))
+    latitude = longitude = None
+    if given.keys().isdisjoint((LATITUDE, LONGITUDE)):
+        latitude, longitude, result.places = _positions(preview, left)
+    take(LATITUDE, lambda: latitude)
+    take(LONGITUDE, lambda: longitude)
     take(SPLIT, lambda: _split(left))
     result.unused = list(left)
     tags = result.settings[TAGS]
@@ -200,6 +209,41 @@ def _time(preview: Preview, left: dict[str, pl.Series], sentences: list[str]) ->
                 del left[name]
                 return None
     return None
+
+
+def _positions(preview: Preview, left: dict[str, pl.Series]) -> tuple[str | None, str | None, str]:
+    """Chooses the first pair of columns with usual names whose values are mostly positions.
+
+    Returns them with a sentence that has an example, or says why the first pair is not read.
+    """
+    fault, named = "", ()
+    for pair in zip(columns_of(LATITUDE, list(left)), columns_of(LONGITUDE, list(left)), strict=False):
+        if not all(_is_text(left[name]) for name in pair):
+            continue
+        lines, path = pl.Series(preview.lines, dtype=pl.Int64), PurePosixPath(preview.path.name)
+        try:
+            positions, doubtful = to_positions(*(left[name] for name in pair), lines, path)
+        except InputError as error:
+            fault, named = fault or str(error), named or pair
+            continue
+        known = positions[LATITUDE].is_not_null()
+        if known.sum() > doubtful.sum():
+            row = known.arg_max()
+            text = ", ".join(quote(left[name][row]) for name in pair)
+            return *pair, f"Places such as {text} are read as {_in_words(*positions.row(row))}."
+        if doubtful.any():
+            text = ", ".join(quote(left[name][doubtful.arg_max()] or "") for name in pair)
+            fault, named = fault or f"Most are no position, such as {text}.", named or pair
+    for name in named:
+        del left[name]
+    return None, None, f"Places in {listed(list(map(quote, named)))} are not read. {fault}" if named else ""
+
+
+def _in_words(latitude: float, longitude: float) -> str:
+    return (
+        f"{abs(latitude):.4f}° {HEMISPHERES[LATITUDE][latitude < 0]}, "
+        f"{abs(longitude):.4f}° {HEMISPHERES[LONGITUDE][longitude < 0]}"
+    )
 
 
 def _split(left: Mapping[str, pl.Series]) -> str | None:

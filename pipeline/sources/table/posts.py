@@ -7,7 +7,9 @@ import polars as pl
 
 from pipeline.data.schema import (
     DETAIL,
+    LATITUDE,
     LEFT_OUT_TYPES,
+    LONGITUDE,
     PHOTO,
     POST,
     REASON,
@@ -36,9 +38,10 @@ NUMBER = "number"
 def read_table(table: TableSettings, folder: Path) -> tuple[Crawled, FoundPhotos | None]:
     """Reads a table's posts, what is left out, and the files of its photos: None for a table without.
 
-    Posts: user, photo, tags (list, sorted), then time (int64) and split ("train" or "test") where the table has them;
-    sorted by user and photo. A post in several rows has the tags of all of them, and the earliest time, null when no
-    row has one. Photos are those of `find_photos`.
+    Posts: user, photo, tags (list, sorted), then time (int64), latitude and longitude (float64), and split ("train" or
+    "test") where the table has them; sorted by user and photo. A post in several rows has the tags of all of them, the
+    earliest time, and the position of the first row that has one, null when no row has. Photos are those of
+    `find_photos`.
 
     Reasons: "no user", "no photo", "no tags", "doubtful tags", "doubtful time", and those of `find_photos`; details
     name the first row of the post, and the photo. Empty lines are not rows. Raises InputError for a file or column that
@@ -52,7 +55,9 @@ def read_table(table: TableSettings, folder: Path) -> tuple[Crawled, FoundPhotos
         raise InputError(f"There is no row in {', '.join(name for name, _ in files)} in {folder}: put some there.")
     rows, found = _with_photos(rows, table, folder)
     posts = _merged(rows.drop_nulls(POST), table.lowercase)
-    columns = [*TAGGED_POST, *[TIME] * bool(table.time), *[SPLIT] * bool(table.split or table.test_files)]
+    positions = [LATITUDE, LONGITUDE] if table.latitude else []
+    columns = [*TAGGED_POST, *[TIME] * bool(table.time), *positions]
+    columns += [SPLIT] * bool(table.split or table.test_files)
     missing = pl.when(pl.col(USER).is_null()).then(pl.lit("no user")).otherwise(pl.lit("no photo"))
     nameless = rows.filter(pl.any_horizontal(pl.col(POST).is_null())).with_columns(missing.alias(REASON))
     return leave_out(posts.select(*columns, REASON, DETAIL), nameless.select(LEFT_OUT)), found
@@ -126,7 +131,8 @@ def _with_photos(rows: pl.DataFrame, table: TableSettings, folder: Path) -> tupl
 def _merged(rows: pl.DataFrame, lowercase: bool) -> pl.DataFrame:
     """Merges rows into posts, sorted, with the first reason of any row, else "no tags" where there are none."""
     halves = pl.col(SPLIT).n_unique().alias("halves")
-    posts = rows.group_by(POST).agg(pl.col(TIME).min(), pl.col(SPLIT).min(), halves).sort(POST)
+    position = pl.col(LATITUDE, LONGITUDE).drop_nulls().first()  # A row has both or none.
+    posts = rows.group_by(POST).agg(pl.col(TIME).min(), position, pl.col(SPLIT).min(), halves).sort(POST)
     if torn := posts.filter(pl.col("halves") > 1).select(POST).rows():
         user, photo = torn[0]
         raise InputError(f"The post of {photo!r} by {user!r} is in both halves of the given split: leave it in one.")

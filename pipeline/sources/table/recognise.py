@@ -1,6 +1,7 @@
 """Recognition of someone's table: the files, their form, what the columns hold, and where the photos are."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -9,7 +10,7 @@ import polars as pl
 from pydantic import ValidationError
 
 from pipeline.data.names import quote
-from pipeline.data.schema import PHOTO, SPLIT, TAGS, TEST, TIME, TRAIN, USER
+from pipeline.data.schema import LATITUDE, LONGITUDE, PHOTO, SPLIT, TAGS, TEST, TIME, TRAIN, USER
 from pipeline.data.walk import is_photo, walk
 from pipeline.errors import InputError, SettingError
 from pipeline.sources.base import Recognised
@@ -89,6 +90,7 @@ def recognise_table(path: Path, given: Mapping[str, Any]) -> Recognised | None:
     settings = _settings(chosen) | files | {"photos": root if has_photos else None} | dict(given)
     sentences = [sentence for each in chosen for sentence in each.preview.sentences]
     sentences += [_columns(settings), _separator(chosen[0], settings), *chosen[0].sentences]
+    sentences += [chosen[0].places] * bool(chosen[0].places)
     sentences += [_photos(root, share, len(names), folder)]
     alone = [folder / name for name in (*settings["files"], *settings["test_files"])]
     if has_photos:
@@ -129,7 +131,7 @@ def _settings(chosen: Sequence[Guess]) -> dict[str, Any]:
 def _check(given: Mapping[str, Any]) -> None:
     """Raises InputError for settings that cannot be used, whatever the table."""
     others = {"user_name": "me", "lowercase": True, "separator": None, "test_files": []}
-    columns = dict.fromkeys((USER, TIME, SPLIT, "photos"))
+    columns = dict.fromkeys((USER, TIME, LATITUDE, LONGITUDE, SPLIT, "photos"))
     try:
         TableSettings.model_validate({"files": ["-"], PHOTO: "-", TAGS: "-"} | PLAIN | others | columns | dict(given))
     except ValidationError as error:
@@ -151,12 +153,16 @@ def _posts(tables: Sequence[Path], given: Mapping[str, Any], photos: Photos) -> 
     return guesses, errors
 
 
-def _chosen(guesses: Sequence[Guess], path: Path, given: Mapping[str, Any]) -> tuple[list[Guess], dict[str, list[str]]]:
+def _chosen(
+    guesses: Sequence[Guess], path: Path, given: Mapping[str, Any]
+) -> tuple[Sequence[Guess], dict[str, list[str]]]:
     """Chooses the tables with posts: those that name users, if any do; alike, or halves of a given split.
 
     Returns them with the settings of files. Raises SettingError where they differ.
     """
     chosen = [each for each in guesses if each.named_user] or list(guesses)
+    if given.keys().isdisjoint((LATITUDE, LONGITUDE)):
+        chosen = _with_same_places(chosen)
     names, forms = [each.preview.path.name for each in chosen], [_read_as(each) for each in chosen]
     if differing := [key for key in dict.fromkeys(chain(*forms)) if len({repr(form.get(key)) for form in forms}) > 1]:
         raise SettingError(
@@ -175,14 +181,29 @@ def _chosen(guesses: Sequence[Guess], path: Path, given: Mapping[str, Any]) -> t
     return chosen, {"files": names, "test_files": []}
 
 
+def _with_same_places(tables: Sequence[Guess]) -> Sequence[Guess]:
+    """Returns the tables, without the columns of positions where these differ: the rest can be read together."""
+    columns = [[table.settings[role] for role in (LATITUDE, LONGITUDE)] for table in tables]
+    other = next((place for place, each in enumerate(columns) if each != columns[0]), None)
+    if other is None:
+        return tables
+    names = listed([tables[place].preview.path.name for place in (0, other)])
+    places = f"Places are not read: {names} do not have them in the same columns."
+    return [
+        replace(table, settings=table.settings | dict.fromkeys((LATITUDE, LONGITUDE)), places=places)
+        for table in tables
+    ]
+
+
 def _read_as(table: Guess) -> dict[str, Any]:
     """Returns the settings that files of one table share; an encoding can be recognised for each."""
     return {**table.preview.settings, **table.settings, "encoding": None}
 
 
 def _columns(settings: Mapping[str, Any]) -> str:
-    tags = settings[TAGS] if isinstance(settings[TAGS], str) else ", ".join(settings[TAGS])
-    columns = {USER: settings[USER], PHOTO: settings[PHOTO], TAGS: tags, TIME: settings[TIME], SPLIT: settings[SPLIT]}
+    columns = {role: settings[role] for role in (USER, PHOTO, TAGS, TIME, LATITUDE, LONGITUDE, SPLIT)}
+    if not isinstance(settings[TAGS], str):
+        columns[TAGS] = ", ".join(settings[TAGS])
     named = ", ".join(f"{role} from {name!r}" for role, name in columns.items() if name)
     return f"Columns: {named}." + ("" if settings[USER] else " No column names users: all posts are of one.")
 

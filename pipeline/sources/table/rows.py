@@ -1,29 +1,35 @@
-"""The rows of a table's file in the form of all tables: user, photo, tags, time and split."""
+"""The rows of a table's file in the form of all tables: user, photo, tags, time, position and split."""
 
+import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
 
 from pipeline.data.left_out import DOUBTFUL, DOUBTFUL_TIME
 from pipeline.data.names import normalised, quote
-from pipeline.data.schema import DETAIL, PHOTO, REASON, SPLIT, TAGS, TEST, TIME, TRAIN, USER
+from pipeline.data.schema import DETAIL, LATITUDE, LONGITUDE, PHOTO, REASON, SPLIT, TAGS, TEST, TIME, TRAIN, USER
 from pipeline.errors import InputError
 from pipeline.sources.table.cells import LINE, Wanted, check_cells, read_cells
 from pipeline.sources.table.config import TableSettings
 from pipeline.sources.table.photo_names import tidy
+from pipeline.sources.table.positions import to_positions
 from pipeline.sources.table.tags import split_tags
 from pipeline.sources.table.times import to_milliseconds
 
 MISSING = ("", "nan")
 """Texts, in lower case, that stand for a missing value; pandas writes the second."""
 
+log = logging.getLogger(__name__)
+
 
 def read_rows(table: TableSettings, path: Path, name: str, half: str) -> pl.DataFrame:
     """Reads the rows of the file at `path`, called `name`, with posts of one half of a split.
 
-    Columns: user and photo (null where missing), tags (a list, as they stand there), time (int64), split; DETAIL
-    says where a row stands, and REASON is DOUBTFUL, DOUBTFUL_TIME or null. Raises InputError, with the line, for too
-    many doubtful times, a split or a separator that cannot be right, and as `read_cells` does.
+    Columns: user and photo (null where missing), tags (a list, as they stand there), time (int64), latitude and
+    longitude (float64), split; DETAIL says where a row stands, and REASON is DOUBTFUL, DOUBTFUL_TIME or null. Raises
+    InputError, with the line, for too many doubtful times, columns that hold no degrees, a split or a separator that
+    cannot be right, and as `read_cells` does.
     """
     wanted = _wanted(table)
     tag_keys = [key for key in wanted if key.startswith(TAGS)]
@@ -31,7 +37,7 @@ def read_rows(table: TableSettings, path: Path, name: str, half: str) -> pl.Data
     text = pl.col(pl.String)
     cells = cells.with_columns(pl.when(~text.str.strip_chars().str.to_lowercase().is_in(MISSING)).then(text))
     # A line without anything is not a row: the files of some programs end in some.
-    cells = cells.filter(pl.any_horizontal(pl.exclude(LINE, TIME, SPLIT).is_not_null()))
+    cells = cells.filter(pl.any_horizontal(pl.exclude(LINE, TIME, LATITUDE, LONGITUDE, SPLIT).is_not_null()))
     lines = cells[LINE]
     if table.user is None:
         cells = cells.with_columns(pl.lit(table.user_name).alias(USER))
@@ -42,6 +48,7 @@ def read_rows(table: TableSettings, path: Path, name: str, half: str) -> pl.Data
     if table.time:
         time, doubtful = to_milliseconds(cells[TIME], lines, path)
         doubts.append((DOUBTFUL_TIME, doubtful))
+    latitude, longitude = _positions(table, cells, path)
     where = pl.format("{}:{}", pl.lit(name), LINE)
     doubt = pl.coalesce(doubtful for _, doubtful in doubts)
     reason = pl.coalesce(pl.when(doubtful.is_not_null()).then(pl.lit(what)) for what, doubtful in doubts)
@@ -50,6 +57,8 @@ def read_rows(table: TableSettings, path: Path, name: str, half: str) -> pl.Data
         _not_empty(pl.col(PHOTO).map_elements(tidy, pl.String)).alias(PHOTO),
         pl.concat_list([lists.fill_null([]) for lists, _ in split]).alias(TAGS),
         time.alias(TIME),
+        latitude.alias(LATITUDE),
+        longitude.alias(LONGITUDE),
         (pl.col(SPLIT).str.strip_chars() if table.split else pl.lit(half)).alias(SPLIT),
         pl.when(doubt.is_null()).then(where).otherwise(pl.format("{}: {}", where, doubt)).alias(DETAIL),
         reason.alias(REASON),
@@ -62,9 +71,33 @@ def check_columns(table: TableSettings, path: Path) -> None:
 
 
 def _wanted(table: TableSettings) -> Wanted:
-    """Returns the columns to read: those set for user, photo, time and split, and all of tags."""
-    wanted = {key: (key, getattr(table, key)) for key in (USER, PHOTO, TIME, SPLIT) if getattr(table, key)}
+    """Returns the columns to read: those set for user, photo, time, position and split, and all of tags."""
+    keys = (USER, PHOTO, TIME, LATITUDE, LONGITUDE, SPLIT)
+    wanted = {key: (key, getattr(table, key)) for key in keys if getattr(table, key)}
     return wanted | {f"{TAGS}{number}": (TAGS, column) for number, column in enumerate(table.tag_columns)}
+
+
+def _positions(table: TableSettings, cells: pl.DataFrame, path: Path) -> Sequence[pl.Series | pl.Expr]:
+    """Returns the latitudes and longitudes of rows, and warns of pairs that are no position.
+
+    Raises InputError as `to_positions` does.
+    """
+    if not (table.latitude and table.longitude):
+        return [pl.lit(None, pl.Float64)] * 2
+    latitudes, longitudes = cells[LATITUDE].rename(table.latitude), cells[LONGITUDE].rename(table.longitude)
+    positions, doubtful = to_positions(latitudes, longitudes, cells[LINE], path)
+    if doubtful.any():
+        row = doubtful.arg_max()
+        log.warning(
+            "%s: latitude and longitude are no position in %s of %s rows, such as %s, %s in line %s; these have none.",
+            path,
+            f"{doubtful.sum():,}",
+            f"{len(cells):,}",
+            quote(latitudes[row] or ""),
+            quote(longitudes[row] or ""),
+            cells[LINE][row],
+        )
+    return positions.get_columns()
 
 
 def _not_empty(text: pl.Expr) -> pl.Expr:

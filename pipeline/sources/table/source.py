@@ -29,6 +29,10 @@ class TableSource(TableSettings, Source):
         return self.photos is not None
 
     @property
+    def has_places(self) -> bool:
+        return self.latitude is not None
+
+    @property
     def gives_split(self) -> bool:
         return bool(self.split or self.test_files)
 

@@ -12,7 +12,9 @@ from pipeline.errors import InputError
 
 NOUGHT = ("0000-00-00", "0000-00-00 00:00", "0000-00-00 00:00:00", "0000-00-00t00:00:00", "0000:00:00 00:00:00")
 """Dates of nought, in lower case; cameras without a clock write the last."""
-UNKNOWN = ("", "-", "nan", "nat", "na", "n/a", "none", "null", "unknown", *NOUGHT, ":  :     :  :")
+UNSTATED = ("", "-", "nan", "nat", "na", "n/a", "none", "null", "unknown")
+"""Stripped texts in lower case that stand for no value."""
+UNKNOWN = (*UNSTATED, *NOUGHT, ":  :     :  :")
 """Stripped texts in lower case that stand for no time; cameras without a clock write the last, too."""
 UNSET = (0.0, -1.0)
 """Numbers that stand for no time beside dates, and beside numbers that are not of 1970."""

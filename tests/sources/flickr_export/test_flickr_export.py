@@ -4,10 +4,12 @@ import json
 import zipfile
 from datetime import UTC, datetime
 
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.data.schema import LATITUDE, LONGITUDE
 from pipeline.data.shards import packed, read_photos
 from pipeline.errors import InputError
 from pipeline.sources.base import CrawlTask
@@ -20,9 +22,9 @@ from tests.support.flickr_export import ACCOUNT, PAGE, document, write_export
 TAKEN = int(datetime(2013, 9, 12, 19, 37, 56, tzinfo=UTC).timestamp()) * 1000
 
 
-def collected(folder, lowercase=False, **options):
+def collected(folder, lowercase=False, place=False, **options):
     task = CrawlTask(folder, folder.with_name("photos"), folder.with_name("work"), **options)
-    return FlickrExportSource(lowercase=lowercase).collect(task)
+    return FlickrExportSource(lowercase=lowercase, place=place).collect(task)
 
 
 @pytest.fixture
@@ -48,6 +50,36 @@ def test_an_unpacked_export_gives_the_same(folder, tmp_path):
     for file in folder.iterdir():
         zipfile.ZipFile(file).extractall(unpacked / file.stem)
     assert collected(unpacked).posts.equals(zipped.posts)
+
+
+GEO = {"latitude": "43722273", "longitude": "-79410638", "accuracy": "16"}
+
+
+@pytest.mark.parametrize(
+    ("geo", "expected"),
+    [
+        ([GEO], (43.722273, -79.410638)),
+        (GEO, (43.722273, -79.410638)),
+        (GEO | {"latitude": 43722273}, (43.722273, -79.410638)),
+        ([{}, GEO], (43.722273, -79.410638)),
+        ([], None),
+        ({}, None),
+        (None, None),
+        ("43722273", None),
+        ([[43722273, -79410638]], None),
+        ([GEO | {"latitude": "43.722273"}], None),
+        ([GEO | {"latitude": "90000001"}], None),
+        ([GEO | {"latitude": None}], None),
+        ([GEO | {"latitude": 10**30}], None),
+        ([{"latitude": "0", "longitude": "0"}], None),
+    ],
+)
+def test_posts_have_the_place_where_the_photo_was_taken_if_wanted(folder, geo, expected):
+    write_export(folder, {"21": document(21, ["sea"], geo=geo), "22": document(22, ["sea"], geo=[])}, [21, 22])
+    posts = collected(folder, place=True).posts
+    assert posts.schema[LATITUDE] == posts.schema[LONGITUDE] == pl.Float64
+    assert posts.select(LATITUDE, LONGITUDE).rows() == [expected or (None, None), (None, None)]
+    assert collected(folder).posts.columns == ["user", "photo", "tags", "time"]
 
 
 def test_tags_are_the_owners_and_no_programs(folder):

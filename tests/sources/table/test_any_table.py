@@ -21,7 +21,22 @@ CELLS = st.one_of(
     st.sampled_from(
         ["", "nan", "sea sun", "sea, sun", "sea;sun", '["sea"]', "{'a': 1}", "2017:08:21 12:30:00", "1e300"]
     ),
-    st.sampled_from(["ann ", "a.jpg", "../a.jpg", "/a.jpg", "C:\\a.jpg", '"', "\r", "#sea", "1503318600", "\ufeff"]),
+    st.sampled_from(
+        [
+            "ann ",
+            "a.jpg",
+            "../a.jpg",
+            "/a.jpg",
+            "C:\\a.jpg",
+            '"',
+            "\r",
+            "#sea",
+            "1503318600",
+            "51,05",
+            "-13.7",
+            "\ufeff",
+        ]
+    ),
 )
 ROWS = st.lists(st.lists(CELLS, min_size=2, max_size=5), max_size=8)
 
@@ -48,14 +63,20 @@ def test_any_bytes(start, rest):
 
 
 @settings(max_examples=50)
-@given(rows=ROWS, separator=st.sampled_from([None, " ", ","]), time=st.booleans(), quoted=st.booleans())
-def test_any_rows(rows, separator, time, quoted):
+@given(
+    rows=ROWS,
+    separator=st.sampled_from([None, " ", ","]),
+    column=st.sampled_from([None, "time", "place"]),
+    quoted=st.booleans(),
+)
+def test_any_rows(rows, separator, column, quoted):
     """Posts are those of the rows, each with tags that a cell of it holds."""
     text = io.StringIO()
     csv.writer(text).writerows([HEADER, *rows])
     with TemporaryDirectory() as folder:
         Path(folder, "posts.csv").write_text(text.getvalue(), encoding="utf-8", newline="")
-        changes = {"separator": separator, "time": "time" if time else None, "quoted": quoted}
+        changes = {"separator": separator, "time": "time" if column == "time" else None, "quoted": quoted}
+        changes |= dict.fromkeys(("latitude", "longitude"), "time" if column == "place" else None)
         try:
             posts, left_out = read_posts(configured(**changes), Path(folder))
         except InputError as error:

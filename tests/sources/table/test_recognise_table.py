@@ -413,6 +413,99 @@ def test_one_time_that_is_not_understood_is_named_with_its_line(tmp_path):
     assert "line 7 has the time 'yesterday', which is not understood (1 of 8 are not)" in sentence
 
 
+LATITUDES = [f"51.0{number}" for number in range(8)]
+LONGITUDES = [f"-13.7{number}" for number in range(8)]
+
+
+@pytest.mark.parametrize(
+    ("latitude", "longitude"),
+    [
+        *[("lat", "lng"), ("LAT", "Long"), ("latitude", "lon"), ("GPSLatitude", "GPSLongitude")],
+        *[("gps_latitude", "gps_longitude"), ("geo_lat", "geo_lng"), ("Breitengrad", "Längengrad"), ("纬度", "经度")],
+    ],
+)
+def test_positions_are_shown_as_they_are_read(tmp_path, latitude, longitude):
+    header = f"user,photo,tags,{longitude},{latitude}\n"
+    (tmp_path / "posts.csv").write_text(header + rows(USERS, PHOTOS, TAGS, LONGITUDES, LATITUDES))
+    found = recognised(tmp_path)
+    expect(found, latitude=latitude, longitude=longitude)
+    assert found.unused == []
+    assert "Places such as '51.00', '-13.70' are read as 51.0000° N, 13.7000° W." in found.sentences
+    assert f"latitude from {latitude!r}, longitude from {longitude!r}." in found.sentences[1]
+    assert posts_of(found)[0] == ("ann", "0.jpg", ["new york", "sea"], 51.0, -13.7)
+
+
+def test_positions_in_degrees_and_minutes_are_recognised(tmp_path):
+    """As ExifTool writes a table."""
+    header = "SourceFile,Artist,Keywords,GPSLatitude,GPSLongitude\n"
+    lines = [f'{photo},ann,"sea, sun","51 deg 3\' 0.00"" N","13 deg 44\' 24.00"" E"\n' for photo in PHOTOS]
+    (tmp_path / "posts.csv").write_text(header + "".join(lines))
+    found = recognised(tmp_path)
+    expect(found, latitude="GPSLatitude", longitude="GPSLongitude")
+    assert any(sentence.endswith("are read as 51.0500° N, 13.7400° E.") for sentence in found.sentences)
+
+
+def test_positions_of_numbers_and_of_few_rows_are_recognised(tmp_path):
+    unset = [*[0.0] * 6, None]
+    frame = pl.DataFrame({"user": USERS, "photo": PHOTOS, "tags": TAGS, "lat": [*unset, 51.5], "lng": [*unset, 13.5]})
+    frame.write_parquet(tmp_path / "posts.parquet")
+    found = recognised(tmp_path)
+    expect(found, latitude="lat", longitude="lng")
+    assert "Places such as '51.5', '13.5' are read as 51.5000° N, 13.5000° E." in found.sentences
+
+
+@pytest.mark.parametrize("columns", ["lat,moment", "moment,lng", "lat,length", "x,y"])
+def test_one_column_is_no_position(tmp_path, columns):
+    (tmp_path / "posts.csv").write_text(
+        f"user,photo,tags,{columns}\n" + rows(USERS, PHOTOS, TAGS, LATITUDES, LONGITUDES)
+    )
+    found = recognised(tmp_path)
+    expect(found, latitude=None, longitude=None)
+    assert found.unused == columns.split(",")
+
+
+@pytest.mark.parametrize(
+    ("latitudes", "why"),
+    [
+        (
+            ["North"] * 8,
+            "posts.csv, line 2 has 'North' in the column 'lat', which is not in degrees (8 of 8 are not): name another "
+            "column, or choose null for latitude and longitude.",
+        ),
+        ([f"565{number}" for number in range(8)], "Most are no position, such as '5650', '-13.70'."),
+        (["51.05", "", "", *["5650"] * 5], "Most are no position, such as '', '-13.71'."),
+    ],
+)
+def test_columns_that_hold_no_positions_are_named(tmp_path, latitudes, why):
+    (tmp_path / "posts.csv").write_text("user,photo,tags,lat,lng\n" + rows(USERS, PHOTOS, TAGS, latitudes, LONGITUDES))
+    found = recognised(tmp_path)
+    expect(found, latitude=None, longitude=None)
+    assert found.unused == []
+    assert f"Places in 'lat' and 'lng' are not read. {why}" in found.sentences
+
+
+def test_the_pair_of_columns_that_holds_positions_is_chosen(tmp_path):
+    header = "user,photo,tags,latitude,longitude,lat,lng\n"
+    nothing = [""] * 8
+    (tmp_path / "posts.csv").write_text(header + rows(USERS, PHOTOS, TAGS, nothing, nothing, LATITUDES, LONGITUDES))
+    found = recognised(tmp_path)
+    expect(found, latitude="lat", longitude="lng")
+    assert found.unused == ["latitude", "longitude"]
+    expect(recognised(tmp_path, latitude=None), latitude=None, longitude=None)
+    expect(recognised(tmp_path, latitude="LAT", longitude="lng"), latitude="LAT", longitude="lng")
+
+
+def test_files_with_and_without_positions_are_read_without(tmp_path):
+    """`tagrec accepted` writes none."""
+    (tmp_path / "accepted.csv").write_text("user,photo,tags\n" + rows(USERS, [f"a{p}" for p in PHOTOS], TAGS))
+    text = "user,photo,tags,lat,lng\n" + rows(USERS, PHOTOS, TAGS, LATITUDES, LONGITUDES)
+    (tmp_path / "mine.csv").write_text(text)
+    found = recognised(tmp_path)
+    expect(found, files=["accepted.csv", "mine.csv"], latitude=None, longitude=None)
+    assert "Places are not read: accepted.csv and mine.csv do not have them in the same columns." in found.sentences
+    assert len(posts_of(found)) == 14
+
+
 @pytest.mark.parametrize(
     ("header", "unused"),
     [
@@ -449,6 +542,7 @@ def test_real_tables(real_data):
     expect(recognised(real_data), files=["posts.csv"], photos="photos", separator=" ", user="user")
     dresden = recognised(real_data / "folksonomies/flickr-dresden.csv")
     expect(dresden, user="user_guid", photo="guid", tags="hashtags", time="post_create_date", separator=";")
+    expect(dresden, latitude="lat", longitude="lng")
     movielens = recognised(
         real_data / "folksonomies",
         files=["movielens-core3.train.tsv"],

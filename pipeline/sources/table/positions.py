@@ -1,0 +1,63 @@
+"""Positions of posts, as tables have them, in degrees."""
+
+from pathlib import Path
+
+import polars as pl
+
+from pipeline.data.names import quote
+from pipeline.data.positions import known_positions
+from pipeline.data.schema import LATITUDE, LONGITUDE
+from pipeline.errors import InputError
+from pipeline.sources.table.times import UNSTATED
+
+HEMISPHERES = {LATITUDE: "NS", LONGITUDE: "EW"}
+"""The letters after degrees: of positive ones, and of negative ones."""
+DECIMAL_COMMA = r"^([+-]?\d{1,3}),(\d+)$"
+"""A number with a comma, which is a decimal one: there are no thousands of degrees."""
+ANGLE = r"""^(\d{1,3}(?:\.\d+)?) ?(?:(?:deg|°) ?(?:([0-5]?\d(?:\.\d+)?)['′] ?)?(?:([0-5]?\d(?:\.\d+)?)["″] ?)?)?"""
+"""Degrees, minutes and seconds before a hemisphere, as ExifTool writes them."""
+
+
+def to_positions(
+    latitudes: pl.Series, longitudes: pl.Series, lines: pl.Series, path: Path
+) -> tuple[pl.DataFrame, pl.Series]:
+    """Converts texts to LATITUDE and LONGITUDE (float64, both null where there is no position); finds the doubtful.
+
+    latitudes, longitudes: text, named like the table's columns. Texts are numbers with a decimal point or comma, or
+    degrees, minutes and seconds with a hemisphere; UNSTATED, and 0, 0, stand for no position. True in the second result
+    is any other pair that is no position. Raises InputError, with the line, for a column whose texts are mostly not
+    degrees.
+    """
+    text, degrees = {}, {}
+    for name, values in ((LATITUDE, latitudes), (LONGITUDE, longitudes)):
+        text[name] = _stated(values)
+        degrees[name] = _degrees(text[name], HEMISPHERES[name])
+        strange = text[name].is_not_null() & degrees[name].is_null()
+        if strange.sum() * 2 > text[name].count():
+            row = strange.arg_max()
+            raise InputError(
+                f"{path}, line {lines[row]} has {quote(values[row])} in the column {quote(values.name)}, which is not "
+                f"in degrees ({strange.sum():,} of {text[name].count():,} are not): name another column, or choose "
+                "null for latitude and longitude."
+            )
+    numbers = pl.DataFrame(degrees)
+    positions = numbers.select(known_positions(pl.col(LATITUDE), pl.col(LONGITUDE)))
+    stated = pl.DataFrame(text).select(pl.any_horizontal(pl.all().is_not_null())).to_series()
+    unset = numbers.select(pl.all_horizontal(pl.all() == 0).fill_null(value=False)).to_series()
+    return positions, stated & ~unset & positions[LATITUDE].is_null()
+
+
+def _stated(values: pl.Series) -> pl.Series:
+    """Returns texts stripped, and null where they stand for no value."""
+    text = values.str.strip_chars()
+    return text.set(text.str.to_lowercase().is_in(UNSTATED), None)
+
+
+def _degrees(text: pl.Series, hemispheres: str) -> pl.Series:
+    """Converts texts to degrees, float64, null where it cannot."""
+    number = text.str.replace(DECIMAL_COMMA, "$1.$2").cast(pl.Float64, strict=False)
+    parts = text.str.extract_groups(f"{ANGLE}([{hemispheres}])$").struct.unnest()
+    degrees, minutes, seconds = (pl.col(each).cast(pl.Float64) for each in ("1", "2", "3"))
+    angle = degrees + minutes.fill_null(0) / 60 + seconds.fill_null(0) / 3600
+    signed = pl.when(pl.col("4") == hemispheres[1]).then(-angle).otherwise(angle)
+    return parts.select(pl.coalesce(number, signed)).to_series()

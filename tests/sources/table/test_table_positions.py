@@ -1,0 +1,158 @@
+"""Positions as tables have them: numbers or degrees and minutes; a pair that is no position is none, and is named."""
+
+import json
+
+import polars as pl
+import pytest
+
+from pipeline.errors import InputError, SettingError
+from pipeline.sources.table.source import TableSource
+from tests.support.source_examples import TABLE
+from tests.support.tables import configured, read_posts, write_spreadsheet
+
+PLACES = {"latitude": "lat", "longitude": "lng"}
+DRESDEN = (51.05, 13.74)
+
+
+def positions_of(folder, *pairs: tuple[str, str]) -> list[tuple[float | None, float | None]]:
+    quoted = [[value.replace('"', '""') for value in pair] for pair in pairs]
+    rows = [f'u,p{number:03},a,"{latitude}","{longitude}"\n' for number, (latitude, longitude) in enumerate(quoted)]
+    (folder / "posts.csv").write_text("user,photo,tags,lat,lng\n" + "".join(rows), encoding="utf-8")
+    posts, left_out = read_posts(configured(**PLACES), folder)
+    assert left_out.is_empty()
+    return posts.select("latitude", "longitude").rows()
+
+
+@pytest.mark.parametrize(
+    ("latitude", "longitude", "position"),
+    [
+        ("51.05", "13.74", DRESDEN),
+        ("+51.05", " 13.74 ", DRESDEN),
+        ("51,05", "13,74", DRESDEN),
+        ("-13.7", "-0,5", (-13.7, -0.5)),
+        ("51", "1e-05", (51.0, 0.00001)),
+        ("51 deg 3' 0.00\" N", "13 deg 44' 24.00\" E", DRESDEN),
+        ("33°51'S", "70.5° W", (-33.85, -70.5)),
+        ("51.050000 N", "13.740000 E", DRESDEN),
+        ("33° 0′ 36″ S", "0 E", (-33.01, 0.0)),
+    ],
+)
+def test_a_position_may_be_written_in_many_ways(tmp_path, latitude, longitude, position):
+    assert positions_of(tmp_path, (latitude, longitude)) == [pytest.approx(position, abs=1e-12)]
+
+
+@pytest.mark.parametrize("missing", ["", " ", "-", "NaN", "n/a", "None", "unknown", "0", "0.0"])
+def test_a_position_may_be_missing(tmp_path, caplog, missing):
+    """0, 0 as well, which devices write before they know their place."""
+    assert positions_of(tmp_path, (missing, missing), ("51.05", "13.74")) == [(None, None), DRESDEN]
+    assert positions_of(tmp_path, (missing, missing)) == [(None, None)]
+    assert not caplog.text
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        *[("91.5", "13.74"), ("51.05", "-180.1"), ("51.05", ""), ("n/a", "13.74"), ("inf", "13.74"), ("5105", "1374")],
+        *[("51.05", "here"), ("51,053,1", "13.74"), ("51 deg 3' 0.00\"", "13.74"), ("51 deg 3' E", "13.74")],
+        *[("51 deg 61' N", "13.74"), ("513'N", "13.74")],
+    ],
+)
+def test_a_pair_that_is_no_position_is_none_and_is_named(tmp_path, caplog, pair):
+    good = ("51.05", "13.74")
+    assert positions_of(tmp_path, good, pair, good, pair, good) == [DRESDEN, (None, None)] * 2 + [DRESDEN]
+    (record,) = caplog.records
+    latitude, longitude = map(repr, pair)
+    assert record.getMessage() == (
+        f"{tmp_path / 'posts.csv'}: latitude and longitude are no position in 2 of 5 rows, such as {latitude}, "
+        f"{longitude} in line 3; these have none."
+    )
+
+
+@pytest.mark.parametrize(
+    ("pairs", "words"),
+    [
+        (
+            [("51.05", "13.74"), ("Dresden", "13.74"), ("Leipzig", "13.74")],
+            r"posts.csv, line 3 has 'Dresden' in the column 'lat', which is not in degrees \(2 of 3 are not\): name "
+            r"another column, or choose null for latitude and longitude\.",
+        ),
+        ([("51.05", ""), ("51.05", "E13")], r"line 3 has 'E13' in the column 'lng', .* \(1 of 1 are not\)"),
+    ],
+)
+def test_a_column_that_holds_no_degrees_is_refused(tmp_path, pairs, words):
+    with pytest.raises(InputError, match=words):
+        positions_of(tmp_path, *pairs)
+
+
+def test_typed_numbers(tmp_path):
+    frame = pl.DataFrame(
+        {
+            "user": ["u"] * 4,
+            "photo": ["p", "q", "r", "s"],
+            "tags": ["a"] * 4,
+            "lat": [51.05, -33.856784, None, 51.0],
+            "lng": [13, 180, 13, 0],
+        }
+    )
+    frame.write_parquet(tmp_path / "posts.parquet")
+    (tmp_path / "posts.jsonl").write_text("\n".join(json.dumps(row) for row in frame.to_dicts()))
+    write_spreadsheet(tmp_path / "posts.xlsx", [frame.columns, *frame.rows()])
+    for file in ("posts.parquet", "posts.jsonl", "posts.xlsx"):
+        posts, left_out = read_posts(configured(files=[file], **PLACES), tmp_path)
+        found = posts.select("latitude", "longitude")
+        assert found.schema == {"latitude": pl.Float64, "longitude": pl.Float64}
+        assert found.rows() == [(51.05, 13.0), (-33.856784, 180.0), (None, None), (51.0, 0.0)]
+        assert left_out.is_empty()
+
+
+def test_a_list_is_no_latitude(tmp_path):
+    frame = pl.DataFrame({"user": ["u"], "photo": ["p"], "tags": ["a"], "lat": [[51.05]], "lng": [13.74]})
+    frame.write_parquet(tmp_path / "posts.parquet")
+    with pytest.raises(SettingError, match=r"is 'lat', whose values in .* are not text, but List") as caught:
+        read_posts(configured(files=["posts.parquet"], **PLACES), tmp_path)
+    assert caught.value.field == "latitude"
+
+
+def test_a_post_has_the_position_of_its_first_row_that_has_one(tmp_path):
+    (tmp_path / "a.csv").write_text(
+        "user,photo,tags,lat,lng\nu,p,a,,\nv,p,a,1,1\nu,p,b,91,13\nu,p,c,60,20\nu,p,d,51.05,13.74\nu,q,a,,\n"
+    )
+    (tmp_path / "b.csv").write_text("user,photo,tags,lat,lng\nu,p,e,10,10\nu,q,b,11,12\nu,r,b,,\n")
+    posts, _ = read_posts(configured(files=["a.csv", "b.csv"], **PLACES), tmp_path)
+    assert posts.rows() == [
+        ("u", "p", ["a", "b", "c", "d", "e"], 60.0, 20.0),
+        ("u", "q", ["a", "b"], 11.0, 12.0),
+        ("u", "r", ["b"], None, None),
+        ("v", "p", ["a"], 1.0, 1.0),
+    ]
+
+
+def test_positions_stand_between_time_and_split(tmp_path):
+    (tmp_path / "posts.csv").write_text("user,photo,tags,when,half,lat,lng\nu,p,a,5,train,51.05,13.74\n")
+    posts, _ = read_posts(configured(time="when", split="half", **PLACES), tmp_path)
+    assert posts.columns == ["user", "photo", "tags", "time", "latitude", "longitude", "split"]
+    assert read_posts(configured(), tmp_path)[0].columns == ["user", "photo", "tags"]
+
+
+def test_a_row_of_a_position_alone_is_none(tmp_path):
+    (tmp_path / "posts.csv").write_text("user,photo,tags,lat,lng\nu,p,a,51.05,13.74\n,,,51.05,13.74\n")
+    posts, left_out = read_posts(configured(**PLACES), tmp_path)
+    assert (len(posts), len(left_out)) == (1, 0)
+
+
+@pytest.mark.parametrize("one", [{"latitude": "lat"}, {"longitude": "lng"}])
+def test_both_columns_are_named_or_neither(tmp_path, one):
+    (tmp_path / "posts.csv").write_text("user,photo,tags,lat,lng\nu,p,a,51.05,13.74\n")
+    with pytest.raises(ValueError, match="latitude and longitude go together; name both columns, or choose null for"):
+        TableSource.model_validate(TABLE | one)
+    with pytest.raises(
+        SettingError, match=r"^longitude is .*: latitude and longitude go together; name both"
+    ) as caught:
+        TableSource.recognise(tmp_path / "posts.csv", one)
+    assert caught.value.field == "longitude"
+
+
+def test_a_column_that_is_not_there_is_named(tmp_path):
+    (tmp_path / "posts.csv").write_text("user,photo,tags,lat\nu,p,a,51.05\n")
+    with pytest.raises(SettingError, match=r"^longitude is 'lng'; .* has no such column"):
+        read_posts(configured(**PLACES), tmp_path)
