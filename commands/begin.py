@@ -185,7 +185,7 @@ def for_photos(found: Recognised, params: Params, raw: Mapping[str, Any]) -> tup
     if not found.photos:
         blends = {f"blends.{name}.features": NONE for name in params.blends}
         return {"extractors": {}, "feature_sets": {}} | blends, sees
-    if not sees:
+    if not any(not isinstance(params.extractor(each), PlaceConfig) for name in sees for each in seen_by(params, name)):
         raise InputError(
             "There are photos, but params.yaml lists no model that sees them: git checkout params.yaml restores it, "
             "and discards all changes that are not committed, which git diff params.yaml shows."
@@ -193,6 +193,11 @@ def for_photos(found: Recognised, params: Params, raw: Mapping[str, Any]) -> tup
     trained, drawn = YAML(typ="safe").load(TRAINED), drawn_extractors(raw)
     values = (leaves(trained[name], f"extractors.{name}.") for name in drawn)
     return dict(chain.from_iterable(values)) | {"decode": fastest_decoder()}, []
+
+
+def seen_by(params: Params, model: str) -> Sequence[str]:
+    """Lists the extractors that a model sees."""
+    return params.feature_set(params.models[model].features)
 
 
 def for_places(
@@ -213,7 +218,10 @@ def for_places(
         models = [name for name, model in params.models.items() if model.features in sets]
         extractors = [f"extractors.{name}" for name in placed]
         return blends, [*extractors, *(f"feature_sets.{name}" for name in sets), *(f"models.{name}" for name in models)]
-    print(f"Places are known of {posts[LATITUDE].count():,} posts: models see them, by the extractor {PLACE}.")
+    print(
+        f"Places are known of {posts[LATITUDE].count():,} of {len(posts):,} posts, and models see them, by the "
+        f"extractor {PLACE}: what is made from now on tells where photos were taken."
+    )
     name = PLACE if base == NONE else f"{base}+{PLACE}"
     blends = {f"blends.{each}.features": name for each in params.blends}
     models = {}

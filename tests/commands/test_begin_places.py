@@ -1,0 +1,91 @@
+"""`tagrec begin` with posts whose places are known: models see them, and no longer where later posts have none."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from commands import begin, check
+from pipeline.errors import InputError
+from project.params import Params, load
+
+POSTS = 40
+KINDS = ("own-photos", "ridge", "gaussian-process")
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Callable[[bool, int], Path]:
+    """Writes a table of posts, with photos or without, of which so many have a place."""
+
+    def write(photos: bool, placed: int) -> Path:
+        folder = tmp_path / f"photos-{photos}-{placed}"
+        folder.mkdir()
+        lines = ["user,photo,tags,lat,lon"]
+        for number in range(POSTS):
+            if photos:
+                Image.new("RGB", (40, 40), (number, 0, 0)).save(folder / f"{number}.jpg")
+            place = f"54.{number:02},8.5" if number < placed else ","
+            lines.append(f"{('ann', 'bob')[number % 2]},{number}.jpg,sea tag{number % 3},{place}")
+        (folder / "posts.csv").write_text("\n".join(lines), encoding="utf-8")
+        return folder / "posts.csv"
+
+    return write
+
+
+def begun(path: Path) -> Params:
+    begin.main(path, Path("params.yaml"))
+    params = load(Path("params.yaml"))
+    check.check_places(params)
+    return params
+
+
+@pytest.mark.usefixtures("checkout")
+@pytest.mark.parametrize("photos", [True, False])
+def test_models_that_gain_see_places(table, photos: bool, capsys):
+    path = table(photos, POSTS)
+    before = load(Path("params.yaml"))
+    params = begun(path)
+    assert "Places are known of 40 of 40 posts" in capsys.readouterr().out
+    name = "image+objects+place" if photos else "place"
+    assert params.feature_sets[name] == (["image", "objects", "place"] if photos else ["place"])
+    assert {kind: params.models[f"{kind}-place"].features for kind in KINDS} == dict.fromkeys(KINDS, name)
+    assert params.blends["blend"].features == name
+    assert (set(before.models) <= set(params.models)) is photos
+    text = Path("params.yaml").read_text()
+    assert begun(path) == params
+    assert Path("params.yaml").read_text() == text
+
+
+@pytest.mark.usefixtures("checkout")
+@pytest.mark.parametrize("placed", [0, 7])
+def test_too_few_places_are_left_out(table, placed: int, capsys):
+    params = begun(table(True, placed))
+    assert "place" not in params.extractors
+    assert "Places are known" not in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("checkout")
+@pytest.mark.parametrize("photos", [True, False])
+def test_what_was_made_for_places_goes_with_them(table, photos: bool):
+    """As if the posts without places had come first."""
+    without = table(photos, 0)
+    expected = begun(without)
+    begun(table(photos, POSTS))
+    assert begun(without) == expected
+
+
+@pytest.mark.usefixtures("checkout")
+def test_photos_of_one_beginning_and_places_of_the_next_stand_side_by_side(table):
+    begun(table(True, 0))
+    params = begun(table(True, POSTS))
+    assert params.models["ridge-ic-od"].features == "image+objects"
+    assert params.models["ridge-place"].features == "image+objects+place"
+
+
+@pytest.mark.usefixtures("checkout")
+@pytest.mark.parametrize("placed", [0, POSTS])
+def test_photos_after_places_without_photos_are_refused_with_the_remedy(table, placed: int):
+    begun(table(False, POSTS))
+    with pytest.raises(InputError, match=r"no model that sees them: git checkout"):
+        begun(table(True, placed))
