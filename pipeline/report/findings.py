@@ -220,11 +220,16 @@ def caveats(inputs: ReportInputs) -> list[str]:
     return [*inputs.simulated, *untrained]
 
 
-def sight(model: ModelInfo, extractors: Sequence[str]) -> str:
-    """Describes the basis of a model's suggestions: in its own words, or by the extractors of its feature set."""
+def sight(model: ModelInfo, extractors: Sequence[str], records: Mapping[str, Mapping[str, Any]]) -> str:
+    """Describes the basis of a model's suggestions: in its own words, or by the extractors of its feature set.
+
+    records: of all extractors, by name.
+    """
     if model.goes_by is not None:
         return model.goes_by
-    seen = ["the user", *(["the times of posts"] if model.sees_times else [])]
-    if not extractors:
+    networks = [name for name in extractors if records.get(name, {}).get("kind") != "place"]
+    places = ["where the photo was taken"] * (len(networks) < len(extractors))
+    seen = ["the user", *["the times of posts"] * model.sees_times, *places]
+    if not networks:
         return listed(seen)
-    return f"{', '.join(seen)}, and the photo as seen by {listed(extractors)}"
+    return f"{', '.join(seen)}, and the photo as seen by {listed(networks)}"

@@ -87,7 +87,9 @@ def page_content(inputs: ReportInputs, bootstrap: Bootstrap) -> dict[str, Any]:
         "too_few": bootstrap.too_few,
         "few_users": few_users(bootstrap),
         "caveats": caveats(inputs),
-        "sights": {model.name: sight(model, inputs.feature_sets[model.features]) for model in models},
+        "sights": {
+            model.name: sight(model, inputs.feature_sets[model.features], inputs.extractors) for model in models
+        },
         # Metrics and their differences.
         "measure": HEADLINE,
         "metrics": METRICS,

@@ -212,8 +212,12 @@ def test_signed(value, text):
 
 def test_sight_names_times_where_they_count():
     dated = replace(FM, sees_times=True)
-    assert sight(dated, []) == "the user and the times of posts"
-    assert sight(dated, ["clip"]) == "the user, the times of posts, and the photo as seen by clip"
+    records = {"place": {"kind": "place"}}
+    assert sight(dated, [], {}) == "the user and the times of posts"
+    assert sight(dated, ["clip"], {}) == "the user, the times of posts, and the photo as seen by clip"
+    assert sight(dated, ["place"], records) == "the user, the times of posts and where the photo was taken"
+    both = "the user, the times of posts, where the photo was taken, and the photo as seen by clip"
+    assert sight(dated, ["clip", "place"], records) == both
 
 
 @pytest.mark.parametrize(
@@ -226,5 +230,5 @@ def test_sight_names_times_where_they_count():
     ],
 )
 def test_sight_follows_the_extractors(extractors, words):
-    assert sight(FM, extractors) == words
-    assert sight(NEIGHBOURS, extractors) == "the tags of photos like it"
+    assert sight(FM, extractors, {}) == words
+    assert sight(NEIGHBOURS, extractors, {}) == "the tags of photos like it"
