@@ -91,6 +91,7 @@ clean:  ## delete the environment and what can be computed again; not the artifa
 $(INSTALLED): pyproject.toml setup.py requirements/uv.txt requirements/run.txt requirements/build.txt
 	@echo "Making $(VENV) and installing the pinned dependencies (about 6 GB, some minutes)."
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 …")'
+	@test ! -L $(VENV) || { echo "$(VENV) is a link, and what it leads to would be emptied: remove the link."; exit 1; }
 	$(PYTHON) -m venv $(if $(wildcard $@),,--clear) $(VENV)
 	python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/uv.txt
 	$(UV) --require-hashes --requirement requirements/run.txt --requirement requirements/build.txt
