@@ -185,17 +185,15 @@ def main(real: Path, results: Path, names: Sequence[str], models: Sequence[str])
 
 def with_places(params: Params) -> Params:
     """Adds the extractor of places and the models that see it, as `tagrec begin` does for a table without photos."""
-    like = {kind: next(model for model in params.models.values() if model.kind == kind) for kind in PLACED_KINDS}
-    models = {f"{kind}-{PLACE}": model.model_copy(update={"features": PLACE}) for kind, model in like.items()}
-    blends = {name: blend.model_copy(update={"features": PLACE}) for name, blend in params.blends.items()}
-    return params.model_copy(
-        update={
-            "extractors": {**params.extractors, PLACE: PlaceConfig.model_validate(PLACE_SETTINGS)},
-            "feature_sets": {**params.feature_sets, PLACE: [PLACE]},
-            "models": {**params.models, **models},
-            "blends": blends,
-        }
-    )
+    first = {kind: next(model for model in params.models.values() if model.kind == kind) for kind in PLACED_KINDS}
+    sees_places = {"features": PLACE}
+    added = {
+        "extractors": {PLACE: PlaceConfig.model_validate(PLACE_SETTINGS)},
+        "feature_sets": {PLACE: [PLACE]},
+        "models": {f"{kind}-{PLACE}": model.model_copy(update=sees_places) for kind, model in first.items()},
+        "blends": {name: blend.model_copy(update=sees_places) for name, blend in params.blends.items()},
+    }
+    return params.model_copy(update={key: getattr(params, key) | values for key, values in added.items()})
 
 
 def seen(params: Params, config: BaseModelConfig) -> Sequence[str]:

@@ -20,7 +20,6 @@ from pipeline.data.names import quote, shortened_list
 from pipeline.data.schema import DETAIL, LATITUDE, PHOTO, REASON, TAGS, TIME, USER
 from pipeline.errors import InputError
 from pipeline.features.extraction.device import fastest_decoder
-from pipeline.features.place import PlaceConfig
 from pipeline.files.atomic import atomic
 from pipeline.folksonomy.split_rules import LeaveShare
 from pipeline.folksonomy.suitable import suitable_split, why_random
@@ -45,7 +44,7 @@ PLACE, PLACE_SETTINGS = "place", {"kind": "place", "scales": [100.0, 1000.0, 100
 PLACED_KINDS = ("own-photos", "ridge", "gaussian-process")
 """The kinds of models that gain most from places."""
 LEAST_PLACED = 0.2
-"""The share of posts with a place from which on models see places."""
+"""The share of posts with a place from which models see places."""
 MANY_POSTS, LARGE_BATCH = 25_000, 1024
 """Posts from which batches of training are large: half again to twice as many quadruples a second (benchmarks/)."""
 SHOWN, FAULTS = 3, 10
@@ -185,7 +184,8 @@ def for_photos(found: Recognised, params: Params, raw: Mapping[str, Any]) -> tup
     if not found.photos:
         blends = {f"blends.{name}.features": NONE for name in params.blends}
         return {"extractors": {}, "feature_sets": {}} | blends, sees
-    if not any(not isinstance(params.extractor(each), PlaceConfig) for name in sees for each in seen_by(params, name)):
+    seen = {extractor for name in sees for extractor in params.feature_set(params.models[name].features)}
+    if not seen - {*params.place_extractors}:
         raise InputError(
             "There are photos, but params.yaml lists no model that sees them: git checkout params.yaml restores it, "
             "and discards all changes that are not committed, which git diff params.yaml shows."
@@ -195,47 +195,45 @@ def for_photos(found: Recognised, params: Params, raw: Mapping[str, Any]) -> tup
     return dict(chain.from_iterable(values)) | {"decode": fastest_decoder()}, []
 
 
-def seen_by(params: Params, model: str) -> Sequence[str]:
-    """Lists the extractors that a model sees."""
-    return params.feature_set(params.models[model].features)
-
-
 def for_places(
     beginning: Beginning, raw: Mapping[str, Any], too_small: Sequence[str]
 ) -> tuple[dict[str, Any], list[str]]:
-    """Returns the values by which models see the places of photos, where the source knows enough, and keys to drop.
+    """Returns the values by which models see places, if enough are known, and else the keys to drop.
 
-    A feature set has all that the largest one has, and places; the models that gain most from it have it as well, and
-    so have blends. Where too few places are known, what an earlier beginning made for them goes.
+    A feature set adds places to the largest set without them. Each kind of model that gains most from places gets one
+    with this feature set, and so do blends. If too few places are known, all that an earlier beginning added goes.
     """
     params, posts, photos = beginning.params, beginning.crawled.posts, beginning.found.photos
-    placed = {name for name, config in params.extractors.items() if isinstance(config, PlaceConfig)}
-    sets = {name for name, extractors in params.feature_sets.items() if placed & {*extractors}}
-    plain = {name: extractors for name, extractors in params.feature_sets.items() if name not in sets and photos}
-    base = max(plain, key=lambda name: len(plain[name]), default=NONE)
-    if LATITUDE not in posts.columns or posts[LATITUDE].count() < LEAST_PLACED * len(posts):
-        blends = {f"blends.{name}.features": base for name, blend in params.blends.items() if blend.features in sets}
-        models = [name for name, model in params.models.items() if model.features in sets]
-        extractors = [f"extractors.{name}" for name in placed]
-        return blends, [*extractors, *(f"feature_sets.{name}" for name in sets), *(f"models.{name}" for name in models)]
+    placed = [name for name, seen in params.feature_sets.items() if {*seen} & {*params.place_extractors}]
+    others = [name for name in params.feature_sets if name not in placed] if photos else []
+    base = max(others, key=lambda name: len(params.feature_sets[name]), default=NONE)
+    known = posts[LATITUDE].count() if LATITUDE in posts.columns else 0
+    if known < LEAST_PLACED * len(posts):
+        blends = {f"blends.{name}.features": base for name, blend in params.blends.items() if blend.features in placed}
+        models = [name for name, model in params.models.items() if model.features in placed]
+        added = {"extractors": params.place_extractors, "feature_sets": placed, "models": models}
+        return blends, [f"{key}.{name}" for key, names in added.items() for name in names]
     print(
-        f"Places are known of {posts[LATITUDE].count():,} of {len(posts):,} posts, and models see them, by the "
-        f"extractor {PLACE}: what is made from now on tells where photos were taken."
+        f"Places are known for {known:,} of {len(posts):,} posts, and models see them, by the extractor {PLACE}: what "
+        "is made from now on tells where photos were taken."
     )
-    name = PLACE if base == NONE else f"{base}+{PLACE}"
-    blends = {f"blends.{each}.features": name for each in params.blends}
-    models = {}
-    for kind in PLACED_KINDS:
-        fitting = {each: model.features for each, model in params.models.items() if model.kind == kind}
-        fitting = {each: seen for each, seen in fitting.items() if each not in too_small}
-        if fitting:
-            like = max(fitting, key=lambda each: (fitting[each] == base, fitting[each] not in sets))
-            models[f"models.{kind}-{PLACE}"] = dict(raw["models"][like]) | {"features": name}
+    features = PLACE if base == NONE else f"{base}+{PLACE}"
+    feature_set = [*params.feature_set(base), PLACE]
     if photos:
-        extractors = {f"extractors.{PLACE}": PLACE_SETTINGS, f"feature_sets.{name}": [*plain.get(base, []), PLACE]}
+        values = {f"extractors.{PLACE}": PLACE_SETTINGS, f"feature_sets.{features}": feature_set}
     else:
-        extractors = {"extractors": {PLACE: PLACE_SETTINGS}, "feature_sets": {name: [PLACE]}}
-    return extractors | models | blends, []
+        values = {"extractors": {PLACE: PLACE_SETTINGS}, "feature_sets": {features: feature_set}}
+    for kind in PLACED_KINDS:
+        if like := model_like(kind, params, too_small, base, placed):
+            values[f"models.{kind}-{PLACE}"] = dict(raw["models"][like]) | {"features": features}
+    return values | {f"blends.{name}.features": features for name in params.blends}, []
+
+
+def model_like(kind: str, params: Params, too_small: Sequence[str], base: str, placed: Sequence[str]) -> str | None:
+    """Names the model of a kind to add places to: one that sees `base`, else one without places, else any."""
+    seen = {name: model.features for name, model in params.models.items() if model.kind == kind}
+    fitting = [name for name in seen if name not in too_small]
+    return max(fitting, key=lambda name: (seen[name] == base, seen[name] not in placed), default=None)
 
 
 def too_small_for(tags: int, params: Params) -> list[str]:

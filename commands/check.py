@@ -11,7 +11,6 @@ from commands.begin import drawn_extractors
 from pipeline.errors import InputError, SettingError
 from pipeline.features.config import NetworkConfig
 from pipeline.features.hashes import checked_path
-from pipeline.features.place import PlaceConfig
 from pipeline.folksonomy.split_rules import GivenSplit
 from pipeline.models.settings import TagVectors, TrainedConfig
 from pipeline.recommend.config import BEST
@@ -112,7 +111,7 @@ def check_photos(params: Params) -> None:
 
 def check_places(params: Params) -> None:
     """Raises SettingError for an extractor of places, where the source knows none."""
-    placed = [name for name, extractor in params.extractors.items() if isinstance(extractor, PlaceConfig)]
+    placed = params.place_extractors
     if placed and not params.active_source.has_places:
         remedies = {name: f"set sources.{name}.place: true" for name in ("folder", "flickr-export")}
         remedies["table"] = "name its columns of latitude and longitude"

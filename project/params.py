@@ -16,6 +16,7 @@ from pipeline.data.names import quote
 from pipeline.data.schema import PHOTO, TAG, USER
 from pipeline.errors import InputError
 from pipeline.features.config import Decode, ExtractorConfig
+from pipeline.features.place import PlaceConfig
 from pipeline.features.registry import ExtractorUnion
 from pipeline.features.store import StoreConfig
 from pipeline.folksonomy.split_rules import AnySplitRule
@@ -183,6 +184,11 @@ class Params(Config):
     def feature_set(self, name: str) -> list[str]:
         """Returns the extractors of a feature set, none for "none". Raises InputError for an unknown name."""
         return look_up("feature set", name, {NONE: [], **self.feature_sets})
+
+    @property
+    def place_extractors(self) -> list[str]:
+        """The extractors whose vectors are those of where photos were taken."""
+        return [name for name, config in self.extractors.items() if isinstance(config, PlaceConfig)]
 
     def sees_new_photos(self, features: str) -> bool:
         """Recognises a feature set whose extractors have a vector for any photo, or that has none."""

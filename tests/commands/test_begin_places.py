@@ -46,7 +46,7 @@ def test_models_that_gain_see_places(table, photos: bool, capsys):
     path = table(photos, POSTS)
     before = load(Path("params.yaml"))
     params = begun(path)
-    assert "Places are known of 40 of 40 posts" in capsys.readouterr().out
+    assert "Places are known for 40 of 40 posts" in capsys.readouterr().out
     name = "image+objects+place" if photos else "place"
     assert params.feature_sets[name] == (["image", "objects", "place"] if photos else ["place"])
     assert {kind: params.models[f"{kind}-place"].features for kind in KINDS} == dict.fromkeys(KINDS, name)
