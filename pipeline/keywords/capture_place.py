@@ -20,9 +20,9 @@ def place_taken(file: bytes) -> tuple[float, float] | None:
     return position(latitude, _angle(fields, ExifTags.GPS.GPSLongitude, ExifTags.GPS.GPSLongitudeRef))
 
 
-def _angle(fields: Mapping[int, Any], angle: int, half: int) -> Angle:
+def _angle(fields: Mapping[int, Any], angle: int, hemisphere: int) -> Angle:
     parts = fields.get(angle)
     is_angle = isinstance(parts, tuple) and len(parts) == len(UNITS)
     if not is_angle or not all(isinstance(part, IFDRational) for part in parts):
         return Angle()
-    return Angle([float(part) for part in parts], str(fields.get(half, "")))
+    return Angle([float(part) for part in parts], str(fields.get(hemisphere, "")))

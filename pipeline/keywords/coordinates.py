@@ -1,4 +1,4 @@
-"""Coordinates as photos and their sidecars have them: two angles without a sign, each with the half of the Earth."""
+"""Coordinates as photos and their sidecars have them: two angles without a sign, each with its hemisphere."""
 
 import math
 import re
@@ -9,7 +9,7 @@ from pipeline.data.positions import known_position
 
 NORTH_SOUTH: Mapping[str, int] = {"N": 1, "NORTH": 1, "S": -1, "SOUTH": -1}
 EAST_WEST: Mapping[str, int] = {"E": 1, "EAST": 1, "W": -1, "WEST": -1}
-"""The signs of both halves, by the names that programs write."""
+"""The signs of hemispheres, by the names that programs write."""
 UNITS = (1, 60, 3600)
 """The numbers of degrees, minutes and seconds in a degree."""
 
@@ -23,30 +23,30 @@ class Angle(NamedTuple):
 
     parts: Sequence[float] = ()
     """Degrees, minutes and seconds, of which the last may be absent; none where they cannot be read."""
-    half: str = ""
-    """The half of the Earth: a letter such as S, or a word."""
+    hemisphere: str = ""
+    """A letter such as S, or a word."""
 
     @classmethod
-    def of_text(cls, text: str, half: str = "") -> "Angle":
-        """Reads an angle; `half` is that of a field of its own, for a text that has none."""
+    def of_text(cls, text: str, hemisphere: str = "") -> "Angle":
+        """Reads an angle; `hemisphere` is that of a field of its own, for a text that has none."""
         found = TEXT.fullmatch(text.strip("\0 "))
         if found is None:
             return cls()
         minus, *parts, letter = found.groups()
-        half = (letter or half).strip("\0 ").upper()
-        # A sign may only repeat the half: alone, it would not say whether numbers without one are north or of any half.
-        if minus and not half.startswith(("S", "W")):
+        hemisphere = (letter or hemisphere).strip("\0 ").upper()
+        # A sign alone is not enough: a number without one could be north, or of an unknown hemisphere.
+        if minus and not hemisphere.startswith(("S", "W")):
             return cls()
-        return cls([float(part) for part in parts if part is not None], half)
+        return cls([float(part) for part in parts if part is not None], hemisphere)
 
     def degrees(self, signs: Mapping[str, int]) -> float | None:
-        """Converts the angle to degrees, negative in the south and west; None where it is none, or of no half."""
-        sign = signs.get(self.half.strip("\0 ").upper())
+        """Converts the angle to degrees, negative in the south and west; None without parts or a hemisphere."""
+        sign = signs.get(self.hemisphere.strip("\0 ").upper())
         if sign is None or not self.parts or not all(0 <= part < math.inf for part in self.parts):
             return None
         return sign * sum(part / unit for part, unit in zip(self.parts, UNITS, strict=False))
 
 
 def position(latitude: Angle, longitude: Angle) -> tuple[float, float] | None:
-    """Puts two angles together to a position in degrees; None where they are none."""
+    """Joins two angles to a position in degrees; None where they are none."""
     return known_position(latitude.degrees(NORTH_SOUTH), longitude.degrees(EAST_WEST))

@@ -26,7 +26,7 @@ TIMES = (
 )
 """Fields with the time of a photo, and its zone, in order of precedence."""
 LATITUDE, LONGITUDE = "Exif.GPSInfo.GPSLatitude", "Exif.GPSInfo.GPSLongitude"
-"""The fields with the position of a photo; those of the half of the Earth end in Ref."""
+"""The fields with the position of a photo; those with its hemispheres end in Ref."""
 RATIONAL = ("Rational", "SRational")
 """The types of rational numbers."""
 RESOURCES = "Exif.Image.ImageResources"

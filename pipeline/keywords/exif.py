@@ -36,6 +36,6 @@ def _find(file: bytes) -> bytes:
     if file.startswith(JPEG):
         contents = (content for _, content, _, _ in segments(file))
         return next((content.removeprefix(SEGMENT) for content in contents if content.startswith(SEGMENT)), b"")
-    places = (file.find(head) for head in HEADS)
-    start = min((place for place in places if place >= 0), default=len(file))
+    offsets = (file.find(head) for head in HEADS)
+    start = min((offset for offset in offsets if offset >= 0), default=len(file))
     return file[start : start + LARGEST]

@@ -39,7 +39,7 @@ TIMES = (
 )
 """The fields with the time of a photo, in order of precedence."""
 LATITUDE, LONGITUDE = (f"{{http://ns.adobe.com/exif/1.0/}}GPS{name}" for name in ("Latitude", "Longitude"))
-"""The fields with the position of a photo; some programs put the half of the Earth in GPSLatitudeRef."""
+"""The fields with the position of a photo; some programs put the hemisphere in GPSLatitudeRef."""
 
 WRAPPER = re.compile(r"<\?xpacket[^>]*\?>")
 """The instruction before and after a packet, which is not part of it, and may be damaged."""
@@ -94,8 +94,8 @@ class _Properties:
         artists = (artist.strip() for artist in self._items(DC + "creator"))
         times = (milliseconds(text) for tag in TIMES for text in self._items(tag))
         known_times = (time for time in times if time is not None)
-        place = position(self._angle(LATITUDE), self._angle(LONGITUDE))
-        return Metadata(found, next(filter(None, artists), None), next(known_times, None), place)
+        found_position = position(self._angle(LATITUDE), self._angle(LONGITUDE))
+        return Metadata(found, next(filter(None, artists), None), next(known_times, None), found_position)
 
     def _items(self, tag: str) -> Iterator[str]:
         """Yields the texts of a list, or the one text of a property that is none."""

@@ -97,8 +97,8 @@ class ExifToolJson(SidecarKind):
         return Metadata(keywords, next(artists, None), next(times, None), position(*angles))
 
     def _angle(self, values: Mapping[str, Sequence[str]], name: str) -> Angle:
-        text, half = (next(iter(values.get(field, ())), "") for field in (name, f"{name}Ref"))
-        return Angle.of_text(text, half)
+        text, hemisphere = (next(iter(values.get(field, ())), "") for field in (name, f"{name}Ref"))
+        return Angle.of_text(text, hemisphere)
 
 
 class TakeoutJson(SidecarKind):
@@ -181,8 +181,8 @@ class PhotoPrismYaml(SidecarKind):
         by_people = details.get("KeywordsSrc") in self.BY_PEOPLE
         keywords = details.get("Keywords")
         words = keywords.split(",") if by_people and isinstance(keywords, str) else []
-        place = _position(value, "Lat", "Lng") if value.get("PlaceSrc") in self.BY_PEOPLE else None
-        return Metadata(_flat(words).keywords, time=milliseconds(str(value["TakenAt"])), position=place)
+        found = _position(value, "Lat", "Lng") if value.get("PlaceSrc") in self.BY_PEOPLE else None
+        return Metadata(_flat(words).keywords, time=milliseconds(str(value["TakenAt"])), position=found)
 
 
 SIDECARS = (XmpSidecar(), ExifToolJson(), TakeoutJson(), HydrusJson(), HydrusText(), PhotoPrismYaml())

@@ -26,7 +26,7 @@ def test_artist_and_time_are_read():
     ],
 )
 def test_the_position_is_read(latitude, longitude, expected):
-    """The half of the Earth is in the text, or in a field of its own, as some programs write it."""
+    """The hemisphere is in the text, or in a field of its own, as some programs write it."""
     halves = "<exif:GPSLatitudeRef>S</exif:GPSLatitudeRef><exif:GPSLongitudeRef>W</exif:GPSLongitudeRef>"
     fields = f"<exif:GPSLatitude>{latitude}</exif:GPSLatitude><exif:GPSLongitude>{longitude}</exif:GPSLongitude>"
     assert read(packet(fields + halves)).position == (expected and pytest.approx(expected))
