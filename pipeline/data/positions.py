@@ -7,13 +7,13 @@ import polars as pl
 from pipeline.data.schema import LATITUDE, LONGITUDE
 
 POLE, DATE_LINE = 90, 180
-"""The largest latitude and longitude in degrees, east and north; the negative ones are the smallest."""
+"""The largest latitude and longitude, in degrees; the smallest are the same with a minus."""
 
 
 def known_position(latitude: float | None, longitude: float | None) -> tuple[float, float] | None:
     """Returns a position, or None where the numbers are none.
 
-    0, 0 is none, because that is what devices write before they know their place.
+    0, 0 is none: devices write it before they know their position.
     """
     if latitude is None or longitude is None or latitude == longitude == 0:
         return None

@@ -25,7 +25,7 @@ Load = Callable[["torch.device"], "Extractor"]
 """A function that loads an extractor's network onto a device."""
 
 Positions = Callable[[], "pl.DataFrame"]
-"""A function that reads the photos of a source, with LATITUDE and LONGITUDE; InputError where it knows no places."""
+"""A function that reads PHOTO, LATITUDE and LONGITUDE of a source's photos; InputError where it knows no places."""
 
 LARGEST_INPUT = 4096
 """The largest input of a network, in pixels each way: batches of larger ones fit into no memory."""
@@ -116,7 +116,7 @@ class ExtractorConfig(Config, ABC):
 
     @property
     def sees_new_photos(self) -> bool:
-        """True where a photo that nobody has seen before gets a vector, too."""
+        """True where a photo that the source does not have gets a vector as well."""
         return False
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""Where photos were taken, as vectors: those of places near each other are alike. No pictures are needed."""
+"""Vectors of where photos were taken, similar for places near each other. No pictures are needed."""
 
 import hashlib
 import logging
@@ -24,10 +24,10 @@ EARTH = 6_371_000.0
 """The Earth's mean radius in metres: a sphere is off by a third of a per cent."""
 
 FREQUENCIES = 64
-"""The frequencies drawn for each scale, of which each gives a cosine and a sine."""
+"""Frequencies drawn for each scale; each gives a cosine and a sine."""
 
 POSITIONS_PER_CHUNK = 1 << 16
-"""Positions whose vectors are computed at a time, which keeps memory near that of the vectors."""
+"""Positions whose vectors are computed at a time: more would need more memory than the vectors."""
 
 
 class PlaceConfig(ExtractorConfig):
@@ -35,7 +35,7 @@ class PlaceConfig(ExtractorConfig):
 
     kind: Literal["place"] = Field(description="The place where a photo was taken.")
     scales: list[Annotated[float, Field(gt=0)]] = Field(
-        min_length=1, max_length=20, description="Distances in metres over which places grow unlike."
+        min_length=1, max_length=20, description="Distances in metres over which the vectors of places grow unlike."
     )
 
     @property
@@ -43,7 +43,7 @@ class PlaceConfig(ExtractorConfig):
         return True
 
     def encoder(self, seed: int) -> "PlaceEncoder":
-        """Returns the way from positions to vectors; `seed` draws the frequencies."""
+        """Returns the map from positions to vectors; `seed` draws its frequencies."""
         return PlaceEncoder(self.scales, seed)
 
     def features(
@@ -67,11 +67,11 @@ class PlaceConfig(ExtractorConfig):
 
 
 class PlaceEncoder:
-    """Random Fourier features of positions: the way from where photos were taken to vectors of length 1.
+    """Random Fourier features: a map from the positions of photos to vectors of length 1.
 
-    The product of two vectors is close to the mean, over scales s in metres, of e^(−d² / 2 s²) for places d metres
-    apart, through the Earth: Rahimi & Recht, Random features for large-scale kernel machines, NIPS 2007. Frequencies
-    are normal numbers, of three coordinates each, over s.
+    The product of two vectors is close to the mean of e^(−d² / 2 s²) over the scales s, for positions that are d metres
+    apart, through the Earth. A frequency has three normal numbers, divided by s (Rahimi & Recht, Random features for
+    large-scale kernel machines, NIPS 2007).
     """
 
     def __init__(self, scales: Sequence[float], seed: int):
@@ -89,7 +89,7 @@ class PlaceEncoder:
     def vectors(self, positions: np.ndarray) -> np.ndarray:
         """Returns the vectors of positions in degrees, (N, 2), latitudes first: float32 (N, dimension).
 
-        Those of positions that are not known, NaN, are zero: they are like none.
+        That of an unknown position, NaN, is zero.
         """
         vectors = np.empty((len(positions), self.dimension), np.float32)
         for start in range(0, len(positions), POSITIONS_PER_CHUNK):

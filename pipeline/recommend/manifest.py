@@ -38,12 +38,12 @@ class PackedExtractor(Config):
     """An extractor that the model needs."""
 
     config: ExtractorUnion = Field(description="Its settings.")
-    weights: PackedWeights | None = Field(description="Its weights; null where its settings name them or draw them.")
+    weights: PackedWeights | None = Field(description="Its weights; null if none, or if settings name or draw them.")
     record: dict[str, Any] = Field(description="All that decides its numbers, once it is loaded from here.")
 
 
 class Manifest(Config):
-    """The model's origin, and the networks that it needs."""
+    """The model's origin, and the extractors that it needs."""
 
     format: Literal[FORMAT] = Field(description="The version of this form.")
     name: str = Field(description="The model's name.")

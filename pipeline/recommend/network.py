@@ -147,7 +147,7 @@ class PhotoReader:
             return [{}] * len(chunk)
         positions = np.array([place_taken(file.data) or (np.nan, np.nan) for file in chunk])
         vectors = {name: encoder.vectors(positions) for name, encoder in self.places.items()}
-        return [{name: rows[place] for name, rows in vectors.items()} for place in range(len(chunk))]
+        return [{name: vectors[name][row] for name in vectors} for row in range(len(chunk))]
 
     def _compute(
         self, first: int, decoded: Sequence["Future[None] | None"], exact: bool

@@ -53,7 +53,7 @@ def require_same(name: str, network: Network, record: Mapping[str, Any], photo: 
 
 
 def require_record(name: str, found: Mapping[str, Any], record: Mapping[str, Any]) -> list[str]:
-    """Raises InputError unless an extractor's record is the expected one; returns the keys that may differ, and do."""
+    """Raises InputError unless an extractor's record is the expected one; returns the keys that differ and may."""
     found = json.loads(canonical(found))
     differing = sorted(key for key in found.keys() | record.keys() if found.get(key) != record.get(key))
     for key in differing:

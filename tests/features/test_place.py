@@ -1,4 +1,4 @@
-"""Vectors of where photos were taken: near places have like vectors, wherever on the Earth they are."""
+"""Vectors of where photos were taken: similar for near places, wherever on the Earth they are."""
 
 import logging
 

@@ -16,9 +16,7 @@ class FlickrExportSource(Source):
     reads_files: ClassVar[bool] = True
 
     lowercase: bool = Field(description="True to make tags lower case, so that `Sea` and `sea` are one.")
-    place: bool = Field(
-        description="True to keep where photos were taken, in the posts: it stays false unless you want it there."
-    )
+    place: bool = Field(description="True to keep the places where photos were taken; false keeps them nowhere.")
 
     @classmethod
     def recognise(cls, path: Path, given: Mapping[str, Any]) -> Recognised | None:

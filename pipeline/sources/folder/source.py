@@ -34,7 +34,7 @@ from pipeline.sources.photo_files import pack_folder
 MOST_TAGS = 500
 """Tags of a photo, at most: nobody gives more."""
 TYPES = POST_TYPES | {TIME: pl.Int64, LATITUDE: pl.Float64, LONGITUDE: pl.Float64}
-"""The types of posts with all that is known of them."""
+"""The columns of posts, with all that photos and sidecars can say."""
 
 
 class FolderSource(Source):
@@ -49,9 +49,7 @@ class FolderSource(Source):
     )
     lowercase: bool = Field(description="True to make tags lower case, so that `Sea` and `sea` are one.")
     time: bool = Field(description="True to date posts by the time when the photo was taken.")
-    place: bool = Field(
-        description="True to keep where photos were taken, in the posts: it stays false unless you want it there."
-    )
+    place: bool = Field(description="True to keep the places where photos were taken; false keeps them nowhere.")
 
     @classmethod
     def recognise(cls, path: Path, given: Mapping[str, Any]) -> Recognised | None:

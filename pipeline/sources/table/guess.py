@@ -233,7 +233,7 @@ def _positions(preview: Preview, left: dict[str, pl.Series]) -> tuple[str | None
             return *pair, f"Places such as {text} are read as {_in_words(*positions.row(row))}."
         if doubtful.any():
             text = ", ".join(quote(left[name][doubtful.arg_max()] or "") for name in pair)
-            fault, named = fault or f"Most are no position, such as {text}.", named or pair
+            fault, named = fault or f"Most are no place, such as {text}.", named or pair
     for name in named:
         del left[name]
     return None, None, f"Places in {listed(list(map(quote, named)))} are not read. {fault}" if named else ""

@@ -21,11 +21,11 @@ ANGLE = r"""^(\d{1,3}(?:\.\d+)?) ?(?:(?:deg|°) ?(?:([0-5]?\d(?:\.\d+)?)['′] ?
 def to_positions(
     latitudes: pl.Series, longitudes: pl.Series, lines: pl.Series, path: Path
 ) -> tuple[pl.DataFrame, pl.Series]:
-    """Converts texts to LATITUDE and LONGITUDE (float64, both null where there is no position); finds the doubtful.
+    """Converts texts to LATITUDE and LONGITUDE (float64, both null where there is no position), and finds the doubtful.
 
     latitudes, longitudes: text, named like the table's columns. Texts are numbers with a decimal point or comma, or
-    degrees, minutes and seconds with a hemisphere; UNSTATED, and 0, 0, stand for no position. True in the second result
-    is any other pair that is no position. Raises InputError, with the line, for a column whose texts are mostly not
+    degrees, minutes and seconds with a hemisphere; UNSTATED, and 0, 0, stand for no position. The second result is true
+    for any other pair that is no position. Raises InputError, with the line, for a column whose texts are mostly not
     degrees.
     """
     text, degrees = {}, {}

@@ -182,7 +182,7 @@ def _chosen(
 
 
 def _with_same_places(tables: Sequence[Guess]) -> Sequence[Guess]:
-    """Returns the tables, without the columns of positions where these differ: the rest can be read together."""
+    """Returns the tables, without columns of positions if these differ, so that the rest can be read together."""
     columns = [[table.settings[role] for role in (LATITUDE, LONGITUDE)] for table in tables]
     other = next((place for place, each in enumerate(columns) if each != columns[0]), None)
     if other is None:

@@ -89,7 +89,7 @@ def _positions(table: TableSettings, cells: pl.DataFrame, path: Path) -> Sequenc
     if doubtful.any():
         row = doubtful.arg_max()
         log.warning(
-            "%s: latitude and longitude are no position in %s of %s rows, such as %s, %s in line %s; these have none.",
+            "%s: %s of %s rows have values that are no place, such as %s, %s in line %s; these rows have none.",
             path,
             f"{doubtful.sum():,}",
             f"{len(cells):,}",

@@ -472,8 +472,8 @@ def test_one_column_is_no_position(tmp_path, columns):
             "posts.csv, line 2 has 'North' in the column 'lat', which is not in degrees (8 of 8 are not): name another "
             "column, or choose null for latitude and longitude.",
         ),
-        ([f"565{number}" for number in range(8)], "Most are no position, such as '5650', '-13.70'."),
-        (["51.05", "", "", *["5650"] * 5], "Most are no position, such as '', '-13.71'."),
+        ([f"565{number}" for number in range(8)], "Most are no place, such as '5650', '-13.70'."),
+        (["51.05", "", "", *["5650"] * 5], "Most are no place, such as '', '-13.71'."),
     ],
 )
 def test_columns_that_hold_no_positions_are_named(tmp_path, latitudes, why):

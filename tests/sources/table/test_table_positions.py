@@ -63,8 +63,8 @@ def test_a_pair_that_is_no_position_is_none_and_is_named(tmp_path, caplog, pair)
     (record,) = caplog.records
     latitude, longitude = map(repr, pair)
     assert record.getMessage() == (
-        f"{tmp_path / 'posts.csv'}: latitude and longitude are no position in 2 of 5 rows, such as {latitude}, "
-        f"{longitude} in line 3; these have none."
+        f"{tmp_path / 'posts.csv'}: 2 of 5 rows have values that are no place, such as "
+        f"{latitude}, {longitude} in line 3; these rows have none."
     )
 
 
