@@ -163,6 +163,9 @@ class Result:
 def main(real: Path, results: Path, names: Sequence[str], models: Sequence[str]) -> None:
     """Measures what RESULTS does not hold yet, and prints the tables."""
     defaults = load(Path("params.yaml"))
+    known = with_places(defaults)
+    for model in models:
+        known.model(model)  # An unknown name is an error at once.
     for name in names or DATA_SETS:
         data = DATA_SETS[name]
         params = with_places(defaults) if data.places else defaults
@@ -255,7 +258,8 @@ def no_network(_: Load) -> NoReturn:
 
 def stored(vectors: Mapping[str, pl.DataFrame], photos: pl.Series, training: pl.Series, params: Params) -> Features:
     """Scales vectors as the store stage does."""
-    records = {name: {"classes": COCO_CLASSES} if name == "objects" else {} for name in vectors}
+    known = {"objects": {"classes": COCO_CLASSES}, PLACE: {"kind": PLACE}}
+    records = {name: known.get(name, {}) for name in vectors}
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "store.parquet"
         write_parquet(build_store(vectors, records, photos, training, params.store), file)

@@ -12,7 +12,7 @@ from pydantic import Field
 from pipeline.data.schema import LATITUDE, LONGITUDE, PHOTO
 from pipeline.errors import InputError
 from pipeline.features.config import ExtractorConfig, Load, Positions
-from pipeline.features.record import features_table
+from pipeline.features.record import PLACE, features_table
 from pipeline.words import counted
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class PlaceEncoder:
         self._frequencies = np.concatenate([rng.standard_normal((FREQUENCIES, 3)) / scale for scale in scales])
         self.dimension = 2 * len(self._frequencies)
         self.record: Mapping[str, Any] = {
-            "kind": "place",
+            "kind": PLACE,
             "name": "place",
             "scales": list(scales),
             "dimension": self.dimension,

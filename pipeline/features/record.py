@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 UNTRAINED = "seeded"
 """The weights of an untrained network, in its record."""
 
+PLACE = "place"
+"""The kind of the extractor whose vectors are those of where photos were taken, in its record."""
+
 RECORD = b"extractor"
 """The key of the record in a table's metadata."""
 

@@ -19,6 +19,7 @@ from pydantic import Field
 from pipeline.config import Config
 from pipeline.data.schema import PHOTO, VECTOR
 from pipeline.errors import ArtifactError, InputError
+from pipeline.features.record import PLACE
 from pipeline.features.scaling import Method, Scaling
 from pipeline.features.unpacked import UnpackedVectors, outgrows_memory
 from pipeline.files.matrices import header
@@ -104,8 +105,8 @@ def build_store(
 
     vectors: for each extractor a frame of photo and vector. records: their origin. photos: all photos of the recipe,
     which may repeat. Scalings are fitted on the distinct photos of training posts alone. The threshold holds for an
-    extractor whose record names the classes that its numbers are probabilities of. Raises InputError for a photo
-    without a vector.
+    extractor whose record names the classes that its numbers are probabilities of; vectors of places are not scaled.
+    Raises InputError for a photo without a vector.
     """
     import pyarrow as pa
 
@@ -113,7 +114,9 @@ def build_store(
     columns, scalings = {PHOTO: photos.to_arrow()}, {}
     for name, frame in vectors.items():
         threshold = config.threshold if "classes" in records[name] else None
-        scaling = Scaling.fit(vectors_of(frame, training_photos, name), config.scaling, threshold)
+        # Zeros stay zeros where they stand for an unknown place.
+        method = "none" if records[name].get("kind") == PLACE else config.scaling
+        scaling = Scaling.fit(vectors_of(frame, training_photos, name), method, threshold)
         matrix = vectors_of(frame, photos, name)
         columns[name] = pa.FixedSizeListArray.from_arrays(pa.array(matrix.ravel()), matrix.shape[1])
         scalings[name] = asdict(scaling)

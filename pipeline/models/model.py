@@ -10,6 +10,7 @@ import polars as pl
 
 from pipeline.data.schema import PHOTO, TAG, TAGS, TIME, USER
 from pipeline.errors import SettingError
+from pipeline.features.record import PLACE
 from pipeline.features.scaling import Scaling
 from pipeline.features.store import Features
 from pipeline.files.forms import Form, FormError, check_arrays, check_names
@@ -50,7 +51,7 @@ class ExtractorNote:
     @property
     def of_places(self) -> bool:
         """True where its vectors are those of where photos were taken, not of what they look like."""
-        return self.record.get("kind") == "place"
+        return self.record.get("kind") == PLACE
 
 
 def likeness(extractors: Mapping[str, ExtractorNote]) -> tuple[str, str]:

@@ -1,6 +1,6 @@
 """The baseline of the user's own photos: those that look like a photo, and were posted near to it, vote."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Literal, Self
 
@@ -125,9 +125,14 @@ def check_lengths(name: str, vectors: np.ndarray) -> None:
         raise FormError(f"{name} has a vector that is longer than 1")
 
 
-def directions(extractors: Iterable[str], posts: pl.DataFrame, features: Features) -> np.ndarray:
-    """Returns the features of the photos of posts, side by side, at length 1 unless all are zero, (posts, numbers)."""
-    return at_unit_length(concatenated(extractors, posts[PHOTO], features))
+def directions(extractors: Mapping[str, ExtractorNote], posts: pl.DataFrame, features: Features) -> np.ndarray:
+    """Returns the features of the photos of posts, side by side, at length 1 unless all are zero, (posts, numbers).
+
+    Looks and places count alike: their cosines' mean is that of two photos of which both are known.
+    """
+    groups = [[name for name, note in extractors.items() if note.of_places == of_places] for of_places in (False, True)]
+    units = [at_unit_length(concatenated(group, posts[PHOTO], features)) for group in groups if group]
+    return units[0] if len(units) == 1 else at_unit_length(np.concatenate(units, axis=1))
 
 
 def means(posts: pl.DataFrame, tags: Sequence[str], vectors: np.ndarray) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Ridge regression from a user's and a photo's other tags, and from features, to tags: a closed form."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal, Self
 
@@ -73,8 +73,8 @@ class Ridge(Baseline):
     Inputs x of a post: the tags of the user's other posts, those near in time most (the shares of `Recency`); the tags
     that other users gave the photo, in shares; and features. Shares enter by their roots, which have length 1 for every
     user and photo. In fitting, the post itself is left out of both, as EASE's diagonal of zeros keeps an item from
-    explaining itself. From each input its mean is subtracted, over the posts that have any such inputs; a user or photo
-    that is not known adds nothing.
+    explaining itself. From each input its mean is subtracted, over the posts that have any such inputs; a user,
+    photo or place that is not known adds nothing.
 
     Scores: x W + b, where W = P + argmin_D ‖Y − b − X (P + D)‖² + λ ‖D‖² = (XᵀX + λ I)⁻¹ (XᵀY + λ P). P is plain
     counting: c_u for a tag of the user itself, c_i for one of the photo, zero elsewhere; c minimises ‖Y − b − X P‖².
@@ -144,6 +144,11 @@ class Ridge(Baseline):
         """True if users have weights of their own: with features, and if each photo was posted once."""
         return bool(self.extractors) and PHOTO not in self.names
 
+    @property
+    def _looks(self) -> Collection[str]:
+        """The extractors that have a vector of every photo: all but those of places."""
+        return [name for name, note in self.extractors.items() if not note.of_places]
+
     def _kept_vectors(self, posts: pl.DataFrame, features: Features) -> np.ndarray:
         """Returns the vectors to keep with the posts, (posts, numbers)."""
         return concatenated(self.extractors, posts[PHOTO], features) if self._personal else no_vectors(posts)
@@ -152,8 +157,8 @@ class Ridge(Baseline):
         inputs = self._centred(self._inputs(posts, features), self.tensors)
         parts = {part: np.float32(x) @ self.tensors[f"{part}_weights"] for part, x in inputs.items()}
         bias = self.tensors["intercept"].copy()
-        # Every photo has features, so that subtracting their means shifts the scores of all posts alike.
-        for name in self.extractors:
+        # Every photo has a look, so that subtracting its mean shifts the scores of all posts alike.
+        for name in self._looks:
             offset = self.tensors[f"{name}_mean"] @ self.tensors[f"{name}_weights"]
             parts[name] += offset
             bias -= offset
@@ -211,10 +216,10 @@ class Ridge(Baseline):
         return np.sqrt(shares(votes))
 
     def _centred(self, inputs: Inputs, means: Mapping[str, np.ndarray]) -> Inputs:
-        """Subtracts means from inputs; those of a user or photo that is not known stay zero."""
+        """Subtracts means from inputs; those of a user, a photo or a place that is not known stay zero."""
         centred = {}
         for part, x in inputs.items():
-            known = True if part in self.extractors else x.any(axis=1, keepdims=True)
+            known = True if part in self._looks else x.any(axis=1, keepdims=True)
             centred[part] = np.where(known, x - means[f"{part}_mean"], 0)
         return centred
 
@@ -225,7 +230,7 @@ class Ridge(Baseline):
         for inputs, _ in self._chunks(posts, features):
             for part, x in inputs.items():
                 sums[part] += x.sum(axis=0, dtype=np.float64)
-                having[part] += len(x) if part in self.extractors else np.count_nonzero(x.any(axis=1))
+                having[part] += len(x) if part in self._looks else np.count_nonzero(x.any(axis=1))
         means = {f"{part}_mean": np.float32(sums[part] / max(having[part], 1)) for part in widths}
         # XᵀX, (inputs, inputs), and XᵀY, (inputs, T): products of a chunk in float32, their sum in float64.
         size, tags = sum(widths.values()), len(self.tags)

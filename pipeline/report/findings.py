@@ -11,7 +11,7 @@ from pipeline.evaluation.bootstrap import USERS, Bootstrap
 from pipeline.evaluation.curves import DEVIATION
 from pipeline.evaluation.metrics.measure import HEADLINE, Measure
 from pipeline.evaluation.significance import FEWEST_USERS
-from pipeline.features.record import UNTRAINED
+from pipeline.features.record import PLACE, UNTRAINED
 from pipeline.recommend.config import BEST
 from pipeline.report.inputs import ModelInfo, ReportInputs
 from pipeline.report.summary import choice_of_bundle
@@ -227,7 +227,7 @@ def sight(model: ModelInfo, extractors: Sequence[str], records: Mapping[str, Map
     """
     if model.goes_by is not None:
         return model.goes_by
-    networks = [name for name in extractors if records.get(name, {}).get("kind") != "place"]
+    networks = [name for name in extractors if records.get(name, {}).get("kind") != PLACE]
     places = ["where the photo was taken"] * (len(networks) < len(extractors))
     seen = ["the user", *["the times of posts"] * model.sees_times, *places]
     if not networks:

@@ -8,7 +8,8 @@ import pytest
 
 from pipeline.errors import InputError
 from pipeline.features.store import Features
-from pipeline.models.own_photos import EVERYONE, OWN, OwnPhotos, OwnPhotosConfig
+from pipeline.models.model import ExtractorNote
+from pipeline.models.own_photos import EVERYONE, OWN, OwnPhotos, OwnPhotosConfig, directions
 from pipeline.models.own_posts import UNWEIGHTED
 
 MINUTE = 60_000
@@ -89,3 +90,21 @@ def test_vectors_of_other_users_are_forgotten():
 def test_a_photo_without_features_is_named():
     with pytest.raises(InputError, match="'lost' is not in the feature store"):
         fitted().scores(asked("ann", "lost"), FEATURES)
+
+
+def test_looks_and_places_count_alike():
+    """Vectors of any lengths: the cosine of two photos is the mean of that of their looks and that of their places."""
+    rng = np.random.default_rng(0)
+    raw = {"look": rng.normal(size=(3, 5)) * 40, "place": rng.normal(size=(3, 4))}
+    raw["place"][2] = 0
+    features = Features(pl.Series(["a", "b", "c"]), {name: np.float32(each) for name, each in raw.items()})
+    notes = {"look": ExtractorNote({}, None), "place": ExtractorNote({"kind": "place"}, None)}
+    found = directions(notes, pl.DataFrame({"photo": ["a", "b", "c"]}), features)
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, rtol=1e-6)
+
+    def cosine(name: str) -> float:
+        first, second = raw[name][:2]
+        return first @ second / np.linalg.norm(first) / np.linalg.norm(second)
+
+    assert found[0] @ found[1] == pytest.approx((cosine("look") + cosine("place")) / 2, abs=1e-5)
+    np.testing.assert_allclose(found[2], [*raw["look"][2] / np.linalg.norm(raw["look"][2]), 0, 0, 0, 0], atol=1e-6)

@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import polars as pl
@@ -16,7 +17,7 @@ from pipeline.features.place import PlaceConfig
 from pipeline.features.store import Features, StoreConfig, build_store, read_store
 from pipeline.files.parquet import write_parquet
 from pipeline.files.texts import read_sealed_json, write_sealed_json
-from pipeline.models.own_photos import EVERYONE
+from pipeline.models.own_photos import EVERYONE, OWN
 from pipeline.recommend.bundle import Bundle
 from pipeline.recommend.manifest import MANIFEST
 from pipeline.recommend.recommender import Recommender
@@ -137,3 +138,24 @@ def test_a_network_in_its_place_is_refused(bundle: Path) -> None:
     config = squeezenet().model_dump(mode="json")
     with pytest.raises((ArtifactError, InputError)):
         Recommender.load(forged(bundle, {"config": config}), "cpu")
+
+
+@pytest.mark.parametrize("kind", ["ridge", "gaussian-process", "fm", "pitf"])
+def test_an_unknown_place_speaks_for_no_tag(kind: str) -> None:
+    names = sorted(PHOTOS)
+    rows = [("ann" if n < 6 else "bob", name, ["a", "b" if n % 2 else "c"], n) for n, name in enumerate(names)]
+    posts = pl.DataFrame(rows, POST_TYPES | {"time": pl.Int64}, orient="row")
+    positions = pl.DataFrame([(name, *PHOTOS[name]) for name in names[1:]], [PHOTO, LATITUDE, LONGITUDE], orient="row")
+    table = CONFIG.features(posts[PHOTO], SEED, pytest.fail, lambda: positions)
+    settings = StoreConfig(scaling="standardise", threshold=0.0)
+    record = CONFIG.encoder(SEED).record
+    store = build_store({"place": pl.DataFrame(table)}, {"place": record}, posts[PHOTO], posts[PHOTO], settings)
+    with TemporaryDirectory() as folder:
+        write_parquet(store, Path(folder) / "store.parquet")
+        features = read_store(Path(folder) / "store.parquet")
+    model = fitted(kind, "place", posts, features)
+    parts = model.parts(posts.head(1), features)
+    seen = parts.keys() & {"place", OWN, EVERYONE}
+    assert seen
+    for part in seen:
+        np.testing.assert_allclose(parts[part], 0, atol=1e-6)
