@@ -23,8 +23,10 @@ from pipeline.features.extraction.device import fastest_decoder
 from pipeline.files.atomic import atomic
 from pipeline.folksonomy.split_rules import LeaveShare
 from pipeline.folksonomy.suitable import suitable_split, why_random
+from pipeline.keywords.capture_place import place_taken
 from pipeline.models.registry import MODELS
 from pipeline.sources.base import Crawled, Recognised
+from pipeline.sources.folder.source import FolderSource
 from project.beginning import Beginning, beginnings, leads_to, link, outdated, replaced
 from project.command import command
 from project.params import NONE, Params, Recipe, parse
@@ -43,6 +45,8 @@ PLACE, PLACE_SETTINGS = "place", {"kind": "place", "scales": [100.0, 1000.0, 100
 """The name and settings of the extractor of places; the scales were chosen on validation posts (benchmarks/)."""
 PLACED_KINDS = ("own-photos", "ridge", "gaussian-process")
 """The kinds of models that gain most from places."""
+LOOKED_AT = 50
+"""Photos of a folder in which places are looked for, at most, while they are not read."""
 LEAST_PLACED = 0.2
 """The share of posts with a place from which models see places."""
 MANY_POSTS, LARGE_BATCH = 25_000, 1024
@@ -83,8 +87,11 @@ def main(
     networks, see = for_photos(found, beginning.params, raw)
     too_small = too_small_for(beginning.counts["tags"], beginning.params)
     places, unplaced = for_places(beginning, raw, too_small)
-    see = [name for name in see if f"models.{name}" not in places]
-    gone = {"they see photos": see, "there are too many tags": [name for name in too_small if name not in see]}
+    gone = {
+        "no places are known": [name for name in see_places(beginning.params) if f"models.{name}" in unplaced],
+        "they see photos": [name for name in see if f"models.{name}" not in {*places, *unplaced}],
+        "there are too many tags": [name for name in too_small if name not in see],
+    }
     drop = [*dict.fromkeys([*(f"models.{name}" for name in chain(*gone.values())), *unplaced])]
     edited, changed = edit(text, values | networks | places | others, add=True, drop=drop)
     parse(edited, file)
@@ -209,24 +216,48 @@ def for_places(
     base = max(others, key=lambda name: len(params.feature_sets[name]), default=NONE)
     known = posts[LATITUDE].count() if LATITUDE in posts.columns else 0
     if known < LEAST_PLACED * len(posts):
+        if params.active_source.has_places:
+            print(f"Places are kept, but known for only {known:,} of {len(posts):,} posts: no model sees them.")
+        elif photos and (found := places_in_photos(beginning)):
+            print(f"Some photos say where they were taken ({found}): --set place=true lets models see that.")
         blends = {f"blends.{name}.features": base for name, blend in params.blends.items() if blend.features in placed}
-        models = [name for name, model in params.models.items() if model.features in placed]
-        added = {"extractors": params.place_extractors, "feature_sets": placed, "models": models}
+        added = {"extractors": params.place_extractors, "feature_sets": placed, "models": see_places(params)}
         return blends, [f"{key}.{name}" for key, names in added.items() for name in names]
     print(
         f"Places are known for {known:,} of {len(posts):,} posts, and models see them, by the extractor {PLACE}: what "
         "is made from now on tells where photos were taken."
     )
     features = PLACE if base == NONE else f"{base}+{PLACE}"
-    feature_set = [*params.feature_set(base), PLACE]
+    # What stands there already may be one's own choice.
+    settings, feature_set = raw["extractors"].get(PLACE, PLACE_SETTINGS), [*params.feature_set(base), PLACE]
     if photos:
-        values = {f"extractors.{PLACE}": PLACE_SETTINGS, f"feature_sets.{features}": feature_set}
+        values = {f"extractors.{PLACE}": settings, f"feature_sets.{features}": feature_set}
     else:
-        values = {"extractors": {PLACE: PLACE_SETTINGS}, "feature_sets": {features: feature_set}}
+        values = {"extractors": {PLACE: settings}, "feature_sets": {features: feature_set}}
     for kind in PLACED_KINDS:
-        if like := model_like(kind, params, too_small, base, placed):
-            values[f"models.{kind}-{PLACE}"] = dict(raw["models"][like]) | {"features": features}
+        name = f"{kind}-{PLACE}"
+        if like := name if name in params.models else model_like(kind, params, too_small, base, placed):
+            values[f"models.{name}"] = dict(raw["models"][like]) | {"features": features}
     return values | {f"blends.{name}.features": features for name in params.blends}, []
+
+
+def see_places(params: Params) -> list[str]:
+    """Lists the models that see places."""
+    return [
+        name
+        for name, model in params.models.items()
+        if {*params.feature_set(model.features)} & {*params.place_extractors}
+    ]
+
+
+def places_in_photos(beginning: Beginning) -> str:
+    """Counts places in some photos of a folder; empty where there are none, or where the source has no such setting."""
+    if not isinstance(beginning.params.active_source, FolderSource):
+        return ""
+    photos = beginning.crawled.posts[PHOTO].unique().sort()
+    looked_at = photos.gather_every(max(1, len(photos) // LOOKED_AT)).head(LOOKED_AT)
+    placed = sum(place_taken((beginning.found.folder / photo).read_bytes()) is not None for photo in looked_at)
+    return f"{placed:,} of {len(looked_at):,} that were looked at" if placed else ""
 
 
 def model_like(kind: str, params: Params, too_small: Sequence[str], base: str, placed: Sequence[str]) -> str | None:

@@ -81,7 +81,9 @@ def read_positions(posts: Path) -> pl.DataFrame:
     Raises InputError where the source does not say.
     """
     if LATITUDE not in columns_of(posts):
-        raise InputError("The source knows no places: name the columns that hold them, or leave this extractor out.")
+        raise InputError(
+            "The source gives no places: set where it has them (tagrec check says how), or leave this extractor out."
+        )
     return read_parquet(posts, [PHOTO, LATITUDE, LONGITUDE])
 
 

@@ -34,7 +34,7 @@ class PlaceConfig(ExtractorConfig):
     """The place where a photo was taken, as far as its source knows it."""
 
     kind: Literal["place"] = Field(description="The place where a photo was taken.")
-    scales: list[Annotated[float, Field(gt=0)]] = Field(
+    scales: list[Annotated[float, Field(ge=1, le=2 * EARTH)]] = Field(
         min_length=1, max_length=20, description="Distances in metres over which the vectors of places grow unlike."
     )
 

@@ -1,13 +1,22 @@
-"""The place where a photo was taken, from its Exif data."""
+"""The place where a photo was taken, in its Exif data."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from PIL import ExifTags
+from PIL import ExifTags, Image
 from PIL.TiffImagePlugin import IFDRational
 
 from pipeline.keywords.coordinates import UNITS, Angle, position
 from pipeline.keywords.exif import exif_of
+
+AXES = (
+    (ExifTags.GPS.GPSLatitude, ExifTags.GPS.GPSLatitudeRef, "NS"),
+    (ExifTags.GPS.GPSLongitude, ExifTags.GPS.GPSLongitudeRef, "EW"),
+)
+"""The fields of an angle and of its hemisphere, and the letters of positive and of negative angles."""
+
+PRECISION = 10_000_000
+"""The parts of a degree in which positions are written: each is a hundredth of a metre."""
 
 
 def place_taken(file: bytes) -> tuple[float, float] | None:
@@ -16,8 +25,18 @@ def place_taken(file: bytes) -> tuple[float, float] | None:
     None where the file has no position, or its Exif data are broken.
     """
     fields = exif_of(file, ExifTags.IFD.GPSInfo)
-    latitude = _angle(fields, ExifTags.GPS.GPSLatitude, ExifTags.GPS.GPSLatitudeRef)
-    return position(latitude, _angle(fields, ExifTags.GPS.GPSLongitude, ExifTags.GPS.GPSLongitudeRef))
+    return position(*(_angle(fields, angle, hemisphere) for angle, hemisphere, _ in AXES))
+
+
+def add_place(jpeg: bytes, place: tuple[float, float]) -> bytes:
+    """Returns a JPEG that has no Exif data with a position in degrees, as `place_taken` reads it."""
+    exif = Image.Exif()
+    fields = exif.get_ifd(ExifTags.IFD.GPSInfo)
+    for degrees, (angle, hemisphere, letters) in zip(place, AXES, strict=True):
+        parts = (IFDRational(round(abs(degrees) * PRECISION), PRECISION), IFDRational(0), IFDRational(0))
+        fields |= {angle: parts, hemisphere: letters[degrees < 0]}
+    content = exif.tobytes()
+    return b"".join([jpeg[:2], b"\xff\xe1", (2 + len(content)).to_bytes(2, "big"), content, jpeg[2:]])
 
 
 def _angle(fields: Mapping[int, Any], angle: int, hemisphere: int) -> Angle:

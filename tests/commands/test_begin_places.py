@@ -9,6 +9,7 @@ from PIL import Image
 from commands import begin, check
 from pipeline.errors import InputError
 from project.params import Params, load
+from tests.support.keyword_files import write_photo
 
 POSTS = 40
 KINDS = ("own-photos", "ridge", "gaussian-process")
@@ -89,3 +90,43 @@ def test_photos_after_places_without_photos_are_refused_with_the_remedy(table, p
     begun(table(False, POSTS))
     with pytest.raises(InputError, match=r"no model that sees them: git checkout"):
         begun(table(True, placed))
+
+
+@pytest.mark.usefixtures("checkout")
+def test_ones_own_settings_stay(table):
+    path = table(True, POSTS)
+    begun(path)
+    text = Path("params.yaml").read_text().replace("[100.0, 1000.0, 10000.0]", "[50.0]").replace("l2: 3.0", "l2: 5.0")
+    Path("params.yaml").write_text(text)
+    params = begun(path)
+    assert params.extractors["place"].scales == [50.0]
+    assert params.models["ridge-place"].l2 == 5.0
+
+
+@pytest.mark.usefixtures("checkout")
+def test_places_and_not_photos_are_the_reason_where_they_are_missing(table, capsys):
+    begun(table(False, POSTS))
+    capsys.readouterr()
+    shown = begin.main(table(False, 0), Path("params.yaml"))
+    assert "without own-photos-place, ridge-place, gaussian-process-place (no places are known)" in shown
+    assert "they see photos" not in shown
+
+
+@pytest.mark.usefixtures("checkout")
+def test_places_in_a_folder_of_photos_are_pointed_out_and_not_kept(tmp_path: Path, capsys):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    place = {"GPSLatitude": "51/1 3/1 0/1", "GPSLatitudeRef": "N", "GPSLongitude": "13/1 45/1 0/1"}
+    place |= {"GPSLongitudeRef": "E"}
+    for number in range(POSTS):
+        fields = {f"GPSInfo_{name}": value for name, value in place.items()} if number % 2 else {}
+        write_photo(folder / f"{number}.jpg", {"Xmp.dc.subject": ["sea", f"tag{number % 3}"]}, **fields)
+    params = begun(folder)
+    hint = (
+        "Some photos say where they were taken (20 of 40 that were looked at): --set place=true lets models see that."
+    )
+    assert hint in capsys.readouterr().out
+    assert "place" not in params.extractors
+    begin.main(folder, Path("params.yaml"), settings=["place=true"])
+    assert "Places are known for 20 of 40 posts" in capsys.readouterr().out
+    assert load(Path("params.yaml")).models["gaussian-process-place"].features == "image+objects+place"

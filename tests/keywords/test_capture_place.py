@@ -3,12 +3,13 @@
 import io
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from PIL import ExifTags, Image
 from PIL.TiffImagePlugin import IFDRational
 
-from pipeline.keywords.capture_place import place_taken
+from pipeline.data.jpeg import strip_metadata
+from pipeline.keywords.capture_place import add_place, place_taken
 from pipeline.keywords.coordinates import Angle, position
 from pipeline.keywords.embedded import read_photo
 from tests.support.fuzzing import damaged, fuzz
@@ -178,3 +179,14 @@ def test_an_angle_is_read_from_any_form_of_text(text, half, degrees):
 def test_no_text_is_more_than_a_position_or_none(text, half):
     found = position(Angle.of_text(text, half), Angle.of_text("13.7E"))
     assert found is None or abs(found[0]) <= 90
+
+
+@given(latitude=st.floats(-90, 90), longitude=st.floats(-180, 180))
+def test_a_position_that_is_added_to_a_photo_is_read_from_it(latitude: float, longitude: float):
+    assume(abs(latitude) > 1e-6 or abs(longitude) > 1e-6)
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8), "red").save(buffer, "JPEG")
+    placed = add_place(buffer.getvalue(), (latitude, longitude))
+    assert place_taken(placed) == pytest.approx((latitude, longitude), abs=1e-6)
+    assert strip_metadata(placed) == strip_metadata(buffer.getvalue())
+    Image.open(io.BytesIO(placed)).load()

@@ -6,6 +6,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pytest
 from PIL import ExifTags, Image
 from PIL.TiffImagePlugin import IFDRational
@@ -14,16 +15,20 @@ from pipeline.data.photo import PhotoFile
 from pipeline.data.schema import LATITUDE, LONGITUDE, PHOTO, POST_TYPES
 from pipeline.errors import ArtifactError, InputError
 from pipeline.features.place import PlaceConfig
-from pipeline.features.store import Features, StoreConfig, build_store, read_store
+from pipeline.features.store import StoreConfig, build_store, read_store
 from pipeline.files.parquet import write_parquet
 from pipeline.files.texts import read_sealed_json, write_sealed_json
+from pipeline.keywords.capture_place import place_taken
 from pipeline.models.own_photos import EVERYONE, OWN
 from pipeline.recommend.bundle import Bundle
 from pipeline.recommend.manifest import MANIFEST
 from pipeline.recommend.recommender import Recommender
+from pipeline.recommend.service.journal import Journal
 from tests.support.bundles import SEED, World, write_bundle
 from tests.support.extractors import squeezenet
+from tests.support.fake_recommender import FakeRecommender
 from tests.support.models import fitted
+from tests.support.service import hash_of, running_service
 
 CONFIG = PlaceConfig(kind="place", scales=[1000.0])
 HARBOUR, HILL = (53.5436, 9.9666), (53.5500, 10.0500)
@@ -45,24 +50,32 @@ def photo(name: str, position: tuple[float, float] | None, colour: str = "grey")
     return PhotoFile(f"{name}.jpg", buffer.getvalue())
 
 
+def positions() -> pl.DataFrame:
+    return pl.DataFrame([(name, *PHOTOS[name]) for name in sorted(PHOTOS)], [PHOTO, LATITUDE, LONGITUDE], orient="row")
+
+
+def fitted_to(
+    posts: pl.DataFrame, table: pa.Table, config: PlaceConfig = CONFIG, kind: str = "gaussian-process"
+) -> World:
+    """A model that sees places, as the stages make it."""
+    settings = StoreConfig(scaling="standardise", threshold=0.0)
+    record = config.encoder(SEED).record
+    store = build_store({"place": pl.DataFrame(table)}, {"place": record}, posts[PHOTO], posts[PHOTO], settings)
+    with TemporaryDirectory() as folder:
+        write_parquet(store, Path(folder) / "store.parquet")
+        features = read_store(Path(folder) / "store.parquet")
+    return World([], posts, features, fitted(kind, "place", posts, features))
+
+
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+def world() -> World:
     """Two users who tag photos by place alone."""
-    names = sorted(PHOTOS)
     rows = [
         ("ann" if number < 6 else "bob", name, ["germany", "harbour" if PHOTOS[name] == HARBOUR else "hill"])
-        for number, name in enumerate(names)
+        for number, name in enumerate(sorted(PHOTOS))
     ]
     posts = pl.DataFrame(rows, POST_TYPES, orient="row")
-    positions = pl.DataFrame([(name, *PHOTOS[name]) for name in names], [PHOTO, LATITUDE, LONGITUDE], orient="row")
-    table = CONFIG.features(posts[PHOTO], SEED, pytest.fail, lambda: positions)
-    record = CONFIG.encoder(SEED).record
-    settings = StoreConfig(scaling="standardise", threshold=0.0)
-    store = build_store({"place": pl.DataFrame(table)}, {"place": record}, posts[PHOTO], posts[PHOTO], settings)
-    path = tmp_path_factory.mktemp("store") / "store.parquet"
-    write_parquet(store, path)
-    features: Features = read_store(path)
-    return World([], posts, features, fitted("gaussian-process", "place", posts, features))
+    return fitted_to(posts, CONFIG.features(posts[PHOTO], SEED, pytest.fail, positions))
 
 
 @pytest.fixture
@@ -145,17 +158,46 @@ def test_an_unknown_place_speaks_for_no_tag(kind: str) -> None:
     names = sorted(PHOTOS)
     rows = [("ann" if n < 6 else "bob", name, ["a", "b" if n % 2 else "c"], n) for n, name in enumerate(names)]
     posts = pl.DataFrame(rows, POST_TYPES | {"time": pl.Int64}, orient="row")
-    positions = pl.DataFrame([(name, *PHOTOS[name]) for name in names[1:]], [PHOTO, LATITUDE, LONGITUDE], orient="row")
-    table = CONFIG.features(posts[PHOTO], SEED, pytest.fail, lambda: positions)
-    settings = StoreConfig(scaling="standardise", threshold=0.0)
-    record = CONFIG.encoder(SEED).record
-    store = build_store({"place": pl.DataFrame(table)}, {"place": record}, posts[PHOTO], posts[PHOTO], settings)
-    with TemporaryDirectory() as folder:
-        write_parquet(store, Path(folder) / "store.parquet")
-        features = read_store(Path(folder) / "store.parquet")
-    model = fitted(kind, "place", posts, features)
-    parts = model.parts(posts.head(1), features)
+    table = CONFIG.features(posts[PHOTO], SEED, pytest.fail, lambda: positions().tail(-1))
+    made = fitted_to(posts, table, kind=kind)
+    parts = made.model.parts(posts.head(1), made.features)
     seen = parts.keys() & {"place", OWN, EVERYONE}
     assert seen
     for part in seen:
         np.testing.assert_allclose(parts[part], 0, atol=1e-6)
+
+
+def test_the_service_sees_places_and_keeps_them_for_later_bundles(bundle: Path, world: World, tmp_path: Path) -> None:
+    at_harbour, on_hill = photo("a", HARBOUR).data, photo("b", HILL).data
+    with Recommender.load(bundle, "cpu") as recommender, running_service(recommender, tmp_path) as client:
+        found = client.tags_for(at_harbour, on_hill, user="cleo", count=2)
+        assert [set(tags) for tags in found] == [{"germany", "harbour"}, {"germany", "hill"}]
+        client.accept(at_harbour, ["harbour"], user="cleo")
+        shown = client.get(f"api/photos/{hash_of(at_harbour)}")
+        assert shown.status_code == 200
+        assert place_taken(shown.content) is None
+        fingerprint = recommender.fingerprint
+
+    with Journal.open(client.journal, fingerprint) as journal:
+        ((seen, _),) = journal.learned("cleo")
+        np.testing.assert_allclose(
+            seen.vectors["place"], CONFIG.encoder(SEED).vectors(np.array([HARBOUR]))[0], atol=1e-4
+        )
+        assert [place_taken(jpeg) for _, jpeg in journal.photos()] == [None]
+
+    other = PlaceConfig(kind="place", scales=[1000.0, 5000.0])
+    table = other.features(world.posts[PHOTO], SEED, pytest.fail, positions)
+    later = write_bundle(tmp_path / "later", fitted_to(world.posts, table, other), {"place": other})
+    with Recommender.load(later, "cpu") as recommender, running_service(recommender, tmp_path) as client:
+        wish = {"photos": [hash_of(at_harbour)], "user": "cleo", "count": 2}
+        (ranked,) = client.post("api/suggest", json=wish).json()["photos"]
+        assert {each["tag"] for each in ranked["suggestions"]} == {"germany", "harbour"}
+
+
+def test_a_model_that_sees_no_places_has_none_in_its_journal(tmp_path: Path) -> None:
+    with running_service(FakeRecommender(), tmp_path) as client:
+        data = photo("a", HARBOUR, "red").data
+        client.suggest(data)
+        client.accept(data, ["sea"])
+    with Journal.open(client.journal, FakeRecommender().fingerprint) as journal:
+        assert place_taken(journal.photo(hash_of(data)).jpeg) is None

@@ -157,7 +157,7 @@ def test_places_come_from_the_posts(project: Path):
 @pytest.mark.parametrize(
     ("columns", "sentence"),
     [
-        ({}, "The source knows no places: name the columns that hold them, or leave this extractor out."),
+        ({}, "The source gives no places: set where it has them (tagrec check says how), or leave this extractor out."),
         (
             {"latitude": [None] * 5, "longitude": [None] * 5},
             "No photo of the recipe has a place: leave this extractor out.",

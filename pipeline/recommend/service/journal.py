@@ -18,6 +18,7 @@ import numpy as np
 import polars as pl
 import safetensors.numpy
 
+from pipeline.data.jpeg import strip_metadata
 from pipeline.data.schema import PHOTO, TAGS, TIME, USER
 from pipeline.errors import InputError
 from pipeline.files.rows import (
@@ -85,7 +86,7 @@ class HeldPhoto:
     hash: str
     """The SHA-256 of the file."""
     jpeg: bytes
-    """The prepared photo."""
+    """The prepared photo, with its place in Exif data where the model sees places."""
     vectors: Mapping[str, np.ndarray] | None
     """A vector by the name of each extractor; None where the present networks have not seen it."""
     time: int | None = None
@@ -296,7 +297,7 @@ class Journal:
         return pl.DataFrame(rows.fetchall(), types, orient="row")
 
     def photos(self) -> Iterator[tuple[str, bytes]]:
-        """Yields the photos of the posts that count: the name in `table`, and the JPEG.
+        """Yields the photos of the posts that count: the name in `table`, and the JPEG, without its place.
 
         Raises InputError for one that is damaged, or is no photo.
         """
@@ -307,7 +308,7 @@ class Journal:
         for hash, name, jpeg, whole in rows:
             if jpeg is None or not whole or not is_jpeg(jpeg):
                 raise InputError(f"The photo {name!r} in the journal is damaged: accept its tags once more.")
-            yield f"{hash}.jpg", jpeg
+            yield f"{hash}.jpg", strip_metadata(jpeg)
 
 
 def _is_writable(path: Path) -> bool:

@@ -9,8 +9,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
+from pipeline.data.jpeg import strip_metadata
 from pipeline.data.photo import PhotoError, PhotoFile
 from pipeline.errors import InputError
+from pipeline.keywords.capture_place import add_place, place_taken
 from pipeline.keywords.capture_time import time_taken
 from pipeline.recommend.network import PhotoVectors
 from pipeline.recommend.service.batches import Batches
@@ -95,7 +97,11 @@ class Service:
         photo = self.photos.get(hash)
         if photo is None:
             self.batches.check_room()
-            photo = await self._see(hash, await self._packers.pack(data), time_taken(data))
+            jpeg = await self._packers.pack(data)
+            # In the prepared photo, so that networks of a later bundle see it as well.
+            if self.recommender.sees_places and (place := place_taken(data)):
+                jpeg = add_place(jpeg, place)
+            photo = await self._see(hash, jpeg, time_taken(data))
         return photo
 
     async def suggest(self, hashes: Sequence[str], query: Query) -> list[SuggestedPhoto]:
@@ -125,11 +131,11 @@ class Service:
         return new
 
     async def photo(self, hash: str) -> bytes:
-        """Returns a prepared photo. Raises UnknownPhotoError for one that is not held."""
+        """Returns a prepared photo, without its place. Raises UnknownPhotoError for one that is not held."""
         photo = self.photos.get(hash) or await self._accepted(hash)
         if photo is None:
             raise UnknownPhotoError
-        return photo.jpeg
+        return strip_metadata(photo.jpeg)
 
     async def users(self) -> list[tuple[str, int]]:
         """Lists the known users with the number of posts accepted here."""

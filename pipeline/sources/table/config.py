@@ -68,6 +68,8 @@ class TableSettings(Config):
     def _is_beside_latitude(cls, longitude: str | None, info: ValidationInfo) -> str | None:
         if LATITUDE in info.data and (info.data[LATITUDE] is None) != (longitude is None):
             raise ValueError("latitude and longitude go together; name both columns, or choose null for both")
+        if longitude is not None and info.data.get(LATITUDE) == longitude:
+            raise ValueError("it is the column of the latitude, too; name that of the longitude")
         return longitude
 
     @model_validator(mode="after")

@@ -222,18 +222,15 @@ def _positions(preview: Preview, left: dict[str, pl.Series]) -> tuple[str | None
             continue
         lines, path = pl.Series(preview.lines, dtype=pl.Int64), PurePosixPath(preview.path.name)
         try:
-            positions, doubtful = to_positions(*(left[name] for name in pair), lines, path)
+            positions, _ = to_positions(*(left[name] for name in pair), lines, path)
         except InputError as error:
             fault, named = fault or str(error), named or pair
             continue
         known = positions[LATITUDE].is_not_null()
-        if known.sum() > doubtful.sum():
+        if known.any():
             row = known.arg_max()
             text = ", ".join(quote(left[name][row]) for name in pair)
             return *pair, f"Places such as {text} are read as {_in_words(*positions.row(row))}."
-        if doubtful.any():
-            text = ", ".join(quote(left[name][doubtful.arg_max()] or "") for name in pair)
-            fault, named = fault or f"Most are no place, such as {text}.", named or pair
     for name in named:
         del left[name]
     return None, None, f"Places in {listed(list(map(quote, named)))} are not read. {fault}" if named else ""

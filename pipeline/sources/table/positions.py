@@ -26,7 +26,7 @@ def to_positions(
     latitudes, longitudes: text, named like the table's columns. Texts are numbers with a decimal point or comma, or
     degrees, minutes and seconds with a hemisphere; UNSTATED, and 0, 0, stand for no position. The second result is true
     for any other pair that is no position. Raises InputError, with the line, for a column whose texts are mostly not
-    degrees.
+    degrees, and for pairs that are mostly no position.
     """
     text, degrees = {}, {}
     for name, values in ((LATITUDE, latitudes), (LONGITUDE, longitudes)):
@@ -44,7 +44,16 @@ def to_positions(
     positions = numbers.select(known_positions(pl.col(LATITUDE), pl.col(LONGITUDE)))
     stated = pl.DataFrame(text).select(pl.any_horizontal(pl.all().is_not_null())).to_series()
     unset = numbers.select(pl.all_horizontal(pl.all() == 0).fill_null(value=False)).to_series()
-    return positions, stated & ~unset & positions[LATITUDE].is_null()
+    doubtful = stated & ~unset & positions[LATITUDE].is_null()
+    if doubtful.sum() * 2 > stated.sum():
+        row = doubtful.arg_max()
+        pair = ", ".join(quote(values[row] or "") for values in (latitudes, longitudes))
+        names = f"{quote(latitudes.name)} and {quote(longitudes.name)}"
+        raise InputError(
+            f"{path}, line {lines[row]} has {pair} in the columns {names}, which is no place ({doubtful.sum():,} of "
+            f"{stated.sum():,} are none): name the columns of latitude and longitude, or choose null for both."
+        )
+    return positions, doubtful
 
 
 def _stated(values: pl.Series) -> pl.Series:

@@ -76,7 +76,7 @@ def test_any_rows(rows, separator, column, quoted):
     with TemporaryDirectory() as folder:
         Path(folder, "posts.csv").write_text(text.getvalue(), encoding="utf-8", newline="")
         changes = {"separator": separator, "time": "time" if column == "time" else None, "quoted": quoted}
-        changes |= dict.fromkeys(("latitude", "longitude"), "time" if column == "place" else None)
+        changes |= {"latitude": "time", "longitude": "photo"} if column == "place" else {}
         try:
             posts, left_out = read_posts(configured(**changes), Path(folder))
         except InputError as error:

@@ -472,8 +472,16 @@ def test_one_column_is_no_position(tmp_path, columns):
             "posts.csv, line 2 has 'North' in the column 'lat', which is not in degrees (8 of 8 are not): name another "
             "column, or choose null for latitude and longitude.",
         ),
-        ([f"565{number}" for number in range(8)], "Most are no place, such as '5650', '-13.70'."),
-        (["51.05", "", "", *["5650"] * 5], "Most are no place, such as '', '-13.71'."),
+        (
+            [f"565{number}" for number in range(8)],
+            "posts.csv, line 2 has '5650', '-13.70' in the columns 'lat' and 'lng', which is no place (8 of 8 are "
+            "none): name the columns of latitude and longitude, or choose null for both.",
+        ),
+        (
+            ["51.05", "", "", *["5650"] * 5],
+            "posts.csv, line 3 has '', '-13.71' in the columns 'lat' and 'lng', which is no place (7 of 8 are none): "
+            "name the columns of latitude and longitude, or choose null for both.",
+        ),
     ],
 )
 def test_columns_that_hold_no_positions_are_named(tmp_path, latitudes, why):
