@@ -251,7 +251,7 @@ def see_places(params: Params) -> list[str]:
 
 
 def places_in_photos(beginning: Beginning) -> str:
-    """Counts places in some photos of a folder; empty where there are none, or where the source has no such setting."""
+    """Counts places in some photos, in words; empty where there are none, and for sources without that setting."""
     if not isinstance(beginning.params.active_source, FolderSource):
         return ""
     photos = beginning.crawled.posts[PHOTO].unique().sort()
