@@ -16,7 +16,8 @@ OTHERS = {
     "pipeline/folksonomy/folksonomy.py": {"tags"},  # How many there are.
     "pipeline/folksonomy/refine.py": {"tags"},  # As above.
     "pipeline/folksonomy/stats.py": {"tags"},  # As above, in Table 2.
-    "pipeline/keywords/sidecars.py": {"tags"},  # A key of Hydrus' JSON.
+    "pipeline/keywords/sidecars.py": {"tags", "latitude", "longitude"},  # Keys of Hydrus' and Google's JSON.
+    "pipeline/sources/corpus/yfcc.py": {"latitude", "longitude"},  # Columns of the published database.
     "pipeline/sources/folder/recognise.py": {"time", "user"},  # Settings.
     "pipeline/sources/flickr/listing.py": {"photo", "user"},  # Objects in Flickr's answers.
     "pipeline/sources/nus_wide/published.py": {"tags"},  # How many there are.

@@ -48,10 +48,10 @@ def open_crawl(folder, victim):
 
 
 def open_readings(folder, victim):
-    readings._open(folder).close()
+    readings._open(folder, positions=False).close()
     (path,) = folder.glob("keywords-*.sqlite")
     plant(path, victim)
-    readings._open(folder)
+    readings._open(folder, positions=False)
 
 
 @pytest.mark.parametrize("opening", [open_accepted, open_crawl, open_readings])
