@@ -43,6 +43,8 @@ KEEPS = "keeps {posts:,} posts (users: {users:,}, tags: {tags:,}); a part of the
 """The closing words on a recipe, with the counts of its folksonomy."""
 PLACE, PLACE_SETTINGS = "place", {"kind": "place", "scales": [100.0, 1000.0, 10000.0]}
 """The name and settings of the extractor of places; the scales were chosen on validation posts (benchmarks/)."""
+OTHER_PLACE = "where"
+"""The name of that extractor where another kind has its name."""
 PLACED_KINDS = ("own-photos", "ridge", "gaussian-process")
 """The kinds of models that gain most from places."""
 LOOKED_AT = 50
@@ -223,17 +225,18 @@ def for_places(
         blends = {f"blends.{name}.features": base for name, blend in params.blends.items() if blend.features in placed}
         added = {"extractors": params.place_extractors, "feature_sets": placed, "models": see_places(params)}
         return blends, [f"{key}.{name}" for key, names in added.items() for name in names]
+    # An extractor that is there already may be one's own choice, and so may another kind of that name.
+    extractor = next(iter(params.place_extractors), OTHER_PLACE if PLACE in params.extractors else PLACE)
     print(
-        f"Places are known for {known:,} of {len(posts):,} posts, and models see them, by the extractor {PLACE}: what "
-        "is made from now on tells where photos were taken."
+        f"Places are known for {known:,} of {len(posts):,} posts, and models see them, by the extractor {extractor}: "
+        "what is made from now on tells where photos were taken."
     )
     features = PLACE if base == NONE else f"{base}+{PLACE}"
-    # What stands there already may be one's own choice.
-    settings, feature_set = raw["extractors"].get(PLACE, PLACE_SETTINGS), [*params.feature_set(base), PLACE]
+    settings, feature_set = raw["extractors"].get(extractor, PLACE_SETTINGS), [*params.feature_set(base), extractor]
     if photos:
-        values = {f"extractors.{PLACE}": settings, f"feature_sets.{features}": feature_set}
+        values = {f"extractors.{extractor}": settings, f"feature_sets.{features}": feature_set}
     else:
-        values = {"extractors": {PLACE: settings}, "feature_sets": {features: feature_set}}
+        values = {"extractors": {extractor: settings}, "feature_sets": {features: feature_set}}
     for kind in PLACED_KINDS:
         name = f"{kind}-{PLACE}"
         if like := name if name in params.models else model_like(kind, params, too_small, base, placed):
@@ -243,11 +246,8 @@ def for_places(
 
 def see_places(params: Params) -> list[str]:
     """Lists the models that see places."""
-    return [
-        name
-        for name, model in params.models.items()
-        if {*params.feature_set(model.features)} & {*params.place_extractors}
-    ]
+    places = {*params.place_extractors}
+    return [name for name, model in params.models.items() if places & {*params.feature_set(model.features)}]
 
 
 def places_in_photos(beginning: Beginning) -> str:

@@ -130,3 +130,20 @@ def test_places_in_a_folder_of_photos_are_pointed_out_and_not_kept(tmp_path: Pat
     begin.main(folder, Path("params.yaml"), settings=["place=true"])
     assert "Places are known for 20 of 40 posts" in capsys.readouterr().out
     assert load(Path("params.yaml")).models["gaussian-process-place"].features == "image+objects+place"
+
+
+@pytest.mark.usefixtures("checkout")
+@pytest.mark.parametrize(("own", "expected"), [("vectors", "where"), ("place", "spot")])
+def test_extractors_of_ones_own_keep_their_names(table, own: str, expected: str):
+    """One of places is used, whatever its name; another kind that is called place stays what it is."""
+    kinds = {
+        "vectors": "  place: {kind: vectors, path: v.parquet, sha256: null, photos: null}\n",
+        "place": "  spot: {kind: place, scales: [30.0]}\n",
+    }
+    text = Path("params.yaml").read_text()
+    heading = next(line for line in text.splitlines() if line.startswith("extractors:"))
+    Path("params.yaml").write_text(text.replace(f"{heading}\n", f"{heading}\n{kinds[own]}"))
+    params = begun(table(True, POSTS))
+    assert params.feature_sets["image+objects+place"] == ["image", "objects", expected]
+    assert params.extractors[expected].kind == "place"
+    assert own == "place" or params.extractors["place"].kind == "vectors"
