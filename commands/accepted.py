@@ -19,6 +19,9 @@ def main(
     photos: Annotated[Path | None, typer.Option(help="The folder of photos.")] = None,
     journal: Annotated[Path, typer.Option(help="The file that `tagrec serve` keeps.")] = ACCEPTED,
     replace: Annotated[bool, typer.Option("--replace", help="Replace a file with other posts.")] = False,
+    places: Annotated[
+        bool, typer.Option("--places", help="Write where photos were taken, as far as is known.")
+    ] = False,
 ) -> str:
     if not journal.is_file():
         raise InputError(f"{journal} does not exist: `tagrec serve` makes it when something is accepted.")
@@ -41,7 +44,8 @@ def main(
                 f"--csv is {csv}, which has posts that are not in the journal: name another file, or replace it by "
                 "--replace."
             )
-        written = f"{counted(write_table(opened, csv), 'posts')} in {csv}"
+        posts, placed = write_table(opened, csv, places)
+        written = f"{counted(posts, 'posts')} in {csv}" + (f", {placed:,} with a place" if places else "")
         if photos:
             written += f", {counted(write_photos(opened, photos), 'photos')} in {photos}"
     return f"accepted: {written}"

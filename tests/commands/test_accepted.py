@@ -10,7 +10,9 @@ import pytest
 
 from commands.accepted import main
 from pipeline.errors import InputError
+from pipeline.keywords.capture_place import add_place, place_taken
 from pipeline.recommend.service.journal import HeldPhoto, Journal, Post
+from pipeline.sources.table.source import TableSource
 from tests.support.fake_recommender import photo_of
 
 FIRST, SECOND = "1" * 64, "2" * 64
@@ -32,11 +34,10 @@ def refuse(path, *_: object) -> int:
     raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
 
 
-def accept(path, photo, *tags):
+def accept(path, photo, *tags, place=None):
+    jpeg = add_place(photo_of("red"), place) if place else photo_of("red")
     with Journal.open(path, "networks") as journal:
-        journal.accept(
-            Post(f"post of {photo}", "ann", photo, "a.jpg", tags), HeldPhoto(photo, photo_of("red"), {}, 7000)
-        )
+        journal.accept(Post(f"post of {photo}", "ann", photo, "a.jpg", tags), HeldPhoto(photo, jpeg, {}, 7000))
 
 
 def test_posts_and_photos_are_written_again_as_more_are_accepted(journal, tmp_path):
@@ -94,6 +95,39 @@ def test_a_table_with_other_posts_stays(journal, tmp_path):
     assert "mine.jpg" in own.read_text()
     main(own, None, journal, replace=True)
     assert own.read_text().splitlines() == ROWS
+
+
+def test_places_are_in_the_table_on_request_alone(journal, tmp_path):
+    """The photos have none in either case."""
+    accept(journal, SECOND, "sky", place=(-33.8568, 151.2153))
+    table, photos = tmp_path / "posts.csv", tmp_path / "photos"
+    main(table, photos, journal)
+    assert table.read_text().splitlines() == [*ROWS, f"ann,{SECOND}.jpg,sky,7"]
+    assert main(table, None, journal, places=True) == f"accepted: 2 posts in {table}, 1 with a place"
+    header, *rows = ROWS
+    assert table.read_text().splitlines() == [
+        f"{header},latitude,longitude",
+        *(f"{row},," for row in rows),
+        f"ann,{SECOND}.jpg,sky,7,-33.8568,151.2153",
+    ]
+    main(table, photos, journal)
+    assert table.read_text().splitlines() == [*ROWS, f"ann,{SECOND}.jpg,sky,7"]
+    assert [place_taken(path.read_bytes()) for path in photos.iterdir()] == [None, None]
+
+
+def test_a_table_with_other_places_stays(journal, tmp_path):
+    own = tmp_path / "own.csv"
+    own.write_text(f"{ROWS[0]},latitude,longitude\n{ROWS[1]},51.0,13.0\n")
+    with pytest.raises(InputError, match="has posts that are not in the journal"):
+        main(own, None, journal, places=True)
+
+
+def test_a_table_with_places_is_learned_from(journal, tmp_path):
+    for number in range(3, 6):
+        accept(journal, str(number) * 64, "sky", place=(-33.5, 151.0 + number))
+    main(tmp_path / "out" / "posts.csv", None, journal, places=True)
+    found = TableSource.recognise(tmp_path / "out", {})
+    assert (found.settings["latitude"], found.settings["longitude"]) == ("latitude", "longitude")
 
 
 def test_a_device_or_the_file_of_a_stream_stays(journal, tmp_path):

@@ -23,6 +23,7 @@ from pipeline.models.own_photos import EVERYONE, OWN
 from pipeline.recommend.bundle import Bundle
 from pipeline.recommend.manifest import MANIFEST
 from pipeline.recommend.recommender import Recommender
+from pipeline.recommend.service.exports import write_photos, write_table
 from pipeline.recommend.service.journal import Journal
 from tests.support.bundles import SEED, World, write_bundle
 from tests.support.extractors import squeezenet
@@ -183,7 +184,11 @@ def test_the_service_sees_places_and_keeps_them_for_later_bundles(bundle: Path, 
         np.testing.assert_allclose(
             seen.vectors["place"], CONFIG.encoder(SEED).vectors(np.array([HARBOUR]))[0], atol=1e-4
         )
-        assert [place_taken(jpeg) for _, jpeg in journal.photos()] == [None]
+        write_photos(journal, tmp_path / "exported")
+        assert [place_taken(file.read_bytes()) for file in (tmp_path / "exported").iterdir()] == [None]
+        assert write_table(journal, tmp_path / "posts.csv", places=True) == (1, 1)
+        (position,) = pl.read_csv(tmp_path / "posts.csv").select(LATITUDE, LONGITUDE).rows()
+        assert position == pytest.approx(HARBOUR, abs=1e-6)
 
     other = PlaceConfig(kind="place", scales=[1000.0, 5000.0])
     table = other.features(world.posts[PHOTO], SEED, pytest.fail, positions)

@@ -8,10 +8,14 @@ import zipfile
 from collections.abc import Collection, Iterable
 from pathlib import Path, PurePosixPath
 
-from pipeline.data.schema import PHOTO, POST, TAGS, USER
+import polars as pl
+
+from pipeline.data.jpeg import strip_metadata
+from pipeline.data.schema import LATITUDE, LONGITUDE, PHOTO, POST, TAGS, USER
 from pipeline.errors import InputError
 from pipeline.files.atomic import atomic
 from pipeline.files.texts import write_csv
+from pipeline.keywords.capture_place import place_taken
 from pipeline.keywords.xmp import sidecar
 from pipeline.recommend.service.journal import Journal, Post
 
@@ -27,30 +31,32 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 """The time of the files in a zip, so that the same posts give the same bytes."""
 
 
-def write_table(journal: Journal, file: Path) -> int:
-    """Writes all accepted posts as a table with a row for each tag; returns the number of posts.
+def write_table(journal: Journal, file: Path, places: bool = False) -> tuple[int, int]:
+    """Writes all accepted posts as a table with a row for each tag, and with `places` those of their photos.
 
-    Raises InputError when there is none.
+    Returns the number of posts, and of those whose place is in the table. Raises InputError when there is no post.
     """
-    table = journal.table()
+    table = _table(journal, places)
     if table.is_empty():
         raise InputError("The journal has no accepted post.")
     write_csv(table, file)
-    return table.select(POST).n_unique()
+    placed = table.filter(pl.col(LATITUDE).is_not_null()) if places else table.clear()
+    return table.select(POST).n_unique(), placed.select(POST).n_unique()
 
 
 def is_exported(journal: Journal, file: Path) -> bool:
     """Recognises a table of accepted posts, all of which still count: replacing it loses nothing."""
-    known = journal.table().write_csv().encode()
-    return set(file.read_bytes().splitlines()) <= set(known.splitlines())
+    lines = file.read_bytes().splitlines()
+    places = bool(lines) and LATITUDE.encode() in lines[0].split(b",")
+    return set(lines) <= set(_table(journal, places).write_csv().encode().splitlines())
 
 
 def write_photos(journal: Journal, folder: Path) -> int:
-    """Writes the photos of all accepted posts under their names in the table; returns their number."""
+    """Writes the photos of all accepted posts, without places, under their names in the table; returns their number."""
     photos = 0
     for name, jpeg in journal.photos():
         with atomic(folder / name) as temporary:
-            temporary.write_bytes(jpeg)
+            temporary.write_bytes(strip_metadata(jpeg))
         photos += 1
     return photos
 
@@ -103,3 +109,16 @@ def _safe_part(part: str) -> str:
     text = "".join("_" if each in UNSAFE or unicodedata.category(each).startswith("C") else each for each in part)
     text = text.encode()[:LONGEST].decode(errors="ignore").strip(" .")
     return f"_{text}" if RESERVED.match(text) else text
+
+
+def _table(journal: Journal, places: bool) -> pl.DataFrame:
+    """Returns the table of accepted posts; with `places`, it has LATITUDE and LONGITUDE, null where they are unknown.
+
+    Raises InputError for a place in a photo that is damaged.
+    """
+    table = journal.table()
+    if not places:
+        return table
+    found = [(name, *(place_taken(jpeg) or (None, None))) for name, jpeg in journal.photos()]
+    types = {PHOTO: pl.String, LATITUDE: pl.Float64, LONGITUDE: pl.Float64}
+    return table.join(pl.DataFrame(found, types, orient="row"), on=PHOTO, how="left", maintain_order="left")

@@ -18,7 +18,6 @@ import numpy as np
 import polars as pl
 import safetensors.numpy
 
-from pipeline.data.jpeg import strip_metadata
 from pipeline.data.schema import PHOTO, TAGS, TIME, USER
 from pipeline.errors import InputError
 from pipeline.files.rows import (
@@ -297,7 +296,7 @@ class Journal:
         return pl.DataFrame(rows.fetchall(), types, orient="row")
 
     def photos(self) -> Iterator[tuple[str, bytes]]:
-        """Yields the photos of the posts that count: the name in `table`, and the JPEG, without its place.
+        """Yields the photos of the posts that count: the name in `table`, and the JPEG, perhaps with its place.
 
         Raises InputError for one that is damaged, or is no photo.
         """
@@ -308,7 +307,7 @@ class Journal:
         for hash, name, jpeg, whole in rows:
             if jpeg is None or not whole or not is_jpeg(jpeg):
                 raise InputError(f"The photo {name!r} in the journal is damaged: accept its tags once more.")
-            yield f"{hash}.jpg", strip_metadata(jpeg)
+            yield f"{hash}.jpg", jpeg
 
 
 def _is_writable(path: Path) -> bool:
