@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -64,13 +63,19 @@ def main(
 ) -> None:
     found = find_photos(photos, sys.stdin.buffer)
     check_output(output, found.photos)
-    paths, form, broken, unnamed = found.photos, FORMATS[format], 0, 0
+    paths, form, broken, unnamed, unplaced = found.photos, FORMATS[format], 0, 0, 0
     workers = (cores() + 1) // 2 if len(paths) >= FEW else 0
+
+    def rank(vectors: "Sequence[PhotoVectors]") -> "list[list[Suggestion]]":
+        nonlocal unplaced
+        unplaced += recommender.unplaced(vectors)
+        return tags.rank(recommender, vectors)
+
     with (
         load_recommender(options, file, workers) as recommender,
         keywords.writer() as writer,
         results(output, alone=writer is None) as write,
-        closing(suggest(recommender, paths, VECTORS, partial(tags.rank, recommender))) as suggested,
+        closing(suggest(recommender, paths, VECTORS, rank)) as suggested,
     ):
         announce(recommender, found, tags)
         write(form.head())
@@ -84,6 +89,8 @@ def main(
             unnamed += not form.can_name(path)
             if writer:
                 writer.add(path, [suggestion.tag for suggestion in result])
+    if unplaced:
+        say(f"{unplaced:,} of {counted(len(paths) - broken, 'photos')} do not say where they were taken.")
     counts = counted(len(paths) - broken, "photos") + (f", {broken:,} that cannot be used" if broken else "")
     if unnamed:
         counts += f", {unnamed:,} left out of the results, which cannot hold their names"

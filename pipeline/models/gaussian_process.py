@@ -21,7 +21,7 @@ from pipeline.models.covariance import (
     likeliest_variances,
     own_components,
 )
-from pipeline.models.model import BIAS, NUMBERS, Baseline, ExtractorNote, likeness
+from pipeline.models.model import BIAS, NUMBERS, Baseline, ExtractorNote
 from pipeline.models.neighbours import at_unit_length, concatenated, least, split
 from pipeline.models.own_photos import EVERYONE, OWN, check_lengths
 from pipeline.models.own_posts import LATEST, OwnPosts
@@ -130,8 +130,7 @@ class GaussianProcess(Baseline):
     @property
     def part_words(self) -> Mapping[str, str]:
         """Words for its own parts: those of look with features, that of the day where times are known."""
-        like, shared = likeness(self.extractors)
-        looks = {OWN: f"you give it to photos {like}", EVERYONE: f"photos of its {shared} have it"}
+        looks = {OWN: "you give it to photos {like}", EVERYONE: "photos of its {shared} have it"}
         return (looks if self.extractors else {}) | ({DAYS: "goes with the photo's day"} if self._timed else {})
 
     @property

@@ -75,7 +75,7 @@ class Model(ABC):
     """The basis of its suggestions, in words; None for the user, times that it sees, and what its extractors see."""
 
     part_words: ClassVar[Mapping[str, str]] = {}
-    """Words for its parts with names of its own."""
+    """Words for its parts with names of its own; {like} and {shared} stand for those of `likeness`."""
 
     most_tags: ClassVar[int | None] = None
     """The number of tags that it can be fitted to, at most; None without a bound."""
@@ -185,9 +185,13 @@ class Model(ABC):
         """
         return sum(self.parts(posts, features).values())
 
-    def words(self, part: str, addend: float) -> str:  # noqa: ARG002 (for models that count)
-        """Returns the words for a part with a name of the model's own."""
-        return self.part_words[part]
+    def words(self, part: str, addend: float, seen: Mapping[str, ExtractorNote] | None = None) -> str:  # noqa: ARG002 (for models that count)
+        """Returns the words for a part with a name of the model's own.
+
+        seen: the extractors to which the photo says something; by default all.
+        """
+        like, shared = likeness(self.extractors if seen is None else seen)
+        return self.part_words[part].format(like=like, shared=shared)
 
     def feature_weights(self, extractor: str) -> np.ndarray:
         """Returns the weights by which an extractor's scaled numbers add up to its part, (numbers, tags)."""

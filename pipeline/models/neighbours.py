@@ -1,7 +1,7 @@
 """The baseline of visual neighbours: the training photos that look most like a photo vote for their tags."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 import polars as pl
@@ -12,7 +12,7 @@ from pipeline.data.vocabulary import codes, vocabulary
 from pipeline.errors import SettingError
 from pipeline.features.store import Features
 from pipeline.files.forms import Form, FormError, floats, integers
-from pipeline.models.model import BIAS, NUMBERS, Baseline, ExtractorNote, likeness
+from pipeline.models.model import BIAS, NUMBERS, Baseline, ExtractorNote
 from pipeline.models.settings import BaseModelConfig, SomeFeatures
 from pipeline.words import counted
 
@@ -43,6 +43,7 @@ class Neighbours(Baseline):
     """
 
     Config = NeighboursConfig
+    part_words: ClassVar = {VOTES: "photos most {like} have it"}
     label = "Tags of similar photos"
     goes_by = "the tags of the photos most like it, whoever posted them"
 
@@ -98,13 +99,8 @@ class Neighbours(Baseline):
         average = k * np.bincount(self.tensors[TAG], minlength=len(self.tags)) / photos
         return {VOTES: votes, BIAS: np.broadcast_to(-average, votes.shape)}
 
-    @property
-    def part_words(self) -> Mapping[str, str]:
-        """Words for the votes."""
-        return {VOTES: f"photos most {likeness(self.extractors)[0]} have it"}
-
-    def words(self, part: str, addend: float) -> str:
-        return f"{addend:.0f} of the {self.part_words[part]}"
+    def words(self, part: str, addend: float, seen: Mapping[str, ExtractorNote] | None = None) -> str:
+        return f"{addend:.0f} of the {super().words(part, addend, seen)}"
 
 
 def concatenated(extractors: Iterable[str], photos: pl.Series, features: Features) -> np.ndarray:

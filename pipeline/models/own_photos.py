@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 import polars as pl
@@ -13,7 +13,7 @@ from pipeline.data.vocabulary import codes, vocabularies
 from pipeline.features.store import Features
 from pipeline.files.forms import EXACT, Form, FormError, floats
 from pipeline.models.counts import TIE_BREAK, count_tags
-from pipeline.models.model import BIAS, NUMBERS, Baseline, ExtractorNote, likeness
+from pipeline.models.model import BIAS, NUMBERS, Baseline, ExtractorNote
 from pipeline.models.neighbours import at_unit_length, concatenated
 from pipeline.models.own_posts import OwnPosts
 from pipeline.models.settings import BaseModelConfig, SomeFeatures
@@ -63,6 +63,7 @@ class OwnPhotos(Baseline):
     Config = OwnPhotosConfig
     label = "Tags of the user's similar photos"
     goes_by = "the user’s own photos most like it, the nearest in time most"
+    part_words: ClassVar = {OWN: "your photos most {like} have it", EVERYONE: "photos of its {shared} have it"}
     sees_times = True
 
     @classmethod
@@ -102,12 +103,6 @@ class OwnPhotos(Baseline):
             EVERYONE: everyone / total,
             BIAS: np.broadcast_to(TIE_BREAK * share / share.max(), own.shape),
         }
-
-    @property
-    def part_words(self) -> Mapping[str, str]:
-        """Words for the votes of one's own photos, and for what everyone's are like."""
-        like, shared = likeness(self.extractors)
-        return {OWN: f"your photos most {like} have it", EVERYONE: f"photos of its {shared} have it"}
 
     def _fold_in(self, user: str, posts: pl.DataFrame, features: Features) -> Self:  # noqa: ARG002 (that of the posts)
         photos = directions(self.extractors, posts, features)

@@ -23,7 +23,7 @@ from pipeline.models.counts import (
     mark_tags,
     shares,
 )
-from pipeline.models.model import BIAS, NUMBERS, Baseline, ExtractorNote, likeness
+from pipeline.models.model import BIAS, NUMBERS, Baseline, ExtractorNote
 from pipeline.models.neighbours import concatenated, split
 from pipeline.models.own_photos import OWN
 from pipeline.models.own_posts import OwnPosts, no_vectors
@@ -137,7 +137,7 @@ class Ridge(Baseline):
     @property
     def part_words(self) -> Mapping[str, str]:
         """Words for the part of users' own weights, if they have any."""
-        return {OWN: f"you give it to photos {likeness(self.extractors)[0]}"} if self._personal else {}
+        return {OWN: "you give it to photos {like}"} if self._personal else {}
 
     @property
     def _personal(self) -> bool:

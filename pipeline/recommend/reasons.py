@@ -10,9 +10,9 @@ import polars as pl
 from pipeline.data.schema import PHOTO, USER
 from pipeline.features.scaling import drop_below
 from pipeline.features.store import Features
-from pipeline.models.model import BIAS, Model, likeness
+from pipeline.models.model import BIAS, ExtractorNote, Model, likeness
 from pipeline.models.object_names import CLASSES
-from pipeline.models.own_photos import OWN
+from pipeline.models.own_photos import EVERYONE, OWN
 from pipeline.recommend.habits import Habits
 
 GIVEN = "given"
@@ -29,6 +29,10 @@ NAMED = 2
 
 LEAST_NAMED_SHARE = 0.5
 """The share of the first one's gain that the second must have to be named."""
+
+
+UNLIKE = {OWN: "your photos have it", EVERYONE: "photos of all users have it"}
+"""Words for votes of photos that are no more like one than others, as nothing is seen of it."""
 
 
 @dataclass(frozen=True)
@@ -88,11 +92,20 @@ class Explainer:
             return f"often with {_listed({given: lifts[tag] for given, lifts in self.given.items()}, ' and ')}"
         if name == BIAS:
             return f"on {_share(self.habits.counts[tag], self.habits.posts)} of all photos"
+        seen = self._informed(row)
         if name == OWN and not self._used[tag]:
-            return f"goes with your photos {likeness(self.model.extractors)[0]}"
+            return f"goes with your photos {likeness(seen)[0]}"
+        if name in UNLIKE and not seen:
+            return UNLIKE[name]
         if name in self.model.extractors and name not in self.model.part_words:
             return self._seen(name, row, tag)
-        return self.model.words(name, self.parts[name][row, tag])
+        return self.model.words(name, self.parts[name][row, tag], seen)
+
+    def _informed(self, row: int) -> Mapping[str, ExtractorNote]:
+        """Returns the extractors to which a photo says something: those of places only if it has a place."""
+        return {
+            name: note for name, note in self.model.extractors.items() if not note.of_places or self._placed[name][row]
+        }
 
     def _habit(self, tag: int) -> str:
         used = self._used[tag]
@@ -113,6 +126,13 @@ class Explainer:
         found = {f"{classes[at]} ({100 * probabilities[row, at]:.0f} %)": gains[at] for at in present}
         seen = _listed(found, ", ")
         return f"detected: {seen}" if seen else "what is not in the photo"
+
+    @cached_property
+    def _placed(self) -> dict[str, np.ndarray]:
+        """For each extractor of places, the photos that have a place, bool (photos,): others have zeros."""
+        rows = self.features.rows(self.photos)
+        places = [name for name, note in self.model.extractors.items() if note.of_places]
+        return {name: self.features.raw[name][rows].any(axis=1) for name in places}
 
     @cached_property
     def _used(self) -> np.ndarray:

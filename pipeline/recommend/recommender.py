@@ -132,6 +132,11 @@ class Recommender:
         """
         return self._reader.read(files, work)
 
+    def unplaced(self, vectors: Sequence[PhotoVectors]) -> int:
+        """Counts the photos without a place; 0 where the model sees no places."""
+        places = list(self._reader.places)
+        return sum(not all(photo.vectors[name].any() for name in places) for photo in vectors)
+
     def rank(
         self,
         vectors: Sequence[PhotoVectors],

@@ -1,6 +1,7 @@
 """`tagrec suggest` and `tagrec undo`: photos in, suggestions out, keywords written on request and taken back."""
 
 import errno
+import hashlib
 import json
 import os
 import sys
@@ -152,6 +153,17 @@ def test_a_bundle_that_goes_by_places_says_so(folder, monkeypatch, pictures, use
     recommender = FakeRecommender(sees_pictures=pictures, sees_places=True)
     monkeypatch.setattr(suggest, "load_recommender", lambda *_: recommender)
     assert said in run(folder / "red.jpg", "--user", user).stderr.splitlines()
+
+
+def test_photos_without_a_place_are_counted(folder, monkeypatch):
+    red, blue = (hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in ("red.jpg", "blue.jpg"))
+    for without, said in (((red,), "1 of 3 photos do not"), ((red, blue), "2 of 3 photos do not"), ((), None)):
+        recommender = FakeRecommender(sees_places=True, without_place=without)
+        monkeypatch.setattr(suggest, "load_recommender", lambda *_, fake=recommender: fake)
+        notes = run(folder).stderr.splitlines()
+        assert notes[-2].endswith("where they were taken.") == bool(without)
+        assert not without or notes[-2] == f"{said} say where they were taken."
+        assert notes[-1] == "suggest: 3 photos, 1 that cannot be used"
 
 
 def test_a_list_on_standard_input(folder):

@@ -15,13 +15,16 @@ from pipeline.data.photo import PhotoFile
 from pipeline.data.schema import LATITUDE, LONGITUDE, PHOTO, POST_TYPES
 from pipeline.errors import ArtifactError, InputError
 from pipeline.features.place import PlaceConfig
-from pipeline.features.store import StoreConfig, build_store, read_store
+from pipeline.features.store import Features, StoreConfig, build_store, read_store
 from pipeline.files.parquet import write_parquet
 from pipeline.files.texts import read_sealed_json, write_sealed_json
 from pipeline.keywords.capture_place import place_taken
+from pipeline.models.model import ExtractorNote
 from pipeline.models.own_photos import EVERYONE, OWN
 from pipeline.recommend.bundle import Bundle
+from pipeline.recommend.habits import Habits
 from pipeline.recommend.manifest import MANIFEST
+from pipeline.recommend.reasons import Explainer
 from pipeline.recommend.recommender import Recommender
 from pipeline.recommend.service.exports import write_photos, write_table
 from pipeline.recommend.service.journal import Journal
@@ -111,6 +114,45 @@ def test_a_photo_without_a_place_gets_what_fits_anywhere(bundle: Path) -> None:
     assert suggestions[0].tag == "germany"
 
 
+def test_photos_without_a_place_are_counted(bundle: Path) -> None:
+    with Recommender.load(bundle, "cpu") as recommender:
+        seen = list(recommender.vectors([photo("a", None), photo("b", HILL), photo("c", None)]))
+        assert recommender.unplaced(seen) == 2
+        assert recommender.unplaced(seen[1:2]) == 0
+        assert recommender.unplaced([]) == 0
+
+
+@pytest.mark.parametrize("place", [HARBOUR, None])
+def test_an_unknown_place_is_no_reason(world: World, tmp_path: Path, place: tuple[float, float] | None) -> None:
+    """Nothing is known of a photo without a place but its time: all photos count alike."""
+    table = CONFIG.features(world.posts[PHOTO], SEED, pytest.fail, positions)
+    made = fitted_to(world.posts, table, kind="own-photos")
+    with Recommender.load(write_bundle(tmp_path / "own", made, {"place": CONFIG}), "cpu") as recommender:
+        (suggestions,) = recommender.suggest([photo("a", place)], "ann", count=1)
+    said = {reason.words for reason in suggestions[0].why if reason.words}
+    assert suggestions[0].tag == ("harbour" if place else "germany")
+    if place:
+        assert said <= {"your photos most near it have it", "photos of its place have it"}
+        assert said
+    else:
+        assert said == {"your photos have it", "photos of all users have it"}
+
+
+@pytest.mark.parametrize(("place", "like"), [(HARBOUR, "like it or near it"), (None, "like it")])
+def test_a_photo_without_a_place_is_like_others_in_look_alone(place: tuple[float, float] | None, like: str) -> None:
+    encoder = CONFIG.encoder(SEED)
+    vector = encoder.vectors(np.array([place or (np.nan, np.nan)]))
+    notes = {"image": ExtractorNote({}, None), "place": ExtractorNote(encoder.record, None)}
+    raw = {"image": np.ones((1, 2), np.float32), "place": vector}
+    features = Features(pl.Series(["new"]), raw, {}, {name: note.record for name, note in notes.items()})
+    posts = pl.DataFrame([("ann", "new", ["harbour"])], POST_TYPES, orient="row")
+    model = fitted("own-photos", "both", posts, features)
+    parts = {OWN: np.ones((1, 1)), EVERYONE: np.ones((1, 1))}
+    explainer = Explainer(model, Habits.count(posts, ["harbour"]), "ann", features.photos, features, parts, {})
+    assert explainer._words(OWN, 0, 0) == f"your photos most {like} have it"
+    assert explainer._words(EVERYONE, 0, 0) == f"photos of its {'look or place' if place else 'look'} have it"
+
+
 def test_the_card_says_what_is_kept_of_places(bundle: Path, tmp_path: Path) -> None:
     card = (bundle / "README.md").read_text()
     assert "where\neach was taken" in card
@@ -126,7 +168,7 @@ def test_places_and_pictures_stand_side_by_side(world: World) -> None:
     """The words of a part name both, where a model sees both."""
     both = world.model._with({}, {})
     both.extractors = {**world.model.extractors, "image": world.model.extractors["place"].__class__({}, None)}
-    assert both.part_words[EVERYONE] == "photos of its look or place have it"
+    assert both.words(EVERYONE, 1.0) == "photos of its look or place have it"
 
 
 def forged(bundle: Path, change: dict) -> Path:

@@ -60,6 +60,8 @@ class FakeRecommender:
     sees_pictures: bool = True
     sees_places: bool = False
     dates_strangers: bool = False
+    without_place: Collection[str] = ()
+    """The hashes of photos that do not say where they were taken."""
 
     def vectors(self, files: Iterable[PhotoFile], _work: Path | None = None) -> Iterator[PhotoVectors | PhotoError]:
         files = list(files)
@@ -73,6 +75,9 @@ class FakeRecommender:
                 continue
             mean = np.asarray(image, np.float32).mean((0, 1))
             yield PhotoVectors(hashlib.sha256(file.data).hexdigest(), {"colour": mean})
+
+    def unplaced(self, vectors: Sequence[PhotoVectors]) -> int:
+        return sum(photo.hash in self.without_place for photo in vectors)
 
     def rank(
         self,
