@@ -25,8 +25,8 @@ TIMES = (
     ("Exif.Photo.DateTimeDigitized", "Exif.Photo.OffsetTimeDigitized"),
 )
 """Fields with the time of a photo, and its zone, in order of precedence."""
-LATITUDE, LONGITUDE = "Exif.GPSInfo.GPSLatitude", "Exif.GPSInfo.GPSLongitude"
-"""The fields with the position of a photo; those with its hemispheres end in Ref."""
+LATITUDE, LONGITUDE, STATUS = (f"Exif.GPSInfo.GPS{name}" for name in ("Latitude", "Longitude", "Status"))
+"""The fields with the position of a photo, and the receiver's status; those with its hemispheres end in Ref."""
 RATIONAL = ("Rational", "SRational")
 """The types of rational numbers."""
 RESOURCES = "Exif.Image.ImageResources"
@@ -71,7 +71,7 @@ def read_photo(photo: Path | bytes) -> Metadata:
         keywords,
         xmp.artist or _artist(exif, iptc),
         xmp.time if time is None else time,
-        position(_angle(exif, LATITUDE), _angle(exif, LONGITUDE)) or xmp.position,
+        position(_angle(exif, LATITUDE), _angle(exif, LONGITUDE), _field(exif, STATUS)) or xmp.position,
     )
 
 

@@ -38,8 +38,10 @@ TIMES = (
     "{http://ns.adobe.com/xap/1.0/}CreateDate",
 )
 """The fields with the time of a photo, in order of precedence."""
-LATITUDE, LONGITUDE = (f"{{http://ns.adobe.com/exif/1.0/}}GPS{name}" for name in ("Latitude", "Longitude"))
-"""The fields with the position of a photo; some programs put the hemisphere in GPSLatitudeRef."""
+LATITUDE, LONGITUDE, STATUS = (
+    f"{{http://ns.adobe.com/exif/1.0/}}GPS{name}" for name in ("Latitude", "Longitude", "Status")
+)
+"""The fields with the position of a photo, and the receiver's status; some programs write GPSLatitudeRef as well."""
 
 WRAPPER = re.compile(r"<\?xpacket[^>]*\?>")
 """The instruction before and after a packet, which is not part of it, and may be damaged."""
@@ -94,7 +96,7 @@ class _Properties:
         artists = (artist.strip() for artist in self._items(DC + "creator"))
         times = (milliseconds(text) for tag in TIMES for text in self._items(tag))
         known_times = (time for time in times if time is not None)
-        found_position = position(self._angle(LATITUDE), self._angle(LONGITUDE))
+        found_position = position(self._angle(LATITUDE), self._angle(LONGITUDE), next(self._items(STATUS), ""))
         return Metadata(found, next(filter(None, artists), None), next(known_times, None), found_position)
 
     def _items(self, tag: str) -> Iterator[str]:

@@ -93,8 +93,9 @@ class ExifToolJson(SidecarKind):
         dates = (" ".join([*values.get(date, ()), *values.get(zone, ())]) for date, zone in self.TIMES)
         times = (time for time in map(milliseconds, dates) if time is not None)
         artists = (artist for name in ("Creator", "Artist", "By-line") for artist in values.get(name, ()))
-        angles = (self._angle(values, name) for name in ("GPSLatitude", "GPSLongitude"))
-        return Metadata(keywords, next(artists, None), next(times, None), position(*angles))
+        latitude, longitude = (self._angle(values, name) for name in ("GPSLatitude", "GPSLongitude"))
+        found = position(latitude, longitude, next(iter(values.get("GPSStatus", ())), ""))
+        return Metadata(keywords, next(artists, None), next(times, None), found)
 
     def _angle(self, values: Mapping[str, Sequence[str]], name: str) -> Angle:
         text, hemisphere = (next(iter(values.get(field, ())), "") for field in (name, f"{name}Ref"))

@@ -16,6 +16,7 @@ from tests.support.fuzzing import damaged, fuzz
 
 LATITUDE, NORTH_SOUTH = ExifTags.GPS.GPSLatitude, ExifTags.GPS.GPSLatitudeRef
 LONGITUDE, EAST_WEST = ExifTags.GPS.GPSLongitude, ExifTags.GPS.GPSLongitudeRef
+STATUS = ExifTags.GPS.GPSStatus
 DRESDEN = {LATITUDE: (51, 3, 30), NORTH_SOUTH: "N", LONGITUDE: (13, 44, 15), EAST_WEST: "E"}
 DEGREES = (51 + 3 / 60 + 30 / 3600, 13 + 44 / 60 + 15 / 3600)
 CENTISECOND = 1 / 360_000
@@ -59,6 +60,13 @@ def test_it_is_found_in_the_formats_of_cameras(format):
         ({LATITUDE: (51, 3, IFDRational(30, 0))}, None),
         ({LATITUDE: (IFDRational(0, 0), 3, 30)}, None),
         ({LATITUDE: (2**32 - 1, 0, 0)}, None),
+        ({LATITUDE: (51, 3, 60.5)}, None),
+        ({LATITUDE: (51, 63, 30)}, None),
+        ({LONGITUDE: (13, 44, 1500)}, None),
+        ({STATUS: "V"}, None),
+        ({STATUS: "v\0"}, None),
+        ({STATUS: "A"}, (1, 1)),
+        ({STATUS: ""}, (1, 1)),
     ],
 )
 def test_it_is_what_the_reader_of_keywords_finds(changes, signs):
@@ -66,6 +74,12 @@ def test_it_is_what_the_reader_of_keywords_finds(changes, signs):
     expected = signs and pytest.approx([sign * angle for sign, angle in zip(signs, DEGREES, strict=True)], abs=1e-9)
     assert place_taken(photo) == expected
     assert read_photo(photo).position == place_taken(photo)
+
+
+@pytest.mark.parametrize(("parts", "degrees"), [((51, 3, 60), 51 + 4 / 60), ((50, 60, 0), 51.0), ((50, 59, 60), 51.0)])
+def test_rounded_seconds_are_the_next_minute(parts, degrees):
+    photo = written(DRESDEN | {LATITUDE: parts})
+    assert place_taken(photo) == read_photo(photo).position == pytest.approx((degrees, DEGREES[1]), abs=1e-9)
 
 
 def test_other_types_than_rational_numbers_are_no_place():
@@ -159,6 +173,9 @@ def test_a_position_that_was_written_is_read(latitude, longitude):
         ("", "N", None),
         ("N", "", None),
         ("1,2,3,4N", "", None),
+        ("51,60.5N", "", None),
+        ("51,3,61N", "", None),
+        ("51 deg 63' 30.00\" N", "", None),
         ("nan", "N", None),
         ("inf", "N", None),
         ("1e5", "N", None),

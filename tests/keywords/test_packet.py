@@ -34,6 +34,13 @@ def test_the_position_is_read(latitude, longitude, expected):
         assert read(packet(fields)).position == (expected and pytest.approx(expected))
 
 
+@pytest.mark.parametrize(("status", "known"), [("A", True), ("", True), ("V", False)])
+def test_a_void_position_is_none(status, known):
+    fields = "<exif:GPSLatitude>51,3N</exif:GPSLatitude><exif:GPSLongitude>13,45E</exif:GPSLongitude>"
+    found = read(packet(f"{fields}<exif:GPSStatus>{status}</exif:GPSStatus>")).position
+    assert found == ((51.05, 13.75) if known else None)
+
+
 @pytest.mark.parametrize(
     ("fields", "words"),
     [

@@ -53,6 +53,16 @@ def test_json_of_exiftool_has_the_place_in_all_its_forms(tmp_path, fields):
 
 
 @pytest.mark.parametrize(
+    ("status", "known"),
+    [("A", True), ("V", False), ("Measurement Active", True), ("Measurement Void", False)],
+)
+def test_json_of_exiftool_has_no_place_that_is_void(tmp_path, status, known):
+    row = {"SourceFile": "a.jpg", "GPSLatitude": 51.5, "GPSLatitudeRef": "N", "GPSLongitude": 0.25}
+    row |= {"GPSLongitudeRef": "W", "EXIF:GPSStatus": status}
+    assert sidecar(tmp_path, "a.json", json.dumps([row]))[1].position == ((51.5, -0.25) if known else None)
+
+
+@pytest.mark.parametrize(
     ("latitude", "half"),
     [(51.5, ""), ("", "N"), ([], "N"), ({"a": 1}, "N"), (None, "N"), (True, "N"), (91, "N"), (51, [])],
 )
