@@ -1,6 +1,7 @@
 """YFCC100M, as an SQLite file and as text: tags are separated by commas, then encoded as in URLs."""
 
 import hashlib
+import logging
 import re
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -19,11 +20,15 @@ from pipeline.sources.corpus.fields import DAMAGED, FIELDS, field, milliseconds,
 from pipeline.sources.corpus.form import ADDRESS, Batch, Form, find_named
 from pipeline.sources.corpus.lines import as_text, first_line
 
+logger = logging.getLogger(__name__)
+
 ROWS_PER_CHUNK = 50_000
 """Rows of the database that are Python's objects at once."""
 SQLITE = b"SQLite format 3\0"
 VIDEO = "video"
 """The reason for a row whose marker is 1."""
+POSITION = (LATITUDE, LONGITUDE)
+"""The columns of places, which databases that others have made of it may lack."""
 NSID = r"^[0-9]+@N[0-9]+$"
 """The form of a user's id at Flickr."""
 
@@ -100,13 +105,13 @@ class YfccSqlite(Yfcc):
     def read(self, files: Sequence[Path], addresses: bool) -> Iterator[Batch]:
         # A column of SQLite may hold values of any type; a position that is not known is an empty text.
         texts = ["uid", "usertags", "datetaken", *(["downloadurl"] if addresses else [])]
-        numbers = [f"CASE WHEN typeof({name}) = 'real' THEN {name} END" for name in ("latitude", "longitude")]
         texts = [f"CAST({name} AS TEXT)" for name in texts]
-        columns = ", ".join(["photoid", "CAST(marker AS INTEGER) = 1", *numbers, *texts])
         for file in files:
             last = None
             try:
                 with closing(_connect(file)) as connection:
+                    position = self._position(connection, file)
+                    columns = ", ".join(["photoid", "CAST(marker AS INTEGER) = 1", *position, *texts])
                     cursor = connection.execute(f"SELECT {columns} FROM {self.table} ORDER BY photoid")
                     while rows := cursor.fetchmany(ROWS_PER_CHUNK):
                         last = rows[-1][0]
@@ -114,6 +119,14 @@ class YfccSqlite(Yfcc):
             except sqlite3.Error as error:
                 after = "" if last is None else f" after photo {last}"
                 raise InputError(f"{file} cannot be read{after} ({error}): fetch it again.") from None
+
+    def _position(self, connection: sqlite3.Connection, file: Path) -> list[str]:
+        """Returns latitude and longitude in SQL: null, with a warning, where the table does not have both."""
+        found = connection.execute("SELECT lower(name) FROM pragma_table_info(?)", (self.table,)).fetchall()
+        if found and not {(name.encode(),) for name in POSITION} <= {*found}:
+            logger.warning("%s has no columns %s: its posts have no place.", file, " and ".join(POSITION))
+            return ["NULL"] * len(POSITION)
+        return [f"CASE WHEN typeof({name}) = 'real' THEN {name} END" for name in POSITION]
 
 
 def _connect(path: Path) -> sqlite3.Connection:

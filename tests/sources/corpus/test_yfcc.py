@@ -3,6 +3,7 @@
 import gzip
 import sqlite3
 from collections import Counter
+from contextlib import closing
 from urllib.parse import unquote_to_bytes
 
 import polars as pl
@@ -14,8 +15,10 @@ from pipeline.data.left_out import count_reasons
 from pipeline.data.names import normalise
 from pipeline.data.schema import LATITUDE, LONGITUDE
 from pipeline.errors import InputError, SettingError
+from pipeline.files.parquet import write_parquet
 from pipeline.sources.corpus.source import CorpusSource
 from pipeline.sources.corpus.yfcc import key
+from project.extraction import read_positions
 from tests.support.corpus_files import YFCC_COLUMNS, crawl, read, write_yfcc, write_yfcc_text, yfcc_row
 
 SQLITE, TEXT = "yfcc100m_dataset.sql", "yfcc100m_dataset-0.bz2"
@@ -134,6 +137,21 @@ def test_without_any_place_there_is_no_column_of_it(form, tmp_path):
     write_yfcc(tmp_path / SQLITE, rows)
     write_yfcc_text(tmp_path / TEXT, rows)
     assert crawl(tmp_path, form).posts.columns == ["user", "photo", "tags", "time"]
+
+
+@pytest.mark.parametrize("dropped", [("latitude",), ("longitude",), ("latitude", "longitude")])
+def test_a_database_without_columns_of_places_is_read_without(dropped, tmp_path, caplog):
+    write_yfcc(tmp_path / SQLITE, [yfcc_row(1, "1@N00", "sea", latitude=51.5, longitude=13.5)])
+    with closing(sqlite3.connect(tmp_path / SQLITE)) as connection:
+        for column in dropped:
+            connection.execute(f"ALTER TABLE yfcc100m_dataset DROP COLUMN {column}")
+    posts = crawl(tmp_path, "yfcc100m").posts
+    assert posts.rows() == [("1@N00", "1", ["sea"], 1273839845000)]
+    said = f"{tmp_path / SQLITE} has no columns latitude and longitude: its posts have no place."
+    assert said in [record.getMessage() for record in caplog.records]
+    write_parquet(posts, tmp_path / "posts.parquet")
+    with pytest.raises(InputError, match="The source gives no places"):
+        read_positions(tmp_path / "posts.parquet")
 
 
 def test_a_photo_in_several_rows_has_one_of_their_places(tmp_path):
