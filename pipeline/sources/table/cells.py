@@ -1,7 +1,7 @@
 """The cells of a table that matter: wanted columns found by their names, as text, lists of text, or dates."""
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
 
@@ -39,19 +39,28 @@ log = logging.getLogger(__name__)
 
 Wanted = Mapping[str, tuple[str, str]]
 """For each column of the result: the setting that names the table's column, and that name."""
+Further = Callable[[Sequence[str]], Wanted]
+"""A function from the names of a table's columns to those that are read although no setting names them."""
 
 
 def read_cells(
-    path: Path, wanted: Wanted, encoding: str | None, delimiter: str | None, quoted: bool, columns: list[str] | None
+    path: Path,
+    wanted: Wanted,
+    further: Further,
+    encoding: str | None,
+    delimiter: str | None,
+    quoted: bool,
+    columns: list[str] | None,
 ) -> pl.DataFrame:
-    """Reads the wanted columns of a table, and LINE; the settings are those of `TableSource`.
+    """Reads the wanted columns of a table, further ones, and LINE; the settings are those of `TableSource`.
 
     Cells are text, lists of text where Parquet holds lists, dates where it holds dates. Raises InputError, with the
     line, for a file that cannot be read, and SettingError for a setting that does not fit it.
     """
     if form_of(path) is Form.PARQUET:
-        return _parquet_cells(path, wanted)
-    return _text_cells(*_open_rows(path, wanted, encoding, delimiter, quoted, columns))
+        return _parquet_cells(path, wanted, further)
+    rows, names = _open_rows(path, wanted, encoding, delimiter, quoted, columns)
+    return _text_cells(rows, find_columns(path, names, wanted | further(names)))
 
 
 def check_cells(
@@ -61,13 +70,14 @@ def check_cells(
     if form_of(path) is Form.PARQUET:
         find_columns(path, parquet_columns(path), wanted)
     else:
-        _open_rows(path, wanted, encoding, delimiter, quoted, columns)
+        _, names = _open_rows(path, wanted, encoding, delimiter, quoted, columns)
+        find_columns(path, names, wanted)
 
 
 def _open_rows(
     path: Path, wanted: Wanted, encoding: str | None, delimiter: str | None, quoted: bool, columns: list[str] | None
-) -> tuple[Iterator[Row], dict[str, int]]:
-    """Returns the rows below the header, and the places of the wanted columns in them."""
+) -> tuple[Iterator[Row], Sequence[str]]:
+    """Returns the rows below the header, and the names of their columns."""
     match form_of(path):
         case Form.SPREADSHEET:
             names, rows = _with_header(path, read_spreadsheet(path), columns, wanted)
@@ -82,7 +92,7 @@ def _open_rows(
                     "delimiter", f"is {delimiter!r}, which does not split {quote(names[0])} in {path}: state another."
                 )
             rows = split_rows(path, rows, names)
-    return rows, find_columns(path, names, wanted)
+    return rows, names
 
 
 def find_columns(path: Path, names: Sequence[str], wanted: Wanted) -> dict[str, int]:
@@ -160,8 +170,9 @@ def _text_cells(rows: Iterable[Row], places: Mapping[str, int]) -> pl.DataFrame:
     return pl.concat(frames)
 
 
-def _parquet_cells(path: Path, wanted: Wanted) -> pl.DataFrame:
+def _parquet_cells(path: Path, wanted: Wanted, further: Further) -> pl.DataFrame:
     names = parquet_columns(path)
+    wanted = wanted | further(names)
     places = find_columns(path, names, wanted)
     table = read_parquet_columns(path, sorted({names[place] for place in places.values()}))
     columns = [as_text(table[names[place]], key, wanted[key][0], path).alias(key) for key, place in places.items()]

@@ -24,11 +24,11 @@ WHOLE: Mapping[str, Sequence[str]] = {
         createdat created posted uploaded datum zeit uhrzeit aufnahmedatum aufgenommen zeitstempel
         horodatage dateprise fecha hora data tijd tid czas čas tarih zaman дата время ημερομηνία 时间 日期 日時 日付
         撮影日時 시간 날짜""".split(),
-    LATITUDE: f"""{LATITUDE} lat gpslatitude gpslat geolatitude geolat compositegpslatitude breitengrad
-        latitud latitudine breedtegraad enlem широта 纬度 緯度 위도""".split(),
+    LATITUDE: f"""{LATITUDE} lat gpslatitude gpslat geolatitude geolat compositegpslatitude exifgpslatitude
+        gpsgpslatitude breitengrad latitud latitudine breedtegraad enlem широта 纬度 緯度 위도""".split(),
     LONGITUDE: f"""{LONGITUDE} lng lon long gpslongitude gpslng gpslon gpslong geolongitude geolng geolon
-        geolong compositegpslongitude längengrad longitud longitudine lengtegraad boylam долгота 经度 經度 経度
-        경도""".split(),
+        geolong compositegpslongitude exifgpslongitude gpsgpslongitude längengrad longitud longitudine
+        lengtegraad boylam долгота 经度 經度 経度 경도""".split(),
     SPLIT: f"{SPLIT} set subset partition half".split(),
 }
 """Names of columns by what they hold, the usual first, without marks between their words."""
@@ -39,6 +39,8 @@ PARTS: Mapping[str, Sequence[str]] = {
     TIME: (TIME, "date", "timestamp", "datetime", "taken", "created"),
 }
 """Words that show it within a longer name."""
+UNSIGNED = re.compile(r"(EXIF:)?(EXIF|GPS):GPS(Latitude|Longitude)", re.IGNORECASE)
+"""Columns of ExifTool (with -G, -G1 or -G0:1) whose numbers have no sign: those of Exif as they stand."""
 
 
 def columns_of(role: str, names: Sequence[str]) -> list[str]:
@@ -47,6 +49,14 @@ def columns_of(role: str, names: Sequence[str]) -> list[str]:
     if whole := [folded[word] for word in map(_fold, WHOLE[role]) if word in folded]:
         return whole
     return [name for part in PARTS.get(role, ()) for name in names if part in _words(name)]
+
+
+def hemispheres_of(column: str, names: Sequence[str]) -> str | None:
+    """Finds the column with the hemispheres of a column of angles: GPSLatitudeRef for GPSLatitude, as ExifTool has it.
+
+    None where a table with these names has none.
+    """
+    return next((name for name in names if _fold(str(name)) == _fold(f"{column}Ref")), None)
 
 
 def _fold(name: str) -> str:

@@ -13,7 +13,7 @@ from pipeline.data.schema import EPOCH, LATITUDE, LONGITUDE, PHOTO, SPLIT, TAGS,
 from pipeline.data.walk import is_photo
 from pipeline.errors import InputError, SettingError
 from pipeline.sources.table.cells import as_text, find_columns
-from pipeline.sources.table.columns import columns_of
+from pipeline.sources.table.columns import columns_of, hemispheres_of
 from pipeline.sources.table.positions import HEMISPHERES, to_positions
 from pipeline.sources.table.preview import Preview
 from pipeline.sources.table.rows import MISSING
@@ -76,8 +76,10 @@ def guess(preview: Preview, given: Mapping[str, Any], found: Found) -> Guess:
     latitude = longitude = None
     if given.keys().isdisjoint((LATITUDE, LONGITUDE)):
         latitude, longitude, result.places = _positions(preview, left)
-    take(LATITUDE, lambda: latitude)
-    take(LONGITUDE, lambda: longitude)
+    for role, column in ((LATITUDE, latitude), (LONGITUDE, longitude)):
+        take(role, lambda column=column: column)
+        if result.settings[role]:
+            left.pop(hemispheres_of(result.settings[role], list(left)), None)
     take(SPLIT, lambda: _split(left))
     result.unused = list(left)
     tags = result.settings[TAGS]
@@ -221,8 +223,11 @@ def _positions(preview: Preview, left: dict[str, pl.Series]) -> tuple[str | None
         if not all(_is_text(left[name]) for name in pair):
             continue
         lines, path = pl.Series(preview.lines, dtype=pl.Int64), PurePosixPath(preview.path.name)
+        apart = {role: hemispheres_of(name, list(left)) for role, name in zip((LATITUDE, LONGITUDE), pair, strict=True)}
+        apart = {role: name for role, name in apart.items() if name and left[name].dtype == pl.String}
         try:
-            positions, _ = to_positions(*(left[name] for name in pair), lines, path)
+            hemispheres = {role: left[name] for role, name in apart.items()}
+            positions, _ = to_positions(*(left[name] for name in pair), lines, path, hemispheres)
         except InputError as error:
             fault, named = fault or str(error), named or pair
             continue
@@ -230,7 +235,8 @@ def _positions(preview: Preview, left: dict[str, pl.Series]) -> tuple[str | None
         if known.any():
             row = known.arg_max()
             text = ", ".join(quote(left[name][row]) for name in pair)
-            return *pair, f"Places such as {text} are read as {_in_words(*positions.row(row))}."
+            by = f" with the hemispheres in {listed(list(map(quote, apart.values())))}" if apart else ""
+            return *pair, f"Places such as {text} are read{by} as {_in_words(*positions.row(row))}."
     for name in named:
         del left[name]
     return None, None, f"Places in {listed(list(map(quote, named)))} are not read. {fault}" if named else ""

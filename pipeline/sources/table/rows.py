@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -11,6 +12,7 @@ from pipeline.data.names import normalised, quote
 from pipeline.data.schema import DETAIL, LATITUDE, LONGITUDE, PHOTO, REASON, SPLIT, TAGS, TEST, TIME, TRAIN, USER
 from pipeline.errors import InputError
 from pipeline.sources.table.cells import LINE, Wanted, check_cells, read_cells
+from pipeline.sources.table.columns import hemispheres_of
 from pipeline.sources.table.config import TableSettings
 from pipeline.sources.table.photo_names import tidy
 from pipeline.sources.table.positions import to_positions
@@ -19,6 +21,8 @@ from pipeline.sources.table.times import to_milliseconds
 
 MISSING = ("", "nan")
 """Texts, in lower case, that stand for a missing value; pandas writes the second."""
+AXES = {LATITUDE: f"{LATITUDE} hemisphere", LONGITUDE: f"{LONGITUDE} hemisphere"}
+"""The columns of angles among cells, and those of their hemispheres, which tables may have."""
 
 log = logging.getLogger(__name__)
 
@@ -33,11 +37,12 @@ def read_rows(table: TableSettings, path: Path, name: str, half: str) -> pl.Data
     """
     wanted = _wanted(table)
     tag_keys = [key for key in wanted if key.startswith(TAGS)]
-    cells = read_cells(path, wanted, table.encoding, table.delimiter, table.quoted, table.columns)
+    further = partial(_hemispheres, table)
+    cells = read_cells(path, wanted, further, table.encoding, table.delimiter, table.quoted, table.columns)
     text = pl.col(pl.String)
     cells = cells.with_columns(pl.when(~text.str.strip_chars().str.to_lowercase().is_in(MISSING)).then(text))
     # A line without anything is not a row: the files of some programs end in some.
-    cells = cells.filter(pl.any_horizontal(pl.exclude(LINE, TIME, LATITUDE, LONGITUDE, SPLIT).is_not_null()))
+    cells = cells.filter(pl.any_horizontal(pl.exclude(LINE, TIME, *AXES, *AXES.values(), SPLIT).is_not_null()))
     lines = cells[LINE]
     if table.user is None:
         cells = cells.with_columns(pl.lit(table.user_name).alias(USER))
@@ -77,6 +82,13 @@ def _wanted(table: TableSettings) -> Wanted:
     return wanted | {f"{TAGS}{number}": (TAGS, column) for number, column in enumerate(table.tag_columns)}
 
 
+def _hemispheres(table: TableSettings, names: Sequence[str]) -> Wanted:
+    """Returns the columns with the hemispheres of the set columns of positions, as far as a table has them."""
+    angles = {axis: getattr(table, axis) for axis in AXES if getattr(table, axis)}
+    found = {axis: hemispheres_of(column, names) for axis, column in angles.items()}
+    return {AXES[axis]: (axis, name) for axis, name in found.items() if name}
+
+
 def _positions(table: TableSettings, cells: pl.DataFrame, path: Path) -> Sequence[pl.Series | pl.Expr]:
     """Returns the latitudes and longitudes of rows, and warns of pairs that are no position.
 
@@ -85,7 +97,8 @@ def _positions(table: TableSettings, cells: pl.DataFrame, path: Path) -> Sequenc
     if not (table.latitude and table.longitude):
         return [pl.lit(None, pl.Float64)] * 2
     latitudes, longitudes = cells[LATITUDE].rename(table.latitude), cells[LONGITUDE].rename(table.longitude)
-    positions, doubtful = to_positions(latitudes, longitudes, cells[LINE], path)
+    hemispheres = {axis: cells[key] for axis, key in AXES.items() if key in cells.columns}
+    positions, doubtful = to_positions(latitudes, longitudes, cells[LINE], path, hemispheres)
     if doubtful.any():
         row = doubtful.arg_max()
         log.warning(

@@ -445,6 +445,31 @@ def test_positions_in_degrees_and_minutes_are_recognised(tmp_path):
     assert any(sentence.endswith("are read as 51.0500° N, 13.7400° E.") for sentence in found.sentences)
 
 
+@pytest.mark.parametrize("group", ["", "EXIF:", "GPS:"])
+def test_hemispheres_in_columns_of_their_own_are_recognised(tmp_path, group):
+    """As ExifTool writes the fields of Exif with -n: the numbers have no sign."""
+    names = [f"{group}GPS{name}" for name in ("Latitude", "LatitudeRef", "Longitude", "LongitudeRef")]
+    header = ",".join(["user", "photo", "tags", *names])
+    columns = [["33.5"] * 8, ["S"] * 8, ["70.25"] * 8, ["W"] * 8]
+    (tmp_path / "posts.csv").write_text(f"{header}\n" + rows(USERS, PHOTOS, TAGS, *columns))
+    found = recognised(tmp_path)
+    expect(found, latitude=names[0], longitude=names[2])
+    assert found.unused == []
+    said = f"Places such as '33.5', '70.25' are read with the hemispheres in {names[1]!r} and {names[3]!r} as "
+    assert f"{said}33.5000° S, 70.2500° W." in found.sentences
+    assert posts_of(found)[0][-2:] == (-33.5, -70.25)
+    assert recognised(tmp_path, latitude=names[0], longitude=names[2]).unused == []
+    assert recognised(tmp_path, latitude=None, longitude=None).unused == names
+
+
+def test_numbers_of_exif_without_hemispheres_are_not_read(tmp_path):
+    header = "user,photo,tags,EXIF:GPSLatitude,EXIF:GPSLongitude\n"
+    (tmp_path / "posts.csv").write_text(header + rows(USERS, PHOTOS, TAGS, ["33.5"] * 8, ["70.25"] * 8))
+    found = recognised(tmp_path)
+    expect(found, latitude=None, longitude=None)
+    assert any("are not read" in each and "and no hemisphere, which is no latitude" in each for each in found.sentences)
+
+
 def test_positions_of_numbers_and_of_few_rows_are_recognised(tmp_path):
     unset = [*[0.0] * 6, None]
     frame = pl.DataFrame({"user": USERS, "photo": PHOTOS, "tags": TAGS, "lat": [*unset, 51.5], "lng": [*unset, 13.5]})

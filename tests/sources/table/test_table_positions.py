@@ -1,5 +1,6 @@
 """Positions as tables have them: numbers or degrees and minutes; a pair that is no position is none, and is named."""
 
+import csv
 import json
 
 import polars as pl
@@ -82,6 +83,114 @@ def test_a_pair_that_is_no_position_is_none_and_is_named(tmp_path, caplog, pair)
 def test_a_column_that_holds_no_degrees_is_refused(tmp_path, pairs, words):
     with pytest.raises(InputError, match=words):
         positions_of(tmp_path, *pairs)
+
+
+EXIF = {"latitude": "GPSLatitude", "longitude": "GPSLongitude"}
+"""Columns of ExifTool, with its GPSLatitudeRef and GPSLongitudeRef beside them."""
+
+
+def with_hemispheres(folder, *rows: tuple[str, str, str, str], **columns: str) -> list:
+    header = ["GPSLatitude", "GPSLatitudeRef", "GPSLongitude", "GPSLongitudeRef"]
+    with (folder / "posts.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["user", "photo", "tags", *(columns.get(name, name) for name in header)])
+        writer.writerows(("u", f"p{number:03}", "a", *row) for number, row in enumerate(rows))
+    names = {role: columns.get(name, name) for role, name in EXIF.items()}
+    posts, left_out = read_posts(configured(**names), folder)
+    assert left_out.is_empty()
+    return posts.select("latitude", "longitude").rows()
+
+
+SYDNEY = (-33.8568, 151.2153)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        ("33.8568", "S", "151.2153", "E"),
+        ("33,8568", " south ", "151,2153", "East"),
+        ("-33.8568", "S", "151.2153", "E"),
+        ("-33.8568", "", "151.2153", "E"),
+        ("33 deg 51' 24.48\"", "South", "151 deg 12' 55.08\"", "East"),
+        ("33 deg 51' 24.48\" S", "South", "151 deg 12' 55.08\" E", "E"),
+        ("33 deg 51' 24.48\" S", "Südliche Breite", "151 deg 12' 55.08\" E", "Östliche Länge"),
+    ],
+)
+def test_hemispheres_may_stand_in_columns_of_their_own(tmp_path, row):
+    """In all forms in which ExifTool writes them: with -n, with -G, in another language."""
+    assert with_hemispheres(tmp_path, row) == [pytest.approx(SYDNEY, abs=1e-9)]
+
+
+@pytest.mark.parametrize("ref", ["GPSLatitude_ref", "gps latitude ref", "GPSLATITUDEREF"])
+def test_a_column_of_hemispheres_is_found_by_its_letters(tmp_path, ref):
+    found = with_hemispheres(tmp_path, ("33.8568", "S", "151.2153", "E"), GPSLatitudeRef=ref)
+    assert found == [pytest.approx(SYDNEY, abs=1e-9)]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        ("33.8568", "", "151.2153", "E"),
+        ("33.8568", "Süd", "151.2153", "E"),
+        ("33.8568", "E", "151.2153", "E"),
+        ("-33.8568", "N", "151.2153", "E"),
+        ("33.8568 N", "South", "151.2153", "E"),
+        ("33.8568", "S", "151.2153", "-"),
+    ],
+)
+def test_a_number_of_an_unknown_hemisphere_is_no_position_and_is_named(tmp_path, caplog, row):
+    good = ("33.8568", "S", "151.2153", "E")
+    assert with_hemispheres(tmp_path, good, row, good) == [SYDNEY, (None, None), SYDNEY]
+    assert "1 of 3 rows have values that are no place, such as" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        (
+            ("33.8568", "Süd", "151.2153", "Ost"),
+            "'33.8568' in the column 'GPSLatitude' and the hemisphere 'Süd'",
+        ),
+        (("33.8568", "", "151.2153", "E"), "'33.8568' in the column 'GPSLatitude' and no hemisphere, which is no lat"),
+        (
+            ("33.8568", "S", "151.2153", "S"),
+            "column 'GPSLongitude' and the hemisphere 'S', which is no longitude",
+        ),
+    ],
+)
+def test_columns_whose_hemispheres_are_unknown_are_refused(tmp_path, row, words):
+    with pytest.raises(InputError, match=words):
+        with_hemispheres(tmp_path, row)
+
+
+@pytest.mark.parametrize("group", ["EXIF", "GPS", "EXIF:GPS"])
+def test_numbers_of_exif_without_hemispheres_are_refused(tmp_path, group):
+    """They have no sign: those of Sydney would lie north of the equator."""
+    names = {name: f"{group}:{name}" for name in ("GPSLatitude", "GPSLongitude")}
+    sydney = ("33.8568", "S", "151.2153", "E")
+    refs = {f"{name}Ref": f"{column}Ref" for name, column in names.items()}
+    assert with_hemispheres(tmp_path, sydney, **names, **refs) == [SYDNEY]
+    with pytest.raises(InputError, match=f"column '{group}:GPSLatitude' and no hemisphere, which is no latitude"):
+        with_hemispheres(tmp_path, sydney, **names)
+
+
+def test_nothing_at_the_equator_needs_a_hemisphere(tmp_path, caplog):
+    rows = [("0", "", "0", ""), ("0", "", "13.5", "W"), ("", "", "", "")]
+    assert with_hemispheres(tmp_path, *rows) == [(None, None), (0.0, -13.5), (None, None)]
+    assert not caplog.text
+
+
+def test_a_row_of_a_hemisphere_alone_is_none(tmp_path):
+    (tmp_path / "posts.csv").write_text("user,photo,tags,lat,lng,latref\nu,p,a,51.05,13.74,N\n,,,,,N\n")
+    posts, left_out = read_posts(configured(**PLACES), tmp_path)
+    assert (len(posts), len(left_out)) == (1, 0)
+
+
+def test_typed_numbers_with_hemispheres(tmp_path):
+    frame = pl.DataFrame({"user": ["u"], "photo": ["p"], "tags": ["a"], "lat": [33.5], "latRef": ["S"], "lng": [-70.5]})
+    frame.with_columns(pl.col("latRef").cast(pl.Categorical)).write_parquet(tmp_path / "posts.parquet")
+    posts, _ = read_posts(configured(files=["posts.parquet"], **PLACES), tmp_path)
+    assert posts.select("latitude", "longitude").rows() == [(-33.5, -70.5)]
 
 
 def test_typed_numbers(tmp_path):
