@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self
@@ -24,8 +25,23 @@ BATCH = 16
 Load = Callable[["torch.device"], "Extractor"]
 """A function that loads an extractor's network onto a device."""
 
-Positions = Callable[[], "pl.DataFrame"]
-"""A function that reads PHOTO, LATITUDE and LONGITUDE of a source's photos; InputError where it knows no places."""
+
+@dataclass(frozen=True)
+class Material:
+    """The photos of a recipe, and the ways to what is known of them.
+
+    Each kind of extractor takes what it needs.
+    """
+
+    photos: "pl.Series"
+    """The ids of the photos, str, distinct."""
+    seed: int
+    """Draws the weights of a network that is not trained, and the frequencies of places."""
+    compute: Callable[[Load], "pa.Table"]
+    """Runs the network that a function loads over the pictures of the photos. Kinds without pictures do not call it."""
+    positions: Callable[[], "pl.DataFrame"]
+    """Reads PHOTO, LATITUDE and LONGITUDE of the source's photos. Raises InputError where it knows no places."""
+
 
 LARGEST_INPUT = 4096
 """The largest input of a network, in pixels each way: batches of larger ones fit into no memory."""
@@ -120,18 +136,10 @@ class ExtractorConfig(Config, ABC):
         return False
 
     @abstractmethod
-    def features(
-        self, photos: "pl.Series", seed: int, compute: Callable[[Load], "pa.Table"], positions: Positions
-    ) -> "pa.Table":
+    def features(self, material: Material) -> "pa.Table":
         """Returns the features of photos: columns photo and vector, sorted by photo, the record in the metadata.
 
-        photos: the ids of the photos, str, distinct.
-        seed: draws the weights of a network that is not trained.
-        compute: runs the network that a function loads over the pictures of these photos. Kinds that need no pictures
-            do not call it.
-        positions: reads where photos were taken.
-
-        Raises InputError for a photo without features, and whatever `compute` and `positions` raise.
+        Raises InputError for a photo without features, and whatever `compute` and `positions` of the material raise.
         """
 
 
@@ -167,11 +175,5 @@ class NetworkConfig(ExtractorConfig):
     def with_weights(self, path: Path, sha256: str) -> Self:
         """Returns the same network, its weights in a file that `copy_weights` wrote."""
 
-    def features(
-        self,
-        photos: "pl.Series",  # noqa: ARG002 (`compute` has their pictures)
-        seed: int,
-        compute: Callable[[Load], "pa.Table"],
-        positions: Positions,  # noqa: ARG002 (a network sees pictures alone)
-    ) -> "pa.Table":
-        return compute(partial(self.load, seed))
+    def features(self, material: Material) -> "pa.Table":
+        return material.compute(partial(self.load, material.seed))

@@ -1,6 +1,5 @@
 """Vectors that were computed elsewhere: a Parquet or NumPy file of your own, for which no pictures are needed."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -11,7 +10,7 @@ from pydantic import Field
 from pipeline.config import Config
 from pipeline.data.schema import PHOTO
 from pipeline.errors import InputError, SettingError, one_line
-from pipeline.features.config import ExtractorConfig, Load, Positions
+from pipeline.features.config import ExtractorConfig, Material
 from pipeline.features.hashes import Sha256, checked_path
 from pipeline.features.record import features_table
 from pipeline.features.vector_table import read_table, rows_of
@@ -46,13 +45,7 @@ class VectorsConfig(ExtractorConfig):
         if self.photos is not None:
             checked_path(Path(self.photos.path), self.photos.sha256, "photos.")
 
-    def features(
-        self,
-        photos: pl.Series,
-        seed: int,  # noqa: ARG002 (nothing is drawn)
-        compute: Callable[[Load], "pa.Table"],  # noqa: ARG002 (nothing is computed)
-        positions: Positions,  # noqa: ARG002 (nor placed)
-    ) -> "pa.Table":
+    def features(self, material: Material) -> "pa.Table":
         path = Path(self.path)
         record = {"kind": self.kind, "name": path.name, "sha256": checked_path(path, self.sha256)}
         if path.suffix.lower() in MATRICES:
@@ -73,7 +66,7 @@ class VectorsConfig(ExtractorConfig):
         record["dimension"] = vectors.shape[1]
         if not vectors.shape[1]:
             raise InputError(f"{path} has vectors without numbers.")
-        wanted = photos.unique().sort().alias(PHOTO)
+        wanted = material.photos.unique().sort().alias(PHOTO)
         return features_table(wanted.to_list(), rows_of(path, ids, vectors, wanted), record)
 
 

@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
@@ -124,7 +125,7 @@ class Bundle:
         Raises InputError for a network that is not the one that the model was fitted with, and ArtifactError for files
         that are damaged or do not fit each other.
         """
-        extractors, networks, places = self.manifest.extractors, {}, self.places()
+        extractors, networks, places = self.manifest.extractors, {}, self.places
         packed = {name: each for name, each in extractors.items() if isinstance(each.config, NetworkConfig)}
         probed, _ = read_tensors(self.folder / PROBE)
         with content_of(self.folder / PROBE):
@@ -144,8 +145,9 @@ class Bundle:
                     raise FormError(f"it has other classes than the extractor {name}")
         return networks
 
+    @cached_property
     def places(self) -> dict[str, PlaceEncoder]:
-        """Returns what makes vectors of where photos were taken, by the names of extractors.
+        """The encoders of where photos were taken, by the names of extractors.
 
         Raises InputError for one that is not the one that the model was fitted with.
         """

@@ -66,7 +66,7 @@ class Recommender:
         ArtifactError for a damaged one.
         """
         bundle = Bundle.read(folder)
-        return cls(bundle, PhotoReader(bundle.networks(device), workers, bundle.places()))
+        return cls(bundle, PhotoReader(bundle.networks(device), workers, bundle.places))
 
     @property
     def name(self) -> str:
