@@ -1,12 +1,15 @@
-"""Runs `dvc repro`, with faster ways to write dvc.lock, which changes after each stage, and to read it and params.yaml.
+"""Runs `dvc repro`, with faster ways to write dvc.lock, which changes after each stage, and to find what changed.
 
     python -m scripts.repro report bundle
 
 DVC parses the whole file and writes all of it in Python, a second and a half each time for the models of
 params.yaml. Here it is parsed in C, and only the text of stages that ran is made anew. The bytes are the same, and
-plain `dvc repro` may run before or after. params.yaml, which DVC parses for each stage, and dvc.lock, which it parses
-thrice at the start, are parsed when they changed. A second run in the same folder is refused before DVC finds its files
-in use.
+plain `dvc repro` may run before or after.
+
+Stages share what they depend on, and DVC reads that for each of them. Here params.yaml and dvc.lock are parsed when
+they changed, and a dependency is hashed once until a stage runs.
+
+A second run in the same folder is refused before DVC finds its files in use.
 """
 
 import logging
@@ -19,8 +22,11 @@ from typing import Any, TypeVar
 import dvc.dependency.param
 import dvc.dvcfile
 from dvc.cli import main
+from dvc.dependency import Dependency
 from dvc.dvcfile import Lockfile
+from dvc.stage import Stage
 from dvc.utils.serialize import dumps_yaml, load_path, load_yaml
+from dvc_data.hashfile.hash_info import HashInfo
 from filelock import FileLock, Timeout
 
 from pipeline.files.atomic import atomic
@@ -28,7 +34,7 @@ from project.explain import explain
 from project.paths import WORK
 
 _Content = TypeVar("_Content")
-_LOAD_LOCK = Lockfile._load
+_LOAD_LOCK, _GET_HASH, _RUN = Lockfile._load, Dependency.get_hash, Stage.run
 
 STAGES = "stages"
 """The section of dvc.lock that maps the names of stages to what they read and wrote."""
@@ -68,11 +74,12 @@ class OnceReader:
     """A reader of files that parses each again only when it changed. Nobody may change what it returns."""
 
     def __init__(self) -> None:
-        self.parsed: dict[str, tuple[tuple[int, ...], Any]] = {}
+        self.parsed: dict[Path, tuple[tuple[int, ...], Any]] = {}
 
     def read(self, path: str, parse: Callable[[], _Content]) -> _Content:
         """Returns the content of a file, which `parse` reads."""
-        found = Path(path).stat()
+        path = Path(path).absolute()  # DVC names dvc.lock in both ways.
+        found = path.stat()
         state = (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
         known, content = self.parsed.get(path, (None, None))
         if known != state:
@@ -91,12 +98,35 @@ class OnceReader:
         return self.read(lock.path, lambda: _LOAD_LOCK(lock))
 
 
+class OnceHasher:
+    """The hashes of dependencies, each computed once until a stage runs: it may write what others depend on."""
+
+    def __init__(self) -> None:
+        self.hashes: dict[tuple[str, str], HashInfo] = {}
+
+    def get_hash(self, dependency: Dependency) -> HashInfo:
+        """Does what DVC's Dependency does, which hashes a folder of code again for each stage that runs it."""
+        key = dependency.protocol, dependency.fs_path
+        if key not in self.hashes:
+            self.hashes[key] = _GET_HASH(dependency)
+        return self.hashes[key]
+
+    def run(self, stage: Stage, *arguments: Any, **settings: Any) -> None:
+        """Does what DVC's Stage does, and forgets the hashes."""
+        try:
+            _RUN(stage, *arguments, **settings)
+        finally:
+            self.hashes.clear()
+
+
 def repro(arguments: Sequence[str]) -> int:
     """Runs `dvc repro` in this process, unless another run is at work here. Returns its exit code."""
     dvc.dvcfile.modify_yaml = LockWriter().modify
-    reader = OnceReader()
+    reader, hasher = OnceReader(), OnceHasher()
     dvc.dependency.param.load_path = reader.load_params
     Lockfile._load = lambda lock, **settings: reader.load_lock(lock, **settings)
+    Dependency.get_hash = lambda dependency: hasher.get_hash(dependency)
+    Stage.run = lambda stage, *arguments, **settings: hasher.run(stage, *arguments, **settings)
     dvc.dvcfile.logger.setLevel(logging.WARNING)  # Or each stage would end with a line on dvc.lock.
     try:
         WORK.mkdir(exist_ok=True)

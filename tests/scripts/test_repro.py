@@ -1,9 +1,11 @@
 """`make repro` writes the dvc.lock that `dvc repro` writes, and reads the params.yaml that it reads."""
 
 import re
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from dvc.dependency import Dependency
 from dvc.dvcfile import Lockfile
 from dvc.fs import LocalFileSystem
 from dvc.repo import Repo
@@ -11,7 +13,7 @@ from dvc.utils.serialize import YAMLFileCorruptedError, modify_yaml
 from filelock import FileLock
 
 from scripts import repro
-from scripts.repro import LockWriter, OnceReader
+from scripts.repro import LockWriter, OnceHasher, OnceReader
 
 STAGE = {
     "cmd": ["python -m stages.blend blend", "python -m stages.evaluate blend"],
@@ -69,6 +71,41 @@ def test_parameters_are_parsed_again_only_when_they_changed(tmp_path, monkeypatc
     path.unlink()
     with pytest.raises(FileNotFoundError):
         reader.load_params(str(path), LocalFileSystem())
+
+
+def test_a_file_is_the_same_by_its_relative_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text("seed: 0\n")
+    reader = OnceReader()
+    first = reader.load_params("params.yaml", LocalFileSystem())
+    assert reader.load_params(str(tmp_path / "params.yaml"), LocalFileSystem()) is first
+
+
+def test_a_dependency_is_hashed_once_until_a_stage_runs(tmp_path, monkeypatch):
+    """Also by a stage that fails, and whichever stage depends on it."""
+    repo = Repo.init(str(tmp_path), no_scm=True)
+    monkeypatch.chdir(tmp_path)
+    for name in ("code.py", "other.py"):
+        Path(name).write_text("1")
+    first, second = (repo.stage.create(name=name, cmd="true", deps=["code.py"]).deps[0] for name in ("a", "b"))
+    (other,) = repo.stage.create(name="c", cmd="true", deps=["other.py"]).deps
+    hashed = []
+    get_hash = repro._GET_HASH
+    monkeypatch.setattr(repro, "_GET_HASH", lambda dependency: hashed.append(dependency) or get_hash(dependency))
+    hasher = OnceHasher()
+    before = hasher.get_hash(first)
+    assert (before, before) == (Dependency.get_hash(first), hasher.get_hash(second))
+    assert hasher.get_hash(other) == before
+    assert hashed == [first, other]
+    for ends in (lambda _: None, lambda _: 1 / 0):
+        monkeypatch.setattr(repro, "_RUN", ends)
+        Path("code.py").write_text(f"{Path('code.py').read_text()}1")
+        assert hasher.get_hash(first) == before
+        with suppress(ZeroDivisionError):
+            hasher.run(first.stage)
+        after = hasher.get_hash(second)
+        assert after == get_hash(second) != before
+        before = after
 
 
 def test_dvc_lock_is_parsed_again_only_when_it_changed_and_not_for_those_who_change_it(tmp_path):
