@@ -20,17 +20,17 @@ from project.command import command
 from project.dvc_files import check_dvc_files
 from project.explain import InputErrors, section
 from project.feasibility import feasibility_warnings
-from project.params import Params, parse
+from project.params import Params, validated
 from project.watched import check_watched
 from project.yaml_file import parse_yaml, read_text
 
 
 def main(file: Path) -> str:
-    text = read_text(file)
-    params = parse(text, file)
+    raw = parse_yaml(read_text(file), file)
+    params = validated(raw, file)
     if errors := [*run_checks(checks_of(params))]:
         raise InputErrors(errors)
-    for warning in warnings(params, parse_yaml(text, file)):
+    for warning in warnings(params, raw):
         print(f"Warning: {warning}", file=sys.stderr)
     models = counted(len(params.all_models), "models")
     return f"params.yaml is valid: source {params.source}, recipe {params.recipe}, {models}"

@@ -35,10 +35,11 @@ def check_stage_inputs(params: Params, stage: str) -> None:
 
 def check_hashes(paths: Collection[Path], folder: Path = Path()) -> None:
     """Raises DamagedError for a text at or below paths of a checkout whose dvc.lock has another MD5."""
+    checked = {*paths}
     for name, md5 in _hashes(folder / LOCK).items():
         path = folder / name
         # A folder's MD5 is that of a list of its files, all of which have seals.
-        wanted = any(Path(name).is_relative_to(each) for each in paths)
+        wanted = not checked.isdisjoint((Path(name), *Path(name).parents))
         text = wanted and path.suffix not in SEALED and path.is_file()
         if text and hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() != md5:
             raise DamagedError(f"{path} is damaged: its hash is not the one in dvc.lock.")

@@ -232,7 +232,11 @@ def load(file: Path) -> Params:
 
 def parse(text: str, file: Path) -> Params:
     """Parses the text of a file of parameters. Raises InputError as `load` does."""
-    raw = parse_yaml(text, file)
+    return validated(parse_yaml(text, file), file)
+
+
+def validated(raw: Mapping[str, Any], file: Path) -> Params:
+    """Returns the parameters that a file holds as plain values. Raises InputError as `load` does."""
     try:
         return Params.model_validate(raw)
     except ValidationError as error:

@@ -1,6 +1,7 @@
 """DVC's own files, which a killed run may leave damaged: each is named, with its remedy."""
 
 import pytest
+from ruamel.yaml import YAML
 
 from pipeline.errors import InputError
 from project.dvc_files import READERS, check_dvc_files
@@ -40,3 +41,10 @@ def test_a_lock_that_was_cut_short_and_is_yaml_all_the_same_is_named(repository,
     (repository / "dvc.lock").write_text(whole + end)
     with pytest.raises(InputError, match=r"^dvc\.lock is damaged"):
         check_dvc_files(repository)
+
+
+def test_values_are_those_that_dvc_reads():
+    text = "{a: 1e-05, b: 1e30, c: yes, d: 012, e: 0o14, f: null, g: .inf, h: 2020-01-02, i: '1', j: 1_0, k: ~}"
+    read, dvcs = READERS["dvc.lock"](text), YAML(typ="safe").load(text)
+    assert read == dvcs
+    assert [*map(type, read.values())] == [*map(type, dvcs.values())]
