@@ -5,7 +5,7 @@ installation puts them on everybody's path. An editable one finds them where thi
 one in a folder of the project's name beside it (setup.py).
 """
 
-import ast
+import gc
 import sys
 from importlib import import_module, metadata
 from pathlib import Path
@@ -62,13 +62,18 @@ def options(
 
 def run(context: typer.Context) -> None:
     """Imports the command that was called and runs it with the arguments that follow."""
+    # Imports leave no garbage, and the search for it takes a sixth of their time. Later searches leave them out.
+    gc.disable()
     command = import_module(f"commands.{context.info_name}")
+    gc.freeze()
+    gc.enable()
     command.app(args=context.args, prog_name=context.command_path)
 
 
 def first_line(file: Path) -> str:
-    """Reads the first line of a file's docstring without importing it."""
-    return (ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or "").partition("\n")[0]
+    """Reads the first line of a file's docstring, with which the file begins, without importing it."""
+    with file.open(encoding="utf-8") as text:
+        return text.readline().strip().strip('"')
 
 
 if __name__ == "__main__":

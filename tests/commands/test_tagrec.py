@@ -61,6 +61,21 @@ def test_arguments_reach_the_command(tmp_path):
     assert done.stderr.startswith("Error: mine.yaml ")
 
 
+def test_garbage_is_collected_once_a_command_is_imported(tmp_path):
+    code = f"""
+import gc, sys
+sys.path.insert(0, {str(ROOT)!r})
+sys.argv = ["tagrec", "check", "--params", "mine.yaml"]
+import tagrec
+try:
+    tagrec.main()
+finally:
+    assert gc.isenabled()
+"""
+    (line,) = run("-c", code, folder=tmp_path).stderr.splitlines()
+    assert line.startswith("Error: mine.yaml ")
+
+
 def test_the_version_is_that_of_the_installation():
     found = run(ROOT / "tagrec.py", "--version", folder=ROOT)
     assert (found.returncode, found.stdout) == (0, f"tagrec {distribution('image-tag-recommendation').version}\n")
