@@ -4,10 +4,13 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from pipeline.data.walk import walk_all
 from pipeline.errors import InputError
 
 SHOWN = 10
 """Files in a message, at most."""
+DEEPEST = 500
+"""Folders within each other that DVC follows for certain: in Python 3.11 it fails at about a thousand."""
 
 
 def check_watched(folder: Path) -> None:
@@ -27,7 +30,12 @@ def unwatchable(folder: Path) -> Iterator[str]:
     DVC follows a link as the whole folder and links to files, but none to folders. It would wait for ever for a pipe,
     and it would not name a file whose name is not UTF-8.
     """
-    for parent, folders, files in os.walk(folder):
+    for parent, folders, files in walk_all(folder):
+        parts = Path(parent).relative_to(folder).parts
+        if len(parts) > DEEPEST:
+            yield f"{str(folder / parts[0])!a} has more than {DEEPEST} folders within each other: move it away"
+            folders.clear()
+            continue
         for name in sorted([*folders, *files]):
             path = Path(parent, name)
             try:

@@ -1,6 +1,8 @@
 """Fixtures of all tests."""
 
 import os
+from collections.abc import Iterator
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
@@ -29,3 +31,16 @@ def real_data() -> Path:
     if not folder or not Path(folder).is_dir():
         pytest.skip("REAL_DATA names no folder of real material")
     return Path(folder)
+
+
+@pytest.fixture
+def deep(tmp_path) -> Iterator[Path]:
+    """A folder with 1,500 folders within each other, more than a function may call itself, and a photo in the last."""
+    folders = [*accumulate(["d"] * 1500, Path.joinpath, initial=tmp_path)]
+    for folder in folders[1:]:
+        folder.mkdir()
+    (folders[-1] / "photo.jpg").touch()
+    yield tmp_path
+    (folders[-1] / "photo.jpg").unlink()
+    for folder in reversed(folders[1:]):  # pytest would fail to.
+        folder.rmdir()

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 
 SUFFIXES = (
@@ -35,10 +36,22 @@ def walk(
     Hidden files and folders are left out, as are those that programs keep (`@eaDir`); links to folders are not
     followed. on_error: is called for a folder that cannot be listed.
     """
-    for parent, folders, files in os.walk(folder, onerror=on_error):
+    for parent, folders, files in walk_all(folder, on_error):
         folders[:] = sorted(filter(_is_shown, folders))
         links = [name for name in folders if os.path.islink(os.path.join(parent, name))]  # noqa: PTH114, PTH118
         yield Path(parent), sorted(filter(_is_shown, files)), links
+
+
+def walk_all(
+    folder: Path, on_error: Callable[[OSError], None] | None = None
+) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Yields what `os.walk` does, however deep the folder is: in Python 3.11 that calls itself for each level."""
+    waiting = [os.fspath(folder)]
+    while waiting:
+        for parent, folders, files in islice(os.walk(waiting.pop(), onerror=on_error), 1):
+            yield parent, folders, files
+            inner = (os.path.join(parent, name) for name in reversed(folders))  # noqa: PTH118
+            waiting.extend(path for path in inner if not os.path.islink(path))  # noqa: PTH114
 
 
 def _is_shown(name: str) -> bool:

@@ -48,3 +48,8 @@ def test_a_name_that_is_not_utf8(tmp_path):
         pytest.skip("this file system has no such names")
     with pytest.raises(InputError, match=r"K\\xe4fer.jpg' has a name that is not UTF-8: rename it"):
         check_watched(tmp_path)
+
+
+def test_folders_deeper_than_dvc_follows(deep):
+    with pytest.raises(InputError, match=r"/d' has more than 500 folders within each other: move it away\.$"):
+        check_watched(deep)
