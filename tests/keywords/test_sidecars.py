@@ -177,6 +177,8 @@ def test_json_of_another_kind_says_nothing(tmp_path, text):
         ("a.jpg.json", b"[" * 100_000, "is not JSON"),
         ("a.jpg.txt", b"\xff", "is neither UTF-8 nor UTF-16"),
         ("a.yml", b"a: [", "is not YAML"),
+        ("a.yml", b"TakenAt: 2020-00-00T00:00:00Z", "is not YAML"),
+        ("a.yml", b"Details: " + b"9" * 5000, "is not YAML"),
     ],
 )
 def test_a_broken_sidecar_is_a_reason_that_names_it(tmp_path, name, text, reason):
