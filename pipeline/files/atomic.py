@@ -11,6 +11,9 @@ from pathlib import Path
 
 from pipeline.errors import InputError
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""Errors of a full disk, which are about the file that is written, and not the source of a copy."""
+
 _TEMPORARY = re.compile(r"\..*\.(\d+)\.tmp")
 """The name of a temporary file, which contains the id of the process that writes it."""
 
@@ -58,18 +61,31 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def reported_as(path: Path, temporary: Path | None = None) -> Iterator[None]:
-    """Makes an OSError that names the temporary file, or no file, name `path` instead."""
+    """Makes an OSError that names the temporary file, or no file, name `path` instead.
+
+    So does that of a copy into the temporary file: where the disk is full, `shutil` names the source first.
+    """
     written = temporary or path
     try:
         yield
     except OSError as error:
+        number, names = _fault_of(error)
         # The error of a write to an open file has no file name.
-        failed = Path(written if error.filename is None else os.fsdecode(error.filename))
-        number = error.errno or _errno_in(str(error))
-        if number is None or not failed.is_relative_to(written):
+        failed = next((name for name in names or [written] if name.is_relative_to(written)), None)
+        if number is None or failed is None:
             raise
-        final = path / failed.relative_to(written)
-        raise OSError(number, os.strerror(number), str(final)) from error
+        raise OSError(number, os.strerror(number), str(path / failed.relative_to(written))) from error
+
+
+def _fault_of(error: OSError) -> tuple[int | None, list[Path]]:
+    """Returns the number of an error, and the files that it names, the one that it is about first."""
+    if isinstance(error, shutil.Error) and isinstance(error.args[0], list):
+        # A list of (source, target, reason) in place of the system's error: the first reason stands for all.
+        _, target, reason = error.args[0][0]
+        found = re.search(r"\[Errno (\d+)\]", str(reason))
+        return int(found[1]) if found else errno.EIO, [Path(target)]
+    names = [error.filename, error.filename2 if error.errno in FULL else None]
+    return error.errno or _errno_in(str(error)), [Path(os.fsdecode(name)) for name in names if name is not None]
 
 
 def _errno_in(message: str) -> int | None:
@@ -123,11 +139,8 @@ def _copy(folder: Path, copy: Path) -> None:
         shutil.rmtree(copy, ignore_errors=True)
         if not isinstance(error, shutil.Error):
             raise
-        # A list of (source, target, reason) in place of the system's error: the first reason stands for all.
-        _, target, reason = error.args[0][0]
-        found = re.search(r"\[Errno (\d+)\]", reason)
-        number = int(found[1]) if found else errno.EIO
-        raise OSError(number, os.strerror(number), target) from None
+        number, names = _fault_of(error)
+        raise OSError(number, os.strerror(number), str(names[0])) from None
 
 
 def _swap(new: Path, path: Path) -> None:

@@ -251,6 +251,19 @@ def test_a_folder_that_does_not_fit_on_another_file_system_leaves_nothing_there(
     assert (new / "0.bin").stat().st_size == 200_000
 
 
+@pytest.mark.parametrize("copy", [shutil.copyfile, shutil.copytree])
+def test_a_copy_that_does_not_fit_names_the_file_that_is_written(tmp_path, small_disk, copy):
+    source = tmp_path / "source" / "0.bin"
+    source.parent.mkdir()
+    source.write_bytes(b"x" * 200_000)
+    source, name = (source, "0.bin") if copy is shutil.copyfile else (source.parent, "weights")
+    with pytest.raises(OSError, match="No space left") as refused, atomic_folder(small_disk / "bundle") as folder:
+        copy(source, folder / name)
+    full = small_disk / "bundle" / (name if copy is shutil.copyfile else "weights/0.bin")
+    assert (refused.value.errno, refused.value.filename) == (errno.ENOSPC, str(full))
+    assert list(small_disk.iterdir()) == []
+
+
 def test_json_that_is_nested_without_end_is_damaged(tmp_path):
     (tmp_path / "deep.json").write_text("[" * 100_000)
     with pytest.raises(ArtifactError, match=r"deep\.json is not JSON"):
