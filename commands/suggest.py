@@ -95,9 +95,9 @@ def main(
     if unnamed:
         counts += f", {unnamed:,} left out of the results, which cannot hold their names"
     say(f"suggest: {counts}" + (f"; {writer.summary()}" if writer else ""))
-    if strict and (broken or (writer and writer.refused)):
+    if strict and (broken or found.unlisted or (writer and writer.refused)):
         raise typer.Exit(2)
-    if found.missing:
+    if found.missing or (writer and writer.failed):
         raise typer.Exit(1)
 
 
@@ -130,6 +130,8 @@ def announce(recommender: "Recommender", found: Found, tags: TagOptions) -> None
         say(f"The bundle's model sees no picture: {same}.")
     if unknown := recommender.unknown([*tags.given, *tags.exclude]):
         say(f"The model has no tag {', '.join(map(repr, unknown))}: that has no effect.")
+    for error in found.unlisted:
+        say(f"Left out: the folder {error.filename}, which cannot be listed ({error.strerror}).")
     if found.others:
         kinds = ", ".join(f"{count:,} {suffix or 'without suffix'}" for suffix, count in found.others.most_common(5))
         say(f"Left out: {counted(found.others.total(), 'other files')} ({kinds}).")

@@ -1,6 +1,5 @@
 """The keywords that a command writes: where to, on request only, and noted so that they can be taken back."""
 
-import errno
 from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from pipeline.errors import InputError
+from pipeline.files.atomic import FULL
 from pipeline.keywords.embedded import load_exiv2
 from pipeline.keywords.journal import Journal, Run
 from pipeline.keywords.metadata import KeywordError
@@ -19,17 +19,17 @@ from project.command import Options
 from project.paths import KEYWORDS
 from project.terminal import say
 
-FULL = (errno.ENOSPC, errno.EDQUOT)
-"""Errors that all further files would have as well."""
-
 
 class KeywordWriter:
-    """A writer of keywords that counts the files that it changed, and those that it left as they are."""
+    """A writer of keywords that counts the files that it changed, and those that it left as they are.
+
+    Some of those stay because of what is in them; others, `failed`, because the system does not let them be written.
+    """
 
     def __init__(self, target: Target, run: Run | None):
         """Makes a writer. Without a run it says what it would change, and changes nothing."""
         self._target, self._run = target, run
-        self.changed = self.refused = 0
+        self.changed = self.refused = self.failed = 0
 
     def add(self, photo: Path, tags: Sequence[str]) -> None:
         """Adds tags to the keywords of a photo; says why when that cannot be done."""
@@ -49,6 +49,7 @@ class KeywordWriter:
             reason = error.reason if isinstance(error, KeywordError) else f"cannot be written ({error.strerror})"
             say(f"{path} {reason}.")
             self.refused += 1
+            self.failed += isinstance(error, OSError)
 
     def _is_of_journal(self, error: OSError) -> bool:
         """Recognises an error of the journal, without which no further change could be undone."""

@@ -22,18 +22,21 @@ class Found:
     photos: their paths, each once, in the order of the arguments; those of a folder are sorted.
     missing: those of them that were named, as arguments or in a list, and do not exist.
     others: the numbers of files in folders that are not photos, by suffix.
+    unlisted: the system's errors on folders that it does not list.
     """
 
     photos: Sequence[Path]
     missing: Sequence[Path]
     others: Counter[str]
+    unlisted: Sequence[OSError]
 
 
 def find_photos(arguments: Sequence[str], standard_input: BinaryIO) -> Found:
-    """Finds photos. Raises InputError when there is none, or none that exists."""
+    """Finds photos. Raises InputError when there is none, or none that exists, and OSError when none can be listed."""
     photos: list[Path] = []
     named: set[Path] = set()
     others: Counter[str] = Counter()
+    unlisted: list[OSError] = []
     for argument in arguments:
         path = Path(argument)
         if argument == LIST:
@@ -41,12 +44,14 @@ def find_photos(arguments: Sequence[str], standard_input: BinaryIO) -> Found:
             photos.extend(listed)
             named.update(listed)
         elif path.is_dir():
-            files = [folder / name for folder, names, _ in walk(path) for name in names]
+            files = [folder / name for folder, names, _ in walk(path, unlisted.append) for name in names]
             photos.extend(file for file in files if is_photo(file.name))
             others.update(file.suffix.lower() for file in files if not is_photo(file.name))
         else:
             photos.append(path)
             named.add(path)
+    if not photos and unlisted:
+        raise unlisted[0]
     if not photos:
         raise InputError(f"There are no photos ({', '.join(SUFFIXES)}) in {' and '.join(arguments)}.")
     photos = list(dict.fromkeys(photos))
@@ -54,7 +59,7 @@ def find_photos(arguments: Sequence[str], standard_input: BinaryIO) -> Found:
     if len(missing) == len(photos):
         verb = "does" if len(missing) == 1 else "do"
         raise InputError(f"{shortened_list(map(str, missing))} {verb} not exist.")
-    return Found(photos, missing, others)
+    return Found(photos, missing, others, unlisted)
 
 
 def _listed(text: bytes) -> list[Path]:

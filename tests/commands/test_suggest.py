@@ -346,6 +346,39 @@ def test_results_take_the_place_of_no_photo_and_no_device(folder):
     assert "is not an ordinary file" in run(folder, "--output", os.devnull).stderr
 
 
+def test_a_sidecar_that_the_system_does_not_let_be_written_is_code_1_and_the_others_are_written(folder, monkeypatch):
+    replace = os.replace
+
+    def refuse(old, new):
+        if Path(new).name == "red.jpg.xmp":
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(new))
+        replace(old, new)
+
+    monkeypatch.setattr(os, "replace", refuse)
+    monkeypatch.setattr(Path, "replace", refuse)
+    done = run(folder, "--top", "1", "--write", "sidecar")
+    assert "photos/red.jpg.xmp cannot be written (Read-only file system)." in done.stderr
+    assert "2 files changed, 1 left as they are" in done.stderr
+    assert done.exit_code == 1
+
+
+def test_a_folder_that_cannot_be_listed_is_named(folder, monkeypatch):
+    (folder / "sub").mkdir()
+    walk = os.walk
+
+    def refuse(top, onerror=None):
+        if Path(top).name == "sub":
+            onerror(PermissionError(errno.EACCES, os.strerror(errno.EACCES), top))
+            return iter(())
+        return walk(top, onerror=onerror)
+
+    monkeypatch.setattr(os, "walk", refuse)
+    done = run(folder)
+    assert "Left out: the folder photos/sub, which cannot be listed (Permission denied)." in done.stderr
+    assert done.exit_code == 0
+    assert run(folder, "--strict").exit_code == 2
+
+
 def test_a_sidecar_that_is_broken_stays_and_the_others_are_written(folder):
     (folder / "red.jpg.xmp").write_text("<broken")
     done = run(folder, "--top", "1", "--write", "sidecar", "--strict")

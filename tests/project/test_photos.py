@@ -1,5 +1,6 @@
 """Photos are found as they are named: files, folders and lists, each photo once."""
 
+import errno
 import io
 import os
 from pathlib import Path
@@ -48,6 +49,27 @@ def test_what_does_not_exist_is_listed_among_the_photos(folder):
     found = find("absent.jpg", str(folder / "a.png"), "-", standard_input=b"gone.jpg\n")
     assert found.photos == [Path("absent.jpg"), folder / "a.png", Path("gone.jpg")]
     assert found.missing == [Path("absent.jpg"), Path("gone.jpg")]
+
+
+def test_a_folder_that_the_system_does_not_list_is_reported(folder, monkeypatch):
+    refuse_to_list(monkeypatch, "photos/sub")
+    found = find("photos")
+    assert found.photos == [folder / "a.png", folder / "b.JPG"]
+    assert [(error.filename, error.strerror) for error in found.unlisted] == [("photos/sub", "Permission denied")]
+    with pytest.raises(PermissionError, match="photos/sub"):
+        find("photos/sub")
+
+
+def refuse_to_list(monkeypatch, folder: str) -> None:
+    """Has the system refuse to list a folder, as it never does to root."""
+    scan = os.scandir
+
+    def refuse(path):
+        if os.fspath(path) == folder:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), folder)
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
 
 
 def test_a_link_to_nothing_is_missed_where_it_is_named_and_not_in_a_folder(folder):
