@@ -13,10 +13,11 @@ from pipeline.errors import InputError
 from pipeline.evaluation.metrics.measure import HEADLINE, Measure
 from pipeline.evaluation.metrics.registry import METRICS
 from pipeline.files.parquet import read_parquet
-from pipeline.files.texts import read_json
+from pipeline.files.texts import read_json_of
 from pipeline.recommend.calibration import Calibrated
 from pipeline.recommend.config import BEST
 from pipeline.recommend.manifest import MANIFEST
+from pipeline.report.inputs import METRICS_OF_MODEL
 from pipeline.report.summary import choice_of_bundle, results_table, summary_table
 from project.command import command
 from project.dvc_hashes import check_hashes
@@ -35,7 +36,7 @@ def main(
         raise InputError(f"--metric is {metric!r}; it must be one of {', '.join(METRICS)}.")
     paths = params.paths
     check_hashes([paths.metrics(name) for name in params.all_models])
-    metrics = {name: read_json(paths.metrics(name)) for name in params.all_models}
+    metrics = {name: read_json_of(METRICS_OF_MODEL, paths.metrics(name)) for name in params.all_models}
     bootstrap = bootstrap_of(Path(), paths, [*metrics], metric, params.report, params.report.seed)
     table = results_table(metrics, metric, bootstrap)
     with results(output) as write:

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import groupby
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from pipeline.data.schema import SCORES, TAGGED_POST, USER
 from pipeline.errors import ArtifactError, InputError
@@ -18,6 +18,7 @@ from pipeline.evaluation.metrics.measure import Measure
 from pipeline.evaluation.metrics.registry import METRICS
 from pipeline.evaluation.ranking import find_hits
 from pipeline.files.parquet import read_parquet
+from pipeline.report.inputs import METRICS_OF_MODEL
 from pipeline.report.leaderboard import Run
 from pipeline.sources.registry import SOURCES
 from project.dvc_hashes import check_hashes
@@ -25,9 +26,6 @@ from project.paths import ARTIFACTS, Paths
 
 METRICS_FILE = re.compile(rf"{ARTIFACTS}/(?P<source>[^/]+)/(?P<recipe>[^/]+)/metrics/(?P<model>[^/]+)\.json")
 """The path of a model's metrics in a checkout."""
-Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-METRICS_OF_MODEL = TypeAdapter(dict[str, Number | dict[str, Number]])
-"""The form of `metrics_over_seeds` and `metrics_by_users`."""
 
 
 def runs_of_checkout(folder: Path, measure: Measure, config: BootstrapConfig, prefix: str = "") -> Iterator[Run]:
@@ -94,7 +92,7 @@ def bootstrap_of(
         suggestions = read_parquet(file, [*TAGGED_POST, SCORES])
         try:
             rankings[model] = find_hits(test, suggestions)
-        except ValueError:
+        except ArtifactError:
             raise ArtifactError(
                 f"{file} has suggestions for other posts than the test posts in {folder / paths.test}: the last run "
                 "was not finished."

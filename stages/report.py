@@ -12,20 +12,23 @@ import polars as pl
 from pydantic import TypeAdapter
 
 from pipeline.data.left_out import count_reasons
-from pipeline.data.schema import DATED_POST, PHOTO, POST, SCORES, TAGGED_POST, VECTOR
+from pipeline.data.schema import DATED_POST, PHOTO, POST, SCORES, TAGGED_POST, VECTOR, K
 from pipeline.data.shards import packed, read_photos
 from pipeline.errors import ArtifactError
 from pipeline.evaluation.metrics.measure import HEADLINE, Measure
+from pipeline.evaluation.metrics.registry import METRICS
 from pipeline.evaluation.splits import compare_splits
 from pipeline.features.store import read_records, read_store
+from pipeline.files.forms import content_of
 from pipeline.files.parquet import read_parquet
-from pipeline.files.texts import read_json, read_sealed_json
-from pipeline.models.registry import ModelConfig, load
+from pipeline.files.texts import read_csv, read_json, read_json_of, read_sealed_json
+from pipeline.models.registry import KINDS, ModelConfig, load
 from pipeline.models.settings import BaseModelConfig
 from pipeline.recommend.calibration import Calibrated
+from pipeline.report.choices import OUTCOME
 from pipeline.report.examples import choose_examples, explain
 from pipeline.report.findings import featured
-from pipeline.report.inputs import Detections, Reliability, ReportInputs
+from pipeline.report.inputs import REFINEMENT, STATS, Count, Detections, Reliability, ReportInputs, read_metrics
 from pipeline.report.models import model_infos
 from pipeline.report.reliability import measure_reliability
 from project.command import command
@@ -33,6 +36,9 @@ from project.params import NONE, Params
 from project.stale import sweep
 
 log = logging.getLogger(__name__)
+
+OUTCOME_OF_CHOICE = TypeAdapter(tuple[Count | None, list[str], float | None])
+"""The form of the epochs, edges and score of chosen settings."""
 
 VERSIONS = ("dvc", "numpy", "pillow", "polars", "pyarrow", "torch", "torchvision", "ultralytics")
 
@@ -60,30 +66,31 @@ def main(params: Params) -> str:
     records, detections = extracted(params, examples[PHOTO])
     models = model_infos(params.all_models)
     feature_sets = {NONE: (), **{name: tuple(extractors) for name, extractors in params.feature_sets.items()}}
-    metrics = {name: read_json(paths.metrics(name)) for name in params.all_models}
-    settings = {name: read_json(paths.settings(name)) for name in params.all_models}
+    metrics = {name: read_metrics(paths.metrics(name)) for name in params.all_models}
+    measure = Measure.parse(params.tuning.measure)
+    settings = {name: read_settings(paths.settings(name), measure) for name in params.all_models}
     inputs = ReportInputs(
         title="Personalised, image-aware tag recommendation",
         source=params.source,
         recipe=params.recipe,
         commands=COMMANDS | TRY if params.active_source.simulated else COMMANDS,
         simulated=params.active_source.simulated,
-        stats=read_json(paths.stats),
-        refinement=pl.DataFrame(read_json(paths.refinement)),
+        stats=read_json_of(STATS, paths.stats),
+        refinement=pl.DataFrame(read_json_of(REFINEMENT, paths.refinement)),
         left_out=count_reasons(read_parquet(paths.left_out)),
         models=models,
         feature_sets=feature_sets,
         seeds=params.seeds,
-        measure=Measure.parse(params.tuning.measure),
+        measure=measure,
         metrics=metrics,
-        curves={name: pl.read_csv(paths.curve(name)) for name in params.all_models},
+        curves={name: read_csv(paths.curve(name), [K, *METRICS], [K, *METRICS]) for name in params.all_models},
         recommendations=recommendations,
         test=test,
         train=train,
         validation_posts=len(read_parquet(paths.validation, POST)),
-        tuning={name: read_csv(paths.tuning(name)) for name in params.models},
+        tuning={name: read_csv(paths.tuning(name), [*OUTCOME, str(measure)], [str(measure)]) for name in params.models},
         settings=settings,
-        training={name: curve for name in params.models if len(curve := read_csv(paths.training(name)))},
+        training=trained(params, measure),
         detections=detections,
         threshold=params.store.threshold,
         examples=examples,
@@ -152,9 +159,20 @@ def seconds(params: Params) -> dict[str, float]:
     return found
 
 
-def read_csv(path: Path) -> pl.DataFrame:
-    """Reads a table with empty fields, however many come before the first number of a column."""
-    return pl.read_csv(path, infer_schema_length=None)
+def trained(params: Params, measure: Measure) -> dict[str, pl.DataFrame]:
+    """Reads the curves of the models that were trained in epochs."""
+    columns = ["epoch", "loss", "auc", str(measure)]
+    curves = {name: read_csv(params.paths.training(name), columns, columns) for name in params.models}
+    return {name: curve for name, curve in curves.items() if len(curve)}
+
+
+def read_settings(path: Path, measure: Measure) -> dict[str, Any]:
+    """Reads the settings that were chosen for a model. Raises ArtifactError for none, or by another measure."""
+    settings = read_json(path)
+    with content_of(path):
+        OUTCOME_OF_CHOICE.validate_python([settings["epoch"], settings["edges"], settings[str(measure)]])
+        KINDS[settings["model"]["kind"]].Config.model_validate(settings["model"])
+    return settings
 
 
 app = command(main)

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from pipeline.data.schema import POST, SCORES, TAGS
-from pipeline.errors import InputError
+from pipeline.errors import ArtifactError, InputError
 from pipeline.evaluation.metrics.measure import DEPTH
 from pipeline.features.store import Features
 from pipeline.models.model import Model
@@ -55,12 +55,12 @@ def recommend(model: Model, posts: pl.DataFrame, features: Features) -> pl.DataF
 def find_hits(posts: pl.DataFrame, suggestions: pl.DataFrame) -> Ranking:
     """Compares suggestions (columns user, photo, tags, best first) with the tags of test posts (the same columns).
 
-    Raises ValueError when a post has no suggestions, or has them twice.
+    Raises ArtifactError when a post has no suggestions, or has them twice.
     """
     suggested = f"{TAGS}_suggested"
     joined = posts.join(suggestions, on=POST, how="left", maintain_order="left", suffix="_suggested")
     if joined.height != posts.height or joined[suggested].null_count():
-        raise ValueError("the suggestions do not hold each test post exactly once")
+        raise ArtifactError("The suggestions do not hold each test post exactly once.")
     hits = np.zeros((posts.height, DEPTH), dtype=bool)
     for row, (true, tags) in enumerate(joined.select(TAGS, suggested).iter_rows()):
         wanted = set(true)

@@ -1,21 +1,47 @@
 """Texts that people and other programs read: JSON and CSV."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import polars as pl
+from pydantic import TypeAdapter, ValidationError
 
-from pipeline.errors import ArtifactError
+from pipeline.errors import ArtifactError, one_line
 from pipeline.files.atomic import atomic
 from pipeline.files.seal import SEAL, UNSEALED, check_seal, seal
+
+Value = TypeVar("Value")
 
 
 def write_csv(table: pl.DataFrame, path: Path, **options: Any) -> None:
     """Writes a table as CSV, with options of polars."""
     with atomic(path) as temporary:
         temporary.write_text(table.write_csv(**options), encoding="utf-8")
+
+
+def read_csv(path: Path, columns: Collection[str], numbers: Collection[str] = ()) -> pl.DataFrame:
+    """Reads a table with empty fields, however many come before the first number of a column.
+
+    columns: those that it must have; numbers: those of them that hold numbers, or nothing.
+
+    Raises ArtifactError when the file is missing, is no table, or has no such columns.
+    """
+    try:
+        table = pl.read_csv(path, infer_schema_length=None)
+    except FileNotFoundError:
+        raise ArtifactError(f"{path} does not exist.") from None
+    except pl.exceptions.PolarsError as error:
+        raise ArtifactError(f"{path} is no table ({one_line(error)}).") from None
+    for column in columns:
+        if column not in table.columns:
+            raise ArtifactError(f"{path} has no column {column!r}; it has {', '.join(table.columns)}.")
+    for column in numbers:
+        filled = table[column].drop_nulls()
+        if len(filled) and not filled.dtype.is_numeric():
+            raise ArtifactError(f"{path} has text in its column {column!r} of numbers.")
+    return table
 
 
 def write_json(value: Any, path: Path) -> None:
@@ -53,3 +79,15 @@ def read_json(path: Path) -> Any:
         raise ArtifactError(f"{path} does not exist.") from None
     except (ValueError, RecursionError) as error:
         raise ArtifactError(f"{path} is not JSON ({error}).") from None
+
+
+def read_json_of(form: TypeAdapter[Value], path: Path) -> Value:
+    """Reads the value in a JSON file, unchanged. Raises ArtifactError when it is missing, or of another form."""
+    value = read_json(path)
+    try:
+        form.validate_python(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = "".join(f"{part}: " for part in first["loc"][:1])  # What follows may be the names of alternatives.
+        raise ArtifactError(f"{path} is of another form ({where}{first['msg']}).") from None
+    return value

@@ -2,11 +2,48 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import polars as pl
+from pydantic import Field, TypeAdapter
 
-from pipeline.evaluation.metrics.measure import Measure
+from pipeline.config import Config
+from pipeline.errors import ArtifactError
+from pipeline.evaluation.metrics.measure import DEPTH, Measure
+from pipeline.evaluation.metrics.registry import METRICS
+from pipeline.files.texts import read_json_of
+
+Count = Annotated[int, Field(strict=True, ge=0, lt=2**53)]
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+METRICS_OF_MODEL = TypeAdapter(dict[str, Number | dict[str, Number]])
+"""The form of `metrics_over_seeds` and `metrics_by_users`."""
+STATS = TypeAdapter(dict[str, Count | dict[str, Number]])
+"""The form of Table 2, with the paper's where it has one."""
+
+
+class StepLeft(Config):
+    """The sizes of what a step of the refinement left."""
+
+    step: str
+    users: Count
+    photos: Count
+    tags: Count
+    posts: Count
+    assignments: Count
+
+
+REFINEMENT = TypeAdapter(Annotated[list[StepLeft], Field(min_length=1)])
+"""The form of the trace of the refinement."""
+
+
+def read_metrics(path: Path) -> dict[str, Any]:
+    """Reads a model's metrics. Raises ArtifactError when the file is missing, of another form, or lacks one."""
+    values = read_json_of(METRICS_OF_MODEL, path)
+    for measure in (Measure(metric, k) for metric in METRICS for k in range(1, DEPTH + 1)):
+        if not isinstance(values.get(str(measure)), int | float):
+            raise ArtifactError(f"{path} lacks {measure.label}.")
+    return values
 
 
 @dataclass(frozen=True)

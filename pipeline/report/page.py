@@ -17,6 +17,7 @@ from PIL import Image
 from ruamel.yaml import YAML
 
 from pipeline.data.schema import USER, K
+from pipeline.errors import ArtifactError
 from pipeline.evaluation.bootstrap import Bootstrap, paired_bootstrap
 from pipeline.evaluation.curves import DEVIATION
 from pipeline.evaluation.metrics.measure import DEPTH, HEADLINE, Measure
@@ -50,7 +51,7 @@ TOLERANCE = 1e-6
 def write_report(inputs: ReportInputs, config: ReportConfig, folder: Path) -> None:
     """Writes the report into `folder`, which is replaced as a whole. Equal inputs give equal bytes.
 
-    Raises ValueError when a model's metrics and recommendations contradict each other.
+    Raises ArtifactError when a model's metrics and recommendations contradict each other.
     """
     rankings = {model.name: find_hits(inputs.test, inputs.recommendations[model.name]) for model in inputs.models}
     bootstrap = paired_bootstrap(rankings, inputs.test[USER], config, np.random.default_rng(config.seed))
@@ -126,7 +127,7 @@ def page_content(inputs: ReportInputs, bootstrap: Bootstrap) -> dict[str, Any]:
 
 
 def check_metrics(inputs: ReportInputs, bootstrap: Bootstrap) -> None:
-    """Compares the metrics with those of the recommendations. Raises ValueError where they differ.
+    """Compares the metrics with those of the recommendations. Raises ArtifactError where they differ.
 
     The recommendations are those of one seed, which can be (n - 1)/√n standard deviations from the mean of n, and no
     more (Samuelson's inequality).
@@ -136,8 +137,8 @@ def check_metrics(inputs: ReportInputs, bootstrap: Bootstrap) -> None:
         values, measure = inputs.metrics[model], Measure(metric, k)
         spread = reach * values.get(f"{measure}{DEVIATION}", 0.0)
         if abs(values[str(measure)] - value) > TOLERANCE + spread:
-            raise ValueError(
-                f"{measure.label} of {model} is {values[str(measure)]} in its metrics, {value} by its suggestions"
+            raise ArtifactError(
+                f"{measure.label} of {model} is {values[str(measure)]} in its metrics, {value} by its suggestions."
             )
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pipeline.errors import InputError
+from pipeline.errors import ArtifactError, InputError
 from pipeline.evaluation.curves import curve, mean_curve, metrics, metrics_over_seeds
 from pipeline.evaluation.metrics.registry import METRICS
 from pipeline.evaluation.ranking import find_hits, rank, recommend
@@ -43,7 +43,7 @@ def test_no_more_than_ten_suggestions_count():
 
 @pytest.mark.parametrize("suggestions", [frame(["a"]), pl.concat([frame(["a"], ["b"])] * 2)])
 def test_each_post_needs_its_suggestions_once(suggestions):
-    with pytest.raises(ValueError, match="each test post exactly once"):
+    with pytest.raises(ArtifactError, match="each test post exactly once"):
         find_hits(TEST, suggestions)
 
 

@@ -12,13 +12,14 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from pydantic import TypeAdapter
 from safetensors import safe_open
 
 from pipeline.errors import ArtifactError, InputError
 from pipeline.files.atomic import atomic_folder, replace_folder
 from pipeline.files.parquet import read_parquet, write_parquet
 from pipeline.files.tensors import read_tensors, write_safetensors, write_tensors
-from pipeline.files.texts import read_json, write_json
+from pipeline.files.texts import read_csv, read_json, read_json_of, write_json
 
 NUMBERS = np.random.default_rng(0).normal(size=50_000)
 
@@ -268,3 +269,37 @@ def test_json_that_is_nested_without_end_is_damaged(tmp_path):
     (tmp_path / "deep.json").write_text("[" * 100_000)
     with pytest.raises(ArtifactError, match=r"deep\.json is not JSON"):
         read_json(tmp_path / "deep.json")
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        (None, r"table\.csv does not exist\."),
+        ("", r"table\.csv is no table \("),
+        ("k,f1\n1,0.5,3\n", r"table\.csv is no table \("),
+        ("k,map\n1,0.5\n", r"table\.csv has no column 'f1'; it has k, map\."),
+        ("k,f1\n1,0.5\n2,half\n", r"table\.csv has text in its column 'f1' of numbers\."),
+    ],
+)
+def test_a_table_that_is_damaged_is_named(tmp_path, text, fault):
+    path = tmp_path / "table.csv"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(ArtifactError, match=fault):
+        read_csv(path, ["k", "f1"], ["f1"])
+
+
+def test_a_column_of_numbers_may_begin_with_empty_fields_or_have_nothing_else(tmp_path):
+    (tmp_path / "table.csv").write_text("k,f1\n" + "1,\n" * 200 + "2,0.5\n")
+    assert read_csv(tmp_path / "table.csv", ["k", "f1"], ["f1"])["f1"].drop_nulls().to_list() == [0.5]
+    (tmp_path / "table.csv").write_text("k,f1\n1,\n")
+    assert len(read_csv(tmp_path / "table.csv", ["k", "f1"], ["f1"])) == 1
+
+
+def test_json_of_another_form_is_damaged_and_other_values_stay_as_they_are(tmp_path):
+    form, path = TypeAdapter(dict[str, float]), tmp_path / "values.json"
+    write_json({"a": 1, "b": 0.5}, path)
+    assert str(read_json_of(form, path)) == "{'a': 1, 'b': 0.5}"
+    write_json({"a": [], "b": 0.5}, path)
+    with pytest.raises(ArtifactError, match=r"values\.json is of another form \(a: Input should be a valid number\)"):
+        read_json_of(form, path)

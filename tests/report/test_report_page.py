@@ -9,6 +9,7 @@ import matplotlib
 import polars as pl
 import pytest
 
+from pipeline.errors import ArtifactError
 from pipeline.evaluation.curves import curve, metrics
 from pipeline.evaluation.metrics.measure import Measure
 from pipeline.evaluation.metrics.registry import METRICS
@@ -156,7 +157,7 @@ def test_pictures_have_alternatives_and_links_have_targets(page):
 
 def test_metrics_of_other_recommendations_are_refused(inputs, config, tmp_path):
     metrics = {**inputs.metrics, "fm": {**inputs.metrics["fm"], "f1@3": 0.9}}
-    with pytest.raises(ValueError, match=r"F1@3 of fm is 0\.9 in its metrics"):
+    with pytest.raises(ArtifactError, match=r"F1@3 of fm is 0\.9 in its metrics"):
         write_report(replace(inputs, metrics=metrics), config, tmp_path / "report")
     assert not list(tmp_path.iterdir())
 
@@ -175,7 +176,7 @@ def test_figures_of_several_seeds_have_deviations(two_seeds, config, page, tmp_p
 
 def test_a_mean_farther_from_the_first_seed_than_seeds_can_be_is_refused(two_seeds, config, tmp_path):
     metrics = {**two_seeds.metrics, "fm": {**two_seeds.metrics["fm"], "f1@3_deviation": 0.014}}
-    with pytest.raises(ValueError, match="F1@3 of fm"):
+    with pytest.raises(ArtifactError, match="F1@3 of fm"):
         write_report(replace(two_seeds, metrics=metrics), config, tmp_path / "report")
 
 

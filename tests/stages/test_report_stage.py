@@ -7,11 +7,13 @@ import polars as pl
 import pytest
 
 from pipeline.data.schema import PHOTO, VECTOR
+from pipeline.errors import ArtifactError
+from pipeline.evaluation.metrics.measure import HEADLINE, Measure
 from pipeline.features.store import StoreConfig, build_store
 from pipeline.files.parquet import write_parquet
-from pipeline.files.texts import write_sealed_json
+from pipeline.files.texts import write_json, write_sealed_json
 from project.params import load
-from stages.report import chosen, extracted, seconds
+from stages.report import chosen, extracted, read_settings, seconds
 
 RECORDS = {
     "clip": {"kind": "vectors", "name": "clip.npy"},
@@ -68,3 +70,25 @@ def test_the_splits_compare_models_and_no_blend():
     settings = {name: {"model": config.model_dump(mode="json")} for name, config in params.all_models.items()}
     assert params.blends
     assert chosen(params, settings).keys() == params.models.keys()
+
+
+SETTINGS = {"model": {"kind": "popular", "features": "none"}, "epoch": None, "edges": [], "f1@5": 0.2}
+
+
+@pytest.mark.parametrize(
+    ("changed", "fault"),
+    [
+        ({"model": {"kind": "popularity", "features": "none"}}, r"it lacks 'popularity'\."),
+        ({"edges": None}, "1: Input should be a valid list"),
+        ({"f1@5": "high"}, "2: Input should be a valid number"),
+    ],
+)
+def test_settings_of_another_form_are_named(tmp_path, changed, fault):
+    file = tmp_path / "settings.json"
+    write_json(SETTINGS, file)
+    assert read_settings(file, HEADLINE) == SETTINGS
+    with pytest.raises(ArtifactError, match=r"it lacks 'map@5'\.$"):
+        read_settings(file, Measure("map", 5))
+    write_json(SETTINGS | changed, file)
+    with pytest.raises(ArtifactError, match=f"settings.json is damaged, or of another form: {fault}"):
+        read_settings(file, HEADLINE)
