@@ -97,7 +97,10 @@ def main(
     say(f"suggest: {counts}" + (f"; {writer.summary()}" if writer else ""))
     if strict and (broken or found.unlisted or (writer and writer.refused)):
         raise typer.Exit(2)
-    if found.missing or (writer and writer.failed):
+    if writer and writer.failed:
+        files = counted(writer.failed, "files")
+        raise InputError(f"{files} could not be written, for the reasons above: mend those, and run this again.")
+    if found.missing:
         raise typer.Exit(1)
 
 

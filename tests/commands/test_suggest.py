@@ -359,6 +359,7 @@ def test_a_sidecar_that_the_system_does_not_let_be_written_is_code_1_and_the_oth
     done = run(folder, "--top", "1", "--write", "sidecar")
     assert "photos/red.jpg.xmp cannot be written (Read-only file system)." in done.stderr
     assert "2 files changed, 1 left as they are" in done.stderr
+    assert "Error: 1 file could not be written" in done.stderr.splitlines()[-1]
     assert done.exit_code == 1
 
 
