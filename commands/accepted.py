@@ -20,7 +20,7 @@ def main(
     journal: Annotated[Path, typer.Option(help="The file that `tagrec serve` keeps.")] = ACCEPTED,
     replace: Annotated[bool, typer.Option("--replace", help="Replace a file with other posts.")] = False,
     places: Annotated[
-        bool, typer.Option("--places", help="Write where photos were taken, as far as is known.")
+        bool, typer.Option("--places", help="Write the latitude and longitude of photos as well, where they are known.")
     ] = False,
 ) -> str:
     if not journal.is_file():

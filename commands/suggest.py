@@ -59,7 +59,12 @@ def main(
     options: RecommenderOptions,
     format: Annotated[Literal[*FORMATS], typer.Option(help="The form of the results.")] = "table",
     output: Annotated[Path | None, typer.Option(help="The file of results: by default standard output.")] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="End with code 2 when a photo cannot be used.")] = False,
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict", help="End with code 2 when a photo or folder cannot be used, or keywords not written."
+        ),
+    ] = False,
 ) -> None:
     found = find_photos(photos, sys.stdin.buffer)
     check_output(output, found.photos)
@@ -90,7 +95,7 @@ def main(
             if writer:
                 writer.add(path, [suggestion.tag for suggestion in result])
     if unplaced:
-        say(f"{unplaced:,} of {counted(len(paths) - broken, 'photos')} do not say where they were taken.")
+        say(f"Photos that do not say where they were taken: {unplaced:,} of {len(paths) - broken:,}.")
     counts = counted(len(paths) - broken, "photos") + (f", {broken:,} that cannot be used" if broken else "")
     if unnamed:
         counts += f", {unnamed:,} left out of the results, which cannot hold their names"
