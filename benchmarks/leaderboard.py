@@ -30,7 +30,7 @@ from pipeline.evaluation.metrics.measure import HEADLINE
 from pipeline.evaluation.ranking import Ranking, rank
 from pipeline.evaluation.unseen import perfect_ranking, perfect_ranking_of_own
 from pipeline.features.coco import COCO_CLASSES
-from pipeline.features.config import Load, Material
+from pipeline.features.config import ExtractorInputs, Load
 from pipeline.features.place import PlaceConfig
 from pipeline.features.store import Features, build_store, read_store
 from pipeline.files.atomic import atomic
@@ -240,7 +240,7 @@ def divide(data: DataSet, folder: Path, seed: int, params: Params) -> Halves:
     vectors = {name: pl.read_parquet(folder / f"{name}.parquet") for name in data.vectors}
     if data.places:
         positions = crawled.posts.select(PHOTO, LATITUDE, LONGITUDE)
-        table = params.extractor(PLACE).features(Material(photos, params.seed, no_network, lambda: positions))
+        table = params.extractor(PLACE).features(ExtractorInputs(photos, params.seed, no_network, lambda: positions))
         vectors[PLACE] = pl.DataFrame(table)
     sets = {"none": [], **params.feature_sets}
     features = {

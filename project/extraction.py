@@ -11,7 +11,7 @@ import polars as pl
 from pipeline.data.schema import LATITUDE, LONGITUDE, PHOTO
 from pipeline.data.shards import list_photos
 from pipeline.errors import InputError
-from pipeline.features.config import Decode, ExtractorConfig, Load, Material
+from pipeline.features.config import Decode, ExtractorConfig, ExtractorInputs, Load
 from pipeline.features.record import RECORD
 from pipeline.files.parquet import columns_of, read_parquet, write_parquet
 from pipeline.words import counted
@@ -69,7 +69,7 @@ def extract_features(
 
     photos = read_parquet(paths.assignments, [PHOTO])[PHOTO].unique().sort()
     with section(f"extractors.{name}"):
-        table = config.features(Material(photos, seed, compute, lambda: read_positions(paths.posts)))
+        table = config.features(ExtractorInputs(photos, seed, compute, lambda: read_positions(paths.posts)))
     write_parquet(table, paths.features(name))
     record = json.loads(table.schema.metadata[RECORD])
     return f"extract {name}: {counted(len(table), 'photos')} × {record['dimension']} numbers, {in_words(record)}"

@@ -27,8 +27,8 @@ Load = Callable[["torch.device"], "Extractor"]
 
 
 @dataclass(frozen=True)
-class Material:
-    """The photos of a recipe, and the ways to what is known of them.
+class ExtractorInputs:
+    """The photos of a recipe, and access to what is known of them.
 
     Each kind of extractor takes what it needs.
     """
@@ -36,7 +36,7 @@ class Material:
     photos: "pl.Series"
     """The ids of the photos, str, distinct."""
     seed: int
-    """Draws the weights of a network that is not trained, and the frequencies of places."""
+    """The seed that draws the weights of a network that is not trained, and the frequencies of places."""
     compute: Callable[[Load], "pa.Table"]
     """Runs the network that a function loads over the pictures of the photos. Kinds without pictures do not call it."""
     positions: Callable[[], "pl.DataFrame"]
@@ -136,10 +136,10 @@ class ExtractorConfig(Config, ABC):
         return False
 
     @abstractmethod
-    def features(self, material: Material) -> "pa.Table":
+    def features(self, inputs: ExtractorInputs) -> "pa.Table":
         """Returns the features of photos: columns photo and vector, sorted by photo, the record in the metadata.
 
-        Raises InputError for a photo without features, and whatever `compute` and `positions` of the material raise.
+        Raises InputError for a photo without features, and whatever `inputs.compute` and `inputs.positions` raise.
         """
 
 
@@ -175,5 +175,5 @@ class NetworkConfig(ExtractorConfig):
     def with_weights(self, path: Path, sha256: str) -> Self:
         """Returns the same network, its weights in a file that `copy_weights` wrote."""
 
-    def features(self, material: Material) -> "pa.Table":
-        return material.compute(partial(self.load, material.seed))
+    def features(self, inputs: ExtractorInputs) -> "pa.Table":
+        return inputs.compute(partial(self.load, inputs.seed))

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from pipeline.data.schema import LATITUDE, LONGITUDE, PHOTO
 from pipeline.errors import InputError
-from pipeline.features.config import ExtractorConfig, Material
+from pipeline.features.config import ExtractorConfig, ExtractorInputs
 from pipeline.features.record import PLACE, features_table
 from pipeline.words import counted
 
@@ -45,16 +45,16 @@ class PlaceConfig(ExtractorConfig):
         """Returns the map from positions to vectors; `seed` draws its frequencies."""
         return PlaceEncoder(self.scales, seed)
 
-    def features(self, material: Material) -> "pa.Table":
-        wanted = material.photos.unique().sort().alias(PHOTO)
-        known = material.positions().drop_nulls().unique(PHOTO, keep="first", maintain_order=True)
+    def features(self, inputs: ExtractorInputs) -> "pa.Table":
+        wanted = inputs.photos.unique().sort().alias(PHOTO)
+        known = inputs.positions().drop_nulls().unique(PHOTO, keep="first", maintain_order=True)
         joined = wanted.to_frame().join(known, on=PHOTO, how="left", maintain_order="left")
         unknown = joined[LATITUDE].null_count()
         if unknown == len(wanted):
             raise InputError("No photo of the recipe has a place: leave this extractor out.")
         if unknown:
             log.warning("%s of %s have no place.", f"{unknown:,}", counted(len(wanted), "photos"))
-        encoder = self.encoder(material.seed)
+        encoder = self.encoder(inputs.seed)
         vectors = encoder.vectors(joined.select(LATITUDE, LONGITUDE).fill_null(float("nan")).to_numpy())
         return features_table(wanted.to_list(), vectors, encoder.record)
 

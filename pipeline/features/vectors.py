@@ -10,7 +10,7 @@ from pydantic import Field
 from pipeline.config import Config
 from pipeline.data.schema import PHOTO
 from pipeline.errors import InputError, SettingError, one_line
-from pipeline.features.config import ExtractorConfig, Material
+from pipeline.features.config import ExtractorConfig, ExtractorInputs
 from pipeline.features.hashes import Sha256, checked_path
 from pipeline.features.record import features_table
 from pipeline.features.vector_table import read_table, rows_of
@@ -45,7 +45,7 @@ class VectorsConfig(ExtractorConfig):
         if self.photos is not None:
             checked_path(Path(self.photos.path), self.photos.sha256, "photos.")
 
-    def features(self, material: Material) -> "pa.Table":
+    def features(self, inputs: ExtractorInputs) -> "pa.Table":
         path = Path(self.path)
         record = {"kind": self.kind, "name": path.name, "sha256": checked_path(path, self.sha256)}
         if path.suffix.lower() in MATRICES:
@@ -66,7 +66,7 @@ class VectorsConfig(ExtractorConfig):
         record["dimension"] = vectors.shape[1]
         if not vectors.shape[1]:
             raise InputError(f"{path} has vectors without numbers.")
-        wanted = material.photos.unique().sort().alias(PHOTO)
+        wanted = inputs.photos.unique().sort().alias(PHOTO)
         return features_table(wanted.to_list(), rows_of(path, ids, vectors, wanted), record)
 
 

@@ -12,7 +12,7 @@ import torch
 
 from pipeline.data.packed import PackedPhoto
 from pipeline.errors import SettingError
-from pipeline.features.config import BATCH, ExtractorConfig, Load, Material, NetworkConfig
+from pipeline.features.config import BATCH, ExtractorConfig, ExtractorInputs, Load, NetworkConfig
 from pipeline.features.hashes import sha256_of_folder
 from pipeline.features.images import decode
 from pipeline.features.networks.weights import write_state
@@ -39,7 +39,7 @@ def features(config: ExtractorConfig, photos: Sequence[PackedPhoto], work: Path)
     def compute(load: Load) -> pa.Table:
         return extract_features(load(CPU), photos, work)
 
-    return config.features(Material(pl.Series([photo.id for photo in photos]), SEED, compute, places))
+    return config.features(ExtractorInputs(pl.Series([photo.id for photo in photos]), SEED, compute, places))
 
 
 def changed(example: Example, changes: Changes) -> ExtractorConfig:

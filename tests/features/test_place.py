@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline.data.schema import LATITUDE, LONGITUDE, PHOTO
 from pipeline.errors import InputError
-from pipeline.features.config import Material
+from pipeline.features.config import ExtractorInputs
 from pipeline.features.place import EARTH, PlaceConfig, PlaceEncoder
 
 METRE = 360 / (2 * np.pi * EARTH)
@@ -28,7 +28,7 @@ def features(positions: dict[str, tuple[float | None, float | None]], *wanted: s
         orient="row",
     )
     config = PlaceConfig(kind="place", scales=[100.0, 1000.0])
-    table = config.features(Material(pl.Series(wanted, dtype=pl.String), 0, never, lambda: frame))
+    table = config.features(ExtractorInputs(pl.Series(wanted, dtype=pl.String), 0, never, lambda: frame))
     assert table["photo"].to_pylist() == sorted(wanted)
     return np.array(table["vector"].to_pylist())
 
@@ -81,7 +81,7 @@ def test_the_first_post_with_a_place_has_its_say() -> None:
     rows = [("a", None, None), ("a", 51.0, 13.0), ("a", 10.0, 10.0)]
     frame = pl.DataFrame(rows, {PHOTO: pl.String, LATITUDE: pl.Float64, LONGITUDE: pl.Float64}, orient="row")
     config = PlaceConfig(kind="place", scales=[100.0])
-    (vector,) = config.features(Material(pl.Series(["a"]), 0, never, lambda: frame))["vector"].to_pylist()
+    (vector,) = config.features(ExtractorInputs(pl.Series(["a"]), 0, never, lambda: frame))["vector"].to_pylist()
     np.testing.assert_array_equal(vector, PlaceEncoder([100.0], 0).vectors(np.array([(51.0, 13.0)]))[0])
 
 

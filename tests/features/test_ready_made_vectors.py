@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.errors import InputError, SettingError
-from pipeline.features.config import Material
+from pipeline.features.config import ExtractorInputs
 from pipeline.features.record import read_record
 from pipeline.features.vectors import VectorsConfig
 from pipeline.files.parquet import write_parquet
@@ -25,7 +25,7 @@ def never(_: object) -> pa.Table:
 
 
 def features(config: VectorsConfig, *wanted: str) -> pa.Table:
-    return config.features(Material(pl.Series(wanted, dtype=pl.String), 0, never, never))
+    return config.features(ExtractorInputs(pl.Series(wanted, dtype=pl.String), 0, never, never))
 
 
 def parquet(folder: Path, vectors: Any = VECTORS, ids: Any = IDS, **columns: Any) -> VectorsConfig:

@@ -14,7 +14,7 @@ from PIL.TiffImagePlugin import IFDRational
 from pipeline.data.photo import PhotoFile
 from pipeline.data.schema import LATITUDE, LONGITUDE, PHOTO, POST_TYPES
 from pipeline.errors import ArtifactError, InputError
-from pipeline.features.config import Material
+from pipeline.features.config import ExtractorInputs
 from pipeline.features.place import PlaceConfig
 from pipeline.features.store import Features, StoreConfig, build_store, read_store
 from pipeline.files.parquet import write_parquet
@@ -80,7 +80,7 @@ def world() -> World:
         for number, name in enumerate(sorted(PHOTOS))
     ]
     posts = pl.DataFrame(rows, POST_TYPES, orient="row")
-    return fitted_to(posts, CONFIG.features(Material(posts[PHOTO], SEED, pytest.fail, positions)))
+    return fitted_to(posts, CONFIG.features(ExtractorInputs(posts[PHOTO], SEED, pytest.fail, positions)))
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ def test_photos_without_a_place_are_counted(bundle: Path) -> None:
 @pytest.mark.parametrize("place", [HARBOUR, None])
 def test_an_unknown_place_is_no_reason(world: World, tmp_path: Path, place: tuple[float, float] | None) -> None:
     """Nothing is known of a photo without a place but its time: all photos count alike."""
-    table = CONFIG.features(Material(world.posts[PHOTO], SEED, pytest.fail, positions))
+    table = CONFIG.features(ExtractorInputs(world.posts[PHOTO], SEED, pytest.fail, positions))
     made = fitted_to(world.posts, table, kind="own-photos")
     with Recommender.load(write_bundle(tmp_path / "own", made, {"place": CONFIG}), "cpu") as recommender:
         (suggestions,) = recommender.suggest([photo("a", place)], "ann", count=1)
@@ -202,7 +202,7 @@ def test_an_unknown_place_speaks_for_no_tag(kind: str) -> None:
     names = sorted(PHOTOS)
     rows = [("ann" if n < 6 else "bob", name, ["a", "b" if n % 2 else "c"], n) for n, name in enumerate(names)]
     posts = pl.DataFrame(rows, POST_TYPES | {"time": pl.Int64}, orient="row")
-    table = CONFIG.features(Material(posts[PHOTO], SEED, pytest.fail, lambda: positions().tail(-1)))
+    table = CONFIG.features(ExtractorInputs(posts[PHOTO], SEED, pytest.fail, lambda: positions().tail(-1)))
     made = fitted_to(posts, table, kind=kind)
     parts = made.model.parts(posts.head(1), made.features)
     seen = parts.keys() & {"place", OWN, EVERYONE}
@@ -234,7 +234,7 @@ def test_the_service_sees_places_and_keeps_them_for_later_bundles(bundle: Path, 
         assert position == pytest.approx(HARBOUR, abs=1e-6)
 
     other = PlaceConfig(kind="place", scales=[1000.0, 5000.0])
-    table = other.features(Material(world.posts[PHOTO], SEED, pytest.fail, positions))
+    table = other.features(ExtractorInputs(world.posts[PHOTO], SEED, pytest.fail, positions))
     later = write_bundle(tmp_path / "later", fitted_to(world.posts, table, other), {"place": other})
     with Recommender.load(later, "cpu") as recommender, running_service(recommender, tmp_path) as client:
         wish = {"photos": [hash_of(at_harbour)], "user": "cleo", "count": 2}
