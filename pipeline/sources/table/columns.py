@@ -40,7 +40,7 @@ PARTS: Mapping[str, Sequence[str]] = {
 }
 """Words that show it within a longer name."""
 UNSIGNED = re.compile(r"(EXIF:)?(EXIF|GPS):GPS(Latitude|Longitude)", re.IGNORECASE)
-"""Columns of ExifTool (with -G, -G1 or -G0:1) whose numbers have no sign: those of Exif as they stand."""
+"""Columns of ExifTool (with -G, -G1 or -G0:1) whose numbers have no sign: those of Exif, as they stand there."""
 
 
 def columns_of(role: str, names: Sequence[str]) -> list[str]:
@@ -52,7 +52,7 @@ def columns_of(role: str, names: Sequence[str]) -> list[str]:
 
 
 def hemispheres_of(column: str, names: Sequence[str]) -> str | None:
-    """Finds the column with the hemispheres of a column of angles: GPSLatitudeRef for GPSLatitude, as ExifTool has it.
+    """Finds the column with the hemispheres of a column of angles: GPSLatitudeRef for GPSLatitude, as in ExifTool.
 
     None where a table with these names has none.
     """

@@ -14,7 +14,7 @@ from pipeline.sources.table.columns import UNSIGNED
 from pipeline.sources.table.times import UNSTATED
 
 HEMISPHERES = {LATITUDE: "NS", LONGITUDE: "EW"}
-"""The letters after degrees: of positive ones, and of negative ones."""
+"""The letters after degrees: that of positive ones, and that of negative ones."""
 SIGNS = {LATITUDE: NORTH_SOUTH, LONGITUDE: EAST_WEST}
 """The signs of hemispheres that stand in a column of their own, by their names in upper case."""
 DECIMAL_COMMA = r"^([+-]?\d{1,3}),(\d+)$"
@@ -30,33 +30,34 @@ def to_positions(
     path: Path,
     hemispheres: Mapping[str, pl.Series],
 ) -> tuple[pl.DataFrame, pl.Series]:
-    """Converts texts to LATITUDE and LONGITUDE (float64, both null where there is no position), and finds the doubtful.
+    """Converts texts to LATITUDE and LONGITUDE (float64, both null where there is no position), and marks the doubtful.
 
     latitudes, longitudes: text, named like the table's columns. Texts are numbers with a decimal point or comma, or
     degrees, minutes and seconds with a hemisphere; UNSTATED, and 0, 0, stand for no position.
-    hemispheres: those of LATITUDE and LONGITUDE in a column of their own, text, where there is one. Then, and for the
-    UNSIGNED columns of ExifTool, a text needs one or a minus, and both must agree.
+    hemispheres: the columns with those of LATITUDE and LONGITUDE, text, where there are any. Then, and in the UNSIGNED
+    columns of ExifTool, every number but 0 needs a minus or a hemisphere, and they must agree.
 
     The second result is true for any other pair that is no position. Raises InputError, with the line, for a column
     whose texts are mostly not degrees, and for pairs that are mostly no position.
     """
     text, degrees = {}, {}
-    for name, values in ((LATITUDE, latitudes), (LONGITUDE, longitudes)):
-        text[name] = _stated(values)
-        halves = hemispheres.get(name)
-        if halves is None and UNSIGNED.fullmatch(values.name):
-            halves = pl.repeat(None, len(values), dtype=pl.String, eager=True)
-        degrees[name] = _degrees(text[name], name, halves)
-        strange = text[name].is_not_null() & degrees[name].is_null()
-        if strange.sum() * 2 > text[name].count():
+    for axis, values in ((LATITUDE, latitudes), (LONGITUDE, longitudes)):
+        text[axis] = _stated(values)
+        apart = hemispheres.get(axis)
+        if apart is None and UNSIGNED.fullmatch(values.name):
+            apart = pl.repeat(None, len(values), dtype=pl.String, eager=True)
+        degrees[axis] = _degrees(text[axis], axis, apart)
+        strange = text[axis].is_not_null() & degrees[axis].is_null()
+        if strange.sum() * 2 > text[axis].count():
             row = strange.arg_max()
-            which = ", which is not in degrees"
-            if halves is not None:
-                half = f"the hemisphere {quote(halves[row])}" if halves[row] else "no hemisphere"
-                which = f" and {half}, which is no {name}"
+            fault, are, remedy = ", which is not in degrees", "are not", ""
+            if apart is not None:
+                hemisphere = f"the hemisphere {quote(apart[row])}" if apart[row] else "no hemisphere"
+                fault, are = f" and {hemisphere}, which is no {axis}", "are none"
+                remedy = f"write {' or '.join(HEMISPHERES[axis])} in a column {quote(f'{values.name}Ref')}, "
             raise InputError(
-                f"{path}, line {lines[row]} has {quote(values[row])} in the column {quote(values.name)}{which} "
-                f"({strange.sum():,} of {text[name].count():,} are not): name another column, or choose "
+                f"{path}, line {lines[row]} has {quote(values[row])} in the column {quote(values.name)}{fault} "
+                f"({strange.sum():,} of {text[axis].count():,} {are}): {remedy}name another column, or choose "
                 "null for latitude and longitude."
             )
     numbers = pl.DataFrame(degrees)
@@ -81,19 +82,20 @@ def _stated(values: pl.Series) -> pl.Series:
     return text.set(text.str.to_lowercase().is_in(UNSTATED), None)
 
 
-def _degrees(text: pl.Series, axis: str, halves: pl.Series | None) -> pl.Series:
+def _degrees(text: pl.Series, axis: str, hemispheres: pl.Series | None) -> pl.Series:
     """Converts texts to degrees, float64, null where it cannot."""
     number = text.str.replace(DECIMAL_COMMA, "$1.$2").cast(pl.Float64, strict=False)
     positive, negative = HEMISPHERES[axis]
-    optional = "" if halves is None else "?"
+    optional = "" if hemispheres is None else "?"
     parts = text.str.extract_groups(f"{ANGLE}([{positive}{negative}]{optional})$").struct.unnest()
     degrees, minutes, seconds = (pl.col(each).cast(pl.Float64) for each in ("1", "2", "3"))
     angle = degrees + minutes.fill_null(0) / 60 + seconds.fill_null(0) / 3600
     sign = pl.when(pl.col("4") == negative).then(-1).when(pl.col("4") == positive).then(1)
-    if halves is None:
+    if hemispheres is None:
         return parts.select(pl.coalesce(number, sign * angle)).to_series()
-    # A sign or a letter of the text's own, and the hemisphere that stands apart: either, or both if they agree.
-    apart = halves.str.strip_chars().str.to_uppercase().replace_strict(SIGNS[axis], default=None, return_dtype=pl.Int32)
+    # The sign or letter in the text, and the hemisphere in its own column: either, or both if they agree.
+    names = hemispheres.str.strip_chars().str.to_uppercase()
+    apart = names.replace_strict(SIGNS[axis], default=None, return_dtype=pl.Int32)
     own = pl.when(number < 0).then(-1).otherwise(sign)
     size = pl.coalesce(number.abs(), angle)
     signed = pl.when(own != apart).then(None).otherwise(pl.coalesce(own, apart) * size)

@@ -83,7 +83,7 @@ def _wanted(table: TableSettings) -> Wanted:
 
 
 def _hemispheres(table: TableSettings, names: Sequence[str]) -> Wanted:
-    """Returns the columns with the hemispheres of the set columns of positions, as far as a table has them."""
+    """Returns the columns with the hemispheres of latitude and longitude, as far as a table has them."""
     angles = {axis: getattr(table, axis) for axis in AXES if getattr(table, axis)}
     found = {axis: hemispheres_of(column, names) for axis, column in angles.items()}
     return {AXES[axis]: (axis, name) for axis, name in found.items() if name}

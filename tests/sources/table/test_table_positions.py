@@ -170,11 +170,13 @@ def test_numbers_of_exif_without_hemispheres_are_refused(tmp_path, group):
     sydney = ("33.8568", "S", "151.2153", "E")
     refs = {f"{name}Ref": f"{column}Ref" for name, column in names.items()}
     assert with_hemispheres(tmp_path, sydney, **names, **refs) == [SYDNEY]
-    with pytest.raises(InputError, match=f"column '{group}:GPSLatitude' and no hemisphere, which is no latitude"):
+    fault = f"column '{group}:GPSLatitude' and no hemisphere, which is no latitude"
+    with pytest.raises(InputError, match=fault) as refused:
         with_hemispheres(tmp_path, sydney, **names)
+    assert f"(1 of 1 are none): write N or S in a column '{group}:GPSLatitudeRef', name another" in str(refused.value)
 
 
-def test_nothing_at_the_equator_needs_a_hemisphere(tmp_path, caplog):
+def test_zero_degrees_need_no_hemisphere(tmp_path, caplog):
     rows = [("0", "", "0", ""), ("0", "", "13.5", "W"), ("", "", "", "")]
     assert with_hemispheres(tmp_path, *rows) == [(None, None), (0.0, -13.5), (None, None)]
     assert not caplog.text
