@@ -10,7 +10,7 @@ from pipeline.errors import InputError
 SHOWN = 10
 """Files in a message, at most."""
 DEEPEST = 500
-"""Folders within each other that DVC follows for certain: in Python 3.11 it fails at about a thousand."""
+"""The depth of nested folders that DVC follows for certain: in Python 3.11 it fails at about a thousand."""
 
 
 def check_watched(folder: Path) -> None:
@@ -28,12 +28,12 @@ def unwatchable(folder: Path) -> Iterator[str]:
     """Yields the files below a folder that DVC cannot hash, each with the remedy.
 
     DVC follows a link as the whole folder and links to files, but none to folders. It would wait for ever for a pipe,
-    and it would not name a file whose name is not UTF-8.
+    it would not name a file whose name is not UTF-8, and it fails on folders nested too deep.
     """
     for parent, folders, files in walk_all(folder):
         parts = Path(parent).relative_to(folder).parts
         if len(parts) > DEEPEST:
-            yield f"{str(folder / parts[0])!a} has more than {DEEPEST} folders within each other: move it away"
+            yield f"{str(folder / parts[0])!a} has folders nested more than {DEEPEST} deep: move it away"
             folders.clear()
             continue
         for name in sorted([*folders, *files]):

@@ -22,25 +22,26 @@ def write_csv(table: pl.DataFrame, path: Path, **options: Any) -> None:
 
 
 def read_csv(path: Path, columns: Collection[str], numbers: Collection[str] = ()) -> pl.DataFrame:
-    """Reads a table with empty fields, however many come before the first number of a column.
+    """Reads a table from CSV, which may have any number of empty fields before the first number of a column.
 
-    columns: those that it must have; numbers: those of them that hold numbers, or nothing.
+    columns: the columns that it must have.
+    numbers: those of them that must hold numbers, where they are not empty.
 
-    Raises ArtifactError when the file is missing, is no table, or has no such columns.
+    Raises ArtifactError when the file is missing, is not a table, lacks a column, or has text where numbers must be.
     """
     try:
         table = pl.read_csv(path, infer_schema_length=None)
     except FileNotFoundError:
         raise ArtifactError(f"{path} does not exist.") from None
     except pl.exceptions.PolarsError as error:
-        raise ArtifactError(f"{path} is no table ({one_line(error)}).") from None
+        raise ArtifactError(f"{path} is not a table ({one_line(error)}).") from None
     for column in columns:
         if column not in table.columns:
             raise ArtifactError(f"{path} has no column {column!r}; it has {', '.join(table.columns)}.")
     for column in numbers:
         filled = table[column].drop_nulls()
         if len(filled) and not filled.dtype.is_numeric():
-            raise ArtifactError(f"{path} has text in its column {column!r} of numbers.")
+            raise ArtifactError(f"{path} has text in the column {column!r}, which must hold numbers.")
     return table
 
 
@@ -82,7 +83,10 @@ def read_json(path: Path) -> Any:
 
 
 def read_json_of(form: TypeAdapter[Value], path: Path) -> Value:
-    """Reads the value in a JSON file, unchanged. Raises ArtifactError when it is missing, or of another form."""
+    """Reads the value in a JSON file and checks its form, without converting it.
+
+    Raises ArtifactError when the file is missing, is not JSON, or is of another form.
+    """
     value = read_json(path)
     try:
         form.validate_python(value)

@@ -275,13 +275,13 @@ def test_json_that_is_nested_without_end_is_damaged(tmp_path):
     ("text", "fault"),
     [
         (None, r"table\.csv does not exist\."),
-        ("", r"table\.csv is no table \("),
-        ("k,f1\n1,0.5,3\n", r"table\.csv is no table \("),
+        ("", r"table\.csv is not a table \("),
+        ("k,f1\n1,0.5,3\n", r"table\.csv is not a table \("),
         ("k,map\n1,0.5\n", r"table\.csv has no column 'f1'; it has k, map\."),
-        ("k,f1\n1,0.5\n2,half\n", r"table\.csv has text in its column 'f1' of numbers\."),
+        ("k,f1\n1,0.5\n2,half\n", r"table\.csv has text in the column 'f1', which must hold numbers\."),
     ],
 )
-def test_a_table_that_is_damaged_is_named(tmp_path, text, fault):
+def test_a_csv_file_that_is_damaged_is_named(tmp_path, text, fault):
     path = tmp_path / "table.csv"
     if text is not None:
         path.write_text(text)

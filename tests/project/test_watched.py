@@ -51,5 +51,5 @@ def test_a_name_that_is_not_utf8(tmp_path):
 
 
 def test_folders_deeper_than_dvc_follows(deep):
-    with pytest.raises(InputError, match=r"/d' has more than 500 folders within each other: move it away\.$"):
+    with pytest.raises(InputError, match=r"/d' has folders nested more than 500 deep: move it away\.$"):
         check_watched(deep)

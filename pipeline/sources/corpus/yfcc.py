@@ -28,7 +28,7 @@ SQLITE = b"SQLite format 3\0"
 VIDEO = "video"
 """The reason for a row whose marker is 1."""
 POSITION = (LATITUDE, LONGITUDE)
-"""The columns of places, which databases that others have made of it may lack."""
+"""The columns of places, which databases that others made from it may lack."""
 NSID = r"^[0-9]+@N[0-9]+$"
 """The form of a user's id at Flickr."""
 
@@ -124,7 +124,7 @@ class YfccSqlite(Yfcc):
         """Returns latitude and longitude in SQL: null, with a warning, where the table does not have both."""
         found = connection.execute("SELECT lower(name) FROM pragma_table_info(?)", (self.table,)).fetchall()
         if found and not {(name.encode(),) for name in POSITION} <= {*found}:
-            logger.warning("%s has no columns %s: its posts have no place.", file, " and ".join(POSITION))
+            logger.warning("%s does not have both columns %s: its posts have no place.", file, " and ".join(POSITION))
             return ["NULL"] * len(POSITION)
         return [f"CASE WHEN typeof({name}) = 'real' THEN {name} END" for name in POSITION]
 

@@ -140,14 +140,14 @@ def test_without_any_place_there_is_no_column_of_it(form, tmp_path):
 
 
 @pytest.mark.parametrize("dropped", [("latitude",), ("longitude",), ("latitude", "longitude")])
-def test_a_database_without_columns_of_places_is_read_without(dropped, tmp_path, caplog):
+def test_a_database_without_columns_of_places_is_read_without_places(dropped, tmp_path, caplog):
     write_yfcc(tmp_path / SQLITE, [yfcc_row(1, "1@N00", "sea", latitude=51.5, longitude=13.5)])
     with closing(sqlite3.connect(tmp_path / SQLITE)) as connection:
         for column in dropped:
             connection.execute(f"ALTER TABLE yfcc100m_dataset DROP COLUMN {column}")
     posts = crawl(tmp_path, "yfcc100m").posts
     assert posts.rows() == [("1@N00", "1", ["sea"], 1273839845000)]
-    said = f"{tmp_path / SQLITE} has no columns latitude and longitude: its posts have no place."
+    said = f"{tmp_path / SQLITE} does not have both columns latitude and longitude: its posts have no place."
     assert said in [record.getMessage() for record in caplog.records]
     write_parquet(posts, tmp_path / "posts.parquet")
     with pytest.raises(InputError, match="The source gives no places"):
