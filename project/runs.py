@@ -41,7 +41,7 @@ def runs_of_checkout(folder: Path, measure: Measure, config: BootstrapConfig, pr
         paths = Paths(source, recipe)
         check_hashes([paths.metrics(model) for model in models], folder)
         files = {model: folder / paths.metrics(model) for model in models}
-        metrics = {model: read_metrics(file, file.read_bytes()) for model, file in files.items()}
+        metrics = {model: parse_metrics(file, file.read_bytes()) for model, file in files.items()}
         bootstrap = bootstrap_of(folder, paths, models, measure.metric, config, seed=0)
         yield Run(f"{prefix}{source}/{recipe}", metrics, _labels(source), bootstrap)
 
@@ -57,7 +57,7 @@ def runs_of_revision(revision: str) -> Iterator[Run]:
         paths = Paths(source, recipe)
         files = {model: paths.metrics(model) for model in models}
         metrics = {
-            model: read_metrics(file, _git("show", f"{commit}:{file.as_posix()}")) for model, file in files.items()
+            model: parse_metrics(file, _git("show", f"{commit}:{file.as_posix()}")) for model, file in files.items()
         }
         yield Run(f"{revision}:{source}/{recipe}", metrics, _labels(source))
 
@@ -100,8 +100,8 @@ def bootstrap_of(
     return paired_bootstrap(rankings, test[USER], config, np.random.default_rng(seed), {metric: METRICS[metric]})
 
 
-def read_metrics(path: Path, text: str | bytes) -> dict[str, Any]:
-    """Reads the metrics of a model. Raises ArtifactError when the text holds none."""
+def parse_metrics(path: Path, text: str | bytes) -> dict[str, Any]:
+    """Parses the metrics of a model. Raises ArtifactError when the text holds none."""
     with suppress(ValidationError):
         return METRICS_OF_MODEL.validate_json(text)
     raise ArtifactError(f"{path} holds no metrics of a model.")
