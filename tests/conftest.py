@@ -35,12 +35,12 @@ def real_data() -> Path:
 
 @pytest.fixture
 def deep(tmp_path) -> Iterator[Path]:
-    """A folder with 1,500 folders within each other, more than a function may call itself, and a photo in the last."""
+    """A folder with 1,500 nested folders, more than Python's recursion limit, and a photo in the innermost."""
     folders = [*accumulate(["d"] * 1500, Path.joinpath, initial=tmp_path)]
     for folder in folders[1:]:
         folder.mkdir()
     (folders[-1] / "photo.jpg").touch()
     yield tmp_path
     (folders[-1] / "photo.jpg").unlink()
-    for folder in reversed(folders[1:]):  # pytest would fail to.
+    for folder in reversed(folders[1:]):  # pytest's own removal is recursive.
         folder.rmdir()

@@ -122,7 +122,7 @@ def test_a_table_with_other_places_stays(journal, tmp_path):
         main(own, None, journal, places=True)
 
 
-def test_a_table_with_places_is_learned_from(journal, tmp_path):
+def test_tagrec_begin_recognises_the_places_of_a_table_of_accepted_posts(journal, tmp_path):
     for number in range(3, 6):
         accept(journal, str(number) * 64, "sky", place=(-33.5, 151.0 + number))
     main(tmp_path / "out" / "posts.csv", None, journal, places=True)

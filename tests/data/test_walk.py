@@ -5,7 +5,7 @@ from pathlib import Path
 from pipeline.data.walk import walk
 
 
-def test_folders_come_in_the_order_of_their_names_each_before_those_in_it(tmp_path):
+def test_folders_come_in_the_order_of_their_names_each_before_its_own_folders(tmp_path):
     for name in ("b/d", "b/c", "a", ".hidden", "@eaDir"):
         (tmp_path / name).mkdir(parents=True)
         (tmp_path / name / "photo.jpg").touch()
@@ -21,6 +21,6 @@ def test_folders_come_in_the_order_of_their_names_each_before_those_in_it(tmp_pa
     ]
 
 
-def test_a_photo_is_found_deeper_than_a_function_may_call_itself(deep):
+def test_a_photo_is_found_deeper_than_the_recursion_limit(deep):
     *_, (folder, names, _) = walk(deep)
     assert (folder, names) == (deep / Path(*["d"] * 1500), ["photo.jpg"])

@@ -51,7 +51,7 @@ def test_what_does_not_exist_is_listed_among_the_photos(folder):
     assert found.missing == [Path("absent.jpg"), Path("gone.jpg")]
 
 
-def test_a_folder_that_the_system_does_not_list_is_reported(folder, monkeypatch):
+def test_a_folder_that_cannot_be_listed_is_reported(folder, monkeypatch):
     refuse_to_list(monkeypatch, "photos/sub")
     found = find("photos")
     assert found.photos == [folder / "a.png", folder / "b.JPG"]
@@ -61,7 +61,7 @@ def test_a_folder_that_the_system_does_not_list_is_reported(folder, monkeypatch)
 
 
 def refuse_to_list(monkeypatch, folder: str) -> None:
-    """Has the system refuse to list a folder, as it never does to root."""
+    """Makes the system refuse to list a folder, which it never refuses root."""
     scan = os.scandir
 
     def refuse(path):

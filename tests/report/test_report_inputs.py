@@ -1,4 +1,4 @@
-"""Texts that the report reads: of the form that the stages write, or named."""
+"""Files of text that the report reads: one that is not of the form that the stages write is named."""
 
 import pytest
 

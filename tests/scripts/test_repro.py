@@ -73,7 +73,7 @@ def test_parameters_are_parsed_again_only_when_they_changed(tmp_path, monkeypatc
         reader.load_params(str(path), LocalFileSystem())
 
 
-def test_a_file_is_the_same_by_its_relative_path(tmp_path, monkeypatch):
+def test_a_file_is_parsed_once_for_its_relative_and_absolute_path(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "params.yaml").write_text("seed: 0\n")
     reader = OnceReader()
@@ -82,7 +82,7 @@ def test_a_file_is_the_same_by_its_relative_path(tmp_path, monkeypatch):
 
 
 def test_a_dependency_is_hashed_once_until_a_stage_runs(tmp_path, monkeypatch):
-    """Also by a stage that fails, and whichever stage depends on it."""
+    """Whichever stage depends on it, and even if the stage that runs fails."""
     repo = Repo.init(str(tmp_path), no_scm=True)
     monkeypatch.chdir(tmp_path)
     for name in ("code.py", "other.py"):
