@@ -62,7 +62,7 @@ def options(
 
 def run(context: typer.Context) -> None:
     """Imports the command that was called and runs it with the arguments that follow."""
-    # Imports leave no garbage, and the search for it takes a sixth of their time. Later searches leave them out.
+    # Imports leave no garbage, and the search for it takes a sixth of their time. Later searches skip what they made.
     gc.disable()
     command = import_module(f"commands.{context.info_name}")
     gc.freeze()

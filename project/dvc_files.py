@@ -14,7 +14,7 @@ from pipeline.errors import InputError
 class _Resolver(VersionedResolver):
     """A resolver for YAML 1.2 alone.
 
-    The library's own looks up the version for each value, which takes a third of the time of reading.
+    The library's own looks up the version of YAML for each value, which takes a third of the time of reading.
     """
 
     processing_version = (1, 2)

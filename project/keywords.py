@@ -23,7 +23,9 @@ from project.terminal import say
 class KeywordWriter:
     """A writer of keywords that counts the files that it changed, and those that it left as they are.
 
-    Some of those stay because of what is in them; others, `failed`, because the system does not let them be written.
+    changed: the number of files that it changed, or would change.
+    refused: the number of those that it left, whatever the reason.
+    failed: the number of those that it left because the system refuses to write them.
     """
 
     def __init__(self, target: Target, run: Run | None):
@@ -44,6 +46,7 @@ class KeywordWriter:
                 self._run.write(path, change.old, change.new, change.keep_time)
             self.changed += 1
         except (KeywordError, OSError) as error:
+            # All further files would have these errors as well.
             if isinstance(error, OSError) and (error.errno in FULL or self._is_of_journal(error)):
                 raise
             reason = error.reason if isinstance(error, KeywordError) else f"cannot be written ({error.strerror})"

@@ -236,7 +236,7 @@ def parse(text: str, file: Path) -> Params:
 
 
 def validated(raw: Mapping[str, Any], file: Path) -> Params:
-    """Returns the parameters that a file holds as plain values. Raises InputError as `load` does."""
+    """Checks the plain values of a file of parameters, and returns the parameters. Raises InputError as `load` does."""
     try:
         return Params.model_validate(raw)
     except ValidationError as error:

@@ -22,7 +22,7 @@ class Found:
     photos: their paths, each once, in the order of the arguments; those of a folder are sorted.
     missing: those of them that were named, as arguments or in a list, and do not exist.
     others: the numbers of files in folders that are not photos, by suffix.
-    unlisted: the system's errors on folders that it does not list.
+    unlisted: the system's errors, one for each folder that cannot be listed.
     """
 
     photos: Sequence[Path]
@@ -32,7 +32,11 @@ class Found:
 
 
 def find_photos(arguments: Sequence[str], standard_input: BinaryIO) -> Found:
-    """Finds photos. Raises InputError when there is none, or none that exists, and OSError when none can be listed."""
+    """Finds photos.
+
+    Raises InputError when there is none, or none that exists, and OSError when there is none because a folder cannot be
+    listed.
+    """
     photos: list[Path] = []
     named: set[Path] = set()
     others: Counter[str] = Counter()

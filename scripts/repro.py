@@ -6,8 +6,8 @@ DVC parses the whole file and writes all of it in Python, a second and a half ea
 params.yaml. Here it is parsed in C, and only the text of stages that ran is made anew. The bytes are the same, and
 plain `dvc repro` may run before or after.
 
-Stages share what they depend on, and DVC reads that for each of them. Here params.yaml and dvc.lock are parsed when
-they changed, and a dependency is hashed once until a stage runs.
+Stages share what they depend on, and DVC reads that for each of them. Here params.yaml and dvc.lock are parsed
+only if they changed, and a dependency is hashed once until a stage runs.
 
 A second run in the same folder is refused before DVC finds its files in use.
 """
@@ -78,7 +78,7 @@ class OnceReader:
 
     def read(self, path: str, parse: Callable[[], _Content]) -> _Content:
         """Returns the content of a file, which `parse` reads."""
-        path = Path(path).absolute()  # DVC names dvc.lock in both ways.
+        path = Path(path).absolute()  # DVC uses relative and absolute paths of dvc.lock.
         found = path.stat()
         state = (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
         known, content = self.parsed.get(path, (None, None))
@@ -99,7 +99,7 @@ class OnceReader:
 
 
 class OnceHasher:
-    """The hashes of dependencies, each computed once until a stage runs: it may write what others depend on."""
+    """The hashes of dependencies, each computed once until a stage runs, which may write what others depend on."""
 
     def __init__(self) -> None:
         self.hashes: dict[tuple[str, str], HashInfo] = {}
@@ -112,7 +112,7 @@ class OnceHasher:
         return self.hashes[key]
 
     def run(self, stage: Stage, *arguments: Any, **settings: Any) -> None:
-        """Does what DVC's Stage does, and forgets the hashes."""
+        """Runs a stage as DVC's Stage does, and forgets the hashes."""
         try:
             _RUN(stage, *arguments, **settings)
         finally:

@@ -38,7 +38,7 @@ from project.stale import sweep
 log = logging.getLogger(__name__)
 
 OUTCOME_OF_CHOICE = TypeAdapter(tuple[Count | None, list[str], float | None])
-"""The form of the epochs, edges and score of chosen settings."""
+"""The form of the epoch, edges and score of chosen settings."""
 
 VERSIONS = ("dvc", "numpy", "pillow", "polars", "pyarrow", "torch", "torchvision", "ultralytics")
 
@@ -167,7 +167,10 @@ def trained(params: Params, measure: Measure) -> dict[str, pl.DataFrame]:
 
 
 def read_settings(path: Path, measure: Measure) -> dict[str, Any]:
-    """Reads the settings that were chosen for a model. Raises ArtifactError for none, or by another measure."""
+    """Reads the settings that were chosen for a model.
+
+    Raises ArtifactError when the file is missing, damaged, or has no score by this measure.
+    """
     settings = read_json(path)
     with content_of(path):
         OUTCOME_OF_CHOICE.validate_python([settings["epoch"], settings["edges"], settings[str(measure)]])

@@ -45,9 +45,16 @@ def walk(
 def walk_all(
     folder: Path, on_error: Callable[[OSError], None] | None = None
 ) -> Iterator[tuple[str, list[str], list[str]]]:
-    """Yields what `os.walk` does, however deep the folder is: in Python 3.11 that calls itself for each level."""
+    """Yields what `os.walk` yields, however deeply folders are nested.
+
+    In Python 3.11 `os.walk` is recursive, and fails at about a thousand levels. As there, folders that are removed from
+    the list are not entered, and links to folders are not followed.
+
+    on_error: is called for a folder that cannot be listed.
+    """
     waiting = [os.fspath(folder)]
     while waiting:
+        # Only the first level of each walk: the next ones wait for walks of their own.
         for parent, folders, files in islice(os.walk(waiting.pop(), onerror=on_error), 1):
             yield parent, folders, files
             inner = (os.path.join(parent, name) for name in reversed(folders))  # noqa: PTH118

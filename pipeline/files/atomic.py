@@ -12,7 +12,7 @@ from pathlib import Path
 from pipeline.errors import InputError
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
-"""Errors of a full disk, which are about the file that is written, and not the source of a copy."""
+"""The error numbers of a full disk, which are about the file that is written, never one that is read."""
 
 _TEMPORARY = re.compile(r"\..*\.(\d+)\.tmp")
 """The name of a temporary file, which contains the id of the process that writes it."""
@@ -63,7 +63,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 def reported_as(path: Path, temporary: Path | None = None) -> Iterator[None]:
     """Makes an OSError that names the temporary file, or no file, name `path` instead.
 
-    So does that of a copy into the temporary file: where the disk is full, `shutil` names the source first.
+    The same holds for a copy into the temporary file: when the disk is full, `shutil` names the source first.
     """
     written = temporary or path
     try:
@@ -78,7 +78,7 @@ def reported_as(path: Path, temporary: Path | None = None) -> Iterator[None]:
 
 
 def _fault_of(error: OSError) -> tuple[int | None, list[Path]]:
-    """Returns the number of an error, and the files that it names, the one that it is about first."""
+    """Returns the number of an error, and the files that it names, the one at fault first."""
     if isinstance(error, shutil.Error) and isinstance(error.args[0], list):
         # A list of (source, target, reason) in place of the system's error: the first reason stands for all.
         _, target, reason = error.args[0][0]

@@ -22,7 +22,7 @@ PRECISION = 10_000_000
 def place_taken(file: bytes) -> tuple[float, float] | None:
     """Reads the position of a photo, latitude and longitude in degrees, from the bytes of its file.
 
-    None where the file has no position, the camera says that it is void, or its Exif data are broken.
+    None where the file has no position, the camera marks it as void, or its Exif data are broken.
     """
     fields = exif_of(file, ExifTags.IFD.GPSInfo)
     latitude, longitude = (_angle(fields, angle, hemisphere) for angle, hemisphere, _ in AXES)

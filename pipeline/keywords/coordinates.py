@@ -12,10 +12,10 @@ EAST_WEST: Mapping[str, int] = {"E": 1, "EAST": 1, "W": -1, "WEST": -1}
 """The signs of hemispheres, by the names that programs write."""
 UNITS = (1, 60, 3600)
 """The numbers of degrees, minutes and seconds in a degree."""
-MOST_PARTS = 60
-"""Minutes in a degree, and seconds in a minute: programs that round write as many, and none writes more."""
+LARGEST_PART = 60
+"""The most minutes, and the most seconds, of an angle: programs that round write 60, and none writes more."""
 VOID = ("V", "MEASUREMENT VOID")
-"""The status of a receiver without a position, in Exif (GPSStatus) and ExifTool: angles may be its last ones."""
+"""The status of a receiver without a position, as Exif and ExifTool write it: angles may be older."""
 
 NUMBER, BETWEEN = r"([0-9]{1,20}(?:\.[0-9]{1,40})?)", r"(?:deg|[\s,°'\"])"
 TEXT = re.compile(rf"(-?){NUMBER}(?:{BETWEEN}+{NUMBER})?(?:{BETWEEN}+{NUMBER})?{BETWEEN}*([NSEW]?)")
@@ -44,17 +44,17 @@ class Angle(NamedTuple):
         return cls([float(part) for part in parts if part is not None], hemisphere)
 
     def degrees(self, signs: Mapping[str, int]) -> float | None:
-        """Converts the angle to degrees, negative in the south and west; None without parts or a hemisphere."""
+        """Converts the angle to degrees, negative in the south and west; None if a part or hemisphere is unknown."""
         sign = signs.get(self.hemisphere.strip("\0 ").upper())
         if sign is None or not self.parts or not all(0 <= part < math.inf for part in self.parts):
             return None
-        if max(self.parts[1:], default=0) > MOST_PARTS:
+        if max(self.parts[1:], default=0) > LARGEST_PART:
             return None
         return sign * sum(part / unit for part, unit in zip(self.parts, UNITS, strict=False))
 
 
 def position(latitude: Angle, longitude: Angle, status: str = "") -> tuple[float, float] | None:
-    """Joins two angles to a position in degrees; None where they are none, or the receiver's status is void."""
+    """Joins two angles to a position in degrees; None where they are none, or the status is void."""
     if status.strip("\0 ").upper() in VOID:
         return None
     return known_position(latitude.degrees(NORTH_SOUTH), longitude.degrees(EAST_WEST))

@@ -174,7 +174,7 @@ class PhotoPrismYaml(SidecarKind):
 
         try:
             value = YAML(typ="safe", pure=True).load(packet.decode(data))
-        # Of a date without its month, a number of thousands of digits and the like, the library raises Python's errors.
+        # For a date without a month, a number of thousands of digits and the like, the library raises Python's errors.
         except (YAMLError, RecursionError, LookupError, TypeError, ValueError):
             raise KeywordError("is not YAML") from None
         details = value.get("Details") if isinstance(value, dict) else None

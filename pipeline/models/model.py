@@ -188,7 +188,7 @@ class Model(ABC):
     def words(self, part: str, addend: float, seen: Mapping[str, ExtractorNote] | None = None) -> str:  # noqa: ARG002 (for models that count)
         """Returns the words for a part with a name of the model's own.
 
-        seen: the extractors to which the photo says something; by default all.
+        seen: the extractors whose vectors say something about the photo; by default all.
         """
         like, shared = likeness(self.extractors if seen is None else seen)
         return self.part_words[part].format(like=like, shared=shared)

@@ -30,9 +30,8 @@ NAMED = 2
 LEAST_NAMED_SHARE = 0.5
 """The share of the first one's gain that the second must have to be named."""
 
-
 UNLIKE = {OWN: "your photos have it", EVERYONE: "photos of all users have it"}
-"""Words for votes of photos that are no more like one than others, as nothing is seen of it."""
+"""Words for the votes of photos if nothing is seen of the new one: none is more like it."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,7 @@ class Explainer:
             return f"often with {_listed({given: lifts[tag] for given, lifts in self.given.items()}, ' and ')}"
         if name == BIAS:
             return f"on {_share(self.habits.counts[tag], self.habits.posts)} of all photos"
-        seen = self._informed(row)
+        seen = self._informative(row)
         if name == OWN and not self._used[tag]:
             return f"goes with your photos {likeness(seen)[0]}"
         if name in UNLIKE and not seen:
@@ -101,8 +100,8 @@ class Explainer:
             return self._seen(name, row, tag)
         return self.model.words(name, self.parts[name][row, tag], seen)
 
-    def _informed(self, row: int) -> Mapping[str, ExtractorNote]:
-        """Returns the extractors to which a photo says something: those of places only if it has a place."""
+    def _informative(self, row: int) -> Mapping[str, ExtractorNote]:
+        """Returns the extractors whose vectors say something about a photo: those of places only if it has one."""
         return {
             name: note for name, note in self.model.extractors.items() if not note.of_places or self._placed[name][row]
         }
@@ -129,7 +128,7 @@ class Explainer:
 
     @cached_property
     def _placed(self) -> dict[str, np.ndarray]:
-        """For each extractor of places, the photos that have a place, bool (photos,): others have zeros."""
+        """For each extractor of places, the photos that have a place, bool (photos,): other vectors are zero."""
         rows = self.features.rows(self.photos)
         places = [name for name, note in self.model.extractors.items() if note.of_places]
         return {name: self.features.raw[name][rows].any(axis=1) for name in places}

@@ -133,7 +133,7 @@ class Recommender:
         return self._reader.read(files, work)
 
     def unplaced(self, vectors: Sequence[PhotoVectors]) -> int:
-        """Counts the photos without a place; 0 where the model sees no places."""
+        """Counts the photos without a place: none if the model sees no places."""
         places = list(self._reader.places)
         return sum(not all(photo.vectors[name].any() for name in places) for photo in vectors)
 

@@ -19,11 +19,11 @@ Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 METRICS_OF_MODEL = TypeAdapter(dict[str, Number | dict[str, Number]])
 """The form of `metrics_over_seeds` and `metrics_by_users`."""
 STATS = TypeAdapter(dict[str, Count | dict[str, Number]])
-"""The form of Table 2, with the paper's where it has one."""
+"""The form of Table 2: sizes, and for the paper's data those of the paper and the differences in percent."""
 
 
 class StepLeft(Config):
-    """The sizes of what a step of the refinement left."""
+    """The sizes of what a step of refinement left."""
 
     step: str
     users: Count
@@ -34,11 +34,11 @@ class StepLeft(Config):
 
 
 REFINEMENT = TypeAdapter(Annotated[list[StepLeft], Field(min_length=1)])
-"""The form of the trace of the refinement."""
+"""The form of the trace of refinement."""
 
 
 def read_metrics(path: Path) -> dict[str, Any]:
-    """Reads a model's metrics. Raises ArtifactError when the file is missing, of another form, or lacks one."""
+    """Reads a model's metrics. Raises ArtifactError when the file is missing, of another form, or lacks a metric."""
     values = read_json_of(METRICS_OF_MODEL, path)
     for measure in (Measure(metric, k) for metric in METRICS for k in range(1, DEPTH + 1)):
         if not isinstance(values.get(str(measure)), int | float):

@@ -32,9 +32,12 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def write_table(journal: Journal, file: Path, places: bool = False) -> tuple[int, int]:
-    """Writes all accepted posts as a table with a row for each tag, and with `places` those of their photos.
+    """Writes all accepted posts as a table with a row for each tag.
 
-    Returns the number of posts, and of those whose place is in the table. Raises InputError when there is no post.
+    places: the table has LATITUDE and LONGITUDE as well, empty where they are unknown.
+
+    Returns the number of posts, and of those whose place is in the table. Raises InputError when there is no post, and
+    with `places` for a damaged photo.
     """
     table = _table(journal, places)
     if table.is_empty():
@@ -114,7 +117,7 @@ def _safe_part(part: str) -> str:
 def _table(journal: Journal, places: bool) -> pl.DataFrame:
     """Returns the table of accepted posts; with `places`, it has LATITUDE and LONGITUDE, null where they are unknown.
 
-    Raises InputError for a place in a photo that is damaged.
+    Raises InputError with `places` for a damaged photo.
     """
     table = journal.table()
     if not places:
