@@ -105,7 +105,7 @@ def main(
     if writer and writer.failed:
         files = counted(writer.failed, "files")
         raise InputError(f"{files} could not be written, for the reasons above: mend those, and run this again.")
-    if found.missing:
+    if found.missing or found.unlisted:
         raise typer.Exit(1)
 
 

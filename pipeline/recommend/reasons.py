@@ -33,6 +33,9 @@ LEAST_NAMED_SHARE = 0.5
 UNLIKE = {OWN: "your photos have it", EVERYONE: "photos of all users have it"}
 """Words for the votes of photos if nothing is seen of the new one: none is more like it."""
 
+RELATED = "goes with the tags that you use"
+"""Words for what the user's habits say of a tag that they never used."""
+
 
 @dataclass(frozen=True)
 class Reason:
@@ -93,7 +96,7 @@ class Explainer:
             return f"on {_share(self.habits.counts[tag], self.habits.posts)} of all photos"
         seen = self._informative(row)
         if name == OWN and not self._used[tag]:
-            return f"goes with your photos {likeness(seen)[0]}"
+            return f"goes with your photos {likeness(seen)[0]}" if seen else RELATED
         if name in UNLIKE and not seen:
             return UNLIKE[name]
         if name in self.model.extractors and name not in self.model.part_words:
@@ -109,7 +112,7 @@ class Explainer:
     def _habit(self, tag: int) -> str:
         used = self._used[tag]
         if not used:
-            return "goes with the tags that you use"
+            return RELATED
         return f"you use it on {_share(used, self.habits.users[self.user])} of your photos"
 
     def _seen(self, extractor: str, row: int, tag: int) -> str:

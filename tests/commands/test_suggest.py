@@ -376,7 +376,7 @@ def test_a_folder_that_cannot_be_listed_is_named(folder, monkeypatch):
     monkeypatch.setattr(os, "walk", refuse)
     done = run(folder)
     assert "Left out: the folder photos/sub, which cannot be listed (Permission denied)." in done.stderr
-    assert done.exit_code == 0
+    assert done.exit_code == 1
     assert run(folder, "--strict").exit_code == 2
 
 

@@ -154,6 +154,22 @@ def test_a_photo_without_a_place_is_like_others_in_look_alone(place: tuple[float
     assert explainer._words(EVERYONE, 0, 0) == f"photos of its {'look or place' if place else 'look'} have it"
 
 
+@pytest.mark.parametrize(
+    ("place", "words"), [(HARBOUR, "goes with your photos near it"), (None, "goes with the tags that you use")]
+)
+def test_a_tag_never_used_is_like_no_photo_of_which_nothing_is_seen(
+    place: tuple[float, float] | None, words: str
+) -> None:
+    encoder = CONFIG.encoder(SEED)
+    raw = {"place": encoder.vectors(np.array([place or (np.nan, np.nan)]))}
+    features = Features(pl.Series(["new"]), raw, {}, {"place": encoder.record})
+    posts = pl.DataFrame([("ann", "new", ["harbour"])], POST_TYPES, orient="row")
+    habits = Habits.count(posts.with_columns(pl.lit("bob").alias("user")), ["harbour"])
+    model = fitted("own-photos", "place", posts, features)
+    explainer = Explainer(model, habits, "ann", features.photos, features, {OWN: np.ones((1, 1))}, {})
+    assert explainer._words(OWN, 0, 0) == words
+
+
 def test_the_card_says_what_is_kept_of_places(bundle: Path, tmp_path: Path) -> None:
     card = (bundle / "README.md").read_text()
     assert "where\neach was taken" in card
