@@ -73,6 +73,8 @@ def likeliest_variances(parts: Sequence[Components], targets: np.ndarray) -> tup
     """
     posts, columns = targets.shape
     total, components = np.square(targets).mean(), sum(len(part.times) * len(part.looks) for part in parts)
+    if columns > posts:
+        targets = np.linalg.qr(targets.T, mode="r").T  # The updates see Y Yᵀ alone, for which n columns are enough.
     # At first, the components and noise share all variance.
     variances = [np.full((len(part.times), len(part.looks)), total / (2 * components)) for part in parts]
     noise = max(total / 2, LEAST_NOISE)

@@ -1,6 +1,6 @@
 """A Gaussian process over posts: those alike in user, time and look have like tags."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Literal, Self
 
 import numpy as np
@@ -46,8 +46,8 @@ and one for each number of the extractors' vectors, which no limit bounds.
 POSTS_OF_VARIANCES = 1000
 """The posts that the variances are fitted to, at most: time grows with their cube."""
 
-POSTS_PER_SUM = 1024
-"""The posts whose inputs are summed up at a time."""
+POSTS_PER_SUM = 256
+"""The posts whose inputs are summed up at a time: more have more days, fewer are sums of their own too often."""
 
 LEAST_SHARE = 1e-12
 """The variance of noise as a share of a user's own, at least: with less, rounding decides what solves equations."""
@@ -146,27 +146,31 @@ class GaussianProcess(Baseline):
         own, user = OwnPosts.from_tensors(self.tensors), codes(posts[USER], self.names[USER])
         vectors = _unit_vectors(self.extractors, posts[PHOTO], features)
         time, known = own.times_of(posts, self.names[USER])
-        parts = self._everyones(time, vectors)
+        of_days = _KeptRows(self._means_of_days)
+        parts = self._everyones(time, vectors, of_days)
         if self._timed:
             parts[DAYS][~known] = 0
         habits, looks = np.zeros((2, len(posts), len(self.tags)))
         for each in np.unique(user[user >= 0]):
             kept, (asked,) = own.of_user(each), np.nonzero(user == each)
             for rows, voters in self._voters(kept, asked, time, vectors):
-                habits[rows], looks[rows] = self._own_means(voters, time[rows], vectors[rows])
+                habits[rows], looks[rows] = self._own_means(voters, time[rows], vectors[rows], of_days)
         parts |= {USER: habits, BIAS: np.broadcast_to(self.tensors["intercept"], habits.shape)}
         return parts | ({OWN: looks} if self.extractors else {})
 
-    def _everyones(self, time: np.ndarray, vectors: np.ndarray) -> dict[str, np.ndarray]:
+    def _everyones(self, time: np.ndarray, vectors: np.ndarray, of_days: "_KeptRows") -> dict[str, np.ndarray]:
         """Returns the mean of f for posts with times, (posts,), and vectors, (posts, numbers), by its parts."""
         parts = {}
         if self._timed:
-            covariance = self._day_covariance(time // DAY, self.tensors["days"])
-            parts[DAYS] = covariance @ self.tensors["weights_of_days"]
+            parts[DAYS] = of_days.of(time // DAY)
         if self.extractors:
             weights = (self.tensors[f"{name}_weights"] for name in self.extractors)
             parts[EVERYONE] = sum(x @ w for x, w in zip(self._by_extractor(vectors), weights, strict=True))
         return parts
+
+    def _means_of_days(self, days: np.ndarray) -> np.ndarray:
+        """Returns the part of the mean of f that comes from days, (n,): (n, T)."""
+        return self._day_covariance(days, self.tensors["days"]) @ self.tensors["weights_of_days"]
 
     def _day_covariance(self, days: np.ndarray, others: np.ndarray) -> np.ndarray:
         """Returns the covariance of days, (n,), with others, (m,): (n, m)."""
@@ -190,11 +194,13 @@ class GaussianProcess(Baseline):
             largest = least(-covariance.weighted(self.tensors["own_variances"])[0], MOST_POSTS)
             yield row, kept.take(np.sort(largest))
 
-    def _own_means(self, voters: OwnPosts, time: np.ndarray, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _own_means(
+        self, voters: OwnPosts, time: np.ndarray, vectors: np.ndarray, of_days: "_KeptRows"
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Returns the mean of g_u for posts of one user: by habit, and by look, (posts, T) each."""
         variances, own = self.tensors["own_variances"], (voters.post_time, voters.post_photo)
         unexplained = voters.mark_tags(len(self.tags)) - self.tensors["intercept"]
-        unexplained -= sum(self._everyones(*own).values())
+        unexplained -= sum(self._everyones(*own, of_days).values())
         covariance = self._own_components(*own, *own).weighted(variances)
         covariance[np.diag_indices(len(covariance))] += self.tensors["noise"][0]
         weights = np.linalg.solve(covariance, unexplained)
@@ -252,9 +258,15 @@ class GaussianProcess(Baseline):
         days = self.tensors.get("days", np.zeros(0, np.int64))
         size = len(days) + self.tensors["post_photo"].shape[1]
         gram, target = np.zeros((size, size)), np.zeros((size, len(self.tags)))  # ZᵀV⁻¹Z and ZᵀV⁻¹(Y − b).
-        for inputs, solved in self._blocks(days):
-            gram += inputs.T @ solved[:, :size]
-            target += inputs.T @ solved[:, size:]
+        for blocks in self._blocks():
+            # The posts' own days, which are few: their inputs of all others are zero.
+            own_days = np.isin(days, np.concatenate([block.post_time for block in blocks]) // DAY).nonzero()[0]
+            places = np.concatenate([own_days, np.arange(len(days), size)])
+            solutions = (self._solved(block, days[own_days]) for block in blocks)
+            inputs, solved = map(np.concatenate, zip(*solutions, strict=True))
+            products = inputs.T @ solved
+            gram[np.ix_(places, places)] += products[:, : len(places)]
+            target[places] += products[:, len(places) :]
         widths = [len(self.tensors[f"{name}_weights"]) for name in self.extractors]
         prior = np.diag(np.concatenate([np.zeros(len(days)), np.repeat(look_variances, widths)]))  # K.
         if self._timed:
@@ -264,24 +276,26 @@ class GaussianProcess(Baseline):
         found = {f"{name}_weights": np.float32(variance * each.T) for name, variance, each in of_vectors}
         return found | ({"weights_of_days": np.float32(weights[: len(days)])} if self._timed else {})
 
-    def _blocks(self, days: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yields inputs of some posts, rows of Z, and as many rows of V⁻¹ (Z, Y − b); both float64."""
+    def _blocks(self) -> Iterator[list[OwnPosts]]:
+        """Yields all posts, some blocks at a time: those of a user in time, MOST_POSTS at most in each."""
         own, some, total = OwnPosts.from_tensors(self.tensors), [], 0
         for user in np.unique(own.post_user):
             of_user = own.of_user(user)
             in_time = np.argsort(of_user.post_time, kind="stable")
             for start in range(0, len(in_time), MOST_POSTS):
-                block = of_user.take(in_time[start : start + MOST_POSTS])
-                some.append(self._block(block, days))
-                total += len(block.post_time)
+                some.append(of_user.take(in_time[start : start + MOST_POSTS]))
+                total += len(some[-1].post_time)
                 if total >= POSTS_PER_SUM:
-                    yield tuple(map(np.concatenate, zip(*some, strict=True)))
+                    yield some
                     some, total = [], 0
         if some:
-            yield tuple(map(np.concatenate, zip(*some, strict=True)))
+            yield some
 
-    def _block(self, posts: OwnPosts, days: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Returns what `_blocks` yields of posts of one user."""
+    def _solved(self, posts: OwnPosts, days: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Returns inputs of some posts of one user, rows of Z, and as many rows of V⁻¹ (Z, Y − b), both float64.
+
+        days: those of the inputs, (d,): Z is (posts, d + numbers).
+        """
         own = (posts.post_time, posts.post_photo)
         covariance = self._own_components(*own, *own).weighted(self.tensors["own_variances"])
         covariance[np.diag_indices(len(covariance))] += self.tensors["noise"][0]
@@ -301,6 +315,22 @@ class GaussianProcess(Baseline):
             # To anyone who knows on which days the others posted, weights of days would tell who used which tags.
             kept |= {name: self.tensors[name][:0] for name in ("days", "weights_of_days")}
         return self._with({USER: users}, kept)
+
+
+class _KeptRows:
+    """Rows of numbers by day, each computed once: users post on the same days."""
+
+    def __init__(self, compute: Callable[[np.ndarray], np.ndarray]):
+        """compute: returns the rows, (n, T), of distinct days, int64 (n,)."""
+        self._compute, self._rows = compute, {}
+
+    def of(self, days: np.ndarray) -> np.ndarray:
+        """Returns the rows of days, (n,): (n, T)."""
+        distinct, places = np.unique(days, return_inverse=True)
+        new = np.array([day for day in distinct.tolist() if day not in self._rows], np.int64)
+        if new.size:
+            self._rows.update(zip(new.tolist(), self._compute(new), strict=True))
+        return np.stack([self._rows[day] for day in distinct.tolist()])[places]
 
 
 def _unit_vectors(extractors: Iterable[str], photos: pl.Series, features: Features) -> np.ndarray:
