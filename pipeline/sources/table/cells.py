@@ -105,7 +105,10 @@ def find_columns(path: Path, names: Sequence[str], wanted: Wanted) -> dict[str, 
                 field, f"is {column!r}; {path} has no such column, but {shortened_list(map(str, names))}."
             )
         if len(places) > 1:
-            raise SettingError(field, f"is {column!r}; {path} has {len(places)} such columns: rename the others.")
+            raise SettingError(
+                field,
+                f"{_relation(key, field)} {column!r}; {path} has {len(places)} such columns: rename the others.",
+            )
         found[key] = places[0]
     return found
 
@@ -193,8 +196,8 @@ def as_text(values: pl.Series, key: str, field: str, path: Path) -> pl.Series:
     if not _is_plain(kind):
         raise SettingError(
             field,
-            f"is {values.name!r}, whose values in {path} are not text, but {str(kind)[:60]}: save them as text, or "
-            "name another column.",
+            f"{_relation(key, field)} {values.name!r}, whose values in {path} are not text, but {str(kind)[:60]}: save "
+            "them as text, or name another column.",
         )
     if kind.is_float():
         # Identifiers become decimals where some are missing: 12.0, which is 12.
@@ -204,6 +207,11 @@ def as_text(values: pl.Series, key: str, field: str, path: Path) -> pl.Series:
         )
         return pl.select(text.alias(values.name)).to_series()
     return values.cast(pl.String)
+
+
+def _relation(key: str, field: str) -> str:
+    """Returns the words between a setting and a column, which it names, or which is read with the named one."""
+    return "is" if key.rstrip("0123456789") == field else "goes with"
 
 
 def _is_plain(kind: pl.DataType) -> bool:

@@ -39,8 +39,11 @@ PARTS: Mapping[str, Sequence[str]] = {
     TIME: (TIME, "date", "timestamp", "datetime", "taken", "created"),
 }
 """Words that show it within a longer name."""
-UNSIGNED = re.compile(r"(EXIF:)?(EXIF|GPS):GPS(Latitude|Longitude)", re.IGNORECASE)
-"""Columns of ExifTool (with -G, -G1 or -G0:1) whose numbers have no sign: those of Exif, as they stand there."""
+UNSIGNED = re.compile(r"(exif|gps)(gps|gpsinfo)?gps(latitude|longitude)")
+"""Columns whose numbers have no sign, without marks between their words: those of Exif as they stand.
+
+So ExifTool (with -G, -G1 or -G0:1) and exiv2 call them, and what others make of that: EXIF.GPSLatitude of its JSON.
+"""
 
 
 def columns_of(role: str, names: Sequence[str]) -> list[str]:
@@ -54,9 +57,16 @@ def columns_of(role: str, names: Sequence[str]) -> list[str]:
 def hemispheres_of(column: str, names: Sequence[str]) -> str | None:
     """Finds the column with the hemispheres of a column of angles: GPSLatitudeRef for GPSLatitude, as in ExifTool.
 
-    None where a table with these names has none.
+    Where several fit, it is the one that is spelled so. None where a table with these names has none.
     """
-    return next((name for name in names if _fold(str(name)) == _fold(f"{column}Ref")), None)
+    wanted = f"{column}Ref"
+    fitting = [name for name in names if _fold(str(name)) == _fold(wanted)]
+    return wanted if wanted in fitting else next(iter(fitting), None)
+
+
+def is_unsigned(column: str) -> bool:
+    """Recognises a column of angles that have no sign, by its name."""
+    return UNSIGNED.fullmatch(_fold(column)) is not None
 
 
 def _fold(name: str) -> str:

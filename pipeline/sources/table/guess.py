@@ -16,7 +16,7 @@ from pipeline.sources.table.cells import as_text, find_columns
 from pipeline.sources.table.columns import columns_of, hemispheres_of
 from pipeline.sources.table.positions import HEMISPHERES, to_positions
 from pipeline.sources.table.preview import Preview
-from pipeline.sources.table.rows import MISSING
+from pipeline.sources.table.rows import AXES, MISSING
 from pipeline.sources.table.tags import parsed_lists, without_entities
 from pipeline.sources.table.times import to_milliseconds
 from pipeline.words import listed
@@ -223,10 +223,13 @@ def _positions(preview: Preview, left: dict[str, pl.Series]) -> tuple[str | None
         if not all(_is_text(left[name]) for name in pair):
             continue
         lines, path = pl.Series(preview.lines, dtype=pl.Int64), PurePosixPath(preview.path.name)
-        apart = {role: hemispheres_of(name, list(left)) for role, name in zip((LATITUDE, LONGITUDE), pair, strict=True)}
-        apart = {role: name for role, name in apart.items() if name and left[name].dtype == pl.String}
+        apart = {role: hemispheres_of(name, list(left)) for role, name in zip(AXES, pair, strict=True)}
+        apart = {role: name for role, name in apart.items() if name}
         try:
-            hemispheres = {role: left[name] for role, name in apart.items()}
+            hemispheres = {
+                role: as_text(left[name], AXES[role], role, PurePosixPath(preview.path.name))
+                for role, name in apart.items()
+            }
             positions, _ = to_positions(*(left[name] for name in pair), lines, path, hemispheres)
         except InputError as error:
             fault, named = fault or str(error), named or pair

@@ -10,7 +10,7 @@ from pipeline.data.positions import known_positions
 from pipeline.data.schema import LATITUDE, LONGITUDE
 from pipeline.errors import InputError
 from pipeline.keywords.coordinates import EAST_WEST, NORTH_SOUTH
-from pipeline.sources.table.columns import UNSIGNED
+from pipeline.sources.table.columns import is_unsigned
 from pipeline.sources.table.times import UNSTATED
 
 HEMISPHERES = {LATITUDE: "NS", LONGITUDE: "EW"}
@@ -34,17 +34,17 @@ def to_positions(
 
     latitudes, longitudes: text, named like the table's columns. Texts are numbers with a decimal point or comma, or
     degrees, minutes and seconds with a hemisphere; UNSTATED, and 0, 0, stand for no position.
-    hemispheres: the columns with those of LATITUDE and LONGITUDE, text, where there are any. Then, and in the UNSIGNED
-    columns of ExifTool, every number but 0 needs a minus or a hemisphere, and they must agree.
+    hemispheres: the columns with those of LATITUDE and LONGITUDE, text, where there are any. Then, and where numbers
+    have no sign (those of Exif), every number but 0 needs a minus or a hemisphere, and they must agree.
 
     The second result is true for any other pair that is no position. Raises InputError, with the line, for a column
     whose texts are mostly not degrees, and for pairs that are mostly no position.
     """
-    text, degrees = {}, {}
+    text, degrees = {LATITUDE: _stated(latitudes), LONGITUDE: _stated(longitudes)}, {}
+    unsigned = any(_is_unsigned(text[axis], axis, apart) for axis, apart in hemispheres.items())
     for axis, values in ((LATITUDE, latitudes), (LONGITUDE, longitudes)):
-        text[axis] = _stated(values)
         apart = hemispheres.get(axis)
-        if apart is None and UNSIGNED.fullmatch(values.name):
+        if apart is None and (unsigned or is_unsigned(values.name)) and not text[axis].str.starts_with("-").any():
             apart = pl.repeat(None, len(values), dtype=pl.String, eager=True)
         degrees[axis] = _degrees(text[axis], axis, apart)
         strange = text[axis].is_not_null() & degrees[axis].is_null()
@@ -82,9 +82,24 @@ def _stated(values: pl.Series) -> pl.Series:
     return text.set(text.str.to_lowercase().is_in(UNSTATED), None)
 
 
+def _is_unsigned(text: pl.Series, axis: str, hemispheres: pl.Series) -> bool:
+    """Recognises numbers without a sign: one of the south or west has no minus."""
+    return ((_number(text) > 0) & (_signs(hemispheres, axis) < 0)).any()
+
+
+def _number(text: pl.Series) -> pl.Series:
+    return text.str.replace(DECIMAL_COMMA, "$1.$2").cast(pl.Float64, strict=False)
+
+
+def _signs(hemispheres: pl.Series, axis: str) -> pl.Series:
+    """Returns 1 and -1 for names of hemispheres, int32, null for other texts."""
+    names = hemispheres.str.strip_chars().str.to_uppercase()
+    return names.replace_strict(SIGNS[axis], default=None, return_dtype=pl.Int32)
+
+
 def _degrees(text: pl.Series, axis: str, hemispheres: pl.Series | None) -> pl.Series:
     """Converts texts to degrees, float64, null where it cannot."""
-    number = text.str.replace(DECIMAL_COMMA, "$1.$2").cast(pl.Float64, strict=False)
+    number = _number(text)
     positive, negative = HEMISPHERES[axis]
     optional = "" if hemispheres is None else "?"
     parts = text.str.extract_groups(f"{ANGLE}([{positive}{negative}]{optional})$").struct.unnest()
@@ -94,8 +109,7 @@ def _degrees(text: pl.Series, axis: str, hemispheres: pl.Series | None) -> pl.Se
     if hemispheres is None:
         return parts.select(pl.coalesce(number, sign * angle)).to_series()
     # The sign or letter in the text, and the hemisphere in its own column: either, or both if they agree.
-    names = hemispheres.str.strip_chars().str.to_uppercase()
-    apart = names.replace_strict(SIGNS[axis], default=None, return_dtype=pl.Int32)
+    apart = _signs(hemispheres, axis)
     own = pl.when(number < 0).then(-1).otherwise(sign)
     size = pl.coalesce(number.abs(), angle)
     signed = pl.when(own != apart).then(None).otherwise(pl.coalesce(own, apart) * size)

@@ -470,6 +470,14 @@ def test_numbers_of_exif_without_hemispheres_are_not_read(tmp_path):
     assert any("are not read" in each and "and no hemisphere, which is no latitude" in each for each in found.sentences)
 
 
+def test_places_whose_hemispheres_are_no_text_are_not_read(tmp_path):
+    places = {"GPSLatitude": [33.5] * 8, "GPSLatitudeRef": [b"S"] * 8, "GPSLongitude": [-70.25] * 8}
+    pl.DataFrame({"user": USERS, "photo": PHOTOS, "tags": TAGS, **places}).write_parquet(tmp_path / "posts.parquet")
+    found = recognised(tmp_path)
+    expect(found, latitude=None, longitude=None)
+    assert any("latitude goes with 'GPSLatitudeRef', whose values" in each for each in found.sentences)
+
+
 def test_positions_of_numbers_and_of_few_rows_are_recognised(tmp_path):
     unset = [*[0.0] * 6, None]
     frame = pl.DataFrame({"user": USERS, "photo": PHOTOS, "tags": TAGS, "lat": [*unset, 51.5], "lng": [*unset, 13.5]})

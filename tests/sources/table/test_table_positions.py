@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import polars as pl
 import pytest
@@ -163,17 +164,54 @@ def test_columns_whose_hemispheres_are_unknown_are_refused(tmp_path, row, words)
         with_hemispheres(tmp_path, row)
 
 
-@pytest.mark.parametrize("group", ["EXIF", "GPS", "EXIF:GPS"])
+@pytest.mark.parametrize(
+    "group", ["EXIF:", "GPS:", "EXIF:GPS:", "EXIF.", "EXIF_", "exif", "GPS ", "[GPS] ", "Exif.GPSInfo."]
+)
 def test_numbers_of_exif_without_hemispheres_are_refused(tmp_path, group):
-    """They have no sign: those of Sydney would lie north of the equator."""
-    names = {name: f"{group}:{name}" for name in ("GPSLatitude", "GPSLongitude")}
+    """They have no sign: those of Sydney would lie north of the equator. Programs put several marks after the group."""
+    names = {name: f"{group}{name}" for name in ("GPSLatitude", "GPSLongitude")}
     sydney = ("33.8568", "S", "151.2153", "E")
     refs = {f"{name}Ref": f"{column}Ref" for name, column in names.items()}
     assert with_hemispheres(tmp_path, sydney, **names, **refs) == [SYDNEY]
-    fault = f"column '{group}:GPSLatitude' and no hemisphere, which is no latitude"
-    with pytest.raises(InputError, match=fault) as refused:
+    fault = f"column '{group}GPSLatitude' and no hemisphere, which is no latitude"
+    with pytest.raises(InputError, match=re.escape(fault)) as refused:
         with_hemispheres(tmp_path, sydney, **names)
-    assert f"(1 of 1 are none): write N or S in a column '{group}:GPSLatitudeRef', name another" in str(refused.value)
+    assert f"(1 of 1 are none): write N or S in a column '{group}GPSLatitudeRef', name another" in str(refused.value)
+
+
+def test_numbers_with_a_minus_have_signs_whatever_their_column_is_called(tmp_path):
+    names = {name: f"exif_{name}" for name in ("GPSLatitude", "GPSLongitude")}
+    rows = [("-33.8568", "", "151.2153", ""), ("51.05", "", "-13.74", "")]
+    assert with_hemispheres(tmp_path, *rows, **names) == [SYDNEY, (51.05, -13.74)]
+
+
+@pytest.mark.parametrize("other", ["GPSLatitude", "GPSLongitude"])
+def test_a_column_beside_numbers_without_signs_has_none_either(tmp_path, other):
+    """A positive number of the south shows it: where longitudes came without their hemispheres, those are unknown."""
+    rows = [("33.4", "S", "70.6", "W"), ("51.05", "N", "13.74", "E")]
+    missing = {f"{other}Ref": "more"}
+    with pytest.raises(InputError, match=f"in the column '{other}' and no hemisphere"):
+        with_hemispheres(tmp_path, *rows, **missing)
+    signed = [(f"-{rows[0][0]}", "S", f"-{rows[0][2]}", "W"), rows[1]]
+    assert with_hemispheres(tmp_path, *signed, **missing) == [(-33.4, -70.6), (51.05, 13.74)]
+
+
+def test_the_column_of_hemispheres_is_the_one_that_is_spelled_so(tmp_path):
+    header = "user,photo,tags,lat,lng,LAT_REF,latRef"
+    (tmp_path / "posts.csv").write_text(f"{header}\nu,p,a,51.05,-13.74,S,N\n")
+    posts, _ = read_posts(configured(**PLACES), tmp_path)
+    assert posts.select("latitude", "longitude").rows() == [(51.05, -13.74)]
+
+
+def test_hemispheres_that_are_no_text_or_stand_twice_are_named(tmp_path):
+    places = {"lat": [33.5], "latRef": [b"S"], "lng": [-70.5]}
+    frame = pl.DataFrame({"user": ["u"], "photo": ["p"], "tags": ["a"], **places})
+    frame.write_parquet(tmp_path / "posts.parquet")
+    with pytest.raises(SettingError, match=r"^latitude goes with 'latRef', whose values in .* are not text, but Bin"):
+        read_posts(configured(files=["posts.parquet"], **PLACES), tmp_path)
+    (tmp_path / "posts.csv").write_text("user,photo,tags,lat,latRef,latRef,lng\nu,p,a,33.5,S,S,-70.5\n")
+    with pytest.raises(SettingError, match=r"^latitude goes with 'latRef'; .* has 2 such columns: rename the others"):
+        read_posts(configured(**PLACES), tmp_path)
 
 
 def test_zero_degrees_need_no_hemisphere(tmp_path, caplog):
