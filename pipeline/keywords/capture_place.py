@@ -40,6 +40,12 @@ def add_place(jpeg: bytes, place: tuple[float, float]) -> bytes:
     return b"".join([jpeg[:2], b"\xff\xe1", (2 + len(content)).to_bytes(2, "big"), content, jpeg[2:]])
 
 
+def keep_place(jpeg: bytes, earlier: bytes) -> bytes:
+    """Returns a JPEG without other Exif data with the position of an earlier one, unless it has its own."""
+    place = None if place_taken(jpeg) else place_taken(earlier)
+    return add_place(jpeg, place) if place else jpeg
+
+
 def _angle(fields: Mapping[int, Any], angle: int, hemisphere: int) -> Angle:
     parts = fields.get(angle)
     is_angle = isinstance(parts, tuple) and len(parts) == len(UNITS)

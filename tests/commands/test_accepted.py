@@ -34,10 +34,10 @@ def refuse(path, *_: object) -> int:
     raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
 
 
-def accept(path, photo, *tags, place=None):
+def accept(path, photo, *tags, place=None, again=0):
     jpeg = add_place(photo_of("red"), place) if place else photo_of("red")
     with Journal.open(path, "networks") as journal:
-        journal.accept(Post(f"post of {photo}", "ann", photo, "a.jpg", tags), HeldPhoto(photo, jpeg, {}, 7000))
+        journal.accept(Post(f"post {again} of {photo}", "ann", photo, "a.jpg", tags), HeldPhoto(photo, jpeg, {}, 7000))
 
 
 def test_posts_and_photos_are_written_again_as_more_are_accepted(journal, tmp_path):
@@ -120,6 +120,25 @@ def test_a_table_with_other_places_stays(journal, tmp_path):
     own.write_text(f"{ROWS[0]},latitude,longitude\n{ROWS[1]},51.0,13.0\n")
     with pytest.raises(InputError, match="has posts that are not in the journal"):
         main(own, None, journal, places=True)
+
+
+def test_a_table_without_a_place_that_is_known_now_is_replaced(journal, tmp_path):
+    """Photos may be accepted again, with a model that sees places."""
+    table = tmp_path / "posts.csv"
+    main(table, None, journal, places=True)
+    accept(journal, FIRST, "sea", "sun", place=(-33.5, 151.25), again=1)
+    assert main(table, None, journal, places=True) == f"accepted: 1 post in {table}, 1 with a place"
+    assert table.read_text().splitlines()[1:] == [f"{row},-33.5,151.25" for row in ROWS[1:]]
+
+
+def test_a_place_stays_known_where_a_later_model_sees_none(journal, tmp_path):
+    place = (-33.5, 151.25)
+    accept(journal, FIRST, "sea", "sun", place=place, again=1)
+    accept(journal, FIRST, "sea", "sun", again=2)
+    assert main(tmp_path / "posts.csv", None, journal, places=True).endswith("1 with a place")
+    accept(journal, FIRST, "sea", "sun", place=(51.0, 13.0), again=3)
+    main(tmp_path / "posts.csv", None, journal, replace=True, places=True)
+    assert (tmp_path / "posts.csv").read_text().splitlines()[1].endswith(",51.0,13.0")
 
 
 def test_tagrec_begin_recognises_the_places_of_a_table_of_accepted_posts(journal, tmp_path):

@@ -9,7 +9,7 @@ from PIL import ExifTags, Image
 from PIL.TiffImagePlugin import IFDRational
 
 from pipeline.data.jpeg import strip_metadata
-from pipeline.keywords.capture_place import add_place, place_taken
+from pipeline.keywords.capture_place import add_place, keep_place, place_taken
 from pipeline.keywords.coordinates import Angle, position
 from pipeline.keywords.embedded import read_photo
 from tests.support.fuzzing import damaged, fuzz
@@ -207,3 +207,11 @@ def test_a_position_that_is_added_to_a_photo_is_read_from_it(latitude: float, lo
     assert place_taken(placed) == pytest.approx((latitude, longitude), abs=1e-6)
     assert strip_metadata(placed) == strip_metadata(buffer.getvalue())
     Image.open(io.BytesIO(placed)).load()
+
+
+def test_an_earlier_position_is_kept_unless_there_is_a_new_one():
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8), "red").save(buffer, "JPEG")
+    plain = buffer.getvalue()
+    old, new = add_place(plain, (51.0, 13.0)), add_place(plain, (-33.5, 151.25))
+    assert [keep_place(plain, plain), keep_place(plain, old), keep_place(new, old)] == [plain, old, new]

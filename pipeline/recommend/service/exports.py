@@ -48,10 +48,15 @@ def write_table(journal: Journal, file: Path, places: bool = False) -> tuple[int
 
 
 def is_exported(journal: Journal, file: Path) -> bool:
-    """Recognises a table of accepted posts, all of which still count: replacing it loses nothing."""
+    """Recognises a table of accepted posts, all of which still count: replacing it loses nothing.
+
+    Nor does it where the place of a photo has become known since.
+    """
     lines = file.read_bytes().splitlines()
-    places = bool(lines) and LATITUDE.encode() in lines[0].split(b",")
-    return set(lines) <= set(_table(journal, places).write_csv().encode().splitlines())
+    known = set(_table(journal, places=False).write_csv().encode().splitlines())
+    if lines and LATITUDE.encode() in lines[0].split(b","):
+        known = {line + b",," for line in known} | {*_table(journal, places=True).write_csv().encode().splitlines()}
+    return known.issuperset(lines)
 
 
 def write_photos(journal: Journal, folder: Path) -> int:

@@ -30,6 +30,7 @@ from pipeline.files.rows import (
     intact_condition,
     seal_rows,
 )
+from pipeline.keywords.capture_place import keep_place
 from pipeline.recommend.network import PhotoVectors
 from pipeline.recommend.service.batches import BusyError
 from pipeline.recommend.service.forms import (
@@ -188,7 +189,8 @@ class Journal:
         self._witness.remember()
 
     def _keep(self, photo: HeldPhoto) -> None:
-        values = [photo.hash, photo.jpeg]
+        known = self.photo(photo.hash)
+        values = [photo.hash, keep_place(photo.jpeg, known.jpeg) if known else photo.jpeg]
         self._connection.execute("INSERT OR REPLACE INTO photo (hash, jpeg) VALUES (?, ?)", values)
         if photo.time is not None:
             values = [photo.hash, photo.time]
