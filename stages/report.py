@@ -12,11 +12,10 @@ import polars as pl
 from pydantic import TypeAdapter
 
 from pipeline.data.left_out import count_reasons
-from pipeline.data.schema import DATED_POST, PHOTO, POST, SCORES, TAGGED_POST, VECTOR, K
+from pipeline.data.schema import DATED_POST, PHOTO, POST, SCORES, TAGGED_POST, VECTOR
 from pipeline.data.shards import packed, read_photos
 from pipeline.errors import ArtifactError
 from pipeline.evaluation.metrics.measure import HEADLINE, Measure
-from pipeline.evaluation.metrics.registry import METRICS
 from pipeline.evaluation.splits import compare_splits
 from pipeline.features.store import read_records, read_store
 from pipeline.files.forms import content_of
@@ -28,7 +27,16 @@ from pipeline.recommend.calibration import Calibrated
 from pipeline.report.choices import OUTCOME
 from pipeline.report.examples import choose_examples, explain
 from pipeline.report.findings import featured
-from pipeline.report.inputs import REFINEMENT, STATS, Count, Detections, Reliability, ReportInputs, read_metrics
+from pipeline.report.inputs import (
+    REFINEMENT,
+    STATS,
+    Count,
+    Detections,
+    Reliability,
+    ReportInputs,
+    read_curve,
+    read_metrics,
+)
 from pipeline.report.models import model_infos
 from pipeline.report.reliability import measure_reliability
 from project.command import command
@@ -83,7 +91,7 @@ def main(params: Params) -> str:
         seeds=params.seeds,
         measure=measure,
         metrics=metrics,
-        curves={name: read_csv(paths.curve(name), [K, *METRICS], [K, *METRICS]) for name in params.all_models},
+        curves={name: read_curve(paths.curve(name)) for name in params.all_models},
         recommendations=recommendations,
         test=test,
         train=train,

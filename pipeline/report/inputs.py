@@ -9,10 +9,11 @@ import polars as pl
 from pydantic import Field, TypeAdapter
 
 from pipeline.config import Config
+from pipeline.data.schema import K
 from pipeline.errors import ArtifactError
 from pipeline.evaluation.metrics.measure import DEPTH, Measure
 from pipeline.evaluation.metrics.registry import METRICS
-from pipeline.files.texts import read_json_of
+from pipeline.files.texts import read_csv, read_json_of
 
 Count = Annotated[int, Field(strict=True, ge=0, lt=2**53)]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
@@ -44,6 +45,15 @@ def read_metrics(path: Path) -> dict[str, Any]:
         if not isinstance(values.get(str(measure)), int | float):
             raise ArtifactError(f"{path} lacks {measure.label}.")
     return values
+
+
+def read_curve(path: Path) -> pl.DataFrame:
+    """Reads a model's metrics for each K. Raises ArtifactError when the file is missing, or of another form."""
+    curve = read_csv(path, [K, *METRICS], [K, *METRICS])
+    values = curve.select(pl.col(*METRICS).cast(pl.Float64).is_finite().fill_null(value=False))
+    if curve[K].to_list() != [*range(1, DEPTH + 1)] or not all(map(all, values.iter_columns())):
+        raise ArtifactError(f"{path} has not a number of each metric for each K from 1 to {DEPTH}.")
+    return curve
 
 
 @dataclass(frozen=True)
