@@ -235,7 +235,7 @@ def divide(data: DataSet, folder: Path, seed: int, params: Params) -> Halves:
     assignments, _ = refine(crawled.posts.select(TAGGED_POST), [Core(keep="core", user=user, tag=tag)], rng)
     rng = np.random.default_rng(seed)
     train, test = split(assignments, crawled.posts, rule, rng)
-    validation = validation_posts(train, crawled.posts, rule, params.tuning.folds, rng)
+    validation = validation_posts(train, test, crawled.posts, rule, params.tuning.folds, rng)
     photos = pl.concat([train[PHOTO], test[PHOTO]])
     vectors = {name: pl.read_parquet(folder / f"{name}.parquet") for name in data.vectors}
     if data.places:

@@ -56,7 +56,8 @@ def main(train: Path, test: Path, peers: Path | None, seeds: int) -> None:
 
 def ours(kind: str, posts: pl.DataFrame, test: pl.DataFrame, seeds: int) -> None:
     """Chooses on validation posts, fits to all training posts from several seeds, and measures on the test posts."""
-    validation = validation_posts(posts, posts, LeavePosts(test_posts=1), 1, np.random.default_rng(SEED)).drop("fold")
+    rng = np.random.default_rng(SEED)
+    validation = validation_posts(posts, test, posts, LeavePosts(test_posts=1), 1, rng).drop("fold")
     features = Features(pl.concat([posts["photo"], test["photo"]]).unique().sort(), {})
     training = load(Path("params.yaml")).training.model_copy(update={"curve_every": 10})
     config = FactorisationConfig(kind=kind, features="none")

@@ -47,9 +47,9 @@ def training_size(params: Params) -> tuple[int, int]:
     posts = read_parquet(params.paths.posts)
     assignments, _ = refine(posts, params.active_recipe.refine, np.random.default_rng(params.seed))
     rng, rule = np.random.default_rng(params.seed), params.active_recipe.split
-    train, _ = split(assignments, posts, rule, rng)
+    train, test = split(assignments, posts, rule, rng)
     with section("tuning"):
-        validation = validation_posts(train, posts, rule, params.tuning.folds, rng)
+        validation = validation_posts(train, test, posts, rule, params.tuning.folds, rng)
     if validation.is_empty():
         less = "" if isinstance(rule, GivenSplit) else f"choose a split that leaves out less than {rule}, or "
         raise InputError(

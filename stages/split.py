@@ -25,7 +25,7 @@ def main(params: Params) -> str:
     rng, rule = np.random.default_rng(params.seed), params.active_recipe.split
     train, test = split(assignments, posts, rule, rng)
     with section("tuning"):
-        validation = validation_posts(train, posts, rule, params.tuning.folds, rng)
+        validation = validation_posts(train, test, posts, rule, params.tuning.folds, rng)
     write_parquet(train, paths.train)
     write_parquet(validation, paths.validation)
     write_parquet(test, paths.test)

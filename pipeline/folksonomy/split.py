@@ -45,19 +45,19 @@ def count_future(posts: pl.DataFrame, now: int) -> int:
 
 
 def validation_posts(
-    train: pl.DataFrame, source: pl.DataFrame, rule: SplitRule, folds: int, rng: np.random.Generator
+    train: pl.DataFrame, test: pl.DataFrame, source: pl.DataFrame, rule: SplitRule, folds: int, rng: np.random.Generator
 ) -> pl.DataFrame:
     """Chooses the training posts for validation, by the rule that left out the test posts (Section 5.2).
 
-    train: user, photo, tags, time, sorted by user and photo, as `split` gives them; source: as for `split`. Returns
-    those columns and fold (int32, from 0), sorted by fold, user and photo: each fold is left out by itself, and no post
-    is in two; after a fold of the newest posts comes one of the next newest. A given split names no validation posts:
-    there, a fold is one post of each user, the newest where its test posts are the newest, otherwise drawn at random.
+    train, test: user, photo, tags, time, sorted by user and photo, as `split` gives them; source: as for `split`.
+    Returns those columns and fold (int32, from 0), sorted by fold, user and photo: each fold is left out by itself, and
+    no post is in two; after a fold of the newest posts comes one of the next newest. A given split names no validation
+    posts: there, a fold has as many posts of each user as the test, but at most half of the user's training posts, the
+    newest where its test posts are the newest, otherwise drawn at random. If that is none, it is one post of each user.
     The result is empty when there is no post to spare. Raises SettingError when there is one for the first fold, but
     none for a later one.
     """
-    rule = rule.for_validation(source)
-    parts = [train.filter(left_out) for left_out in rule.leave_out(train, source, rng, folds)]
+    parts = [train.filter(left_out) for left_out in rule.leave_out_for_validation(train, test, source, rng, folds)]
     for fold, part in enumerate(parts[1:], start=1):
         if part.is_empty():
             raise SettingError(

@@ -44,9 +44,14 @@ class SplitRule(Config, ABC):
         Raises InputError when the source lacks what the rule needs.
         """
 
-    def for_validation(self, source: pl.DataFrame) -> "SplitRule":
-        """Returns the rule by which validation posts are left out of the training posts (Section 5.2)."""
-        return self
+    def leave_out_for_validation(
+        self, train: pl.DataFrame, test: pl.DataFrame, source: pl.DataFrame, rng: np.random.Generator, folds: int
+    ) -> list[pl.Series]:
+        """Decides which training posts are left out for validation in each fold (Section 5.2), as `leave_out` does.
+
+        train, test: the halves into which this rule split the posts.
+        """
+        return self.leave_out(train, source, rng, folds)
 
 
 class LeavePosts(SplitRule):
@@ -136,20 +141,20 @@ class GivenSplit(SplitRule):
     ) -> list[pl.Series]:
         return [_source_column(posts, source, SPLIT).eq_missing(TEST)]
 
-    def for_validation(self, source: pl.DataFrame) -> SplitRule:
-        """Returns a rule that leaves out one post of each user: the source names no validation posts.
+    def leave_out_for_validation(
+        self, train: pl.DataFrame, test: pl.DataFrame, source: pl.DataFrame, rng: np.random.Generator, folds: int
+    ) -> list[pl.Series]:
+        """Leaves out as many posts of each user as the test has, at most half of their training posts.
 
-        It is the newest where, of nearly all users who have both, no test post is older than a training post;
-        otherwise it is drawn at random.
+        They are the newest where, of nearly all users who have both, no test post is older than a training post;
+        otherwise they are drawn at random. If no user of the test has a post to spare, a fold is one post of each user.
         """
-        if {TIME, SPLIT} <= {*source.columns}:
-            dated = source.filter(pl.col(TIME).is_not_null())
-            test = dated.filter(pl.col(SPLIT) == TEST).group_by(USER).agg(pl.col(TIME).min().alias("oldest"))
-            train = dated.filter(pl.col(SPLIT) != TEST).group_by(USER).agg(pl.col(TIME).max().alias("newest"))
-            follows = train.join(test, on=USER).select((pl.col("oldest") >= pl.col("newest")).mean()).item()
-            if follows is not None and follows >= BY_TIME_SHARE:
-                return LeaveNewest(newest_posts=1)
-        return LeavePosts(test_posts=1)
+        order = _newest_first(train, source) if _splits_by_time(source) else _shuffled(train, rng)
+        users, numbers = test[USER].value_counts()
+        tested = pl.col(USER).replace_strict(users, numbers, default=0, return_dtype=numbers.dtype).first()
+        # Half stays, so that no user is learned from in fewer posts than measured on.
+        found = _folds(train, order, pl.min_horizontal(tested, pl.len() // 2), folds)
+        return found if found[0].any() else _folds(train, order, _all_but_one(1), folds)
 
 
 SPLIT_RULES: Mapping[str, type[SplitRule]] = {
@@ -197,6 +202,17 @@ def _folds(posts: pl.DataFrame, order: pl.Series, number: pl.Expr, folds: int) -
     size = number.over(USER)
     ordered = posts.select(USER, order.alias("order"))
     return [ordered.select((rank > fold * size) & (rank <= (fold + 1) * size)).to_series() for fold in range(folds)]
+
+
+def _splits_by_time(source: pl.DataFrame) -> bool:
+    """Recognises a given split by time: of nearly all users of both halves, the test posts are the newest."""
+    if not {TIME, SPLIT} <= {*source.columns}:
+        return False
+    dated = source.filter(pl.col(TIME).is_not_null())
+    test = dated.filter(pl.col(SPLIT) == TEST).group_by(USER).agg(pl.col(TIME).min().alias("oldest"))
+    train = dated.filter(pl.col(SPLIT) != TEST).group_by(USER).agg(pl.col(TIME).max().alias("newest"))
+    follows = train.join(test, on=USER).select((pl.col("oldest") >= pl.col("newest")).mean()).item()
+    return follows is not None and follows >= BY_TIME_SHARE
 
 
 def _source_column(posts: pl.DataFrame, source: pl.DataFrame, column: str) -> pl.Series:

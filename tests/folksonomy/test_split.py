@@ -86,11 +86,11 @@ def test_validation_posts_are_left_out_of_training_posts_by_the_same_rule():
     assignments, rng = frame(rows), np.random.default_rng(0)
     posts = assignments.select("user", "photo").with_columns(time=pl.Series([*range(6)] * 3))
     train, test = halves(assignments, {"newest_posts": 2}, posts)
-    validation = validation_posts(train, posts, RULE.validate_python({"newest_posts": 2}), 1, rng)
+    validation = validation_posts(train, test, posts, RULE.validate_python({"newest_posts": 2}), 1, rng)
     assert posted(validation) == [(user, f"{user}{number}") for user in "abc" for number in (2, 3)]
     assert validation.columns == [*train.columns, "fold"]
     assert validation["fold"].to_list() == [0] * 6
-    drawn = validation_posts(train, posts, RULE.validate_python({"test_posts": 1}), 1, rng)
+    drawn = validation_posts(train, test, posts, RULE.validate_python({"test_posts": 1}), 1, rng)
     assert drawn["user"].to_list() == ["a", "b", "c"]
     assert drawn.join(train, on=["user", "photo"], how="semi").height == 3
     assert drawn.join(test, on=["user", "photo"], how="semi").is_empty()
@@ -98,36 +98,29 @@ def test_validation_posts_are_left_out_of_training_posts_by_the_same_rule():
 
 def test_folds_share_no_post_and_each_is_left_out_by_the_rule():
     rows = [(user, f"{user}{number}", "z") for user in "abc" for number in range(6)]
-    train, _ = halves(frame(rows), {"test_posts": 1})
+    train, test = halves(frame(rows), {"test_posts": 1})
     posts = train.with_columns(time=pl.col("photo").str.tail(1).cast(pl.Int64))
-    newest = validation_posts(train, posts, RULE.validate_python({"newest_posts": 2}), 2, np.random.default_rng(0))
+    rule = RULE.validate_python({"newest_posts": 2})
+    newest = validation_posts(train, test, posts, rule, 2, np.random.default_rng(0))
     for (user,), of_user in posts.group_by("user"):
         expected = of_user.sort("time", descending=True)["photo"].to_list()
         found = newest.filter(user=user)
         assert set(found.filter(fold=0)["photo"]) == set(expected[:2])
         assert set(found.filter(fold=1)["photo"]) == set(expected[2:4])
     rule = RULE.validate_python({"test_share": 0.2})
-    drawn = validation_posts(train, posts, rule, 5, np.random.default_rng(0))
+    drawn = validation_posts(train, test, posts, rule, 5, np.random.default_rng(0))
     assert drawn["fold"].to_list() == [fold for fold in range(5) for _ in "abc"]
     assert sorted(posted(drawn)) == posted(train)
-    first = validation_posts(train, posts, rule, 1, np.random.default_rng(0))
+    first = validation_posts(train, test, posts, rule, 1, np.random.default_rng(0))
     assert posted(first) == posted(drawn.filter(fold=0))
     with pytest.raises(InputError, match=r"folds is 6.*choose 5 at most"):
-        validation_posts(train, posts, rule, 6, np.random.default_rng(0))
-
-
-def test_a_given_split_leaves_one_post_of_each_user_for_validation():
-    train, _ = halves(
-        frame([(user, f"{user}{number}", "z") for user in "ab" for number in range(3)]), {"test_posts": 1}
-    )
-    part = validation_posts(train, train, RULE.validate_python({"given": True}), 1, np.random.default_rng(0))
-    assert part["user"].to_list() == ["a", "b"]
+        validation_posts(train, test, posts, rule, 6, np.random.default_rng(0))
 
 
 def test_where_no_post_is_to_spare_there_is_no_validation():
     train = frame([("a", "1", "z"), ("b", "2", "z")]).select("user", "photo", tags=pl.concat_list("tag"))
     rule, rng = RULE.validate_python({"test_posts": 3}), np.random.default_rng(0)
-    assert validation_posts(train, train, rule, 1, rng).is_empty()
+    assert validation_posts(train, train, train, rule, 1, rng).is_empty()
 
 
 def test_an_empty_half_is_said():
@@ -270,23 +263,78 @@ def test_days_are_never_cut(days, share, seed):
         assert first.any()
 
 
-def validated(posts: pl.DataFrame) -> list[tuple[str, str]]:
-    train, _ = halves(frame([(*post, "a") for post in posted(posts)]), {"given": True}, posts)
-    rule = RULE.validate_python({"given": True})
-    return posted(validation_posts(train, posts, rule, 1, np.random.default_rng(0)))
+def validated(posts: pl.DataFrame, folds: int = 1) -> pl.DataFrame:
+    """The validation posts of a given split, with their folds."""
+    train, test = halves(frame([(*post, "a") for post in posted(posts)]), {"given": True}, posts)
+    return validation_posts(train, test, posts, RULE.validate_python({"given": True}), folds, np.random.default_rng(0))
+
+
+def timed(halves_of_users: dict[str, tuple[int, int]]) -> pl.DataFrame:
+    """Posts p0, p1, … of each user, in order of time: the numbers of training and of test posts that follow them."""
+    posts = [
+        (user, f"p{number}", number, "train" if number < train else "test")
+        for user, (train, test) in halves_of_users.items()
+        for number in range(train + test)
+    ]
+    return pl.DataFrame(posts, ["user", "photo", "time", "split"], orient="row")
 
 
 def test_a_given_split_by_time_validates_on_the_newest_posts():
-    posts = [
-        (f"u{user}", f"p{number}", number, "test" if number == 9 else "train")
-        for user in range(9)
-        for number in range(10)
-    ]
-    posts = pl.DataFrame(posts, ["user", "photo", "time", "split"], orient="row")
-    assert {photo for _, photo in validated(posts)} == {"p8"}
+    posts = timed({f"u{user}": (9, 1) for user in range(9)})
+    assert posted(validated(posts)) == [(f"u{user}", "p8") for user in range(9)]
     at_random = posts.with_columns((pl.col("time") * 7 % 10).alias("time"))
-    assert len({photo for _, photo in validated(at_random)}) > 1
-    assert len({photo for _, photo in validated(posts.drop("time"))}) > 1
+    for drawn in (validated(at_random), validated(posts.drop("time"))):
+        assert drawn["user"].to_list() == [f"u{user}" for user in range(9)]
+        assert drawn["photo"].n_unique() > 1
+
+
+MIXED = {"few": (2, 4), "many": (8, 3), "odd": (5, 9), "new": (0, 2), "single": (1, 1), "untested": (5, 0)}
+"""The training and test posts of users: more of the one, or of the other, or only of one."""
+
+
+def test_validation_has_as_many_posts_of_each_user_as_a_given_test_but_at_most_half():
+    found = validated(timed(MIXED))
+    assert posted(found) == [("few", "p1"), *[("many", f"p{n}") for n in (5, 6, 7)], ("odd", "p3"), ("odd", "p4")]
+    drawn = validated(timed(MIXED).drop("time"))
+    assert drawn["user"].to_list() == ["few", *["many"] * 3, *["odd"] * 2]
+
+
+def test_folds_of_a_given_split_are_as_large_and_share_no_post():
+    found = validated(timed(MIXED), folds=3)
+    assert posted(found.filter(fold=0)) == posted(validated(timed(MIXED)))
+    assert posted(found.filter(fold=1)) == [
+        ("few", "p0"),
+        *[("many", f"p{number}") for number in (2, 3, 4)],
+        *[("odd", f"p{number}") for number in (1, 2)],
+    ]
+    assert posted(found.filter(fold=2)) == [("many", "p0"), ("many", "p1"), ("odd", "p0")]
+    with pytest.raises(InputError, match=r"folds is 4, but the split given: true leaves no post for more than 3"):
+        validated(timed(MIXED), folds=4)
+
+
+def test_without_users_of_a_given_test_with_posts_to_spare_validation_is_one_post_of_each_other_user():
+    posts = timed({"new": (0, 4), "single": (1, 3), "alone": (1, 0), "two": (2, 0), "three": (3, 0)})
+    assert posted(validated(posts)) == [("three", "p2"), ("two", "p1")]
+    assert validated(posts.drop("time"))["user"].to_list() == ["three", "two"]
+
+
+def test_test_posts_that_the_recipe_dropped_do_not_count():
+    posts = timed({"u": (6, 3), "v": (6, 1)})
+    rows = [(*post, "a") for post in posted(posts) if post not in {("u", "p6"), ("u", "p8")}]
+    train, test = halves(frame(rows), {"given": True}, posts)
+    rule, rng = RULE.validate_python({"given": True}), np.random.default_rng(0)
+    assert posted(validation_posts(train, test, posts, rule, 1, rng)) == [("u", "p5"), ("v", "p5")]
+
+
+@given(sizes=st.lists(st.integers(1, 6), min_size=1, max_size=6), by_time=st.booleans(), folds=st.integers(1, 2))
+def test_a_given_test_of_one_post_of_each_user_is_followed_by_the_rule_of_one_post(sizes, by_time, folds):
+    assume(max(sizes) > folds)
+    posts = timed({f"u{number}": (size, 1) for number, size in enumerate(sizes)})
+    posts = posts if by_time else posts.drop("time")
+    train, test = halves(frame([(*post, "a") for post in posted(posts)]), {"given": True}, posts)
+    rule = RULE.validate_python({"newest_posts": 1} if by_time else {"test_posts": 1})
+    expected = validation_posts(train, test, posts, rule, folds, np.random.default_rng(0))
+    assert validated(posts, folds).equals(expected)
 
 
 def test_test_posts_as_new_as_training_posts_are_counted():
