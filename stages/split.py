@@ -3,6 +3,7 @@
 import time
 
 import numpy as np
+import polars as pl
 
 from pipeline.data.schema import POST, TAG, TAGS, USER
 from pipeline.errors import InputError
@@ -32,7 +33,7 @@ def main(params: Params) -> str:
     counts = table_2(train, test)
     paper = params.active_source.published.get(params.recipe)
     write_json(counts | (compare_with_paper(counts, paper) if paper else {}), paths.stats)
-    chosen = f"{len(validation):,} of them for validation"
+    chosen = f"{len(validation):,} of them for validation{of_others(validation, test)}"
     strangers = len(test.join(train, on=USER, how="anti"))
     unknown = f", {strangers:,} of them by users without training posts" if strangers else ""
     ties = count_ties(train, test) if rule.by_time else 0
@@ -41,6 +42,13 @@ def main(params: Params) -> str:
     ahead = sum(count_future(half, time.time_ns() // 1_000_000) for half in (train, test))
     future = f"; {counted(ahead, 'posts')} with a time in the future" if ahead else ""
     return f"split: {counted(len(train), 'training posts')}, {chosen}, {left_out}{future}"
+
+
+def of_others(validation: pl.DataFrame, test: pl.DataFrame) -> str:
+    """Adds that the validation posts are by other users than the test posts, if they are."""
+    if validation.is_empty() or not validation.join(test, on=USER, how="semi").is_empty():
+        return ""
+    return " (one of each user, as no user with test posts has any to spare)"
 
 
 app = command(main)
