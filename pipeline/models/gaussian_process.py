@@ -326,6 +326,8 @@ class _KeptRows:
 
     def of(self, days: np.ndarray) -> np.ndarray:
         """Returns the rows of days, (n,): (n, T)."""
+        if not days.size:
+            return self._compute(days)
         distinct, places = np.unique(days, return_inverse=True)
         new = np.array([day for day in distinct.tolist() if day not in self._rows], np.int64)
         if new.size:

@@ -71,11 +71,13 @@ def test_components_within_users_are_those_worked_out_by_hand():
     np.testing.assert_array_equal(own_components(None, [], same).weighted(np.float64([[3]])), 3 * same)
 
 
-def test_an_update_is_the_one_worked_out_by_hand():
+@pytest.mark.parametrize("columns", [1, 3])
+def test_an_update_is_the_one_worked_out_by_hand(columns):
     # At first v = σ² = 1/2: C has the eigenvectors (1, 1) and (1, -1) of the values 3/2 and 1/2, and C⁻¹Y is 2/3 Y. So
-    # v grows by the root of (4/9 · 4) / (4/3) = 4/3, and σ² by that of (4/9 · 2) / (2/3 + 2) = 1/3.
+    # v grows by the root of (4/9 · 4) / (4/3) = 4/3, and σ² by that of (4/9 · 2) / (2/3 + 2) = 1/3. More of the same
+    # columns, also more than posts, change nothing.
     with patch.object(covariance, "ITERATIONS", 1):
-        (found,), noise = likeliest_variances([own_components(None, [], np.ones((2, 2)))], np.ones((2, 1)))
+        (found,), noise = likeliest_variances([own_components(None, [], np.ones((2, 2)))], np.ones((2, columns)))
     np.testing.assert_allclose([found[0, 0], noise], [0.5 * (4 / 3) ** 0.5, 0.5 * (1 / 3) ** 0.5])
 
 
