@@ -1,10 +1,12 @@
-"""Training on features in files: the same bytes as in memory, and memory that does not grow with them."""
+"""Training on features in files or on the host of a GPU: the same as in its memory, which does not grow with them."""
 
+import logging
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from pipeline.files.matrices import map_matrix, write_matrix
 from pipeline.training.bpr import data, order, photo_inputs
@@ -13,7 +15,7 @@ from pipeline.training.bpr.train import checkpoint_key, encode, train
 from pipeline.training.task import TrainingTask
 from tests.support.checkerboard import FACTORISATIONS, SHORT, checkerboard, config, name
 
-CPU = torch.device("cpu")
+CPU, GPU = torch.device("cpu"), torch.device("cuda")
 
 
 @pytest.fixture
@@ -43,6 +45,52 @@ def test_the_bytes_do_not_depend_on_where_the_features_are(tmp_path, model):
     assert found[0].curve.equals(found[1].curve)
     for table, values in found[0].model.tensors.items():
         np.testing.assert_array_equal(values, found[1].model.tensors[table])
+
+
+@pytest.fixture
+def small_gpu(monkeypatch):
+    """A GPU with a hundred bytes, forty of which are free: ten at the driver, thirty kept by torch."""
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (10, 100))  # noqa: ARG005
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 70)  # noqa: ARG005
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 40)  # noqa: ARG005
+
+
+@pytest.mark.usefixtures("small_gpu")
+def test_features_may_take_half_of_what_is_free_on_a_gpu(caplog):
+    with caplog.at_level(logging.INFO):
+        assert photo_inputs.fits(20, GPU)
+        assert photo_inputs.fits(10**12, CPU)
+        assert not caplog.messages
+        assert not photo_inputs.fits(21, GPU)
+    assert "are read by blocks" in caplog.text
+
+
+@pytest.mark.usefixtures("small_gpu")
+def test_blocks_of_features_that_a_gpu_has_no_room_for_are_copied_to_it():
+    matrices = [np.arange(12, dtype=np.float32).reshape(4, 3), np.ones((4, 2), np.float32)]
+    inputs = photo_inputs.PhotoInputs.of(matrices, GPU)
+    assert [part.device for part in inputs.parts] == [CPU]
+    assert inputs.select(torch.tensor([3, 0])).tolist() == [[9, 10, 11, 1, 1], [0, 1, 2, 1, 1]]
+    with FakeTensorMode(allow_non_fake_inputs=True):  # Tensors without numbers, which need no GPU.
+        block = inputs.select(torch.zeros(7, dtype=torch.int64, device=GPU))
+    assert (block.device.type, block.shape) == ("cuda", (7, 5))
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("model", [FACTORISATIONS[3], FACTORISATIONS[7]], ids=name)
+@pytest.mark.usefixtures("windows")
+def test_a_gpu_learns_the_same_wherever_the_features_are(tmp_path, model, monkeypatch):
+    if not torch.cuda.is_available():
+        pytest.skip("there is no GPU")
+    posts, new, features = checkerboard(model)
+    found = []
+    for seen, share in ((features, 1.0), (features, 0.0), (in_files(features, tmp_path), 1.0)):
+        monkeypatch.setattr(photo_inputs, "GPU_SHARE", share)
+        (fitted,) = train(config(model), [SHORT], TrainingTask(posts, new, seen, 0), GPU)
+        found.append(fitted.model.tensors)
+    for other in found[1:]:
+        for table, values in found[0].items():
+            np.testing.assert_allclose(other[table], values, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("mapped", [False, True])
