@@ -31,6 +31,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.extraction import NETWORKS, bare, loaded, pack_real, pixels, stage, timed
+from benchmarks.machine import processor
 from pipeline.data.packed import PackedPhoto, read_packed
 from pipeline.data.shards import list_photos
 from pipeline.features.config import BATCH
@@ -119,13 +120,6 @@ def bare_sessions(extractor: Extractor, ready: Tensor) -> dict[str, Callable[[],
     compiled = core.compile_model(core.read_model(io.BytesIO(file.getvalue())), "CPU", settings)
     name = run.get_inputs()[0].name
     return {"onnx": lambda: run.run(None, {name: batch}), "openvino": lambda: compiled([batch])}
-
-
-def processor() -> str:
-    """The processor's name."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    model = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), "an unknown processor")
-    return f"{sum(line.startswith('processor') for line in lines)} cores of {model}"
 
 
 if __name__ == "__main__":

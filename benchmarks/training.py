@@ -1,4 +1,4 @@
-"""Training speed: quadruples a second, compared with implicit and LightFM, growth, and convergence.
+"""Training speed: quadruples a second, compared with implicit and LightFM, growth, more tags, and convergence.
 
     python -m benchmarks.training [--peers PYTHON] [--posts 76842] [--batch 1024] [--rounds 5] [--only fm fm-ic-od …]
 
@@ -17,7 +17,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -30,6 +30,7 @@ import psutil
 import torch
 from torch import Tensor
 
+from benchmarks.machine import processor
 from pipeline.data.schema import USER
 from pipeline.features.store import Features
 from pipeline.folksonomy.split import split
@@ -48,6 +49,7 @@ from project.params import load
 T = TypeVar("T")
 
 USERS, TAGS, THINGS = 1999, 1661, 40
+MORE_TAGS = 5757
 LIKED, SHOWN = 6, 8
 """The numbers of tags that a user prefers, and that go with a thing."""
 WIDTHS = {"image": 512, "objects": 80}
@@ -64,6 +66,7 @@ def main(peers: Path | None, posts: int, batch: int, rounds: int, only: list[str
     training = load(Path("params.yaml")).training.model_copy(
         update={"factors": FACTORS, "batch": batch, "balance": 0.0}
     )
+    print(processor())
     print(f"{torch.get_num_threads()} threads; {posts:,} posts, {USERS:,} users, {TAGS:,} tags; {batch} posts a batch")
     if {"fm", "fm-ic-od"} & set(only):
         data, features = made_up(posts)
@@ -73,12 +76,18 @@ def main(peers: Path | None, posts: int, batch: int, rounds: int, only: list[str
         compare_with_lightfm(training, data, features, peers, rounds)
     if "growth" in only:
         growth(training, posts)
+    if "tags" in only:
+        more_tags(training, posts, rounds)
     if "convergence" in only:
         convergence(training, posts)
 
 
-def made_up(posts: int, seed: int = 0) -> tuple[pl.DataFrame, Features]:
-    """Posts (user, photo, tags) of photos of their own, and the photos' features, scaled as the store scales them."""
+def made_up(posts: int, seed: int = 0, vocabulary: int = TAGS) -> tuple[pl.DataFrame, Features]:
+    """Posts (user, photo, tags) of photos of their own, and the photos' features, scaled as the store scales them.
+
+    vocabulary: the number of tags. More than TAGS leave all posts as they are, except that others take the place of a
+    tag in some of its posts.
+    """
     rng = np.random.default_rng(seed)
     popularity = 1 / np.arange(1, TAGS + 1) ** 0.8
     liked = rng.choice(TAGS, (USERS, LIKED), p=popularity / popularity.sum())
@@ -88,8 +97,11 @@ def made_up(posts: int, seed: int = 0) -> tuple[pl.DataFrame, Features]:
     # Of eight draws half are of the user's tags, half of those of what is seen: 6.7 different ones on average.
     own = np.take_along_axis(liked[users], rng.integers(0, LIKED, (posts, 4)), axis=1)
     seen = np.concatenate([shown[things[:, side], rng.integers(0, SHOWN, (2, posts))].T for side in (0, 1)], axis=1)
-    names = np.array([f"t{tag:04}" for tag in range(TAGS)])
-    tags = [names[np.unique(row)].tolist() for row in np.concatenate([own, seen], axis=1)]
+    names = np.array([f"t{tag:04}" for tag in range(vocabulary)])
+    # The tags t, t + TAGS, t + 2 TAGS, … take turns, as far as there are so many.
+    turns = -(-(vocabulary - np.arange(TAGS)) // TAGS)
+    drawn = (np.unique(row) for row in np.concatenate([own, seen], axis=1))
+    tags = [names[np.sort(row + TAGS * (post % turns[row]))].tolist() for post, row in enumerate(drawn)]
     matrices = {}
     for kind, width in WIDTHS.items():
         looks = rng.standard_normal((THINGS, width), dtype=np.float32)
@@ -142,7 +154,14 @@ class Bench:
 
     def parts(self) -> dict[str, float]:
         """Seconds of one epoch's parts; what remains is waiting for batches that are read ahead."""
-        seconds = dict.fromkeys(("projecting", "gradients", "steps"), 0.0)
+        places = [
+            ("projecting", step, "post_vectors"),
+            ("gradients", step, "add_gradients"),
+            ("steps", self.run.parameters.optimizer, "step"),
+        ]
+        if sampler := self.run.data.sampler:
+            places += [("hard negatives", sampler, "prepare"), ("hard negatives", sampler, "harden")]
+        seconds = {part: 0.0 for part, *_ in places}
 
         def clocked(part: str, work: Callable[..., T]) -> Callable[..., T]:
             def timed(*arguments: Any) -> T:
@@ -154,12 +173,9 @@ class Bench:
 
             return timed
 
-        optimizer = self.run.parameters.optimizer
-        with (
-            patch.object(step, "post_vectors", clocked("projecting", step.post_vectors)),
-            patch.object(step, "add_gradients", clocked("gradients", step.add_gradients)),
-            patch.object(optimizer, "step", clocked("steps", optimizer.step)),
-        ):
+        with ExitStack() as patches:
+            for part, owner, name in places:
+                patches.enter_context(patch.object(owner, name, clocked(part, getattr(owner, name))))
             total = self.epoch()
         return seconds | {"waiting for batches": total - sum(seconds.values())}
 
@@ -292,6 +308,22 @@ def growth(training: TrainingConfig, posts: int) -> None:
         )
 
 
+def more_tags(training: TrainingConfig, posts: int, rounds: int) -> None:
+    """Epochs of FM and FM-IC-OD for 1,661 tags and for 5,757 in the same posts, in turns."""
+    (few, features), (many, _) = made_up(posts), made_up(posts, vocabulary=MORE_TAGS)
+    for name, feature_set in (("FM", "none"), ("FM-IC-OD", "image+objects")):
+        benches = [Bench(training, data, features, "fm", feature_set) for data in (few, many)]
+        for bench in benches:
+            bench.epoch()
+        turns = [[bench.parts() for bench in benches] for _ in range(rounds)]
+        for bench, epochs in zip(benches, zip(*turns, strict=True), strict=True):
+            tags, epoch = bench.run.data.posts.positives.vocabulary, median(sum(parts.values()) for parts in epochs)
+            print(f"{name}, {tags:,} tags, {bench.quadruples:,} quadruples: an epoch {epoch:.3f} s")
+            print("  " + ", ".join(f"{part} {median(parts[part] for parts in epochs):.3f} s" for part in epochs[0]))
+        ratios = sorted(sum(large.values()) / sum(small.values()) for small, large in turns)
+        print(f"ratio, median of {rounds}: {median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})", flush=True)
+
+
 def resident() -> float:
     """The memory that this process has, MB."""
     return psutil.Process().memory_info().rss / 1e6
@@ -337,7 +369,7 @@ if __name__ == "__main__":
     parser.add_argument("--posts", type=int, default=76842)
     parser.add_argument("--batch", type=int, default=1024)
     parser.add_argument("--rounds", type=int, default=5, help="turns of ours and a peer (default: %(default)s)")
-    everything = ["fm", "fm-ic-od", "growth", "convergence"]
+    everything = ["fm", "fm-ic-od", "growth", "tags", "convergence"]
     parser.add_argument("--only", nargs="+", choices=everything, default=everything)
     arguments = parser.parse_args()
     main(arguments.peers, arguments.posts, arguments.batch, arguments.rounds, arguments.only)
