@@ -23,6 +23,7 @@ from statistics import median
 import numpy as np
 import polars as pl
 
+from benchmarks.machine import processor
 from pipeline.files.parquet import write_parquet
 from pipeline.sources.base import CrawlTask
 from pipeline.sources.corpus.source import CorpusSource
@@ -46,6 +47,7 @@ SEED = 0
 
 def main(sizes: list[int], rounds: int) -> None:
     """Prints rates, their ratios and memory for files of each number of rows."""
+    print(processor())
     for rows in sizes:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)

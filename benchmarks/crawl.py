@@ -16,6 +16,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from benchmarks.machine import processor
 from pipeline.data.photo import Photo
 from pipeline.sources.base import CrawlTask
 from pipeline.sources.flickr.api import PhotoInfo
@@ -127,6 +128,7 @@ def memory() -> float:
 
 
 def main(number: int = 20_000) -> None:
+    print(processor())
     with tempfile.TemporaryDirectory() as folder:
         journal(Path(folder))
         crawl(Path(folder), number)

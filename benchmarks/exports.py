@@ -26,6 +26,7 @@ import polars as pl
 import torch
 from ruamel.yaml import YAML
 
+from benchmarks.machine import processor
 from pipeline.data.photo import Photo
 from pipeline.features.coco import COCO_CLASSES
 from pipeline.features.config import BATCH
@@ -58,6 +59,7 @@ LITERT = {
 
 def main(folder: Path, litert: Path | None, only: list[str]) -> None:
     """Prints a row for the .pt file and for each form of it."""
+    print(processor())
     photos = pl.read_csv(folder / "photos.csv", schema_overrides={"id": pl.String, "labels": pl.String}).sort("id")
     names = [folder / "photos" / f"{name}.jpg" for name in photos["id"]]
     weights, threads = folder / "weights" / "yolov8n.pt", torch.get_num_threads()

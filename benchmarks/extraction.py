@@ -36,6 +36,7 @@ from PIL import Image, ImageOps
 from ruamel.yaml import YAML
 from torch import Tensor
 
+from benchmarks.machine import processor
 from pipeline.data.packed import PackedPhoto, jpeg_hash, read_packed
 from pipeline.data.photo import Photo, prepare
 from pipeline.data.shards import list_photos, pack, packed
@@ -64,7 +65,7 @@ MIRRORED = "-mirrored"
 def main(folder: Path, networks: list[str], count: int, rounds: int, workers: int | None, only: list[str]) -> None:
     """Prints the requested measurements."""
     device = pick_device()
-    print(f"{device.type}, {torch.get_num_threads()} threads, {cores()} cores, {rounds} rounds of {count} photos")
+    print(f"{processor()}; {device.type}, {torch.get_num_threads()} threads, {rounds} rounds of {count} photos")
     with tempfile.TemporaryDirectory() as scratch:
         shards = Path(scratch) / "photos"
         pack_real(folder, shards, Path(scratch))

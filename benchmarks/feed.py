@@ -33,6 +33,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.extraction import loaded
+from benchmarks.machine import processor
 from pipeline.data.packed import PackedPhoto, read_packed
 from pipeline.data.photo import Photo, prepare
 from pipeline.data.shards import list_photos, pack
@@ -73,6 +74,7 @@ class Tiny(Extractor):
 
 def main(folder: Path, count: int, rounds: int, workers: int, many: int, only: Sequence[str]) -> None:
     """Prints the requested measurements."""
+    print(processor())
     files = sorted((folder / "photos").glob("*.jpg"))
     with tempfile.TemporaryDirectory() as scratch:
         if "feed" in only:
@@ -104,7 +106,7 @@ def repeated(pictures: Sequence[bytes], count: int, folder: Path) -> list[Packed
 
 def feed(photos: Sequence[PackedPhoto], rounds: int, workers: int, work: Path) -> None:
     """All that extraction does, and decoding alone, in turns: photos a second from the first vectors on."""
-    print(f"{cores()} cores, {workers} decoders, {rounds} rounds of {len(photos):,} photos")
+    print(f"{workers} decoders, {rounds} rounds of {len(photos):,} photos")
     for size in (224, 448):
         extractor = Tiny(size)
         alone, fed = [], []

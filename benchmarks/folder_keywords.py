@@ -17,6 +17,7 @@ import exiv2
 import numpy as np
 from PIL import Image
 
+from benchmarks.machine import processor
 from pipeline.keywords.isolation import Failure
 from pipeline.keywords.metadata import IPTC
 from pipeline.keywords.tags import tags_of
@@ -32,6 +33,7 @@ SEED = 0
 
 def main(photos: int) -> None:
     """Prints seconds of listing and reading, the first time and with nothing changed."""
+    print(processor())
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         make(folder, photos)

@@ -22,6 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from ruamel.yaml import YAML
 
+from benchmarks.machine import processor
 from benchmarks.nus_wide_lists import in_new_process
 from pipeline.files.texts import read_json
 from pipeline.folksonomy.wordnet import DEBIAN
@@ -52,6 +53,7 @@ RECIPES = ("nus-wide-1", "nus-wide-2", "all-tags")
 
 def main(sizes: tuple[int, ...]) -> None:
     """Prints, for each size, what was made, and then seconds and peak memory of each stage and recipe."""
+    print(processor())
     rows = [
         "| recipe | stage | assignments in | out | seconds | CPU s | CPU s per million in | peak MB |",
         "|---" * 8 + "|",

@@ -23,6 +23,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from benchmarks.machine import processor
 from benchmarks.training import FACTORS, LIKED, SHOWN, TAGS, THINGS, USERS, WIDTHS, Bench
 from pipeline.features.store import Features
 from pipeline.files.matrices import map_matrix, write_matrix
@@ -37,6 +38,7 @@ PACE = 3
 
 def main(posts: int, epochs: int, parent: Path | None) -> None:
     """Makes the posts, trains on them in a process of its own, and prints what that took."""
+    print(processor())
     with tempfile.TemporaryDirectory(dir=parent) as name:
         folder, spawn = Path(name), get_context("spawn")
         for work in ((make, folder, posts), (measure, folder, posts, epochs)):

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.machine import processor
 from pipeline.sources.nus_wide.config import NusWideConfig
 from pipeline.sources.nus_wide.lists import read_lists
 
@@ -29,6 +30,7 @@ SEED = 0
 
 def main(rows: int) -> None:
     """Prints seconds and peak memory of `read_lists`, with all tags and with a list of 1,000 to keep."""
+    print(processor())
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         in_new_process(make, folder, rows)

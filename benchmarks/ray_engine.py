@@ -25,6 +25,7 @@ import numpy as np
 import torch
 
 from benchmarks.extraction import loaded, pack_real
+from benchmarks.machine import processor
 from pipeline import cluster
 from pipeline.data.packed import PackedPhoto, read_packed
 from pipeline.data.shards import list_photos, packed
@@ -47,7 +48,7 @@ DIMENSION = 512
 
 def main(folder: Path, count: int, rounds: int, only: Sequence[str]) -> None:
     """Prints the requested measurements."""
-    print(f"{torch.get_num_threads()} threads, {os.cpu_count()} cores, {rounds} rounds")
+    print(f"{processor()}; {torch.get_num_threads()} threads, {rounds} rounds")
     with tempfile.TemporaryDirectory() as scratch:
         shards = Path(scratch) / "photos"
         pack_real(folder, shards, Path(scratch))

@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import requests
 
+from benchmarks.machine import processor
 from pipeline.recommend.recommender import Recommender
 from project.command import prepare_process
 
@@ -35,6 +36,7 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--together", type=int, default=2000, help="photos of all clients")
     arguments = parser.parse_args()
+    print(processor())
     prepare_process()  # As the service does, so that idle threads of torch sleep.
     files = [file.read_bytes() for file in sorted(arguments.photos.glob("*.jpg"))]
     different = (files[number % len(files)] + number.to_bytes(4, "big") for number in range(10**9))

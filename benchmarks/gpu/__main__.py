@@ -34,6 +34,7 @@ import torch
 from benchmarks.gpu.bench import ROOT, SIZES, Bench, Row
 from benchmarks.gpu.networks import backbone, decoders, detector, profile
 from benchmarks.gpu.training import epochs, launches, trials, tuning
+from benchmarks.machine import processor
 from pipeline.features.extraction.device import cores
 from pipeline.files.texts import write_json
 
@@ -83,7 +84,7 @@ def main(bench: Bench, results: Path, only: Sequence[str], size: str) -> int:
         done[name] = [asdict(row) for row in (*rows, Row("the part took", f"{time.perf_counter() - start:.0f} s"))]
         write_json({"setting": setting, "parts": done}, results)
         print(f"{name}: {done[name][-1]['found']}", file=sys.stderr, flush=True)
-    print(f"{machine}, {cores()} cores, torch {torch.__version__}, size {size}\n")
+    print(f"{machine}, {processor()}, torch {torch.__version__}, size {size}\n")
     print("| part | what | found | bar |\n|---|---|---|---|")
     for name, rows in done.items():
         for row in rows:
