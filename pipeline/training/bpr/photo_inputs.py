@@ -1,4 +1,4 @@
-"""The features that models in training read: on the device, on the host, or in mapped files, as there is memory.
+"""The features that models in training read: on the device, on the host or in mapped files, by their size.
 
 Features on the host or in files are read by blocks of posts, and copied to the device: outside of CUDA graphs.
 """
