@@ -309,7 +309,10 @@ def growth(training: TrainingConfig, posts: int) -> None:
 
 
 def more_tags(training: TrainingConfig, posts: int, rounds: int) -> None:
-    """Epochs of FM and FM-IC-OD for 1,661 tags and for 5,757 in the same posts, in turns."""
+    """Epochs of FM and FM-IC-OD for 1,661 tags and for 5,757 in the same posts, in turns.
+
+    Tags that no post has do not count. The least seconds of an epoch and of each part hold even on busy cores.
+    """
     (few, features), (many, _) = made_up(posts), made_up(posts, vocabulary=MORE_TAGS)
     for name, feature_set in (("FM", "none"), ("FM-IC-OD", "image+objects")):
         benches = [Bench(training, data, features, "fm", feature_set) for data in (few, many)]
@@ -317,11 +320,11 @@ def more_tags(training: TrainingConfig, posts: int, rounds: int) -> None:
             bench.epoch()
         turns = [[bench.parts() for bench in benches] for _ in range(rounds)]
         for bench, epochs in zip(benches, zip(*turns, strict=True), strict=True):
-            tags, epoch = bench.run.data.posts.positives.vocabulary, median(sum(parts.values()) for parts in epochs)
-            print(f"{name}, {tags:,} tags, {bench.quadruples:,} quadruples: an epoch {epoch:.3f} s")
-            print("  " + ", ".join(f"{part} {median(parts[part] for parts in epochs):.3f} s" for part in epochs[0]))
-        ratios = sorted(sum(large.values()) / sum(small.values()) for small, large in turns)
-        print(f"ratio, median of {rounds}: {median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})", flush=True)
+            tags, least = bench.run.data.posts.positives.vocabulary, min(sum(parts.values()) for parts in epochs)
+            print(f"{name}, {tags:,} tags, {bench.quadruples:,} quadruples: an epoch {least:.3f} s at least")
+            print("  " + ", ".join(f"{part} {min(parts[part] for parts in epochs):.3f} s" for part in epochs[0]))
+        ratio = median(sum(large.values()) / sum(small.values()) for small, large in turns)
+        print(f"ratio, median of {rounds}: {ratio:.2f}", flush=True)
 
 
 def resident() -> float:
