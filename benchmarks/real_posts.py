@@ -1,11 +1,12 @@
 """F1@5 of all models on real photos with trained weights, over several seeds.
 
-    python -m benchmarks.real_posts FOLDER [--models pitf-ic-od …] [--folds 5]
+    python -m benchmarks.real_posts FOLDER [--models pitf-ic-od …] [--blend ridge-ic-od …] [--folds 5]
 
 FOLDER holds posts.csv (user, photo, tags), photos/, weights/yolov8n.pt and weights/squeezenet1_1-features.safetensors.
 For each seed, which draws the split and the start of the training, `dvc repro` leads from the photos to the split in a
 copy of the project, extracting features once; what follows is the same functions that the stages call, in one process.
-All settings, the scaling of features too, are chosen for each seed and model by F1@5 on its validation posts.
+All settings, the scaling of features too, are chosen for each seed and model by F1@5 on its validation posts. A blend's
+models see features at length 1, and its weights are fitted to the same posts.
 """
 
 import argparse
@@ -26,16 +27,16 @@ from pipeline.features.record import read_record
 from pipeline.features.store import Features, StoreConfig, build_store, read_store
 from pipeline.files.parquet import read_parquet, write_parquet
 from pipeline.files.seal import sha256
+from pipeline.models.blend import Blend, BlendConfig
+from pipeline.training.blend import weigh
 from pipeline.training.task import TrainingTask
 from pipeline.training.tune import fit_chosen, tune
 from project.params import Params, load
 
 ROOT = Path(__file__).parents[1]
 SEEDS = (0, 1, 2, 3)
-STORES = (
-    StoreConfig(scaling="standardise", threshold=0.05),
-    StoreConfig(scaling="l2", threshold=0.0),
-)
+AT_LENGTH_1 = StoreConfig(scaling="l2", threshold=0.0)
+STORES = (StoreConfig(scaling="standardise", threshold=0.05), AT_LENGTH_1)
 TRAINING = {"batch": 64, "epochs": 500, "curve_every": 10, "smoothing": 5, "patience": 10}
 """For a few hundred posts: many short epochs, and patience, because eighty posts make a noisy metric."""
 GRID = {"learning_rate": [0.01, 0.02, 0.05], "l2": [1e-6, 1e-5, 1e-4]}
@@ -44,7 +45,7 @@ POST = ("user", "photo", "tags")
 DVC = (sys.executable, "-m", "dvc")
 
 
-def main(real: Path, models: list[str], folds: int) -> None:
+def main(real: Path, models: list[str], parts: list[str], folds: int) -> None:
     """Prints a row for each model: mean and deviation of F1@5, and its gain over its user-only kind."""
     found: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -52,10 +53,14 @@ def main(real: Path, models: list[str], folds: int) -> None:
         prepare(copy, real, folds)
         for seed in SEEDS:
             params = split(copy, seed)
-            for name in models or params.models:
+            for name in models if models or parts else params.models:
                 f1, chosen = best(copy, params, name)
                 found.setdefault(name, []).append(f1)
                 print(f"seed {seed} {name:14} {f1:.4f} {chosen}", file=sys.stderr, flush=True)
+            if parts:
+                f1, chosen = blended(copy, params, parts)
+                found.setdefault("blend", []).append(f1)
+                print(f"seed {seed} {'blend':14} {f1:.4f} {chosen}", file=sys.stderr, flush=True)
     for name, values in found.items():
         base = found.get(name.partition("-")[0]) if name.startswith(("fm", "pitf")) else None
         gains = "" if base is None else f"{mean(values) - mean(base):+.3f}"
@@ -117,6 +122,25 @@ def best(copy: Path, params: Params, name: str) -> tuple[float, str]:
     return metrics(rank(fitted.model, test, features))["f1@5"], str(chosen)
 
 
+def blended(copy: Path, params: Params, parts: list[str]) -> tuple[float, str]:
+    """Returns F1@5 of the blend of some models on test posts, and its measure on validation posts with its weights."""
+    posts, test = (read_parquet(copy / path, POST) for path in (params.paths.train, params.paths.test))
+    folds = read_parquet(copy / params.paths.validation).partition_by("fold", maintain_order=True, include_key=False)
+    features = scaled(copy, params, "image+objects", AT_LENGTH_1, posts, test)
+    task = TrainingTask(posts, None, features, params.seed)
+    held_out, fitted = [{} for _ in folds], {}
+    for name in parts:
+        choice, _, models = tune(params.models[name], params.training, params.tuning, task, folds)
+        for fold, model in zip(held_out, models, strict=True):
+            fold[name] = model
+        fitted[name] = fit_chosen(choice, True, task, folds[0]).model
+    config = BlendConfig(kind="blend", features="image+objects", models=parts)
+    chosen = weigh(config, held_out, folds, features, task.measure)
+    blend = Blend.of(chosen.config, {name: fitted[name] for name in chosen.config.models})
+    weights = ", ".join(f"{weight:.2f} {name}" for name, weight in chosen.config.models.items())
+    return metrics(rank(blend, test, features))["f1@5"], f"{chosen.score:.4f} on validation posts: {weights}"
+
+
 def scaled(
     copy: Path, params: Params, features: str, store: StoreConfig, posts: pl.DataFrame, test: pl.DataFrame
 ) -> Features:
@@ -132,7 +156,8 @@ def scaled(
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folder", type=Path, metavar="FOLDER")
-    parser.add_argument("--models", nargs="*", default=[], help="all when none are named")
+    parser.add_argument("--models", nargs="*", default=[], help="all when none are named, and no blend")
+    parser.add_argument("--blend", nargs="*", default=[], help="models to blend")
     parser.add_argument("--folds", type=int, default=5, help="validation parts of each seed (default: %(default)s)")
     arguments = parser.parse_args()
-    main(arguments.folder, arguments.models, arguments.folds)
+    main(arguments.folder, arguments.models, arguments.blend, arguments.folds)
