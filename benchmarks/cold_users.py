@@ -6,23 +6,27 @@ REAL, the data sets and their splits are those of benchmarks.leaderboard, and `p
 whose features DIR keeps for another run. Settings are chosen on the validation posts of all users. Eight users at a
 time are left out of training, a fifth of them where there are fewer than forty; then their training posts are folded
 in. Prints a row for each model: F1@5 on the test posts of the users left out, as trained with them, folded in, and
-unknown; and the ratio of the first two, with its interval of 95 % over 2,000 resamples of posts.
+unknown; and the ratio of the first two, with its interval of 95 % over 2,000 resamples of posts. Then, where popular or
+object-names is among the models, each other model less it, all for unknown users: of the intervals over posts and over
+users the wider.
 """
 
 import argparse
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
-from benchmarks.leaderboard import DATA_SETS, Halves, divide, seen, with_places
+from benchmarks.leaderboard import DATA_SETS, INTERVALS, Halves, divide, seen, with_places
 from benchmarks.real_posts import SEEDS, STORES, prepare, scaled, split
 from benchmarks.suggestions import GROUP, f1, interval, join
 from pipeline.data.schema import FOLD, TAGGED_POST, USER
 from pipeline.errors import InputError
+from pipeline.evaluation.bootstrap import paired_bootstrap
+from pipeline.evaluation.metrics.measure import HEADLINE
 from pipeline.evaluation.ranking import Ranking, rank
 from pipeline.files.parquet import read_parquet
 from pipeline.models.settings import BaseModelConfig
@@ -33,6 +37,8 @@ from project.params import Params, load
 POSTS = "posts"
 """The data set of simulated users over real photos."""
 TRAINED, FOLDED, UNKNOWN = "trained", "folded in", "unknown"
+IMPERSONAL = ("popular", "object-names")
+"""The models that know no users, which another has to be better than for an unknown one."""
 
 
 def main(real: Path, sets: Sequence[str], models: Sequence[str], groups: int, work: Path) -> None:
@@ -47,13 +53,20 @@ def main(real: Path, sets: Sequence[str], models: Sequence[str], groups: int, wo
             data = DATA_SETS[name]
             params, extractors = with_places(defaults) if data.places else defaults, data.extractors
             splits = [divide(data, real / data.folder, seed, params) for seed in range(data.splits)]
+        unknown: dict[str, Ranking] = {}
         for model in models or params.models:
             config = params.model(model)
             if {*seen(params, config)} <= extractors:
                 try:
-                    print(f"{model:16} {row(measured(config, splits, groups, params))}", flush=True)
+                    found = measured(config, splits, groups, params)
                 except InputError as error:
                     print(f"{model:16} {error}", flush=True)
+                    continue
+                print(f"{model:16} {row(found)}", flush=True)
+                unknown[model] = pool(found[UNKNOWN])
+        if any(model in unknown for model in IMPERSONAL):
+            tests = [test[USER] for halves in splits for _, test in left_out(halves, groups)]
+            print(*gains(unknown, pl.concat(tests)), sep="\n", flush=True)
 
 
 def real_posts(real: Path, work: Path) -> list[Halves]:
@@ -82,9 +95,8 @@ def measured(
         task = TrainingTask(halves.train, None, features, seed)
         chosen, *_ = tune(config, params.training, params.tuning, task, folds)
         trained = fit_chosen(chosen, True, task, folds[0]).model
-        for users in left_out(halves, groups):
-            is_left_out = pl.col(USER).is_in(users)
-            rest, test = replace(task, posts=task.posts.filter(~is_left_out)), halves.test.filter(is_left_out)
+        for users, test in left_out(halves, groups):
+            rest = replace(task, posts=task.posts.filter(~pl.col(USER).is_in(users)))
             without = folded = fit_chosen(chosen, True, rest, folds[0]).model
             for user in users:
                 folded = folded.fold_in(user, task.posts.filter(pl.col(USER) == user), features)
@@ -93,13 +105,14 @@ def measured(
     return found
 
 
-def left_out(halves: Halves, groups: int) -> Iterator[list[str]]:
-    """Draws groups of users, each user once, of those who have test posts."""
+def left_out(halves: Halves, groups: int) -> Iterator[tuple[list[str], pl.DataFrame]]:
+    """Draws groups of users, each user once, of those who have test posts; with these posts."""
     users = halves.test[USER].unique().sort().to_list()
     np.random.default_rng(0).shuffle(users)
     size = min(GROUP, len(users) // 5)
     for first in range(0, len(users) - size + 1, size)[:groups]:
-        yield users[first : first + size]
+        group = users[first : first + size]
+        yield group, halves.test.filter(pl.col(USER).is_in(group))
 
 
 def row(found: dict[str, list[Ranking]]) -> str:
@@ -111,6 +124,26 @@ def row(found: dict[str, list[Ranking]]) -> str:
     ratio = interval(folded / trained, folded_samples[hit] / trained_samples[hit]) if trained else "has no value"
     posts = sum(len(ranking.sizes) for ranking in found[TRAINED])
     return f"{estimates}  folded in / trained {ratio}  ({posts:,} posts)"
+
+
+def pool(rankings: Sequence[Ranking]) -> Ranking:
+    """Joins the posts of several rankings."""
+    return Ranking(*(np.concatenate([getattr(each, field) for each in rankings]) for field in ("hits", "sizes")))
+
+
+def gains(unknown: Mapping[str, Ranking], users: pl.Series) -> Iterator[str]:
+    """Writes by how much each model is better for unknown users than those that know none. users: of each post."""
+    headline = {HEADLINE.metric: HEADLINE.definition}
+    bootstrap = paired_bootstrap(unknown, users, INTERVALS, np.random.default_rng(0), headline)
+    pairs = bootstrap.differences.filter(k=HEADLINE.k).rows_by_key(["model", "other"], named=True, unique=True)
+    for model in unknown:
+        for other in IMPERSONAL:
+            if model not in IMPERSONAL and other in unknown:
+                pair = pairs[model, other]
+                yield (
+                    f"{model:16} unknown − {other} {pair['difference']:+.3f} "
+                    f"({pair['low']:+.3f} to {pair['high']:+.3f}) over {pair['over']}"
+                )
 
 
 if __name__ == "__main__":
