@@ -3,18 +3,19 @@
     python -m benchmarks.cold_users REAL [--sets NAME …] [--models NAME …] [--groups 3] [--work DIR]
 
 REAL, the data sets and their splits are those of benchmarks.leaderboard, and `posts`, those of benchmarks.real_posts,
-whose features DIR keeps for another run. Settings are chosen on the validation posts of all users. Eight users at a
-time are left out of training, a fifth of them where there are fewer than forty; then their training posts are folded
-in. Prints a row for each model: F1@5 on the test posts of the users left out, as trained with them, folded in, and
-unknown; and the ratio of the first two, with its interval of 95 % over 2,000 resamples of posts. Then, where popular or
-object-names is among the models, each other model less it, all for unknown users: of the intervals over posts and over
-users the wider.
+whose features DIR keeps for another run. Settings, and a blend's weights, are chosen on the validation posts of all
+users. Eight users at a time are left out of training, a fifth of them where there are fewer than forty; then their
+training posts are folded in, into each model of a blend. Prints a row for each model: F1@5 on the test posts of the
+users left out, as trained with them, folded in, and unknown; and the ratio of the first two, with its interval of 95 %
+over 2,000 resamples of posts. Then, where popular or object-names is among the models, what each other model has more
+than it for unknown users, with the wider of the intervals over posts and over users.
 """
 
 import argparse
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,8 +29,12 @@ from pipeline.errors import InputError
 from pipeline.evaluation.bootstrap import paired_bootstrap
 from pipeline.evaluation.metrics.measure import HEADLINE
 from pipeline.evaluation.ranking import Ranking, rank
+from pipeline.features.store import Features
 from pipeline.files.parquet import read_parquet
-from pipeline.models.settings import BaseModelConfig
+from pipeline.models.blend import Blend, BlendConfig
+from pipeline.models.model import Model
+from pipeline.models.settings import NO_FEATURES, BaseModelConfig
+from pipeline.training.blend import weigh
 from pipeline.training.task import TrainingTask
 from pipeline.training.tune import fit_chosen, tune
 from project.params import Params, load
@@ -53,12 +58,15 @@ def main(real: Path, sets: Sequence[str], models: Sequence[str], groups: int, wo
             data = DATA_SETS[name]
             params, extractors = with_places(defaults) if data.places else defaults, data.extractors
             splits = [divide(data, real / data.folder, seed, params) for seed in range(data.splits)]
+        suited = {model: config for model, config in params.models.items() if {*seen(params, config)} <= extractors}
         unknown: dict[str, Ranking] = {}
-        for model in models or params.models:
-            config = params.model(model)
-            if {*seen(params, config)} <= extractors:
+        for model in models or suited:
+            config = params.any_model(model)
+            names = params.blended(config).models if isinstance(config, BlendConfig) else [model]
+            parts = {part: suited[part] for part in names if part in suited}
+            if parts:
                 try:
-                    found = measured(config, splits, groups, params)
+                    found = measured(config, parts, splits, groups, params)
                 except InputError as error:
                     print(f"{model:16} {error}", flush=True)
                     continue
@@ -85,24 +93,49 @@ def real_posts(real: Path, work: Path) -> list[Halves]:
 
 
 def measured(
-    config: BaseModelConfig, splits: Sequence[Halves], groups: int, params: Params
+    config: BaseModelConfig, parts: Mapping[str, BaseModelConfig], splits: Sequence[Halves], groups: int, params: Params
 ) -> dict[str, list[Ranking]]:
-    """Ranks tags for the test posts of users left out of training, group by group."""
+    """Ranks tags for the test posts of users left out of training, group by group.
+
+    parts: the models of a blend by name, or the one model.
+    """
     found: dict[str, list[Ranking]] = {TRAINED: [], FOLDED: [], UNKNOWN: []}
     for seed, halves in enumerate(splits):
-        features = halves.features[config.features]
-        folds = halves.validation.partition_by(FOLD, maintain_order=True, include_key=False)
-        task = TrainingTask(halves.train, None, features, seed)
-        chosen, *_ = tune(config, params.training, params.tuning, task, folds)
-        trained = fit_chosen(chosen, True, task, folds[0]).model
+        features = halves.features[config.features if config.features in halves.features else NO_FEATURES]
+        fit = choose(config, parts, halves, features, seed, params)
+        trained = fit(halves.train)
         for users, test in left_out(halves, groups):
-            rest = replace(task, posts=task.posts.filter(~pl.col(USER).is_in(users)))
-            without = folded = fit_chosen(chosen, True, rest, folds[0]).model
+            without = folded = fit(halves.train.filter(~pl.col(USER).is_in(users)))
             for user in users:
-                folded = folded.fold_in(user, task.posts.filter(pl.col(USER) == user), features)
+                folded = folded.fold_in(user, halves.train.filter(pl.col(USER) == user), features)
             for kind, model in {TRAINED: trained, FOLDED: folded, UNKNOWN: without}.items():
                 found[kind].append(rank(model, test, features))
     return found
+
+
+def choose(
+    config: BaseModelConfig,
+    parts: Mapping[str, BaseModelConfig],
+    halves: Halves,
+    features: Features,
+    seed: int,
+    params: Params,
+) -> Callable[[pl.DataFrame], Model]:
+    """Chooses settings, and a blend's weights, on validation posts; returns what fits the model to other posts."""
+    folds = halves.validation.partition_by(FOLD, maintain_order=True, include_key=False)
+    tasks = {part: TrainingTask(halves.train, None, halves.features[parts[part].features], seed) for part in parts}
+    tuned = {part: tune(parts[part], params.training, params.tuning, tasks[part], folds) for part in parts}
+
+    def fit(part: str, posts: pl.DataFrame) -> Model:
+        chosen, *_ = tuned[part]
+        return fit_chosen(chosen, True, replace(tasks[part], posts=posts), folds[0]).model
+
+    if not isinstance(config, BlendConfig):
+        return partial(fit, *parts)
+    held_out = [{part: models[fold] for part, (*_, models) in tuned.items()} for fold in range(len(folds))]
+    named = config.model_copy(update={"models": [*parts]})
+    weighed = weigh(named, held_out, folds, features, HEADLINE).config
+    return lambda posts: Blend.of(weighed, {part: fit(part, posts) for part in weighed.models})
 
 
 def left_out(halves: Halves, groups: int) -> Iterator[tuple[list[str], pl.DataFrame]]:
@@ -150,7 +183,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("real", type=Path, metavar="REAL")
     parser.add_argument("--sets", nargs="*", default=[], choices=[*DATA_SETS, POSTS], help="all when none are named")
-    parser.add_argument("--models", nargs="*", default=[], help="all when none are named")
+    parser.add_argument("--models", nargs="*", default=[], help="all but blends when none are named")
     parser.add_argument("--groups", type=int, default=3, help="of users left out (default: %(default)s)")
     parser.add_argument("--work", type=Path, metavar="DIR", help="a folder for features, to be used again")
     arguments = parser.parse_args()
