@@ -174,8 +174,8 @@ def gains(unknown: Mapping[str, Ranking], users: pl.Series) -> Iterator[str]:
             if model not in IMPERSONAL and other in unknown:
                 pair = pairs[model, other]
                 yield (
-                    f"{model:16} unknown − {other} {pair['difference']:+.3f} "
-                    f"({pair['low']:+.3f} to {pair['high']:+.3f}) over {pair['over']}"
+                    f"{model:16} unknown − {other} {pair['difference']:+z.3f} "
+                    f"({pair['low']:+z.3f} to {pair['high']:+z.3f}) over {pair['over']}"
                 )
 
 
