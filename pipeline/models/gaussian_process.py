@@ -47,7 +47,7 @@ POSTS_OF_VARIANCES = 1000
 """The posts that the variances are fitted to, at most: time grows with their cube."""
 
 POSTS_PER_SUM = 256
-"""The posts whose inputs are summed up at a time: more have more days, fewer are sums of their own too often."""
+"""The posts whose inputs are summed up at a time: more have more days, with fewer there are more sums."""
 
 LEAST_SHARE = 1e-12
 """The variance of noise as a share of a user's own, at least: with less, rounding decides what solves equations."""
@@ -236,7 +236,7 @@ class GaussianProcess(Baseline):
 
     def _likeliest_variances(self) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """Returns the likeliest variances that are tensors, by name, and those of looks in f, (extractors,)."""
-        drawn = _posts_of_some_users(OwnPosts.from_tensors(self.tensors))
+        drawn = OwnPosts.from_tensors(self.tensors).of_some_users(MOST_POSTS, POSTS_OF_VARIANCES)
         user, time, vectors = (
             np.concatenate([getattr(own, field) for own in drawn]) for field in ("post_user", "post_time", "post_photo")
         )
@@ -249,8 +249,7 @@ class GaussianProcess(Baseline):
             parts.append(Components(one, np.stack(self._cosines(vectors, vectors))))
         variances, noise = likeliest_variances(parts, targets)
         found = {"own_variances": variances[0], "noise": np.array([noise])}
-        if self._timed:
-            found["variances_of_days"] = variances[1][:, 0]
+        found |= {"variances_of_days": variances[1][:, 0]} if self._timed else {}
         return found, variances[-1][0] if self.extractors else np.zeros(0)
 
     def _everyones_weights(self, look_variances: np.ndarray) -> dict[str, np.ndarray]:
@@ -292,7 +291,7 @@ class GaussianProcess(Baseline):
             yield some
 
     def _solved(self, posts: OwnPosts, days: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Returns inputs of some posts of one user, rows of Z, and as many rows of V⁻¹ (Z, Y − b), both float64.
+        """Returns rows of Z for posts of one user, and as many of V⁻¹ (Z, Y − b), float64.
 
         days: those of the inputs, (d,): Z is (posts, d + numbers).
         """
@@ -349,17 +348,3 @@ def _differences(times: np.ndarray, others: np.ndarray) -> np.ndarray:
 def _latest_days(own: OwnPosts) -> np.ndarray:
     """Returns the latest days on which anyone posted, ascending, MOST_DAYS at most."""
     return np.unique(own.post_time // DAY)[-MOST_DAYS:]
-
-
-def _posts_of_some_users(own: OwnPosts) -> list[OwnPosts]:
-    """Returns the latest posts of drawn users, each MOST_POSTS at most, POSTS_OF_VARIANCES in all."""
-    users = np.random.default_rng(0).permutation(np.unique(own.post_user))  # A fit has no seed: it is the same always.
-    drawn, room = [], POSTS_OF_VARIANCES
-    for user in users:
-        of_user = own.of_user(user)
-        latest = np.argsort(-of_user.post_time, kind="stable")[: min(MOST_POSTS, room)]
-        drawn.append(of_user.take(np.sort(latest)))
-        room -= len(latest)
-        if not room:
-            break
-    return drawn

@@ -128,6 +128,21 @@ class OwnPosts:
             self.post_tag[tags],
         )
 
+    def of_some_users(self, most: int, total: int) -> "list[OwnPosts]":
+        """Returns the latest posts of users drawn at random, each `most` at most, `total` in all at most.
+
+        The draw is the same always.
+        """
+        drawn, room = [], total
+        for user in np.random.default_rng(0).permutation(np.unique(self.post_user)):
+            of_user = self.of_user(user)
+            latest = np.argsort(-of_user.post_time, kind="stable")[: min(most, room)]
+            drawn.append(of_user.take(np.sort(latest)))
+            room -= len(latest)
+            if not room:
+                break
+        return drawn
+
     def times_of(self, posts: pl.DataFrame, users: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """Returns the times of `posts`, int64 (posts,), and where they are known, bool (posts,).
 
