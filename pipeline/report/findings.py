@@ -19,6 +19,9 @@ from pipeline.words import counted, listed
 
 MINUS = "\N{MINUS SIGN}"
 
+PAPER = ("fm", "pitf")
+"""The kinds of the paper's eight models (Eq. 4-7)."""
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -110,10 +113,11 @@ def featured(
 
 
 def headline(inputs: ReportInputs, bootstrap: Bootstrap, measure: Measure) -> str:
-    """Names the best models, and the distance from their rival. `bootstrap` holds the measure's metric.
+    """Names the best models, and their distance from the best of the paper's models and from their rival.
 
-    Of several seeds, the means decide which these are; the values and intervals are those of the first. With too few
-    test posts no model is called the best, nor is one that is not clearly better than the others or the baselines.
+    `bootstrap` holds the measure's metric. Of several seeds, the means decide which these are; the values and intervals
+    are those of the first. With too few test posts no model is called the best, nor is one that is not clearly better
+    than the others or the baselines.
     """
     models, k = inputs.models, measure.k
     values = {name: metrics[str(measure)] for name, metrics in inputs.metrics.items()}
@@ -135,17 +139,27 @@ def headline(inputs: ReportInputs, bootstrap: Bootstrap, measure: Measure) -> st
         rest = f", of which {len(near)} {'is' if len(near) == 1 else 'are'} not clearly worse" if near else ""
         verb = "is" if len(leaders) == 1 else "are"
         sentence = f"{leading} {verb} the best of {of}{rest}: {measure.label} {value} over {posts}."
-    if rival is not None:
-        pair = compare(bootstrap, best, rival, k)
-        side, sort = "above" if pair.difference >= 0 else "below", "does not see" if rivals.best_sees else "sees"
-        sentence += (
-            f" That is {abs(pair.difference):.3f} {side} {rival.mention}, the best model that {sort} the photo: "
-            f"the interval of the difference, [{signed(pair.low)}, {signed(pair.high)}], "
-            f"{'is clear of' if pair.significant else 'includes'} zero."
-        )
+    paper = best_of((model for model in models if model.kind in PAPER), values)
+    # A model of both roles is named by the second.
+    roles = {
+        paper: "the best of the paper’s FM and PITF",
+        rival: f"the best model that {'does not see' if rivals.best_sees else 'sees'} the photo",
+    }
+    compared = [other for other in roles if other not in (best, None)]
+    for verb, other in zip(("That", "It"), compared, strict=False):
+        sentence += f" {verb} is {distance(compare(bootstrap, best, other, k), roles[other])}"
     if inputs.seeds > 1 and f"{measure}{DEVIATION}" in inputs.metrics[best.name]:
         sentence += f" Its mean over {inputs.seeds} seeds is {measured(inputs, best, measure)}."
     return sentence
+
+
+def distance(pair: Comparison, role: str) -> str:
+    """Tells the distance of a model from another, whose role is told in words, with its interval."""
+    side = "above" if pair.difference >= 0 else "below"
+    return (
+        f"{abs(pair.difference):.3f} {side} {pair.other.mention}, {role}: the interval of the difference, "
+        f"[{signed(pair.low)}, {signed(pair.high)}], {'is clear of' if pair.significant else 'includes'} zero."
+    )
 
 
 def not_better(best: ModelInfo, others: Sequence[ModelInfo], near: Collection[ModelInfo]) -> str | None:

@@ -60,6 +60,16 @@ def test_a_baseline_that_sees_the_photo_is_told_as_one(inputs):
     assert "That is 0.300 above FM, the best model that does not see the photo:" in sentence
 
 
+def test_the_best_is_compared_with_the_best_of_the_papers_models(inputs):
+    sentence = headline(*outcome(inputs, {FM: 0.2, FM_IC: 0.4, NEIGHBOURS: 0.7, NAMES: 0.1}), FIRST)
+    assert "That is 0.300 above FM-IC, the best of the paper’s FM and PITF: the interval of the difference" in sentence
+    assert "zero. It is 0.500 above FM, the best model that does not see the photo: the interval" in sentence
+
+
+def test_a_model_of_the_paper_that_is_the_best_is_compared_with_no_other_of_them(inputs):
+    assert "the paper" not in headline(*outcome(inputs, {FM: 0.2, FM_IC: 0.5, FM_IC_OD: 0.4}), FIRST)
+
+
 def test_the_headline_counts_models_that_are_not_clearly_worse(inputs):
     sentence = headline(*outcome(inputs, {FM: 0.2, FM_IC: 0.5, FM_IC_OD: 0.49, NAMES: 0.1}), FIRST)
     assert sentence.startswith("FM-IC is the best of 4 models, of which 1 is not clearly worse: F1@1 0.500 [")
