@@ -81,7 +81,7 @@ def main(
     recipe = Recipe(refine=[core], split=suitable_split(beginning.crawled.posts))
     if isinstance(recipe.split, LeaveShare):
         print(why_random(beginning.crawled.posts))
-    values = beginning.values | {"recipe": RECIPE, f"recipes.{RECIPE}": recipe.model_dump()}
+    values = beginning.values | {"recipe": RECIPE, f"recipes.{RECIPE}": recipe.model_dump(exclude_none=True)}
     if beginning.counts["posts"] >= MANY_POSTS:
         values["training.batch"] = LARGE_BATCH
     elif raw["training"]["batch"] == LARGE_BATCH:  # From an earlier beginning with more posts.

@@ -8,7 +8,7 @@ from pipeline.data.schema import PHOTO, POST, TAGS
 from pipeline.errors import ArtifactError, InputError, SettingError
 from pipeline.files.parquet import read_parquet
 from pipeline.folksonomy.refine import refine
-from pipeline.folksonomy.split import split, validation_posts
+from pipeline.folksonomy.split import leave_out_users, split, validation_posts
 from pipeline.folksonomy.split_rules import GivenSplit
 from pipeline.models.grid import combinations
 from pipeline.models.registry import MODELS
@@ -48,6 +48,8 @@ def training_size(params: Params) -> tuple[int, int]:
     assignments, _ = refine(posts, params.active_recipe.refine, np.random.default_rng(params.seed))
     rng, rule = np.random.default_rng(params.seed), params.active_recipe.split
     train, test = split(assignments, posts, rule, rng)
+    with section(f"recipes.{params.recipe}.split"):
+        train, _ = leave_out_users(train, test, rule, rng)
     with section("tuning"):
         validation = validation_posts(train, test, posts, rule, params.tuning.folds, rng)
     if validation.is_empty():

@@ -90,6 +90,11 @@ class Paths:
         return self.folder / "validation.parquet"
 
     @property
+    def new_users(self) -> Path:
+        """The posts of users who are left out of training: those that are folded in, before they are tested."""
+        return self.folder / "new_users.parquet"
+
+    @property
     def features_folder(self) -> Path:
         """The folder of features."""
         return self.folder / "features"

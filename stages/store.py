@@ -21,10 +21,11 @@ def main(
 ) -> str:
     paths, extractors = params.paths, params.feature_set(features)
     sweep([paths.features_folder], params.extractors)
-    training, test = (read_parquet(path, [PHOTO])[PHOTO] for path in (paths.train, paths.test))
+    used = (paths.train, paths.test, paths.new_users)
+    training, *others = (read_parquet(path, [PHOTO])[PHOTO] for path in used)
     vectors = {name: read_parquet(paths.features(name), [PHOTO, VECTOR]) for name in extractors}
     records = {name: read_record(paths.features(name)) for name in extractors}
-    store = build_store(vectors, records, pl.concat([training, test]), training, params.store)
+    store = build_store(vectors, records, pl.concat([training, *others]), training, params.store)
     write_parquet(store, paths.store(features))
     return f"store {features}: {counted(len(store), 'photos' if params.active_source.has_photos else 'items')}"
 

@@ -5,7 +5,7 @@ import polars as pl
 
 from pipeline.data.schema import DATED_POST, FOLD, POST, TAG, TAGS, TIME, USER
 from pipeline.errors import InputError, SettingError
-from pipeline.folksonomy.split_rules import SplitRule
+from pipeline.folksonomy.split_rules import SplitRule, share_of
 from pipeline.words import counted
 
 
@@ -31,6 +31,32 @@ def split(
                 f"The split {rule} of {counted(len(posts), 'posts')} leaves no {name} post: {rule.remedy}."
             )
     return train, test
+
+
+def leave_out_users(
+    train: pl.DataFrame, test: pl.DataFrame, rule: SplitRule, rng: np.random.Generator
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Splits training posts into those to learn from and those of new users, who are drawn at random.
+
+    train, test: as `split` gives them, and so are both results. Where the rule has no new users, the second is empty,
+    and nothing is drawn. Raises SettingError when its share is of no user, or leaves none to learn from.
+    """
+    if not rule.new_users:
+        return train, train.clear()
+    users = test.join(train, on=USER, how="semi")[USER].unique().sort()
+    count = int(share_of(rule.new_users, len(users)))
+    if count == 0:
+        raise SettingError(
+            "new_users",
+            f"is {rule.new_users}, which is none of the {counted(len(users), 'users')} with posts in both halves: "
+            "choose a larger share, or keep more such users.",
+        )
+    is_new = pl.col(USER).is_in(users.gather(rng.permutation(len(users))[:count]).implode())
+    if (learnt := train.filter(~is_new)).is_empty():
+        raise SettingError(
+            "new_users", f"is {rule.new_users}, which leaves no user to learn from: choose a smaller share."
+        )
+    return learnt, train.filter(is_new)
 
 
 def count_ties(train: pl.DataFrame, test: pl.DataFrame) -> int:

@@ -22,7 +22,15 @@ BY_TIME_SHARE = 0.9
 
 
 class SplitRule(Config, ABC):
-    """A rule that leaves posts out. The name of its one field is the name of the rule."""
+    """A rule that leaves posts out. The name of its own field is the name of the rule."""
+
+    new_users: float | None = Field(
+        default=None,
+        ge=0,
+        lt=1,
+        description="The share of users who are left out of training, rounded down and drawn at random, of those with "
+        "posts in both halves: their training posts are folded in afterwards. Without it there are none.",
+    )
 
     by_time: ClassVar[bool] = False
     """True where posts are left out because they are newer than others."""
@@ -30,8 +38,8 @@ class SplitRule(Config, ABC):
     """The remedy where one half is empty."""
 
     def __str__(self) -> str:
-        """Returns the rule as YAML."""
-        ((name, value),) = self.model_dump().items()
+        """Returns the rule as YAML, without `new_users`."""
+        ((name, value),) = self.model_dump(exclude={*SplitRule.model_fields}).items()
         return f"{name}: {'true' if value is True else value}"
 
     @abstractmethod
@@ -73,7 +81,7 @@ class LeaveShare(SplitRule):
     def leave_out(
         self, posts: pl.DataFrame, source: pl.DataFrame, rng: np.random.Generator, folds: int
     ) -> list[pl.Series]:
-        return _folds(posts, _shuffled(posts, rng), _share(self.test_share, pl.len()), folds)
+        return _folds(posts, _shuffled(posts, rng), share_of(self.test_share, pl.len()), folds)
 
 
 class LeaveNewest(SplitRule):
@@ -97,7 +105,7 @@ class LeaveNewestShare(SplitRule):
     def leave_out(
         self, posts: pl.DataFrame, source: pl.DataFrame, rng: np.random.Generator, folds: int
     ) -> list[pl.Series]:
-        return _folds(posts, _newest_first(posts, source), _share(self.newest_share, pl.len()), folds)
+        return _folds(posts, _newest_first(posts, source), share_of(self.newest_share, pl.len()), folds)
 
 
 class LeaveDays(SplitRule):
@@ -118,7 +126,7 @@ class LeaveDays(SplitRule):
         fold = np.full(len(posts), folds)
         places = posts.select(USER, days.fill_null(alone).alias(TIME)).with_row_index("place")
         for _, own in places.group_by(USER, maintain_order=True):
-            limit = int(_share(self.days_share, len(own)))
+            limit = int(share_of(self.days_share, len(own)))
             sizes = [0] * folds
             groups = own.partition_by(TIME, maintain_order=True)
             for number in rng.permutation(len(groups)):
@@ -168,22 +176,22 @@ SPLIT_RULES: Mapping[str, type[SplitRule]] = {
 
 AnySplitRule = union_of(
     SPLIT_RULES.values(),
-    lambda rule, value: not rule.model_fields.keys().isdisjoint(value),
+    lambda rule, value: not (rule.model_fields.keys() - SplitRule.model_fields.keys()).isdisjoint(value),
     "A split is {'test_posts': number}, {'test_share': share}, {'newest_posts': number}, {'newest_share': share}, "
-    "{'days_share': share} or {'given': true}",
+    "{'days_share': share} or {'given': true}, and may have 'new_users': share",
 )
 """The split rule of a recipe."""
+
+
+def share_of(share: float, number: Number) -> Number:
+    """Takes a share of a number, rounded down."""
+    # 0.29 · 100 is a little less than 29 in floating point.
+    return (share * number + 1e-9) // 1
 
 
 def _all_but_one(number: int) -> pl.Expr:
     """Limits a number of posts so that each user keeps one to learn from."""
     return pl.min_horizontal(number, pl.len() - 1)
-
-
-def _share(share: float, number: Number) -> Number:
-    """Takes a share of a number, rounded down."""
-    # 0.29 · 100 is a little less than 29 in floating point.
-    return (share * number + 1e-9) // 1
 
 
 def _newest_first(posts: pl.DataFrame, source: pl.DataFrame) -> pl.Series:

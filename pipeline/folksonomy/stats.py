@@ -7,9 +7,13 @@ import polars as pl
 from pipeline.data.schema import PHOTO, TAGGED_POST, TAGS, USER
 
 
-def table_2(train: pl.DataFrame, test: pl.DataFrame) -> dict[str, int]:
-    """Counts the columns of Table 2 (Section 5.1), for the posts (user, photo, tags) of both halves."""
-    posts = pl.concat([half.select(TAGGED_POST) for half in (train, test)])
+def table_2(train: pl.DataFrame, test: pl.DataFrame, new: pl.DataFrame) -> dict[str, int]:
+    """Counts the columns of Table 2 (Section 5.1), for posts (user, photo, tags): training, test and new users'.
+
+    Where there are new users, their number is counted, and that of their posts that are not test posts.
+    """
+    posts = pl.concat([some.select(TAGGED_POST) for some in (train, test, new)])
+    of_new_users = {"new_users": new[USER].n_unique(), "posts_of_new_users": len(new)} if len(new) else {}
     return {
         "users": posts[USER].n_unique(),
         "images": posts[PHOTO].n_unique(),
@@ -18,6 +22,7 @@ def table_2(train: pl.DataFrame, test: pl.DataFrame) -> dict[str, int]:
         "posts": len(posts),
         "training_posts": len(train),
         "test_posts": len(test),
+        **of_new_users,
     }
 
 

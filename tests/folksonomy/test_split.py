@@ -7,8 +7,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from pipeline.errors import InputError
-from pipeline.folksonomy.split import count_future, count_ties, split, validation_posts
+from pipeline.errors import InputError, SettingError
+from pipeline.folksonomy.split import count_future, count_ties, leave_out_users, split, validation_posts
 from pipeline.folksonomy.split_rules import AnySplitRule
 
 RULE = TypeAdapter(AnySplitRule)
@@ -140,6 +140,9 @@ def test_an_empty_half_is_said():
         {"test_posts": 0},
         {"test_share": 1.0},
         {"test_posts": 1, "test_share": 0.1},
+        {"new_users": 0.5},
+        {"test_posts": 1, "new_users": 1.0},
+        {"test_posts": 1, "new_users": -0.1},
         "given",
         {"k": 1},
     ],
@@ -147,6 +150,74 @@ def test_an_empty_half_is_said():
 def test_a_rule_that_is_none_is_refused(rule):
     with pytest.raises(ValidationError):
         RULE.validate_python(rule)
+
+
+def newcomers(assignments: pl.DataFrame, rule: dict, posts: pl.DataFrame | None = None, seed: int = 0):
+    """The training posts, those of new users, and the test posts, with the generator as it is left."""
+    posts = assignments.select("user", "photo").unique() if posts is None else posts
+    rule, rng = RULE.validate_python(rule), np.random.default_rng(seed)
+    rest, test = split(assignments, posts, rule, rng)
+    return *leave_out_users(rest, test, rule, rng), test, rng
+
+
+@pytest.mark.parametrize("more", [{}, {"new_users": 0}, {"new_users": 0.0}])
+def test_without_new_users_all_is_as_it_was_and_nothing_is_drawn(more):
+    rows = frame([(user, f"{user}{number}", "z") for user in "abc" for number in range(5)])
+    rng = np.random.default_rng(0)
+    expected = split(rows, rows, RULE.validate_python({"test_posts": 2}), rng)
+    train, new, test, left = newcomers(rows, {"test_posts": 2} | more)
+    assert train.equals(expected[0])
+    assert test.equals(expected[1])
+    assert new.equals(train.clear())
+    assert left.bit_generator.state == rng.bit_generator.state
+
+
+def test_new_users_have_the_same_test_posts_and_are_in_nothing_that_is_learnt_from():
+    users = "abcdefghij"
+    rows = frame([(user, f"{user}{number}", "z") for user in users for number in range(5)])
+    rest, test = halves(rows, {"test_posts": 2})
+    train, new, left_out, rng = newcomers(rows, {"test_posts": 2, "new_users": 0.29})
+    assert left_out.equals(test)
+    assert new["user"].n_unique() == 2
+    assert not set(new["user"]) & set(train["user"])
+    assert pl.concat([train, new]).sort("user", "photo").equals(rest)
+    assert new.equals(new.sort("user", "photo"))
+    validation = validation_posts(train, test, rows, RULE.validate_python({"test_posts": 1, "new_users": 0.29}), 1, rng)
+    assert set(validation["user"]) == set(users) - set(new["user"])
+
+
+def test_every_user_may_be_new():
+    rows = frame([(user, f"{user}{number}", "z") for user in "abcd" for number in range(3)])
+    drawn = [newcomers(rows, {"test_posts": 1, "new_users": 0.25}, seed=seed)[1]["user"][0] for seed in range(400)]
+    # Four standard deviations of a binomial of 400 draws with chance 1/4 are 35.
+    assert all(abs(drawn.count(user) - 100) < 35 for user in "abcd")
+
+
+def test_only_users_with_posts_in_both_halves_of_a_given_split_can_be_new():
+    posts = timed({"a": (2, 1), "b": (2, 1), "untested": (5, 0), "unknown": (0, 2)})
+    rows = frame([(*post, "z") for post in posted(posts)])
+    drawn = {
+        newcomers(rows, {"given": True, "new_users": 0.5}, posts, seed)[1]["user"].unique().item() for seed in range(20)
+    }
+    assert drawn == {"a", "b"}
+
+
+@pytest.mark.parametrize(
+    ("share", "words"),
+    [
+        (0.24, "new_users is 0.24, which is none of the 4 users with posts in both halves: choose a larger share, or"),
+        (1 - 1e-12, "which leaves no user to learn from: choose a smaller share."),
+    ],
+)
+def test_a_share_of_no_user_and_one_of_all_are_refused(share, words):
+    rows = frame([(user, f"{user}{number}", "z") for user in "abcd" for number in range(3)])
+    with pytest.raises(SettingError, match=words):
+        newcomers(rows, {"test_posts": 1, "new_users": share})
+
+
+def test_a_rule_is_named_without_its_new_users():
+    assert str(RULE.validate_python({"given": True, "new_users": 0.1})) == "given: true"
+    assert str(RULE.validate_python({"new_users": 0.1, "test_share": 0.2})) == "test_share: 0.2"
 
 
 ROWS = st.sets(

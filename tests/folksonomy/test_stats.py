@@ -11,15 +11,11 @@ from pipeline.sources.registry import SOURCES
 def test_table_2():
     train = pl.DataFrame({"user": ["u", "u", "v"], "photo": ["p", "q", "p"], "tags": [["a", "b"], ["a"], ["c"]]})
     test = pl.DataFrame({"user": ["u", "v"], "photo": ["r", "q"], "tags": [["d"], ["a", "c"]]})
-    assert table_2(train, test) == {
-        "users": 2,
-        "images": 3,
-        "tags": 4,
-        "triples": 7,
-        "posts": 5,
-        "training_posts": 3,
-        "test_posts": 2,
-    }
+    counts = {"users": 2, "images": 3, "tags": 4, "triples": 7, "posts": 5, "training_posts": 3, "test_posts": 2}
+    assert table_2(train, test, train.clear()) == counts
+    # v, whose one post is not learnt from, is a new user; all other counts are of all posts.
+    new = {"training_posts": 2, "new_users": 1, "posts_of_new_users": 1}
+    assert table_2(train.head(2), test, train.tail(1)) == counts | new
 
 
 def test_the_papers_numbers_stand_next_to_ours():

@@ -66,6 +66,13 @@ def fault(raw: Any) -> str:
         ("seeds", 0, "seeds is 0; it must be at least 1."),
         ("seed", 2**63, f"seed is {2**63}; it must be below {2**63}."),
         ("recipes.sample.split", {"given": False}, "recipes.sample.split.given is false; it must be True."),
+        ("recipes.sample.split.new_users", 1.0, "recipes.sample.split.new_users is 1.0; it must be below 1."),
+        (
+            "recipes.sample.split.new_users",
+            "x",
+            "recipes.sample.split.new_users is 'x'; it must be a number, at least 0",
+        ),
+        ("recipes.sample.split", {"new_users": 0.1}, "{'given': true}, and may have 'new_users': share"),
         ("extractors", {}, "feature_sets.image has 'image', and params.yaml lists none of that kind"),
         ("seed", 1.5, "seed is 1.5; it must be a whole number, at least 0."),
         ("tuning.eliminate", 0.5, "tuning.eliminate is 0.5; it must be a whole number, at least 1."),
