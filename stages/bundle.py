@@ -12,6 +12,7 @@ from pipeline.errors import InputError
 from pipeline.evaluation.bootstrap import paired_bootstrap
 from pipeline.evaluation.metrics.measure import HEADLINE, Measure
 from pipeline.evaluation.ranking import rank
+from pipeline.evaluation.unseen import fold_in_users
 from pipeline.features.record import UNTRAINED
 from pipeline.features.store import Features, read_store
 from pipeline.files.atomic import atomic_folder
@@ -47,8 +48,8 @@ def main(params: Params) -> str:
     name = calibrated.model
     chosen, tested = ChosenSettings.read(paths.settings(name)), load(paths.model(name))
     features = read_store(*paths.stored(chosen.config.features))
-    train, test = (read_parquet(path, DATED_POST) for path in (paths.train, paths.test))
-    posts = pl.concat([train, test]) if config.fit == "all" else train
+    train, new, test = (read_parquet(path, DATED_POST) for path in (paths.train, paths.new_users, paths.test))
+    posts = pl.concat([train, new, test]) if config.fit == "all" else train
     model = tested
     if config.fit == "all":
         model = refit(params, name, posts)
@@ -60,7 +61,7 @@ def main(params: Params) -> str:
             packed = pack(folder, extractors, records, params.seed, config.runtime, config.weights == "copied")
         manifest = make_manifest(params, name, model, chosen, posts, calibrated.calibration, packed)
         habits, companions = Habits.count(posts, model.tags), Companions.count(posts, model.tags)
-        evaluation = measure(params, name, tested, test, features)
+        evaluation = measure(params, name, fold_in_users(tested, new, features), test, features)
         bundle = Bundle(folder, manifest, model, habits, replace(companions, weight=calibrated.given), evaluation)
         (bundle if config.users == "all" else bundle.keep([])).write(folder)
     return f"bundle: {name}, fitted to {counted(len(posts), 'posts')}, in {paths.bundle}"

@@ -3,11 +3,19 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.data.schema import DATED_POST, TAGGED_POST
+from pipeline.data.schema import DATED_POST, TAGGED_POST, USER
 from pipeline.evaluation.curves import DEVIATION, mean_curve, metrics_over_seeds
 from pipeline.evaluation.metrics.measure import HEADLINE
-from pipeline.evaluation.ranking import find_hits, recommend
-from pipeline.evaluation.unseen import COLD, HOT, NewTags, metrics_by_users
+from pipeline.evaluation.ranking import find_hits
+from pipeline.evaluation.unseen import (
+    COLD,
+    HOT,
+    WARM,
+    NewTags,
+    divide_by_users,
+    metrics_by_users,
+    recommend_to_new,
+)
 from pipeline.features.store import read_store
 from pipeline.files.parquet import read_parquet, write_parquet
 from pipeline.files.texts import read_sealed_json, write_csv, write_json
@@ -16,32 +24,41 @@ from pipeline.words import counted
 from project.command import Model, command
 from project.params import Params
 
+GROUPS = {
+    HOT: "users with training posts (hot)",
+    WARM: "new users, folded in (warm)",
+    COLD: "users unknown to the model as trained (cold)",
+}
+"""The groups of users in words."""
+
 
 def main(params: Params, model: Model) -> str:
     paths, config = params.paths, params.any_model(model)
-    posts, train = read_parquet(paths.test, DATED_POST), read_parquet(paths.train, TAGGED_POST)
-    features = read_store(*paths.stored(config.features))
+    posts, new = (read_parquet(path, DATED_POST) for path in (paths.test, paths.new_users))
+    train, features = read_parquet(paths.train, TAGGED_POST), read_store(*paths.stored(config.features))
     repeats = [paths.repeat(model, seed) for seed in read_sealed_json(paths.repeat_seeds(model))["seeds"]]
     fitted = [load(path) for path in (paths.model(model), *repeats)]
-    suggestions = [recommend(one, posts, features) for one in fitted]
+    suggestions = [recommend_to_new(one, posts, new, features) for one in fitted]
     rankings = [find_hits(posts, one) for one in suggestions]
-    metrics = metrics_over_seeds(rankings) | metrics_by_users(rankings, posts, train)
+    metrics = metrics_over_seeds(rankings) | metrics_by_users(suggestions, divide_by_users(posts, train, new))
     write_json(metrics, paths.metrics(model))
     write_csv(mean_curve(rankings), paths.curve(model))
     write_parquet(suggestions[0], paths.recommendations(model))
     spread = f" ± {metrics[f'{HEADLINE}{DEVIATION}']:.4f} ({len(fitted)} seeds)" if len(fitted) > 1 else ""
     measured = f"{HEADLINE.label} {metrics[str(HEADLINE)]:.4f}{spread} over {counted(len(posts), 'test posts')}"
-    return f"evaluate {model}: {measured}{by_users(metrics)}{new_tags(NewTags.of(posts, train))}"
+    groups = by_users(metrics, knows_users=USER in fitted[0].names)
+    return f"evaluate {model}: {measured}{new_tags(NewTags.of(posts, train))}{groups}"
 
 
-def by_users(metrics: Mapping[str, Any]) -> str:
-    """Writes the metrics of users with and without training posts; nothing where all have some."""
-    words = {HOT: "users with training posts", COLD: "users without"}
-    return "".join(
-        f", {metrics[name][str(HEADLINE)]:.4f} over {metrics[name]['posts']:,} of {whose}"
-        for name, whose in words.items()
+def by_users(metrics: Mapping[str, Any], knows_users: bool) -> str:
+    """Writes the metrics of hot, warm and cold users; nothing where all are hot."""
+    found = "".join(
+        f"; {metrics[name][str(HEADLINE)]:.4f} over {metrics[name]['posts']:,} of {whose}"
+        for name, whose in GROUPS.items()
         if name in metrics
     )
+    impersonal = WARM in metrics and not knows_users
+    return found + ("; it knows no users, so that none is folded in" if impersonal else "")
 
 
 def new_tags(found: NewTags) -> str:

@@ -12,15 +12,17 @@ import polars as pl
 from pydantic import TypeAdapter
 
 from pipeline.data.left_out import count_reasons
-from pipeline.data.schema import DATED_POST, PHOTO, POST, SCORES, TAGGED_POST, VECTOR
+from pipeline.data.schema import DATED_POST, PHOTO, POST, SCORES, TAGGED_POST, TAGS_AS_TRAINED, VECTOR
 from pipeline.data.shards import packed, read_photos
 from pipeline.errors import ArtifactError
 from pipeline.evaluation.metrics.measure import HEADLINE, Measure
 from pipeline.evaluation.splits import compare_splits
-from pipeline.features.store import read_records, read_store
+from pipeline.evaluation.unseen import fold_in_users
+from pipeline.features.store import Features, read_records, read_store
 from pipeline.files.forms import content_of
 from pipeline.files.parquet import read_parquet
 from pipeline.files.texts import read_csv, read_json, read_json_of, read_sealed_json
+from pipeline.models.model import Model
 from pipeline.models.registry import KINDS, ModelConfig, load
 from pipeline.models.settings import BaseModelConfig
 from pipeline.recommend.calibration import Calibrated
@@ -66,10 +68,9 @@ def main(params: Params) -> str:
     sweep(paths.by_model, params.all_models)
     sweep([paths.blends_folder], params.blends)
     sweep([paths.store_folder], [NONE, *params.feature_sets])
-    test, train = (read_parquet(path, DATED_POST) for path in (paths.test, paths.train))
-    recommendations = {
-        name: read_parquet(paths.recommendations(name), [*TAGGED_POST, SCORES]) for name in params.all_models
-    }
+    test, train, new = (read_parquet(path, DATED_POST) for path in (paths.test, paths.train, paths.new_users))
+    columns = [*TAGGED_POST, SCORES] + [TAGS_AS_TRAINED] * (not new.is_empty())
+    recommendations = {name: read_parquet(paths.recommendations(name), columns) for name in params.all_models}
     examples = choose_examples(test, recommendations, params.report.examples, np.random.default_rng(params.report.seed))
     records, detections = extracted(params, examples[PHOTO])
     models = model_infos(params.all_models)
@@ -95,6 +96,7 @@ def main(params: Params) -> str:
         recommendations=recommendations,
         test=test,
         train=train,
+        new_users=new,
         validation_posts=len(read_parquet(paths.validation, POST)),
         tuning={name: read_csv(paths.tuning(name), [*OUTCOME, str(measure)], [str(measure)]) for name in params.models},
         settings=settings,
@@ -103,11 +105,11 @@ def main(params: Params) -> str:
         threshold=params.store.threshold,
         examples=examples,
         reasons={
-            one.name: explain(load(paths.model(one.name)), train, read_store(*paths.stored(one.features)), examples)
+            one.name: explain(*tested(params, one.name, new), pl.concat([train, new]), examples)
             for one in featured(models, metrics, feature_sets)
         },
-        reliability=reliability(params, test, recommendations),
-        splits=compare_splits(pl.concat([train, test]), chosen(params, settings), HEADLINE, params.seed),
+        reliability=reliability(params, test, new, recommendations),
+        splits=compare_splits(pl.concat([train, new, test]), chosen(params, settings), HEADLINE, params.seed),
         photos=pictures(paths.photos, examples[PHOTO]),
         extractors=records,
         params=params.active(),
@@ -144,12 +146,20 @@ def chosen(params: Params, settings: Mapping[str, Mapping[str, Any]]) -> dict[st
     return {name: TypeAdapter(ModelConfig).validate_python(settings[name]["model"]) for name in params.models}
 
 
-def reliability(params: Params, test: pl.DataFrame, recommendations: Mapping[str, pl.DataFrame]) -> Reliability | None:
+def tested(params: Params, name: str, new: pl.DataFrame) -> tuple[Model, Features]:
+    """Reads a model as it was tested, with new users folded in by their posts, and its features."""
+    features = read_store(*params.paths.stored(params.any_model(name).features))
+    return fold_in_users(load(params.paths.model(name)), new, features), features
+
+
+def reliability(
+    params: Params, test: pl.DataFrame, new: pl.DataFrame, recommendations: Mapping[str, pl.DataFrame]
+) -> Reliability | None:
     """Measures calibrated probabilities on test posts; None where nothing was calibrated."""
-    found, paths = Calibrated.read(params.paths.calibration), params.paths
+    found = Calibrated.read(params.paths.calibration)
     if found is None:
         return None
-    model, features = load(paths.model(found.model)), read_store(*paths.stored(params.any_model(found.model).features))
+    model, features = tested(params, found.model, new)
     return measure_reliability(found.model, model, found.calibration, test, recommendations[found.model], features)
 
 

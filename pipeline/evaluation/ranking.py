@@ -1,7 +1,6 @@
 """The hits among a model's suggestions: all that metrics need to know of them."""
 
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 import polars as pl
@@ -23,10 +22,6 @@ class Ranking:
 
     sizes: np.ndarray
     """|T_ui|: the number of each post's tags, with those that the model cannot know, int64 (posts,), at least 1."""
-
-    def select(self, posts: np.ndarray) -> Self:
-        """Selects some of the posts, by a mask."""
-        return type(self)(self.hits[posts], self.sizes[posts])
 
 
 def rank(model: Model, posts: pl.DataFrame, features: Features) -> Ranking:

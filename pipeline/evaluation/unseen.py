@@ -1,33 +1,74 @@
 """Users and tags of test posts that training has not seen."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 import polars as pl
 
-from pipeline.data.schema import TAGS, USER
+from pipeline.data.schema import TAGS, TAGS_AS_TRAINED, USER
 from pipeline.evaluation.curves import metrics_over_seeds
 from pipeline.evaluation.metrics.measure import DEPTH
-from pipeline.evaluation.ranking import Ranking
+from pipeline.evaluation.ranking import Ranking, find_hits, recommend
+from pipeline.features.store import Features
+from pipeline.models.model import Model
 
-HOT, COLD = "hot", "cold"
-"""Users with training posts, and users without any."""
+HOT, WARM, COLD = "hot", "warm", "cold"
+"""Users with training posts; new users, folded in; users whom the model as trained does not know, new ones included."""
 
 
-def metrics_by_users(rankings: Sequence[Ranking], test: pl.DataFrame, train: pl.DataFrame) -> dict[str, dict[str, Any]]:
-    """Measures the test posts of hot and of cold users apart; returns nothing where all are hot.
+def divide_by_users(test: pl.DataFrame, train: pl.DataFrame, new: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """Returns the test posts of hot, of warm and of cold users; nothing where all are hot.
 
-    By "hot" and "cold", where there is a post: `posts`, their number, and `metrics_over_seeds`.
+    new: the posts by which new users are folded in. A group without test posts is left out.
     """
-    known = test[USER].is_in(train[USER].unique().implode()).to_numpy()
-    if known.all():
-        return {}
-    masks = {name: mask for name, mask in ((HOT, known), (COLD, ~known)) if mask.any()}
+    groups = {
+        HOT: test.join(train, on=USER, how="semi", maintain_order="left"),
+        WARM: test.join(new, on=USER, how="semi", maintain_order="left"),
+        COLD: test.join(train, on=USER, how="anti", maintain_order="left"),
+    }
+    return {} if groups[COLD].is_empty() else {name: posts for name, posts in groups.items() if len(posts)}
+
+
+def recommend_to_new(model: Model, test: pl.DataFrame, new: pl.DataFrame, features: Features) -> pl.DataFrame:
+    """Suggests tags for test posts as `recommend` does, after new users are folded in by their posts.
+
+    Where there are new users, the column tags_as_trained has the suggestions of the model before that.
+    """
+    if new.is_empty():
+        return recommend(model, test, features)
+    as_trained = recommend(model, test, features)[TAGS].alias(TAGS_AS_TRAINED)
+    return recommend(fold_in_users(model, new, features), test, features).with_columns(as_trained)
+
+
+def fold_in_users(model: Model, new: pl.DataFrame, features: Features) -> Model:
+    """Folds new users into a model by their posts (columns user, photo, tags, perhaps time)."""
+    for (user,), posts in new.group_by(USER, maintain_order=True):
+        model = model.fold_in(user, posts, features)
+    return model
+
+
+def find_hits_of(group: str, posts: pl.DataFrame, suggestions: pl.DataFrame) -> Ranking:
+    """Finds the hits in the test posts of a group: for cold users, those of the model as trained.
+
+    suggestions: as `recommend_to_new` gives them.
+    """
+    if group == COLD and TAGS_AS_TRAINED in suggestions.columns:
+        suggestions = suggestions.with_columns(pl.col(TAGS_AS_TRAINED).alias(TAGS))
+    return find_hits(posts, suggestions)
+
+
+def metrics_by_users(
+    suggestions: Sequence[pl.DataFrame], groups: Mapping[str, pl.DataFrame]
+) -> dict[str, dict[str, Any]]:
+    """Measures groups of test posts (`divide_by_users`) apart: `posts`, their number, and `metrics_over_seeds`.
+
+    suggestions: those of models from several seeds, as `recommend_to_new` gives them.
+    """
     return {
-        name: {"posts": int(mask.sum())} | metrics_over_seeds([ranking.select(mask) for ranking in rankings])
-        for name, mask in masks.items()
+        name: {"posts": len(posts)} | metrics_over_seeds([find_hits_of(name, posts, one) for one in suggestions])
+        for name, posts in groups.items()
     }
 
 
@@ -56,9 +97,14 @@ def perfect_ranking(test: pl.DataFrame, train: pl.DataFrame) -> Ranking:
     return _found_first(_known(test, train), test)
 
 
-def perfect_ranking_of_own(test: pl.DataFrame, train: pl.DataFrame) -> Ranking:
-    """Ranks first the tags of each test post that training posts of its user have (columns user, tags)."""
-    own = train.explode(TAGS).group_by(USER).agg(own=pl.col(TAGS).unique())
+def perfect_ranking_of_own(test: pl.DataFrame, train: pl.DataFrame, new: pl.DataFrame) -> Ranking:
+    """Ranks first the known tags of each test post that its user's training posts, or those folded in, have.
+
+    train, new: the posts of both sorts (columns user, tags). A tag is known by training posts alone.
+    """
+    known = train[TAGS].explode().unique()
+    others = pl.concat([posts.select(USER, TAGS).explode(TAGS) for posts in (train, new)])
+    own = others.filter(pl.col(TAGS).is_in(known.implode())).group_by(USER).agg(own=pl.col(TAGS).unique())
     posts = test.select(USER, TAGS).join(own, on=USER, how="left", maintain_order="left")
     return _found_first(posts.select(pl.col(TAGS).list.set_intersection("own").list.len().fill_null(0))[TAGS], test)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from pipeline.data.schema import PHOTO, POST, TAGS, USER, VECTOR
+from pipeline.data.schema import PHOTO, POST, TAGGED_POST, TAGS, USER, VECTOR
 from pipeline.features.store import Features
 from pipeline.models.model import Model
 from pipeline.models.ranking import suggest
@@ -43,8 +43,11 @@ class Example:
     true: list[str]
     """The post's own tags."""
 
+    new: bool
+    """True for a new user, whose posts were folded in."""
+
     own: list[tuple[str, int]]
-    """The user's most frequent tags, with the number of training posts that have each."""
+    """The user's most frequent tags, with the number of training posts, or folded-in ones, that have each."""
 
     objects: dict[str, list[tuple[str, float]]]
     """Detected classes with their probabilities, for each detector by the extractor's name."""
@@ -95,7 +98,8 @@ def build_example(inputs: ReportInputs, roles: Mapping[ModelInfo, str], number: 
         user,
         photo,
         true,
-        own_tags(inputs.train, user),
+        user in inputs.new_users[USER],
+        own_tags(pl.concat([inputs.train.select(TAGGED_POST), inputs.new_users.select(TAGGED_POST)]), user),
         {name: detected(each, photo, inputs.threshold) for name, each in inputs.detections.items()},
         [(model, role, found[model]) for model, role in roles.items()],
         [(model, tags) for model, tags in found.items() if model not in roles],
@@ -107,9 +111,9 @@ def mark_hits(suggested: Sequence[str], true: Collection[str], reasons: Mapping[
     return [Suggested(tag, hit := tag in true, reasons.get(tag, "") if hit else "") for tag in suggested[:SUGGESTIONS]]
 
 
-def own_tags(train: pl.DataFrame, user: str) -> list[tuple[str, int]]:
-    """Counts the tags that a user put on most training posts, ties by name."""
-    counts = train.filter(pl.col(USER) == user).explode(TAGS).group_by(TAGS).len()
+def own_tags(posts: pl.DataFrame, user: str) -> list[tuple[str, int]]:
+    """Counts the tags that a user put on most posts, ties by name."""
+    counts = posts.filter(pl.col(USER) == user).explode(TAGS).group_by(TAGS).len()
     return counts.sort("len", TAGS, descending=[True, False]).head(OWN_TAGS).rows()
 
 
@@ -120,12 +124,12 @@ def detected(detections: Detections, photo: str, threshold: float) -> list[tuple
     return [(name, probability) for name, probability in ranked[:OBJECTS] if probability >= threshold]
 
 
-def explain(model: Model, train: pl.DataFrame, features: Features, examples: pl.DataFrame) -> list[dict[str, str]]:
+def explain(model: Model, features: Features, posts: pl.DataFrame, examples: pl.DataFrame) -> list[dict[str, str]]:
     """Explains a model's first suggestions for each example (columns user, photo, time if known): words by tag.
 
-    train: the posts that the model learnt from, whose tags are the users' habits.
+    posts: those that the model learnt from, and those that were folded in; their tags are the users' habits.
     """
-    habits = Habits.count(train, model.tags)
+    habits = Habits.count(posts, model.tags)
     return [explain_post(model, habits, features, post) for post in examples.iter_slices(1)]
 
 

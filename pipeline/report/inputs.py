@@ -165,20 +165,23 @@ class ReportInputs:
     metrics: Mapping[str, Mapping[str, Any]]
     """Each metric at each K under its flat name ("f1@1"), and "f1@1_deviation" when there are several seeds.
 
-    Where test users are unknown in training, the same under "hot" and "cold" (`metrics_by_users`).
+    Where test users are unknown in training, the same under "hot", "warm" and "cold" (`metrics_by_users`).
     """
 
     curves: Mapping[str, pl.DataFrame]
     """k, and a column for each metric."""
 
     recommendations: Mapping[str, pl.DataFrame]
-    """user, photo, tags, scores of every test post."""
+    """user, photo, tags, scores of every test post; with new users also tags_as_trained (`recommend_to_new`)."""
 
     test: pl.DataFrame
     """user, photo, tags of the test posts."""
 
     train: pl.DataFrame
     """user, photo, tags of the training posts."""
+
+    new_users: pl.DataFrame
+    """user, photo, tags of the posts by which new users were folded in; empty where there are none."""
 
     validation_posts: int
     """The number of training posts on which settings and the weights of blends were chosen."""

@@ -23,7 +23,13 @@ from pipeline.evaluation.curves import DEVIATION
 from pipeline.evaluation.metrics.measure import DEPTH, HEADLINE, Measure
 from pipeline.evaluation.metrics.registry import METRICS
 from pipeline.evaluation.ranking import find_hits
-from pipeline.evaluation.unseen import COLD, HOT, NewTags, perfect_ranking, perfect_ranking_of_own
+from pipeline.evaluation.unseen import (
+    NewTags,
+    divide_by_users,
+    find_hits_of,
+    perfect_ranking,
+    perfect_ranking_of_own,
+)
 from pipeline.files.atomic import atomic_folder
 from pipeline.report import choices, figures
 from pipeline.report.config import ReportConfig
@@ -55,13 +61,14 @@ def write_report(inputs: ReportInputs, config: ReportConfig, folder: Path) -> No
     """
     rankings = {model.name: find_hits(inputs.test, inputs.recommendations[model.name]) for model in inputs.models}
     bootstrap = paired_bootstrap(rankings, inputs.test[USER], config, np.random.default_rng(config.seed))
-    check_metrics(inputs, bootstrap)
+    check_metrics(inputs.metrics, bootstrap, inputs.seeds)
+    groups = measure_groups(inputs, config)
     environment = page_environment()
     environment.filters |= {"signed": signed, "thousands": "{:,}".format, "yaml": to_yaml}
     with atomic_folder(folder) as temporary:
         assets = temporary / "assets"
         assets.mkdir()
-        content = page_content(inputs, bootstrap)
+        content = page_content(inputs, bootstrap, groups)
         draw_figures(inputs, content["looks"], bootstrap.of(HEADLINE.metric), content["choices"], assets)
         (assets / "report.css").write_bytes(files("pipeline.report").joinpath("report.css").read_bytes())
         examples = [
@@ -74,7 +81,7 @@ def write_report(inputs: ReportInputs, config: ReportConfig, folder: Path) -> No
         (temporary / "seconds.js").write_text(script, encoding="utf-8")
 
 
-def page_content(inputs: ReportInputs, bootstrap: Bootstrap) -> dict[str, Any]:
+def page_content(inputs: ReportInputs, bootstrap: Bootstrap, groups: Mapping[str, Bootstrap]) -> dict[str, Any]:
     """Gathers what the template shows, apart from the examples: findings, tables and looks."""
     headlines, models, k = bootstrap.of(HEADLINE.metric), inputs.models, HEADLINE.k
     chosen = choices.build_choices(inputs)
@@ -97,10 +104,11 @@ def page_content(inputs: ReportInputs, bootstrap: Bootstrap) -> dict[str, Any]:
         "shown": SHOWN_K,
         "depths": range(1, DEPTH + 1),
         "tables": {metric: tabulate([*inputs.metrics], bootstrap.of(metric)) for metric in METRICS},
-        "apart": {name: inputs.metrics[models[0].name].get(name) for name in (HOT, COLD)},
+        "groups": groups,
+        "of_groups": {name: tabulate([*inputs.metrics], found) for name, found in groups.items()},
         "new_tags": NewTags.of(inputs.test, inputs.train),
         "perfect": perfect_ranking(inputs.test, inputs.train),
-        "perfect_of_own": perfect_ranking_of_own(inputs.test, inputs.train),
+        "perfect_of_own": perfect_ranking_of_own(inputs.test, inputs.train, inputs.new_users),
         "measured": {model.name: measured(inputs, model, HEADLINE) for model in models},
         "top": max(values[str(HEADLINE)] for values in inputs.metrics.values()),
         "labels": {model.name: model.label for model in models},
@@ -126,20 +134,34 @@ def page_content(inputs: ReportInputs, bootstrap: Bootstrap) -> dict[str, Any]:
     }
 
 
-def check_metrics(inputs: ReportInputs, bootstrap: Bootstrap) -> None:
-    """Compares the metrics with those of the recommendations. Raises ArtifactError where they differ.
+def measure_groups(inputs: ReportInputs, config: ReportConfig) -> dict[str, Bootstrap]:
+    """Measures hot, warm and cold users apart by the headline's metric, with intervals; nothing where all are hot.
+
+    Raises ArtifactError as `check_metrics` does.
+    """
+    measured = {}
+    for name, posts in divide_by_users(inputs.test, inputs.train, inputs.new_users).items():
+        rankings = {model: find_hits_of(name, posts, found) for model, found in inputs.recommendations.items()}
+        rng, metric = np.random.default_rng(config.seed), {HEADLINE.metric: HEADLINE.definition}
+        measured[name] = paired_bootstrap(rankings, posts[USER], config, rng, metric)
+        of_group = {model: found.get(name, {}) for model, found in inputs.metrics.items()}
+        check_metrics(of_group, measured[name], inputs.seeds)
+    return measured
+
+
+def check_metrics(metrics: Mapping[str, Mapping[str, Any]], bootstrap: Bootstrap, seeds: int) -> None:
+    """Compares models' metrics with those of their recommendations. Raises ArtifactError where they differ.
 
     The recommendations are those of one seed, which can be (n - 1)/√n standard deviations from the mean of n, and no
     more (Samuelson's inequality).
     """
-    reach = (inputs.seeds - 1) / math.sqrt(inputs.seeds)
+    reach = (seeds - 1) / math.sqrt(seeds)
     for metric, model, k, value in bootstrap.intervals.select("metric", "model", K, "value").iter_rows():
-        values, measure = inputs.metrics[model], Measure(metric, k)
+        values, measure = metrics[model], Measure(metric, k)
         spread = reach * values.get(f"{measure}{DEVIATION}", 0.0)
-        if abs(values[str(measure)] - value) > TOLERANCE + spread:
-            raise ArtifactError(
-                f"{measure.label} of {model} is {values[str(measure)]} in its metrics, {value} by its suggestions."
-            )
+        stated = values.get(str(measure), math.nan)
+        if not abs(stated - value) <= TOLERANCE + spread:
+            raise ArtifactError(f"{measure.label} of {model} is {stated} in its metrics, {value} by its suggestions.")
 
 
 def intervals_of(bootstrap: Bootstrap, measure: Measure) -> pl.DataFrame:

@@ -222,6 +222,7 @@ def inputs(config) -> ReportInputs:
         recommendations=found,
         test=test,
         train=train,
+        new_users=train.clear(),
         validation_posts=40,
         tuning={model.name: outcome(model.name, model.kind, model.features)[0] for model in models},
         settings={model.name: outcome(model.name, model.kind, model.features)[1] for model in models},

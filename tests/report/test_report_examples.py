@@ -105,7 +105,7 @@ def test_reasons_are_of_the_examples_own_user():
     examples = pl.DataFrame({USER: ["ann", "bob"], PHOTO: ["5", "6"]})
     features = Features(pl.Series(["5", "6"]), {})
     model = UserPopular.fit(UserPopularConfig(kind="user-popular", features="none"), train, features)
-    ann, bob = explain(model, train, features, examples)
+    ann, bob = explain(model, features, train, examples)
     assert list(ann) == ["sea", "sky", "moped"]
     assert ann["sea"] == "you use it on 67 % of your photos; on 50 % of all photos"
     assert bob["sky"].startswith("you use it on 100 % of your photos")
@@ -120,5 +120,5 @@ def test_the_suggestions_that_are_shown_are_explained_at_the_posts_own_time():
     features = Features(pl.Series([], dtype=pl.String), {})
     model = Recency.fit(RecencyConfig(kind="recency", features="none", fading=1.0, personal=1.0), train, features)
     shown = recommend(model, test, features)
-    (words,) = explain(model, train, features, choose(test, {"recency": shown}, 1))
+    (words,) = explain(model, features, train, choose(test, {"recency": shown}, 1))
     assert list(words) == shown[TAGS][0].to_list()[:5] == [f"early {number}" for number in range(5)]

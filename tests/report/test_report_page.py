@@ -2,8 +2,10 @@
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import matplotlib
 import polars as pl
@@ -14,7 +16,8 @@ from pipeline.evaluation.curves import curve, metrics
 from pipeline.evaluation.metrics.measure import Measure
 from pipeline.evaluation.metrics.registry import METRICS
 from pipeline.evaluation.ranking import find_hits
-from pipeline.report.inputs import ModelInfo
+from pipeline.evaluation.unseen import divide_by_users, metrics_by_users
+from pipeline.report.inputs import ModelInfo, ReportInputs
 from pipeline.report.looks import COLOURS
 from pipeline.report.page import seeds, to_yaml, write_report
 
@@ -203,21 +206,86 @@ def test_a_source_without_photos(inputs, config, tmp_path):
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_users_without_training_posts_and_new_tags_are_shown_apart(inputs, config, tmp_path):
+def test_new_tags_are_counted_and_bound_what_a_model_can_have(inputs, config, tmp_path):
     tags = inputs.test["tags"].list.len().sum()
     train = inputs.train.with_columns(tags=pl.lit(["elsewhere"]))
-    metrics = {
-        name: values | {"hot": {"posts": 45, "f1@5": 0.4375}, "cold": {"posts": 15, "f1@5": 0.0625}}
-        for name, values in inputs.metrics.items()
-    }
-    write_report(replace(inputs, metrics=metrics, train=train), config, tmp_path / "report")
+    write_report(replace(inputs, train=train), config, tmp_path / "report")
     text = Reader((tmp_path / "report/index.html").read_text(encoding="utf-8")).text
     assert f"{tags} of the {tags} tags of the test posts are new" in text
     assert "Recall is 0.000 at most." in text
     assert "No model can have more than 0.000 in F1@5" in text
-    assert "users with training posts, 45 test posts" in text
-    assert text.count("0.438") >= 10
-    assert text.count("0.062") >= 10
+    assert "Hot: " not in text
+
+
+def without(inputs: ReportInputs, users: Sequence[str], new: bool) -> ReportInputs:
+    """The inputs where some users have no training posts, or are folded in by them; as trained all models fail them."""
+    unknown = pl.col("user").is_in(users)
+    left_out = inputs.train.filter(unknown)
+    found = {
+        name: frame.with_columns(tags_as_trained=pl.lit(["none of these"])) if new else frame
+        for name, frame in inputs.recommendations.items()
+    }
+    inputs = replace(
+        inputs,
+        train=inputs.train.filter(~unknown),
+        new_users=left_out if new else left_out.clear(),
+        recommendations=found,
+    )
+    groups = divide_by_users(inputs.test, inputs.train, inputs.new_users)
+    apart = {name: values | metrics_by_users([found[name]], groups) for name, values in inputs.metrics.items()}
+    return replace(inputs, metrics=apart)
+
+
+def table_of_users(folder: Path) -> str:
+    """The text of the table of hot, warm and cold users, its caption first."""
+    text = " ".join(Reader((folder / "index.html").read_text(encoding="utf-8")).text.split())
+    return text.partition("F1@5 of users apart")[2].partition("Probabilities")[0]
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_hot_and_cold_users_are_shown_apart_for_every_model(inputs, config, tmp_path):
+    found = without(inputs, ["user0", "user1"], new=False)
+    write_report(found, config, tmp_path / "report")
+    text = table_of_users(tmp_path / "report")
+    assert "Cold: users without any, whom no model knows." in text
+    assert "Warm" not in text
+    assert "hot: 50 test posts of 10 users" in text
+    assert "cold: 10 test posts of 2 users" in text
+    for model in inputs.models:
+        values = found.metrics[model.name]
+        row = (
+            rf"{model.label}\s*{values['hot']['f1@5']:.3f} \[0\.\d+, 0\.\d+\]u?\s*{values['cold']['f1@5']:.3f} too few"
+        )
+        assert re.search(row, text)
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_new_users_are_shown_warm_and_cold(inputs, config, tmp_path):
+    users = [f"<b>mallory{number}</b>" for number in range(6)]
+    found = without(inputs, users, new=True)
+    write_report(found, config, tmp_path / "report")
+    text = table_of_users(tmp_path / "report")
+    assert "Warm: new users, who were left out of training, after their 48 posts that are not test posts were" in text
+    heads = re.findall(r"(hot|warm|cold): 30 test posts of 6 users", text)
+    assert heads == ["hot", "warm", "cold"]
+    for model in inputs.models:
+        values = found.metrics[model.name]
+        assert values["cold"]["f1@5"] == 0
+        ends = r"\[0\.\d+, 0\.\d+\]u?\s*"
+        row = rf"{model.label}\s*{values['hot']['f1@5']:.3f} {ends}{values['warm']['f1@5']:.3f} {ends}0\.000 {ends}"
+        assert re.search(row, text)
+    examples = (tmp_path / "report/index.html").read_text(encoding="utf-8").count("(a new user, folded in)")
+    assert examples == inputs.examples["user"].is_in(users).sum() > 0
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_figures_of_users_that_contradict_the_suggestions_are_refused(inputs, config, tmp_path):
+    found = without(inputs, ["user0"], new=True)
+    cold = {"posts": 5, **dict.fromkeys((f"f1@{k}" for k in range(1, 11)), 0.5)}
+    for wrong in ({"cold": cold}, {"cold": {}}):
+        changed = found.metrics | {"fm": found.metrics["fm"] | wrong}
+        with pytest.raises(ArtifactError, match=r"F1@1 of fm is (0\.5|nan) in its metrics, 0\.0 by its suggestions"):
+            write_report(replace(found, metrics=changed), config, tmp_path / "report")
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -270,6 +338,7 @@ def test_a_single_baseline_with_few_tags_and_no_examples(inputs, config, tmp_pat
         curves={"popular": curve(ranking)},
         recommendations={"popular": found},
         test=test,
+        train=test.with_columns(pl.col("photo") + "'"),
         training={"popular": inputs.training["fm"].clear()},
         examples=test.select("user", "photo").head(0),
         left_out={},
