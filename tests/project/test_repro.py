@@ -94,6 +94,22 @@ def test_several_seeds_give_means_and_deviations(unchanged):
     assert "f1@5_deviation" not in json.loads((metrics / "popular.json").read_text())
 
 
+def test_new_users_are_folded_in_for_the_test_and_learnt_from_in_the_end(unchanged):
+    unchanged.set(recipes__sample__split={"test_posts": 1, "new_users": 0.3})
+    ran = unchanged.repro("report", "bundle")
+    assert {"split", "report", "bundle"} <= ran
+    assert not {"crawl", "refine", "extract@image", "extract@objects"} & ran
+    recipe = unchanged.folder / "artifacts/sample/sample"
+    stats = json.loads((recipe / "stats.json").read_text())
+    assert stats["new_users"] == 2
+    assert stats["posts"] == stats["training_posts"] + stats["test_posts"] + stats["posts_of_new_users"]
+    for file in (recipe / "metrics").glob("*.json"):
+        metrics = json.loads(file.read_text())
+        assert [metrics[group]["posts"] for group in ("hot", "warm", "cold")] == [stats["test_posts"] - 2, 2, 2]
+    assert json.loads((recipe / "bundle/bundle.json").read_text())["fitted_on"]["posts"] == stats["posts"]
+    assert "Warm: new users" in (recipe / "report/index.html").read_text()
+
+
 def test_another_recipe_reruns_nothing_before_refine(unchanged):
     unchanged.set(recipe="other")
     assert unchanged.repro("store-none") == {"refine", "split", "store-none"}
