@@ -75,3 +75,12 @@ class Fitted:
     """The device that it was trained on: cpu or cuda."""
     failure: SettingError | None = None
     """The reason why there is no model: training diverged, or a setting does not suit the posts."""
+
+    @property
+    def unsmoothed(self) -> float | None:
+        """The measure of the model itself on the validation posts, where `score` is smoothed over epochs.
+
+        Of a model that was trained by epochs, a point of the curve has it: no post needs to be ranked again.
+        """
+        of_model = self.curve.filter(pl.col("epoch").eq_missing(self.epoch))
+        return self.score if of_model.is_empty() else of_model[-1, -1]

@@ -74,6 +74,8 @@ class TrialResult:
     """The number of epochs that were run; rounded."""
     score: float | None = None
     """The measure on the validation posts, smoothed as configured; None where training failed, or there are none."""
+    unsmoothed: float | None = None
+    """The measure of the kept models themselves, with which other models and blends are compared; None as above."""
     models: Sequence[Model] = ()
     """The models that were kept, one for each fold."""
     failure: SettingError | None = None
@@ -119,8 +121,7 @@ def tune(
         )
     best = best_of(tried)
     rows = [row(result, str(task.measure)) | {"chosen": result is best} for result in tried]
-    score, at_edges = kept_score(best, tasks), tuple(edges_of(best, tried))
-    chosen = ChosenSettings(best.config, best.epoch, score, task.measure, at_edges)
+    chosen = ChosenSettings(best.config, best.epoch, best.unsmoothed, task.measure, tuple(edges_of(best, tried)))
     return chosen, pl.DataFrame(rows, infer_schema_length=None), best.models
 
 
@@ -169,16 +170,6 @@ def extend_search(
 def best_of(tried: Sequence[TrialResult]) -> TrialResult:
     """Returns the first of the best combinations that were trained to the end."""
     return max((result for result in tried if not result.stopped), key=rank_key)
-
-
-def kept_score(best: TrialResult, tasks: Sequence[TrainingTask]) -> float | None:
-    """Measures the kept models of a combination, as the mean over the folds; None if there are none.
-
-    Scores of combinations are smoothed over epochs, which those of other models and of blends are not.
-    """
-    if not best.models:
-        return None
-    return fmean(task.score(model) for task, model in zip(tasks, best.models, strict=True))
 
 
 def edges_of(best: TrialResult, tried: Sequence[TrialResult]) -> dict[str, int | float]:
@@ -248,6 +239,7 @@ def average(result: TrialResult, fitted: Sequence[Fitted]) -> TrialResult:
         epoch=None if None in epoch else round(fmean(epoch)),
         epochs=None if None in epochs else round(fmean(epochs)),
         score=fmean(one.score for one in fitted),
+        unsmoothed=fmean(one.unsmoothed for one in fitted),
         models=[one.model for one in fitted],
     )
 

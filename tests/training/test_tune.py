@@ -196,8 +196,18 @@ def test_a_choice_by_smoothed_curves_has_the_measure_of_the_models_that_are_kept
     choice, table, held_out = tune(config(FM), smooth, tuning({"l2": [0.0, 1e-3]}), task, folds)
     rankings = [rank(model, fold, features) for model, fold in zip(held_out, folds, strict=True)]
     kept = fmean(F1_AT_5.of(one.hits, one.sizes) for one in rankings)
-    assert choice.score == pytest.approx(kept)
+    assert choice.score == kept
     assert abs(kept - table["f1@5"].max()) > 0.01
+
+
+@pytest.mark.parametrize(("model", "times"), [(FM, 0), ({"kind": "popular", "features": "none"}, 2)], ids=str)
+def test_no_model_is_measured_again_when_the_search_ends(monkeypatch, model, times):
+    """A model in training is measured where its parameters lie; any other one once a fold, as evaluation does."""
+    measured, score = [], TrainingTask.score
+    monkeypatch.setattr(TrainingTask, "score", lambda task, model: measured.append(model) or score(task, model))
+    posts, new, features = checkerboard()
+    tune(config(model), SHORT, tuning({}), TrainingTask(posts, None, features, 0), [new, posts.head(8)])
+    assert len(measured) == times
 
 
 @UNCHOSEN
