@@ -21,6 +21,13 @@ def test_a_value_without_a_name_has_no_code():
     assert found.dtype == np.int64
 
 
+@given(st.lists(st.sampled_from(["", "a", "b", "bb", "é", "z", "😀", None])))
+def test_codes_of_few_values_and_of_many_are_positions_in_the_names(texts):
+    names = ["a", "b", "é", "😀"]
+    expected = [names.index(text) if text in names else -1 for text in texts]
+    assert codes(pl.Series(texts, dtype=pl.String), names).tolist() == expected
+
+
 def test_no_values_have_no_names_and_no_codes():
     empty = pl.Series([], dtype=pl.String)
     assert vocabulary(empty) == []
