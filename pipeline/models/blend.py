@@ -25,6 +25,9 @@ RELATIVE_TOLERANCE = 1e-9
 MAX_WEIGHT = 1e6
 """The greatest weight, so that sums of scores cannot overflow."""
 
+POSTS_TOGETHER = 64
+"""Posts whose scores are made comparable together: what fits the cache takes half the time."""
+
 
 def _distinct(names: list[str]) -> list[str]:
     if twice := [name for name, count in Counter(names).items() if count > 1]:
@@ -115,10 +118,13 @@ class Blend(Model):
         super().check(widths)
 
     def scores(self, posts: pl.DataFrame, features: Features) -> np.ndarray:
-        return sum(
-            weight * comparable(self.components[name].scores(posts, features))
-            for name, weight in self.config.models.items()
-        )
+        weights = self.config.models
+        of_models = {name: self.components[name].scores(posts, features) for name in weights}
+        blended = np.empty((len(posts), len(self.tags)))
+        for low in range(0, len(posts), POSTS_TOGETHER):
+            some = slice(low, low + POSTS_TOGETHER)
+            blended[some] = sum(weight * comparable(of_models[name][some]) for name, weight in weights.items())
+        return blended
 
     def parts(self, posts: pl.DataFrame, features: Features) -> dict[str, np.ndarray]:
         blended: dict[str, np.ndarray] = {}

@@ -54,6 +54,13 @@ def test_scores_that_are_all_alike_add_nothing():
     np.testing.assert_allclose(in_deviations(alike), [[0, 0, 0], [-(1.5**0.5), 0, 1.5**0.5]])
 
 
+def test_scores_do_not_depend_on_the_posts_that_are_scored_together(monkeypatch):
+    model = Blend.of(blend(everyone=2.0, own=0.5), {"everyone": popular(), "own": habits()})
+    together = model.scores(POSTS, NOTHING)
+    monkeypatch.setattr("pipeline.models.blend.POSTS_TOGETHER", 2)
+    np.testing.assert_array_equal(model.scores(POSTS, NOTHING), together)
+
+
 def test_only_models_with_a_weight_are_in_it():
     model = Blend.of(blend(own=1.0), {"everyone": popular(), "own": habits()})
     assert list(model.components) == ["own"]
