@@ -46,10 +46,12 @@ def leave_out_users(
     users = test.join(train, on=USER, how="semi")[USER].unique().sort()
     count = int(share_of(rule.new_users, len(users)))
     if count == 0:
+        # Of one user no share is a user: all are below 1.
+        other = "choose a larger share, or " if len(users) > 1 else ""
         raise SettingError(
             "new_users",
             f"is {rule.new_users}, which is none of the {counted(len(users), 'users')} with posts in both halves: "
-            "choose a larger share, or keep more such users.",
+            f"{other}keep more such users{'' if other else ', or leave new_users out'}.",
         )
     is_new = pl.col(USER).is_in(users.gather(rng.permutation(len(users))[:count]).implode())
     if (learnt := train.filter(~is_new)).is_empty():

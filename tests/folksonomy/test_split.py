@@ -215,6 +215,14 @@ def test_a_share_of_no_user_and_one_of_all_are_refused(share, words):
         newcomers(rows, {"test_posts": 1, "new_users": share})
 
 
+@pytest.mark.parametrize(("users", "words"), [({"me": (9, 9)}, "1 user"), ({"a": (2, 0), "b": (0, 2)}, "0 users")])
+def test_of_one_user_or_none_a_larger_share_is_no_remedy(users, words):
+    posts = timed(users)
+    words = f"is none of the {words} with posts in both halves: keep more such users, or leave new_users out.$"
+    with pytest.raises(SettingError, match=words):
+        newcomers(frame([(*post, "z") for post in posted(posts)]), {"given": True, "new_users": 0.9}, posts)
+
+
 def test_a_rule_is_named_without_its_new_users():
     assert str(RULE.validate_python({"given": True, "new_users": 0.1})) == "given: true"
     assert str(RULE.validate_python({"new_users": 0.1, "test_share": 0.2})) == "test_share: 0.2"
