@@ -146,7 +146,18 @@ def measure_groups(inputs: ReportInputs, config: ReportConfig) -> dict[str, Boot
         measured[name] = paired_bootstrap(rankings, posts[USER], config, rng, metric)
         of_group = {model: found.get(name, {}) for model, found in inputs.metrics.items()}
         check_metrics(of_group, measured[name], inputs.seeds)
+    check_groups(inputs.metrics, {name: found.posts for name, found in measured.items()})
     return measured
+
+
+def check_groups(metrics: Mapping[str, Mapping[str, Any]], posts: Mapping[str, int]) -> None:
+    """Raises ArtifactError where models were measured on other groups of users than those with these test posts."""
+    for model, values in metrics.items():
+        stated = {name: found.get("posts") for name, found in values.items() if isinstance(found, Mapping)}
+        if stated != posts:
+            raise ArtifactError(
+                f"The metrics of {model} are of other hot, warm and cold users than those of the split."
+            )
 
 
 def check_metrics(metrics: Mapping[str, Mapping[str, Any]], bootstrap: Bootstrap, seeds: int) -> None:

@@ -279,6 +279,18 @@ def test_new_users_are_shown_warm_and_cold(inputs, config, tmp_path):
 
 
 @pytest.mark.usefixtures("undrawn")
+def test_metrics_of_users_whom_the_split_does_not_leave_out_are_refused(inputs, config, tmp_path):
+    metrics = without(inputs, ["user0"], new=True).metrics
+    warm = metrics["fm"] | {"warm": metrics["fm"]["warm"] | {"posts": 4}}
+    for found in (
+        replace(inputs, metrics=metrics),
+        replace(without(inputs, ["user0"], new=True), metrics=metrics | {"fm": warm}),
+    ):
+        with pytest.raises(ArtifactError, match=r"The metrics of .+ are of other hot, warm and cold users than those"):
+            write_report(found, config, tmp_path / "report")
+
+
+@pytest.mark.usefixtures("undrawn")
 def test_figures_of_users_that_contradict_the_suggestions_are_refused(inputs, config, tmp_path):
     found = without(inputs, ["user0"], new=True)
     cold = {"posts": 5, **dict.fromkeys((f"f1@{k}" for k in range(1, 11)), 0.5)}
