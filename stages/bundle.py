@@ -62,6 +62,8 @@ def main(params: Params) -> str:
         manifest = make_manifest(params, name, model, chosen, posts, calibrated.calibration, packed)
         habits, companions = Habits.count(posts, model.tags), Companions.count(posts, model.tags)
         evaluation = measure(params, name, fold_in_users(tested, new, features), test, features)
+        if not new.is_empty():
+            evaluation["new_users"] = new[USER].n_unique()
         bundle = Bundle(folder, manifest, model, habits, replace(companions, weight=calibrated.given), evaluation)
         (bundle if config.users == "all" else bundle.keep([])).write(folder)
     return f"bundle: {name}, fitted to {counted(len(posts), 'posts')}, in {paths.bundle}"

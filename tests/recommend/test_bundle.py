@@ -249,6 +249,18 @@ def test_the_card_says_whose_habits_it_holds_and_what_it_is_worth(bundle, tmp_pa
     assert "**It holds vectors of the users' own photos**" in (seen / "README.md").read_text()
 
 
+@pytest.mark.parametrize(
+    ("kinds", "whom"), [("training", ", whom this folder's does not know"), ("training and test", "")]
+)
+def test_the_card_says_that_new_users_were_folded_in_before_the_test(bundle, kinds, whom, tmp_path):
+    read = Bundle.read(bundle)
+    manifest = read.manifest.model_copy(update={"fitted_on": {"kinds of posts": kinds}})
+    replace(read, manifest=manifest, evaluation={**read.evaluation, "new_users": 2}).write(tmp_path)
+    card = (tmp_path / "README.md").read_text()
+    assert f"from the training posts alone, with 2 new users folded in before the test{whom}, on\n4 test posts" in card
+    assert "from the training posts alone, on\n4 test posts" in (bundle / "README.md").read_text()
+
+
 def test_a_bundle_without_some_users_knows_nothing_of_days(tmp_path):
     untimed = world("recency", "none")
     posts = untimed.posts.with_columns(time=pl.lit(0))
