@@ -1,9 +1,13 @@
 """Suggests tags for the test posts with one model or blend, and measures the suggestions."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from pipeline.data.schema import DATED_POST, TAGGED_POST, USER
+from pipeline.errors import ArtifactError
 from pipeline.evaluation.curves import DEVIATION, mean_curve, metrics_over_seeds
 from pipeline.evaluation.metrics.measure import HEADLINE
 from pipeline.evaluation.ranking import find_hits
@@ -38,6 +42,7 @@ def main(params: Params, model: Model) -> str:
     train, features = read_parquet(paths.train, TAGGED_POST), read_store(*paths.stored(config.features))
     repeats = [paths.repeat(model, seed) for seed in read_sealed_json(paths.repeat_seeds(model))["seeds"]]
     fitted = [load(path) for path in (paths.model(model), *repeats)]
+    check_unknown(fitted[0].names.get(USER, ()), new[USER], paths.model(model))
     suggestions = [recommend_to_new(one, posts, new, features) for one in fitted]
     rankings = [find_hits(posts, one) for one in suggestions]
     metrics = metrics_over_seeds(rankings) | metrics_by_users(suggestions, divide_by_users(posts, train, new))
@@ -50,10 +55,20 @@ def main(params: Params, model: Model) -> str:
     return f"evaluate {model}: {measured}{new_tags(NewTags.of(posts, train))}{groups}"
 
 
+def check_unknown(known: Sequence[str], new: pl.Series, path: Path) -> None:
+    """Raises ArtifactError where a model knows new users, as one fitted to posts of another split does."""
+    new = new.unique()
+    if found := new.is_in(pl.Series(known, dtype=pl.String).implode()).sum():
+        raise ArtifactError(
+            f"{path} was fitted to posts of another split: it knows {found:,} of the {counted(len(new), 'users')} "
+            "whom this one leaves out of training."
+        )
+
+
 def by_users(metrics: Mapping[str, Any], knows_users: bool) -> str:
     """Writes the metrics of hot, warm and cold users; nothing where all are hot."""
     found = "".join(
-        f"; {metrics[name][str(HEADLINE)]:.4f} over {metrics[name]['posts']:,} of {whose}"
+        f"; {metrics[name][str(HEADLINE)]:.4f} over {counted(metrics[name]['posts'], 'posts')} of {whose}"
         for name, whose in GROUPS.items()
         if name in metrics
     )

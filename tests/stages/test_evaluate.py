@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from pipeline.data.schema import DATED_POST, PHOTO, SPLIT, TAG, TAGS, USER
-from pipeline.errors import SettingError
+from pipeline.errors import ArtifactError, SettingError
 from pipeline.features.store import read_store
 from pipeline.files.parquet import read_parquet, write_parquet
 from pipeline.files.texts import read_json, write_sealed_json
@@ -110,15 +110,26 @@ def test_a_new_user_is_folded_in_and_unknown_before(tmp_path, monkeypatch):
         metrics = read_json(params.paths.metrics(name))
         assert metrics["precision@1"] == pytest.approx(5 / 6)
         assert lines[name].endswith(
-            f"; {metrics['hot']['f1@5']:.4f} over 2 of users with training posts (hot)"
-            f"; {metrics['warm']['f1@5']:.4f} over 2 of new users, folded in (warm)"
-            f"; {metrics['cold']['f1@5']:.4f} over 4 of users unknown to the model as trained (cold)"
+            f"; {metrics['hot']['f1@5']:.4f} over 2 posts of users with training posts (hot)"
+            f"; {metrics['warm']['f1@5']:.4f} over 2 posts of new users, folded in (warm)"
+            f"; {metrics['cold']['f1@5']:.4f} over 4 posts of users unknown to the model as trained (cold)"
         )
     assert precision(params, "popular") == {"hot": (2, 0.0), "warm": (2, 0.0), "cold": (4, 0.25)}
     assert lines["popular"].endswith("; it knows no users, so that none is folded in")
     # What is suggested is what is measured: the curve and the suggestions are those of the same model.
     found = read_parquet(params.paths.recommendations("own")).filter(pl.col(USER).is_in(["ann", "bob"]))
     assert found[TAGS].list.first().to_list() == ["ann's"] * 2 + ["bob's"] * 2
+
+
+@pytest.mark.usefixtures("shared")
+def test_a_model_that_has_learnt_from_new_users_is_not_evaluated(tmp_path, monkeypatch):
+    evaluated(divided(tmp_path, monkeypatch, None)[0])
+    params, _ = divided(tmp_path, monkeypatch, 0.5)
+    for name in ("own", "mix"):
+        before = params.paths.metrics(name).read_bytes()
+        with pytest.raises(ArtifactError, match=r"was fitted to posts of another split: it knows 1 of the 1 user whom"):
+            evaluate.main(params, name)
+        assert params.paths.metrics(name).read_bytes() == before
 
 
 def test_without_new_users_nothing_is_folded_in(tmp_path, monkeypatch):
