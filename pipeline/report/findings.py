@@ -156,9 +156,13 @@ def headline(inputs: ReportInputs, bootstrap: Bootstrap, measure: Measure) -> st
 def distance(pair: Comparison, role: str) -> str:
     """Tells the distance of a model from another, whose role is told in words, with its interval."""
     side = "above" if pair.difference >= 0 else "below"
+    # Not after the correction for all pairs, by which the sentences before this one count models as clearly worse.
+    verdict = (
+        "includes zero" if not pair.significant else f"is clear of zero{'' if pair.after_holm else ', taken alone'}"
+    )
     return (
         f"{abs(pair.difference):.3f} {side} {pair.other.mention}, {role}: the interval of the difference, "
-        f"[{signed(pair.low)}, {signed(pair.high)}], {'is clear of' if pair.significant else 'includes'} zero."
+        f"[{signed(pair.low)}, {signed(pair.high)}], {verdict}."
     )
 
 

@@ -54,6 +54,12 @@ def test_headline_when_seeing_does_not_help(inputs):
     assert sentence.endswith("includes zero.")
 
 
+def test_an_interval_that_is_clear_of_zero_only_taken_alone_is_called_so(inputs):
+    sentence = headline(*outcome(inputs, {FM: 0.45, FM_IC: 0.45, FM_IC_OD: 0.45, NEIGHBOURS: 0.5}), FIRST)
+    assert sentence.startswith("No model is clearly better than the others: the highest F1@1 of 4 models is 0.500 [")
+    assert sentence.endswith("the interval of the difference, [+0.010, +0.100], is clear of zero, taken alone.")
+
+
 def test_a_baseline_that_sees_the_photo_is_told_as_one(inputs):
     sentence = headline(*outcome(inputs, {FM: 0.2, NEIGHBOURS: 0.5}), FIRST)
     assert sentence.startswith("“Tags of similar photos” is the best of 2 models")
