@@ -108,6 +108,7 @@ def test_new_users_are_folded_in_for_the_test_and_learnt_from_in_the_end(unchang
         assert [metrics[group]["posts"] for group in ("hot", "warm", "cold")] == [stats["test_posts"] - 2, 2, 2]
     assert json.loads((recipe / "bundle/bundle.json").read_text())["fitted_on"]["posts"] == stats["posts"]
     assert "Warm: new users" in (recipe / "report/index.html").read_text()
+    assert "with 2 new users folded in before the test, on" in (recipe / "bundle/README.md").read_text()
 
 
 def test_another_recipe_reruns_nothing_before_refine(unchanged):
