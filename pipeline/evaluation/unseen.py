@@ -13,6 +13,7 @@ from pipeline.evaluation.metrics.measure import DEPTH
 from pipeline.evaluation.ranking import Ranking, find_hits, recommend
 from pipeline.features.store import Features
 from pipeline.models.model import Model
+from pipeline.progress import track
 
 HOT, WARM, COLD = "hot", "warm", "cold"
 """Users with training posts; new users, folded in; users whom the model as trained does not know, new ones included."""
@@ -44,8 +45,11 @@ def recommend_to_new(model: Model, test: pl.DataFrame, new: pl.DataFrame, featur
 
 def fold_in_users(model: Model, new: pl.DataFrame, features: Features) -> Model:
     """Folds new users into a model by their posts (columns user, photo, tags, perhaps time)."""
-    for (user,), posts in new.group_by(USER, maintain_order=True):
-        model = model.fold_in(user, posts, features)
+    if new.is_empty():
+        return model
+    users = new.partition_by(USER, maintain_order=True)
+    for posts in track(users, "folding in", len(users), "users"):
+        model = model.fold_in(posts[USER][0], posts, features)
     return model
 
 

@@ -140,14 +140,15 @@ def headline(inputs: ReportInputs, bootstrap: Bootstrap, measure: Measure) -> st
         verb = "is" if len(leaders) == 1 else "are"
         sentence = f"{leading} {verb} the best of {of}{rest}: {measure.label} {value} over {posts}."
     paper = best_of((model for model in models if model.kind in PAPER), values)
-    # A model of both roles is named by the second.
-    roles = {
-        paper: "the best of the paper’s FM and PITF",
-        rival: f"the best model that {'does not see' if rivals.best_sees else 'sees'} the photo",
+    roles = [
+        (paper, "the best of the paper’s FM and PITF"),
+        (rival, f"the best model that {'does not see' if rivals.best_sees else 'sees'} the photo"),
+    ]
+    compared = {
+        other: [role for each, role in roles if each is other] for other, _ in roles if other not in (best, None)
     }
-    compared = [other for other in roles if other not in (best, None)]
-    for verb, other in zip(("That", "It"), compared, strict=False):
-        sentence += f" {verb} is {distance(compare(bootstrap, best, other, k), roles[other])}"
+    for verb, (other, named) in zip(("That", "It"), compared.items(), strict=False):
+        sentence += f" {verb} is {distance(compare(bootstrap, best, other, k), ' as well as '.join(named))}"
     if inputs.seeds > 1 and f"{measure}{DEVIATION}" in inputs.metrics[best.name]:
         sentence += f" Its mean over {inputs.seeds} seeds is {measured(inputs, best, measure)}."
     return sentence
