@@ -1,14 +1,15 @@
 """Successive halving compared with the full grid, on real folksonomies: settings, F1@5 and CPU seconds.
 
-    python -m benchmarks.halving REAL [--sets NAME …]
+    python -m benchmarks.halving REAL [--sets NAME …] [--models NAME …]
 
-REAL holds folksonomies/ and galleries/. Each set's model is PITF with all features that the set has, with the grid and
-the training of params.yaml; split and seed are 0. Prints a row for each search.
+REAL holds folksonomies/ and galleries/. Each set's model is PITF with all features that the set has, unless others are
+named, with the grid and the training of params.yaml; split and seed are 0. Prints a row for each search.
 """
 
 import argparse
 import time
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +25,15 @@ from pipeline.training.tune import fit_chosen, tune
 from project.params import Params, load
 
 
-def main(real: Path, names: Sequence[str]) -> None:
-    """Prints a row for each set and search."""
+def main(real: Path, names: Sequence[str], models: Sequence[str]) -> None:
+    """Prints a row for each set, model and search."""
     params = load(Path("params.yaml"))
     for name in names:
         data = DATA_SETS[name]
         halves = divide(data, real / data.folder, 0, params)
-        model = "pitf-ic-od" if data.vectors else "pitf"
-        for eliminate in (params.tuning.eliminate, 1):
-            found = search(params.models[model], eliminate, halves, params)
+        default = "pitf-ic-od" if data.vectors else "pitf"
+        for model, eliminate in product(models or [default], (params.tuning.eliminate, 1)):
+            found = search(params.model(model), eliminate, halves, params)
             print(f"| {name}, {model} | {eliminate} | {' | '.join(map(str, found))} |", flush=True)
 
 
@@ -57,5 +58,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("real", type=Path, metavar="REAL")
     parser.add_argument("--sets", nargs="*", default=sets, choices=[*DATA_SETS])
+    parser.add_argument("--models", nargs="*", default=[], help="PITF with all features when none are named")
     arguments = parser.parse_args()
-    main(arguments.real, arguments.sets)
+    main(arguments.real, arguments.sets, arguments.models)
