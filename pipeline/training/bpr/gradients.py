@@ -61,13 +61,13 @@ def post_vectors(contexts: Contexts, parameters: Mapping[str, Tensor], inputs: P
     tag = parameters[TAG]
     vectors = tag.new_zeros(len(inputs), tag.shape[1], contexts.width)
     for name in contexts.names:
-        part = vectors[..., contexts.columns(name)]
+        columns = contexts.columns(name)
         if name in inputs.entities:
-            loops_for(tag).add_rows(parameters[name], inputs.entities[name], part)
+            loops_for(tag).add_rows(parameters[name], inputs.entities[name], vectors, columns)
         elif name in inputs.bags:
-            loops_for(tag).add_bags(parameters[name], inputs.bags[name], part)
+            loops_for(tag).add_bags(parameters[name], inputs.bags[name], vectors, columns)
         else:
-            project(inputs.features[name], parameters[name], part)
+            project(inputs.features[name], parameters[name], vectors[..., columns])
     return vectors
 
 
@@ -106,8 +106,9 @@ def add_gradients(
     loops, quadruples = loops_for(vectors), batch.quadruples
 
     # Of the quadruples: gradients of the posts' vectors (B, G, W), of tags (T, G, W), bias (T, G, 1).
-    of_tags = QuadrupleGradients(torch.zeros_like(vectors), tag_tables(gradients.sums), gradients.occurrences[TAG])
-    cost, right = loss(tag_tables(parameters), vectors, quadruples, of_tags)
+    of_posts = torch.zeros_like(vectors)
+    sums = QuadrupleGradients(of_posts, tag_tables(gradients.sums), gradients.occurrences[TAG])
+    cost, right = loss(tag_tables(parameters), vectors, quadruples, sums)
     if BIAS in parameters:
         gradients.occurrences[BIAS].copy_(gradients.occurrences[TAG])
     gradients.loss.add_(cost)
@@ -116,14 +117,14 @@ def add_gradients(
     # Of the contexts: the gradients of the vectors (B, G, columns), back to rows or through the features (B, m).
     assignments = batch.sizes.sum()
     for name in contexts.names:
-        part = of_tags.vectors[..., contexts.columns(name)]
+        columns = contexts.columns(name)
         total, occurrences = gradients.sums[name], gradients.occurrences[name]
         if name in batch.inputs.entities:
-            loops.add_to_rows(part, batch.inputs.entities[name], batch.sizes, total, occurrences)
+            loops.add_to_rows(of_posts, columns, batch.inputs.entities[name], batch.sizes, total, occurrences)
         elif name in batch.inputs.bags:
-            loops.add_to_bags(part, batch.inputs.bags[name], batch.sizes, total, occurrences)
+            loops.add_to_bags(of_posts, columns, batch.inputs.bags[name], batch.sizes, total, occurrences)
         else:
-            project_back(batch.inputs.features[name], part, total)
+            project_back(batch.inputs.features[name], of_posts[..., columns], total)
             occurrences += assignments
 
 

@@ -152,57 +152,55 @@ def draw(posts, positives, uniform, drawn):
 
 
 @compiled
-def add_rows(table, rows, part):
-    """Adds rows (B,) of a table (rows, G, columns) to part of the posts' vectors (B, G, columns).
-
-    Row −1 adds nothing.
-    """
+def add_rows(table, rows, vectors, columns):
+    """Adds rows (B,), −1 for none, of a table (rows, G, c) to c columns, a slice, of the posts' vectors (B, G, W)."""
+    # The vectors whole and a slice: of a part of them, the compiler would not know that its rows lie together.
     for place in range(len(rows)):
         if rows[place] < 0:
             continue
-        for g in range(part.shape[1]):
-            source, target = table[rows[place], g], part[place, g]
+        for g in range(vectors.shape[1]):
+            source, target = table[rows[place], g], vectors[place, g, columns]
             for c in range(len(target)):
                 target[c] += source[c]
 
 
 @compiled
-def add_to_rows(part, rows, sizes, gradient, occurrences):
-    """Adds part (B, G, columns) of the vectors' gradients to rows (B,) of a table's gradient (rows, G, columns).
+def add_to_rows(vectors, columns, rows, sizes, gradient, occurrences):
+    """Adds c columns of the vectors' gradients (B, G, W) to rows (B,) of a table's gradient (rows, G, c).
 
     sizes: the number of quadruples of each post, (B,), added to the rows' occurrences (rows, 1, 1).
     """
     for place in range(len(rows)):
-        for g in range(part.shape[1]):
-            source, target = part[place, g], gradient[rows[place], g]
+        for g in range(vectors.shape[1]):
+            source, target = vectors[place, g, columns], gradient[rows[place], g]
             for c in range(len(source)):
                 target[c] += source[c]
         occurrences[rows[place], 0, 0] += sizes[place]
 
 
 @compiled
-def add_bags(table, bags, part):
-    """Adds weighted rows (B,) of a table (T, G, columns) to part of the posts' vectors (B, G, columns)."""
+def add_bags(table, bags, vectors, columns):
+    """Adds weighted rows (B,) of a table (T, G, c) to c columns, a slice, of the posts' vectors (B, G, W)."""
     starts, counts, tags, weights = bags
     for place in range(len(starts)):
         for at in range(starts[place], starts[place] + counts[place]):
-            for g in range(part.shape[1]):
-                source, target = table[tags[at], g], part[place, g]
+            for g in range(vectors.shape[1]):
+                source, target = table[tags[at], g], vectors[place, g, columns]
                 for c in range(len(target)):
                     target[c] += weights[at] * source[c]
 
 
 @compiled
-def add_to_bags(part, bags, sizes, gradient, occurrences):
-    """Adds part (B, G, columns) of the vectors' gradients, weighted, to a table's (T, G, columns).
+def add_to_bags(vectors, columns, bags, sizes, gradient, occurrences):
+    """Adds c columns of the vectors' gradients (B, G, W), weighted, to a table's gradient (T, G, c).
 
     sizes: the number of quadruples of each post, (B,), of which each uses a row (T, 1, 1) as much as its weight.
     """
     starts, counts, tags, weights = bags
     for place in range(len(starts)):
         for at in range(starts[place], starts[place] + counts[place]):
-            for g in range(part.shape[1]):
-                source, target = part[place, g], gradient[tags[at], g]
+            for g in range(vectors.shape[1]):
+                source, target = vectors[place, g, columns], gradient[tags[at], g]
                 for c in range(len(source)):
                     target[c] += weights[at] * source[c]
             occurrences[tags[at], 0, 0] += weights[at] * sizes[place]

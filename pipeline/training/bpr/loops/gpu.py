@@ -46,31 +46,35 @@ def draw(posts: Tensor, positives: PositiveTags, uniform: Tensor, drawn: Quadrup
     drawn.negative.copy_((r + below)[:, None])
 
 
-def add_rows(table: Tensor, rows: Tensor, part: Tensor) -> None:
-    """Adds rows (B,) of a table (rows, G, columns) to part of the posts' vectors (B, G, columns).
+def add_rows(table: Tensor, rows: Tensor, vectors: Tensor, columns: slice) -> None:
+    """Adds rows (B,) of a table (rows, G, c) to c columns of the posts' vectors (B, G, W).
 
     Row −1 adds nothing.
     """
     known = (rows >= 0)[:, None, None]
-    part += torch.where(known, table.index_select(0, rows.clamp(min=0)), 0)
+    vectors[..., columns] += torch.where(known, table.index_select(0, rows.clamp(min=0)), 0)
 
 
-def add_to_rows(part: Tensor, rows: Tensor, sizes: Tensor, gradient: Tensor, occurrences: Tensor) -> None:
-    """Adds part (B, G, columns) of the vectors' gradients to rows (B,) of a table's gradient (rows, G, columns)."""
-    gradient.index_add_(0, rows, part)
+def add_to_rows(
+    vectors: Tensor, columns: slice, rows: Tensor, sizes: Tensor, gradient: Tensor, occurrences: Tensor
+) -> None:
+    """Adds c columns of the vectors' gradients (B, G, W) to rows (B,) of a table's gradient (rows, G, c)."""
+    gradient.index_add_(0, rows, vectors[..., columns])
     occurrences.index_add_(0, rows, sizes.to(occurrences.dtype)[:, None, None])
 
 
-def add_bags(table: Tensor, bags: TagBags, part: Tensor) -> None:
-    """Adds weighted rows (B,) of a table (T, G, columns) to part of the posts' vectors (B, G, columns)."""
+def add_bags(table: Tensor, bags: TagBags, vectors: Tensor, columns: slice) -> None:
+    """Adds weighted rows (B,) of a table (T, G, c) to c columns of the posts' vectors (B, G, W)."""
     post, tags, weights = listed(bags)
-    part.index_add_(0, post, table.index_select(0, tags) * weights)
+    vectors[..., columns].index_add_(0, post, table.index_select(0, tags) * weights)
 
 
-def add_to_bags(part: Tensor, bags: TagBags, sizes: Tensor, gradient: Tensor, occurrences: Tensor) -> None:
-    """Adds part (B, G, columns) of the vectors' gradients, weighted, to a table's (T, G, columns)."""
+def add_to_bags(
+    vectors: Tensor, columns: slice, bags: TagBags, sizes: Tensor, gradient: Tensor, occurrences: Tensor
+) -> None:
+    """Adds c columns of the vectors' gradients (B, G, W), weighted, to a table's gradient (T, G, c)."""
     post, tags, weights = listed(bags)
-    gradient.index_add_(0, tags, part.index_select(0, post) * weights)
+    gradient.index_add_(0, tags, vectors[..., columns].index_select(0, post) * weights)
     occurrences.index_add_(0, tags, weights * sizes[post, None, None])
 
 
