@@ -39,19 +39,19 @@ def leave_out_users(
     """Splits training posts into those to learn from and those of new users, who are drawn at random.
 
     train, test: as `split` gives them, and so are both results. Where the rule has no new users, the second is empty,
-    and nothing is drawn. Raises SettingError when its share is of no user, or leaves none to learn from.
+    and nothing is drawn. Raises SettingError when the share rounds down to no user, or leaves none to learn from.
     """
     if not rule.new_users:
         return train, train.clear()
     users = test.join(train, on=USER, how="semi")[USER].unique().sort()
     count = int(share_of(rule.new_users, len(users)))
     if count == 0:
-        # Of one user no share is a user: all are below 1.
-        other = "choose a larger share, or " if len(users) > 1 else ""
+        # Every share is below 1, and so rounds down to nobody of a single user.
+        remedy = "choose a larger share" if len(users) > 1 else "leave new_users out"
         raise SettingError(
             "new_users",
-            f"is {rule.new_users}, which is none of the {counted(len(users), 'users')} with posts in both halves: "
-            f"{other}keep more such users{'' if other else ', or leave new_users out'}.",
+            f"is {rule.new_users}, which rounds down to none of the {counted(len(users), 'users')} with posts in both "
+            f"halves: {remedy}, or keep more such users.",
         )
     is_new = pl.col(USER).is_in(users.gather(rng.permutation(len(users))[:count]).implode())
     if (learnt := train.filter(~is_new)).is_empty():

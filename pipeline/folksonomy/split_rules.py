@@ -28,8 +28,8 @@ class SplitRule(Config, ABC):
         default=None,
         ge=0,
         lt=1,
-        description="The share of users who are left out of training, rounded down and drawn at random, of those with "
-        "posts in both halves: their training posts are folded in afterwards. Without it there are none.",
+        description="The share of the users with posts in both halves, rounded down, who are left out of training at "
+        "random. Their posts that are not test posts are folded in before the test. By default there are none.",
     )
 
     by_time: ClassVar[bool] = False

@@ -241,8 +241,8 @@ def test_a_decoder_that_needs_a_gpu_gives_a_warning_without_one(project):
         ({"recipes__sample__split": {"newest_posts": 1}}, "The split needs the time of each post"),
         (
             {"recipes__sample__split": {"test_posts": 5, "new_users": 0.4}},
-            "recipes.sample.split.new_users is 0.4, which is none of the 2 users with posts in both halves: choose a "
-            "larger share, or keep more such users.",
+            "recipes.sample.split.new_users is 0.4, which rounds down to none of the 2 users with posts in both "
+            "halves: choose a larger share, or keep more such users.",
         ),
         ({"recipes__sample__refine": [{"keep": "core", "user": 5, "tag": 500}]}, "The recipe leaves no post"),
         (

@@ -152,7 +152,7 @@ def test_a_rule_that_is_none_is_refused(rule):
         RULE.validate_python(rule)
 
 
-def newcomers(assignments: pl.DataFrame, rule: dict, posts: pl.DataFrame | None = None, seed: int = 0):
+def split_with_new_users(assignments: pl.DataFrame, rule: dict, posts: pl.DataFrame | None = None, seed: int = 0):
     """The training posts, those of new users, and the test posts, with the generator as it is left."""
     posts = assignments.select("user", "photo").unique() if posts is None else posts
     rule, rng = RULE.validate_python(rule), np.random.default_rng(seed)
@@ -165,7 +165,7 @@ def test_without_new_users_all_is_as_it_was_and_nothing_is_drawn(more):
     rows = frame([(user, f"{user}{number}", "z") for user in "abc" for number in range(5)])
     rng = np.random.default_rng(0)
     expected = split(rows, rows, RULE.validate_python({"test_posts": 2}), rng)
-    train, new, test, left = newcomers(rows, {"test_posts": 2} | more)
+    train, new, test, left = split_with_new_users(rows, {"test_posts": 2} | more)
     assert train.equals(expected[0])
     assert test.equals(expected[1])
     assert new.equals(train.clear())
@@ -176,7 +176,7 @@ def test_new_users_have_the_same_test_posts_and_are_in_nothing_that_is_learnt_fr
     users = "abcdefghij"
     rows = frame([(user, f"{user}{number}", "z") for user in users for number in range(5)])
     rest, test = halves(rows, {"test_posts": 2})
-    train, new, left_out, rng = newcomers(rows, {"test_posts": 2, "new_users": 0.29})
+    train, new, left_out, rng = split_with_new_users(rows, {"test_posts": 2, "new_users": 0.29})
     assert left_out.equals(test)
     assert new["user"].n_unique() == 2
     assert not set(new["user"]) & set(train["user"])
@@ -188,7 +188,9 @@ def test_new_users_have_the_same_test_posts_and_are_in_nothing_that_is_learnt_fr
 
 def test_every_user_may_be_new():
     rows = frame([(user, f"{user}{number}", "z") for user in "abcd" for number in range(3)])
-    drawn = [newcomers(rows, {"test_posts": 1, "new_users": 0.25}, seed=seed)[1]["user"][0] for seed in range(400)]
+    drawn = [
+        split_with_new_users(rows, {"test_posts": 1, "new_users": 0.25}, seed=seed)[1]["user"][0] for seed in range(400)
+    ]
     # Four standard deviations of a binomial of 400 draws with chance 1/4 are 35.
     assert all(abs(drawn.count(user) - 100) < 35 for user in "abcd")
 
@@ -197,7 +199,8 @@ def test_only_users_with_posts_in_both_halves_of_a_given_split_can_be_new():
     posts = timed({"a": (2, 1), "b": (2, 1), "untested": (5, 0), "unknown": (0, 2)})
     rows = frame([(*post, "z") for post in posted(posts)])
     drawn = {
-        newcomers(rows, {"given": True, "new_users": 0.5}, posts, seed)[1]["user"].unique().item() for seed in range(20)
+        split_with_new_users(rows, {"given": True, "new_users": 0.5}, posts, seed)[1]["user"].unique().item()
+        for seed in range(20)
     }
     assert drawn == {"a", "b"}
 
@@ -205,22 +208,25 @@ def test_only_users_with_posts_in_both_halves_of_a_given_split_can_be_new():
 @pytest.mark.parametrize(
     ("share", "words"),
     [
-        (0.24, "new_users is 0.24, which is none of the 4 users with posts in both halves: choose a larger share, or"),
+        (
+            0.24,
+            "new_users is 0.24, which rounds down to none of the 4 users with posts in both halves: choose a larger",
+        ),
         (1 - 1e-12, "which leaves no user to learn from: choose a smaller share."),
     ],
 )
 def test_a_share_of_no_user_and_one_of_all_are_refused(share, words):
     rows = frame([(user, f"{user}{number}", "z") for user in "abcd" for number in range(3)])
     with pytest.raises(SettingError, match=words):
-        newcomers(rows, {"test_posts": 1, "new_users": share})
+        split_with_new_users(rows, {"test_posts": 1, "new_users": share})
 
 
 @pytest.mark.parametrize(("users", "words"), [({"me": (9, 9)}, "1 user"), ({"a": (2, 0), "b": (0, 2)}, "0 users")])
 def test_of_one_user_or_none_a_larger_share_is_no_remedy(users, words):
     posts = timed(users)
-    words = f"is none of the {words} with posts in both halves: keep more such users, or leave new_users out.$"
+    words = f"none of the {words} with posts in both halves: leave new_users out, or keep more such users.$"
     with pytest.raises(SettingError, match=words):
-        newcomers(frame([(*post, "z") for post in posted(posts)]), {"given": True, "new_users": 0.9}, posts)
+        split_with_new_users(frame([(*post, "z") for post in posted(posts)]), {"given": True, "new_users": 0.9}, posts)
 
 
 def test_a_rule_is_named_without_its_new_users():
