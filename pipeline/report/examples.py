@@ -127,7 +127,7 @@ def detected(detections: Detections, photo: str, threshold: float) -> list[tuple
 def explain(model: Model, features: Features, posts: pl.DataFrame, examples: pl.DataFrame) -> list[dict[str, str]]:
     """Explains a model's first suggestions for each example (columns user, photo, time if known): words by tag.
 
-    posts: those that the model learnt from, and those that were folded in; their tags are the users' habits.
+    posts: the training posts and the folded-in ones; their tags are the users' habits.
     """
     habits = Habits.count(posts, model.tags)
     return [explain_post(model, habits, features, post) for post in examples.iter_slices(1)]

@@ -19,7 +19,7 @@ from pipeline.words import counted, listed
 
 MINUS = "\N{MINUS SIGN}"
 
-PAPER = ("fm", "pitf")
+PAPER_KINDS = ("fm", "pitf")
 """The kinds of the paper's eight models (Eq. 4-7)."""
 
 
@@ -113,7 +113,7 @@ def featured(
 
 
 def headline(inputs: ReportInputs, bootstrap: Bootstrap, measure: Measure) -> str:
-    """Names the best models, and their distance from the best of the paper's models and from their rival.
+    """Names the best models, and their distances from the paper's best model and from the rival.
 
     `bootstrap` holds the measure's metric. Of several seeds, the means decide which these are; the values and intervals
     are those of the first. With too few test posts no model is called the best, nor is one that is not clearly better
@@ -139,25 +139,26 @@ def headline(inputs: ReportInputs, bootstrap: Bootstrap, measure: Measure) -> st
         rest = f", of which {len(near)} {'is' if len(near) == 1 else 'are'} not clearly worse" if near else ""
         verb = "is" if len(leaders) == 1 else "are"
         sentence = f"{leading} {verb} the best of {of}{rest}: {measure.label} {value} over {posts}."
-    paper = best_of((model for model in models if model.kind in PAPER), values)
+    paper = best_of((model for model in models if model.kind in PAPER_KINDS), values)
     roles = [
         (paper, "the best of the paper’s FM and PITF"),
         (rival, f"the best model that {'does not see' if rivals.best_sees else 'sees'} the photo"),
     ]
-    compared = {
-        other: [role for each, role in roles if each is other] for other, _ in roles if other not in (best, None)
-    }
-    for verb, (other, named) in zip(("That", "It"), compared.items(), strict=False):
-        sentence += f" {verb} is {distance(compare(bootstrap, best, other, k), ' as well as '.join(named))}"
+    compared: dict[ModelInfo, list[str]] = {}
+    for other, role in roles:
+        if other not in (best, None):
+            compared.setdefault(other, []).append(role)
+    for subject, (other, named) in zip(("That", "It"), compared.items(), strict=False):
+        sentence += f" {subject} is {distance(compare(bootstrap, best, other, k), ' as well as '.join(named))}"
     if inputs.seeds > 1 and f"{measure}{DEVIATION}" in inputs.metrics[best.name]:
         sentence += f" Its mean over {inputs.seeds} seeds is {measured(inputs, best, measure)}."
     return sentence
 
 
 def distance(pair: Comparison, role: str) -> str:
-    """Tells the distance of a model from another, whose role is told in words, with its interval."""
+    """Writes the distance of the first model of a pair from the other, with its interval and the other's role."""
     side = "above" if pair.difference >= 0 else "below"
-    # Not after the correction for all pairs, by which the sentences before this one count models as clearly worse.
+    # The sentence before counts models as clearly worse after Holm's correction for all pairs, unlike `significant`.
     verdict = (
         "includes zero" if not pair.significant else f"is clear of zero{'' if pair.after_holm else ', taken alone'}"
     )

@@ -172,7 +172,7 @@ class ReportInputs:
     """k, and a column for each metric."""
 
     recommendations: Mapping[str, pl.DataFrame]
-    """user, photo, tags, scores of every test post; with new users also tags_as_trained (`recommend_to_new`)."""
+    """user, photo, tags, scores of every test post; with new users also tags_as_trained."""
 
     test: pl.DataFrame
     """user, photo, tags of the test posts."""
@@ -181,7 +181,7 @@ class ReportInputs:
     """user, photo, tags of the training posts."""
 
     new_users: pl.DataFrame
-    """user, photo, tags of the posts by which new users were folded in; empty where there are none."""
+    """user, photo, tags of the posts from which new users were folded in; empty where there are none."""
 
     validation_posts: int
     """The number of training posts on which settings and the weights of blends were chosen."""

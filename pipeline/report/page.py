@@ -105,7 +105,7 @@ def page_content(inputs: ReportInputs, bootstrap: Bootstrap, groups: Mapping[str
         "depths": range(1, DEPTH + 1),
         "tables": {metric: tabulate([*inputs.metrics], bootstrap.of(metric)) for metric in METRICS},
         "groups": groups,
-        "of_groups": {name: tabulate([*inputs.metrics], found) for name, found in groups.items()},
+        "group_tables": {name: tabulate([*inputs.metrics], found) for name, found in groups.items()},
         "new_tags": NewTags.of(inputs.test, inputs.train),
         "perfect": perfect_ranking(inputs.test, inputs.train),
         "perfect_of_own": perfect_ranking_of_own(inputs.test, inputs.train, inputs.new_users),
@@ -135,7 +135,7 @@ def page_content(inputs: ReportInputs, bootstrap: Bootstrap, groups: Mapping[str
 
 
 def measure_groups(inputs: ReportInputs, config: ReportConfig) -> dict[str, Bootstrap]:
-    """Measures hot, warm and cold users apart by the headline's metric, with intervals; nothing where all are hot.
+    """Measures hot, warm and cold users apart by the headline's metric, with intervals; empty where all are hot.
 
     Raises ArtifactError as `check_metrics` does.
     """
@@ -151,7 +151,10 @@ def measure_groups(inputs: ReportInputs, config: ReportConfig) -> dict[str, Boot
 
 
 def check_groups(metrics: Mapping[str, Mapping[str, Any]], posts: Mapping[str, int]) -> None:
-    """Raises ArtifactError where models were measured on other groups of users than those with these test posts."""
+    """Compares the groups of users in models' metrics with the split's. Raises ArtifactError where they differ.
+
+    posts: the number of test posts of each group.
+    """
     for model, values in metrics.items():
         stated = {name: found.get("posts") for name, found in values.items() if isinstance(found, Mapping)}
         if stated != posts:
@@ -171,6 +174,7 @@ def check_metrics(metrics: Mapping[str, Mapping[str, Any]], bootstrap: Bootstrap
         values, measure = metrics[model], Measure(metric, k)
         spread = reach * values.get(f"{measure}{DEVIATION}", 0.0)
         stated = values.get(str(measure), math.nan)
+        # So a metric that is missing (NaN) is refused as well.
         if not abs(stated - value) <= TOLERANCE + spread:
             raise ArtifactError(f"{measure.label} of {model} is {stated} in its metrics, {value} by its suggestions.")
 

@@ -250,7 +250,7 @@ def test_the_card_says_whose_habits_it_holds_and_what_it_is_worth(bundle, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("kinds", "whom"), [("training", ", whom this folder's does not know"), ("training and test", "")]
+    ("kinds", "whom"), [("training", ", whom the model in this folder does not know"), ("training and test", "")]
 )
 def test_the_card_says_that_new_users_were_folded_in_before_the_test(bundle, kinds, whom, tmp_path):
     read = Bundle.read(bundle)

@@ -218,7 +218,7 @@ def test_new_tags_are_counted_and_bound_what_a_model_can_have(inputs, config, tm
 
 
 def without(inputs: ReportInputs, users: Sequence[str], new: bool) -> ReportInputs:
-    """The inputs where some users have no training posts, or are folded in by them; as trained all models fail them."""
+    """Inputs where some users lack training posts, or are folded in from them; as trained, all models fail them."""
     unknown = pl.col("user").is_in(users)
     left_out = inputs.train.filter(unknown)
     found = {
@@ -239,7 +239,7 @@ def without(inputs: ReportInputs, users: Sequence[str], new: bool) -> ReportInpu
 def table_of_users(folder: Path) -> str:
     """The text of the table of hot, warm and cold users, its caption first."""
     text = " ".join(Reader((folder / "index.html").read_text(encoding="utf-8")).text.split())
-    return text.partition("F1@5 of users apart")[2].partition("Probabilities")[0]
+    return text.partition("F1@5 for each group of users")[2].partition("Probabilities")[0]
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -247,7 +247,7 @@ def test_hot_and_cold_users_are_shown_apart_for_every_model(inputs, config, tmp_
     found = without(inputs, ["user0", "user1"], new=False)
     write_report(found, config, tmp_path / "report")
     text = table_of_users(tmp_path / "report")
-    assert "Cold: users without any, whom no model knows." in text
+    assert "Cold: users without training posts, whom no model knows." in text
     assert "Warm" not in text
     assert "hot: 50 test posts of 10 users" in text
     assert "cold: 10 test posts of 2 users" in text
@@ -265,7 +265,10 @@ def test_new_users_are_shown_warm_and_cold(inputs, config, tmp_path):
     found = without(inputs, users, new=True)
     write_report(found, config, tmp_path / "report")
     text = table_of_users(tmp_path / "report")
-    assert "Warm: new users, who were left out of training, after their 48 posts that are not test posts were" in text
+    assert (
+        "Warm: new users, whom the split left out of training, after their posts other than test posts (48) were"
+        in text
+    )
     heads = re.findall(r"(hot|warm|cold): 30 test posts of 6 users", text)
     assert heads == ["hot", "warm", "cold"]
     for model in inputs.models:
@@ -291,7 +294,7 @@ def test_metrics_of_users_whom_the_split_does_not_leave_out_are_refused(inputs, 
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_figures_of_users_that_contradict_the_suggestions_are_refused(inputs, config, tmp_path):
+def test_metrics_of_groups_that_contradict_the_suggestions_are_refused(inputs, config, tmp_path):
     found = without(inputs, ["user0"], new=True)
     cold = {"posts": 5, **dict.fromkeys((f"f1@{k}" for k in range(1, 11)), 0.5)}
     for wrong in ({"cold": cold}, {"cold": {}}):
@@ -308,10 +311,10 @@ def test_the_bound_of_users_own_tags_is_stated_where_it_is_another(inputs, confi
     for name, train in (("own", known), ("others'", foreign)):
         write_report(replace(inputs, train=train), config, tmp_path / name)
         text = Reader((tmp_path / name / "index.html").read_text(encoding="utf-8")).text
-        (found[name],) = re.findall(r"No model can have more than 0\.\d{3} in F1@5, because .* suggested(.*)\.\n", text)
+        (found[name],) = re.findall(r"No model can have more than 0\.\d{3} in F1@5, because .* suggested\.(.*)\n", text)
     assert found["own"] == ""
     assert re.fullmatch(
-        r"; and none that suggests only what .* training posts have, more than 0\.\d{3}", found["others'"]
+        r" A model that suggests only tags of .* training posts can have no more than 0\.\d{3}\.", found["others'"]
     )
 
 
