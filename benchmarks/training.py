@@ -361,18 +361,19 @@ def convergence(training: TrainingConfig, posts: int) -> None:
 
 
 def ranking(training: TrainingConfig, posts: int, rounds: int) -> None:
-    """Suggestions for a fifth of the posts and their hits, by all eight models after an epoch, and blended."""
+    """Times the ranking of a fifth of the posts by eight models, after an epoch each, and by their blend."""
     data, features = made_up(posts)
     ranked = data.sample(fraction=0.2, seed=0)
-    brief, models = training.model_copy(update={"epochs": 1, "members": 1}), {}
+    brief = training.model_copy(update={"epochs": 1, "members": 1})
+    models = {}
     for kind, feature_set in product(("fm", "pitf"), FEATURE_SETS):
         known = Features(features.photos, {k: m for k, m in features.matrices.items() if k in feature_set})
         task = TrainingTask(data, None, known, 0).leaving_out(ranked)
         config = FactorisationConfig(kind=kind, features=feature_set)
         (trained,) = train(config, [brief], task, CPU)
         models[f"{kind} {feature_set}"] = trained.model
-    together = BlendConfig(kind="blend", features="image+objects", models=dict.fromkeys(models, 1.0))
-    for name, model in (models | {"all eight, blended": Blend.of(together, models)}).items():
+    blended = BlendConfig(kind="blend", features="image+objects", models=dict.fromkeys(models, 1.0))
+    for name, model in (models | {"all eight, blended": Blend.of(blended, models)}).items():
         seconds = []
         for _ in range(rounds):
             start = time.process_time()

@@ -91,7 +91,7 @@ class Paths:
 
     @property
     def new_users(self) -> Path:
-        """The posts of users who are left out of training: those that are folded in, before they are tested."""
+        """The posts from which new users are folded in before the test."""
         return self.folder / "new_users.parquet"
 
     @property

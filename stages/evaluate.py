@@ -18,7 +18,7 @@ from pipeline.evaluation.unseen import (
     NewTags,
     divide_by_users,
     metrics_by_users,
-    recommend_to_new,
+    recommend_after_folding_in,
 )
 from pipeline.features.store import read_store
 from pipeline.files.parquet import read_parquet, write_parquet
@@ -43,7 +43,7 @@ def main(params: Params, model: Model) -> str:
     repeats = [paths.repeat(model, seed) for seed in read_sealed_json(paths.repeat_seeds(model))["seeds"]]
     fitted = [load(path) for path in (paths.model(model), *repeats)]
     check_unknown(fitted[0].names.get(USER, ()), new[USER], paths.model(model))
-    suggestions = [recommend_to_new(one, posts, new, features) for one in fitted]
+    suggestions = [recommend_after_folding_in(one, posts, new, features) for one in fitted]
     rankings = [find_hits(posts, one) for one in suggestions]
     metrics = metrics_over_seeds(rankings) | metrics_by_users(suggestions, divide_by_users(posts, train, new))
     write_json(metrics, paths.metrics(model))
@@ -56,12 +56,12 @@ def main(params: Params, model: Model) -> str:
 
 
 def check_unknown(known: Sequence[str], new: pl.Series, path: Path) -> None:
-    """Raises ArtifactError where a model knows new users, as one fitted to posts of another split does."""
+    """Raises ArtifactError for a model that knows new users: it was fitted to posts of another split."""
     new = new.unique()
     if found := new.is_in(pl.Series(known, dtype=pl.String).implode()).sum():
         raise ArtifactError(
             f"{path} was fitted to posts of another split: it knows {found:,} of the {counted(len(new), 'users')} "
-            "whom this one leaves out of training."
+            "whom the present split leaves out of training."
         )
 
 
@@ -73,7 +73,7 @@ def by_users(metrics: Mapping[str, Any], knows_users: bool) -> str:
         if name in metrics
     )
     impersonal = WARM in metrics and not knows_users
-    return found + ("; it knows no users, so that none is folded in" if impersonal else "")
+    return found + ("; the model knows no users, so none is folded in" if impersonal else "")
 
 
 def new_tags(found: NewTags) -> str:

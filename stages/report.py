@@ -147,7 +147,7 @@ def chosen(params: Params, settings: Mapping[str, Mapping[str, Any]]) -> dict[st
 
 
 def tested(params: Params, name: str, new: pl.DataFrame) -> tuple[Model, Features]:
-    """Reads a model as it was tested, with new users folded in by their posts, and its features."""
+    """Reads a model as it was tested, with new users folded in, and its features."""
     features = read_store(*params.paths.stored(params.any_model(name).features))
     return fold_in_users(load(params.paths.model(name)), new, features), features
 

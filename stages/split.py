@@ -1,4 +1,4 @@
-"""Leaves posts out for the test, perhaps users out of training, chooses posts for validation, and counts Table 2."""
+"""Leaves out test posts and new users, chooses posts for validation, and counts Table 2."""
 
 import time
 
@@ -48,7 +48,7 @@ def main(params: Params) -> str:
 
 
 def of_new_users(new: pl.DataFrame) -> str:
-    """Counts the users who are left out of training, and their posts; nothing where there are none."""
+    """Counts the new users and their posts that are not test posts; nothing where there are none."""
     if new.is_empty():
         return ""
     users = counted(new[USER].n_unique(), "users")

@@ -44,7 +44,7 @@ VECTOR = "vector"
 SCORES = "scores"
 """The scores of suggested tags (list of float32), in their order."""
 TAGS_AS_TRAINED = "tags_as_trained"
-"""The suggestions of a model before new users were folded in (list of str), where there are any such users."""
+"""The suggestions before new users are folded in (list of str); only where there are new users."""
 K = "k"
 """The number of suggestions that count (int64), in a table with a row for each K."""
 

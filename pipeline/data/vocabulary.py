@@ -29,9 +29,9 @@ def vocabularies(posts: pl.DataFrame, *columns: str) -> dict[str, list[str]]:
 
 
 def codes(values: pl.Series, names: Sequence[str]) -> np.ndarray:
-    """Looks up the position of each value in `names`, sorted: (values,) int64, -1 where it has none."""
+    """Looks up the position of each value in the sorted `names`: (values,) int64, -1 where it has none."""
     if len(values) < len(names):
-        # By bisection: a table of all names' hashes, made for few values, takes ten times as long.
+        # Bisection: for few values, building a hash table of all names would take ten times as long.
         known = pl.Series(names, dtype=pl.String)
         places = known.search_sorted(values)
         found = known.gather(places.set(places == len(known), None)).eq_missing(values)

@@ -22,7 +22,7 @@ HOT, WARM, COLD = "hot", "warm", "cold"
 def divide_by_users(test: pl.DataFrame, train: pl.DataFrame, new: pl.DataFrame) -> dict[str, pl.DataFrame]:
     """Returns the test posts of hot, of warm and of cold users; nothing where all are hot.
 
-    new: the posts by which new users are folded in. A group without test posts is left out.
+    new: the posts from which new users are folded in. A group without test posts is left out.
     """
     groups = {
         HOT: test.join(train, on=USER, how="semi", maintain_order="left"),
@@ -32,10 +32,11 @@ def divide_by_users(test: pl.DataFrame, train: pl.DataFrame, new: pl.DataFrame) 
     return {} if groups[COLD].is_empty() else {name: posts for name, posts in groups.items() if len(posts)}
 
 
-def recommend_to_new(model: Model, test: pl.DataFrame, new: pl.DataFrame, features: Features) -> pl.DataFrame:
-    """Suggests tags for test posts as `recommend` does, after new users are folded in by their posts.
+def recommend_after_folding_in(model: Model, test: pl.DataFrame, new: pl.DataFrame, features: Features) -> pl.DataFrame:
+    """Suggests tags for test posts as `recommend` does, after folding new users into the model.
 
-    Where there are new users, the column tags_as_trained has the suggestions of the model before that.
+    new: the posts from which they are folded in. Where there are some, the column tags_as_trained has the suggestions
+    of the model before that.
     """
     if new.is_empty():
         return recommend(model, test, features)
@@ -44,7 +45,7 @@ def recommend_to_new(model: Model, test: pl.DataFrame, new: pl.DataFrame, featur
 
 
 def fold_in_users(model: Model, new: pl.DataFrame, features: Features) -> Model:
-    """Folds new users into a model by their posts (columns user, photo, tags, perhaps time)."""
+    """Folds new users into a model, each from their posts (columns user, photo, tags, perhaps time)."""
     if new.is_empty():
         return model
     users = new.partition_by(USER, maintain_order=True)
@@ -54,9 +55,9 @@ def fold_in_users(model: Model, new: pl.DataFrame, features: Features) -> Model:
 
 
 def find_hits_of(group: str, posts: pl.DataFrame, suggestions: pl.DataFrame) -> Ranking:
-    """Finds the hits in the test posts of a group: for cold users, those of the model as trained.
+    """Finds the hits in a group's test posts; for cold users those of the model as trained.
 
-    suggestions: as `recommend_to_new` gives them.
+    suggestions: as `recommend_after_folding_in` returns them.
     """
     if group == COLD and TAGS_AS_TRAINED in suggestions.columns:
         suggestions = suggestions.with_columns(pl.col(TAGS_AS_TRAINED).alias(TAGS))
@@ -68,7 +69,7 @@ def metrics_by_users(
 ) -> dict[str, dict[str, Any]]:
     """Measures groups of test posts (`divide_by_users`) apart: `posts`, their number, and `metrics_over_seeds`.
 
-    suggestions: those of models from several seeds, as `recommend_to_new` gives them.
+    suggestions: those of models from several seeds, as `recommend_after_folding_in` returns them.
     """
     return {
         name: {"posts": len(posts)} | metrics_over_seeds([find_hits_of(name, posts, one) for one in suggestions])
@@ -102,13 +103,13 @@ def perfect_ranking(test: pl.DataFrame, train: pl.DataFrame) -> Ranking:
 
 
 def perfect_ranking_of_own(test: pl.DataFrame, train: pl.DataFrame, new: pl.DataFrame) -> Ranking:
-    """Ranks first the known tags of each test post that its user's training posts, or those folded in, have.
+    """Ranks first the known tags of each test post that its user's training or folded-in posts have.
 
-    train, new: the posts of both sorts (columns user, tags). A tag is known by training posts alone.
+    train, new: the training posts and the folded-in ones (columns user, tags). Only training posts make a tag known.
     """
     known = train[TAGS].explode().unique()
-    others = pl.concat([posts.select(USER, TAGS).explode(TAGS) for posts in (train, new)])
-    own = others.filter(pl.col(TAGS).is_in(known.implode())).group_by(USER).agg(own=pl.col(TAGS).unique())
+    used = pl.concat([posts.select(USER, TAGS).explode(TAGS) for posts in (train, new)])
+    own = used.filter(pl.col(TAGS).is_in(known.implode())).group_by(USER).agg(own=pl.col(TAGS).unique())
     posts = test.select(USER, TAGS).join(own, on=USER, how="left", maintain_order="left")
     return _found_first(posts.select(pl.col(TAGS).list.set_intersection("own").list.len().fill_null(0))[TAGS], test)
 

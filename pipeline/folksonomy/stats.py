@@ -8,9 +8,9 @@ from pipeline.data.schema import PHOTO, TAGGED_POST, TAGS, USER
 
 
 def table_2(train: pl.DataFrame, test: pl.DataFrame, new: pl.DataFrame) -> dict[str, int]:
-    """Counts the columns of Table 2 (Section 5.1), for posts (user, photo, tags): training, test and new users'.
+    """Counts the columns of Table 2 (Section 5.1) for training posts, test posts and new users' other posts.
 
-    Where there are new users, their number is counted, and that of their posts that are not test posts.
+    The columns are user, photo, tags. Where there are new users, they and their posts in `new` are counted as well.
     """
     posts = pl.concat([some.select(TAGGED_POST) for some in (train, test, new)])
     of_new_users = {"new_users": new[USER].n_unique(), "posts_of_new_users": len(new)} if len(new) else {}

@@ -25,8 +25,8 @@ RELATIVE_TOLERANCE = 1e-9
 MAX_WEIGHT = 1e6
 """The greatest weight, so that sums of scores cannot overflow."""
 
-POSTS_TOGETHER = 64
-"""Posts whose scores are made comparable together: what fits the cache takes half the time."""
+POSTS_PER_CHUNK = 64
+"""Posts whose scores are made comparable at a time: chunks that fit the cache take half the time."""
 
 
 def _distinct(names: list[str]) -> list[str]:
@@ -121,9 +121,9 @@ class Blend(Model):
         weights = self.config.models
         of_models = {name: self.components[name].scores(posts, features) for name in weights}
         blended = np.empty((len(posts), len(self.tags)))
-        for low in range(0, len(posts), POSTS_TOGETHER):
-            some = slice(low, low + POSTS_TOGETHER)
-            blended[some] = sum(weight * comparable(of_models[name][some]) for name, weight in weights.items())
+        for low in range(0, len(posts), POSTS_PER_CHUNK):
+            chunk = slice(low, low + POSTS_PER_CHUNK)
+            blended[chunk] = sum(weight * comparable(of_models[name][chunk]) for name, weight in weights.items())
         return blended
 
     def parts(self, posts: pl.DataFrame, features: Features) -> dict[str, np.ndarray]:

@@ -80,7 +80,7 @@ class Fitted:
     def unsmoothed(self) -> float | None:
         """The measure of the model itself on the validation posts, where `score` is smoothed over epochs.
 
-        Of a model that was trained by epochs, a point of the curve has it: no post needs to be ranked again.
+        The curve has it for a model that was trained by epochs, so that no post is ranked again. None as for `score`.
         """
         of_model = self.curve.filter(pl.col("epoch").eq_missing(self.epoch))
         return self.score if of_model.is_empty() else of_model[-1, -1]

@@ -13,7 +13,7 @@ from pipeline.evaluation.unseen import (
     metrics_by_users,
     perfect_ranking,
     perfect_ranking_of_own,
-    recommend_to_new,
+    recommend_after_folding_in,
 )
 from pipeline.features.store import Features
 from pipeline.models.popular import Popular, PopularConfig
@@ -47,7 +47,7 @@ def test_users_are_divided_by_what_is_known_of_them():
     }
 
 
-def test_users_who_are_all_known_are_not_told_apart():
+def test_users_who_are_all_known_are_not_divided():
     assert divide_by_users(TEST, TEST, NOBODY) == {}
 
 
@@ -74,7 +74,7 @@ def test_new_users_are_warm_once_they_are_folded_in_and_cold_before():
     features = Features(pl.Series([], dtype=pl.String), {})
     model = UserPopular.fit(UserPopularConfig(kind="user-popular", features="none"), TRAIN, features)
     test = TEST.with_columns(tags=pl.Series([["sea"], ["dog", "sky"], ["sky"]]))
-    found = recommend_to_new(model, test, NEW, features)
+    found = recommend_after_folding_in(model, test, NEW, features)
     # sea is on two training posts, sky on one, and on the post that is folded in; cat remains unknown.
     assert found["tags"].to_list() == [["sea", "sky"], ["sea", "sky"], ["sky", "sea"]]
     assert found["tags_as_trained"].to_list() == [["sea", "sky"]] * 3
@@ -88,11 +88,11 @@ def test_new_users_are_warm_once_they_are_folded_in_and_cold_before():
     assert find_hits_of("cold", groups["cold"], found).hits[0, :2].tolist() == [False, True]
 
 
-def test_folding_in_nobody_changes_nothing_and_so_does_a_model_that_knows_no_users():
+def test_folding_in_changes_nothing_without_new_users_or_where_a_model_knows_no_users():
     features = Features(pl.Series([], dtype=pl.String), {})
     model = Popular.fit(PopularConfig(kind="popular", features="none"), TRAIN, features)
-    assert recommend_to_new(model, TEST, NOBODY, features).columns == ["user", "photo", "tags", "scores"]
-    found = recommend_to_new(model, TEST, NEW, features)
+    assert recommend_after_folding_in(model, TEST, NOBODY, features).columns == ["user", "photo", "tags", "scores"]
+    found = recommend_after_folding_in(model, TEST, NEW, features)
     assert found["tags"].to_list() == found["tags_as_trained"].to_list()
 
 

@@ -57,7 +57,7 @@ def test_scores_that_are_all_alike_add_nothing():
 def test_scores_do_not_depend_on_the_posts_that_are_scored_together(monkeypatch):
     model = Blend.of(blend(everyone=2.0, own=0.5), {"everyone": popular(), "own": habits()})
     together = model.scores(POSTS, NOTHING)
-    monkeypatch.setattr("pipeline.models.blend.POSTS_TOGETHER", 2)
+    monkeypatch.setattr("pipeline.models.blend.POSTS_PER_CHUNK", 2)
     np.testing.assert_array_equal(model.scores(POSTS, NOTHING), together)
 
 

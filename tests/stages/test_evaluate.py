@@ -1,4 +1,4 @@
-"""Users who are left out of training, from the split to the metrics: known, folded in and unknown."""
+"""Hot, warm and cold users, from the split to the metrics."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -115,7 +115,7 @@ def test_a_new_user_is_folded_in_and_unknown_before(tmp_path, monkeypatch):
             f"; {metrics['cold']['f1@5']:.4f} over 4 posts of users unknown to the model as trained (cold)"
         )
     assert precision(params, "popular") == {"hot": (2, 0.0), "warm": (2, 0.0), "cold": (4, 0.25)}
-    assert lines["popular"].endswith("; it knows no users, so that none is folded in")
+    assert lines["popular"].endswith("; the model knows no users, so none is folded in")
     # What is suggested is what is measured: the curve and the suggestions are those of the same model.
     found = read_parquet(params.paths.recommendations("own")).filter(pl.col(USER).is_in(["ann", "bob"]))
     assert found[TAGS].list.first().to_list() == ["ann's"] * 2 + ["bob's"] * 2
@@ -143,6 +143,8 @@ def test_without_new_users_nothing_is_folded_in(tmp_path, monkeypatch):
     assert read_parquet(params.paths.recommendations("own")).columns == [USER, PHOTO, TAGS, "scores"]
 
 
-def test_a_share_of_no_user_is_one_sentence(tmp_path, monkeypatch):
-    with pytest.raises(SettingError, match=r"^recipes\.sample\.split\.new_users is 0\.1, which is none of the 2 users"):
+def test_a_share_of_no_user_is_refused_in_one_sentence(tmp_path, monkeypatch):
+    with pytest.raises(
+        SettingError, match=r"^recipes\.sample\.split\.new_users is 0\.1, which rounds down to none of the 2 users"
+    ):
         divided(tmp_path, monkeypatch, 0.1)
