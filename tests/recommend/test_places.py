@@ -232,6 +232,8 @@ def test_the_service_sees_places_and_keeps_them_for_later_bundles(bundle: Path, 
     with Recommender.load(bundle, "cpu") as recommender, running_service(recommender, tmp_path) as client:
         found = client.tags_for(at_harbour, on_hill, user="cleo", count=2)
         assert [set(tags) for tags in found] == [{"germany", "harbour"}, {"germany", "hill"}]
+        answers = client.suggest(at_harbour, photo("c", None).data, b"no photo").json()["photos"]
+        assert [each["unplaced"] for each in answers] == [False, True, False]
         client.accept(at_harbour, ["harbour"], user="cleo")
         shown = client.get(f"api/photos/{hash_of(at_harbour)}")
         assert shown.status_code == 200

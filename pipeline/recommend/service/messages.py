@@ -64,6 +64,9 @@ class SuggestedPhoto(Config):
 
     hash: str = Field(description="The SHA-256 of the file: the photo's name in later requests.")
     suggestions: list[SuggestedTag] = Field([], description="Suggestions, most probable first.")
+    unplaced: bool = Field(
+        False, description="True when the model sees places, and the photo does not say where it was taken."
+    )
     error: str | None = Field(None, description="The reason why the photo has no suggestions.")
 
 

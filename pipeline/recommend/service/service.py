@@ -108,11 +108,10 @@ class Service:
         """Ranks tags for photos that are held. Those that are not have an error in their place."""
         photos = [self.photos.get(hash) or await self._accepted(hash) for hash in hashes]
         vectors = [PhotoVectors(photo.hash, photo.vectors, photo.time) for photo in photos if photo]
-        ranked = iter(await self._run(self._rank, vectors, query) if vectors else [])
+        ranked = await self._run(self._rank, vectors, query) if vectors else []
+        answers = iter(map(self._answer, vectors, ranked))
         return [
-            SuggestedPhoto(hash=hash, suggestions=[_message(each) for each in next(ranked)])
-            if photo
-            else SuggestedPhoto(hash=hash, error="not held: send the photo")
+            next(answers) if photo else SuggestedPhoto(hash=hash, error="not held: send the photo")
             for hash, photo in zip(hashes, photos, strict=True)
         ]
 
@@ -173,6 +172,10 @@ class Service:
     def _rank(self, photos: Sequence[PhotoVectors], query: Query) -> "list[list[Suggestion]]":
         recommender = self._users.recommender_for(query.user)
         return recommender.rank(photos, query.user, given=query.given, exclude=query.exclude, count=query.count)
+
+    def _answer(self, photo: PhotoVectors, ranked: "Sequence[Suggestion]") -> SuggestedPhoto:
+        unplaced = self.recommender.unplaced([photo]) > 0
+        return SuggestedPhoto(hash=photo.hash, suggestions=[_message(each) for each in ranked], unplaced=unplaced)
 
     async def _learn_anew(self) -> None:
         """Computes vectors that the journal lacks: those by new networks, so that they learn what was accepted."""

@@ -10,7 +10,7 @@ from pipeline.recommend.service.server import Address
 from tests.support.browser import violations
 from tests.support.fake_recommender import FakeRecommender, photo_of
 from tests.support.page import HOSTILE, PHOTOS, SCREENS, add, enter_user, saved, tags_of, wait_for
-from tests.support.service import TOKEN, running_service, wait_until
+from tests.support.service import TOKEN, hash_of, running_service, wait_until
 
 
 def test_photos_at_hand_are_offered_to_be_tried(browser, tmp_path):
@@ -155,6 +155,24 @@ def test_a_file_that_is_no_photo_says_so(visit):
     files = [{"name": "a.jpg", "mimeType": "image/jpeg", "buffer": b"hello"}]
     visit.set_input_files("#photos-input", files)
     visit.wait_for_selector("#suggested-state >> text=not an image")
+
+
+@pytest.mark.parametrize("sees_places", [True, False])
+def test_a_photo_that_does_not_say_where_it_was_taken_says_so(browser, tmp_path, sees_places):
+    """Only where the model sees places, and not beside the next photo, which says where."""
+    without = {hash_of(PHOTOS["a.jpg"])} if sees_places else ()
+    recommender = FakeRecommender(sees_places=sees_places, without_place=without)
+    with running_service(recommender, tmp_path) as client:
+        page = browser.new_page()
+        page.goto(client.url)
+        add(page, ["a.jpg", "b.png"])
+        assert page.is_visible("text=This photo does not say where it was taken.") == sees_places
+        page.keyboard.press("ArrowRight")
+        page.wait_for_selector("#photo-name >> text=b.png")
+        page.wait_for_selector("#suggested .chip")
+        assert page.is_hidden("#unplaced")
+        assert violations(page) == []
+        page.close()
 
 
 def test_a_photo_that_the_browser_cannot_show_is_shown_as_the_networks_see_it(visit):

@@ -122,6 +122,7 @@ function drawSuggested(photo) {
     $("#suggested"),
     photo.suggestions.map((suggestion, place) => suggestedChip(suggestion, place)),
   );
+  $("#unplaced").hidden = !photo.unplaced;
   explain(photo.suggestions.find(({ tag }) => tag === explained) ?? photo.suggestions[0]);
 }
 

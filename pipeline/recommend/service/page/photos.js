@@ -23,7 +23,7 @@ export function add(files) {
     // saved: the tags of the last post, as JSON; by: its user; unsure: the answer to a save was lost; post: one that is to be
     // sent again; shown: probabilities by tag; suggestedTo: the user of the suggestions; twin: the same picture, that stays.
     const photo = {
-      file, name, url: URL.createObjectURL(file), hash: null, state: "waiting", error: null, suggestions: [], tags: [],
+      file, name, url: URL.createObjectURL(file), hash: null, state: "waiting", error: null, suggestions: [], unplaced: false, tags: [],
       rejected: [], saved: "[]", by: null, post: null, saving: Promise.resolve(), shown: new Map(), selected: false, asked: 0,
       learned: 0, sending: false, unsure: false, failure: null, suggestedTo: null, twin: null,
     };
@@ -89,6 +89,7 @@ async function ask(photo, request) {
     photo.error = null;
     // Something may have been taken before there were any.
     photo.suggestions = answer.suggestions.filter(({ tag }) => !photo.tags.includes(tag) && !photo.rejected.includes(tag));
+    photo.unplaced = answer.unplaced;
     for (const { tag, probability } of answer.suggestions) photo.shown.set(tag, probability);
     changed(photo);
   } catch (error) {
