@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from pipeline.data.names import normalise
 from pipeline.data.schema import LATITUDE, LONGITUDE, PHOTO, SPLIT, TAG, TAGS, TIME, USER
 
+POSITION = "position"
+"""The role of a column that holds a latitude and a longitude: the settings name it for both."""
+
 WHOLE: Mapping[str, Sequence[str]] = {
     TAGS: f"""{TAGS} keywords hashtags {TAG} keyword subject labels label usertags schlagworte
         schlagwörter stichworte stichwörter motsclés étiquettes palabrasclave etiquetas parolechiave
@@ -29,6 +32,7 @@ WHOLE: Mapping[str, Sequence[str]] = {
     LONGITUDE: f"""{LONGITUDE} lng lon long gpslongitude gpslng gpslon gpslong geolongitude geolng geolon
         geolong compositegpslongitude exifgpslongitude gpsgpslongitude längengrad longitud longitudine
         lengtegraad boylam долгота 经度 經度 経度 경도""".split(),
+    POSITION: ("gpsposition", "compositegpsposition", "latlon", "latlng", "latlong", "latitudelongitude"),
     SPLIT: f"{SPLIT} set subset partition half".split(),
 }
 """Names of columns by what they hold, the usual first, without marks between their words."""

@@ -45,7 +45,9 @@ class TableSettings(Config):
     lowercase: bool = Field(description="True to make tags lower case, so that `Sea` and `sea` are one.")
     time: Text | None = Field(description="The column of the post's time, numbers or dates; null for none.")
     latitude: Text | None = Field(description="The column of the latitude, in degrees; null when none has it.")
-    longitude: Text | None = Field(description="The column of the longitude, in degrees; null when none has it.")
+    longitude: Text | None = Field(
+        description="The column of the longitude, or that of the latitude where it holds both; null when none has it."
+    )
     split: Text | None = Field(description="The column that says `train` or `test`; null for none.")
     photos: Text | None = Field(description="The folder of photos; null when there are none.")
 
@@ -68,8 +70,6 @@ class TableSettings(Config):
     def _is_beside_latitude(cls, longitude: str | None, info: ValidationInfo) -> str | None:
         if LATITUDE in info.data and (info.data[LATITUDE] is None) != (longitude is None):
             raise ValueError("latitude and longitude go together; name both columns, or choose null for both")
-        if longitude is not None and info.data.get(LATITUDE) == longitude:
-            raise ValueError("it is the column of the latitude, too; name that of the longitude")
         return longitude
 
     @model_validator(mode="after")

@@ -13,8 +13,8 @@ from pipeline.data.schema import EPOCH, LATITUDE, LONGITUDE, PHOTO, SPLIT, TAGS,
 from pipeline.data.walk import is_photo
 from pipeline.errors import InputError, SettingError
 from pipeline.sources.table.cells import as_text, find_columns
-from pipeline.sources.table.columns import columns_of, hemispheres_of
-from pipeline.sources.table.positions import HEMISPHERES, to_positions
+from pipeline.sources.table.columns import POSITION, columns_of, hemispheres_of
+from pipeline.sources.table.positions import HEMISPHERES, pair_in_words, to_positions
 from pipeline.sources.table.preview import Preview
 from pipeline.sources.table.rows import AXES, MISSING
 from pipeline.sources.table.tags import parsed_lists, without_entities
@@ -214,12 +214,13 @@ def _time(preview: Preview, left: dict[str, pl.Series], sentences: list[str]) ->
 
 
 def _positions(preview: Preview, left: dict[str, pl.Series]) -> tuple[str | None, str | None, str]:
-    """Chooses the first pair of columns with usual names whose values are mostly positions.
+    """Chooses the first pair of columns with usual names whose values are mostly positions, else one that holds both.
 
-    Returns them with a sentence that has an example, or says why the first pair is not read.
+    Returns their names with a sentence that has an example, or says why the first pair is not read.
     """
     fault, named = "", ()
-    for pair in zip(columns_of(LATITUDE, list(left)), columns_of(LONGITUDE, list(left)), strict=False):
+    pairs = [*zip(columns_of(LATITUDE, list(left)), columns_of(LONGITUDE, list(left)), strict=False)]
+    for pair in [*pairs, *((name, name) for name in columns_of(POSITION, list(left)))]:
         if not all(_is_text(left[name]) for name in pair):
             continue
         lines, path = pl.Series(preview.lines, dtype=pl.Int64), PurePosixPath(preview.path.name)
@@ -237,9 +238,10 @@ def _positions(preview: Preview, left: dict[str, pl.Series]) -> tuple[str | None
         known = positions[LATITUDE].is_not_null()
         if known.any():
             row = known.arg_max()
-            text = ", ".join(quote(left[name][row]) for name in pair)
+            text = pair_in_words(row, *(left[name] for name in pair))
             by = f" with the hemispheres in {listed(list(map(quote, apart.values())))}" if apart else ""
             return *pair, f"Places such as {text} are read{by} as {_in_words(*positions.row(row))}."
+    named = list(dict.fromkeys(named))
     for name in named:
         del left[name]
     return None, None, f"Places in {listed(list(map(quote, named)))} are not read. {fault}" if named else ""

@@ -1,6 +1,6 @@
 """Positions of posts, as tables have them, in degrees."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -21,6 +21,9 @@ DECIMAL_COMMA = r"^([+-]?\d{1,3}),(\d+)$"
 """A number with a comma, which is a decimal one: there are no thousands of degrees."""
 ANGLE = r"""^(\d{1,3}(?:\.\d+)?) ?(?:(?:deg|°) ?(?:([0-5]?\d(?:\.\d+)?)['′] ?)?(?:([0-5]?\d(?:\.\d+)?)["″] ?)?)?"""
 """Degrees, minutes and seconds before a hemisphere, as ExifTool writes them."""
+NUMBER = r"[+-]?\d+(?:[.,]\d+)?(?:[eE]-\d+)?"
+PAIR = rf"^([^NSEW]+[NS]|{NUMBER})(?:\s*[,;]\s*|\s+)([^NSEW]+[EW]|{NUMBER})$"
+"""A latitude and a longitude in one text: two numbers, or two angles with hemispheres, as ExifTool writes them."""
 
 
 def to_positions(
@@ -32,15 +35,18 @@ def to_positions(
 ) -> tuple[pl.DataFrame, pl.Series]:
     """Converts texts to LATITUDE and LONGITUDE (float64, both null where there is no position), and marks the doubtful.
 
-    latitudes, longitudes: text, named like the table's columns. Texts are numbers with a decimal point or comma, or
-    degrees, minutes and seconds with a hemisphere; UNSTATED, and 0, 0, stand for no position.
+    latitudes, longitudes: text, named like the table's columns; of one name where a column holds both. Texts are
+    numbers with a decimal point or comma, or degrees, minutes and seconds with a hemisphere; UNSTATED, and 0, 0, stand
+    for no position.
     hemispheres: the columns with those of LATITUDE and LONGITUDE, text, where there are any. Then, and where numbers
     have no sign (those of Exif), every number but 0 needs a minus or a hemisphere, and they must agree.
 
     The second result is true for any other pair that is no position. Raises InputError, with the line, for a column
     whose texts are mostly not degrees, and for pairs that are mostly no position.
     """
-    text, degrees = {LATITUDE: _stated(latitudes), LONGITUDE: _stated(longitudes)}, {}
+    together = latitudes.name == longitudes.name
+    halves = _halves(latitudes) if together else (latitudes, longitudes)
+    text, degrees = dict(zip((LATITUDE, LONGITUDE), map(_stated, halves), strict=True)), {}
     unsigned = any(_is_unsigned(text[axis], axis, apart) for axis, apart in hemispheres.items())
     for axis, values in ((LATITUDE, latitudes), (LONGITUDE, longitudes)):
         apart = hemispheres.get(axis)
@@ -50,7 +56,8 @@ def to_positions(
         strange = text[axis].is_not_null() & degrees[axis].is_null()
         if strange.sum() * 2 > text[axis].count():
             row = strange.arg_max()
-            fault, are, remedy = ", which is not in degrees", "are not", ""
+            fault = f", which is not {'a latitude and a longitude' if together else 'in degrees'}"
+            are, remedy = "are not", ""
             if apart is not None:
                 hemisphere = f"the hemisphere {quote(apart[row])}" if apart[row] else "no hemisphere"
                 fault, are = f" and {hemisphere}, which is no {axis}", "are none"
@@ -67,13 +74,26 @@ def to_positions(
     doubtful = stated & ~unset & positions[LATITUDE].is_null()
     if doubtful.sum() * 2 > stated.sum():
         row = doubtful.arg_max()
-        pair = ", ".join(quote(values[row] or "") for values in (latitudes, longitudes))
-        names = f"{quote(latitudes.name)} and {quote(longitudes.name)}"
+        pair = pair_in_words(row, latitudes, longitudes)
+        columns = f"columns {quote(latitudes.name)} and {quote(longitudes.name)}"
+        if together:
+            columns = f"column {quote(latitudes.name)}"
         raise InputError(
-            f"{path}, line {lines[row]} has {pair} in the columns {names}, which is no place ({doubtful.sum():,} of "
+            f"{path}, line {lines[row]} has {pair} in the {columns}, which is no place ({doubtful.sum():,} of "
             f"{stated.sum():,} are none): name the columns of latitude and longitude, or choose null for both."
         )
     return positions, doubtful
+
+
+def pair_in_words(row: int, latitudes: pl.Series, longitudes: pl.Series) -> str:
+    """Returns the texts of a row, or its text where both are in one column."""
+    return ", ".join({values.name: quote(values[row] or "") for values in (latitudes, longitudes)}.values())
+
+
+def _halves(values: pl.Series) -> Sequence[pl.Series]:
+    """Splits texts into those of latitude and longitude; one that is no pair stays in the first."""
+    pairs = values.str.strip_chars().str.replace(DECIMAL_COMMA, "$1.$2").str.extract_groups(PAIR).struct.unnest()
+    return [pairs["1"].fill_null(values), pairs["2"]]
 
 
 def _stated(values: pl.Series) -> pl.Series:

@@ -15,7 +15,7 @@ from pipeline.sources.table.cells import LINE, Wanted, check_cells, read_cells
 from pipeline.sources.table.columns import hemispheres_of
 from pipeline.sources.table.config import TableSettings
 from pipeline.sources.table.photo_names import tidy
-from pipeline.sources.table.positions import to_positions
+from pipeline.sources.table.positions import pair_in_words, to_positions
 from pipeline.sources.table.tags import split_tags
 from pipeline.sources.table.times import to_milliseconds
 
@@ -102,12 +102,11 @@ def _positions(table: TableSettings, cells: pl.DataFrame, path: Path) -> Sequenc
     if doubtful.any():
         row = doubtful.arg_max()
         log.warning(
-            "%s: %s of %s rows have values that are no place, such as %s, %s in line %s; these rows have none.",
+            "%s: %s of %s rows have values that are no place, such as %s in line %s; these rows have none.",
             path,
             f"{doubtful.sum():,}",
             f"{len(cells):,}",
-            quote(latitudes[row] or ""),
-            quote(longitudes[row] or ""),
+            pair_in_words(row, latitudes, longitudes),
             cells[LINE][row],
         )
     return positions.get_columns()

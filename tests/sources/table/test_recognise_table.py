@@ -445,6 +445,36 @@ def test_positions_in_degrees_and_minutes_are_recognised(tmp_path):
     assert any(sentence.endswith("are read as 51.0500° N, 13.7400° E.") for sentence in found.sentences)
 
 
+@pytest.mark.parametrize("name", ["GPSPosition", "Composite:GPSPosition", "lat/lon", "LatLng"])
+def test_a_column_of_both_numbers_is_recognised(tmp_path, name):
+    pairs = [f"{latitude} {longitude}" for latitude, longitude in zip(LATITUDES, LONGITUDES, strict=True)]
+    (tmp_path / "posts.csv").write_text(f"user,photo,tags,{name}\n" + rows(USERS, PHOTOS, TAGS, pairs))
+    found = recognised(tmp_path)
+    expect(found, latitude=name, longitude=name)
+    assert found.unused == []
+    assert "Places such as '51.00 -13.70' are read as 51.0000° N, 13.7000° W." in found.sentences
+    assert posts_of(found)[0][-2:] == (51.0, -13.7)
+    assert recognised(tmp_path, latitude=name, longitude=name).unused == []
+
+
+def test_a_column_of_both_numbers_is_read_where_no_pair_of_columns_holds_positions(tmp_path):
+    header = "user,photo,tags,lat,GPSPosition,lng\n"
+    texts = [["51"] * 8, ["48 2"] * 8, [13] * 8]
+    (tmp_path / "posts.csv").write_text(header + rows(USERS, PHOTOS, TAGS, *texts))
+    expect(recognised(tmp_path), latitude="lat", longitude="lng")
+    texts[0] = texts[2] = [""] * 8
+    (tmp_path / "posts.csv").write_text(header + rows(USERS, PHOTOS, TAGS, *texts))
+    expect(recognised(tmp_path), latitude="GPSPosition", longitude="GPSPosition")
+
+
+def test_a_column_that_holds_no_pairs_is_named(tmp_path):
+    (tmp_path / "posts.csv").write_text("user,photo,tags,GPSPosition\n" + rows(USERS, PHOTOS, TAGS, ["here"] * 8))
+    found = recognised(tmp_path)
+    expect(found, latitude=None, longitude=None)
+    assert found.unused == []
+    assert any(each.startswith("Places in 'GPSPosition' are not read. posts.csv, line 2") for each in found.sentences)
+
+
 @pytest.mark.parametrize("group", ["", "EXIF:", "GPS:"])
 def test_hemispheres_in_columns_of_their_own_are_recognised(tmp_path, group):
     """As ExifTool writes the fields of Exif with -n: the numbers have no sign."""

@@ -43,6 +43,54 @@ def test_a_position_may_be_written_in_many_ways(tmp_path, latitude, longitude, p
     assert positions_of(tmp_path, (latitude, longitude)) == [pytest.approx(position, abs=1e-12)]
 
 
+PARIS = (48.8584, 2.2945)
+
+
+def positions_in_one_column(folder, *cells: str) -> list[tuple[float | None, float | None]]:
+    with (folder / "posts.csv").open("w", encoding="utf-8", newline="") as file:
+        rows = [("u", f"p{number:03}", "a", cell) for number, cell in enumerate(cells)]
+        csv.writer(file).writerows([("user", "photo", "tags", "GPSPosition"), *rows])
+    posts, left_out = read_posts(configured(latitude="GPSPosition", longitude="GPSPosition"), folder)
+    assert left_out.is_empty()
+    return posts.select("latitude", "longitude").rows()
+
+
+@pytest.mark.parametrize(
+    ("cell", "position"),
+    [
+        *[("48.8584 2.2945", PARIS), ("48.8584, 2.2945", PARIS), ("48.8584,+2.2945", PARIS), ("48.8584;2.2945", PARIS)],
+        *[("48,8584 2,2945", PARIS), (" 48,8584, 2,2945 ", PARIS), ("-33 -70", (-33.0, -70.0))],
+        ("48 deg 51' 30.24\" N, 2 deg 17' 40.20\" E", PARIS),
+        ("48 deg 51' 30.24\" N 2 deg 17' 40.20\" E", PARIS),
+        ("33.5 S, 70.25 W", (-33.5, -70.25)),
+        ("0 1e-05", (0.0, 1e-05)),
+        *[("", (None, None)), ("-", (None, None)), ("0 0", (None, None))],
+    ],
+)
+def test_a_column_may_hold_both_numbers(tmp_path, caplog, cell, position):
+    assert positions_in_one_column(tmp_path, cell) == [pytest.approx(position, abs=1e-12)]
+    assert not caplog.text
+
+
+@pytest.mark.parametrize("cell", ["48.8584", "48,85", "48.8584 2.2945 35", "91 2", "2 deg E, 48 deg N", "here, there"])
+def test_a_cell_that_is_no_pair_is_none_and_is_named_once(tmp_path, caplog, cell):
+    good = "48.8584 2.2945"
+    assert positions_in_one_column(tmp_path, good, cell, good) == [PARIS, (None, None), PARIS]
+    assert f"1 of 3 rows have values that are no place, such as {cell!r} in line 3; these rows" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("cell", "words"),
+    [
+        ("here", r"which is not a latitude and a longitude \(1 of 1 are not\): "),
+        ("48.8584", r"which is no place \(1 of 1 are none\): "),
+    ],
+)
+def test_a_column_that_holds_no_pairs_is_refused(tmp_path, cell, words):
+    with pytest.raises(InputError, match=rf"line 2 has '{cell}' in the column 'GPSPosition', {words}"):
+        positions_in_one_column(tmp_path, cell)
+
+
 @pytest.mark.parametrize("missing", ["", " ", "-", "NaN", "n/a", "None", "unknown", "0", "0.0"])
 def test_a_position_may_be_missing(tmp_path, caplog, missing):
     """0, 0 as well, which devices write before they know their place."""
