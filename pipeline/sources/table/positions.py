@@ -19,6 +19,8 @@ SIGNS = {LATITUDE: NORTH_SOUTH, LONGITUDE: EAST_WEST}
 """The signs of hemispheres that stand in a column of their own, by their names in upper case."""
 DECIMAL_COMMA = r"^([+-]?\d{1,3}),(\d+)$"
 """A number with a comma, which is a decimal one: there are no thousands of degrees."""
+BLANKS = r"^(\d{1,3}) +([0-5]?\d) +([0-5]?\d(?:\.\d+)?)( ?[NSEW])?$"
+"""Degrees, minutes and seconds with blanks alone between them."""
 ANGLE = r"""^(\d{1,3}(?:\.\d+)?) ?(?:(?:deg|°) ?(?:([0-5]?\d(?:\.\d+)?)['′] ?)?(?:([0-5]?\d(?:\.\d+)?)["″] ?)?)?"""
 """Degrees, minutes and seconds before a hemisphere, as ExifTool writes them."""
 NUMBER = r"[+-]?\d+(?:[.,]\d+)?(?:[eE]-\d+)?"
@@ -122,7 +124,8 @@ def _degrees(text: pl.Series, axis: str, hemispheres: pl.Series | None) -> pl.Se
     number = _number(text)
     positive, negative = HEMISPHERES[axis]
     optional = "" if hemispheres is None else "?"
-    parts = text.str.extract_groups(f"{ANGLE}([{positive}{negative}]{optional})$").struct.unnest()
+    marked = text.str.replace(BLANKS, """$1°$2'$3"$4""")
+    parts = marked.str.extract_groups(f"{ANGLE}([{positive}{negative}]{optional})$").struct.unnest()
     degrees, minutes, seconds = (pl.col(each).cast(pl.Float64) for each in ("1", "2", "3"))
     angle = degrees + minutes.fill_null(0) / 60 + seconds.fill_null(0) / 3600
     sign = pl.when(pl.col("4") == negative).then(-1).when(pl.col("4") == positive).then(1)

@@ -37,6 +37,7 @@ def positions_of(folder, *pairs: tuple[str, str]) -> list[tuple[float | None, fl
         ("33°51'S", "70.5° W", (-33.85, -70.5)),
         ("51.050000 N", "13.740000 E", DRESDEN),
         ("33° 0′ 36″ S", "0 E", (-33.01, 0.0)),
+        ("51 3 0.00 N", "13  44 24E", DRESDEN),
     ],
 )
 def test_a_position_may_be_written_in_many_ways(tmp_path, latitude, longitude, position):
@@ -62,7 +63,7 @@ def positions_in_one_column(folder, *cells: str) -> list[tuple[float | None, flo
         *[("48,8584 2,2945", PARIS), (" 48,8584, 2,2945 ", PARIS), ("-33 -70", (-33.0, -70.0))],
         ("48 deg 51' 30.24\" N, 2 deg 17' 40.20\" E", PARIS),
         ("48 deg 51' 30.24\" N 2 deg 17' 40.20\" E", PARIS),
-        ("33.5 S, 70.25 W", (-33.5, -70.25)),
+        *[("33.5 S, 70.25 W", (-33.5, -70.25)), ("33 30 0 S 70 15 0 W", (-33.5, -70.25))],
         ("0 1e-05", (0.0, 1e-05)),
         *[("", (None, None)), ("-", (None, None)), ("0 0", (None, None))],
     ],
@@ -105,6 +106,7 @@ def test_a_position_may_be_missing(tmp_path, caplog, missing):
         *[("91.5", "13.74"), ("51.05", "-180.1"), ("51.05", ""), ("n/a", "13.74"), ("inf", "13.74"), ("5105", "1374")],
         *[("51.05", "here"), ("51,053,1", "13.74"), ("51 deg 3' 0.00\"", "13.74"), ("51 deg 3' E", "13.74")],
         *[("51 deg 61' N", "13.74"), ("513'N", "13.74")],
+        *[("51 3 0", "13.74"), ("51 61 0 N", "13.74"), ("51 3 0 0 N", "13.74")],
     ],
 )
 def test_a_pair_that_is_no_position_is_none_and_is_named(tmp_path, caplog, pair):
@@ -161,6 +163,8 @@ SYDNEY = (-33.8568, 151.2153)
         ("-33.8568", "S", "151.2153", "E"),
         ("-33.8568", "", "151.2153", "E"),
         ("33 deg 51' 24.48\"", "South", "151 deg 12' 55.08\"", "East"),
+        ("33 51 24.48", "South", "151 12 55.08", "East"),
+        ("33 51 24.48 S", "S", "151 12 55.08 E", ""),
         ("33 deg 51' 24.48\" S", "South", "151 deg 12' 55.08\" E", "E"),
         ("33 deg 51' 24.48\" S", "Südliche Breite", "151 deg 12' 55.08\" E", "Östliche Länge"),
     ],
