@@ -14,7 +14,7 @@ from pipeline.data.walk import is_photo
 from pipeline.errors import InputError, SettingError
 from pipeline.sources.table.cells import as_text, find_columns
 from pipeline.sources.table.columns import POSITION, columns_of, hemispheres_of
-from pipeline.sources.table.positions import HEMISPHERES, pair_in_words, to_positions
+from pipeline.sources.table.positions import HEMISPHERES, pair_in_words, to_positions, without_hemispheres
 from pipeline.sources.table.preview import Preview
 from pipeline.sources.table.rows import AXES, MISSING
 from pipeline.sources.table.tags import parsed_lists, without_entities
@@ -231,6 +231,8 @@ def _positions(preview: Preview, left: dict[str, pl.Series]) -> tuple[str | None
                 role: as_text(left[name], AXES[role], role, PurePosixPath(preview.path.name))
                 for role, name in apart.items()
             }
+            ignored = without_hemispheres(*(left[name] for name in pair), hemispheres)
+            hemispheres = {role: values for role, values in hemispheres.items() if role not in ignored}
             positions, _ = to_positions(*(left[name] for name in pair), lines, path, hemispheres)
         except InputError as error:
             fault, named = fault or str(error), named or pair
@@ -239,8 +241,10 @@ def _positions(preview: Preview, left: dict[str, pl.Series]) -> tuple[str | None
         if known.any():
             row = known.arg_max()
             text = pair_in_words(row, *(left[name] for name in pair))
-            by = f" with the hemispheres in {listed(list(map(quote, apart.values())))}" if apart else ""
-            return *pair, f"Places such as {text} are read{by} as {_in_words(*positions.row(row))}."
+            used = [quote(apart[role]) for role in hemispheres]
+            by = f" with the hemispheres in {listed(used)}" if used else ""
+            but = f" No hemispheres are in {listed([quote(apart[role]) for role in ignored])}." if ignored else ""
+            return *pair, f"Places such as {text} are read{by} as {_in_words(*positions.row(row))}.{but}"
     named = list(dict.fromkeys(named))
     for name in named:
         del left[name]

@@ -87,6 +87,28 @@ def to_positions(
     return positions, doubtful
 
 
+def without_hemispheres(
+    latitudes: pl.Series, longitudes: pl.Series, hemispheres: Mapping[str, pl.Series]
+) -> Mapping[str, str]:
+    """Finds columns, named like those of hemispheres, that hold none of any axis, beside numbers with signs.
+
+    The arguments are those of `to_positions`. Returns an example of their values, by the axis; nothing where no number
+    has a minus, or a name or a hemisphere shows that numbers have no sign: the values may be words for hemispheres.
+    """
+    text = {LATITUDE: _stated(latitudes), LONGITUDE: _stated(longitudes)}
+    unsigned = any(_is_unsigned(text[axis], axis, apart) for axis, apart in hemispheres.items())
+    unsigned |= any(is_unsigned(values.name) for values in (latitudes, longitudes))
+    if unsigned or not any(values.str.starts_with("-").any() for values in text.values()):
+        return {}
+    stated = {axis: _stated(apart).drop_nulls() for axis, apart in hemispheres.items()}
+    names = [*NORTH_SOUTH, *EAST_WEST]
+    return {
+        axis: values[0]
+        for axis, values in stated.items()
+        if len(values) and not values.str.to_uppercase().is_in(names).any()
+    }
+
+
 def pair_in_words(row: int, latitudes: pl.Series, longitudes: pl.Series) -> str:
     """Returns the texts of a row, or its text where both are in one column."""
     return ", ".join({values.name: quote(values[row] or "") for values in (latitudes, longitudes)}.values())

@@ -15,7 +15,7 @@ from pipeline.sources.table.cells import LINE, Wanted, check_cells, read_cells
 from pipeline.sources.table.columns import hemispheres_of
 from pipeline.sources.table.config import TableSettings
 from pipeline.sources.table.photo_names import tidy
-from pipeline.sources.table.positions import pair_in_words, to_positions
+from pipeline.sources.table.positions import pair_in_words, to_positions, without_hemispheres
 from pipeline.sources.table.tags import split_tags
 from pipeline.sources.table.times import to_milliseconds
 
@@ -98,6 +98,15 @@ def _positions(table: TableSettings, cells: pl.DataFrame, path: Path) -> Sequenc
         return [pl.lit(None, pl.Float64)] * 2
     latitudes, longitudes = cells[LATITUDE].rename(table.latitude), cells[LONGITUDE].rename(table.longitude)
     hemispheres = {axis: cells[key] for axis, key in AXES.items() if key in cells.columns}
+    for axis, example in without_hemispheres(latitudes, longitudes, hemispheres).items():
+        del hemispheres[axis]
+        log.warning(
+            "%s: the column with the hemispheres of %s is not read: it holds none, but values such as %s, and the "
+            "numbers have signs.",
+            path,
+            quote(getattr(table, axis)),
+            quote(example),
+        )
     positions, doubtful = to_positions(latitudes, longitudes, cells[LINE], path, hemispheres)
     if doubtful.any():
         row = doubtful.arg_max()

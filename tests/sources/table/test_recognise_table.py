@@ -508,6 +508,16 @@ def test_places_whose_hemispheres_are_no_text_are_not_read(tmp_path):
     assert any("latitude goes with 'GPSLatitudeRef', whose values" in each for each in found.sentences)
 
 
+def test_a_column_without_hemispheres_beside_signed_numbers_is_named(tmp_path):
+    header = "user,photo,tags,lat,latref,lng\n"
+    (tmp_path / "posts.csv").write_text(header + rows(USERS, PHOTOS, TAGS, LATITUDES, ["gate"] * 8, LONGITUDES))
+    found = recognised(tmp_path)
+    expect(found, latitude="lat", longitude="lng")
+    read = "Places such as '51.00', '-13.70' are read as 51.0000° N, 13.7000° W."
+    assert f"{read} No hemispheres are in 'latref'." in found.sentences
+    assert posts_of(found)[0][-2:] == (51.0, -13.7)
+
+
 def test_positions_of_numbers_and_of_few_rows_are_recognised(tmp_path):
     unset = [*[0.0] * 6, None]
     frame = pl.DataFrame({"user": USERS, "photo": PHOTOS, "tags": TAGS, "lat": [*unset, 51.5], "lng": [*unset, 13.5]})

@@ -216,6 +216,36 @@ def test_columns_whose_hemispheres_are_unknown_are_refused(tmp_path, row, words)
         with_hemispheres(tmp_path, row)
 
 
+SIGNED = {"GPSLatitude": "lat", "GPSLatitudeRef": "latref", "GPSLongitude": "lng", "GPSLongitudeRef": "lngref"}
+"""Names that do not say that the numbers have no sign."""
+
+
+@pytest.mark.parametrize("ref", ["entrance", "1", "WGS84"])
+def test_a_column_without_hemispheres_beside_signed_numbers_is_ignored_and_named(tmp_path, caplog, ref):
+    """One minus, of a latitude or of a longitude, shows that the numbers have signs."""
+    assert with_hemispheres(tmp_path, ("51.05", ref, "-13.74", ""), **SIGNED) == [(51.05, -13.74)]
+    assert caplog.messages == [
+        f"{tmp_path / 'posts.csv'}: the column with the hemispheres of 'lat' is not read: it holds none, but values "
+        f"such as {ref!r}, and the numbers have signs."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns"),
+    [
+        ([("33.8568", "Süd", "151.2153", "")], SIGNED),
+        ([("33.8568", "Süd", "-151.2153", "")], {name: f"EXIF:{name}" for name in SIGNED}),
+        ([("33.8568", "Süd", "70.6", "W"), ("33.8568", "Süd", "-70.6", "W")], SIGNED),
+        ([("-33.8568", "N", "-70.6", "W")], SIGNED),
+        ([("33.8568", "W", "-70.6", "S")], SIGNED),
+    ],
+)
+def test_a_column_that_may_hold_hemispheres_is_not_ignored(tmp_path, rows, columns):
+    """Without a minus, with names of Exif, beside numbers without signs, against a sign, and exchanged."""
+    with pytest.raises(InputError, match=r"and the hemisphere '.*', which is no latitude"):
+        with_hemispheres(tmp_path, *rows, **columns)
+
+
 @pytest.mark.parametrize(
     "group", ["EXIF:", "GPS:", "EXIF:GPS:", "EXIF.", "EXIF_", "exif", "GPS ", "[GPS] ", "Exif.GPSInfo."]
 )
