@@ -153,7 +153,10 @@ def draw(posts, positives, uniform, drawn):
 
 @compiled
 def add_rows(table, rows, vectors, columns):
-    """Adds rows (B,), −1 for none, of a table (rows, G, c) to c columns, a slice, of the posts' vectors (B, G, W)."""
+    """Adds rows (B,) of a table (rows, G, c) to c columns of the posts' vectors (B, G, W).
+
+    columns: a slice. Row −1 adds nothing.
+    """
     # The vectors whole and a slice: of a part of them, the compiler would not know that its rows lie together.
     for place in range(len(rows)):
         if rows[place] < 0:
@@ -180,7 +183,7 @@ def add_to_rows(vectors, columns, rows, sizes, gradient, occurrences):
 
 @compiled
 def add_bags(table, bags, vectors, columns):
-    """Adds weighted rows (B,) of a table (T, G, c) to c columns, a slice, of the posts' vectors (B, G, W)."""
+    """Adds weighted rows (B,) of a table (T, G, c) to c columns of the posts' vectors (B, G, W)."""
     starts, counts, tags, weights = bags
     for place in range(len(starts)):
         for at in range(starts[place], starts[place] + counts[place]):
