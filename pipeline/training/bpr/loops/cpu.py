@@ -155,9 +155,8 @@ def draw(posts, positives, uniform, drawn):
 def add_rows(table, rows, vectors, columns):
     """Adds rows (B,) of a table (rows, G, c) to c columns of the posts' vectors (B, G, W).
 
-    columns: a slice. Row −1 adds nothing.
+    columns: a slice, as the compiler would not know that rows of a part lie together. Row −1 adds nothing.
     """
-    # The vectors whole and a slice: of a part of them, the compiler would not know that its rows lie together.
     for place in range(len(rows)):
         if rows[place] < 0:
             continue
