@@ -23,9 +23,18 @@ BLANKS = r"^(\d{1,3}) +([0-5]?\d) +([0-5]?\d(?:\.\d+)?)( ?[NSEW])?$"
 """Degrees, minutes and seconds with blanks alone between them."""
 ANGLE = r"""^(\d{1,3}(?:\.\d+)?) ?(?:(?:deg|°) ?(?:([0-5]?\d(?:\.\d+)?)['′] ?)?(?:([0-5]?\d(?:\.\d+)?)["″] ?)?)?"""
 """Degrees, minutes and seconds before a hemisphere, as ExifTool writes them."""
-NUMBER = r"[+-]?\d+(?:[.,]\d+)?(?:[eE]-\d+)?"
-PAIR = rf"^([^NSEW]+[NS]|{NUMBER})(?:\s*[,;]\s*|\s+)([^NSEW]+[EW]|{NUMBER})$"
-"""A latitude and a longitude in one text: two numbers, or two angles with hemispheres, as ExifTool writes them."""
+POINT = r"[+-]?\d+(?:\.\d+)?(?:[eE]-\d+)?"
+COMMA = POINT.replace(r"\.", ",")
+PAIRS = (
+    rf"^([^NSEW]+[NS]|{POINT})(?:\s*[,;]\s*|\s+)([^NSEW]+[EW]|{POINT})$",
+    rf"^({COMMA})(?:,\s+|\s*;\s*|\s+)({COMMA})$",
+)
+"""A latitude and a longitude in one text: two numbers, or two angles with hemispheres, as ExifTool writes them.
+
+A comma alone separates no numbers with decimal commas: 48.8,2,35 and 48,2,35 end in an altitude.
+"""
+NOWHERE = r"^0,0$"
+"""Two numbers, which are no decimal one in a column of pairs: devices write them before they know their place."""
 
 
 def to_positions(
@@ -116,8 +125,9 @@ def pair_in_words(row: int, latitudes: pl.Series, longitudes: pl.Series) -> str:
 
 def _halves(values: pl.Series) -> Sequence[pl.Series]:
     """Splits texts into those of latitude and longitude; one that is no pair stays in the first."""
-    pairs = values.str.strip_chars().str.replace(DECIMAL_COMMA, "$1.$2").str.extract_groups(PAIR).struct.unnest()
-    return [pairs["1"].fill_null(values), pairs["2"]]
+    text = values.str.strip_chars().str.replace(NOWHERE, "0 0").str.replace(DECIMAL_COMMA, "$1.$2")
+    points, commas = (text.str.extract_groups(pair).struct.unnest() for pair in PAIRS)
+    return [points["1"].fill_null(commas["1"]).fill_null(values), points["2"].fill_null(commas["2"])]
 
 
 def _stated(values: pl.Series) -> pl.Series:

@@ -65,7 +65,7 @@ def positions_in_one_column(folder, *cells: str) -> list[tuple[float | None, flo
         ("48 deg 51' 30.24\" N 2 deg 17' 40.20\" E", PARIS),
         *[("33.5 S, 70.25 W", (-33.5, -70.25)), ("33 30 0 S 70 15 0 W", (-33.5, -70.25))],
         ("0 1e-05", (0.0, 1e-05)),
-        *[("", (None, None)), ("-", (None, None)), ("0 0", (None, None))],
+        *[("", (None, None)), ("-", (None, None)), ("0 0", (None, None)), ("0,0", (None, None))],
     ],
 )
 def test_a_column_may_hold_both_numbers(tmp_path, caplog, cell, position):
@@ -73,7 +73,13 @@ def test_a_column_may_hold_both_numbers(tmp_path, caplog, cell, position):
     assert not caplog.text
 
 
-@pytest.mark.parametrize("cell", ["48.8584", "48,85", "48.8584 2.2945 35", "91 2", "2 deg E, 48 deg N", "here, there"])
+@pytest.mark.parametrize(
+    "cell",
+    [
+        *["48.8584", "48,85", "91 2", "2 deg E, 48 deg N", "here, there"],
+        *["48.8584 2.2945 35", "48.8584,2,35", "48,2.2945,35", "48,2,35", "48,2,35.5", "48,51,2,17", "48.8584 2,35"],
+    ],
+)
 def test_a_cell_that_is_no_pair_is_none_and_is_named_once(tmp_path, caplog, cell):
     good = "48.8584 2.2945"
     assert positions_in_one_column(tmp_path, good, cell, good) == [PARIS, (None, None), PARIS]
