@@ -102,19 +102,21 @@ def without_hemispheres(
     """Finds columns, named like those of hemispheres, that hold none of any axis, beside numbers with signs.
 
     The arguments are those of `to_positions`. Returns an example of their values, by the axis; nothing where no number
-    has a minus, or a name or a hemisphere shows that numbers have no sign: the values may be words for hemispheres.
+    beside such a value has a minus, or a name or a hemisphere shows that numbers have no sign: the values may be words
+    for hemispheres.
     """
     text = {LATITUDE: _stated(latitudes), LONGITUDE: _stated(longitudes)}
     unsigned = any(_is_unsigned(text[axis], axis, apart) for axis, apart in hemispheres.items())
     unsigned |= any(is_unsigned(values.name) for values in (latitudes, longitudes))
-    if unsigned or not any(values.str.starts_with("-").any() for values in text.values()):
+    if unsigned:
         return {}
-    stated = {axis: _stated(apart).drop_nulls() for axis, apart in hemispheres.items()}
+    minus = pl.DataFrame(text).select(pl.any_horizontal(pl.all().str.starts_with("-"))).to_series()
+    stated = {axis: _stated(apart) for axis, apart in hemispheres.items()}
     names = [*NORTH_SOUTH, *EAST_WEST]
     return {
-        axis: values[0]
+        axis: values.drop_nulls()[0]
         for axis, values in stated.items()
-        if len(values) and not values.str.to_uppercase().is_in(names).any()
+        if (minus & values.is_not_null()).any() and not values.str.to_uppercase().is_in(names).any()
     }
 
 

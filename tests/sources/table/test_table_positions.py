@@ -244,10 +244,11 @@ def test_a_column_without_hemispheres_beside_signed_numbers_is_ignored_and_named
         ([("33.8568", "Süd", "70.6", "W"), ("33.8568", "Süd", "-70.6", "W")], SIGNED),
         ([("-33.8568", "N", "-70.6", "W")], SIGNED),
         ([("33.8568", "W", "-70.6", "S")], SIGNED),
+        ([("33.8568", "Süd", "151.2153", "Ost"), ("51.05", "", "-13.74", "")], SIGNED),
     ],
 )
 def test_a_column_that_may_hold_hemispheres_is_not_ignored(tmp_path, rows, columns):
-    """Without a minus, with names of Exif, beside numbers without signs, against a sign, and exchanged."""
+    """Without a minus, with names of Exif, beside numbers without signs, against a sign, exchanged, in other rows."""
     with pytest.raises(InputError, match=r"and the hemisphere '.*', which is no latitude"):
         with_hemispheres(tmp_path, *rows, **columns)
 
