@@ -41,6 +41,11 @@ def without(name: str) -> Callable[[dict, dict], None]:
     return lambda arrays, _notes: arrays.pop(name)
 
 
+def turned(column: str) -> Callable[[dict, dict], None]:
+    """Turns a model's names round, and so the search for one of them."""
+    return lambda _arrays, notes: notes["names"][column].reverse()
+
+
 NAN, INFINITE = float("nan"), float("inf")
 
 FORGED = {
@@ -78,6 +83,8 @@ FORGED = {
     "a model without features": (MODEL, without("image")),
     "a model without tags": (MODEL, note("names", value={})),
     "a model whose list of tags is empty": (MODEL, note("names", "tag", value=[])),
+    "a model of tags that are not sorted": (MODEL, turned("tag")),
+    "a model of users who are not sorted": (MODEL, turned("user")),
     "a model of tags that are no texts": (MODEL, note("names", "tag", value=[1, 2, None])),
     "a model whose extractors are missing": (MODEL, note("extractors", value={})),
     "a scaling that divides by zero": (MODEL, note("extractors", "image", "scaling", "scale", value=[0.0] * 512)),
