@@ -122,7 +122,7 @@ def headline(inputs: ReportInputs, bootstrap: Bootstrap, measure: Measure) -> st
     models, k = inputs.models, measure.k
     values = {name: metrics[str(measure)] for name, metrics in inputs.metrics.items()}
     rivals = Rivals.of(models, values, inputs.feature_sets)
-    best, rival = rivals.best, rivals.rival
+    best = rivals.best
     leaders = [model for model in models if values[model.name] == values[best.name]]
     leading = listed([model.mention for model in leaders])
     posts = counted(inputs.test.height, "test posts")
@@ -140,19 +140,26 @@ def headline(inputs: ReportInputs, bootstrap: Bootstrap, measure: Measure) -> st
         verb = "is" if len(leaders) == 1 else "are"
         sentence = f"{leading} {verb} the best of {of}{rest}: {measure.label} {value} over {posts}."
     paper = best_of((model for model in models if model.kind in PAPER_KINDS), values)
-    roles = [
-        (paper, "the best of the paper’s FM and PITF"),
-        (rival, f"the best model that {'does not see' if rivals.best_sees else 'sees'} the photo"),
-    ]
-    compared: dict[ModelInfo, list[str]] = {}
-    for other, role in roles:
-        if other not in (best, None):
-            compared.setdefault(other, []).append(role)
-    for subject, (other, named) in zip(("That", "It"), compared.items(), strict=False):
-        sentence += f" {subject} is {distance(compare(bootstrap, best, other, k), ' as well as '.join(named))}"
+    sentence += distances(bootstrap, rivals, paper, k)
     if inputs.seeds > 1 and f"{measure}{DEVIATION}" in inputs.metrics[best.name]:
         sentence += f" Its mean over {inputs.seeds} seeds is {measured(inputs, best, measure)}."
     return sentence
+
+
+def distances(bootstrap: Bootstrap, rivals: Rivals, paper: ModelInfo | None, k: int) -> str:
+    """Writes the best model's distances from the best of the paper's and from the rival, a sentence each."""
+    roles = [
+        (paper, "the best of the paper’s FM and PITF"),
+        (rivals.rival, f"the best model that {'does not see' if rivals.best_sees else 'sees'} the photo"),
+    ]
+    compared: dict[ModelInfo, list[str]] = {}
+    for other, role in roles:
+        if other not in (rivals.best, None):
+            compared.setdefault(other, []).append(role)
+    return "".join(
+        f" {subject} is {distance(compare(bootstrap, rivals.best, other, k), ' as well as '.join(named))}"
+        for subject, (other, named) in zip(("That", "It"), compared.items(), strict=False)
+    )
 
 
 def distance(pair: Comparison, role: str) -> str:

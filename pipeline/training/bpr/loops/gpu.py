@@ -52,7 +52,8 @@ def add_rows(table: Tensor, rows: Tensor, vectors: Tensor, columns: slice) -> No
     Row −1 adds nothing.
     """
     known = (rows >= 0)[:, None, None]
-    vectors[..., columns] += torch.where(known, table.index_select(0, rows.clamp(min=0)), 0)
+    # Not by `+=`, which would copy the sum to where it lies already, by a launch of its own.
+    vectors[..., columns].add_(torch.where(known, table.index_select(0, rows.clamp(min=0)), 0))
 
 
 def add_to_rows(
