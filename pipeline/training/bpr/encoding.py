@@ -1,6 +1,6 @@
 """Posts as tensors on the device: rows of tables, features of photos, codes of tags."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Self
@@ -35,11 +35,15 @@ class PostInputs:
 
     def part(self, low: int, high: int) -> Self:
         """Returns the inputs of some posts in a row, which share the memory."""
+        return self.each(lambda rows: rows[low:high])
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> Self:
+        """Changes each tensor that has a row for each post."""
         return type(self)(
-            entities={name: rows[low:high] for name, rows in self.entities.items()},
-            features={name: numbers[low:high] for name, numbers in self.features.items()},
+            entities={name: change(rows) for name, rows in self.entities.items()},
+            features={name: change(numbers) for name, numbers in self.features.items()},
             bags={
-                name: bags._replace(starts=bags.starts[low:high], counts=bags.counts[low:high])
+                name: bags._replace(starts=change(bags.starts), counts=change(bags.counts))
                 for name, bags in self.bags.items()
             },
         )
@@ -85,7 +89,9 @@ class EncodedPosts:
 
     def tensors(self) -> Iterator[Tensor]:
         """Yields all tensors except the features, to be hashed."""
-        yield from (*self.entities.values(), self.rows, *chain.from_iterable(self.bags.values()))
+        yield from (*self.entities.values(), self.rows)
+        for bags in self.bags.values():
+            yield from (bags.starts, bags.counts, bags.tags, bags.weights)
 
 
 @dataclass(frozen=True)
@@ -120,7 +126,8 @@ class Encoder:
     def bags(self, posts: pl.DataFrame) -> TagBags:
         """Puts the bags of the posts' users on the device."""
         counts, tags, weights = self.history.bags(posts)
-        return TagBags(*map(self.tensor, (np.cumsum(counts) - counts, counts, tags, weights)))
+        tensors = map(self.tensor, (np.cumsum(counts) - counts, counts, tags, weights))
+        return TagBags(*tensors, longest=int(counts.max(initial=0)))
 
     def assignments(self, posts: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         """Lists the tag assignments of posts: each one's post, ascending, and its tag, −1 for an unknown one."""

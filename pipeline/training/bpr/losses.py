@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
-from torch.nn.functional import softplus
+from torch.nn.functional import pad, softplus
 
 from pipeline.training.bpr.loops import loops_for
 from pipeline.training.bpr.loops.cpu import QuadrupleGradients, Quadruples, TagTables
@@ -39,15 +39,15 @@ def softmax(
 
     For L2, an assignment uses its positive once and each tag p(t) times: two in sum, as the two tags of BPR.
     """
-    post, positive, _ = quadruples
+    post, positive, real = masked(quadruples)
     logs = all_scores(tags, vectors).log_softmax(-1)  # ln p of all tags, (G, B, T)
-    loss, right = -logs[:, post, positive].sum(1), ranked_right(logs, quadruples)
+    loss, right = -(logs[:, post, positive] * real).sum(1), ranked_right(logs, quadruples)
 
     # The derivatives by the scores, (G, B, T): p times the assignments of a post, less one for each positive.
-    weights = logs.exp_().mul_(torch.bincount(post, minlength=len(vectors))[:, None])
-    add_uses(sums, weights, positive, torch.ones_like(positive, dtype=weights.dtype).expand(len(weights), -1))
-    weights[:, post, positive] -= 1
-    add_derivatives(sums, weights, tags, vectors)
+    assigned = assignments(quadruples, logs[0])
+    weights = logs.exp_().mul_(assigned.sum(1, keepdim=True))
+    add_uses(sums, weights, positive, real.to(weights.dtype).expand(len(weights), -1))
+    add_derivatives(sums, weights.sub_(assigned), tags, vectors)
     return loss, right
 
 
@@ -60,27 +60,30 @@ def warp(tags: TagTables, vectors: Tensor, quadruples: Quadruples, sums: Quadrup
     Weston, Bengio & Usunier, WSABIE: scaling up to large vocabulary image annotation, IJCAI 2011, who draw one of the
     violating negatives and estimate r by the number of draws: this is the mean over their draws, with r itself.
     """
-    post, positive, _ = quadruples
+    post, positive, _ = masked(quadruples)
     scores = all_scores(tags, vectors)
-    negative = scores.new_ones(scores.shape[1:], dtype=torch.bool)  # (B, T)
-    negative[post, positive] = False
+    # The negatives of each post, (B + 1, T): the last row is that of padding, post −1, which has none.
+    negative = pad(assignments(quadruples, scores[0]) == 0, (0, 0, 0, 1))
     ranks = torch.arange(scores.shape[2] + 1, device=scores.device, dtype=scores.dtype)
     per_violation = (1 / ranks[1:]).cumsum(0) / ranks[1:]  # Φ(r) / r, from r = 1
 
-    loss, weights, used = scores.new_zeros(len(scores)), torch.zeros_like(scores), torch.zeros_like(scores)
-    once = scores.new_zeros(len(scores), len(post))
-    for some in torch.arange(len(post), device=post.device).split(max(1, PAIRS_PER_CHUNK // scores[:, 0].numel())):
+    loss, (weights, used) = scores.new_zeros(len(scores)), scores.new_zeros(2, *scores.shape)
+    # 1 for each assignment with a violating negative, and the derivative by its positive's score, both (G, Q).
+    once, of_positive = scores.new_zeros(2, len(scores), len(post))
+    size = max(1, PAIRS_PER_CHUNK // scores[:, 0].numel())
+    for some in (slice(low, low + size) for low in range(0, len(post), size)):
         # Of some assignments q: 1 − ŷ(t⁺) + ŷ(t⁻) where it is above zero, and its derivative, both (G, q, T).
-        rows, own = post[some], positive[some]
-        cost = (1 - scores[:, rows, own][..., None] + scores[:, rows]).mul_(negative[rows]).clamp_(min=0)
+        rows, own, free = post[some], positive[some], negative[quadruples.post[some]]
+        cost = (1 - scores[:, rows, own][..., None] + scores[:, rows]).mul_(free).clamp_(min=0)
         violating = (cost > 0).to(scores.dtype)
         rank = violating.sum(-1, keepdim=True)
         weight = per_violation[rank.long().clamp(min=1) - 1]  # (G, q, 1)
         loss += (weight * cost).sum((1, 2))
         weights.index_add_(1, rows, weight * violating)
-        weights[:, rows, own] -= (weight * rank)[..., 0]
+        of_positive[:, some] = -(weight * rank)[..., 0]
         used.index_add_(1, rows, violating / rank.clamp(min=1))
         once[:, some] = rank[..., 0].clamp(max=1)
+    weights.view(len(weights), -1).index_add_(1, post * scores.shape[2] + positive, of_positive)
     add_uses(sums, used, positive, once)
     add_derivatives(sums, weights, tags, vectors)
     return loss, ranked_right(scores, quadruples)
@@ -92,11 +95,27 @@ def all_scores(tags: TagTables, vectors: Tensor) -> Tensor:
     return scores + tags.bias.permute(1, 2, 0) if len(tags.bias) else scores
 
 
+def masked(quadruples: Quadruples) -> tuple[Tensor, Tensor, Tensor]:
+    """Returns posts, positives, and a mask, (Q,) each; padding has post 0 and is False in the mask.
+
+    It is masked, not taken out, so that no shape depends on numbers: a CUDA graph can have no others.
+    """
+    return quadruples.post.clamp(min=0), quadruples.positive, quadruples.post >= 0
+
+
+def assignments(quadruples: Quadruples, scores: Tensor) -> Tensor:
+    """Returns 1 for each positive of a post, and 0 elsewhere, (B, T), like one trial's scores."""
+    post, positive, real = masked(quadruples)
+    assigned = scores.new_zeros(scores.shape)
+    assigned.view(-1).index_add_(0, post * scores.shape[1] + positive, real.to(scores.dtype))
+    return assigned
+
+
 def ranked_right(scores: Tensor, quadruples: Quadruples) -> Tensor:
     """Counts the quadruples that rank the positive above the negative, (G,), by scores (G, B, T)."""
-    post, positive, negative = quadruples
+    post, positive, real = masked(quadruples)
     trials = torch.arange(len(scores), device=post.device)[:, None]
-    return (scores[:, post, positive] > scores[trials, post, negative.T]).sum(1)
+    return ((scores[:, post, positive] > scores[trials, post, quadruples.negative.T]) & real).sum(1)
 
 
 def add_uses(sums: QuadrupleGradients, used: Tensor, positive: Tensor, once: Tensor) -> None:

@@ -51,6 +51,7 @@ def example(kind: str, features: str):
         counts=torch.tensor([2, 3, 0, 3]),
         tags=torch.tensor([1, 4, 6, 0, 1]),
         weights=torch.tensor([0.5, 0.3, 0.2, 0.9, 0.1], dtype=torch.float64),
+        longest=3,
     )
     batch = Batch(
         posts=torch.tensor([7, 3, 0, 1]),
@@ -86,7 +87,7 @@ def loss_as_written(kind: str, parameters, batch: Batch, l2: float, loss: str = 
     total = torch.zeros((), dtype=torch.float64)
     for post, positive, (negative,) in zip(*batch.quadruples, strict=True):
         vectors, used = [], []
-        for name, (starts, counts, tags, weights) in batch.inputs.bags.items():
+        for name, (starts, counts, tags, weights, _) in batch.inputs.bags.items():
             some = slice(starts[post], starts[post] + counts[post])
             rows, shares = parameters[name][tags[some]], weights[some, None]
             vectors.append((shares * rows).sum(0))
@@ -251,6 +252,21 @@ def test_what_is_not_finite_shows():
     parameters["user"][2] = torch.inf
     _, (loss,), _ = closed_form(contexts, parameters, batch, 0)
     assert not math.isfinite(loss)
+
+
+@pytest.mark.usefixtures("inner_loops")
+def test_users_without_another_post_have_vectors_of_zeros():
+    contexts, parameters, batch = example("fm-history", "none")
+    nothing = TagBags(*(torch.zeros(size, dtype=torch.int64) for size in (4, 4, 0)), torch.zeros(0).double(), longest=0)
+    inputs = replace(batch.inputs, entities={}, bags={"history": nothing})
+    contexts = replace(contexts, names=("history",))
+    stacked = {name: table[:, None] for name, table in parameters.items()}
+    vectors = post_vectors(contexts, stacked, inputs)
+    assert vectors.shape[0] == 4
+    assert not vectors.any()
+    gradients = Gradients.zeros(stacked)
+    add_gradients(contexts, stacked, gradients, replace(batch, inputs=inputs), vectors)
+    assert not gradients.occurrences["history"].any()
 
 
 @pytest.mark.parametrize("loss", ["softmax", "warp"])

@@ -2,11 +2,9 @@
 
 Tensor operations read and write everything many times over; these loops keep a quadruple's rows in the first cache.
 Each number has one thread that adds to it, in the order of the quadruples, so that a seed always gives the same bytes.
-`gpu.py` has the same functions as tensor operations, and tests hold the two to each other.
+`gpu.py` has the same functions as tensor operations. Records stand here: numba compiles anew if this file changes.
 
-Letters of shapes: B posts of a batch, Q quadruples, S positive tags of all training posts, T tags, G trials, W columns
-of the tag factors. A record stands in the file of the loops that take it, because numba compiles anew when that file
-changes, and would not see another.
+Letters of shapes: B posts, Q quadruples, S positive tags of all posts, T tags, G trials, W columns of the tag factors.
 """
 
 import math
@@ -72,6 +70,8 @@ class TagBags(NamedTuple):
     """The tags of all posts, one post after another, (N,) int64."""
     weights: Tensor
     """The weight of each, above zero, (N,)."""
+    longest: int
+    """The number of tags of a post, at most."""
 
 
 class TagTables(NamedTuple):
@@ -183,7 +183,7 @@ def add_to_rows(vectors, columns, rows, sizes, gradient, occurrences):
 @compiled
 def add_bags(table, bags, vectors, columns):
     """Adds weighted rows (B,) of a table (T, G, c) to c columns of the posts' vectors (B, G, W)."""
-    starts, counts, tags, weights = bags
+    starts, counts, tags, weights, _ = bags
     for place in range(len(starts)):
         for at in range(starts[place], starts[place] + counts[place]):
             for g in range(vectors.shape[1]):
@@ -198,7 +198,7 @@ def add_to_bags(vectors, columns, bags, sizes, gradient, occurrences):
 
     sizes: the number of quadruples of each post, (B,), of which each uses a row (T, 1, 1) as much as its weight.
     """
-    starts, counts, tags, weights = bags
+    starts, counts, tags, weights, _ = bags
     for place in range(len(starts)):
         for at in range(starts[place], starts[place] + counts[place]):
             for g in range(vectors.shape[1]):

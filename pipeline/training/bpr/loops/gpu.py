@@ -66,25 +66,29 @@ def add_to_rows(
 
 def add_bags(table: Tensor, bags: TagBags, vectors: Tensor, columns: slice) -> None:
     """Adds weighted rows (B,) of a table (T, G, c) to c columns of the posts' vectors (B, G, W)."""
-    post, tags, weights = listed(bags)
-    vectors[..., columns].index_add_(0, post, table.index_select(0, tags) * weights)
+    part = vectors[..., columns]
+    part.add_((bag_weights(bags, len(table)) @ table.flatten(1)).view_as(part))
 
 
 def add_to_bags(
     vectors: Tensor, columns: slice, bags: TagBags, sizes: Tensor, gradient: Tensor, occurrences: Tensor
 ) -> None:
     """Adds c columns of the vectors' gradients (B, G, W), weighted, to a table's gradient (T, G, c)."""
-    post, tags, weights = listed(bags)
-    gradient.index_add_(0, tags, vectors[..., columns].index_select(0, post) * weights)
-    occurrences.index_add_(0, tags, weights * sizes[post, None, None])
+    weights = bag_weights(bags, len(gradient)).T
+    gradient.flatten(1).addmm_(weights, vectors[..., columns].flatten(1))
+    occurrences.add_((weights @ sizes.to(weights.dtype))[:, None, None])
 
 
-def listed(bags: TagBags) -> tuple[Tensor, Tensor, Tensor]:
-    """Lists the post, the tag (N,) and the weight (N, 1, 1) of all that is in bags."""
-    post = torch.repeat_interleave(bags.counts)
-    ends = bags.counts.cumsum(0)
-    at = torch.arange(len(post), device=post.device) + (bags.starts - ends + bags.counts)[post]
-    return post, bags.tags[at], bags.weights[at, None, None]
+def bag_weights(bags: TagBags, vocabulary: int) -> Tensor:
+    """Lays out bags as a matrix, (B, T): the weight of each tag, 0 where a bag lacks it.
+
+    Its shape, unlike that of a list of what is in the bags, is the same for all batches, as a CUDA graph needs it.
+    """
+    place = torch.arange(bags.longest, device=bags.starts.device)
+    inside = place < bags.counts[:, None]
+    at = torch.where(inside, bags.starts[:, None] + place, 0)
+    weights = bags.weights[at] * inside
+    return weights.new_zeros(len(at), vocabulary).scatter_add_(1, bags.tags[at], weights)
 
 
 def add_quadruples(
