@@ -1,6 +1,6 @@
 """Steps of training as CUDA graphs: captured once, then launched as a whole for each batch.
 
-A step is some thirty small operations, and a GPU computes them faster than they can be launched one by one. A graph
+A step is thirty small operations or more, and a GPU computes them faster than they can be launched one by one. A graph
 repeats what was captured, on the same memory and the same shapes: the batches of a block are copied, all at once, into
 slots with room for any batch, and the rest of a slot is padding without effect. Each slot has its graph.
 """
@@ -8,7 +8,7 @@ slots with room for any batch, and the rest of a slot is padding without effect.
 import logging
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from typing import Self
@@ -30,9 +30,8 @@ HEADROOM = 6
 class CapturedStep:
     """A step whose operations are captured with the first batch of each slot.
 
-    step: one with the loss of BPR, because those over all tags have no padding. counts: the number of positives of each
-    training post, (P,), on the CPU. posts: B, those of a batch. weights: how often each post comes, as in `PostOrder`.
-    A block that does not fit is learnt without graphs.
+    counts: the number of positives of each training post, (P,), on the CPU. posts: B, those of a batch. weights: how
+    often each post comes, as in `PostOrder`. A block that does not fit is learnt without graphs.
     """
 
     def __init__(self, step: Step, counts: Tensor, posts: int, weights: Tensor | None = None):
@@ -69,10 +68,9 @@ class CapturedStep:
         return [partial(self.learn, slot) for slot in range(len(block))]
 
     def fits(self, block: Block) -> bool:
-        """Returns whether there is room for a block; for bags, of any number of tags, there is none."""
+        """Returns whether there is room for a block."""
         posts, quadruples = ((high - low for low, high in pairwise(places)) for places in (block.cuts, block.bounds))
-        within = max(posts) <= self.posts and max(quadruples) <= self.quadruples
-        return within and len(block) <= self.batches and not block.inputs.bags
+        return max(posts) <= self.posts and max(quadruples) <= self.quadruples and len(block) <= self.batches
 
     def learn(self, slot: int) -> None:
         """Learns from the batch in a slot."""
@@ -109,11 +107,7 @@ class Room:
         def zeros(rows: Tensor, count: int) -> Tensor:
             return rows.new_zeros(batches * count, *rows.shape[1:])
 
-        inputs = replace(
-            block.inputs,
-            entities={name: zeros(rows, posts) for name, rows in block.inputs.entities.items()},
-            features={name: zeros(numbers, posts) for name, numbers in block.inputs.features.items()},
-        )
+        inputs = block.inputs.each(partial(zeros, count=posts))
         listed = Quadruples(*(zeros(part, quadruples) for part in block.quadruples))
         batch = Batch(zeros(block.posts, posts), zeros(block.sizes, posts), inputs, listed)
         uniform = None
@@ -170,6 +164,8 @@ def room_for_quadruples(counts: Tensor, posts: int, weights: Tensor | None = Non
 def of_posts(batch: Batch | Block) -> Iterator[Tensor]:
     """Yields the tensors with a row for each post."""
     yield from (batch.posts, batch.sizes, *batch.inputs.entities.values(), *batch.inputs.features.values())
+    for bags in batch.inputs.bags.values():
+        yield from (bags.starts, bags.counts)
 
 
 def capture(work: Callable[[], None]) -> Callable[[], None] | None:

@@ -13,7 +13,6 @@ from pipeline.models.settings import TrainingConfig
 from pipeline.training.bpr.captured import CapturedStep
 from pipeline.training.bpr.checkpoint import Checkpoint
 from pipeline.training.bpr.data import Generators, TrainingPosts
-from pipeline.training.bpr.losses import bpr
 from pipeline.training.bpr.negatives import AdaptiveSampler
 from pipeline.training.bpr.step import Step
 from pipeline.training.bpr.threads import ahead
@@ -98,10 +97,10 @@ class TrainingRun:
         return (gradients.loss / size).tolist(), (gradients.ranked_right / size).tolist()
 
     def step_of_active(self) -> Step | CapturedStep:
-        """Returns the step of the active trials: on a GPU captured, where its loss allows it."""
+        """Returns the step of the active trials, on a GPU as CUDA graphs."""
         if self.step is None or self.step.parameters is not self.parameters:
             self.step = Step(self.data.contexts, self.data.sampler, self.parameters)
-            if self.parameters.gradients.loss.is_cuda and self.step.loss is bpr:
+            if self.parameters.gradients.loss.is_cuda:
                 posts, batch = self.data.posts, self.parameters.settings[0].batch
                 self.step = CapturedStep(self.step, posts.host_counts, batch, posts.order.weights)
         return self.step

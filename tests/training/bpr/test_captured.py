@@ -1,29 +1,47 @@
 """A step that is captured: the same as without, whatever lies in the room that a batch leaves, on a GPU's loops."""
 
 import logging
+from dataclasses import replace
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
+from torch import Tensor
+from torch._subclasses import FakeTensorMode
 
 from pipeline.models.settings import TrainingConfig
 from pipeline.training.bpr import captured, data, loops
 from pipeline.training.bpr.captured import CapturedStep, Room, of_posts, room_for_quadruples
-from pipeline.training.bpr.data import Generators
+from pipeline.training.bpr.data import Batch, Generators, TrainingPosts
 from pipeline.training.bpr.loops import gpu
+from pipeline.training.bpr.loops.cpu import Quadruples
 from pipeline.training.bpr.negatives import AdaptiveSampler
 from pipeline.training.bpr.order import PostOrder
 from pipeline.training.bpr.step import Step
 from pipeline.training.bpr.train import encode
 from pipeline.training.bpr.trials import TrialParameters
 from pipeline.training.task import TrainingTask
-from tests.support.checkerboard import ADAPTIVE, FACTORISATIONS, HISTORY, SHORT, checkerboard, config, name, settings
+from tests.support.checkerboard import (
+    ADAPTIVE,
+    FACTORISATIONS,
+    HISTORY,
+    SHORT,
+    SOFTMAX,
+    WARP,
+    checkerboard,
+    config,
+    name,
+    settings,
+)
 from tests.support.tape import Tape
 
-CPU = torch.device("cpu")
+CPU, GPU = torch.device("cpu"), torch.device("cuda")
 BATCH = 13
 """Posts of a batch: the last one of 120 has 3."""
 SGD = SHORT.model_copy(update={"optimizer": "sgd"})
+LOSSES = {"bpr": SHORT, "bpr-sgd": SGD, "softmax": SOFTMAX, "warp": WARP}
+HISTORIES = [HISTORY, {"kind": "pitf-history", "features": "none", "fading": 0.0}]
 
 
 @pytest.fixture(autouse=True)
@@ -54,11 +72,19 @@ def tape(monkeypatch):
     return tapes
 
 
-def epochs(model: dict, tried: list[TrainingConfig], capture, number: int = 2) -> dict[str, np.ndarray]:
-    """The parameters of trials, their sums and losses after some epochs of batches of 13 posts."""
+def encoded(model: dict, base: TrainingConfig, device: torch.device = CPU):
+    """The layout and the training data of a model; posts have one to three tags, so that batches have more or fewer."""
     posts, _, features = checkerboard(model)
-    layout, training = encode(config(model), tried[0], TrainingTask(posts, None, features, 0), CPU)
-    parameters, generators = TrialParameters.start(layout, tried, 0, CPU), Generators.seeded(0, CPU)
+    uneven = posts.with_columns(pl.col("tags").list.head(pl.int_range(pl.len()) % 3 + 1))
+    return encode(config(model), base, TrainingTask(uneven, None, features, 0), device)
+
+
+def epochs(
+    model: dict, tried: list[TrainingConfig], capture, number: int = 2, device: torch.device = CPU
+) -> dict[str, np.ndarray]:
+    """The parameters of trials, their sums and losses after some epochs of batches of 13 posts."""
+    layout, training = encoded(model, tried[0], device)
+    parameters, generators = TrialParameters.start(layout, tried, 0, device), Generators.seeded(0, device)
     step = capture(Step(training.contexts, training.sampler, parameters), training.posts)
     for epoch in range(1, number + 1):
         step.begin(epoch)
@@ -67,7 +93,8 @@ def epochs(model: dict, tried: list[TrainingConfig], capture, number: int = 2) -
                 learn()
     gradients = parameters.gradients
     found = parameters.parameters | {"loss": gradients.loss, "right": gradients.ranked_right}
-    return found | {f"{name} sums": table for name, table in gradients.sums.items()}
+    found |= {f"{name} sums": table for name, table in gradients.sums.items()}
+    return {what: table.cpu().numpy() for what, table in found.items()}
 
 
 def capture(step: Step, posts) -> CapturedStep:
@@ -93,13 +120,14 @@ def plain(step: Step, posts) -> Step:  # noqa: ARG001 (as `capture`)
 
 @pytest.mark.usefixtures("tape")
 @pytest.mark.parametrize("way", [capture, poisoned])
-@pytest.mark.parametrize("base", [SHORT, SGD], ids=["adagrad", "sgd"])
-@pytest.mark.parametrize("model", FACTORISATIONS, ids=name)
+@pytest.mark.parametrize("base", LOSSES.values(), ids=[*LOSSES])
+@pytest.mark.parametrize("model", [*FACTORISATIONS, *HISTORIES], ids=name)
 def test_a_captured_step_learns_what_a_plain_one_does(model, base, way):
     tried = [*settings(base, learning_rate=[0.01, 0.1]), *settings(base, decay=[0.7]), *settings(base, l2=[0.05])]
     expected, found = epochs(model, tried, plain), epochs(model, tried, way)
     for what, values in expected.items():
-        np.testing.assert_allclose(found[what], values, rtol=2e-5, atol=2e-6, err_msg=what)
+        # Adagrad divides a first sum by its own size, and so magnifies the rounding of one that is nearly zero.
+        np.testing.assert_allclose(found[what], values, rtol=2e-5, atol=5e-5, err_msg=what)
 
 
 def test_all_batches_after_the_first_of_each_slot_are_replayed(tape, monkeypatch):
@@ -110,7 +138,7 @@ def test_all_batches_after_the_first_of_each_slot_are_replayed(tape, monkeypatch
 
 
 @pytest.mark.usefixtures("tape")
-@pytest.mark.parametrize("model", [FACTORISATIONS[0], FACTORISATIONS[7]], ids=name)
+@pytest.mark.parametrize("model", [FACTORISATIONS[0], FACTORISATIONS[7], HISTORY], ids=name)
 def test_hard_negatives_are_those_of_the_same_draws(model, monkeypatch):
     def drawn(self, size, _):  # noqa: ARG001 (as the method)
         """Numbers of which the last do not depend on how many there are."""
@@ -130,15 +158,54 @@ def test_hard_negatives_are_those_of_the_same_draws(model, monkeypatch):
         np.testing.assert_allclose(found[what], values, rtol=2e-5, atol=2e-6, err_msg=what)
 
 
-def test_a_model_with_bags_is_learnt_as_ever(tape):
-    expected, found = epochs(HISTORY, [SHORT], plain), epochs(HISTORY, [SHORT], capture)
-    assert not tape
+def pretended(tensor: Tensor) -> Tensor:
+    """A tensor of the same shape on a GPU that is not there: it has no numbers, and asking for one raises."""
+    return torch.empty(tensor.shape, dtype=tensor.dtype, device=GPU)
+
+
+@pytest.mark.parametrize("base", [*LOSSES.values(), ADAPTIVE], ids=[*LOSSES, "adaptive"])
+@pytest.mark.parametrize("model", [FACTORISATIONS[3], FACTORISATIONS[7], *HISTORIES], ids=name)
+def test_no_operation_of_a_step_waits_for_a_gpu_or_takes_its_shape_from_numbers(model, base, monkeypatch):
+    monkeypatch.setattr(loops, "loops_of_gpu", lambda device: gpu)  # noqa: ARG005 (as the function)
+    layout, training = encoded(model, base)
+    block = next(training.posts.epoch(BATCH, Generators.seeded(0, CPU)))
+    with FakeTensorMode():
+        inputs = block.inputs.each(pretended)
+        bags = {
+            name: bag._replace(tags=pretended(bag.tags), weights=pretended(bag.weights))
+            for name, bag in inputs.bags.items()
+        }
+        quadruples = Quadruples(*map(pretended, block.quadruples))
+        batch = Batch(pretended(block.posts), pretended(block.sizes), replace(inputs, bags=bags), quadruples)
+        step = Step(training.contexts, training.sampler, TrialParameters.start(layout, [base, base], 0, GPU))
+        shape = step.uniform_shape(len(quadruples.post))
+        step.prepare(len(quadruples.post))
+        step.learn(batch, None if shape is None else torch.empty(shape, dtype=torch.float64, device=GPU))
+        with pytest.raises(RuntimeError, match="bincount"):
+            torch.bincount(quadruples.post)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("base", LOSSES.values(), ids=[*LOSSES])
+@pytest.mark.parametrize("model", [FACTORISATIONS[3], FACTORISATIONS[7], *HISTORIES], ids=name)
+def test_a_gpu_learns_by_graphs_what_it_learns_without(model, base):
+    if not torch.cuda.is_available():
+        pytest.skip("there is no GPU")
+    steps = []
+
+    def kept(step: Step, posts: TrainingPosts) -> CapturedStep:
+        steps.append(capture(step, posts))
+        return steps[0]
+
+    tried = settings(base, learning_rate=[0.02, 0.05])
+    expected, found = epochs(model, tried, plain, device=GPU), epochs(model, tried, kept, device=GPU)
+    assert len(steps[0].replays) == 3  # a graph for each slot
     for what, values in expected.items():
-        np.testing.assert_array_equal(found[what], values)
+        np.testing.assert_allclose(found[what], values, rtol=1e-3, atol=1e-3, err_msg=what)
 
 
 def test_a_block_without_room_is_learnt_as_ever(tape, monkeypatch):
-    monkeypatch.setattr(captured, "room_for_quadruples", lambda counts, posts, weights: 3 * posts - 1)  # noqa: ARG005
+    monkeypatch.setattr(captured, "room_for_quadruples", lambda counts, posts, weights: posts)  # noqa: ARG005
     expected, found = epochs(FACTORISATIONS[3], [SHORT], plain), epochs(FACTORISATIONS[3], [SHORT], capture)
     assert len(tape) == 1  # of the last block, whose batch is shorter
     np.testing.assert_allclose(found["tag"], expected["tag"], rtol=2e-5, atol=2e-6)

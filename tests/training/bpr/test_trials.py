@@ -297,13 +297,12 @@ def test_a_checkpoint_of_another_run_is_not_used(tmp_path):
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("negatives", ["uniform", "adaptive"])
+@pytest.mark.parametrize("base", [SHORT, ADAPTIVE, SOFTMAX, WARP], ids=["uniform", "adaptive", "softmax", "warp"])
 @pytest.mark.parametrize("model", [FACTORISATIONS[0], FACTORISATIONS[7], HISTORY], ids=name)
-def test_a_gpu_comes_to_the_same_up_to_rounding(model, negatives):
+def test_a_gpu_comes_to_the_same_up_to_rounding(model, base):
     if not torch.cuda.is_available():
         pytest.skip("there is no GPU")
     posts, new, features = checkerboard(model)
-    base = SHORT if negatives == "uniform" else ADAPTIVE
     tried = settings(base.model_copy(update={"epochs": 60}), learning_rate=[0.02, 0.05])
     task = TrainingTask(posts, new, features, 0)
     on = {device: train(config(model), tried, task, torch.device(device)) for device in ("cpu", "cuda")}
