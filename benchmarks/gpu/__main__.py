@@ -9,8 +9,9 @@ vgg16      The bare network on one ready batch in each precision, and the least 
 yolov8n    The same for the detector.
 profile    Where the main thread's time goes in an extraction.
 epochs     Quadruples a second of epochs in batches of 1,024 and more posts.
+losses     The same of the losses over all tags and of a history, with CUDA graphs and without.
 launches   Launches of an epoch, and the time in which the GPU is busy, with CUDA graphs and without.
-trials     The same of nine trials at once.
+trials     Epochs of nine trials at once.
 tune       Seconds in which eight models are each tuned over nine settings.
 
 Each part is written to --results as soon as it is done, and a rerun continues with the next; the file of another
@@ -33,7 +34,7 @@ import torch
 
 from benchmarks.gpu.bench import ROOT, SIZES, Bench, Row
 from benchmarks.gpu.networks import backbone, decoders, detector, profile
-from benchmarks.gpu.training import epochs, launches, trials, tuning
+from benchmarks.gpu.training import epochs, launches, losses, trials, tuning
 from benchmarks.machine import processor
 from pipeline.features.extraction.device import cores
 from pipeline.files.texts import write_json
@@ -58,6 +59,7 @@ PARTS: dict[str, Callable[[Bench], list[Row]]] = {
     "yolov8n": detector,
     "profile": profile,
     "epochs": epochs,
+    "losses": losses,
     "launches": launches,
     "trials": trials,
     "tune": tuning,

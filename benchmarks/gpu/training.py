@@ -1,7 +1,7 @@
 """Training on a GPU."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import product
 
@@ -12,6 +12,7 @@ from benchmarks.training import FEATURE_SETS
 from pipeline.evaluation.metrics.measure import HEADLINE
 from pipeline.features.store import Features
 from pipeline.models.factorisation import FactorisationConfig
+from pipeline.models.registry import MODELS as MODEL_CLASSES
 from pipeline.models.settings import TrainingConfig
 from pipeline.training.bpr.data import Generators
 from pipeline.training.bpr.step import Step
@@ -24,6 +25,8 @@ from pipeline.training.tune import tune
 from project.params import load
 
 MODELS = (("fm", "none"), ("fm", "image+objects"), ("pitf", "image+objects"))
+OVER_ALL_TAGS = ("softmax", "warp")
+"""The losses without negatives."""
 RATES, DECAYS = (0.01, 0.03, 0.1), (1e-4, 1e-3, 3e-3)
 """α and λ of nine trials."""
 LAUNCHES = {"cudaLaunchKernel", "cudaLaunchKernelExC", "cuLaunchKernel", "cudaGraphLaunch", "cudaMemcpyAsync"}
@@ -41,6 +44,18 @@ def epochs(bench: Bench) -> list[Row]:
     hard = bench.training.model_copy(update={"negatives": load(ROOT / "params.yaml").training.negatives})
     found = rate_of(begun(bench, "fm", "image+objects", [hard]), bench.size.rounds)
     return [*rows, Row(f"fm image+objects with hard negatives, {hard.batch:,} posts a batch", found)]
+
+
+def losses(bench: Bench) -> list[Row]:
+    """Measures epochs of the losses over all tags, and of a model with a history, with CUDA graphs and without."""
+    rows = []
+    for kind, loss in (*(("fm", loss) for loss in OVER_ALL_TAGS), ("fm-history", "bpr")):
+        settings = bench.training.model_copy(update={"loss": loss})
+        run = begun(bench, kind, "image+objects", [settings])
+        for way in ways(run):
+            found = rate_of(run, bench.size.rounds)
+            rows.append(Row(f"{kind} image+objects, {loss}, {settings.batch:,} posts a batch, {way}", found))
+    return rows
 
 
 def trials(bench: Bench) -> list[Row]:
@@ -78,9 +93,8 @@ def launches(bench: Bench) -> list[Row]:
     """Counts the launches of an epoch, and the seconds of it in which the GPU is busy."""
     if bench.device.type != "cuda":
         return [Row("launches", "none without a GPU")]
-    rows = []
-    for way in ("a graph a batch", "one by one"):
-        run = begun(bench, "fm", "image+objects", [bench.training], graphs=way == "a graph a batch")
+    rows, run = [], begun(bench, "fm", "image+objects", [bench.training])
+    for way in ways(run):
         epoch(run)
         took = seconds(partial(epoch, run), bench.size.rounds)
         with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as profiler:
@@ -93,15 +107,14 @@ def launches(bench: Bench) -> list[Row]:
     return rows
 
 
-def begun(
-    bench: Bench, kind: str, feature_set: str, tried: Sequence[TrainingConfig], graphs: bool = True
-) -> TrainingRun:
+def begun(bench: Bench, kind: str, feature_set: str, tried: Sequence[TrainingConfig]) -> TrainingRun:
     """Begins to train a model with some settings side by side."""
     posts, features = bench.posts
     known = Features(features.photos, {name: of for name, of in features.matrices.items() if name in feature_set})
-    config = FactorisationConfig(kind=kind, features=feature_set)
+    fading = {"fading": 0.0} if kind == "fm-history" else {}  # The posts have no times.
+    config = MODEL_CLASSES[kind].Config(kind=kind, features=feature_set, **fading)
     layout, data = encode(config, tried[0], TrainingTask(posts, None, known, 0), bench.device)
-    run = TrainingRun(
+    return TrainingRun(
         data=data,
         generators=Generators.seeded(0, bench.device),
         trials=[Trial(settings) for settings in tried],
@@ -109,9 +122,13 @@ def begun(
         active=[*range(len(tried))],
         epoch=1,
     )
-    if not graphs:
-        run.step = Step(data.contexts, data.sampler, run.parameters)
-    return run
+
+
+def ways(run: TrainingRun) -> Iterator[str]:
+    """Yields the ways to launch a step's operations, each of which holds until the next."""
+    yield "a graph a batch"
+    run.step = Step(run.data.contexts, run.data.sampler, run.parameters)
+    yield "one by one"
 
 
 def epoch(run: TrainingRun) -> None:

@@ -22,6 +22,7 @@ def test_all_parts_run_and_a_rerun_has_only_those_that_are_missing(bench, tmp_pa
         "squeezenet1_1 bare, float32",
         "extraction of 48 photos",
         "fm image+objects, 64 posts",
+        "fm-history image+objects, bpr, 64 posts a batch, one by one",
         "× nine settings",
     ):
         assert what in table
