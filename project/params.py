@@ -22,6 +22,7 @@ from pipeline.features.store import StoreConfig
 from pipeline.folksonomy.split_rules import AnySplitRule
 from pipeline.folksonomy.steps.registry import RefineStep
 from pipeline.models.blend import ALL, BlendConfig
+from pipeline.models.factorisation import INTERACTION
 from pipeline.models.gaussian_process import DAYS
 from pipeline.models.history import HISTORY
 from pipeline.models.model import BIAS
@@ -45,7 +46,18 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_+-]*$")]
 
 NONE = "none"
 """The feature set without extractors, which is always there."""
-RESERVED = {USER, PHOTO, TAG, BIAS, HISTORY, DAYS, VOTES, GIVEN, *(field.name for field in fields(OwnPosts))}
+RESERVED = {
+    USER,
+    PHOTO,
+    TAG,
+    BIAS,
+    INTERACTION,
+    HISTORY,
+    DAYS,
+    VOTES,
+    GIVEN,
+    *(field.name for field in fields(OwnPosts)),
+}
 """Names of a model's other parameters, and of parts of scores: no extractor may have one."""
 
 T = TypeVar("T")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 import polars as pl
@@ -21,13 +21,22 @@ from pipeline.models.settings import TrainedConfig
 if TYPE_CHECKING:
     from pipeline.models.history import History
 
+INTERACTION = "interaction"
+"""The part of scores, and its parameter, by which users have their own words for the same thing."""
+
 
 class FactorisationConfig(TrainedConfig):
     """The settings of FM and PITF, each with any features (Equations 4-7)."""
 
     kind: Literal["fm", "pitf"] = Field(description="One tag matrix for all contexts (fm), or one for each (pitf).")
-    user_context: ClassVar[str] = USER
-    """The context that stands for the user."""
+    interaction: bool | None = Field(
+        default=None, description="True for users' own words for the same thing: the user stretches photos' vectors."
+    )
+
+    @property
+    def user_contexts(self) -> tuple[str, ...]:
+        """The contexts that stand for the user."""
+        return (USER,)
 
     @property
     def shared(self) -> bool:
@@ -41,6 +50,12 @@ class Contexts:
 
     FM has one tag matrix of k columns for all contexts (Eq. 4, 6). PITF has one for each (Eq. 5, 7): they stand side by
     side in a matrix of k columns a context. The post's vector is laid out alike, so that a score is one dot product.
+
+    With an interaction, each user u stretches the vectors p of the photo's contexts to (1 + a_u) ∘ p. That adds to the
+    score Σ_f a_uf p_f v_tf, a tensor of users, photos and tags of low rank. Since it shares p and v_t with the product
+    without a user, gradients do not vanish at the start, and a_u = 0 stands for everyone's words, to which L2 pulls.
+    Denton et al., User conditional hashtag prediction for images, KDD 2015; Veit et al., Separating self-expression and
+    visual content in hashtag supervision, CVPR 2018.
     """
 
     names: tuple[str, ...]
@@ -49,6 +64,10 @@ class Contexts:
     """True where all contexts meet the same columns: FM."""
     factors: int
     """k, the length of each vector."""
+    users: int = 1
+    """The number of the user's, which are the first."""
+    interaction: bool = False
+    """True where users stretch the vectors of the photo's."""
 
     @classmethod
     def of(cls, config: FactorisationConfig, extractors: Iterable[str], factors: int) -> Self:
@@ -56,10 +75,10 @@ class Contexts:
 
         Raises InputError for an extractor with the name of another parameter.
         """
-        extractors = tuple(extractors)
-        if taken := {USER, config.user_context, PHOTO, TAG, BIAS} & set(extractors):
+        extractors, user = tuple(extractors), config.user_contexts
+        if taken := {USER, *user, PHOTO, TAG, BIAS, INTERACTION} & set(extractors):
             raise InputError(f"An extractor cannot be called {min(taken)!r}: that is another parameter of the model.")
-        return cls((config.user_context, *(extractors or (PHOTO,))), config.shared, factors)
+        return cls((*user, *(extractors or (PHOTO,))), config.shared, factors, len(user), bool(config.interaction))
 
     @property
     def width(self) -> int:
@@ -76,12 +95,28 @@ class Contexts:
         start = 0 if self.shared else self.factors * self.names.index(name)
         return slice(start, start + self.factors)
 
+    @property
+    def of_user(self) -> tuple[str, ...]:
+        """The user's contexts."""
+        return self.names[: self.users]
+
+    @property
+    def of_photo(self) -> tuple[str, ...]:
+        """The photo's contexts."""
+        return self.names[self.users :]
+
+    @property
+    def photo_columns(self) -> slice:
+        """The columns that the photo's contexts meet."""
+        return slice(0 if self.shared else self.factors * self.users, self.width)
+
 
 class Factorisation(Model):
     """FM or PITF, with or without features.
 
     Tensors, all float32: one for each context, USER (U, k), PHOTO (I, k) or, for an extractor of m numbers, (m, k); TAG
-    (T, k), in PITF (T, k · contexts); BIAS (T,).
+    (T, k), in PITF (T, k · contexts); BIAS (T,); with an interaction INTERACTION (U, k), in PITF (U, k · the photo's
+    contexts).
     """
 
     Config = FactorisationConfig
@@ -89,7 +124,17 @@ class Factorisation(Model):
 
     @property
     def _contexts(self) -> Contexts:
-        return Contexts.of(self.config, self.extractors, self.tensors[self.config.user_context].shape[1])
+        return Contexts.of(self.config, self.extractors, self.tensors[self.config.user_contexts[0]].shape[1])
+
+    @property
+    def part_words(self) -> Mapping[str, str]:
+        """Words for the interaction, where there is one."""
+        return {INTERACTION: "your word for such a photo"} if self.config.interaction else {}
+
+    @property
+    def _of_users(self) -> list[str]:
+        """The tensors with a row for each user."""
+        return [name for name in (USER, INTERACTION) if name in self.tensors]
 
     @classmethod
     def history(
@@ -106,17 +151,20 @@ class Factorisation(Model):
         """Returns the model whose scores are the mean of those of members, which differ in their parameters alone.
 
         Their factors stand side by side, divided by the root of their number: k is larger, and the mean of members'
-        squared lengths is kept.
+        squared lengths is kept. What stretches others, in an interaction, is not divided.
         """
         first, contexts = members[0], members[0]._contexts
         root = np.float32(np.sqrt(len(members)))
 
-        def side_by_side(name: str, columns: slice = slice(None)) -> np.ndarray:
-            return np.concatenate([member.tensors[name][:, columns] for member in members], axis=1) / root
+        def side_by_side(name: str) -> np.ndarray:
+            rows = len(first.tensors[name])
+            # By context, as each meets columns of its own: (rows, contexts, members, k).
+            apart = [member.tensors[name].reshape(rows, -1, contexts.factors) for member in members]
+            return np.stack(apart, axis=2).reshape(rows, -1)
 
-        tables = {name: side_by_side(name) for name in contexts.names}
-        met = [contexts.columns(name) for name in contexts.names][: 1 if contexts.shared else None]
-        tables[TAG] = np.concatenate([side_by_side(TAG, columns) for columns in met], axis=1)
+        tables = {name: side_by_side(name) / root for name in (*contexts.names, TAG)}
+        if contexts.interaction:
+            tables[INTERACTION] = side_by_side(INTERACTION)
         if contexts.biased:
             tables[BIAS] = np.mean([member.tensors[BIAS] for member in members], axis=0)
         return first._with({}, tables)
@@ -128,6 +176,9 @@ class Factorisation(Model):
             raise FormError("it has names of photos and extractors, or neither")
         lengths = {name: self.count_of(name) if name in (USER, PHOTO) else name for name in contexts.names}
         forms = {name: floats(length, contexts.factors) for name, length in lengths.items()}
+        if contexts.interaction:
+            columns = contexts.photo_columns
+            forms[INTERACTION] = floats(self.count_of(USER), columns.stop - columns.start)
         bias = {BIAS: floats(tags)} if contexts.biased else {}
         return forms | {TAG: floats(tags, contexts.width)} | bias
 
@@ -136,6 +187,8 @@ class Factorisation(Model):
         parts = {
             name: self.context(name, posts, features) @ tag[:, contexts.columns(name)].T for name in contexts.names
         }
+        if contexts.interaction:
+            parts[INTERACTION] = self._interaction(posts, features) @ tag[:, contexts.photo_columns].T
         if contexts.biased:
             parts[BIAS] = np.broadcast_to(self.tensors[BIAS], (len(posts), len(tag)))
         return parts
@@ -143,36 +196,47 @@ class Factorisation(Model):
     def scores(self, posts: pl.DataFrame, features: Features) -> np.ndarray:
         # One product for all contexts, which is quicker than one for each.
         contexts = self._contexts
-        vectors = np.zeros((len(posts), contexts.width), np.float32)
-        for name in contexts.names:
-            vectors[:, contexts.columns(name)] += self.context(name, posts, features)
+        vectors = self._vectors(contexts.names, posts, features)
+        if contexts.interaction:
+            vectors[:, contexts.photo_columns] += self._interaction(posts, features)
         return vectors @ self.tensors[TAG].T + self.tensors.get(BIAS, 0)
 
     def _fold_in(self, user: str, posts: pl.DataFrame, features: Features) -> Self:
-        contexts = self._contexts
-        # Posts with every tag have no negative to learn from, as in training.
-        posts = posts.filter(pl.col(TAGS).list.len() < len(self.tags))
-        others = sum(part for name, part in self.parts(posts, features).items() if name != USER)
-        names, table = self.names[USER], self.tensors[USER]
-        strength = KNOWN_STRENGTH
-        if user not in names:
-            names, strength = vocabulary(pl.Series([*names, user])), NEW_STRENGTH
-            table = np.insert(table, names.index(user), 0, axis=0)
-        row = names.index(user)
-        factor = learn_user(
-            self.tensors[TAG][:, contexts.columns(USER)], others, mark_tags(posts, self.tags), table[row], strength
+        known = self._knowing(user)
+        return known._learn_factor(user, posts, known.parts(posts, features))
+
+    def _knowing(self, user: str) -> Self:
+        """Returns this model with a user whose parameters are zero, if they are new to it."""
+        if user in self.names[USER]:
+            return self
+        names = vocabulary(pl.Series([*self.names[USER], user]))
+        return self._with(
+            {USER: names},
+            {name: np.insert(self.tensors[name], names.index(user), 0, axis=0) for name in self._of_users},
         )
-        table = table.copy()
-        table[row] = factor
-        return self._with({USER: names}, {USER: table})
+
+    def _learn_factor(self, user: str, posts: pl.DataFrame, parts: Mapping[str, np.ndarray]) -> Self:
+        """Returns this model with the factor of a known user learnt from posts and the parts of their scores.
+
+        All else is held, also what the user stretches: a new user, for whom that is zero, keeps everyone's words.
+        """
+        # Posts with every tag have no negative to learn from, as in training.
+        some = (posts[TAGS].list.len() < len(self.tags)).to_numpy()
+        others = sum(part for name, part in parts.items() if name != USER)[some]
+        table, row = self.tensors[USER].copy(), self.names[USER].index(user)
+        table[row] = learn_user(
+            self.tensors[TAG][:, self._contexts.columns(USER)],
+            others,
+            mark_tags(posts.filter(some), self.tags),
+            table[row],
+            KNOWN_STRENGTH if table[row].any() else NEW_STRENGTH,
+        )
+        return self._with({}, {USER: table})
 
     def _keep_users(self, users: Sequence[str]) -> Self:
-        kept = {USER: users} | ({PHOTO: []} if PHOTO in self.names else {})
-        tables = {
-            name: self.tensors[name][codes(pl.Series(rows, dtype=pl.String), self.names[name])]
-            for name, rows in kept.items()
-        }
-        return self._with(kept, tables)
+        rows = codes(pl.Series(users, dtype=pl.String), self.names[USER])
+        kept = self._with({USER: users}, {name: self.tensors[name][rows] for name in self._of_users})
+        return kept._with({PHOTO: []}, {PHOTO: self.tensors[PHOTO][:0]}) if PHOTO in self.names else kept
 
     def feature_weights(self, extractor: str) -> np.ndarray:
         return self.tensors[extractor] @ self.tensors[TAG][:, self._contexts.columns(extractor)].T
@@ -180,8 +244,26 @@ class Factorisation(Model):
     def context(self, name: str, posts: pl.DataFrame, features: Features) -> np.ndarray:
         """Returns the vectors that one context gives for posts, (posts, k); zero for a user or photo not known."""
         if name in self.names:
-            rows, table = codes(posts[name], self.names[name]), self.tensors[name]
-            vectors = np.zeros((len(rows), table.shape[1]), table.dtype)
-            vectors[rows >= 0] = table[rows[rows >= 0]]
-            return vectors
+            return self._rows(name, posts[name])
         return features.matrices[name][features.rows(posts[PHOTO])] @ self.tensors[name]
+
+    def _vectors(self, names: Iterable[str], posts: pl.DataFrame, features: Features) -> np.ndarray:
+        """Sums up the vectors that some contexts give for posts, each in its columns, (posts, width)."""
+        contexts = self._contexts
+        vectors = np.zeros((len(posts), contexts.width), np.float32)
+        for name in names:
+            vectors[:, contexts.columns(name)] += self.context(name, posts, features)
+        return vectors
+
+    def _interaction(self, posts: pl.DataFrame, features: Features) -> np.ndarray:
+        """Returns a_u ∘ p for posts, (posts, columns of the photo's contexts)."""
+        contexts = self._contexts
+        of_photo = self._vectors(contexts.of_photo, posts, features)
+        return self._rows(INTERACTION, posts[USER]) * of_photo[:, contexts.photo_columns]
+
+    def _rows(self, name: str, values: pl.Series) -> np.ndarray:
+        """Looks up a tensor's rows for users or photos, (values, columns); zero for those that are not known."""
+        rows, table = codes(values, self.names[values.name]), self.tensors[name]
+        vectors = np.zeros((len(rows), table.shape[1]), table.dtype)
+        vectors[rows >= 0] = table[rows[rows >= 0]]
+        return vectors

@@ -1,9 +1,9 @@
-"""FM and PITF that represent a user by the tags of their posts, weighted by time, without a factor."""
+"""FM and PITF that know users by the tags of their posts, weighted by time, with or without factors."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, Literal, Self
+from typing import Literal, Self
 
 import numpy as np
 import polars as pl
@@ -88,22 +88,30 @@ class HistoryConfig(FactorisationConfig):
     kind: Literal["fm-history", "pitf-history"] = Field(
         description="As fm or pitf, with the user's own tags in place of a factor of the user's."
     )
+    user_factor: bool | None = Field(
+        default=None, description="True for both: the user's own tags, and a factor of the user's."
+    )
     fading: float = Field(
         ge=0, le=10, description="d, the power of time by which a past post fades; 0 counts all alike.", examples=[0.5]
     )
-    user_context: ClassVar = HISTORY
+
+    @property
+    def user_contexts(self) -> tuple[str, ...]:
+        return (USER, HISTORY) if self.user_factor else (HISTORY,)
 
 
 class HistoryFactorisation(Factorisation):
     """FM or PITF with a user's vector Σ w_t h_t over the tags t of their posts, weighted by time.
 
-    A user has no parameters of their own: an accepted post changes the bag alone, and a new user needs no training. In
-    training, a post is left out of its own bag. Where no time is known, all posts count alike.
+    Without `user_factor` an accepted post changes the bag alone, and a new user needs no training; with it, their
+    factor is learnt as well. In training, and in learning the factor, a post is left out of its own bag. Where no time
+    is known, all posts count alike.
 
     Kabbur, Ning & Karypis, FISM: factored item similarity models for top-N recommender systems, KDD 2013, with tags for
-    items and the weights of base-level learning (Kowald et al., WWW 2014); Koren's SVD++ (KDD 2008) has both vectors.
+    items and the weights of base-level learning (Kowald et al., WWW 2014); both vectors: Koren's SVD++, KDD 2008.
 
-    Tensors: those of `Factorisation`, HISTORY (T, k) instead of USER; and those of `OwnPosts`, without vectors.
+    Tensors: those of `Factorisation`, HISTORY (T, k) instead of USER, or both; and those of `OwnPosts`, without
+    vectors.
     """
 
     Config = HistoryConfig
@@ -113,7 +121,7 @@ class HistoryFactorisation(Factorisation):
     def part_words(self) -> Mapping[str, str]:
         """Words for the history, which is of the latest tags where times are known."""
         lately = OwnPosts.from_tensors(self.tensors).have_times
-        return {HISTORY: "goes with the tags that you " + ("used lately" if lately else "use")}
+        return super().part_words | {HISTORY: "goes with the tags that you " + ("used lately" if lately else "use")}
 
     @property
     def forms(self) -> Mapping[str, Form]:
@@ -130,15 +138,25 @@ class HistoryFactorisation(Factorisation):
     def context(self, name: str, posts: pl.DataFrame, features: Features) -> np.ndarray:
         if name != HISTORY:
             return super().context(name, posts, features)
-        own = OwnPosts.from_tensors(self.tensors)
-        return tag_weights(own, posts, self.names, self.config.fading) @ self.tensors[HISTORY]
+        return self._of_bags(posts)
 
-    def _fold_in(self, user: str, posts: pl.DataFrame, features: Features) -> Self:  # noqa: ARG002 (its tags are enough)
+    def _of_bags(self, posts: pl.DataFrame, left_out: np.ndarray | None = None) -> np.ndarray:
+        """Returns the vectors of the bags of posts, (posts, k); left_out: as in `tag_weights`."""
+        own = OwnPosts.from_tensors(self.tensors)
+        return tag_weights(own, posts, self.names, self.config.fading, left_out) @ self.tensors[HISTORY]
+
+    def _fold_in(self, user: str, posts: pl.DataFrame, features: Features) -> Self:
         users, own = OwnPosts.from_tensors(self.tensors).learn(posts, self.names, no_vectors(posts))
-        return self._with({USER: users}, own.tensors)
+        known = self._knowing(user)._with({}, own.tensors)
+        if not self.config.user_factor:
+            return known
+        # A post that stood in its own bag would be explained already. In `own`, the user's new posts come last.
+        posts = posts.sort(PHOTO, maintain_order=True)
+        end = np.searchsorted(own.post_user, users.index(user), side="right")
+        vectors = known._of_bags(posts, np.arange(end - len(posts), end))
+        history = vectors @ known.tensors[TAG][:, known._contexts.columns(HISTORY)].T
+        return known._learn_factor(user, posts, known.parts(posts, features) | {HISTORY: history})
 
     def _keep_users(self, users: Sequence[str]) -> Self:
         own = OwnPosts.from_tensors(self.tensors).keep(self.names[USER], users)
-        if PHOTO not in self.names:
-            return self._with({USER: users}, own.tensors)
-        return self._with({USER: users, PHOTO: []}, own.tensors | {PHOTO: self.tensors[PHOTO][:0]})
+        return super()._keep_users(users)._with({}, own.tensors)

@@ -27,6 +27,7 @@ KINDS_AND_FEATURES = [
     ("pitf", "image+objects"),
     ("fm", "none"),
     ("fm-history", "image"),
+    ("pitf-history with a factor and an interaction", "image"),
     ("blend", "image"),
 ]
 VALUES = [*EDGES, None, True, "", "x", [], {}, ["x"], [0.0], {"x": 1}]

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.errors import InputError
 from pipeline.features.store import Features
-from pipeline.models.factorisation import Contexts, Factorisation, FactorisationConfig
+from pipeline.models.factorisation import INTERACTION, Contexts, Factorisation, FactorisationConfig
 from pipeline.models.model import ExtractorNote
 from tests.support.checkerboard import FEATURE_SETS
 
@@ -25,12 +25,14 @@ FACTORS = {
 BIAS = [0, 10, 20]
 
 
-def model(kind: str, features: str, tag: list[list[float]]) -> Factorisation:
-    config = FactorisationConfig(kind=kind, features=features)
+def model(kind: str, features: str, tag: list[list[float]], stretch: list[list[float]] | None = None) -> Factorisation:
+    config = FactorisationConfig(kind=kind, features=features, interaction=stretch is not None)
     contexts = Contexts.of(config, FEATURE_SETS[features], 2)
     tensors = {name: FACTORS[name] for name in contexts.names} | {"tag": tag}
     if contexts.biased:
         tensors["bias"] = BIAS
+    if stretch:
+        tensors[INTERACTION] = stretch
     extractors = {name: ExtractorNote({}, None) for name in FEATURE_SETS[features]}
     return Factorisation(config, NAMES, {name: np.float32(value) for name, value in tensors.items()}, extractors)
 
@@ -67,6 +69,38 @@ def test_fm_with_one_kind_of_features():
     np.testing.assert_array_equal(scores, [[3, 16, 29], [4, 11, 25], [0, 12, 22]])
 
 
+def test_fm_with_an_interaction():
+    # Images: q (2, 4), new (1, 1), p (0, 2). Ann stretches q by (2, 0) to (4, 0), bob new by (1, 3), and eve none.
+    scores = model("fm", "image", [[1, 0], [0, 1], [1, 1]], [[1, -1], [0, 2]]).scores(POSTS, FEATURES)
+    np.testing.assert_array_equal(scores, [[5, 12, 27], [4, 13, 27], [0, 12, 22]])
+
+
+def test_pitf_with_an_interaction_of_both_features():
+    # Images as above, stretched by columns 1-2. Objects: q (-3, 3), stretched by (1, 2) to (-3, 6); new (0, 0).
+    tag = [[1, 0, 0, 0, 0, 0], [0, 0, 1, 1, 0, 0], [0, 0, 0, 0, 0, 1]]
+    found = model("pitf", "image+objects", tag, [[1, -1, 0, 1], [0, 2, 5, 5]])
+    np.testing.assert_array_equal(found.scores(POSTS, FEATURES), [[1, 14, 26], [3, 14, 20], [0, 12, 21]])
+    parts = found.parts(POSTS, FEATURES)
+    np.testing.assert_array_equal(parts[INTERACTION], [[0, -2, 3], [0, 2, 0], [0, 0, 0]])
+    np.testing.assert_array_equal(sum(parts.values()), found.scores(POSTS, FEATURES))
+
+
+def test_without_features_users_stretch_the_photos_own_factor():
+    # Ann stretches q's (0, 1) by (2, 0) to (0, 0); new is not known; eve stretches nothing.
+    tag = [[1, 0, 0, 0], [0, 1, 0, 2], [0, 0, 1, 1]]
+    scores = model("pitf", "none", tag, [[1, -1], [0, 2]]).scores(POSTS, FEATURES)
+    np.testing.assert_array_equal(scores, [[1, 2, 0], [3, 0, 0], [0, 2, 6]])
+
+
+def test_a_new_user_has_everyones_words_and_a_known_one_keeps_their_own():
+    known = model("fm", "image", [[1, 0], [0, 1], [1, 1]], [[1, -1], [0, 2]])
+    post = pl.DataFrame({"photo": ["q"], "tags": [["sea"]]})
+    np.testing.assert_array_equal(known.fold_in("eve", post, FEATURES).tensors[INTERACTION], [[1, -1], [0, 2], [0, 0]])
+    learnt = known.fold_in("ann", post, FEATURES).tensors
+    np.testing.assert_array_equal(learnt[INTERACTION], known.tensors[INTERACTION])
+    assert learnt["user"][0, 0] > known.tensors["user"][0, 0]
+
+
 @pytest.mark.parametrize("kind", ["fm", "pitf"])
 @pytest.mark.parametrize("features", FEATURE_SETS)
 def test_only_plain_pitf_has_no_bias(kind, features):
@@ -74,7 +108,7 @@ def test_only_plain_pitf_has_no_bias(kind, features):
     assert contexts.biased == ((kind, features) != ("pitf", "none"))
 
 
-@pytest.mark.parametrize("name", ["user", "photo", "tag", "bias"])
+@pytest.mark.parametrize("name", ["user", "photo", "tag", "bias", "interaction"])
 def test_an_extractor_cannot_have_the_name_of_another_parameter(name):
     with pytest.raises(InputError, match=f"cannot be called '{name}'"):
         Contexts.of(FactorisationConfig(kind="fm", features="set"), [name], 2)

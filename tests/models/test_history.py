@@ -1,5 +1,7 @@
 """FM and PITF with a history: bags and scores worked out by hand, and what is learnt at once."""
 
+from functools import cache
+
 import numpy as np
 import polars as pl
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from pipeline.data.schema import DATED_POST, PHOTO, TAG, TAGS, TIME, USER
 from pipeline.features.store import Features
 from pipeline.models import history
+from pipeline.models.folding import NEW_STRENGTH, learn_user
 from pipeline.models.history import HISTORY, History, HistoryConfig, HistoryFactorisation
 from pipeline.models.own_posts import MOMENT, UNWEIGHTED
 
@@ -22,7 +25,7 @@ POSTS = pl.DataFrame(
     orient="row",
 )
 FEATURES = Features(pl.Series(NAMES[PHOTO]), {})
-H, V = np.float32([[1, 0], [0, 10], [100, 0]]), np.float32([[1, 0], [0, 1], [1, 1]])
+U, H, V = np.float32([[2, -1], [0, 3]]), np.float32([[1, 0], [0, 10], [100, 0]]), np.float32([[1, 0], [0, 1], [1, 1]])
 
 
 def shares(*votes: float) -> np.ndarray:
@@ -44,6 +47,15 @@ def model(kind: str) -> HistoryFactorisation:
     tensors = {HISTORY: H, PHOTO: np.zeros((4, 2), np.float32), TAG: tag} | kept
     bias = {"bias": np.zeros(3, np.float32)} if kind == "fm-history" else {}
     return HistoryFactorisation(HistoryConfig(kind=kind, features="none", fading=1.0), NAMES, tensors | bias)
+
+
+@cache
+def with_factors() -> HistoryFactorisation:
+    """The model of PITF, with factors of users that meet columns like those of the bag."""
+    known = model("pitf-history")
+    tensors = {USER: U, TAG: np.concatenate([V, known.tensors[TAG]], axis=1)}
+    config = known.config.model_copy(update={"user_factor": True})
+    return HistoryFactorisation(config, NAMES, known.tensors | tensors)
 
 
 def test_a_post_is_left_out_of_its_own_bag_and_far_ones_weigh_less():
@@ -91,6 +103,30 @@ def test_an_accepted_post_changes_the_bag_alone():
     assert all(learnt.tensors[name] is known.tensors[name] for name in (HISTORY, TAG, PHOTO))
     more = eve.with_columns(pl.lit("newer").alias(PHOTO), pl.Series(TAGS, [["sea"]]))
     np.testing.assert_allclose(learnt.fold_in("eve", more, FEATURES).scores(eve, FEATURES), [[0.5, 5, 5.5]], rtol=1e-6)
+
+
+def test_the_factor_stands_beside_the_bag():
+    bag_alone, known = model("pitf-history"), with_factors()
+    new = pl.DataFrame({USER: ["ann", "bob", "eve"], PHOTO: ["new"] * 3})
+    of_factor = U @ V.T  # ann and bob; eve is not known
+    expected = bag_alone.scores(new, FEATURES) + np.vstack([of_factor, np.zeros(3)])
+    np.testing.assert_allclose(known.scores(new, FEATURES), expected, rtol=1e-6)
+    np.testing.assert_allclose(known.parts(new, FEATURES)[USER][:2], of_factor)
+
+
+def test_a_factor_is_learnt_from_posts_that_are_left_out_of_their_own_bag():
+    # Of two posts, each has the other's tag in its bag. The third has every tag, and stands in the bags alone.
+    posts = pl.DataFrame({PHOTO: ["z", "a", "m"], TAGS: [["sea"], ["sky"], NAMES[TAG]]})
+    learnt = with_factors().fold_in("eve", posts, FEATURES)
+    of_a, of_z = shares(2, 1, 1) @ H @ V.T, shares(1, 2, 1) @ H @ V.T
+    positives = np.array([[False, True, False], [True, False, False]])
+    factor = learn_user(V, np.stack([of_a, of_z]), positives, np.zeros(2), NEW_STRENGTH)
+    np.testing.assert_allclose(learnt.tensors[USER], [*U, factor], rtol=1e-4)
+    assert list(learnt.names[USER]) == ["ann", "bob", "eve"]
+    assert all(learnt.tensors[name] is with_factors().tensors[name] for name in (HISTORY, TAG, PHOTO))
+    one = learnt.keep_users(["eve"])
+    np.testing.assert_array_equal(one.tensors[USER], learnt.tensors[USER][2:])
+    assert one.tensors["post_tags"].sum() == 5
 
 
 def test_without_times_all_posts_count_alike():

@@ -15,6 +15,15 @@ FEATURE_SETS = {"none": (), "image": ("image",), "objects": ("objects",), "image
 FACTORISATIONS = [{"kind": kind, "features": features} for kind in ("fm", "pitf") for features in FEATURE_SETS]
 HISTORY = {"kind": "fm-history", "features": "image", "fading": 1.0}
 """A factorisation that knows users by their tags."""
+BOTH = {"kind": "pitf-history", "features": "none", "fading": 1.0, "user_factor": True}
+"""One that knows them by a factor as well."""
+INTERACTIONS = [
+    {"kind": kind, "features": features, "interaction": True}
+    for kind, features in (("fm", "none"), ("fm", "image+objects"), ("pitf", "image+objects"))
+]
+"""Some in which users stretch the vectors of photos."""
+VARIANTS = [BOTH, *INTERACTIONS, HISTORY | {"interaction": True}]
+"""Factorisations with a setting of their own."""
 
 TAGS = [f"t{number:02}" for number in range(12)]
 POSTS = 10
@@ -44,7 +53,7 @@ def config(model: dict) -> ModelConfig:
 
 
 def name(model: dict) -> str:
-    return f"{model['kind']}-{model['features']}"
+    return "-".join([model["kind"], model["features"], *(key for key, value in model.items() if value is True)])
 
 
 def noise(photos: list[str], extractors: Iterable[str], seed: int = 1) -> Features:

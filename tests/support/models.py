@@ -9,11 +9,19 @@ from pydantic import TypeAdapter, ValidationError
 from pipeline.features.store import Features
 from pipeline.models.blend import Blend, BlendConfig
 from pipeline.models.model import Model
-from pipeline.models.registry import MODELS, ModelConfig
+from pipeline.models.registry import KINDS, MODELS, ModelConfig
 from pipeline.models.settings import BaseModelConfig
 from pipeline.training.fit import complete, fit
 from pipeline.training.task import TrainingTask
 from tests.support.checkerboard import FEATURE_SETS, TRAINING, checkerboard
+
+VARIANTS = {
+    "fm with an interaction": {"kind": "fm", "interaction": True},
+    "pitf with an interaction": {"kind": "pitf", "interaction": True},
+    "fm-history with a factor": {"kind": "fm-history", "user_factor": True},
+    "pitf-history with a factor and an interaction": {"kind": "pitf-history", "user_factor": True, "interaction": True},
+}
+"""Settings without which a kind of model is another one, by a name that stands for the kind."""
 
 WITHOUT_DETECTOR = {("object-names", "image")}
 """Kinds that need a detector, with a set that has none."""
@@ -21,9 +29,14 @@ WITHOUT_DETECTOR = {("object-names", "image")}
 
 def example(kind: str, features: str) -> dict[str, Any]:
     """The settings of a model; those without a default have the example of their field."""
-    fields = MODELS[kind].Config.model_fields
+    fields = class_of(kind).Config.model_fields
     needed = {name: of.examples[0] for name, of in fields.items() if of.is_required() and of.examples}
-    return {"kind": kind, "features": features} | needed
+    return {"kind": kind, "features": features} | needed | VARIANTS.get(kind, {})
+
+
+def class_of(kind: str) -> type[Model]:
+    """The class of a kind of model, or of a variant."""
+    return KINDS[VARIANTS.get(kind, {"kind": kind})["kind"]]
 
 
 def config(kind: str, features: str) -> BaseModelConfig:
@@ -40,7 +53,7 @@ def is_taken(kind: str, features: str) -> bool:
     return (kind, features) not in WITHOUT_DETECTOR
 
 
-CASES = [(kind, features) for kind in MODELS for features in FEATURE_SETS if is_taken(kind, features)]
+CASES = [(kind, features) for kind in (*MODELS, *VARIANTS) for features in FEATURE_SETS if is_taken(kind, features)]
 
 
 BLENDED = {"recency": 0.5, "pitf": 1.0}

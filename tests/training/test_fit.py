@@ -9,10 +9,20 @@ from pipeline.features.store import Features
 from pipeline.models.ranking import top_tags
 from pipeline.training.fit import complete, fit
 from pipeline.training.task import TrainingTask
-from tests.support.checkerboard import ADAPTIVE, FACTORISATIONS, TAGS, TRAINING, checkerboard, config, name
+from tests.support.checkerboard import (
+    ADAPTIVE,
+    BOTH,
+    FACTORISATIONS,
+    INTERACTIONS,
+    TAGS,
+    TRAINING,
+    checkerboard,
+    config,
+    name,
+)
 
 
-@pytest.mark.parametrize("model", FACTORISATIONS, ids=name)
+@pytest.mark.parametrize("model", [*FACTORISATIONS, BOTH, INTERACTIONS[0]], ids=name)
 def test_plain_gradient_steps_learn_who_uses_which_tags(model):
     posts, new, features = checkerboard(model)
     training = TRAINING.model_copy(update={"optimizer": "sgd", "epochs": 150})
@@ -39,6 +49,31 @@ def test_losses_over_all_tags_learn_who_uses_which_in_fewer_epochs_and_draw_no_n
     hard = training.model_copy(update={"negatives": ADAPTIVE.negatives})
     again = fit(complete(config(model), hard), task)
     assert again.curve.equals(fitted.curve)
+
+
+@pytest.mark.parametrize("features", ["none", "image"])
+@pytest.mark.parametrize("kind", ["fm", "pitf", "fm-history", "pitf-history"])
+def test_only_with_an_interaction_users_have_their_own_words_for_the_same_thing(kind, features):
+    # Of two things, users of even numbers call the first x and the second y, the others the reverse: no sum of what
+    # users prefer and what photos prefer orders both. Each user has posted each of four photos of a thing but one.
+    rows = [
+        (f"u{user}", f"p{thing}{number}", ["x" if (user + thing) % 2 == 0 else "y"], number == user % 4)
+        for user in range(8)
+        for thing in range(2)
+        for number in range(4)
+    ]
+    posts = pl.DataFrame(rows, schema=["user", "photo", "tags", "new"], orient="row")
+    photos = posts["photo"].unique().sort()
+    shown = np.float32([[photo[1] == "0", photo[1] == "1"] for photo in photos])
+    seen, right = Features(photos, {"image": shown} if features == "image" else {}), {}
+    settings = {"kind": kind, "features": features} | ({"fading": 0} if "history" in kind else {})
+    for interaction in (False, True):
+        model = complete(config(settings | {"interaction": interaction}), TRAINING)
+        fitted = fit(model, TrainingTask(posts.filter(~pl.col("new")), None, seen, 0)).model
+        new = posts.filter("new")
+        top = top_tags(fitted.scores(new, seen), 1)[:, 0]
+        right[interaction] = np.mean([fitted.tags[tag] == own for tag, (own,) in zip(top, new["tags"], strict=True)])
+    assert right[False] <= 0.75 < right[True] == 1
 
 
 def test_another_seed_gives_other_parameters():

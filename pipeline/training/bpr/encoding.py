@@ -10,9 +10,10 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from pipeline.data.schema import PHOTO, TAG, TAGS
+from pipeline.data.schema import PHOTO, TAG, TAGS, USER
 from pipeline.data.vocabulary import codes
 from pipeline.features.store import Features
+from pipeline.models.factorisation import INTERACTION
 from pipeline.models.history import HISTORY, History
 from pipeline.training.bpr.layout import Layout
 from pipeline.training.bpr.loops.cpu import TagBags
@@ -24,7 +25,7 @@ class PostInputs:
     """The inputs of the contexts for B posts."""
 
     entities: Mapping[str, Tensor]
-    """The row in the table of each context of entities, (B,) int64, −1 for an unknown name."""
+    """The row in the table of each context of entities, and of INTERACTION, (B,) int64, −1 for an unknown name."""
     features: Mapping[str, Tensor]
     """For each context of features the numbers to project, (B, m) float32."""
     bags: Mapping[str, TagBags] = field(default_factory=dict)
@@ -114,11 +115,10 @@ class Encoder:
 
     def encode(self, posts: pl.DataFrame) -> EncodedPosts:
         """Encodes posts (columns user, photo). Raises InputError for a photo without features that contexts read."""
-        entities = {
-            name: self.tensor(codes(posts[name], self.layout.names[name]))
-            for name in self.layout.contexts.names
-            if name in self.layout.names
-        }
+        contexts, names = self.layout.contexts, self.layout.names
+        columns = {name: name for name in contexts.names if name in names}
+        columns |= {INTERACTION: USER} if contexts.interaction else {}
+        entities = {table: self.tensor(codes(posts[name], names[name])) for table, name in columns.items()}
         rows = self.features.rows(posts[PHOTO]) if self.inputs else np.zeros(len(posts), np.int64)
         bags = {HISTORY: self.bags(posts)} if self.history else {}
         return EncodedPosts(entities, self.tensor(rows), self.inputs, bags)

@@ -5,7 +5,7 @@ in the columns: (rows, G trials, columns), the bias as (T, G, 1). So G trials ar
 features and positive tags are read once, and whose operations are as many as one trial's.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from pipeline.data.schema import TAG
-from pipeline.models.factorisation import Contexts
+from pipeline.models.factorisation import INTERACTION, Contexts
 from pipeline.models.model import BIAS
 from pipeline.training.bpr.data import Batch
 from pipeline.training.bpr.encoding import PostInputs
@@ -58,9 +58,28 @@ def post_vectors(contexts: Contexts, parameters: Mapping[str, Tensor], inputs: P
 
     Features are projected once a post, not once a quadruple. A row of −1, of an unknown name, gives nothing.
     """
+    if not contexts.interaction:
+        return sum_of(contexts.names, contexts, parameters, inputs)
+    vectors = sum_of(contexts.of_user, contexts, parameters, inputs)
+    stretch, of_photo = interaction(contexts, parameters, inputs)
+    vectors[..., contexts.photo_columns].addcmul_(stretch, of_photo)
+    return vectors
+
+
+def interaction(contexts: Contexts, parameters: Mapping[str, Tensor], inputs: PostInputs) -> tuple[Tensor, Tensor]:
+    """Returns 1 + a_u and the vectors p of the photo's contexts, both (B, G, columns of the photo)."""
+    of_photo = sum_of(contexts.of_photo, contexts, parameters, inputs)[..., contexts.photo_columns]
+    stretch = torch.ones_like(of_photo)
+    columns = slice(0, stretch.shape[2])
+    loops_for(stretch).add_rows(parameters[INTERACTION], inputs.entities[INTERACTION], stretch, columns)
+    return stretch, of_photo
+
+
+def sum_of(names: Iterable[str], contexts: Contexts, parameters: Mapping[str, Tensor], inputs: PostInputs) -> Tensor:
+    """Sums up the vectors that some of the contexts give for B posts, (B, G, W)."""
     tag = parameters[TAG]
     vectors = tag.new_zeros(len(inputs), tag.shape[1], contexts.width)
-    for name in contexts.names:
+    for name in names:
         columns = contexts.columns(name)
         if name in inputs.entities:
             loops_for(tag).add_rows(parameters[name], inputs.entities[name], vectors, columns)
@@ -115,17 +134,36 @@ def add_gradients(
     gradients.ranked_right.add_(right)
 
     # Of the contexts: the gradients of the vectors (B, G, columns), back to rows or through the features (B, m).
+    of_photos = (
+        add_to_interaction(contexts, parameters, gradients, batch, of_posts) if contexts.interaction else of_posts
+    )
     assignments = batch.sizes.sum()
     for name in contexts.names:
-        columns = contexts.columns(name)
+        columns, of_context = contexts.columns(name), of_photos if name in contexts.of_photo else of_posts
         total, occurrences = gradients.sums[name], gradients.occurrences[name]
         if name in batch.inputs.entities:
-            loops.add_to_rows(of_posts, columns, batch.inputs.entities[name], batch.sizes, total, occurrences)
+            loops.add_to_rows(of_context, columns, batch.inputs.entities[name], batch.sizes, total, occurrences)
         elif name in batch.inputs.bags:
-            loops.add_to_bags(of_posts, columns, batch.inputs.bags[name], batch.sizes, total, occurrences)
+            loops.add_to_bags(of_context, columns, batch.inputs.bags[name], batch.sizes, total, occurrences)
         else:
-            project_back(batch.inputs.features[name], of_posts[..., columns], total)
+            project_back(batch.inputs.features[name], of_context[..., columns], total)
             occurrences += assignments
+
+
+def add_to_interaction(
+    contexts: Contexts, parameters: Mapping[str, Tensor], gradients: Gradients, batch: Batch, of_posts: Tensor
+) -> Tensor:
+    """Adds the gradients of a_u, g ∘ p, and returns those of p, (1 + a_u) ∘ g.
+
+    of_posts: g, the gradients of the posts' vectors, (B, G, W). Those of p are of that shape, in the photo's columns.
+    """
+    stretch, of_photo = interaction(contexts, parameters, batch.inputs)
+    part, rows = of_posts[..., contexts.photo_columns], batch.inputs.entities[INTERACTION]
+    total, occurrences = gradients.sums[INTERACTION], gradients.occurrences[INTERACTION]
+    loops_for(part).add_to_rows(part * of_photo, slice(0, part.shape[2]), rows, batch.sizes, total, occurrences)
+    stretched = of_posts.clone()
+    stretched[..., contexts.photo_columns].mul_(stretch)
+    return stretched
 
 
 def tag_tables(tables: Mapping[str, Tensor]) -> TagTables:

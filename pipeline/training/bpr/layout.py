@@ -7,9 +7,9 @@ from typing import Self
 import numpy as np
 from torch import Tensor
 
-from pipeline.data.schema import TAG
+from pipeline.data.schema import TAG, USER
 from pipeline.features.store import Features
-from pipeline.models.factorisation import Contexts
+from pipeline.models.factorisation import INTERACTION, Contexts
 from pipeline.models.history import HISTORY
 from pipeline.models.model import BIAS
 
@@ -46,12 +46,15 @@ class Layout:
 
     @property
     def shapes(self) -> dict[str, tuple[int, int]]:
-        """The rows and columns of each table: one a context, the tags' factors (T, W) and bias (T, 1)."""
+        """The rows and columns of each table: one a context, the tags' factors (T, W) and bias (T, 1), INTERACTION."""
         rows = {name: len(names) for name, names in self.names.items()}
         rows[HISTORY] = rows[TAG]
         rows |= {name: sum(widths.values()) for name, widths in self.widths.items()}
         shapes = {name: (rows[name], self.contexts.factors) for name in self.contexts.names}
         shapes[TAG] = (rows[TAG], self.contexts.width)
+        if self.contexts.interaction:
+            columns = self.contexts.photo_columns
+            shapes[INTERACTION] = (rows[USER], columns.stop - columns.start)
         return shapes | ({BIAS: (rows[TAG], 1)} if self.contexts.biased else {})
 
     def inputs(self, features: Features) -> dict[str, list[np.ndarray]]:

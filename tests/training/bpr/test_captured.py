@@ -26,6 +26,7 @@ from tests.support.checkerboard import (
     ADAPTIVE,
     FACTORISATIONS,
     HISTORY,
+    INTERACTIONS,
     SHORT,
     SOFTMAX,
     WARP,
@@ -121,7 +122,7 @@ def plain(step: Step, posts) -> Step:  # noqa: ARG001 (as `capture`)
 @pytest.mark.usefixtures("tape")
 @pytest.mark.parametrize("way", [capture, poisoned])
 @pytest.mark.parametrize("base", LOSSES.values(), ids=[*LOSSES])
-@pytest.mark.parametrize("model", [*FACTORISATIONS, *HISTORIES], ids=name)
+@pytest.mark.parametrize("model", [*FACTORISATIONS, *HISTORIES, *INTERACTIONS], ids=name)
 def test_a_captured_step_learns_what_a_plain_one_does(model, base, way):
     tried = [*settings(base, learning_rate=[0.01, 0.1]), *settings(base, decay=[0.7]), *settings(base, l2=[0.05])]
     expected, found = epochs(model, tried, plain), epochs(model, tried, way)
@@ -164,7 +165,7 @@ def pretended(tensor: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("base", [*LOSSES.values(), ADAPTIVE], ids=[*LOSSES, "adaptive"])
-@pytest.mark.parametrize("model", [FACTORISATIONS[3], FACTORISATIONS[7], *HISTORIES], ids=name)
+@pytest.mark.parametrize("model", [FACTORISATIONS[3], FACTORISATIONS[7], *HISTORIES, *INTERACTIONS], ids=name)
 def test_no_operation_of_a_step_waits_for_a_gpu_or_takes_its_shape_from_numbers(model, base, monkeypatch):
     monkeypatch.setattr(loops, "loops_of_gpu", lambda device: gpu)  # noqa: ARG005 (as the function)
     layout, training = encoded(model, base)
@@ -187,7 +188,7 @@ def test_no_operation_of_a_step_waits_for_a_gpu_or_takes_its_shape_from_numbers(
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("base", LOSSES.values(), ids=[*LOSSES])
-@pytest.mark.parametrize("model", [FACTORISATIONS[3], FACTORISATIONS[7], *HISTORIES], ids=name)
+@pytest.mark.parametrize("model", [FACTORISATIONS[3], FACTORISATIONS[7], *HISTORIES, *INTERACTIONS], ids=name)
 def test_a_gpu_learns_by_graphs_what_it_learns_without(model, base):
     if not torch.cuda.is_available():
         pytest.skip("there is no GPU")

@@ -23,7 +23,13 @@ from tests.support.checkerboard import FEATURE_SETS
 
 FACTORS, USERS, PHOTOS, TAGS = 3, 4, 6, 7
 INPUTS = {"user": USERS, "history": TAGS, "photo": PHOTOS, "image": 5, "objects": 2}
-MODELS = [(kind, features) for kind in ("fm", "pitf", "fm-history", "pitf-history") for features in FEATURE_SETS]
+KINDS = ("fm", "pitf", "fm-history", "pitf-history", "fm+interaction", "pitf+interaction")
+MODELS = [(kind, features) for kind in KINDS for features in FEATURE_SETS] + [
+    ("fm-history+user_factor", "image"),
+    ("pitf-history+user_factor", "none"),
+    ("pitf-history+user_factor+interaction", "image+objects"),
+]
+"""Kinds, with the settings that are true, and feature sets."""
 
 
 def example(kind: str, features: str):
@@ -32,8 +38,9 @@ def example(kind: str, features: str):
     Of the bags, one is empty, and one lies before another that comes earlier in the batch.
     """
     generator = torch.Generator().manual_seed(0)
+    kind, *flags = kind.split("+")
     config = TypeAdapter(ModelConfig).validate_python(
-        {"kind": kind, "features": features} | ({"fading": 1} if "history" in kind else {})
+        {"kind": kind, "features": features} | ({"fading": 1} if "history" in kind else {}) | dict.fromkeys(flags, True)
     )
     contexts = Contexts.of(config, FEATURE_SETS[features], FACTORS)
 
@@ -45,7 +52,10 @@ def example(kind: str, features: str):
     parameters["tag"] = normal(TAGS, contexts.width)
     if contexts.biased:
         parameters["bias"] = normal(TAGS, 1)
-    entities = {"user": torch.tensor([2, 0, 2, 3]), "photo": torch.tensor([5, 1, 0, 1])}
+    if contexts.interaction:
+        parameters["interaction"] = normal(USERS, FACTORS * (1 if contexts.shared else len(contexts.of_photo))) / 2
+    users = torch.tensor([2, 0, 2, 3])
+    entities = {"user": users, "photo": torch.tensor([5, 1, 0, 1]), "interaction": users}
     bags = TagBags(
         starts=torch.tensor([3, 0, 5, 0]),
         counts=torch.tensor([2, 3, 0, 3]),
@@ -57,7 +67,7 @@ def example(kind: str, features: str):
         posts=torch.tensor([7, 3, 0, 1]),
         sizes=torch.tensor([3, 1, 2, 1]),
         inputs=PostInputs(
-            entities={name: rows for name, rows in entities.items() if name in contexts.names},
+            entities={name: rows for name, rows in entities.items() if name in parameters},
             features={name: normal(4, INPUTS[name]) for name in contexts.names if name in FEATURE_SETS[features]},
             bags={"history": bags} if "history" in contexts.names else {},
         ),
@@ -78,6 +88,29 @@ def scores_as_written(kind: str, parameters, vectors, tag: int) -> torch.Tensor:
     return score + parameters["bias"][tag].sum() if "bias" in parameters else score
 
 
+def vectors_as_written(kind: str, parameters, inputs: PostInputs, post: int) -> tuple[list, list]:
+    """The vectors of a post's contexts, in their order, and the rows that they use, weighted for the decay."""
+    vectors, used = {}, []
+    for name, rows in inputs.entities.items():
+        vectors[name] = parameters[name][rows[post]]
+        used.append(vectors[name])
+    for name, (starts, counts, tags, weights, _) in inputs.bags.items():
+        some = slice(starts[post], starts[post] + counts[post])
+        rows, shares = parameters[name][tags[some]], weights[some, None]
+        vectors[name] = (shares * rows).sum(0)
+        used.append(shares.sqrt() * rows)
+    for name, matrix in inputs.features.items():
+        vectors[name] = sum(matrix[post, a] * parameters[name][a] for a in range(matrix.shape[1]))
+        used.append(parameters[name])
+
+    of_photo = [name for name in parameters if name in ("photo", *inputs.features)]
+    if "interaction" in vectors:
+        stretches = vectors["interaction"].split(FACTORS)
+        for number, name in enumerate(of_photo):
+            vectors[name] = vectors[name] + stretches[0 if kind.startswith("fm") else number] * vectors[name]
+    return [vectors[name] for name in ("user", "history", *of_photo) if name in vectors], used
+
+
 def loss_as_written(kind: str, parameters, batch: Batch, l2: float, loss: str = "bpr") -> torch.Tensor:
     """The sum over quadruples of the loss + λ/2 ‖what it uses‖², one quadruple and context at a time.
 
@@ -86,18 +119,7 @@ def loss_as_written(kind: str, parameters, batch: Batch, l2: float, loss: str = 
     """
     total = torch.zeros((), dtype=torch.float64)
     for post, positive, (negative,) in zip(*batch.quadruples, strict=True):
-        vectors, used = [], []
-        for name, (starts, counts, tags, weights, _) in batch.inputs.bags.items():
-            some = slice(starts[post], starts[post] + counts[post])
-            rows, shares = parameters[name][tags[some]], weights[some, None]
-            vectors.append((shares * rows).sum(0))
-            used.append(shares.sqrt() * rows)
-        for name, rows in batch.inputs.entities.items():
-            vectors.append(parameters[name][rows[post]])
-            used.append(vectors[-1])
-        for name, matrix in batch.inputs.features.items():
-            vectors.append(sum(matrix[post, a] * parameters[name][a] for a in range(matrix.shape[1])))
-            used.append(parameters[name])
+        vectors, used = vectors_as_written(kind, parameters, batch.inputs, post)
         scores = torch.stack([scores_as_written(kind, parameters, vectors, tag) for tag in range(TAGS)])
         tables = [parameters[name] for name in ("tag", "bias") if name in parameters]
         once = 1

@@ -8,11 +8,11 @@ from pipeline.training.bpr.checkpoint import Checkpoint
 from pipeline.training.bpr.train import train
 from pipeline.training.bpr.training_run import TrainingRun
 from pipeline.training.task import TrainingTask
-from tests.support.checkerboard import ADAPTIVE, FACTORISATIONS, HISTORY, checkerboard, config, name
+from tests.support.checkerboard import ADAPTIVE, FACTORISATIONS, HISTORY, VARIANTS, checkerboard, config, name
 
 CPU = torch.device("cpu")
 TWO = ADAPTIVE.model_copy(update={"members": 2})
-MODELS = [FACTORISATIONS[0], FACTORISATIONS[3], FACTORISATIONS[4], FACTORISATIONS[7], HISTORY]
+MODELS = [FACTORISATIONS[0], FACTORISATIONS[3], FACTORISATIONS[4], FACTORISATIONS[7], HISTORY, *VARIANTS]
 
 
 def fit(model, settings, validation=None, **options):
@@ -35,7 +35,7 @@ def test_a_mean_model_scores_as_its_members_do_on_average(model):
 def test_the_first_member_is_the_model_of_one_and_the_second_another(model):
     tables, k = fit(model, TWO).model.tensors, TWO.factors
     alone = fit(model, ADAPTIVE).model.tensors
-    user = config(model).user_context
+    user = config(model).user_contexts[0]
     first, second = (np.sqrt(2) * tables[user][:, columns] for columns in (slice(k), slice(k, None)))
     np.testing.assert_allclose(first, alone[user], rtol=1e-3, atol=1e-5)
     assert np.abs(second - first).max() > 0.01

@@ -8,7 +8,17 @@ from pipeline.training.bpr import threads as module
 from pipeline.training.bpr.threads import ahead, in_halves, one_thread
 from pipeline.training.bpr.train import train
 from pipeline.training.task import TrainingTask
-from tests.support.checkerboard import ADAPTIVE, FACTORISATIONS, SHORT, checkerboard, config, name, settings
+from tests.support.checkerboard import (
+    ADAPTIVE,
+    BOTH,
+    FACTORISATIONS,
+    INTERACTIONS,
+    SHORT,
+    checkerboard,
+    config,
+    name,
+    settings,
+)
 
 
 @pytest.fixture(params=[1, 2, 3])
@@ -68,7 +78,10 @@ def test_reading_ahead_changes_nothing_and_loses_no_error(given):  # noqa: ARG00
 
 @pytest.mark.parametrize(
     ("model", "base"),
-    [(FACTORISATIONS[0], SHORT), (FACTORISATIONS[3], ADAPTIVE), (FACTORISATIONS[7], ADAPTIVE)],
+    [
+        (FACTORISATIONS[0], SHORT),
+        *((model, ADAPTIVE) for model in (FACTORISATIONS[3], FACTORISATIONS[7], BOTH, *INTERACTIONS)),
+    ],
     ids=lambda choice: name(choice) if isinstance(choice, dict) else choice.negatives.kind,
 )
 def test_the_bytes_do_not_depend_on_the_threads(monkeypatch, model, base):

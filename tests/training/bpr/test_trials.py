@@ -30,6 +30,7 @@ from tests.support.checkerboard import (
     SHORT,
     SOFTMAX,
     TRAINING,
+    VARIANTS,
     WARP,
     checkerboard,
     config,
@@ -43,7 +44,7 @@ CPU = torch.device("cpu")
 
 @pytest.mark.usefixtures("inner_loops")
 @pytest.mark.parametrize("base", [SHORT, ADAPTIVE, SOFTMAX, WARP], ids=["uniform", "adaptive", "softmax", "warp"])
-@pytest.mark.parametrize("model", [*FACTORISATIONS, HISTORY], ids=name)
+@pytest.mark.parametrize("model", [*FACTORISATIONS, HISTORY, *VARIANTS], ids=name)
 def test_trials_side_by_side_come_to_what_each_comes_to_alone(model, base):
     posts, new, features = checkerboard(model)
     tried = [*settings(base, learning_rate=[0.01, 0.1]), *settings(base, l2=[0.0, 0.05]), *settings(base, decay=[0.7])]
@@ -79,7 +80,7 @@ def test_trials_share_what_cannot_differ():
 
 
 @pytest.mark.parametrize("measure", ["f1@5", "ndcg@10", "hit_rate@1"])
-@pytest.mark.parametrize("model", [*FACTORISATIONS, HISTORY], ids=name)
+@pytest.mark.parametrize("model", [*FACTORISATIONS, HISTORY, *VARIANTS], ids=name)
 def test_what_training_measures_is_what_evaluation_does(monkeypatch, inner_loops, model, measure):
     monkeypatch.setattr("pipeline.training.bpr.validation.POSTS_PER_CHUNK", 7)
     monkeypatch.setattr(inner_loops, "best", cpu.best)  # A GPU leaves open which of equals comes first.
@@ -95,7 +96,7 @@ def test_what_training_measures_is_what_evaluation_does(monkeypatch, inner_loops
     (best,) = train(config(model), [until_best], TrainingTask(posts, None, features, 0), CPU)
     assert trained.unsmoothed == task.score(trained.model)
     # In training, unlike in evaluation, a post is left out of its own history.
-    learnt = [(posts, measure)] if model is not HISTORY else []
+    learnt = [(posts, measure)] if "fading" not in model else []
     for of, column in ((strangers, f"validation_{measure}"), *learnt):
         expected = metrics(rank(best.model, of, features))[measure]
         found = trained.curve.filter(pl.col("epoch") == trained.epoch)[column].item()
@@ -212,7 +213,7 @@ def killed_after(monkeypatch, epochs: int):
 
 
 @pytest.mark.parametrize("base", [SHORT, ADAPTIVE, SHORT.model_copy(update={"optimizer": "sgd"})])
-@pytest.mark.parametrize("model", [FACTORISATIONS[0], FACTORISATIONS[7], HISTORY], ids=name)
+@pytest.mark.parametrize("model", [FACTORISATIONS[0], FACTORISATIONS[7], HISTORY, *VARIANTS], ids=name)
 @pytest.mark.parametrize("epochs", [1, 4, 5])
 def test_killed_training_goes_on_to_the_same_bytes(tmp_path, monkeypatch, model, base, epochs):
     posts, new, features = checkerboard(model)
@@ -298,7 +299,7 @@ def test_a_checkpoint_of_another_run_is_not_used(tmp_path):
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("base", [SHORT, ADAPTIVE, SOFTMAX, WARP], ids=["uniform", "adaptive", "softmax", "warp"])
-@pytest.mark.parametrize("model", [FACTORISATIONS[0], FACTORISATIONS[7], HISTORY], ids=name)
+@pytest.mark.parametrize("model", [FACTORISATIONS[0], FACTORISATIONS[7], HISTORY, *VARIANTS], ids=name)
 def test_a_gpu_comes_to_the_same_up_to_rounding(model, base):
     if not torch.cuda.is_available():
         pytest.skip("there is no GPU")
