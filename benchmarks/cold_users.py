@@ -31,7 +31,7 @@ from pipeline.evaluation.metrics.measure import HEADLINE
 from pipeline.evaluation.ranking import Ranking, rank
 from pipeline.features.store import Features
 from pipeline.files.parquet import read_parquet
-from pipeline.models.blend import Blend, BlendConfig
+from pipeline.models.blend import BlendConfig
 from pipeline.models.model import Model
 from pipeline.models.settings import NO_FEATURES, BaseModelConfig
 from pipeline.training.blend import weigh
@@ -134,8 +134,8 @@ def choose(
         return partial(fit, *parts)
     held_out = [{part: models[fold] for part, (*_, models) in tuned.items()} for fold in range(len(folds))]
     named = config.model_copy(update={"models": [*parts]})
-    weighed = weigh(named, held_out, folds, features, HEADLINE).config
-    return lambda posts: Blend.of(weighed, {part: fit(part, posts) for part in weighed.models})
+    weighed = weigh(named, held_out, folds, features, HEADLINE)
+    return lambda posts: weighed.of({part: fit(part, posts) for part in weighed.config.models})
 
 
 def left_out(halves: Halves, groups: int) -> Iterator[tuple[list[str], pl.DataFrame]]:

@@ -39,7 +39,7 @@ from pipeline.folksonomy.refine import refine
 from pipeline.folksonomy.split import split, validation_posts
 from pipeline.folksonomy.split_rules import AnySplitRule
 from pipeline.folksonomy.steps.core import Core
-from pipeline.models.blend import Blend, BlendConfig
+from pipeline.models.blend import BlendConfig
 from pipeline.models.registry import load as load_model
 from pipeline.models.registry import save
 from pipeline.models.settings import NO_FEATURES, BaseModelConfig
@@ -322,7 +322,7 @@ def blend(
             fitted = {
                 part: path if path.exists() else path.with_name("seed-0.safetensors") for part, path in paths.items()
             }
-            model = Blend.of(chosen.config, {part: load_model(path) for part, path in fitted.items()})
+            model = chosen.of({part: load_model(path) for part, path in fitted.items()})
             rankings.append(rank(model, halves.test, features))
         weights = ", ".join(f"{weight:.3g} {part}" for part, weight in chosen.config.models.items())
         hits = np.stack([ranking.hits for ranking in rankings])

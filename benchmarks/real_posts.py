@@ -27,7 +27,7 @@ from pipeline.features.record import read_record
 from pipeline.features.store import Features, StoreConfig, build_store, read_store
 from pipeline.files.parquet import read_parquet, write_parquet
 from pipeline.files.seal import sha256
-from pipeline.models.blend import Blend, BlendConfig
+from pipeline.models.blend import BlendConfig
 from pipeline.training.blend import weigh
 from pipeline.training.task import TrainingTask
 from pipeline.training.tune import fit_chosen, tune
@@ -136,7 +136,7 @@ def blended(copy: Path, params: Params, parts: list[str]) -> tuple[float, str]:
         fitted[name] = fit_chosen(choice, True, task, folds[0]).model
     config = BlendConfig(kind="blend", features="image+objects", models=parts)
     chosen = weigh(config, held_out, folds, features, task.measure)
-    blend = Blend.of(chosen.config, {name: fitted[name] for name in chosen.config.models})
+    blend = chosen.of(fitted)
     weights = ", ".join(f"{weight:.2f} {name}" for name, weight in chosen.config.models.items())
     return metrics(rank(blend, test, features))["f1@5"], f"{chosen.score:.4f} on validation posts: {weights}"
 

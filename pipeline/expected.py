@@ -21,6 +21,7 @@ EXPECTED = {
     "list_type": "a list",
     "literal_error": "{expected}",
     "multiple_of": "a multiple of {multiple_of}",
+    "none_required": "null",
     "string_pattern_mismatch": "text of the form {pattern}",
     "string_too_long": "text of at most {max_length:,} characters",
     "string_too_short": "text that is not empty",

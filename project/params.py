@@ -25,10 +25,11 @@ from pipeline.models.blend import ALL, BlendConfig
 from pipeline.models.factorisation import INTERACTION
 from pipeline.models.gaussian_process import DAYS
 from pipeline.models.history import HISTORY
+from pipeline.models.lambdarank import TREES
 from pipeline.models.model import BIAS
 from pipeline.models.neighbours import VOTES
 from pipeline.models.own_posts import OwnPosts
-from pipeline.models.registry import ModelConfig
+from pipeline.models.registry import AnyBlendConfig, ModelConfig
 from pipeline.models.settings import BaseModelConfig, TrainingConfig
 from pipeline.recommend.config import BEST, BundleConfig
 from pipeline.recommend.reasons import GIVEN
@@ -55,6 +56,7 @@ RESERVED = {
     HISTORY,
     DAYS,
     VOTES,
+    TREES,
     GIVEN,
     *(field.name for field in fields(OwnPosts)),
 }
@@ -98,7 +100,7 @@ class Params(Config):
     training: TrainingConfig = Field(description="Training of all models.")
     tuning: TuningConfig = Field(description="The choice of settings on validation posts.")
     models: dict[Name, ModelConfig] = Field(min_length=1, description="The models that are trained and compared.")
-    blends: dict[Name, BlendConfig] = Field(
+    blends: dict[Name, AnyBlendConfig] = Field(
         min_length=1, description="Weighted sums of these models, compared with them."
     )
     report: ReportConfig = Field(description="The report.")

@@ -7,7 +7,6 @@ from pipeline.features.store import read_store
 from pipeline.files.atomic import atomic_folder
 from pipeline.files.parquet import read_parquet
 from pipeline.files.texts import read_sealed_json, write_sealed_json
-from pipeline.models.blend import Blend
 from pipeline.models.registry import load, save
 from pipeline.training.blend import weigh
 from pipeline.words import counted
@@ -26,7 +25,7 @@ def main(params: Params, blend: Model) -> str:
     chosen = weigh(config, held_out, folds, features, measure)
     chosen.write(paths.settings(blend))
     weights = chosen.config.models
-    save(Blend.of(chosen.config, {name: load(paths.model(name)) for name in weights}), paths.model(blend))
+    save(chosen.of({name: load(paths.model(name)) for name in weights}), paths.model(blend))
 
     # From each further seed, those of its models that another seed changes.
     seeds = sorted({seed for name in weights for seed in read_sealed_json(paths.repeat_seeds(name))["seeds"]})
@@ -35,9 +34,11 @@ def main(params: Params, blend: Model) -> str:
         for seed in seeds:
             repeated = {name: paths.repeat(name, seed) for name in weights}
             parts = {name: load(path if path.exists() else paths.model(name)) for name, path in repeated.items()}
-            save(Blend.of(chosen.config, parts), folder / paths.repeat(blend, seed).name)
+            save(chosen.of(parts), folder / paths.repeat(blend, seed).name)
 
     listed = ", ".join(f"{weight:.3g} {name}" for name, weight in weights.items())
+    if trees := len(chosen.tensors.get("tree_leaf", ())):
+        listed += f", {counted(trees, 'trees')}"
     if not folds:
         return f"blend {blend}: not measured, {listed}"
     few = ", too few to tell models apart" if len(validation) < FEWEST_POSTS else ""

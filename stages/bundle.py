@@ -17,7 +17,6 @@ from pipeline.features.record import UNTRAINED
 from pipeline.features.store import Features, read_store
 from pipeline.files.atomic import atomic_folder
 from pipeline.files.parquet import read_parquet
-from pipeline.models.blend import Blend
 from pipeline.models.model import Model
 from pipeline.models.registry import load
 from pipeline.recommend.bundle import LICENCE, Bundle, pack, versions
@@ -70,11 +69,11 @@ def main(params: Params) -> str:
 
 
 def refit(params: Params, name: str, posts: pl.DataFrame) -> Model:
-    """Fits a model to posts with the settings that were chosen for it; a blend keeps its weights."""
+    """Fits a model to posts with the settings that were chosen for it; a blend keeps its weights and trees."""
     paths = params.paths
     chosen = ChosenSettings.read(paths.settings(name))
     if name in params.blends:
-        return Blend.of(chosen.config, {part: refit(params, part, posts) for part in chosen.config.models})
+        return load(paths.model(name)).remade({part: refit(params, part, posts) for part in chosen.config.models})
     task = TrainingTask(posts, None, read_store(*paths.stored(chosen.config.features)), params.seed, chosen.measure)
     with section(f"models.{name}"):
         return fit_chosen(chosen, True, task, posts.clear()).model

@@ -6,7 +6,7 @@ import polars as pl
 from pipeline.data.schema import DATED_POST, FOLD, POST, USER
 from pipeline.evaluation.metrics.measure import DEPTH
 from pipeline.evaluation.significance import FEWEST_POSTS
-from pipeline.features.store import read_store
+from pipeline.features.store import Features, read_store
 from pipeline.files.parquet import read_parquet
 from pipeline.files.texts import write_json
 from pipeline.models.blend import Blend
@@ -17,6 +17,7 @@ from pipeline.models.registry import load
 from pipeline.recommend.calibration import Calibrated, Calibration
 from pipeline.recommend.companions import Companions
 from pipeline.recommend.config import BEST
+from pipeline.training.blend import cross_fit, gather, has_trees, weight_folds
 from pipeline.training.tune import ChosenSettings
 from pipeline.words import counted
 from project.command import command
@@ -25,6 +26,9 @@ from project.stale import sweep
 
 POSTS = 1000
 """Validation posts that are scored, at most: memory holds the scores of all tags for them."""
+
+PART = "part"
+"""The column of the position of the model that scores a post."""
 
 
 def main(params: Params) -> str:
@@ -38,29 +42,43 @@ def main(params: Params) -> str:
     if name is None or left_out.is_empty():
         write_json(None, paths.calibration)
         return "calibrate: no model was measured on validation posts"
-    train, model = read_parquet(paths.train, DATED_POST), held_out(params, name)
-    features = read_store(*paths.stored(params.any_model(name).features))
+    train, features = read_parquet(paths.train, DATED_POST), read_store(*paths.stored(params.any_model(name).features))
+    models, part = held_out(params, name, validation, features)
     rest = train.join(left_out, on=POST, how="anti", maintain_order="left")
-    asked = left_out.sample(min(len(left_out), POSTS), seed=params.seed, shuffle=True)
+    asked = left_out.with_columns(part).sample(min(len(left_out), POSTS), seed=params.seed, shuffle=True)
     # Each post twice, with its user and as of an unknown one: scores of all tags, and the right ones, (2 · posts, T).
     both = pl.concat([asked, asked.with_columns(pl.lit(None, pl.String).alias(USER))])
-    scores, right = model.scores(both, features), mark_tags(both, model.tags)
+    both = both.sort(PART, maintain_order=True)
+    scores = np.concatenate([each.scores(both.filter(pl.col(PART) == at), features) for at, each in enumerate(models)])
+    right, tags = mark_tags(both, models[0].tags), models[0].tags
     top = top_tags(scores, DEPTH)
     calibration = Calibration.fit(scores, top, np.take_along_axis(right, top, axis=1))
-    known = slice(len(asked))
-    companions = Companions.count(rest, model.tags).weighted(scores[known], right[known])
+    known = both[USER].is_not_null().to_numpy()
+    companions = Companions.count(rest, tags).weighted(scores[known], right[known])
     calibrated = Calibrated(model=name, calibration=calibration, given=companions.weight)
     write_json(calibrated.model_dump(), paths.calibration)
     return f"calibrate: {name}, on {counted(len(asked), 'validation posts')}"
 
 
-def held_out(params: Params, name: str) -> Model:
-    """Reads the model that has not learnt from the validation posts; a blend is made of such models."""
-    paths = params.paths
+def held_out(params: Params, name: str, validation: pl.DataFrame, features: Features) -> tuple[list[Model], pl.Series]:
+    """Returns models that have not learnt from the first fold's posts, and which of them each post has to have.
+
+    It is one model for all posts; a blend is made of such models. A blend with trees, which are fitted to these posts,
+    is fitted anew for each part of them, to the others.
+    """
+    paths, left_out = params.paths, validation.filter(pl.col(FOLD) == 0)
+    all_alike = pl.repeat(0, len(left_out), eager=True).alias(PART)
     if name not in params.blends:
-        return load(paths.held_out_model(name, 0))
-    config = ChosenSettings.read(paths.settings(name)).config
-    return Blend.of(config, {part: load(paths.held_out_model(part, 0)) for part in config.models})
+        return [load(paths.held_out_model(name, 0))], all_alike
+    chosen, config = ChosenSettings.read(paths.settings(name)), params.blended(params.blend(name))
+    if not has_trees(config):
+        models = {each: load(paths.held_out_model(each, 0)) for each in chosen.config.models}
+        return [Blend.of(chosen.config, models)], all_alike
+    folds = validation.partition_by(FOLD, maintain_order=True, include_key=False)
+    models = [{each: load(paths.held_out_model(each, fold)) for each in config.models} for fold in range(len(folds))]
+    parts = weight_folds(config, folds)
+    fitted = cross_fit(config, gather(config, models, folds, features), np.concatenate(parts), chosen.measure)
+    return [blend.of(models[0]) for blend in fitted], pl.Series(PART, parts[0])
 
 
 def best(params: Params, posts: int) -> str | None:

@@ -1,7 +1,7 @@
 """A blend of fitted models: the weighted sum of their scores, made comparable post by post."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Annotated, Literal, Self
 
@@ -85,8 +85,13 @@ class Blend(Model):
     goes_by = "a weighted sum of other models"
 
     @classmethod
-    def of(cls, config: BlendConfig, components: Mapping[str, Model]) -> Self:
-        """Blends models, given by the names for which the config has weights.
+    def of(
+        cls,
+        config: BlendConfig,
+        components: Mapping[str, Model],
+        tensors: Mapping[str, np.ndarray] | None = None,
+    ) -> Self:
+        """Blends models, given by the names for which the config has weights. tensors: the blend's own.
 
         Raises InputError where they have different tags, or features of the same name from different extractors.
         """
@@ -101,7 +106,11 @@ class Blend(Model):
         users = [set(model.names[USER]) for model in (first, *others) if USER in model.names]
         names = {USER: sorted(set.union(*users))} if users else {}
         kept = {name: components[name] for name in config.models}
-        return cls(config, {**names, TAG: first.tags}, {}, extractors, kept)
+        return cls(config, {**names, TAG: first.tags}, tensors or {}, extractors, kept)
+
+    def remade(self, components: Mapping[str, Model]) -> Self:
+        """Returns this blend of other fits of the same models."""
+        return self.of(self.config, components, self.tensors)
 
     @property
     def forms(self) -> Mapping[str, Form]:
@@ -112,19 +121,22 @@ class Blend(Model):
             if component.components:
                 raise FormError("it is a blend of blends")
             component.check({name: width for name, width in (widths or {}).items() if name in component.extractors})
-        blended = self.of(self.config, self.components)
+        blended = self.remade(self.components)
         if (blended.names, blended.extractors) != (self.names, self.extractors):
             raise FormError("it has other names, or other extractors, than the models that it blends")
         super().check(widths)
 
     def scores(self, posts: pl.DataFrame, features: Features) -> np.ndarray:
-        weights = self.config.models
-        of_models = {name: self.components[name].scores(posts, features) for name in weights}
+        of_models = [self.components[name].scores(posts, features) for name in self.config.models]
         blended = np.empty((len(posts), len(self.tags)))
         for low in range(0, len(posts), POSTS_PER_CHUNK):
             chunk = slice(low, low + POSTS_PER_CHUNK)
-            blended[chunk] = sum(weight * comparable(of_models[name][chunk]) for name, weight in weights.items())
+            blended[chunk] = self.weighted(comparable(scores[chunk]) for scores in of_models)
         return blended
+
+    def weighted(self, scores: Iterable[np.ndarray]) -> np.ndarray:
+        """Adds up comparable scores of its models, (…) each, in the order of their weights: (…)."""
+        return sum(weight * each for weight, each in zip(self.config.models.values(), scores, strict=True))
 
     def parts(self, posts: pl.DataFrame, features: Features) -> dict[str, np.ndarray]:
         blended: dict[str, np.ndarray] = {}
@@ -154,12 +166,10 @@ class Blend(Model):
         return {part: words for model in self.components.values() for part, words in model.part_words.items()}
 
     def _fold_in(self, user: str, posts: pl.DataFrame, features: Features) -> Self:
-        return self.of(
-            self.config, {name: model.fold_in(user, posts, features) for name, model in self.components.items()}
-        )
+        return self.remade({name: model.fold_in(user, posts, features) for name, model in self.components.items()})
 
     def _keep_users(self, users: Sequence[str]) -> Self:
-        return self.of(self.config, {name: model.keep_users(users) for name, model in self.components.items()})
+        return self.remade({name: model.keep_users(users) for name, model in self.components.items()})
 
 
 def comparable(scores: np.ndarray) -> np.ndarray:

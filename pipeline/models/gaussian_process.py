@@ -1,6 +1,6 @@
 """A Gaussian process over posts: those alike in user, time and look have like tags."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Literal, Self
 
 import numpy as np
@@ -93,7 +93,8 @@ class GaussianProcess(Baseline):
     @classmethod
     def fit(cls, config: GaussianProcessConfig, posts: pl.DataFrame, features: Features) -> Self:
         names, extractors = vocabularies(posts, USER), ExtractorNote.of(features)
-        own = OwnPosts.of(posts, names[USER], names[TAG], _unit_vectors(extractors, posts[PHOTO], features))
+        photos = cls(config, names, {}, extractors).kept_vectors(posts, features)
+        own = OwnPosts.of(posts, names[USER], names[TAG], photos)
         tensors = own.tensors | {"intercept": np.float32(count_tags(posts, names[TAG]) / len(posts))}
         for name in extractors:
             tensors[f"{name}_weights"] = np.zeros((features.matrices[name].shape[1], len(names[TAG])), np.float32)
@@ -142,9 +143,14 @@ class GaussianProcess(Baseline):
         """True if it was fitted to posts whose times are known."""
         return "days" in self.tensors
 
+    def kept_vectors(self, posts: pl.DataFrame, features: Features) -> np.ndarray:
+        """Returns the vectors of photos side by side, each extractor's at length 1 unless it is zero."""
+        units = [at_unit_length(concatenated([name], posts[PHOTO], features)) for name in self.extractors]
+        return np.concatenate([np.zeros((len(posts), 0), np.float32), *units], axis=1)
+
     def parts(self, posts: pl.DataFrame, features: Features) -> dict[str, np.ndarray]:
         own, user = OwnPosts.from_tensors(self.tensors), codes(posts[USER], self.names[USER])
-        vectors = _unit_vectors(self.extractors, posts[PHOTO], features)
+        vectors = self.kept_vectors(posts, features)
         time, known = own.times_of(posts, self.names[USER])
         of_days = _KeptRows(self._means_of_days)
         parts = self._everyones(time, vectors, of_days)
@@ -304,7 +310,7 @@ class GaussianProcess(Baseline):
         return inputs, np.linalg.solve(covariance, np.concatenate([inputs, marks], axis=1))
 
     def _fold_in(self, user: str, posts: pl.DataFrame, features: Features) -> Self:  # noqa: ARG002 (that of the posts)
-        vectors = _unit_vectors(self.extractors, posts[PHOTO], features)
+        vectors = self.kept_vectors(posts, features)
         users, own = OwnPosts.from_tensors(self.tensors).learn(posts, self.names, vectors)
         return self._with({USER: users}, own.tensors)
 
@@ -332,12 +338,6 @@ class _KeptRows:
         if new.size:
             self._rows.update(zip(new.tolist(), self._compute(new), strict=True))
         return np.stack([self._rows[day] for day in distinct.tolist()])[places]
-
-
-def _unit_vectors(extractors: Iterable[str], photos: pl.Series, features: Features) -> np.ndarray:
-    """Returns the vectors of photos side by side, each extractor's at length 1 unless it is zero, (photos, numbers)."""
-    units = [at_unit_length(concatenated([name], photos, features)) for name in extractors]
-    return np.concatenate([np.zeros((len(photos), 0), np.float32), *units], axis=1)
 
 
 def _differences(times: np.ndarray, others: np.ndarray) -> np.ndarray:

@@ -197,6 +197,10 @@ class Model(ABC):
         """Returns the weights by which an extractor's scaled numbers add up to its part, (numbers, tags)."""
         raise NotImplementedError(f"{type(self).__name__} has no part that is linear in {extractor}.")
 
+    def kept_vectors(self, posts: pl.DataFrame, features: Features) -> np.ndarray:
+        """Returns the photos of posts as vectors like those that it keeps of its users' photos, (posts, numbers)."""
+        raise NotImplementedError(f"{type(self).__name__} keeps no vectors of photos.")
+
     def fold_in(self, user: str, posts: pl.DataFrame, features: Features) -> Self:
         """Returns this model with a user learnt from posts (columns photo, tags, perhaps time) that are new to it.
 

@@ -87,9 +87,12 @@ class OwnPhotos(Baseline):
         for name in ("post_photo", "mean"):
             check_lengths(name, self.tensors[name])
 
+    def kept_vectors(self, posts: pl.DataFrame, features: Features) -> np.ndarray:
+        return directions(self.extractors, posts, features)
+
     def parts(self, posts: pl.DataFrame, features: Features) -> dict[str, np.ndarray]:
         share, config = self.tensors["share"], self.config
-        photos = directions(self.extractors, posts, features)
+        photos = self.kept_vectors(posts, features)
         own = config.personal * OwnPosts.from_tensors(self.tensors).votes(
             posts, self.names[USER], len(share), photos, config.fading, config.sharpness
         )

@@ -9,9 +9,11 @@ import polars as pl
 
 from pipeline.data.schema import PHOTO, TAG, TAGS, TIME, USER
 from pipeline.data.vocabulary import codes, vocabulary
+from pipeline.features.store import Features
 from pipeline.files.forms import Form, check_ascending, check_sizes, floats, integers
 from pipeline.models.counts import shares
 from pipeline.models.model import Model
+from pipeline.models.neighbours import at_unit_length
 
 MOMENT = 60_000
 """Milliseconds that count as one moment: the posts of a burst are about equally near."""
@@ -253,6 +255,27 @@ def keeps_vectors(model: Model) -> bool:
     """Recognises a model that keeps vectors of its users' photos, itself or in a component."""
     kept = (each.tensors.get("post_photo") for each in (model, *model.components.values()))
     return any(vectors is not None and vectors.size > 0 for vectors in kept)
+
+
+def histories(model: Model, posts: pl.DataFrame, features: Features) -> np.ndarray:
+    """Counts the posts that a model keeps of each post's user, and finds the nearest, float32 (posts, 2).
+
+    The second number is the greatest cosine of the photo's vector and a kept one. NaN stands where the model keeps no
+    posts, or no vectors, and for the nearest of none.
+    """
+    found = np.full((len(posts), 2), np.nan, np.float32)
+    if "post_user" not in model.tensors:
+        return found
+    kept, user = OwnPosts.from_tensors(model.tensors), codes(posts[USER], model.names[USER])
+    sees = kept.post_photo.shape[1] > 0
+    photos = model.kept_vectors(posts, features) if sees else no_vectors(posts)
+    found[:, 0] = 0
+    for each in np.unique(user[user >= 0]):
+        own, rows = kept.of_user(each), user == each
+        found[rows, 0] = len(own.post_user)
+        if sees and len(own.post_user):
+            found[rows, 1] = (at_unit_length(photos[rows]) @ at_unit_length(own.post_photo).T).max(axis=1)
+    return found
 
 
 def times(posts: pl.DataFrame) -> pl.Series:

@@ -10,11 +10,12 @@ from pydantic import Field
 
 from pipeline.files.forms import content_of
 from pipeline.files.tensors import read_tensors, write_tensors
-from pipeline.models.blend import Blend
+from pipeline.models.blend import Blend, BlendConfig
 from pipeline.models.co_occurrence import CoOccurrence
 from pipeline.models.factorisation import Factorisation
 from pipeline.models.gaussian_process import GaussianProcess
 from pipeline.models.history import HistoryFactorisation
+from pipeline.models.lambdarank import LambdaRank, LambdaRankConfig
 from pipeline.models.mixed_popular import MixedPopular
 from pipeline.models.model import ExtractorNote, Model
 from pipeline.models.neighbours import Neighbours
@@ -46,11 +47,17 @@ MODELS: Mapping[str, type[Model]] = {
 }
 """The class of each kind of model that is fitted to posts."""
 
-KINDS: Mapping[str, type[Model]] = {**MODELS, "blend": Blend}
-"""The class of each kind of model, with blends, which are made of fitted ones."""
+BLENDS: Mapping[str, type[Blend]] = {"blend": Blend, "lambdarank": LambdaRank}
+"""The class of each kind of blend, which is made of fitted models."""
+
+KINDS: Mapping[str, type[Model]] = {**MODELS, **BLENDS}
+"""The class of each kind of model, blends included."""
 
 ModelConfig = Annotated[Union[tuple(model.Config for model in CLASSES)], Field(discriminator="kind")]  # noqa: UP007 (built from a list)
 """The settings of a model of any kind that is fitted to posts."""
+
+AnyBlendConfig = Annotated[BlendConfig | LambdaRankConfig, Field(discriminator="kind")]
+"""The settings of a blend of any kind."""
 
 
 def save(model: Model, path: Path) -> None:

@@ -112,7 +112,7 @@ class Ridge(Baseline):
         widths = {part: len(names[TAG]) for part in (USER, PHOTO) if part in names}
         widths |= {name: features.matrices[name].shape[1] for name in extractors}
         unfitted = cls(config, names, {}, extractors)
-        tensors = OwnPosts.of(posts, names[USER], names[TAG], unfitted._kept_vectors(posts, features)).tensors
+        tensors = OwnPosts.of(posts, names[USER], names[TAG], unfitted.kept_vectors(posts, features)).tensors
         if PHOTO in names:
             tensors |= count_tags_by(PHOTO, posts, names)
         tensors["intercept"] = np.float32(count_tags(posts, names[TAG]) / len(posts))
@@ -149,7 +149,7 @@ class Ridge(Baseline):
         """The extractors that have a vector of every photo: all but those of places."""
         return [name for name, note in self.extractors.items() if not note.of_places]
 
-    def _kept_vectors(self, posts: pl.DataFrame, features: Features) -> np.ndarray:
+    def kept_vectors(self, posts: pl.DataFrame, features: Features) -> np.ndarray:
         """Returns the vectors to keep with the posts, (posts, numbers)."""
         return concatenated(self.extractors, posts[PHOTO], features) if self._personal else no_vectors(posts)
 
@@ -257,7 +257,7 @@ class Ridge(Baseline):
             yield self._inputs(some, features, first), mark_tags(some, self.tags).astype(np.float32)
 
     def _fold_in(self, user: str, posts: pl.DataFrame, features: Features) -> Self:  # noqa: ARG002 (that of the posts)
-        vectors = self._kept_vectors(posts, features)
+        vectors = self.kept_vectors(posts, features)
         users, own = OwnPosts.from_tensors(self.tensors).learn(posts, self.names, vectors)
         if PHOTO not in self.names:
             return self._with({USER: users}, own.tensors)

@@ -66,9 +66,11 @@ def build_choice(model: ModelInfo, grid: pl.DataFrame, settings: Mapping[str, An
 
 
 def build_weights(model: ModelInfo, settings: Mapping[str, Any], measure: str) -> Choice:
-    """Builds the row of a blend: the weights of its models, the greatest first."""
+    """Builds the row of a blend: the weights of its models, the greatest first, and the number of its trees."""
     weights = sorted(settings["model"]["models"].items(), key=lambda part: -part[1])
     values = {name: f"{weight:.2f}" for name, weight in weights}
+    if "trees" in settings["model"]:
+        values["trees"] = str(settings["model"]["trees"])
     return Choice(model, values, None, settings[measure], tried=1, outcomes=(settings[measure],), edges=())
 
 

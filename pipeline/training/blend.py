@@ -1,7 +1,7 @@
 """The weights of a blend, fitted to validation posts that its models have not learnt from."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from statistics import fmean
 from typing import Self
@@ -9,13 +9,19 @@ from typing import Self
 import numpy as np
 import polars as pl
 
+from pipeline.data.schema import PHOTO, TIME, USER
 from pipeline.evaluation.metrics.measure import Measure
 from pipeline.evaluation.ranking import rank
 from pipeline.features.store import Features
 from pipeline.models.blend import Blend, BlendConfig, comparable
 from pipeline.models.counts import mark_tags
+from pipeline.models.lambdarank import LambdaRankConfig, first_known
 from pipeline.models.model import Model
 from pipeline.models.newton import minimum
+from pipeline.models.own_posts import histories, times
+from pipeline.models.registry import BLENDS
+from pipeline.models.trees import Trees
+from pipeline.training.lambdarank import fit_trees
 from pipeline.training.tune import ChosenSettings
 
 CANDIDATES = 100
@@ -49,17 +55,35 @@ class Candidates:
     """Each model's scores, made comparable, float32 (models, posts, tags of a post)."""
     right: np.ndarray
     """True for the post's own tags, bool (posts, tags of a post)."""
+    histories: np.ndarray
+    """For trees, what each model knows of the user's posts (`histories`), float32 (models, posts, 2 or 0)."""
 
     @classmethod
-    def of(cls, models: Sequence[Model], posts: pl.DataFrame, features: Features, count: int) -> Self:
+    def of(
+        cls, models: Sequence[Model], posts: pl.DataFrame, features: Features, count: int, for_trees: bool = False
+    ) -> Self:
         """Gathers, for each post, the tags to which some model gives the highest scores."""
         found = [candidates(models, chunk, features, count) for chunk in posts.iter_slices(POSTS_PER_CHUNK)]
         scores, right = zip(*found, strict=True)
-        return cls(np.concatenate(scores, axis=1), np.concatenate(right))
+        nothing = np.zeros((len(posts), 0), np.float32)
+        seen = [histories(model, posts, features) if for_trees else nothing for model in models]
+        return cls(np.concatenate(scores, axis=1), np.concatenate(right), np.stack(seen))
 
     def only(self, posts: np.ndarray) -> Self:
         """Selects posts by a mask, bool (posts,), or by their positions."""
-        return type(self)(self.scores[:, posts], self.right[posts])
+        return type(self)(self.scores[:, posts], self.right[posts], self.histories[:, posts])
+
+
+@dataclass(frozen=True)
+class FittedBlend(ChosenSettings):
+    """The settings of a blend, its weights among them, and what else was fitted to validation posts."""
+
+    tensors: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """The blend's own tensors: those of trees."""
+
+    def of(self, models: Mapping[str, Model]) -> Blend:
+        """Blends models, given by name."""
+        return BLENDS[self.config.kind].of(self.config, models, self.tensors)
 
 
 def candidates(
@@ -78,54 +102,102 @@ def weigh(
     folds: Sequence[pl.DataFrame],
     features: Features,
     measure: Measure,
-) -> ChosenSettings:
-    """Fits the weights of the models that a blend names, unless it gives them, and measures it.
+) -> FittedBlend:
+    """Fits the weights of the models that a blend names, unless it gives them, and its trees, and measures it.
 
     held_out: for each fold, the models that have not learnt from its posts, by name. A post is measured with weights
-    that were fitted to other posts. Without folds, all models count alike, and nothing is measured.
+    and trees that were fitted to other posts. Without folds, all models count alike, and nothing is measured. Raises
+    InputError for trees where LightGBM is missing.
     """
-    names = list(config.models)
     given = isinstance(config.models, dict)
     if not folds:
-        return ChosenSettings(config if given else config.weighing(dict.fromkeys(names, 1.0)), None, None, measure)
-    if given:
+        weighed = config if given else config.weighing(dict.fromkeys(config.models, 1.0))
+        return FittedBlend(weighed, None, None, measure, tensors=Trees.of([]).tensors if has_trees(config) else {})
+    if given and not has_trees(config):
         pairs = zip(held_out, folds, strict=True)
         rankings = [rank(Blend.of(config, models), posts, features) for models, posts in pairs]
         score = fmean(float(measure.of(one.hits, one.sizes)) for one in rankings)
-        return ChosenSettings(config, None, score, measure)
-    of_folds = [[models[name] for name in names] for models in held_out]
-    count = min(CANDIDATES, *(len(models[0].tags) for models in of_folds))
-    gathered = [Candidates.of(models, posts, features, count) for models, posts in zip(of_folds, folds, strict=True)]
-    all_posts = Candidates(
-        np.concatenate([fold.scores for fold in gathered], axis=1), np.concatenate([fold.right for fold in gathered])
-    )
-    weight_fold = np.arange(len(all_posts.right)) % WEIGHT_FOLDS
-    configs = [
-        config.weighing(fit_weights(names, all_posts.only(weight_fold != number))) for number in range(WEIGHT_FOLDS)
-    ]
-    ends = np.cumsum([len(posts) for posts in folds])[:-1]
+        return FittedBlend(config, None, score, measure)
+    candidates, parts = gather(config, held_out, folds, features), weight_folds(config, folds)
+    fitted = cross_fit(config, candidates, np.concatenate(parts), measure)
     score = fmean(
-        cross_measure(configs, models, posts, of_posts, features, measure)
-        for models, posts, of_posts in zip(held_out, folds, np.split(weight_fold, ends), strict=True)
+        cross_measure(fitted, models, posts, of_posts, features, measure)
+        for models, posts, of_posts in zip(held_out, folds, parts, strict=True)
     )
-    return ChosenSettings(config.weighing(fit_weights(names, all_posts)), None, score, measure)
+    return fit_blend(config, candidates, measure, score)
+
+
+def has_trees(config: BlendConfig) -> bool:
+    """Recognises a blend with trees."""
+    return isinstance(config, LambdaRankConfig)
+
+
+def gather(
+    config: BlendConfig, held_out: Sequence[Mapping[str, Model]], folds: Sequence[pl.DataFrame], features: Features
+) -> Candidates:
+    """Gathers the candidates of the posts of all folds, one fold after the other, with the scores of their models."""
+    of_folds = [[models[name] for name in config.models] for models in held_out]
+    count = min(CANDIDATES, *(len(models[0].tags) for models in of_folds))
+    found = [
+        Candidates.of(models, posts, features, count, has_trees(config))
+        for models, posts in zip(of_folds, folds, strict=True)
+    ]
+    return Candidates(
+        np.concatenate([fold.scores for fold in found], axis=1),
+        np.concatenate([fold.right for fold in found]),
+        np.concatenate([fold.histories for fold in found], axis=1),
+    )
+
+
+def weight_folds(config: BlendConfig, folds: Sequence[pl.DataFrame]) -> list[np.ndarray]:
+    """Divides the posts of all folds into WEIGHT_FOLDS parts, int (posts,) for each fold.
+
+    Weights are few, and posts take turns. Trees can learn by heart what posts of a burst have in common, and would be
+    measured too well by posts in between: they have a run of users in each part, or of one user's posts in time.
+    """
+    if has_trees(config):
+        return [WEIGHT_FOLDS * places(posts) // len(posts) for posts in folds]
+    ends = np.cumsum([len(posts) for posts in folds])
+    return np.split(np.arange(ends[-1]) % WEIGHT_FOLDS, ends[:-1])
+
+
+def places(posts: pl.DataFrame) -> np.ndarray:
+    """Returns the place of each post in the order of users, times and photos, int64 (posts,)."""
+    order = posts.with_columns(times(posts)).select(pl.arg_sort_by(USER, TIME, PHOTO)).to_series()
+    return np.argsort(order.to_numpy())
+
+
+def cross_fit(config: BlendConfig, posts: Candidates, part: np.ndarray, measure: Measure) -> list[FittedBlend]:
+    """Fits a blend for each part of the posts, int (posts,), to the others."""
+    return [fit_blend(config, posts.only(part != number), measure) for number in range(WEIGHT_FOLDS)]
+
+
+def fit_blend(config: BlendConfig, posts: Candidates, measure: Measure, score: float | None = None) -> FittedBlend:
+    """Fits the weights of a blend to posts, unless it has them, and then its trees."""
+    names = [*config.models]
+    weighed = config if isinstance(config.models, dict) else config.weighing(fit_weights(names, posts))
+    if not has_trees(config):
+        return FittedBlend(weighed, None, score, measure)
+    kept = [names.index(name) for name in weighed.models]
+    trees = fit_trees(weighed, posts.scores[kept], first_known(posts.histories[kept]), posts.right)
+    return FittedBlend(weighed, None, score, measure, tensors=trees.tensors)
 
 
 def cross_measure(
-    configs: Sequence[BlendConfig],
+    fitted: Sequence[FittedBlend],
     models: Mapping[str, Model],
     posts: pl.DataFrame,
-    weight_fold: np.ndarray,
+    part: np.ndarray,
     features: Features,
     measure: Measure,
 ) -> float:
-    """Measures a blend on posts, each with the config for its weight fold, int (posts,)."""
+    """Measures a blend on posts, each by the blend that was fitted for its part, int (posts,)."""
     rankings = [
-        rank(Blend.of(config, models), posts.filter(weight_fold == number), features)
-        for number, config in enumerate(configs)
-        if (weight_fold == number).any()
+        rank(blend.of(models), posts.filter(part == number), features)
+        for number, blend in enumerate(fitted)
+        if (part == number).any()
     ]
-    hits, sizes = (np.concatenate([getattr(one, field) for one in rankings]) for field in ("hits", "sizes"))
+    hits, sizes = (np.concatenate([getattr(one, name) for one in rankings]) for name in ("hits", "sizes"))
     return float(measure.of(hits, sizes))
 
 

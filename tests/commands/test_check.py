@@ -135,6 +135,17 @@ def test_a_missing_package_is_reported_before_the_first_stage(project, monkeypat
     assert check() == (1, [absent, absent])
 
 
+def test_trees_without_their_package_are_reported_before_the_first_stage(project, monkeypatch):
+    ranked = {"kind": "lambdarank", "features": "none", "models": "all", "trees": 10}
+    change(project, blends__ranked=ranked)
+    assert check() == (0, [])
+    monkeypatch.setitem(sys.modules, "lightgbm", None)
+    code, (line,) = check()
+    assert code == 1
+    assert line.startswith("Error: A blend of kind lambdarank needs the package lightgbm, which cannot be loaded (")
+    assert line.endswith("): pip install lightgbm, or '.[lambdarank]'.")
+
+
 def test_places_of_a_source_that_knows_none_are_refused(project):
     change(project, extractors__place={"kind": "place", "scales": [100.0]})
     code, (line,) = check()

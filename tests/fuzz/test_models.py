@@ -29,6 +29,7 @@ KINDS_AND_FEATURES = [
     ("fm-history", "image"),
     ("pitf-history with a factor and an interaction", "image"),
     ("blend", "image"),
+    ("lambdarank", "image"),
 ]
 VALUES = [*EDGES, None, True, "", "x", [], {}, ["x"], [0.0], {"x": 1}]
 

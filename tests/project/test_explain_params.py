@@ -17,6 +17,7 @@ from project.params import Params, load
 
 ROOT = Path(__file__).parents[2]
 PARAMS = YAML(typ="safe", pure=True).load(ROOT / "params.yaml")
+RANKED = {"kind": "lambdarank", "features": "none", "models": "all", "trees": 10}
 
 
 def changed(key: str, value: Any) -> dict[str, Any]:
@@ -117,6 +118,19 @@ def fault(raw: Any) -> str:
         ("blends.blend.models", {"fm": math.inf}, "blends.blend.models.fm is inf; it must be a finite number."),
         ("blends.blend.models", {"fm": -1}, "blends.blend.models.fm is -1; it must be above 0"),
         ("blends.blend.models", {1: 1.0}, "blends.blend.models has the name 1: names consist of"),
+        ("blends.blend.grid", {"models": [1]}, "blends.blend.grid is {'models': [1]}; it must be null"),
+        ("blends.blend.trees", 10, "blends.blend.trees is not a known key"),
+        (
+            "blends.blend.kind",
+            "lambdrank",
+            "blends.blend.kind is 'lambdrank'; it must be one of blend, lambdarank; did",
+        ),
+        ("blends.blend.kind", "lambdarank", "blends.blend.trees is missing: give it a value."),
+        ("blends.blend", RANKED | {"trees": 0}, "blends.blend.trees is 0; it must be at least 1."),
+        ("blends.blend", RANKED | {"trees": 1e4}, "it must be a whole number, at least 1 and at most 1000."),
+        ("blends.blend", RANKED | {"grid": {"trees": [1]}}, "blends.blend.grid is {'trees': [1]}; it must be null"),
+        ("blends.blend", RANKED | {"models": ["gone"]}, "blends.blend.models has 'gone'; each must be one of "),
+        ("extractors.trees", PARAMS["extractors"]["image"], "extractors.trees has the name of another part of a model"),
         ("recipes.sample.refine.0.usr", 5, "recipes.sample.refine.0.usr is not a known key"),
         ("recipes.sample.refine.0.usr", 5, "the keys there are keep, tag, user; did you mean user?"),
         ("recipes.sample.split.test_share", 0.5, "recipes.sample.split.test_share is not a known key"),

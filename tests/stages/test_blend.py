@@ -1,5 +1,8 @@
 """A blend from what the stages before it wrote: weights, the model, and its repeats from other seeds."""
 
+import re
+import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,14 +11,18 @@ import pytest
 from pydantic import ValidationError
 
 from pipeline.data.schema import FOLD, PHOTO
-from pipeline.features.store import build_store
-from pipeline.files.parquet import write_parquet
+from pipeline.features.store import build_store, read_store
+from pipeline.files.parquet import read_parquet, write_parquet
 from pipeline.files.texts import write_sealed_json
+from pipeline.models.lambdarank import TREES
 from pipeline.models.registry import load as load_model
 from pipeline.models.registry import save
+from pipeline.recommend.bundle import Bundle
+from pipeline.recommend.network import PhotoVectors
+from pipeline.recommend.recommender import Recommender
 from pipeline.training.tune import ChosenSettings
 from project.params import Params, load
-from stages import blend, calibrate
+from stages import blend, bundle, calibrate, evaluate
 from tests.support.checkerboard import checkerboard
 from tests.support.models import fitted
 
@@ -91,9 +98,56 @@ def test_weights_that_are_given_are_taken():
 def test_its_held_out_model_is_made_of_held_out_models():
     params = params_with("{kind: blend, features: none, models: {recency: 1.0, fm: 0.5}}")
     blend.main(params, "mix")
-    held_out = calibrate.held_out(params, "mix")
+    validation, features = read_parquet(params.paths.validation), read_store(*params.paths.stored("none"))
+    (held_out,), part = calibrate.held_out(params, "mix", validation, features)
+    assert part.to_list() == [0] * len(validation)
     part = load_model(params.paths.held_out_model("recency", 0))
     np.testing.assert_array_equal(held_out.components["recency"].scores(TEST, FEATURES), part.scores(TEST, FEATURES))
+
+
+RANKED = "{kind: lambdarank, features: none, models: {recency: 1.0}, trees: 20}"
+
+
+@pytest.fixture
+def ranked(folder: Path) -> Params:
+    """The parameters of a blend with trees that was made, in the same folder."""
+    shutil.copy(ROOT / "LICENSE", folder)
+    params = params_with(RANKED)
+    write_parquet(TEST, params.paths.test)
+    write_parquet(TEST.clear(), params.paths.new_users)
+    line = blend.main(params, "mix")
+    assert re.search(r"^blend mix: F1@5 0\.\d+ on 24 validation posts, .*, 1 recency, \d+ trees$", line)
+    return params
+
+
+def test_trees_are_kept_with_the_blend_and_measured(ranked):
+    made = load_model(ranked.paths.model("mix"))
+    assert 0 < len(made.tensors["tree_leaf"]) <= 20
+    assert 0 < ChosenSettings.read(ranked.paths.settings("mix")).score <= 1
+    assert "over 12 test posts" in evaluate.main(ranked, "mix")
+
+
+def test_probabilities_come_from_trees_that_have_not_learnt_from_a_post(ranked):
+    validation, features = read_parquet(ranked.paths.validation), read_store(*ranked.paths.stored("none"))
+    models, part = calibrate.held_out(ranked, "mix", validation, features)
+    assert len(models) == 5
+    assert sorted(part.unique()) == [0, 1, 2, 3, 4]
+    kept = load_model(ranked.paths.model("mix")).tensors["tree_leaf"]
+    assert not any(np.array_equal(model.tensors["tree_leaf"], kept) for model in models)
+    assert calibrate.main(ranked) == "calibrate: mix, on 24 validation posts"
+
+
+def test_a_bundle_has_its_trees_and_needs_no_lightgbm(ranked, monkeypatch):
+    calibrate.main(ranked)
+    monkeypatch.setitem(sys.modules, "lightgbm", None)
+    bundle.main(ranked)
+    kept = load_model(ranked.paths.model("mix")).tensors
+    with Recommender.load(ranked.paths.bundle) as recommender:
+        ((first, *_),) = recommender.rank([PhotoVectors("new", {})], "u00")
+        assert sum(reason.score for reason in first.why) == pytest.approx(first.score)
+        assert TREES in {reason.part for reason in first.why}
+    packed = Bundle.read(ranked.paths.bundle).model.tensors
+    assert all(np.array_equal(packed[name], kept[name]) for name in kept)
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,14 @@ import polars as pl
 from pydantic import TypeAdapter, ValidationError
 
 from pipeline.features.store import Features
-from pipeline.models.blend import Blend, BlendConfig
+from pipeline.models.blend import BlendConfig
 from pipeline.models.model import Model
+from pipeline.models.registry import BLENDS as BLEND_KINDS
 from pipeline.models.registry import KINDS, MODELS, ModelConfig
 from pipeline.models.settings import BaseModelConfig
+from pipeline.training.blend import Candidates, fit_blend
 from pipeline.training.fit import complete, fit
-from pipeline.training.task import TrainingTask
+from pipeline.training.task import F1_AT_5, TrainingTask
 from tests.support.checkerboard import FEATURE_SETS, TRAINING, checkerboard
 
 VARIANTS = {
@@ -59,21 +61,22 @@ CASES = [(kind, features) for kind in (*MODELS, *VARIANTS) for features in FEATU
 BLENDED = {"recency": 0.5, "pitf": 1.0}
 """The models of a blend, with their weights: one counts, the other sees whatever the blend may see."""
 
-BLENDS = [("blend", features) for features in FEATURE_SETS]
+BLENDS = [(kind, features) for kind in ("blend", "lambdarank") for features in FEATURE_SETS]
 
 
-def blend_config(features: str) -> BlendConfig:
+def blend_config(kind: str, features: str) -> BlendConfig:
     """The configuration of a blend with weights."""
-    return BlendConfig(kind="blend", features=features, models=BLENDED)
+    trees = {"trees": 20} if kind == "lambdarank" else {}
+    return BLEND_KINDS[kind].Config.model_validate({"kind": kind, "features": features, "models": BLENDED} | trees)
 
 
 def fitted(kind: str, features: str, posts: pl.DataFrame, seen: Features) -> Model:
     """A model fitted to posts, or a blend of such models."""
-    if kind == "blend":
+    if kind in BLEND_KINDS:
         sights = {"recency": ("none", Features(seen.photos, {})), "pitf": (features, seen)}
-        return Blend.of(
-            blend_config(features), {name: fitted(name, sees, posts, of) for name, (sees, of) in sights.items()}
-        )
+        models = {name: fitted(name, sees, posts, of) for name, (sees, of) in sights.items()}
+        candidates = Candidates.of([*models.values()], posts, seen, len(models["pitf"].tags), for_trees=True)
+        return fit_blend(blend_config(kind, features), candidates, F1_AT_5).of(models)
     return fit(config(kind, features), TrainingTask(posts, None, seen, 0)).model
 
 
