@@ -1,7 +1,7 @@
 """Settings of models: those that all have, those of training, and grids of values to choose from."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
 from annotated_types import Ge, Le
@@ -42,8 +42,13 @@ class BaseModelConfig(Config):
 
     @model_validator(mode="after")
     def _grid_is_valid(self) -> Self:
-        check_grid(self.grid or {}, self.with_settings, self.varied())
+        check_grid(self.grid or {}, self.with_settings, self.varied(), type(self).model_fields)
         return self
+
+    @property
+    def form(self) -> str:
+        """The kind, and the settings that are true: models of one form differ in features and numbers alone."""
+        return "+".join([self.kind, *(name for name, value in self if value is True)])
 
     def with_settings(self, values: Mapping[str, Any]) -> Self:
         """Returns the same model with some of its settings replaced, and nothing left to try."""
@@ -174,15 +179,18 @@ def merged(shared: TrainingConfig, overrides: TrainingOverrides) -> TrainingConf
 
 
 def check_grid(
-    grid: Mapping[str, Sequence[Any]], replace: Callable[[dict[str, Any]], object], known: Iterable[str]
+    grid: Mapping[str, Sequence[Any]],
+    replace: Callable[[dict[str, Any]], object],
+    known: Collection[str],
+    keys: Collection[str] = BaseModelConfig.model_fields,
 ) -> None:
     """Raises ValueError for a name that is not a setting or has no values, ValidationError for an invalid value.
 
-    known: the settings that there are.
+    known: the settings that there are; keys: those of the model, of which a grid cannot vary the others.
     """
     for key, values in grid.items():
-        if key in BaseModelConfig.model_fields:
-            raise ValueError(f"the grid varies {key}, which is not a setting: list a model for each.")
+        if key in keys and key not in known:
+            raise ValueError(f"the grid varies {key}, which is not a setting that it can vary: list a model for each.")
         if key == "members":
             raise ValueError("the grid varies members, but settings are chosen with one: leave them out of it.")
         if not values:

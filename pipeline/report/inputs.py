@@ -63,8 +63,8 @@ class ModelInfo:
     name: str
     """The key of all mappings, such as fm-ic-od."""
 
-    kind: str
-    """Models of one kind differ in their features and settings only."""
+    form: str
+    """Models of one form, such as fm, differ in their features and in numbers alone."""
 
     features: str
     """The name of its feature set."""

@@ -88,6 +88,12 @@ def fault(raw: Any) -> str:
         ("blends.blend.models", ["recncy"], "; did you mean recency?"),
         ("models.fm-ic.features", "objcts", "; did you mean objects?"),
         ("models.fm.grid", {"factrs": [1]}, "models.fm: the grid varies factrs, which is not a setting; did you mean"),
+        (
+            "models.fm.grid",
+            {"interaction": [True]},
+            "models.fm: the grid varies interaction, which is not a setting that it can vary: list a model for each.",
+        ),
+        ("models.fm-history.grid", {"fading": [1.0]}, "fading, which is not a setting that it can vary: list a model"),
         ("models.recency.grid", {"fding": [1]}, "which is not a setting; did you mean fading?"),
         ("tuning.measure", "ff1@5", "Did you mean f1?"),
         ("extractors.image.input_size", 100_000, "extractors.image.input_size is 100000; it must be at most 4096."),

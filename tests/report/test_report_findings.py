@@ -154,6 +154,13 @@ def test_families_hold_models_against_those_of_their_kind_that_see_less(inputs):
     assert [(pair.model, pair.other) for pair in pairs] == [(FM_IC, FM), (FM_IC_OD, FM), (FM_IC_OD, FM_IC)]
 
 
+def test_what_a_setting_gains_is_no_gain_of_the_photo_nor_of_the_papers_models(inputs):
+    own_words = ModelInfo("own-words", "fm+interaction", "image", "OWN-WORDS")
+    inputs, found = outcome(inputs, {FM: 0.1, FM_IC: 0.3, own_words: 0.5, NEIGHBOURS: 0.8})
+    assert [(pair.model, pair.other) for pair in families(inputs, found, 1)] == [(FM_IC, FM)]
+    assert "0.500 above FM-IC, the best of the paper’s FM and PITF" in headline(inputs, found, FIRST)
+
+
 def test_families_follow_the_extractors_and_not_the_names(inputs):
     sets = {"none": (), "a": ("clip",), "b": ("places",), "both": ("places", "clip"), "again": ("clip", "places")}
     models = [ModelInfo(name, "fm", name, name) for name in sets]
