@@ -72,17 +72,19 @@ class Explainer:
         """Explains one tag for one photo, by their positions: all addends, the largest first; they sum to the score.
 
         A part speaks for a tag as far as it gives it more than it gives all tags on average; the three that speak most
-        have words. Where none does and adds to the score, popularity has words: it is a fact in any case.
+        have words, of those that would say the same the first alone. Where none does and adds to the score, popularity
+        has words: it is a fact in any case.
         """
         addends = {name: float(part[row, tag]) for name, part in self.parts.items()}
         favours = {name: addend - float(self.parts[name][row].mean()) for name, addend in addends.items()}
         least = NEGLIGIBLE * sum(favour for favour in favours.values() if favour > 0)
         speak = [name for name, addend in addends.items() if addend > 0 and favours[name] > least]
-        speak = sorted(speak, key=lambda name: -favours[name])[:MOST_REASONS] or [BIAS]
-        found = [
-            Reason(name, addend, self._words(name, row, tag) if name in speak else "")
-            for name, addend in addends.items()
-        ]
+        words: dict[str, str] = {}
+        for name in sorted(speak, key=lambda name: -favours[name]) or [BIAS]:
+            phrase = self._words(name, row, tag) if len(words) < MOST_REASONS else ""
+            if phrase and phrase not in words.values():
+                words[name] = phrase
+        found = [Reason(name, addend, words.get(name, "")) for name, addend in addends.items()]
         return tuple(sorted(found, key=lambda reason: -reason.score))
 
     def _words(self, name: str, row: int, tag: int) -> str:

@@ -182,3 +182,16 @@ def test_the_three_parts_that_speak_most_have_words(model):
     given = {"beach": np.float32([1, 0, 0])}
     found = words(explainer(model, parts=ahead, given=given).reasons(0, MOPED))
     assert list(found) == ["photo", GIVEN, "look"]
+
+
+def test_no_reason_is_given_twice():
+    names = {"user": ["ann", "bob"], "photo": [], "tag": VOCABULARY}
+    tensors = {"user": [[1], [0]], "photo": np.zeros((0, 1)), "tag": [[3, 0], [1, 0], [0, 0]]}
+    config = FactorisationConfig(kind="pitf", features="none")
+    model = Factorisation(config, names, {name: np.float32(value) for name, value in tensors.items()})
+    # What bob's photos say of a tag that is not his has the words of his habits, since nothing is seen of the new one.
+    more = {name: np.float32([[gain, 0, 0], [0, 0, 0]]) for name, gain in ((OWN, 9), ("user", 8), ("photo", 2))}
+    found = explainer(model, "bob", more).reasons(0, MOPED)
+    assert list(words(found)) == [OWN, "photo"]
+    assert words(found)[OWN] == "goes with the tags that you use"
+    assert sum(reason.score for reason in found) == 19
