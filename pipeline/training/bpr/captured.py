@@ -2,7 +2,8 @@
 
 A step is thirty small operations or more, and a GPU computes them faster than they can be launched one by one. A graph
 repeats what was captured, on the same memory and the same shapes: the batches of a block are copied, all at once, into
-slots with room for any batch, and the rest of a slot is padding without effect. Each slot has its graph.
+slots with room for any batch, and the rest of a slot is padding without effect. Each slot has its graph, and all graphs
+share the memory of what a step computes in between, which with a loss over all tags is most of it.
 """
 
 import logging
@@ -41,6 +42,7 @@ class CapturedStep:
         self.batches = min(batches_per_block(posts), math.ceil(len(counts) / self.posts) + 1)
         self.room: Room | None = None
         self.replays: dict[int, Callable[[], None]] = {}
+        self.capture = Capture()
         self.refused = False  # Set when a capture has failed: there is no other attempt.
 
     @property
@@ -81,7 +83,7 @@ class CapturedStep:
         work = partial(self.step.learn, *self.room.slot(slot))
         if self.refused:
             work()
-        elif replay := capture(work):
+        elif replay := self.capture(work):
             self.replays[slot] = replay
         else:
             self.refused = True
@@ -168,22 +170,32 @@ def of_posts(batch: Batch | Block) -> Iterator[Tensor]:
         yield from (bags.starts, bags.counts)
 
 
-def capture(work: Callable[[], None]) -> Callable[[], None] | None:
-    """Does some work on a GPU and captures it. Returns its replay, or None if the capture fails.
+class Capture:
+    """The capture of graphs that are never replayed at once, and leave nothing in the memory that they share."""
 
-    The work is first done on a stream of its own, so that libraries initialise, which no graph can capture.
-    """
-    stream = torch.cuda.Stream()
-    stream.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(stream):
-        work()
-    torch.cuda.current_stream().wait_stream(stream)
-    graph = torch.cuda.CUDAGraph()
-    try:
-        with torch.cuda.graph(graph):
+    def __init__(self) -> None:
+        # Made with the first capture: there need not be a GPU before.
+        self.stream: torch.cuda.Stream | None = None
+        self.pool: tuple[int, int] | None = None
+
+    def __call__(self, work: Callable[[], None]) -> Callable[[], None] | None:
+        """Does some work on a GPU and captures it. Returns its replay, or None if the capture fails.
+
+        The work is first done on a stream of its own, so that libraries initialise, which no graph can capture. Torch
+        keeps memory for each stream, and for each graph without a pool: so there is one of both.
+        """
+        if self.stream is None:
+            self.stream, self.pool = torch.cuda.Stream(), torch.cuda.graph_pool_handle()
+        self.stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self.stream):
             work()
-    except RuntimeError as error:
-        reason = str(error).partition("\n")[0]
-        logger.warning("The GPU cannot capture a step of training, and runs its operations one by one: %s", reason)
-        return None
-    return graph.replay
+        torch.cuda.current_stream().wait_stream(self.stream)
+        graph = torch.cuda.CUDAGraph()
+        try:
+            with torch.cuda.graph(graph, pool=self.pool):
+                work()
+        except RuntimeError as error:
+            reason = str(error).partition("\n")[0]
+            logger.warning("The GPU cannot capture a step of training, and runs its operations one by one: %s", reason)
+            return None
+        return graph.replay

@@ -69,7 +69,7 @@ def tape(monkeypatch):
         tapes.append(tape)
         return tape.replay
 
-    monkeypatch.setattr(captured, "capture", recorded)
+    monkeypatch.setattr(captured, "Capture", lambda: recorded)
     return tapes
 
 
@@ -212,27 +212,57 @@ def test_a_block_without_room_is_learnt_as_ever(tape, monkeypatch):
     np.testing.assert_allclose(found["tag"], expected["tag"], rtol=2e-5, atol=2e-6)
 
 
-def test_a_gpu_that_cannot_record_is_reported_and_learns_as_ever(caplog, monkeypatch):
-    class Unable:
+class Pretended:
+    """Takes the place of a stream, of its block, of a graph, of its block, and of a pool of memory."""
+
+    def __init__(self, *_, pool=None):
+        self.pool = pool
+
+    def wait_stream(self, _):
+        """Has nothing to wait for."""
+
+    def replay(self):
+        """Does nothing."""
+
+    def __enter__(self):
+        """Enters the block."""
+
+    def __exit__(self, *_):
+        """Leaves it."""
+
+
+def pretend(monkeypatch, graph: type) -> None:
+    """Has torch capture graphs without a GPU; graph: a block's."""
+    for what in ("Stream", "current_stream", "stream", "CUDAGraph", "graph_pool_handle"):
+        monkeypatch.setattr(torch.cuda, what, Pretended)
+    monkeypatch.setattr(torch.cuda, "graph", graph)
+
+
+@pytest.mark.parametrize("base", [SOFTMAX, WARP], ids=["softmax", "warp"])
+def test_the_graphs_of_a_step_share_their_memory(base, monkeypatch):
+    pools, streams = [], []
+
+    class Graph(Pretended):
+        def __init__(self, _, pool=None):
+            pools.append(pool)
+
+    class Stream(Pretended):
         def __init__(self, *_):
-            """Takes the place of a stream, of its block, and of a graph's."""
+            streams.append(self)
 
-        def wait_stream(self, _):
-            """Has nothing to wait for."""
+    pretend(monkeypatch, Graph)
+    monkeypatch.setattr(torch.cuda, "Stream", Stream)
+    epochs(FACTORISATIONS[3], [base], capture)
+    assert (len(pools), len({id(pool) for pool in pools}), len(streams)) == (3, 1, 1)
+    assert None not in pools
 
-        def __enter__(self):
-            """Enters the block."""
 
-        def __exit__(self, *_):
-            """Leaves it."""
-
-    class Graph(Unable):
+def test_a_gpu_that_cannot_record_is_reported_and_learns_as_ever(caplog, monkeypatch):
+    class Refused(Pretended):
         def __enter__(self):
             raise RuntimeError("CUDA error: operation not permitted\nmore lines")
 
-    for what, fake in (("Stream", Unable), ("current_stream", Unable), ("stream", Unable), ("CUDAGraph", Unable)):
-        monkeypatch.setattr(torch.cuda, what, fake)
-    monkeypatch.setattr(torch.cuda, "graph", Graph)
+    pretend(monkeypatch, Refused)
     expected = epochs(FACTORISATIONS[3], [SHORT], plain)
     with caplog.at_level(logging.WARNING):
         found = epochs(FACTORISATIONS[3], [SHORT], capture)
