@@ -74,11 +74,13 @@ def tag_weights(
     """Returns the bag of each post: the votes of its user's posts, as shares of their sum, float32 (posts, T).
 
     It is zero for an unknown user. The votes, fading and left_out are those of `OwnPosts.votes`; only the MAX_BAG
-    greatest votes count.
+    greatest votes count, of equal ones those of the first tags.
     """
     votes = own.votes(posts, names[USER], len(names[TAG]), no_vectors(posts), fading, 0, left_out)
     if votes.shape[1] > MAX_BAG:
-        votes[votes < np.partition(votes, -MAX_BAG, axis=1)[:, [-MAX_BAG]]] = 0
+        least = np.partition(votes, -MAX_BAG, axis=1)[:, [-MAX_BAG]]
+        above, equal = votes > least, votes == least
+        votes[~above & ~(equal & (above.sum(axis=1, keepdims=True) + equal.cumsum(axis=1) <= MAX_BAG))] = 0
     return shares(votes).astype(np.float32)
 
 

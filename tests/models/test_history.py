@@ -85,6 +85,15 @@ def test_long_bags_keep_the_tags_of_the_greatest_weight(monkeypatch):
     assert weights[:2].sum() == pytest.approx(1)
 
 
+def test_a_long_bag_of_equal_weights_has_no_more_tags(monkeypatch):
+    monkeypatch.setattr(history, "MAX_BAG", 2)
+    posts = pl.DataFrame({USER: ["ann", "ann", "bob"], PHOTO: ["p", "q", "r"], TAGS: [NAMES[TAG], ["sun"], NAMES[TAG]]})
+    kept = History.of(posts, NAMES, 1.0)
+    new = pl.DataFrame({USER: ["ann", "bob", "eve"], PHOTO: ["new"] * 3})
+    # ann's sun counts twice, and of her others the first; bob's count alike.
+    np.testing.assert_allclose(dense(kept.bags(new)), [[1 / 3, 0, 2 / 3], [1 / 2, 1 / 2, 0], [0, 0, 0]], atol=1e-6)
+
+
 @pytest.mark.parametrize("kind", ["fm-history", "pitf-history"])
 def test_scores(kind):
     # ann, right after r at moment 4: p 1/5, q 1/4, r 1; the vector of the shares meets V.
