@@ -10,6 +10,7 @@ import polars as pl
 from pipeline.data.schema import PHOTO, USER
 from pipeline.features.scaling import drop_below
 from pipeline.features.store import Features
+from pipeline.models.factorisation import INTERACTION
 from pipeline.models.model import BIAS, ExtractorNote, Model, likeness
 from pipeline.models.object_names import CLASSES
 from pipeline.models.own_photos import EVERYONE, OWN
@@ -99,6 +100,8 @@ class Explainer:
         seen = self._informative(row)
         if name == OWN and not self._used[tag]:
             return f"goes with your photos {likeness(seen)[0]}" if seen else RELATED
+        if name == INTERACTION and not self._used[tag]:
+            return "goes with your words for such a photo"
         if name in UNLIKE and not seen:
             return UNLIKE[name]
         if name in self.model.extractors and name not in self.model.part_words:

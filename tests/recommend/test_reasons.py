@@ -123,6 +123,15 @@ def test_a_tag_that_the_user_never_gave_is_not_said_to_be_theirs(model):
     assert words(bobs.reasons(0, MOPED))[OWN] == "goes with your photos like it"
 
 
+def test_a_word_that_the_user_never_gave_is_not_said_to_be_theirs(model):
+    config = model.config.model_copy(update={"interaction": True})
+    model.tensors["user"][1] = 1
+    stretch = {"interaction": np.float32([[9, 9], [9, 9]])}
+    own = Factorisation(config, model.names, model.tensors | stretch, NOTES)
+    assert words(explainer(own).reasons(0, MOPED))["interaction"] == "your word for such a photo"
+    assert words(explainer(own, "bob").reasons(0, MOPED))["interaction"] == "goes with your words for such a photo"
+
+
 def test_a_detector_may_have_the_name_of_a_part_of_a_model():
     model, asked = gaussian_process("days", [9, 0, 0]), ASKED.with_columns(time=pl.lit(0))
     seen = Features(SEEN.photos, {"days": SEEN.raw["objects"]}, {}, {"days": RECORDS["objects"]})
