@@ -48,9 +48,9 @@ def integers(*shape: int | str, least: int = 0, below: int = EXACT) -> Form:
     return Form("iu", shape, least, below - 1)
 
 
-def floats(*shape: int | str, least: float = -LARGEST) -> Form:
+def floats(*shape: int | str, least: float = -LARGEST, most: float = LARGEST) -> Form:
     """Describes an array of finite numbers."""
-    return Form("f", shape, least, LARGEST)
+    return Form("f", shape, least, most)
 
 
 def check_arrays(

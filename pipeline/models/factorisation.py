@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 INTERACTION = "interaction"
 """The part of scores, and its parameter, by which users have their own words for the same thing."""
 
+LARGEST_STRETCH = 1e6
+"""The greatest magnitude of a number that stretches others: a score has three more factors, and stays finite."""
+
 
 class FactorisationConfig(TrainedConfig):
     """The settings of FM and PITF, each with any features (Equations 4-7)."""
@@ -178,7 +181,8 @@ class Factorisation(Model):
         forms = {name: floats(length, contexts.factors) for name, length in lengths.items()}
         if contexts.interaction:
             columns = contexts.photo_columns
-            forms[INTERACTION] = floats(self.count_of(USER), columns.stop - columns.start)
+            size = columns.stop - columns.start
+            forms[INTERACTION] = floats(self.count_of(USER), size, least=-LARGEST_STRETCH, most=LARGEST_STRETCH)
         bias = {BIAS: floats(tags)} if contexts.biased else {}
         return forms | {TAG: floats(tags, contexts.width)} | bias
 

@@ -6,7 +6,8 @@ import pytest
 
 from pipeline.errors import InputError
 from pipeline.features.store import Features
-from pipeline.models.factorisation import INTERACTION, Contexts, Factorisation, FactorisationConfig
+from pipeline.files.forms import LARGEST, FormError
+from pipeline.models.factorisation import INTERACTION, LARGEST_STRETCH, Contexts, Factorisation, FactorisationConfig
 from pipeline.models.model import ExtractorNote
 from tests.support.checkerboard import FEATURE_SETS
 
@@ -118,3 +119,25 @@ def test_an_unknown_user_and_an_unseen_photo_add_nothing():
     posts = pl.DataFrame({"user": ["eve"], "photo": ["new"]})
     np.testing.assert_array_equal(model("fm", "none", [[1, 0], [0, 1], [1, 1]]).scores(posts, FEATURES), [BIAS])
     np.testing.assert_array_equal(model("pitf", "none", [[1, 0, 3, 4]] * 3).scores(posts, FEATURES), [[0, 0, 0]])
+
+
+def of_one_value(stretch: float) -> Factorisation:
+    """A model whose user stretches photos by so much, and whose other numbers are the greatest that a file has."""
+    lengths = {"user": (1, 32), "image": (256, 32), "tag": (2, 32), "bias": (2,), "interaction": (1, 32)}
+    tensors = {name: np.full(length, LARGEST, np.float32) for name, length in lengths.items()}
+    tensors |= {"interaction": np.full((1, 32), stretch, np.float32)}
+    config = FactorisationConfig(kind="fm", features="image", interaction=True)
+    return Factorisation(config, {"user": ["ann"], "tag": ["sea", "sky"]}, tensors, {"image": ExtractorNote({}, None)})
+
+
+def test_what_stretches_is_so_small_that_scores_are_finite():
+    seen = Features(pl.Series(["new"]), {"image": np.full((1, 256), 10, np.float32)})
+    new = pl.DataFrame({"user": ["ann"], "photo": ["new"]})
+    model = of_one_value(LARGEST_STRETCH)
+    model.check({"image": 256})
+    assert np.isfinite(model.scores(new, seen)).all()
+    greatest = of_one_value(LARGEST)
+    with pytest.raises(FormError, match="interaction has a number"):
+        greatest.check({"image": 256})
+    with np.errstate(over="ignore"):
+        assert not np.isfinite(greatest.scores(new, seen)).any()
