@@ -46,8 +46,8 @@ class BaseModelConfig(Config):
         return self
 
     @property
-    def form(self) -> str:
-        """The kind, and the settings that are true: models of one form differ in features and numbers alone."""
+    def variant(self) -> str:
+        """The kind, and the settings that are true: models of one variant differ in features and numbers alone."""
         return "+".join([self.kind, *(name for name, value in self if value is True)])
 
     def with_settings(self, values: Mapping[str, Any]) -> Self:

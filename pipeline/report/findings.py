@@ -19,8 +19,8 @@ from pipeline.words import counted, listed
 
 MINUS = "\N{MINUS SIGN}"
 
-PAPER_FORMS = ("fm", "pitf")
-"""The forms of the paper's eight models (Eq. 4-7)."""
+PAPER_VARIANTS = ("fm", "pitf")
+"""The variants of the paper's eight models (Eq. 4-7)."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def headline(inputs: ReportInputs, bootstrap: Bootstrap, measure: Measure) -> st
         rest = f", of which {len(near)} {'is' if len(near) == 1 else 'are'} not clearly worse" if near else ""
         verb = "is" if len(leaders) == 1 else "are"
         sentence = f"{leading} {verb} the best of {of}{rest}: {measure.label} {value} over {posts}."
-    paper = best_of((model for model in models if model.form in PAPER_FORMS), values)
+    paper = best_of((model for model in models if model.variant in PAPER_VARIANTS), values)
     sentence += distances(bootstrap, rivals, paper, k)
     if inputs.seeds > 1 and f"{measure}{DEVIATION}" in inputs.metrics[best.name]:
         sentence += f" Its mean over {inputs.seeds} seeds is {measured(inputs, best, measure)}."
@@ -226,13 +226,13 @@ def measured(inputs: ReportInputs, model: ModelInfo, measure: Measure) -> str:
 
 
 def families(inputs: ReportInputs, bootstrap: Bootstrap, k: int) -> list[Comparison]:
-    """Compares each model with those of its form that see less: part of its extractors, or none."""
+    """Compares each model with those of its variant that see less: part of its extractors, or none."""
     seen = {model: set(inputs.feature_sets[model.features]) for model in inputs.models}
     return [
         compare(bootstrap, model, other, k)
         for model in inputs.models
         for other in inputs.models
-        if other.form == model.form and seen[other] < seen[model]
+        if other.variant == model.variant and seen[other] < seen[model]
     ]
 
 

@@ -63,8 +63,8 @@ class ModelInfo:
     name: str
     """The key of all mappings, such as fm-ic-od."""
 
-    form: str
-    """Models of one form, such as fm, differ in their features and in numbers alone."""
+    variant: str
+    """Models of one, such as fm, differ in their features and in numbers alone."""
 
     features: str
     """The name of its feature set."""

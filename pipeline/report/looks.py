@@ -1,8 +1,8 @@
 """The look of each model, the same in every figure and table, distinct even without colour.
 
 Each model has its own marker, filled or hollow. Colour and marker show the feature set, by its place in the list of
-sets; the line shows the form, by its first place in the list of models. Baselines are grey, each with its own shade and
-dashes; they, and further models of a feature set, have spare markers.
+sets; the line shows the variant, by its first place in the list of models. Baselines are grey, each with its own shade
+and dashes; they, and further models of a feature set, have spare markers.
 """
 
 from collections.abc import Iterable, Sequence
@@ -78,7 +78,7 @@ MARKER_PATHS = {
 """The same markers as SVG path data around the origin, for the page's own swatches."""
 
 DASHES = ("", "5 2", "8 2 2 2", "2 2")
-"""The dashes of the forms of trained models, in their order; markers are filled and hollow in turn."""
+"""The dashes of the variants of trained models, in their order; markers are filled and hollow in turn."""
 
 BASELINE_DASHES = ("1.5 2", "5 2.5", "8 2 1.5 2", "1.5 4.5", "11 3")
 """The dashes of baselines, in their order: with two greys in turn, ten lines differ."""
@@ -104,7 +104,7 @@ class Look:
 def looks(models: Sequence[ModelInfo], feature_sets: Iterable[str]) -> dict[str, Look]:
     """Chooses the look of each model, by its name, from the order of models and feature sets alone."""
     place = {features: number for number, features in enumerate(feature_sets)}
-    forms = list(dict.fromkeys(model.form for model in models if not model.baseline))
+    variants = list(dict.fromkeys(model.variant for model in models if not model.baseline))
     spare, lines = cycle(SPARE_MARKERS), zip(cycle(GREYS), cycle(BASELINE_DASHES))
     taken: set[tuple[int, bool]] = set()
     found = {}
@@ -112,9 +112,9 @@ def looks(models: Sequence[ModelInfo], feature_sets: Iterable[str]) -> dict[str,
         if model.baseline:
             (colour, dash), (marker, filled) = next(lines), next(spare)
         else:
-            number, form = place[model.features], forms.index(model.form)
-            colour, dash = SETS[number % len(SETS)], DASHES[form % len(DASHES)]
-            marker, filled = MARKERS[number % len(MARKERS)], form % 2 == 0
+            number, variant = place[model.features], variants.index(model.variant)
+            colour, dash = SETS[number % len(SETS)], DASHES[variant % len(DASHES)]
+            marker, filled = MARKERS[number % len(MARKERS)], variant % 2 == 0
             if (number, filled) in taken:
                 marker, filled = next(spare)
             else:

@@ -28,7 +28,7 @@ def model_infos(models: Mapping[str, BaseModelConfig]) -> tuple[ModelInfo, ...]:
     return tuple(
         ModelInfo(
             name,
-            config.form,
+            config.variant,
             config.features,
             label(name),
             each.goes_by,

@@ -224,8 +224,8 @@ def inputs(config) -> ReportInputs:
         train=train,
         new_users=train.clear(),
         validation_posts=40,
-        tuning={model.name: outcome(model.name, model.form, model.features)[0] for model in models},
-        settings={model.name: outcome(model.name, model.form, model.features)[1] for model in models},
+        tuning={model.name: outcome(model.name, model.variant, model.features)[0] for model in models},
+        settings={model.name: outcome(model.name, model.variant, model.features)[1] for model in models},
         training={
             name: epochs(rng, quality) if kind in ("fm", "pitf") else epochs(rng, quality).clear()
             for (name, kind, _), quality in QUALITY.items()

@@ -21,16 +21,16 @@ def test_a_baseline_has_the_words_of_its_class():
 def test_a_trained_model_has_its_name_in_capitals():
     (model,) = described(**{"fm-clip": {"kind": "fm", "features": "clip"}})
     assert (model.label, model.goes_by, model.baseline) == ("FM-CLIP", None, False)
-    assert (model.form, model.features) == ("fm", "clip")
+    assert (model.variant, model.features) == ("fm", "clip")
 
 
-def test_a_setting_that_is_true_makes_another_form():
+def test_a_setting_that_is_true_makes_another_variant():
     model = {"kind": "pitf-history", "features": "clip", "fading": 1.0, "user_factor": True}
     both, alone, neither = described(
         both=model | {"interaction": True}, alone=model | {"interaction": False}, neither=model | {"user_factor": None}
     )
-    assert both.form == "pitf-history+interaction+user_factor"
-    assert (alone.form, neither.form) == ("pitf-history+user_factor", "pitf-history")
+    assert both.variant == "pitf-history+interaction+user_factor"
+    assert (alone.variant, neither.variant) == ("pitf-history+user_factor", "pitf-history")
 
 
 def test_two_models_of_one_class_have_their_names_too():
