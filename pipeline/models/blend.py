@@ -117,6 +117,8 @@ class Blend(Model):
         return {}
 
     def check(self, widths: Mapping[str, int] | None = None) -> None:
+        if not isinstance(self.config.models, dict):
+            raise FormError("it is a blend without weights")
         for component in self.components.values():
             if component.components:
                 raise FormError("it is a blend of blends")

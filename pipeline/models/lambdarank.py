@@ -8,8 +8,9 @@ import polars as pl
 from pydantic import Field
 
 from pipeline.features.store import Features
-from pipeline.files.forms import Form
+from pipeline.files.forms import Form, FormError
 from pipeline.models.blend import POSTS_PER_CHUNK, Blend, BlendConfig, comparable
+from pipeline.models.neighbours import least
 from pipeline.models.own_posts import histories
 from pipeline.models.trees import Trees
 
@@ -59,7 +60,10 @@ class LambdaRank(Blend):
 
     def check(self, widths: Mapping[str, int] | None = None) -> None:
         super().check(widths)
-        Trees.from_tensors(self.tensors).check()
+        trees = Trees.from_tensors(self.tensors)
+        trees.check()
+        if len(trees.tree_leaf) > self.config.trees:
+            raise FormError(f"it has {len(trees.tree_leaf)} trees, where {self.config.trees} are fitted at most")
 
     def scores(self, posts: pl.DataFrame, features: Features) -> np.ndarray:
         linear, of_trees = self._split(posts, features)
@@ -91,9 +95,13 @@ class LambdaRank(Blend):
 
 
 def best_of(scores: np.ndarray) -> np.ndarray:
-    """Returns the positions of the CANDIDATES tags with the highest scores, in no order, int64 (posts, candidates)."""
+    """Returns the positions of the CANDIDATES tags with the highest scores, int64 (posts, candidates).
+
+    They are in no order; among equal scores, the first are taken, where `argpartition` takes others on other
+    processors.
+    """
     count = min(CANDIDATES, scores.shape[1])
-    return np.argpartition(-scores, count - 1, axis=1)[:, :count]
+    return np.array([least(-of_post, count) for of_post in scores], np.int64).reshape(-1, count)
 
 
 def inputs_of(scores: np.ndarray, history: np.ndarray) -> np.ndarray:

@@ -19,7 +19,7 @@ MOMENT = 60_000
 """Milliseconds that count as one moment: the posts of a burst are about equally near."""
 
 POSTS_PER_CHUNK = 4096
-"""Posts of a user that vote at a time, which keeps memory flat."""
+"""Posts of a user that vote, or are compared, at a time, which keeps memory flat."""
 
 LATEST = 2**62
 """The end of times, and of those before 1970: the distance of two times fits into 64 bits."""
@@ -273,8 +273,10 @@ def histories(model: Model, posts: pl.DataFrame, features: Features) -> np.ndarr
     for each in np.unique(user[user >= 0]):
         own, rows = kept.of_user(each), user == each
         found[rows, 0] = len(own.post_user)
-        if sees and len(own.post_user):
-            found[rows, 1] = (at_unit_length(photos[rows]) @ at_unit_length(own.post_photo).T).max(axis=1)
+        for low in range(0, len(own.post_user) if sees else 0, POSTS_PER_CHUNK):
+            some = at_unit_length(own.post_photo[low : low + POSTS_PER_CHUNK])
+            nearest = (at_unit_length(photos[rows]) @ some.T).max(axis=1)
+            found[rows, 1] = np.fmax(found[rows, 1], nearest)  # Before the first there is none, NaN.
     return found
 
 

@@ -8,13 +8,13 @@ from pipeline.data.schema import PHOTO, TAGS, USER
 from pipeline.errors import ArtifactError
 from pipeline.features.store import Features
 from pipeline.files.tensors import write_tensors
-from pipeline.models import lambdarank
+from pipeline.models import lambdarank, own_posts
 from pipeline.models.blend import Blend
-from pipeline.models.lambdarank import TREES, LambdaRank, LambdaRankConfig, first_known, inputs_of
+from pipeline.models.lambdarank import TREES, LambdaRank, LambdaRankConfig, best_of, first_known, inputs_of
 from pipeline.models.own_photos import OwnPhotos, OwnPhotosConfig
 from pipeline.models.own_posts import histories
 from pipeline.models.popular import Popular, PopularConfig
-from pipeline.models.registry import gather_tensors, load, notes_of
+from pipeline.models.registry import gather_tensors, load, notes_of, save
 from pipeline.models.trees import Trees
 from pipeline.models.user_popular import UserPopular, UserPopularConfig
 from tests.support.trees import stump
@@ -63,6 +63,12 @@ def test_candidates_get_what_trees_add_and_all_others_the_least_of_it(monkeypatc
     np.testing.assert_array_equal(model.scores(NEW, SEEN), before + parts[TREES])
 
 
+def test_among_equal_scores_the_first_tags_are_candidates():
+    scores = np.array([np.arange(90) % 3, np.zeros(90)])
+    assert np.sort(best_of(scores)).tolist() == [sorted([*range(2, 90, 3), *range(1, 60, 3)]), [*range(50)]]
+    assert best_of(scores[:0]).shape == (0, 50)
+
+
 def test_no_tag_passes_a_candidate_whose_score_trees_lower(monkeypatch):
     monkeypatch.setattr(lambdarank, "CANDIDATES", 1)
     lower = stump(right_child={"leaf_index": 1, "leaf_value": -9.0})
@@ -85,6 +91,13 @@ def test_a_history_is_its_length_and_the_cosine_of_the_nearest_own_photo():
     assert np.isnan(found["popular"]).all()
     known = first_known(np.stack([found["popular"], found["own"], found["near"]]))
     np.testing.assert_array_equal(known, found["near"])
+
+
+def test_the_nearest_own_photo_is_found_among_chunks_of_posts(monkeypatch):
+    near = models()["near"]
+    whole = histories(near, NEW, SEEN)
+    monkeypatch.setattr(own_posts, "POSTS_PER_CHUNK", 1)
+    np.testing.assert_allclose(histories(near, NEW, SEEN), whole, rtol=1e-6)
 
 
 def test_trees_see_a_history_that_grows():
@@ -114,4 +127,22 @@ def test_trees_of_another_form_are_refused(tmp_path, name, change, words):
         tensors[name] = np.ascontiguousarray(change(array))
     write_tensors(tensors, notes_of(model), tmp_path / "model")
     with pytest.raises(ArtifactError, match=words):
+        load(tmp_path / "model")
+
+
+def test_more_trees_than_are_fitted_are_refused(tmp_path):
+    model = ranked(Trees.of([stump()] * 11), near=1.0)
+    save(model, tmp_path / "model")
+    with pytest.raises(ArtifactError, match="it has 11 trees, where 10 are fitted at most"):
+        load(tmp_path / "model")
+
+
+@pytest.mark.parametrize("kind", ["blend", "lambdarank"])
+def test_a_file_of_a_blend_without_weights_is_refused(tmp_path, kind):
+    made = ranked(Trees.of([stump()]), near=1.0)
+    model = made if kind == "lambdarank" else blend(made)
+    notes = notes_of(model)
+    notes["config"]["models"] = ["near"]
+    write_tensors(gather_tensors(model), notes, tmp_path / "model")
+    with pytest.raises(ArtifactError, match="it is a blend without weights"):
         load(tmp_path / "model")
