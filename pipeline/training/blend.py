@@ -153,12 +153,12 @@ def weight_folds(config: BlendConfig, folds: Sequence[pl.DataFrame]) -> list[np.
     """Divides the posts of all folds into WEIGHT_FOLDS parts, int (posts,) for each fold.
 
     Weights are few, and posts take turns. Trees can learn by heart what posts of a burst have in common, and would be
-    measured too well by posts in between: they have a run of users in each part, or of one user's posts in time.
+    measured too well by posts in between: they have a run of users in each part, or of one user's posts in time,
+    from all folds, as a burst may have posts in each of them.
     """
-    if has_trees(config):
-        return [WEIGHT_FOLDS * places(posts) // len(posts) for posts in folds]
     ends = np.cumsum([len(posts) for posts in folds])
-    return np.split(np.arange(ends[-1]) % WEIGHT_FOLDS, ends[:-1])
+    turns = np.arange(ends[-1]) % WEIGHT_FOLDS
+    return np.split(WEIGHT_FOLDS * places(pl.concat(folds)) // ends[-1] if has_trees(config) else turns, ends[:-1])
 
 
 def places(posts: pl.DataFrame) -> np.ndarray:

@@ -115,10 +115,12 @@ def test_parts_are_runs_of_users_and_of_one_users_posts_in_time():
     assert weight_folds(config(), [alone])[0].tolist() == [4, 0, 3, 1, 2]
 
 
-def test_of_several_folds_each_is_divided_and_weights_still_take_turns():
-    folds = [POSTS[:7], POSTS[7:12]]
-    assert [part.tolist() for part in weight_folds(config("blend"), folds)] == [[0, 1, 2, 3, 4, 0, 1], [2, 3, 4, 0, 1]]
-    assert [part.tolist() for part in weight_folds(config(), folds)] == [[0, 0, 1, 2, 2, 3, 4], [0, 1, 2, 3, 4]]
+def test_a_run_has_the_posts_of_all_folds_and_weights_still_take_turns():
+    """A fold has the newest posts, the next those before them: e and f are next to each other."""
+    folds = [pl.DataFrame({USER: "ann", PHOTO: [*photos]}) for photos in ("fghij", "abcde")]
+    assert [part.tolist() for part in weight_folds(config(), folds)] == [[2, 3, 3, 4, 4], [0, 0, 1, 1, 2]]
+    folds[0] = folds[0][:4]
+    assert [part.tolist() for part in weight_folds(config("blend"), folds)] == [[0, 1, 2, 3], [4, 0, 1, 2, 3]]
 
 
 @pytest.mark.parametrize("posts", [0, 1, 3])
