@@ -70,7 +70,7 @@ def build_weights(model: ModelInfo, settings: Mapping[str, Any], measure: str) -
     weights = sorted(settings["model"]["models"].items(), key=lambda part: -part[1])
     values = {name: f"{weight:.2f}" for name, weight in weights}
     if "trees" in settings["model"]:
-        values["trees"] = str(settings["model"]["trees"])
+        values["number of trees"] = str(settings["model"]["trees"])  # No model can have a name with spaces.
     return Choice(model, values, None, settings[measure], tried=1, outcomes=(settings[measure],), edges=())
 
 

@@ -372,7 +372,12 @@ def test_a_single_baseline_with_few_tags_and_no_examples(inputs, config, tmp_pat
 
 
 def test_a_blend_is_one_of_the_models_with_its_weights_for_settings(inputs, config, tmp_path):
-    chosen = {"kind": "lambdarank", "features": "image+objects", "models": {"fm": 0.25, "pitf-ic-od": 1.5}, "trees": 60}
+    chosen = {
+        "kind": "lambdarank",
+        "features": "image+objects",
+        "models": {"trees": 0.25, "pitf-ic-od": 1.5},
+        "trees": 60,
+    }
     as_model = {
         field: getattr(inputs, field) | {"blend": getattr(inputs, field)["fm-ic-od"]}
         for field in ("metrics", "curves", "recommendations")
@@ -386,7 +391,7 @@ def test_a_blend_is_one_of_the_models_with_its_weights_for_settings(inputs, conf
     )
     write_report(blended, config, tmp_path / "report")
     text = " ".join(Reader((tmp_path / "report/index.html").read_text(encoding="utf-8")).text.split())
-    assert "pitf-ic-od 1.50, fm 0.25, trees 60" in text
+    assert "pitf-ic-od 1.50, trees 0.25, number of trees 60" in text
     assert "0.515" in text
     assert "FM-IC-OD and “Blend” are the best of 11 models" in text
     assert "a weighted sum" in text
