@@ -23,6 +23,13 @@ CANDIDATES = 50
 HISTORY_INPUTS = 2
 """The inputs of trees that are the same for all tags of a post: those of `histories`."""
 
+DECIMALS = 3
+"""Decimals of the numbers that trees compare and start from.
+
+The last digits of scores differ with processors and their threads; trees that saw them would be others, which rank
+otherwise.
+"""
+
 MAX_TREES = 1000
 """Trees, at most: time and the length of a file grow with them."""
 
@@ -109,9 +116,10 @@ def inputs_of(scores: np.ndarray, history: np.ndarray) -> np.ndarray:
 
     They are the models' comparable scores of a tag, (models, posts, candidates), and what lets a tree choose between
     habit and picture: the number of the user's own posts, and how near the nearest of their photos is, (posts, 2).
+    They are rounded to DECIMALS.
     """
     rows, of_rows = scores.reshape(len(scores), -1).T, np.repeat(history, scores.shape[2], axis=0)
-    return np.concatenate([rows, of_rows], axis=1, dtype=np.float32)
+    return np.concatenate([rows, of_rows], axis=1, dtype=np.float32).round(DECIMALS)
 
 
 def first_known(of_models: np.ndarray) -> np.ndarray:

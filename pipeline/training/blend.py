@@ -91,7 +91,8 @@ def candidates(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns the fields of `Candidates` for some posts."""
     scores = np.stack([comparable(model.scores(posts, features)).astype(np.float32) for model in models])  # (M, n, T)
-    highest = np.argpartition(-scores.max(axis=0), count - 1, axis=1)[:, :count]  # (n, count)
+    highest = np.argpartition(-scores.max(axis=0), count - 1, axis=1)[:, :count]
+    highest = np.sort(highest, axis=1)  # (n, count), in the order of tags: by it ties are resolved.
     right = np.take_along_axis(mark_tags(posts, models[0].tags), highest, axis=1)
     return np.take_along_axis(scores, highest[None], axis=2), right
 

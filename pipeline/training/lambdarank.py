@@ -5,7 +5,7 @@ from types import ModuleType
 import numpy as np
 
 from pipeline.errors import InputError, one_line
-from pipeline.models.lambdarank import LambdaRankConfig, best_of, inputs_of
+from pipeline.models.lambdarank import DECIMALS, LambdaRankConfig, best_of, inputs_of
 from pipeline.models.trees import LEAVES, Trees
 
 SETTINGS = {
@@ -33,7 +33,7 @@ def fit_trees(config: LambdaRankConfig, scores: np.ndarray, history: np.ndarray,
     lightgbm = load_lightgbm()
     if not right.any():
         return Trees.of([])  # There is nothing to learn.
-    linear = np.tensordot(np.array([*config.models.values()]), scores, axes=1)  # (posts, tags)
+    linear = np.tensordot(np.array([*config.models.values()]), scores, axes=1).round(DECIMALS)  # (posts, tags)
     best = best_of(linear)
     inputs = inputs_of(np.take_along_axis(scores, best[None], axis=2), history)
     start, labels = (np.take_along_axis(each, best, axis=1).ravel() for each in (linear, right))

@@ -47,11 +47,11 @@ def together() -> tuple[pl.DataFrame, dict[str, Model]]:
     return POSTS.with_columns(pl.Series(TAGS, tags)), {"one": Known(first + noise[0]), "two": Known(second + noise[1])}
 
 
-def config(kind: str = "lambdarank", models: object = ("one", "two")) -> BlendConfig:
+def config(kind: str = "lambdarank", models: object = ("one", "two"), trees: int = 30) -> BlendConfig:
     models = models if isinstance(models, dict) else [*models]
     if kind == "blend":
         return BlendConfig(kind="blend", features="none", models=models)
-    return LambdaRankConfig(kind="lambdarank", features="none", models=models, trees=30)
+    return LambdaRankConfig(kind="lambdarank", features="none", models=models, trees=trees)
 
 
 def test_trees_learn_what_no_weighted_sum_can_say():
@@ -69,6 +69,21 @@ def test_the_same_posts_give_the_same_trees():
     assert all(first.tensors[name].tobytes() == second.tensors[name].tobytes() for name in first.tensors)
 
 
+def test_last_digits_that_differ_choose_no_other_trees():
+    """As with another number of a library's threads: tags that no model prefers are equal but for these digits."""
+    posts, models = together()
+    rng = np.random.default_rng(2)
+    coarse = {name: np.round(model.tensors["scores"]) for name, model in models.items()}
+    exact, noisy = (
+        {name: Known(scores + size * rng.normal(size=scores.shape)) for name, scores in coarse.items()}
+        for size in (0, 1e-7)
+    )
+    given = config(models={"one": 1.0, "two": 1.0})
+    first, second = (weigh(given, [each], [posts], NOTHING, F1_AT_5) for each in (exact, noisy))
+    assert all(first.tensors[name].tobytes() == second.tensors[name].tobytes() for name in first.tensors)
+    assert first.score == second.score
+
+
 def test_weights_that_are_given_stay_and_trees_start_from_them():
     posts, models = together()
     given = config(models={"one": 2.0, "two": 0.5})
@@ -83,7 +98,7 @@ def test_a_post_is_not_measured_by_trees_that_were_fitted_to_it():
     posts, _ = together()
     noise = np.random.default_rng(1).normal(size=(2, len(posts), len(TAG_NAMES)))
     models = {"one": Known(noise[0]), "two": Known(noise[1])}
-    chosen = weigh(config(models={"one": 1.0, "two": 1.0}), [models], [posts], NOTHING, F1_AT_5)
+    chosen = weigh(config(models={"one": 1.0, "two": 1.0}, trees=100), [models], [posts], NOTHING, F1_AT_5)
     own = chosen.of(models).scores(posts, NOTHING)
     right = np.array([[tag in tags for tag in TAG_NAMES] for tags in posts[TAGS].to_list()])
     found = np.take_along_axis(right, np.argsort(-own, axis=1)[:, :5], axis=1)
