@@ -73,7 +73,9 @@ def refit(params: Params, name: str, posts: pl.DataFrame) -> Model:
     paths = params.paths
     chosen = ChosenSettings.read(paths.settings(name))
     if name in params.blends:
-        return load(paths.model(name)).remade({part: refit(params, part, posts) for part in chosen.config.models})
+        return load(paths.model(name)).with_components(
+            {part: refit(params, part, posts) for part in chosen.config.models}
+        )
     task = TrainingTask(posts, None, read_store(*paths.stored(chosen.config.features)), params.seed, chosen.measure)
     with section(f"models.{name}"):
         return fit_chosen(chosen, True, task, posts.clear()).model

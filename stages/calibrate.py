@@ -50,7 +50,8 @@ def main(params: Params) -> str:
     both = pl.concat([asked, asked.with_columns(pl.lit(None, pl.String).alias(USER))])
     both = both.sort(PART, maintain_order=True)
     scores = np.concatenate([each.scores(both.filter(pl.col(PART) == at), features) for at, each in enumerate(models)])
-    right, tags = mark_tags(both, models[0].tags), models[0].tags
+    tags = models[0].tags
+    right = mark_tags(both, tags)
     top = top_tags(scores, DEPTH)
     calibration = Calibration.fit(scores, top, np.take_along_axis(right, top, axis=1))
     known = both[USER].is_not_null().to_numpy()
@@ -61,10 +62,10 @@ def main(params: Params) -> str:
 
 
 def held_out(params: Params, name: str, validation: pl.DataFrame, features: Features) -> tuple[list[Model], pl.Series]:
-    """Returns models that have not learnt from the first fold's posts, and which of them each post has to have.
+    """Returns models that have not learnt from the first fold's posts, and the position of the model for each post.
 
-    It is one model for all posts; a blend is made of such models. A blend with trees, which are fitted to these posts,
-    is fitted anew for each part of them, to the others.
+    One model serves all posts; a blend is made of such models. A blend with trees, which are fitted to these posts, is
+    fitted anew for each weight fold, to the others.
     """
     paths, left_out = params.paths, validation.filter(pl.col(FOLD) == 0)
     all_alike = pl.repeat(0, len(left_out), eager=True).alias(PART)

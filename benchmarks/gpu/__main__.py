@@ -9,7 +9,7 @@ vgg16      The bare network on one ready batch in each precision, and the least 
 yolov8n    The same for the detector.
 profile    Where the main thread's time goes in an extraction.
 epochs     Quadruples a second of epochs in batches of 1,024 and more posts.
-losses     The same of the losses over all tags and of a history, with CUDA graphs and without.
+losses     The same for the losses over all tags and for a history, with CUDA graphs and without.
 launches   Launches of an epoch, and the time in which the GPU is busy, with CUDA graphs and without.
 trials     Epochs of nine trials at once.
 tune       Seconds in which eight models are each tuned over nine settings.

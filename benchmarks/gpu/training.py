@@ -26,7 +26,7 @@ from project.params import load
 
 MODELS = (("fm", "none"), ("fm", "image+objects"), ("pitf", "image+objects"))
 OVER_ALL_TAGS = ("softmax", "warp")
-"""The losses without negatives."""
+"""The losses that compare all tags, and draw no negatives."""
 RATES, DECAYS = (0.01, 0.03, 0.1), (1e-4, 1e-3, 3e-3)
 """α and λ of nine trials."""
 LAUNCHES = {"cudaLaunchKernel", "cudaLaunchKernelExC", "cuLaunchKernel", "cudaGraphLaunch", "cudaMemcpyAsync"}
@@ -52,7 +52,7 @@ def losses(bench: Bench) -> list[Row]:
     for kind, loss in (*(("fm", loss) for loss in OVER_ALL_TAGS), ("fm-history", "bpr")):
         settings = bench.training.model_copy(update={"loss": loss})
         run = begun(bench, kind, "image+objects", [settings])
-        for way in ways(run):
+        for way in with_and_without_graphs(run):
             found = rate_of(run, bench.size.rounds)
             rows.append(Row(f"{kind} image+objects, {loss}, {settings.batch:,} posts a batch, {way}", found))
     return rows
@@ -94,7 +94,7 @@ def launches(bench: Bench) -> list[Row]:
     if bench.device.type != "cuda":
         return [Row("launches", "none without a GPU")]
     rows, run = [], begun(bench, "fm", "image+objects", [bench.training])
-    for way in ways(run):
+    for way in with_and_without_graphs(run):
         epoch(run)
         took = seconds(partial(epoch, run), bench.size.rounds)
         with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as profiler:
@@ -124,8 +124,8 @@ def begun(bench: Bench, kind: str, feature_set: str, tried: Sequence[TrainingCon
     )
 
 
-def ways(run: TrainingRun) -> Iterator[str]:
-    """Yields the ways to launch a step's operations, each of which holds until the next."""
+def with_and_without_graphs(run: TrainingRun) -> Iterator[str]:
+    """Has a run launch its steps as graphs, then operation by operation; yields words for each, once it is set."""
     yield "a graph a batch"
     run.step = Step(run.data.contexts, run.data.sampler, run.parameters)
     yield "one by one"

@@ -108,8 +108,8 @@ class Blend(Model):
         kept = {name: components[name] for name in config.models}
         return cls(config, {**names, TAG: first.tags}, tensors or {}, extractors, kept)
 
-    def remade(self, components: Mapping[str, Model]) -> Self:
-        """Returns this blend of other fits of the same models."""
+    def with_components(self, components: Mapping[str, Model]) -> Self:
+        """Returns this blend with other fits of the same models."""
         return self.of(self.config, components, self.tensors)
 
     @property
@@ -123,7 +123,7 @@ class Blend(Model):
             if component.components:
                 raise FormError("it is a blend of blends")
             component.check({name: width for name, width in (widths or {}).items() if name in component.extractors})
-        blended = self.remade(self.components)
+        blended = self.with_components(self.components)
         if (blended.names, blended.extractors) != (self.names, self.extractors):
             raise FormError("it has other names, or other extractors, than the models that it blends")
         super().check(widths)
@@ -168,10 +168,12 @@ class Blend(Model):
         return {part: words for model in self.components.values() for part, words in model.part_words.items()}
 
     def _fold_in(self, user: str, posts: pl.DataFrame, features: Features) -> Self:
-        return self.remade({name: model.fold_in(user, posts, features) for name, model in self.components.items()})
+        return self.with_components(
+            {name: model.fold_in(user, posts, features) for name, model in self.components.items()}
+        )
 
     def _keep_users(self, users: Sequence[str]) -> Self:
-        return self.remade({name: model.keep_users(users) for name, model in self.components.items()})
+        return self.with_components({name: model.keep_users(users) for name, model in self.components.items()})
 
 
 def comparable(scores: np.ndarray) -> np.ndarray:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pipeline.models.history import History
 
 INTERACTION = "interaction"
-"""The part of scores, and its parameter, by which users have their own words for the same thing."""
+"""The part of scores, and its parameter, by which users tag the same thing differently."""
 
 LARGEST_STRETCH = 1e6
 """The greatest magnitude of a number that stretches others: a score has three more factors, and stays finite."""
@@ -33,7 +33,7 @@ class FactorisationConfig(TrainedConfig):
 
     kind: Literal["fm", "pitf"] = Field(description="One tag matrix for all contexts (fm), or one for each (pitf).")
     interaction: bool | None = Field(
-        default=None, description="True for users' own words for the same thing: the user stretches photos' vectors."
+        default=None, description="True to let users tag the same thing differently: each stretches photos' vectors."
     )
 
     @property
@@ -55,8 +55,8 @@ class Contexts:
     side in a matrix of k columns a context. The post's vector is laid out alike, so that a score is one dot product.
 
     With an interaction, each user u stretches the vectors p of the photo's contexts to (1 + a_u) ∘ p. That adds to the
-    score Σ_f a_uf p_f v_tf, a tensor of users, photos and tags of low rank. Since it shares p and v_t with the product
-    without a user, gradients do not vanish at the start, and a_u = 0 stands for everyone's words, to which L2 pulls.
+    score Σ_f a_uf p_f v_tf, a low-rank tensor of users, photos and tags. It shares p and v_t with the product p · v_t:
+    so gradients do not vanish at the start. L2 pulls a_u towards 0, where the photo's score is the same for all users.
     Denton et al., User conditional hashtag prediction for images, KDD 2015; Veit et al., Separating self-expression and
     visual content in hashtag supervision, CVPR 2018.
     """
@@ -67,10 +67,10 @@ class Contexts:
     """True where all contexts meet the same columns: FM."""
     factors: int
     """k, the length of each vector."""
-    users: int = 1
-    """The number of the user's, which are the first."""
+    first_of_photo: int = 1
+    """The position of the photo's first context: those before it are the user's."""
     interaction: bool = False
-    """True where users stretch the vectors of the photo's."""
+    """True where users stretch the vectors of the photo's contexts."""
 
     @classmethod
     def of(cls, config: FactorisationConfig, extractors: Iterable[str], factors: int) -> Self:
@@ -101,17 +101,22 @@ class Contexts:
     @property
     def of_user(self) -> tuple[str, ...]:
         """The user's contexts."""
-        return self.names[: self.users]
+        return self.names[: self.first_of_photo]
 
     @property
     def of_photo(self) -> tuple[str, ...]:
         """The photo's contexts."""
-        return self.names[self.users :]
+        return self.names[self.first_of_photo :]
 
     @property
     def photo_columns(self) -> slice:
         """The columns that the photo's contexts meet."""
-        return slice(0 if self.shared else self.factors * self.users, self.width)
+        return slice(0 if self.shared else self.factors * self.first_of_photo, self.width)
+
+    @property
+    def photo_width(self) -> int:
+        """The number of those columns: of an interaction's numbers for each user."""
+        return self.photo_columns.stop - self.photo_columns.start
 
 
 class Factorisation(Model):
@@ -135,7 +140,7 @@ class Factorisation(Model):
         return {INTERACTION: "your word for such a photo"} if self.config.interaction else {}
 
     @property
-    def _of_users(self) -> list[str]:
+    def _user_tables(self) -> list[str]:
         """The tensors with a row for each user."""
         return [name for name in (USER, INTERACTION) if name in self.tensors]
 
@@ -154,7 +159,7 @@ class Factorisation(Model):
         """Returns the model whose scores are the mean of those of members, which differ in their parameters alone.
 
         Their factors stand side by side, divided by the root of their number: k is larger, and the mean of members'
-        squared lengths is kept. What stretches others, in an interaction, is not divided.
+        squared lengths is kept. The numbers of an interaction, which stretch the factors, are not divided.
         """
         first, contexts = members[0], members[0]._contexts
         root = np.float32(np.sqrt(len(members)))
@@ -180,9 +185,8 @@ class Factorisation(Model):
         lengths = {name: self.count_of(name) if name in (USER, PHOTO) else name for name in contexts.names}
         forms = {name: floats(length, contexts.factors) for name, length in lengths.items()}
         if contexts.interaction:
-            columns = contexts.photo_columns
-            size = columns.stop - columns.start
-            forms[INTERACTION] = floats(self.count_of(USER), size, least=-LARGEST_STRETCH, most=LARGEST_STRETCH)
+            bounds = {"least": -LARGEST_STRETCH, "most": LARGEST_STRETCH}
+            forms[INTERACTION] = floats(self.count_of(USER), contexts.photo_width, **bounds)
         bias = {BIAS: floats(tags)} if contexts.biased else {}
         return forms | {TAG: floats(tags, contexts.width)} | bias
 
@@ -206,23 +210,23 @@ class Factorisation(Model):
         return vectors @ self.tensors[TAG].T + self.tensors.get(BIAS, 0)
 
     def _fold_in(self, user: str, posts: pl.DataFrame, features: Features) -> Self:
-        known = self._knowing(user)
+        known = self._with_user(user)
         return known._learn_factor(user, posts, known.parts(posts, features))
 
-    def _knowing(self, user: str) -> Self:
-        """Returns this model with a user whose parameters are zero, if they are new to it."""
+    def _with_user(self, user: str) -> Self:
+        """Returns this model with a user; one who is new to it has parameters of zero."""
         if user in self.names[USER]:
             return self
         names = vocabulary(pl.Series([*self.names[USER], user]))
         return self._with(
             {USER: names},
-            {name: np.insert(self.tensors[name], names.index(user), 0, axis=0) for name in self._of_users},
+            {name: np.insert(self.tensors[name], names.index(user), 0, axis=0) for name in self._user_tables},
         )
 
     def _learn_factor(self, user: str, posts: pl.DataFrame, parts: Mapping[str, np.ndarray]) -> Self:
         """Returns this model with the factor of a known user learnt from posts and the parts of their scores.
 
-        All else is held, also what the user stretches: a new user, for whom that is zero, keeps everyone's words.
+        All else is held, the interaction included: that of a new user stays zero.
         """
         # Posts with every tag have no negative to learn from, as in training.
         some = (posts[TAGS].list.len() < len(self.tags)).to_numpy()
@@ -239,7 +243,7 @@ class Factorisation(Model):
 
     def _keep_users(self, users: Sequence[str]) -> Self:
         rows = codes(pl.Series(users, dtype=pl.String), self.names[USER])
-        kept = self._with({USER: users}, {name: self.tensors[name][rows] for name in self._of_users})
+        kept = self._with({USER: users}, {name: self.tensors[name][rows] for name in self._user_tables})
         return kept._with({PHOTO: []}, {PHOTO: self.tensors[PHOTO][:0]}) if PHOTO in self.names else kept
 
     def feature_weights(self, extractor: str) -> np.ndarray:

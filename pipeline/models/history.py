@@ -88,10 +88,10 @@ class HistoryConfig(FactorisationConfig):
     """The settings of FM and PITF with a history."""
 
     kind: Literal["fm-history", "pitf-history"] = Field(
-        description="As fm or pitf, with the user's own tags in place of a factor of the user's."
+        description="As fm or pitf, with the user's own tags in place of the user's factor."
     )
     user_factor: bool | None = Field(
-        default=None, description="True for both: the user's own tags, and a factor of the user's."
+        default=None, description="True for both: the user's own tags and the user's factor."
     )
     fading: float = Field(
         ge=0, le=10, description="d, the power of time by which a past post fades; 0 counts all alike.", examples=[0.5]
@@ -105,9 +105,9 @@ class HistoryConfig(FactorisationConfig):
 class HistoryFactorisation(Factorisation):
     """FM or PITF with a user's vector Σ w_t h_t over the tags t of their posts, weighted by time.
 
-    Without `user_factor` an accepted post changes the bag alone, and a new user needs no training; with it, their
-    factor is learnt as well. In training, and in learning the factor, a post is left out of its own bag. Where no time
-    is known, all posts count alike.
+    Without `user_factor` an accepted post changes the bag alone, and a new user needs no training; with it, the user's
+    factor is learnt as well. In training, and where the factor is learnt, a post is left out of its own bag. Where no
+    time is known, all posts count alike.
 
     Kabbur, Ning & Karypis, FISM: factored item similarity models for top-N recommender systems, KDD 2013, with tags for
     items and the weights of base-level learning (Kowald et al., WWW 2014); both vectors: Koren's SVD++, KDD 2008.
@@ -149,10 +149,11 @@ class HistoryFactorisation(Factorisation):
 
     def _fold_in(self, user: str, posts: pl.DataFrame, features: Features) -> Self:
         users, own = OwnPosts.from_tensors(self.tensors).learn(posts, self.names, no_vectors(posts))
-        known = self._knowing(user)._with({}, own.tensors)
+        known = self._with_user(user)._with({}, own.tensors)
         if not self.config.user_factor:
             return known
-        # A post that stood in its own bag would be explained already. In `own`, the user's new posts come last.
+        # In its own bag, a post would explain its tags, and leave the factor little to learn. In `own`, the user's new
+        # posts come last.
         posts = posts.sort(PHOTO, maintain_order=True)
         end = np.searchsorted(own.post_user, users.index(user), side="right")
         vectors = known._of_bags(posts, np.arange(end - len(posts), end))

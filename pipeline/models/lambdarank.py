@@ -47,9 +47,9 @@ class LambdaRank(Blend):
     """A blend, and trees that add to the scores of its best tags.
 
     Scores: those of `Blend`, L(t), plus f(t) for the CANDIDATES tags of a post with the greatest L; f is the sum of the
-    trees' leaves for the tag's inputs (`inputs_of`). All other tags get the least f among the candidates: so they keep
-    their order, and none comes before a candidate. Trees are fitted from L on, so that the weights come first; without
-    trees, as where there was no validation post, the scores are L. What the trees add is a part of its own.
+    trees' leaves for the tag's inputs (`inputs_of`). All other tags get the least f of the candidates: so they keep
+    their order, and none passes a candidate. Without trees, as where there was no validation post, the scores are L.
+    What the trees add is a part of its own.
 
     Burges, From RankNet to LambdaRank to LambdaMART, Microsoft Research, MSR-TR-2010-82; Ke et al., LightGBM, NeurIPS
     2017.
@@ -73,18 +73,18 @@ class LambdaRank(Blend):
             raise FormError(f"it has {len(trees.tree_leaf)} trees, where {self.config.trees} are fitted at most")
 
     def scores(self, posts: pl.DataFrame, features: Features) -> np.ndarray:
-        linear, of_trees = self._split(posts, features)
+        linear, of_trees = self._addends(posts, features)
         return linear + of_trees
 
     def parts(self, posts: pl.DataFrame, features: Features) -> dict[str, np.ndarray]:
-        return super().parts(posts, features) | {TREES: self._split(posts, features)[1]}
+        return super().parts(posts, features) | {TREES: self._addends(posts, features)[1]}
 
     @property
     def part_words(self) -> Mapping[str, str]:
         return {**super().part_words, TREES: "what the models say together"}
 
-    def _split(self, posts: pl.DataFrame, features: Features) -> tuple[np.ndarray, np.ndarray]:
-        """Returns the blend's scores and what the trees add, float64 (posts, T) each."""
+    def _addends(self, posts: pl.DataFrame, features: Features) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the addends of the scores, float64 (posts, T) each: the weighted sum, L, and what the trees add."""
         models = [self.components[name] for name in self.config.models]
         of_models = [model.scores(posts, features) for model in models]
         history = first_known(np.stack([histories(model, posts, features) for model in models]))
@@ -114,9 +114,9 @@ def best_of(scores: np.ndarray) -> np.ndarray:
 def inputs_of(scores: np.ndarray, history: np.ndarray) -> np.ndarray:
     """Returns the numbers that trees compare, float32 (posts · candidates, models + HISTORY_INPUTS), post by post.
 
-    They are the models' comparable scores of a tag, (models, posts, candidates), and what lets a tree choose between
-    habit and picture: the number of the user's own posts, and how near the nearest of their photos is, (posts, 2).
-    They are rounded to DECIMALS.
+    scores: the models' comparable ones of each tag, (models, posts, candidates). history: the numbers of `histories`,
+    (posts, 2), by which a tree can weigh models that know the user's posts against those that see the photo. All are
+    rounded to DECIMALS.
     """
     rows, of_rows = scores.reshape(len(scores), -1).T, np.repeat(history, scores.shape[2], axis=0)
     return np.concatenate([rows, of_rows], axis=1, dtype=np.float32).round(DECIMALS)

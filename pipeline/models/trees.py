@@ -9,10 +9,10 @@ import numpy as np
 from pipeline.files.forms import LARGEST, Form, FormError, floats, integers
 
 LEAVES = 7
-"""The leaves of a tree, at most."""
+"""Leaves of a tree, at most."""
 
 NODES = LEAVES - 1
-"""The nodes of a tree that compare a number, at most.
+"""Nodes of a tree that compare a number, at most.
 
 Node 0 is the root; NODES + i stands for leaf i.
 """
@@ -23,7 +23,7 @@ class Trees:
     """Trees of NODES nodes and LEAVES leaves, of which small ones reach only some. The fields are tensors."""
 
     tree_input: np.ndarray
-    """The position of the number that a node compares, int32 (trees, NODES)."""
+    """The position of the input that a node compares, int32 (trees, NODES)."""
     tree_threshold: np.ndarray
     """The greatest number that goes to the left, float64 (trees, NODES)."""
     tree_missing: np.ndarray
@@ -57,7 +57,7 @@ class Trees:
         at = tree, node["split_index"]
         self.tree_input[at] = node["split_feature"]
         self.tree_threshold[at] = np.clip(node["threshold"], -LARGEST, LARGEST)
-        # Where a number was never missing, LightGBM takes a missing one for zero.
+        # Where no number was missing in training, LightGBM takes a missing one for zero.
         left = node["default_left"] if node["missing_type"] == "NaN" else node["threshold"] >= 0
         self.tree_missing[at] = not left
         self.tree_children[at] = [self._take(tree, node[side]) for side in ("left_child", "right_child")]
@@ -75,7 +75,7 @@ class Trees:
 
     @staticmethod
     def forms(inputs: int) -> dict[str, Form]:
-        """Returns the forms of the fields. inputs: the count of numbers that nodes may compare."""
+        """Returns the forms of the fields. inputs: how many numbers the nodes may compare."""
         return {
             "tree_input": integers("kept trees", NODES, below=inputs),
             "tree_threshold": floats("kept trees", NODES),
@@ -85,7 +85,7 @@ class Trees:
         }
 
     def check(self) -> None:
-        """Raises FormError unless each child comes after its parent, so that every way ends at a leaf."""
+        """Raises FormError unless each child comes after its parent, so that every path ends at a leaf."""
         if (self.tree_children <= np.arange(NODES)[:, None]).any():
             raise FormError("tree_children has a node that does not come after its parent")
 

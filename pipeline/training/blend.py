@@ -1,4 +1,4 @@
-"""The weights of a blend, fitted to validation posts that its models have not learnt from."""
+"""The weights and trees of a blend, fitted to validation posts that its models have not learnt from."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -44,7 +44,7 @@ LEAST_SHARE = 0.01
 """The share of all weights below which a model is left out: it would cost time and change nothing."""
 
 WEIGHT_FOLDS = 5
-"""Parts of the validation posts, each measured with the weights that fit the others best."""
+"""Parts of the validation posts, each measured with the weights and trees that were fitted to the others."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Candidates:
     right: np.ndarray
     """True for the post's own tags, bool (posts, tags of a post)."""
     histories: np.ndarray
-    """For trees, what each model knows of the user's posts (`histories`), float32 (models, posts, 2 or 0)."""
+    """For trees, the numbers of `histories` by each model, float32 (models, posts, 2); without trees, 0 columns."""
 
     @classmethod
     def of(
@@ -76,13 +76,13 @@ class Candidates:
 
 @dataclass(frozen=True)
 class FittedBlend(ChosenSettings):
-    """The settings of a blend, its weights among them, and what else was fitted to validation posts."""
+    """The settings of a blend, its weights among them, and its trees. `write` and `read` are of the settings alone."""
 
     tensors: Mapping[str, np.ndarray] = field(default_factory=dict)
-    """The blend's own tensors: those of trees."""
+    """The blend's own tensors: those of its trees, if any."""
 
     def of(self, models: Mapping[str, Model]) -> Blend:
-        """Blends models, given by name."""
+        """Blends models, given by name, with these weights and trees."""
         return BLENDS[self.config.kind].of(self.config, models, self.tensors)
 
 
@@ -119,13 +119,13 @@ def weigh(
         rankings = [rank(Blend.of(config, models), posts, features) for models, posts in pairs]
         score = fmean(float(measure.of(one.hits, one.sizes)) for one in rankings)
         return FittedBlend(config, None, score, measure)
-    candidates, parts = gather(config, held_out, folds, features), weight_folds(config, folds)
-    fitted = cross_fit(config, candidates, np.concatenate(parts), measure)
+    gathered, weight_fold = gather(config, held_out, folds, features), weight_folds(config, folds)
+    fitted = cross_fit(config, gathered, np.concatenate(weight_fold), measure)
     score = fmean(
         cross_measure(fitted, models, posts, of_posts, features, measure)
-        for models, posts, of_posts in zip(held_out, folds, parts, strict=True)
+        for models, posts, of_posts in zip(held_out, folds, weight_fold, strict=True)
     )
-    return fit_blend(config, candidates, measure, score)
+    return fit_blend(config, gathered, measure, score)
 
 
 def has_trees(config: BlendConfig) -> bool:
@@ -153,24 +153,24 @@ def gather(
 def weight_folds(config: BlendConfig, folds: Sequence[pl.DataFrame]) -> list[np.ndarray]:
     """Divides the posts of all folds into WEIGHT_FOLDS parts, int (posts,) for each fold.
 
-    Weights are few, and posts take turns. Trees can learn by heart what posts of a burst have in common, and would be
-    measured too well by posts in between: they have a run of users in each part, or of one user's posts in time,
-    from all folds, as a burst may have posts in each of them.
+    For weights, which are few, posts take turns. Trees can memorise what the posts of a burst have in common, so that
+    other posts of the burst would flatter them: their parts are runs of posts in the order of users and times, over all
+    folds, as a burst may have posts in each of them.
     """
     ends = np.cumsum([len(posts) for posts in folds])
     turns = np.arange(ends[-1]) % WEIGHT_FOLDS
-    return np.split(WEIGHT_FOLDS * places(pl.concat(folds)) // ends[-1] if has_trees(config) else turns, ends[:-1])
+    return np.split(WEIGHT_FOLDS * ordinals(pl.concat(folds)) // ends[-1] if has_trees(config) else turns, ends[:-1])
 
 
-def places(posts: pl.DataFrame) -> np.ndarray:
-    """Returns the place of each post in the order of users, times and photos, int64 (posts,)."""
+def ordinals(posts: pl.DataFrame) -> np.ndarray:
+    """Numbers posts in the order of users, times and photos, from 0, int64 (posts,)."""
     order = posts.with_columns(times(posts)).select(pl.arg_sort_by(USER, TIME, PHOTO)).to_series()
     return np.argsort(order.to_numpy())
 
 
-def cross_fit(config: BlendConfig, posts: Candidates, part: np.ndarray, measure: Measure) -> list[FittedBlend]:
-    """Fits a blend for each part of the posts, int (posts,), to the others."""
-    return [fit_blend(config, posts.only(part != number), measure) for number in range(WEIGHT_FOLDS)]
+def cross_fit(config: BlendConfig, posts: Candidates, weight_fold: np.ndarray, measure: Measure) -> list[FittedBlend]:
+    """Fits a blend for each weight fold, int (posts,), to the posts of the others."""
+    return [fit_blend(config, posts.only(weight_fold != number), measure) for number in range(WEIGHT_FOLDS)]
 
 
 def fit_blend(config: BlendConfig, posts: Candidates, measure: Measure, score: float | None = None) -> FittedBlend:
@@ -188,15 +188,15 @@ def cross_measure(
     fitted: Sequence[FittedBlend],
     models: Mapping[str, Model],
     posts: pl.DataFrame,
-    part: np.ndarray,
+    weight_fold: np.ndarray,
     features: Features,
     measure: Measure,
 ) -> float:
-    """Measures a blend on posts, each by the blend that was fitted for its part, int (posts,)."""
+    """Measures a blend on posts, each by the blend that was fitted for its weight fold, int (posts,)."""
     rankings = [
-        rank(blend.of(models), posts.filter(part == number), features)
+        rank(blend.of(models), posts.filter(weight_fold == number), features)
         for number, blend in enumerate(fitted)
-        if (part == number).any()
+        if (weight_fold == number).any()
     ]
     hits, sizes = (np.concatenate([getattr(one, name) for one in rankings]) for name in ("hits", "sizes"))
     return float(measure.of(hits, sizes))

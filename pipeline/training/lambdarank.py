@@ -24,11 +24,11 @@ SETTINGS = {
 
 
 def fit_trees(config: LambdaRankConfig, scores: np.ndarray, history: np.ndarray, right: np.ndarray) -> Trees:
-    """Fits trees to posts, from the blend's scores on: so they learn what its weights leave to learn.
+    """Fits trees to posts, starting from the blend's scores: they learn what its weights leave to learn.
 
-    config: with a weight for each model. scores: the models' comparable scores, in their order, (models, posts, tags);
-    history: their users' `histories`, (posts, 2); right: true for the posts' own tags, bool (posts, tags).
-    Raises InputError without LightGBM.
+    config: with a weight for each model. scores: the models' comparable scores, in the order of the weights, (models,
+    posts, tags). history: the numbers of `histories`, (posts, 2). right: true for the posts' own tags, bool (posts,
+    tags). Raises InputError without LightGBM.
     """
     lightgbm = load_lightgbm()
     if not right.any():

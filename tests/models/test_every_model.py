@@ -117,7 +117,7 @@ def test_without_features_unknown_photos_are_all_the_same(kind, features):
 def test_it_learns_whatever_it_knows_users_by(kind, features):
     new, seen = board(features)
     model = on_checkerboard(kind, features)
-    # An interaction learns the users' own words for features that are noise.
+    # An interaction also fits users' tags to the features, which are noise here.
     if USER in model.names and not (model.extractors and INTERACTION in model.tensors):
         for user, suggested in enumerate(suggest(model, new, seen, 6).top.tolist()):
             assert {BOARD_TAGS[tag] for tag in suggested} == set(BOARD_TAGS[user % 2 :: 2])

@@ -93,7 +93,7 @@ def test_without_features_users_stretch_the_photos_own_factor():
     np.testing.assert_array_equal(scores, [[1, 2, 0], [3, 0, 0], [0, 2, 6]])
 
 
-def test_a_new_user_has_everyones_words_and_a_known_one_keeps_their_own():
+def test_folding_in_leaves_the_interaction_of_a_new_user_at_zero_and_of_a_known_one_as_it_was():
     known = model("fm", "image", [[1, 0], [0, 1], [1, 1]], [[1, -1], [0, 2]])
     post = pl.DataFrame({"photo": ["q"], "tags": [["sea"]]})
     np.testing.assert_array_equal(known.fold_in("eve", post, FEATURES).tensors[INTERACTION], [[1, -1], [0, 2], [0, 0]])

@@ -114,7 +114,7 @@ def test_an_accepted_post_changes_the_bag_alone():
     np.testing.assert_allclose(learnt.fold_in("eve", more, FEATURES).scores(eve, FEATURES), [[0.5, 5, 5.5]], rtol=1e-6)
 
 
-def test_the_factor_stands_beside_the_bag():
+def test_the_factor_adds_to_the_scores_of_the_bag():
     bag_alone, known = model("pitf-history"), with_factors()
     new = pl.DataFrame({USER: ["ann", "bob", "eve"], PHOTO: ["new"] * 3})
     of_factor = U @ V.T  # ann and bob; eve is not known

@@ -54,7 +54,7 @@ def test_without_trees_it_is_the_blend():
 
 
 def test_candidates_get_what_trees_add_and_all_others_the_least_of_it(monkeypatch):
-    """Input 0 is the score by which sea alone is above 0.5; of cat and sky the first has no rank among two."""
+    """Input 0 is the score by which sea alone is above 0.5; of cat and sky one is no candidate."""
     monkeypatch.setattr(lambdarank, "CANDIDATES", 2)
     model = ranked(Trees.of([stump()]), popular=1.0)
     parts, before = model.parts(NEW, SEEN), blend(model).scores(NEW, SEEN)

@@ -10,7 +10,7 @@ from tests.support.trees import stump
 
 
 def test_a_number_goes_left_up_to_the_threshold_and_leaves_add_up():
-    """The second tree asks for the second number, and on its right for the first."""
+    """The second tree compares the second number, and on its right the first."""
     second = stump(
         split_feature=1,
         right_child=stump(
@@ -38,7 +38,7 @@ def test_a_missing_number_goes_where_lightgbm_sends_it(root, leaf):
     assert Trees.of([stump(**root)]).scores(np.array([[np.nan]], np.float32)).tolist() == [leaf]
 
 
-def test_trees_of_a_single_leaf_say_nothing_and_are_left_out():
+def test_trees_of_a_single_leaf_are_left_out():
     trees = Trees.of([{"leaf_value": 0.0}])
     assert trees.tree_leaf.shape == (0, LEAVES)
     np.testing.assert_array_equal(trees.scores(np.ones((3, 2), np.float32)), np.zeros(3))
@@ -57,14 +57,14 @@ def test_scores_are_those_of_lightgbm_to_the_last_bit(leaves, seed):
     booster = lightgbm.train(settings, lightgbm.Dataset(rows, labels, group=[20] * 200), 30)
     trees = Trees.of([tree["tree_structure"] for tree in booster.dump_model()["tree_info"]])
     asked = rng.normal(size=(500, 5)).astype(np.float32)
-    asked[rng.random(asked.shape) < 0.2] = np.nan  # In numbers, too, that were never missing before.
+    asked[rng.random(asked.shape) < 0.2] = np.nan  # Also in numbers that were never missing in training.
     for some in (rows, asked):
         np.testing.assert_array_equal(trees.scores(some), booster.predict(some, raw_score=True))
     check_arrays(trees.tensors, Trees.forms(5))
     trees.check()
 
 
-def test_a_way_that_would_never_end_is_refused():
+def test_a_path_that_would_never_end_is_refused():
     trees = Trees.of([stump()])
     trees.tree_children[0, 1, 1] = 1
     with pytest.raises(FormError, match="tree_children has a node that does not come after its parent"):

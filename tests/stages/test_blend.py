@@ -101,8 +101,8 @@ def test_its_held_out_model_is_made_of_held_out_models():
     validation, features = read_parquet(params.paths.validation), read_store(*params.paths.stored("none"))
     (held_out,), part = calibrate.held_out(params, "mix", validation, features)
     assert part.to_list() == [0] * len(validation)
-    part = load_model(params.paths.held_out_model("recency", 0))
-    np.testing.assert_array_equal(held_out.components["recency"].scores(TEST, FEATURES), part.scores(TEST, FEATURES))
+    recency = load_model(params.paths.held_out_model("recency", 0))
+    np.testing.assert_array_equal(held_out.components["recency"].scores(TEST, FEATURES), recency.scores(TEST, FEATURES))
 
 
 RANKED = "{kind: lambdarank, features: none, models: {recency: 1.0}, trees: 20}"

@@ -21,7 +21,7 @@ INTERACTIONS = [
     {"kind": kind, "features": features, "interaction": True}
     for kind, features in (("fm", "none"), ("fm", "image+objects"), ("pitf", "image+objects"))
 ]
-"""Some in which users stretch the vectors of photos."""
+"""Some in which users stretch the photos' vectors."""
 VARIANTS = [BOTH, *INTERACTIONS, HISTORY | {"interaction": True}]
 """Factorisations with a setting of their own."""
 

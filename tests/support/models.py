@@ -23,7 +23,7 @@ VARIANTS = {
     "fm-history with a factor": {"kind": "fm-history", "user_factor": True},
     "pitf-history with a factor and an interaction": {"kind": "pitf-history", "user_factor": True, "interaction": True},
 }
-"""Settings without which a kind of model is another one, by a name that stands for the kind."""
+"""Settings of variants of a kind of model, by a name that stands for the kind in tests."""
 
 WITHOUT_DETECTOR = {("object-names", "image")}
 """Kinds that need a detector, with a set that has none."""

@@ -53,7 +53,7 @@ def test_losses_over_all_tags_learn_who_uses_which_in_fewer_epochs_and_draw_no_n
 
 @pytest.mark.parametrize("features", ["none", "image"])
 @pytest.mark.parametrize("kind", ["fm", "pitf", "fm-history", "pitf-history"])
-def test_only_with_an_interaction_users_have_their_own_words_for_the_same_thing(kind, features):
+def test_only_with_an_interaction_users_tag_the_same_thing_differently(kind, features):
     # Of two things, users of even numbers call the first x and the second y, the others the reverse: no sum of what
     # users prefer and what photos prefer orders both. Each user has posted each of four photos of a thing but one.
     rows = [

@@ -1,4 +1,4 @@
-"""Trees of blends: what weights cannot say, the same in every run, and no post measured by its own trees."""
+"""Trees of blends: they learn what weights cannot, alike in every run, and no post is measured by its own trees."""
 
 import sys
 
@@ -94,7 +94,7 @@ def test_weights_that_are_given_stay_and_trees_start_from_them():
 
 
 def test_a_post_is_not_measured_by_trees_that_were_fitted_to_it():
-    """Scores that say nothing, but by which trees can tell each post from all others."""
+    """The scores are noise, by which trees can tell each post from all others."""
     posts, _ = together()
     noise = np.random.default_rng(1).normal(size=(2, len(posts), len(TAG_NAMES)))
     models = {"one": Known(noise[0]), "two": Known(noise[1])}
@@ -119,7 +119,7 @@ def test_what_a_part_is_measured_by_does_not_depend_on_its_tags():
     assert all(np.array_equal(found[name], changed[name]) for name in found)
 
 
-def test_parts_are_runs_of_users_and_of_one_users_posts_in_time():
+def test_parts_for_trees_are_runs_of_posts_by_user_and_time():
     shuffled = POSTS.sample(fraction=1.0, shuffle=True, seed=0)
     (part,) = weight_folds(config(), [shuffled])
     assert (
@@ -139,7 +139,7 @@ def test_a_run_has_the_posts_of_all_folds_and_weights_still_take_turns():
 
 
 @pytest.mark.parametrize("posts", [0, 1, 3])
-def test_a_few_posts_teach_trees_nothing(posts):
+def test_any_number_of_posts_gives_trees_that_score(posts):
     all_posts, models = together()
     folds = [all_posts[:posts]] if posts else []
     chosen = weigh(config(), [models] * len(folds), folds, NOTHING, F1_AT_5)

@@ -109,7 +109,7 @@ class Room:
         def zeros(rows: Tensor, count: int) -> Tensor:
             return rows.new_zeros(batches * count, *rows.shape[1:])
 
-        inputs = block.inputs.each(partial(zeros, count=posts))
+        inputs = block.inputs.map(partial(zeros, count=posts))
         listed = Quadruples(*(zeros(part, quadruples) for part in block.quadruples))
         batch = Batch(zeros(block.posts, posts), zeros(block.sizes, posts), inputs, listed)
         uniform = None

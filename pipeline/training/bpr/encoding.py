@@ -36,10 +36,10 @@ class PostInputs:
 
     def part(self, low: int, high: int) -> Self:
         """Returns the inputs of some posts in a row, which share the memory."""
-        return self.each(lambda rows: rows[low:high])
+        return self.map(lambda rows: rows[low:high])
 
-    def each(self, change: Callable[[Tensor], Tensor]) -> Self:
-        """Changes each tensor that has a row for each post."""
+    def map(self, change: Callable[[Tensor], Tensor]) -> Self:
+        """Returns the inputs with a change to each tensor that has a row for each post."""
         return type(self)(
             entities={name: change(rows) for name, rows in self.entities.items()},
             features={name: change(numbers) for name, numbers in self.features.items()},

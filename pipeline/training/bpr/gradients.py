@@ -153,7 +153,7 @@ def add_gradients(
 def add_to_interaction(
     contexts: Contexts, parameters: Mapping[str, Tensor], gradients: Gradients, batch: Batch, of_posts: Tensor
 ) -> Tensor:
-    """Adds the gradients of a_u, g ∘ p, and returns those of p, (1 + a_u) ∘ g.
+    """Adds the gradients of a_u, p ∘ g, and returns those of p, (1 + a_u) ∘ g.
 
     of_posts: g, the gradients of the posts' vectors, (B, G, W). Those of p are of that shape, in the photo's columns.
     """

@@ -46,15 +46,14 @@ class Layout:
 
     @property
     def shapes(self) -> dict[str, tuple[int, int]]:
-        """The rows and columns of each table: one a context, the tags' factors (T, W) and bias (T, 1), INTERACTION."""
+        """The rows and columns of each table: one a context, perhaps INTERACTION, the tags' factors and bias (T, 1)."""
         rows = {name: len(names) for name, names in self.names.items()}
         rows[HISTORY] = rows[TAG]
         rows |= {name: sum(widths.values()) for name, widths in self.widths.items()}
         shapes = {name: (rows[name], self.contexts.factors) for name in self.contexts.names}
         shapes[TAG] = (rows[TAG], self.contexts.width)
         if self.contexts.interaction:
-            columns = self.contexts.photo_columns
-            shapes[INTERACTION] = (rows[USER], columns.stop - columns.start)
+            shapes[INTERACTION] = (rows[USER], self.contexts.photo_width)
         return shapes | ({BIAS: (rows[TAG], 1)} if self.contexts.biased else {})
 
     def inputs(self, features: Features) -> dict[str, list[np.ndarray]]:

@@ -98,7 +98,7 @@ def all_scores(tags: TagTables, vectors: Tensor) -> Tensor:
 def masked(quadruples: Quadruples) -> tuple[Tensor, Tensor, Tensor]:
     """Returns posts, positives, and a mask, (Q,) each; padding has post 0 and is False in the mask.
 
-    It is masked, not taken out, so that no shape depends on numbers: a CUDA graph can have no others.
+    Padding is masked, not removed, because a CUDA graph needs shapes that do not depend on numbers.
     """
     return quadruples.post.clamp(min=0), quadruples.positive, quadruples.post >= 0
 

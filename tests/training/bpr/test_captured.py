@@ -171,7 +171,7 @@ def test_no_operation_of_a_step_waits_for_a_gpu_or_takes_its_shape_from_numbers(
     layout, training = encoded(model, base)
     block = next(training.posts.epoch(BATCH, Generators.seeded(0, CPU)))
     with FakeTensorMode():
-        inputs = block.inputs.each(pretended)
+        inputs = block.inputs.map(pretended)
         bags = {
             name: bag._replace(tags=pretended(bag.tags), weights=pretended(bag.weights))
             for name, bag in inputs.bags.items()

@@ -2,7 +2,7 @@
 
 Tensor operations read and write everything many times over; these loops keep a quadruple's rows in the first cache.
 Each number has one thread that adds to it, in the order of the quadruples, so that a seed always gives the same bytes.
-`gpu.py` has the same functions as tensor operations. Records stand here: numba compiles anew if this file changes.
+`gpu.py` has the same functions as tensor operations. Records stand here: numba sees changes of this file alone.
 
 Letters of shapes: B posts, Q quadruples, S positive tags of all posts, T tags, G trials, W columns of the tag factors.
 """
@@ -71,7 +71,7 @@ class TagBags(NamedTuple):
     weights: Tensor
     """The weight of each, above zero, (N,)."""
     longest: int
-    """The number of tags of a post, at most."""
+    """The number of tags in a bag, at most."""
 
 
 class TagTables(NamedTuple):

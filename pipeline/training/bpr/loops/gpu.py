@@ -82,7 +82,7 @@ def add_to_bags(
 def bag_weights(bags: TagBags, vocabulary: int) -> Tensor:
     """Lays out bags as a matrix, (B, T): the weight of each tag, 0 where a bag lacks it.
 
-    Its shape, unlike that of a list of what is in the bags, is the same for all batches, as a CUDA graph needs it.
+    A list of the tags in the bags would vary in length; a CUDA graph needs the same shape for all batches.
     """
     place = torch.arange(bags.longest, device=bags.starts.device)
     inside = place < bags.counts[:, None]
