@@ -32,6 +32,7 @@ class FactorisationConfig(TrainedConfig):
     """The settings of FM and PITF, each with any features (Equations 4-7)."""
 
     kind: Literal["fm", "pitf"] = Field(description="One tag matrix for all contexts (fm), or one for each (pitf).")
+    # None, not False: the files of settings and models that do not use it leave it out.
     interaction: bool | None = Field(
         default=None, description="True to let users tag the same thing differently: each stretches photos' vectors."
     )
