@@ -17,7 +17,7 @@ from pipeline.models.registry import load
 from pipeline.recommend.calibration import Calibrated, Calibration
 from pipeline.recommend.companions import Companions
 from pipeline.recommend.config import BEST
-from pipeline.training.blend import cross_fit, gather, has_trees, weight_folds
+from pipeline.training.blend import cross_fit, gather, has_trees
 from pipeline.training.tune import ChosenSettings
 from pipeline.words import counted
 from project.command import command
@@ -27,7 +27,7 @@ from project.stale import sweep
 POSTS = 1000
 """Validation posts that are scored, at most: memory holds the scores of all tags for them."""
 
-PART = "part"
+WEIGHT_FOLD = "weight_fold"
 """The column of the position of the model that scores a post."""
 
 
@@ -43,13 +43,15 @@ def main(params: Params) -> str:
         write_json(None, paths.calibration)
         return "calibrate: no model was measured on validation posts"
     train, features = read_parquet(paths.train, DATED_POST), read_store(*paths.stored(params.any_model(name).features))
-    models, part = held_out(params, name, validation, features)
+    models, weight_fold = held_out(params, name, validation, features)
     rest = train.join(left_out, on=POST, how="anti", maintain_order="left")
-    asked = left_out.with_columns(part).sample(min(len(left_out), POSTS), seed=params.seed, shuffle=True)
+    asked = left_out.with_columns(weight_fold).sample(min(len(left_out), POSTS), seed=params.seed, shuffle=True)
     # Each post twice, with its user and as of an unknown one: scores of all tags, and the right ones, (2 · posts, T).
     both = pl.concat([asked, asked.with_columns(pl.lit(None, pl.String).alias(USER))])
-    both = both.sort(PART, maintain_order=True)
-    scores = np.concatenate([each.scores(both.filter(pl.col(PART) == at), features) for at, each in enumerate(models)])
+    both = both.sort(WEIGHT_FOLD, maintain_order=True)
+    scores = np.concatenate(
+        [each.scores(both.filter(pl.col(WEIGHT_FOLD) == at), features) for at, each in enumerate(models)]
+    )
     tags = models[0].tags
     right = mark_tags(both, tags)
     top = top_tags(scores, DEPTH)
@@ -68,7 +70,7 @@ def held_out(params: Params, name: str, validation: pl.DataFrame, features: Feat
     fitted anew for each weight fold, to the others.
     """
     paths, left_out = params.paths, validation.filter(pl.col(FOLD) == 0)
-    all_alike = pl.repeat(0, len(left_out), eager=True).alias(PART)
+    all_alike = pl.repeat(0, len(left_out), eager=True).alias(WEIGHT_FOLD)
     if name not in params.blends:
         return [load(paths.held_out_model(name, 0))], all_alike
     chosen, config = ChosenSettings.read(paths.settings(name)), params.blended(params.blend(name))
@@ -77,9 +79,8 @@ def held_out(params: Params, name: str, validation: pl.DataFrame, features: Feat
         return [Blend.of(chosen.config, models)], all_alike
     folds = validation.partition_by(FOLD, maintain_order=True, include_key=False)
     models = [{each: load(paths.held_out_model(each, fold)) for each in config.models} for fold in range(len(folds))]
-    parts = weight_folds(config, folds)
-    fitted = cross_fit(config, gather(config, models, folds, features), np.concatenate(parts), chosen.measure)
-    return [blend.of(models[0]) for blend in fitted], pl.Series(PART, parts[0])
+    fitted, weight_fold = cross_fit(config, gather(config, models, folds, features), folds, chosen.measure)
+    return [blend.of(models[0]) for blend in fitted], pl.Series(WEIGHT_FOLD, weight_fold[0])
 
 
 def best(params: Params, posts: int) -> str | None:

@@ -125,8 +125,9 @@ def begun(bench: Bench, kind: str, feature_set: str, tried: Sequence[TrainingCon
 
 
 def with_and_without_graphs(run: TrainingRun) -> Iterator[str]:
-    """Has a run launch its steps as graphs, then operation by operation; yields words for each, once it is set."""
-    yield "a graph a batch"
+    """Has a run launch its steps as graphs, if on a GPU, then operation by operation; yields words for each."""
+    if run.parameters.gradients.loss.is_cuda:
+        yield "a graph a batch"
     run.step = Step(run.data.contexts, run.data.sampler, run.parameters)
     yield "one by one"
 

@@ -138,7 +138,7 @@ class Factorisation(Model):
     @property
     def part_words(self) -> Mapping[str, str]:
         """Words for the interaction, where there is one."""
-        return {INTERACTION: "your word for such a photo"} if self.config.interaction else {}
+        return {INTERACTION: "your tag for such photos"} if self.config.interaction else {}
 
     @property
     def _user_tables(self) -> list[str]:

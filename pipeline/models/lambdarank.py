@@ -17,7 +17,7 @@ from pipeline.models.trees import Trees
 TREES = "trees"
 """The part of scores that comes from the trees."""
 
-CANDIDATES = 50
+RANKED_TAGS = 50
 """Tags of a post that the trees rank, at most: those that the blend ranks highest."""
 
 HISTORY_INPUTS = 2
@@ -46,8 +46,8 @@ class LambdaRankConfig(BlendConfig):
 class LambdaRank(Blend):
     """A blend, and trees that add to the scores of its best tags.
 
-    Scores: those of `Blend`, L(t), plus f(t) for the CANDIDATES tags of a post with the greatest L; f is the sum of the
-    trees' leaves for the tag's inputs (`inputs_of`). All other tags get the least f of the candidates: so they keep
+    Scores: those of `Blend`, L(t), plus f(t) for the RANKED_TAGS tags of a post with the greatest L; f is the sum of
+    the trees' leaves for the tag's inputs (`inputs_of`). All other tags get the least f of the candidates: so they keep
     their order, and none passes a candidate. Without trees, as where there was no validation post, the scores are L.
     What the trees add is a part of its own.
 
@@ -102,12 +102,12 @@ class LambdaRank(Blend):
 
 
 def best_of(scores: np.ndarray) -> np.ndarray:
-    """Returns the positions of the CANDIDATES tags with the highest scores, int64 (posts, candidates).
+    """Returns the positions of the RANKED_TAGS tags with the highest scores, int64 (posts, candidates).
 
     They are in no order; among equal scores, the first are taken, where `argpartition` takes others on other
     processors.
     """
-    count = min(CANDIDATES, scores.shape[1])
+    count = min(RANKED_TAGS, scores.shape[1])
     return np.array([least(-of_post, count) for of_post in scores], np.int64).reshape(-1, count)
 
 

@@ -101,7 +101,7 @@ class Explainer:
         if name == OWN and not self._used[tag]:
             return f"goes with your photos {likeness(seen)[0]}" if seen else RELATED
         if name == INTERACTION and not self._used[tag]:
-            return "goes with your words for such a photo"
+            return "goes with your tags for such photos"
         if name in UNLIKE and not seen:
             return UNLIKE[name]
         if name in self.model.extractors and name not in self.model.part_words:

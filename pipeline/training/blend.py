@@ -119,8 +119,8 @@ def weigh(
         rankings = [rank(Blend.of(config, models), posts, features) for models, posts in pairs]
         score = fmean(float(measure.of(one.hits, one.sizes)) for one in rankings)
         return FittedBlend(config, None, score, measure)
-    gathered, weight_fold = gather(config, held_out, folds, features), weight_folds(config, folds)
-    fitted = cross_fit(config, gathered, np.concatenate(weight_fold), measure)
+    gathered = gather(config, held_out, folds, features)
+    fitted, weight_fold = cross_fit(config, gathered, folds, measure)
     score = fmean(
         cross_measure(fitted, models, posts, of_posts, features, measure)
         for models, posts, of_posts in zip(held_out, folds, weight_fold, strict=True)
@@ -168,9 +168,16 @@ def ordinals(posts: pl.DataFrame) -> np.ndarray:
     return np.argsort(order.to_numpy())
 
 
-def cross_fit(config: BlendConfig, posts: Candidates, weight_fold: np.ndarray, measure: Measure) -> list[FittedBlend]:
-    """Fits a blend for each weight fold, int (posts,), to the posts of the others."""
-    return [fit_blend(config, posts.only(weight_fold != number), measure) for number in range(WEIGHT_FOLDS)]
+def cross_fit(
+    config: BlendConfig, gathered: Candidates, folds: Sequence[pl.DataFrame], measure: Measure
+) -> tuple[list[FittedBlend], list[np.ndarray]]:
+    """Fits a blend for each weight fold to the posts of the others.
+
+    gathered: of `gather`. Returns the blends and, for each fold, the weight folds of its posts, int (posts,).
+    """
+    weight_fold = weight_folds(config, folds)
+    others = (np.concatenate(weight_fold) != number for number in range(WEIGHT_FOLDS))
+    return [fit_blend(config, gathered.only(posts), measure) for posts in others], weight_fold
 
 
 def fit_blend(config: BlendConfig, posts: Candidates, measure: Measure, score: float | None = None) -> FittedBlend:

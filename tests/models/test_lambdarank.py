@@ -55,7 +55,7 @@ def test_without_trees_it_is_the_blend():
 
 def test_candidates_get_what_trees_add_and_all_others_the_least_of_it(monkeypatch):
     """Input 0 is the score by which sea alone is above 0.5; of cat and sky one is no candidate."""
-    monkeypatch.setattr(lambdarank, "CANDIDATES", 2)
+    monkeypatch.setattr(lambdarank, "RANKED_TAGS", 2)
     model = ranked(Trees.of([stump()]), popular=1.0)
     parts, before = model.parts(NEW, SEEN), blend(model).scores(NEW, SEEN)
     assert list(model.tags) == ["cat", "sea", "sky"]
@@ -70,7 +70,7 @@ def test_among_equal_scores_the_first_tags_are_candidates():
 
 
 def test_no_tag_passes_a_candidate_whose_score_trees_lower(monkeypatch):
-    monkeypatch.setattr(lambdarank, "CANDIDATES", 1)
+    monkeypatch.setattr(lambdarank, "RANKED_TAGS", 1)
     lower = stump(right_child={"leaf_index": 1, "leaf_value": -9.0})
     model = ranked(Trees.of([lower]), popular=1.0)
     np.testing.assert_array_equal(model.scores(NEW, SEEN), blend(model).scores(NEW, SEEN) - 9)

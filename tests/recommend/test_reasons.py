@@ -128,8 +128,8 @@ def test_a_word_that_the_user_never_gave_is_not_said_to_be_theirs(model):
     model.tensors["user"][1] = 1
     stretch = {"interaction": np.float32([[9, 9], [9, 9]])}
     own = Factorisation(config, model.names, model.tensors | stretch, NOTES)
-    assert words(explainer(own).reasons(0, MOPED))["interaction"] == "your word for such a photo"
-    assert words(explainer(own, "bob").reasons(0, MOPED))["interaction"] == "goes with your words for such a photo"
+    assert words(explainer(own).reasons(0, MOPED))["interaction"] == "your tag for such photos"
+    assert words(explainer(own, "bob").reasons(0, MOPED))["interaction"] == "goes with your tags for such photos"
 
 
 def test_a_detector_may_have_the_name_of_a_part_of_a_model():
