@@ -15,7 +15,6 @@ from pipeline.folksonomy.split_rules import GivenSplit
 from pipeline.models.settings import TagVectors, TrainedConfig
 from pipeline.recommend.config import BEST
 from pipeline.recommend.runtimes import RUNTIMES
-from pipeline.training.blend import has_trees
 from pipeline.training.lambdarank import load_lightgbm
 from pipeline.words import counted
 from project.command import command
@@ -63,7 +62,7 @@ def checks_of(params: Params) -> dict[str, Callable[[], None]]:
             f"{place}.tag_vectors": partial(checked_path, Path(file.path), file.sha256)
             for place, file in tag_vectors_of(params).items()
         },
-        **{f"blends.{name}": load_lightgbm for name, blend in params.blends.items() if has_trees(blend)},
+        **{f"blends.{name}": load_lightgbm for name, blend in params.blends.items() if blend.with_trees},
         "bundle": partial(check_bundle, params),
     }
 

@@ -17,7 +17,7 @@ from pipeline.models.registry import load
 from pipeline.recommend.calibration import Calibrated, Calibration
 from pipeline.recommend.companions import Companions
 from pipeline.recommend.config import BEST
-from pipeline.training.blend import cross_fit, gather, has_trees
+from pipeline.training.blend import cross_fit, gather
 from pipeline.training.tune import ChosenSettings
 from pipeline.words import counted
 from project.command import command
@@ -74,7 +74,7 @@ def held_out(params: Params, name: str, validation: pl.DataFrame, features: Feat
     if name not in params.blends:
         return [load(paths.held_out_model(name, 0))], all_alike
     chosen, config = ChosenSettings.read(paths.settings(name)), params.blended(params.blend(name))
-    if not has_trees(config):
+    if not config.with_trees:
         models = {each: load(paths.held_out_model(each, 0)) for each in chosen.config.models}
         return [Blend.of(chosen.config, models)], all_alike
     folds = validation.partition_by(FOLD, maintain_order=True, include_key=False)

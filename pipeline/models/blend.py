@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
 import polars as pl
@@ -48,6 +48,9 @@ Weights = Annotated[dict[str, Annotated[FiniteFloat, Field(gt=0, le=MAX_WEIGHT)]
 
 class BlendConfig(BaseModelConfig):
     """The settings of a blend."""
+
+    with_trees: ClassVar[bool] = False
+    """True where trees are fitted on top of the weights."""
 
     kind: Literal["blend"] = Field(description="The weighted sum of other models' scores.")
     grid: None = Field(default=None, description="A blend has nothing to try: its weights are fitted.")

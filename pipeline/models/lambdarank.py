@@ -1,7 +1,7 @@
 """A blend of models with trees that rank its best tags anew, fitted by LightGBM's LambdaRank."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import polars as pl
@@ -36,6 +36,8 @@ MAX_TREES = 1000
 
 class LambdaRankConfig(BlendConfig):
     """The settings of a blend with trees."""
+
+    with_trees: ClassVar[bool] = True
 
     kind: Literal["lambdarank"] = Field(
         description="The weighted sum of other models' scores, and trees that rank its best tags anew."

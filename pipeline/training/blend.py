@@ -15,7 +15,7 @@ from pipeline.evaluation.ranking import rank
 from pipeline.features.store import Features
 from pipeline.models.blend import Blend, BlendConfig, comparable
 from pipeline.models.counts import mark_tags
-from pipeline.models.lambdarank import LambdaRankConfig, first_known
+from pipeline.models.lambdarank import first_known
 from pipeline.models.model import Model
 from pipeline.models.newton import minimum
 from pipeline.models.own_posts import histories, times
@@ -113,8 +113,8 @@ def weigh(
     given = isinstance(config.models, dict)
     if not folds:
         weighed = config if given else config.weighing(dict.fromkeys(config.models, 1.0))
-        return FittedBlend(weighed, None, None, measure, tensors=Trees.of([]).tensors if has_trees(config) else {})
-    if given and not has_trees(config):
+        return FittedBlend(weighed, None, None, measure, tensors=Trees.of([]).tensors if config.with_trees else {})
+    if given and not config.with_trees:
         pairs = zip(held_out, folds, strict=True)
         rankings = [rank(Blend.of(config, models), posts, features) for models, posts in pairs]
         score = fmean(float(measure.of(one.hits, one.sizes)) for one in rankings)
@@ -128,11 +128,6 @@ def weigh(
     return fit_blend(config, gathered, measure, score)
 
 
-def has_trees(config: BlendConfig) -> bool:
-    """Recognises a blend with trees."""
-    return isinstance(config, LambdaRankConfig)
-
-
 def gather(
     config: BlendConfig, held_out: Sequence[Mapping[str, Model]], folds: Sequence[pl.DataFrame], features: Features
 ) -> Candidates:
@@ -140,7 +135,7 @@ def gather(
     of_folds = [[models[name] for name in config.models] for models in held_out]
     count = min(CANDIDATES, *(len(models[0].tags) for models in of_folds))
     found = [
-        Candidates.of(models, posts, features, count, has_trees(config))
+        Candidates.of(models, posts, features, count, config.with_trees)
         for models, posts in zip(of_folds, folds, strict=True)
     ]
     return Candidates(
@@ -159,7 +154,7 @@ def weight_folds(config: BlendConfig, folds: Sequence[pl.DataFrame]) -> list[np.
     """
     ends = np.cumsum([len(posts) for posts in folds])
     turns = np.arange(ends[-1]) % WEIGHT_FOLDS
-    return np.split(WEIGHT_FOLDS * ordinals(pl.concat(folds)) // ends[-1] if has_trees(config) else turns, ends[:-1])
+    return np.split(WEIGHT_FOLDS * ordinals(pl.concat(folds)) // ends[-1] if config.with_trees else turns, ends[:-1])
 
 
 def ordinals(posts: pl.DataFrame) -> np.ndarray:
@@ -184,7 +179,7 @@ def fit_blend(config: BlendConfig, posts: Candidates, measure: Measure, score: f
     """Fits the weights of a blend to posts, unless it has them, and then its trees."""
     names = [*config.models]
     weighed = config if isinstance(config.models, dict) else config.weighing(fit_weights(names, posts))
-    if not has_trees(config):
+    if not config.with_trees:
         return FittedBlend(weighed, None, score, measure)
     kept = [names.index(name) for name in weighed.models]
     trees = fit_trees(weighed, posts.scores[kept], first_known(posts.histories[kept]), posts.right)
