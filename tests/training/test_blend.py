@@ -4,31 +4,20 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pipeline.data.schema import PHOTO, TAG, TAGS, USER
+from pipeline.data.schema import PHOTO, TAGS, USER
 from pipeline.evaluation.metrics.measure import Measure
 from pipeline.features.store import Features
 from pipeline.models.blend import Blend, BlendConfig
-from pipeline.models.model import BIAS, Model
+from pipeline.models.model import Model
 from pipeline.training import blend as blending
 from pipeline.training.blend import Candidates, derivatives, fit_weights, weigh
 from pipeline.training.task import F1_AT_5
 from pipeline.training.tune import ChosenSettings
+from tests.support.known import Known
 
 TAG_NAMES = [f"t{number:02}" for number in range(30)]
 PHOTOS = [f"p{number:03}" for number in range(60)]
 NOTHING = Features(pl.Series(PHOTOS), {})
-
-
-class Known(Model):
-    """A model with a known score for each photo and tag."""
-
-    forms = None  # It is never read from a file.
-
-    def __init__(self, scores: np.ndarray):
-        super().__init__(None, {TAG: TAG_NAMES}, {"scores": scores})
-
-    def parts(self, posts: pl.DataFrame, features: Features) -> dict[str, np.ndarray]:
-        return {BIAS: self.tensors["scores"][features.rows(posts[PHOTO])]}
 
 
 def world(**models: float) -> tuple[pl.DataFrame, dict[str, Model]]:
@@ -39,7 +28,7 @@ def world(**models: float) -> tuple[pl.DataFrame, dict[str, Model]]:
     right = np.zeros((len(PHOTOS), len(TAG_NAMES)))
     np.put_along_axis(right, truth, 1, axis=1)
     noise = {name: rng.normal(size=right.shape) for name in models}
-    return posts, {name: Known(right + deviation * noise[name]) for name, deviation in models.items()}
+    return posts, {name: Known(right + deviation * noise[name], TAG_NAMES) for name, deviation in models.items()}
 
 
 def blend(models: dict[str, Model]) -> BlendConfig:
@@ -48,7 +37,7 @@ def blend(models: dict[str, Model]) -> BlendConfig:
 
 def test_models_that_see_more_weigh_more_and_those_that_mislead_are_left_out():
     posts, models = world(good=0.4, fair=0.6)
-    models["wrong"] = Known(-models["fair"].tensors["scores"])
+    models["wrong"] = Known(-models["fair"].tensors["scores"], TAG_NAMES)
     chosen = weigh(blend(models), [models], [posts], NOTHING, F1_AT_5)
     weights = chosen.config.models
     assert list(weights) == ["good", "fair"]
@@ -76,7 +65,7 @@ def test_a_post_is_measured_with_weights_that_others_chose():
         lucky = scores.copy()
         marked = np.array([[tag in tags for tag in TAG_NAMES] for tags in posts[TAGS].to_list()])
         lucky[part::5] += 9 * marked[part::5]
-        models[f"lucky-{part}"] = Known(lucky)
+        models[f"lucky-{part}"] = Known(lucky, TAG_NAMES)
     chosen = weigh(blend(models), [models], [posts], NOTHING, F1_AT_5)
     fitted = Blend.of(chosen.config, models)
     place = np.argsort(-fitted.scores(posts, NOTHING), axis=1)[:, :5]

@@ -6,14 +6,15 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pipeline.data.schema import PHOTO, TAG, TAGS, TIME, USER
+from pipeline.data.schema import PHOTO, TAGS, TIME, USER
 from pipeline.errors import InputError
 from pipeline.features.store import Features
 from pipeline.models.blend import BlendConfig
 from pipeline.models.lambdarank import LambdaRankConfig
-from pipeline.models.model import BIAS, Model
+from pipeline.models.model import Model
 from pipeline.training.blend import Candidates, fit_blend, gather, weigh, weight_folds
 from pipeline.training.task import F1_AT_5
+from tests.support.known import Known
 
 TAG_NAMES = [f"t{number:02}" for number in range(40)]
 USERS, PHOTOS = 20, 10
@@ -26,25 +27,16 @@ POSTS = pl.DataFrame(
 NOTHING = Features(POSTS[PHOTO], {})
 
 
-class Known(Model):
-    """A model with a known score for each photo and tag."""
-
-    forms = None  # It is never read from a file.
-
-    def __init__(self, scores: np.ndarray):
-        super().__init__(None, {TAG: TAG_NAMES}, {"scores": scores})
-
-    def parts(self, posts: pl.DataFrame, features: Features) -> dict[str, np.ndarray]:
-        return {BIAS: self.tensors["scores"][features.rows(posts[PHOTO])]}
-
-
 def together() -> tuple[pl.DataFrame, dict[str, Model]]:
     """Posts with the tags that two models both score high: either alone scores as many wrong ones as high."""
     rng = np.random.default_rng(0)
     first, second = (rng.random((len(POSTS), len(TAG_NAMES))) < 0.3 for _ in range(2))
     tags = [[TAG_NAMES[at] for at in np.flatnonzero(row)] for row in first ^ second]
     noise = rng.normal(scale=0.1, size=(2, *first.shape))
-    return POSTS.with_columns(pl.Series(TAGS, tags)), {"one": Known(first + noise[0]), "two": Known(second + noise[1])}
+    return POSTS.with_columns(pl.Series(TAGS, tags)), {
+        "one": Known(first + noise[0], TAG_NAMES),
+        "two": Known(second + noise[1], TAG_NAMES),
+    }
 
 
 def config(kind: str = "lambdarank", models: object = ("one", "two"), trees: int = 30) -> BlendConfig:
@@ -75,7 +67,7 @@ def test_last_digits_that_differ_choose_no_other_trees():
     rng = np.random.default_rng(2)
     coarse = {name: np.round(model.tensors["scores"]) for name, model in models.items()}
     exact, noisy = (
-        {name: Known(scores + size * rng.normal(size=scores.shape)) for name, scores in coarse.items()}
+        {name: Known(scores + size * rng.normal(size=scores.shape), TAG_NAMES) for name, scores in coarse.items()}
         for size in (0, 1e-7)
     )
     given = config(models={"one": 1.0, "two": 1.0})
@@ -97,7 +89,7 @@ def test_a_post_is_not_measured_by_trees_that_were_fitted_to_it():
     """The scores are noise, by which trees can tell each post from all others."""
     posts, _ = together()
     noise = np.random.default_rng(1).normal(size=(2, len(posts), len(TAG_NAMES)))
-    models = {"one": Known(noise[0]), "two": Known(noise[1])}
+    models = {"one": Known(noise[0], TAG_NAMES), "two": Known(noise[1], TAG_NAMES)}
     chosen = weigh(config(models={"one": 1.0, "two": 1.0}, trees=100), [models], [posts], NOTHING, F1_AT_5)
     own = chosen.of(models).scores(posts, NOTHING)
     right = np.array([[tag in tags for tag in TAG_NAMES] for tags in posts[TAGS].to_list()])
