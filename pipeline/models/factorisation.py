@@ -211,8 +211,12 @@ class Factorisation(Model):
         return vectors @ self.tensors[TAG].T + self.tensors.get(BIAS, 0)
 
     def _fold_in(self, user: str, posts: pl.DataFrame, features: Features) -> Self:
-        known = self._with_user(user)
+        known, posts = self._with_user(user), self._trainable(posts)
         return known._learn_factor(user, posts, known.parts(posts, features))
+
+    def _trainable(self, posts: pl.DataFrame) -> pl.DataFrame:
+        """Leaves out posts with every tag, which have no negative to learn from, as training does."""
+        return posts.filter(pl.col(TAGS).list.len() < len(self.tags))
 
     def _with_user(self, user: str) -> Self:
         """Returns this model with a user; one who is new to it has parameters of zero."""
@@ -229,14 +233,12 @@ class Factorisation(Model):
 
         All else is held, the interaction included: that of a new user stays zero.
         """
-        # Posts with every tag have no negative to learn from, as in training.
-        some = (posts[TAGS].list.len() < len(self.tags)).to_numpy()
-        others = sum(part for name, part in parts.items() if name != USER)[some]
+        others = sum(part for name, part in parts.items() if name != USER)
         table, row = self.tensors[USER].copy(), self.names[USER].index(user)
         table[row] = learn_user(
             self.tensors[TAG][:, self._contexts.columns(USER)],
             others,
-            mark_tags(posts.filter(some), self.tags),
+            mark_tags(posts, self.tags),
             table[row],
             KNOWN_STRENGTH if table[row].any() else NEW_STRENGTH,
         )

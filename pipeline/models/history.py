@@ -153,10 +153,11 @@ class HistoryFactorisation(Factorisation):
         if not self.config.user_factor:
             return known
         # In its own bag, a post would explain its tags, and leave the factor little to learn. In `own`, the user's new
-        # posts come last.
-        posts = posts.sort(PHOTO, maintain_order=True)
+        # posts come last, by photo.
         end = np.searchsorted(own.post_user, users.index(user), side="right")
-        vectors = known._of_bags(posts, np.arange(end - len(posts), end))
+        places = pl.Series("place", np.arange(end - len(posts), end))
+        posts = self._trainable(posts.sort(PHOTO, maintain_order=True).with_columns(places))
+        vectors = known._of_bags(posts, posts["place"].to_numpy())
         history = vectors @ known.tensors[TAG][:, known._contexts.columns(HISTORY)].T
         return known._learn_factor(user, posts, known.parts(posts, features) | {HISTORY: history})
 

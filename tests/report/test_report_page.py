@@ -371,13 +371,15 @@ def test_a_single_baseline_with_few_tags_and_no_examples(inputs, config, tmp_pat
         assert text in page.text, text
 
 
-def test_a_blend_is_one_of_the_models_with_its_weights_for_settings(inputs, config, tmp_path):
-    chosen = {
-        "kind": "lambdarank",
-        "features": "image+objects",
-        "models": {"trees": 0.25, "pitf-ic-od": 1.5},
-        "trees": 60,
-    }
+@pytest.mark.parametrize(
+    ("own", "settings"),
+    [
+        ({"kind": "blend"}, "pitf-ic-od 1.50, trees 0.25"),
+        ({"kind": "lambdarank", "trees": 60}, "pitf-ic-od 1.50, trees 0.25, number of trees 60"),
+    ],
+)
+def test_a_blend_is_one_of_the_models_with_its_weights_for_settings(inputs, config, tmp_path, own, settings):
+    chosen = {"features": "image+objects", "models": {"trees": 0.25, "pitf-ic-od": 1.5}, **own}
     as_model = {
         field: getattr(inputs, field) | {"blend": getattr(inputs, field)["fm-ic-od"]}
         for field in ("metrics", "curves", "recommendations")
@@ -391,7 +393,8 @@ def test_a_blend_is_one_of_the_models_with_its_weights_for_settings(inputs, conf
     )
     write_report(blended, config, tmp_path / "report")
     text = " ".join(Reader((tmp_path / "report/index.html").read_text(encoding="utf-8")).text.split())
-    assert "pitf-ic-od 1.50, trees 0.25, number of trees 60" in text
+    assert settings in text
+    assert ("number of trees" in text) == (own["kind"] == "lambdarank")
     assert "0.515" in text
     assert "FM-IC-OD and “Blend” are the best of 11 models" in text
     assert "a weighted sum" in text
