@@ -19,8 +19,8 @@ T = TypeVar("T")
 LEAST_WORK = 1 << 24
 """Multiplications below which half a product is done before another thread has woken up."""
 
-LOOP_COST = 32
-"""Multiplications in a product that take as long as a number in a compiled loop, which waits for memory."""
+LOOP_COST = 8
+"""Multiplications in a product that take as long as a number in a compiled loop."""
 
 COUNT = ContextVar("threads", default=1)
 """The threads that torch has outside training."""

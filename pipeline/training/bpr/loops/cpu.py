@@ -104,7 +104,7 @@ class Margins(NamedTuple):
 
 
 class Share(NamedTuple):
-    """The share of one thread in the posts of a batch, or in the columns of a table."""
+    """The share of one thread in the posts of a batch, or in the uses of tags."""
 
     low: int
     """The first."""
@@ -214,85 +214,85 @@ def add_quadruples(
     """Adds the gradients of Q quadruples in G trials (Eq. 9), and fills margin (Q, G), ŷ'.
 
     tags: `TagTables`; vectors: of the posts, (B, G, W); quadruples: `Quadruples`; gradients: `QuadrupleGradients`.
-    Two threads share the posts, then the columns of the tags, so that each number has one thread that adds to it.
+    Two threads share the posts, then the uses of tags, so that each number has one thread that adds to it.
     """
     records = (tags, vectors, quadruples, Margins(margin, torch.empty_like(margin)), gradients)
     tags, vectors, quadruples, margins, gradients = map(as_arrays, records)
-    width, work = vectors.shape[2], margin.numel() * vectors.shape[2] * LOOP_COST
+    work = margin.numel() * vectors.shape[2] * LOOP_COST
 
     def posts(low: int, high: int) -> None:
         _add_to_vectors(Share(low, high), tags, vectors, quadruples, margins, gradients.vectors)
 
-    def columns(low: int, high: int) -> None:
+    def uses(low: int, high: int) -> None:
         _add_to_tags(Share(low, high), vectors, quadruples, margins.weights, gradients)
 
     in_halves(posts, len(vectors), work)
-    in_halves(columns, width, work)
+    in_halves(uses, 2 * len(margin), work)
 
 
 @compiled
 def _add_to_vectors(share, tags, vectors, quadruples, margins, gradients):
     """Adds to the gradients (B, G, W) of a share of the posts, and fills the margins of their quadruples."""
     (low, high), (factors, bias), (posts, positives, negatives), (margin, weights) = share, tags, quadruples, margins
-    width, has_bias, separate = factors.shape[2], len(bias) > 0, negatives.shape[1] > 1
+    width, separate = factors.shape[2], negatives.shape[1] > 1
     first, last = np.searchsorted(posts, low), np.searchsorted(posts, high)
-    sums = np.empty(width, factors.dtype)  # Those of a post, which stay in the first cache.
     while first < last:
         post, end = posts[first], first
         while end < last and posts[end] == post:
             end += 1
         for g in range(factors.shape[1]):
-            vector = vectors[post, g]
+            own, vector, of_vector = g if separate else 0, vectors[post, g], gradients[post, g]
+            # ŷ' = ŷ(t⁺) − ŷ(t⁻), of three rows (W,).
             for q in range(first, end):
-                a, b = positives[q], negatives[q, g if separate else 0]
-                # ŷ' = ŷ(t⁺) − ŷ(t⁻), of three rows (W,).
-                positive, negative = factors[a, g], factors[b, g]
-                total = factors.dtype.type(0)
+                a, b = positives[q], negatives[q, own]
+                positive, negative, total = factors[a, g], factors[b, g], factors.dtype.type(0)
                 for c in range(width):
                     total += vector[c] * (positive[c] - negative[c])
-                if has_bias:
-                    total += bias[a, g, 0] - bias[b, g, 0]
-                margin[q, g] = total
-                # 1 − σ(ŷ'), the first factor of Eq. 9, of which e^x cannot overflow.
-                small = math.exp(-abs(total))
-                weights[q, g] = (small if total > 0 else 1) / (1 + small)
-
-            # Its product with the derivative of ŷ', a row (W,).
-            sums[:] = 0
+                margin[q, g] = total + (bias[a, g, 0] - bias[b, g, 0]) if len(bias) else total
+            # 1 − σ(ŷ'), the first factor of Eq. 9, of which e^x cannot overflow.
             for q in range(first, end):
-                positive, negative = factors[positives[q], g], factors[negatives[q, g if separate else 0], g]
+                small = math.exp(-abs(margin[q, g]))
+                weights[q, g] = (small if margin[q, g] > 0 else 1) / (1 + small)
+            # Their products with the derivatives of ŷ', rows (W,).
+            for q in range(first, end):
+                positive, negative = factors[positives[q], g], factors[negatives[q, own], g]
                 weight = weights[q, g]
                 for c in range(width):
-                    sums[c] -= weight * (positive[c] - negative[c])
-            of_vector = gradients[post, g]
-            for c in range(width):
-                of_vector[c] += sums[c]
+                    of_vector[c] -= weight * (positive[c] - negative[c])
         first = end
 
 
 @compiled
 def _add_to_tags(share, vectors, quadruples, weights, gradients):
-    """Adds to a share of the columns of the tags' gradients; with the first go the bias and the occurrences."""
-    low, high = share
-    (posts, positives, negatives), (_, (of_factors, of_bias), occurrences) = quadruples, gradients
-    has_bias, separate = len(of_bias) > 0, negatives.shape[1] > 1
-    for q in range(len(posts)):
-        a = positives[q]
-        for g in range(weights.shape[1]):
-            b = negatives[q, g if separate else 0]
-            weight, vector = weights[q, g], vectors[posts[q], g, low:high]
-            of_positive = of_factors[a, g, low:high]
-            for c in range(len(vector)):
-                of_positive[c] -= weight * vector[c]
-            of_negative = of_factors[b, g, low:high]
-            for c in range(len(vector)):
-                of_negative[c] += weight * vector[c]
-            if low == 0:
-                occurrences[a, g, 0] += 1
-                occurrences[b, g, 0] += 1
-                if has_bias:
-                    of_bias[a, g, 0] -= weight
-                    of_bias[b, g, 0] += weight
+    """Adds a share of the tags' uses, 2 Q in all, to the tags' gradients; a tag's uses stay together."""
+    (low, high), (posts, positives, negatives) = share, quadruples
+    _, (of_factors, of_bias), occurrences = gradients
+    (vocabulary, trials, width), separate = of_factors.shape, negatives.shape[1] > 1
+    starts, places = np.empty(vocabulary + 1, np.int64), np.empty(vocabulary, np.int64)
+    post_of, weight_of = np.empty(2 * len(posts), np.int32), np.empty(2 * len(posts), weights.dtype)
+    for g in range(trials):
+        own = g if separate else 0
+        # The post and the weight of each use, tag by tag: a tag's gradient is summed while it is in the first cache.
+        starts[:] = 0
+        for q in range(len(posts)):
+            starts[positives[q] + 1] += 1
+            starts[negatives[q, own] + 1] += 1
+        for t in range(vocabulary):
+            starts[t + 1] += starts[t]
+            places[t] = starts[t]
+        for q in range(len(posts)):
+            for t, weight in ((positives[q], -weights[q, g]), (negatives[q, own], weights[q, g])):
+                post_of[places[t]], weight_of[places[t]] = posts[q], weight
+                places[t] += 1
+        for t in range(np.searchsorted(starts, low), np.searchsorted(starts, high)):
+            row = of_factors[t, g]
+            for use in range(starts[t], starts[t + 1]):
+                vector, weight = vectors[post_of[use], g], weight_of[use]
+                for c in range(width):
+                    row[c] += weight * vector[c]
+                if len(of_bias):
+                    of_bias[t, g, 0] += weight
+            occurrences[t, g, 0] += starts[t + 1] - starts[t]
 
 
 def harden(vectors: Tensor, orders: TagOrders, quadruples: Quadruples, uniform: Tensor) -> None:

@@ -5,16 +5,19 @@ import torch
 from torch import Tensor
 
 from pipeline.training.bpr.loops.compiling import compiled
-from pipeline.training.bpr.threads import LOOP_COST, in_halves
+from pipeline.training.bpr.threads import in_halves
 
 DIGIT, PASSES = 11, 3
 """The bits by which numbers of 32 bits are sorted at a time, and how many times that makes."""
+
+SORT_COST = 128
+"""Multiplications in a product that take as long as a number in one of these passes."""
 
 
 def order(columns: Tensor) -> Tensor:
     """Orders the tags by columns (F, G, T) float32, highest first, (F, G, T) int32; equal ones as they stand."""
     bits, ordered = columns.contiguous().view(torch.int32), torch.empty(columns.shape, dtype=torch.int32)
-    in_halves(lambda low, high: _order(bits[low:high], ordered[low:high]), len(bits), bits.numel() * LOOP_COST * PASSES)
+    in_halves(lambda low, high: _order(bits[low:high], ordered[low:high]), len(bits), bits.numel() * SORT_COST * PASSES)
     return ordered
 
 
