@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from pipeline.training.bpr.data import Batch, Block, batches_per_block
-from pipeline.training.bpr.loops.cpu import Quadruples
+from pipeline.training.bpr.loops.quadruples import Quadruples
 from pipeline.training.bpr.step import Step
 from pipeline.training.bpr.trials import TrialParameters
 

@@ -14,7 +14,7 @@ from pipeline.data.schema import TAG, TAGS, USER
 from pipeline.data.vocabulary import codes
 from pipeline.training.bpr.encoding import EncodedPosts, Encoder, PostInputs
 from pipeline.training.bpr.loops import loops_for
-from pipeline.training.bpr.loops.cpu import PositiveTags, Quadruples
+from pipeline.training.bpr.loops.quadruples import PositiveTags, Quadruples
 from pipeline.training.bpr.order import POSTS_PER_WINDOW, PostOrder, user_weights
 
 POSTS_PER_CHUNK = 1 << 17

@@ -18,7 +18,7 @@ from pipeline.models.model import BIAS
 from pipeline.training.bpr.data import Batch
 from pipeline.training.bpr.encoding import PostInputs
 from pipeline.training.bpr.loops import loops_for
-from pipeline.training.bpr.loops.cpu import QuadrupleGradients, TagTables
+from pipeline.training.bpr.loops.quadruples import QuadrupleGradients, TagTables
 from pipeline.training.bpr.losses import Loss, bpr
 from pipeline.training.bpr.threads import in_halves
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import pad, softplus
 
 from pipeline.training.bpr.loops import loops_for
-from pipeline.training.bpr.loops.cpu import QuadrupleGradients, Quadruples, TagTables
+from pipeline.training.bpr.loops.quadruples import QuadrupleGradients, Quadruples, TagTables
 
 PAIRS_PER_CHUNK = 1 << 20
 """Pairs of a positive and a negative whose costs are computed at a time, which keeps memory flat."""

@@ -21,7 +21,7 @@ from pipeline.models.model import BIAS
 from pipeline.models.settings import AdaptiveNegatives
 from pipeline.training.bpr.data import Batch
 from pipeline.training.bpr.loops import loops_for
-from pipeline.training.bpr.loops.cpu import TagOrders
+from pipeline.training.bpr.loops.quadruples import TagOrders
 
 ROUNDS = 4
 """The number of draws, each after a positive of the post, before the uniform negative is taken instead."""

@@ -15,7 +15,7 @@ from pipeline.training.bpr import captured, data, loops
 from pipeline.training.bpr.captured import CapturedStep, Room, of_posts, room_for_quadruples
 from pipeline.training.bpr.data import Batch, Generators, TrainingPosts
 from pipeline.training.bpr.loops import gpu
-from pipeline.training.bpr.loops.cpu import Quadruples
+from pipeline.training.bpr.loops.quadruples import Quadruples
 from pipeline.training.bpr.negatives import AdaptiveSampler
 from pipeline.training.bpr.order import PostOrder
 from pipeline.training.bpr.step import Step

@@ -9,7 +9,7 @@ import torch
 
 from pipeline.training.bpr import loops
 from pipeline.training.bpr.loops import cpu, gpu
-from pipeline.training.bpr.loops.cpu import QuadrupleGradients, Quadruples, TagOrders, TagTables
+from pipeline.training.bpr.loops.quadruples import QuadrupleGradients, Quadruples, TagOrders, TagTables
 from pipeline.training.bpr.loops.stepping import SummedTable
 
 triton = pytest.importorskip("triton")

@@ -17,7 +17,8 @@ from pipeline.training.bpr import losses
 from pipeline.training.bpr.data import Batch
 from pipeline.training.bpr.encoding import PostInputs
 from pipeline.training.bpr.gradients import Gradients, add_gradients, post_vectors
-from pipeline.training.bpr.loops.cpu import QuadrupleGradients, Quadruples, TagBags, TagTables
+from pipeline.training.bpr.loops.cpu import TagBags
+from pipeline.training.bpr.loops.quadruples import QuadrupleGradients, Quadruples, TagTables
 from pipeline.training.bpr.losses import LOSSES
 from tests.support.checkerboard import FEATURE_SETS
 

@@ -40,6 +40,11 @@ def compiled(loop: Callable[..., None]) -> Callable[..., None]:
     return call
 
 
+def part(loop: Callable[..., Any]) -> Callable[..., Any]:
+    """Makes a function a part of compiled loops in the same file, which are compiled together with it."""
+    return njit(**OPTIONS)(loop)
+
+
 def as_arrays(argument: Any) -> Any:
     """Turns a tensor, or each tensor of a record, into an array of the same memory."""
     if type(argument) is Tensor:  # Far quicker than isinstance, for some hundred tensors a batch.

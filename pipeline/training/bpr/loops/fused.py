@@ -12,7 +12,6 @@ import triton
 from torch import Tensor
 from triton import language as tl
 
-from pipeline.training.bpr.loops.cpu import QuadrupleGradients, Quadruples, TagOrders, TagTables
 from pipeline.training.bpr.loops.gpu import (
     add_bags,
     add_rows,
@@ -24,6 +23,7 @@ from pipeline.training.bpr.loops.gpu import (
     order,
     with_bias,
 )
+from pipeline.training.bpr.loops.quadruples import QuadrupleGradients, Quadruples, TagOrders, TagTables
 from pipeline.training.bpr.loops.stepping import SummedTable
 
 __all__ = [

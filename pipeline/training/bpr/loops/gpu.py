@@ -5,14 +5,8 @@ import math
 import torch
 from torch import Tensor
 
-from pipeline.training.bpr.loops.cpu import (
-    PositiveTags,
-    QuadrupleGradients,
-    Quadruples,
-    TagBags,
-    TagOrders,
-    TagTables,
-)
+from pipeline.training.bpr.loops.cpu import TagBags
+from pipeline.training.bpr.loops.quadruples import PositiveTags, QuadrupleGradients, Quadruples, TagOrders, TagTables
 from pipeline.training.bpr.loops.stepping import SummedTable
 
 DENSE_RATIO = 4
