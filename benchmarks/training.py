@@ -1,4 +1,4 @@
-"""Training speed: quadruples a second, compared with implicit and LightFM, growth, more tags, convergence, and ranking.
+"""Training speed: quadruples a second, next to implicit and LightFM, a search, growth, tags, convergence, and ranking.
 
     python -m benchmarks.training [--peers PYTHON] [--posts 76842] [--batch 1024] [--rounds 5] [--only fm fm-ic-od …]
 
@@ -53,6 +53,8 @@ T = TypeVar("T")
 
 USERS, TAGS, THINGS = 1999, 1661, 40
 MORE_TAGS = 5757
+TRIALS = 9
+"""The settings that a search trains side by side."""
 LIKED, SHOWN = 6, 8
 """The numbers of tags that a user prefers, and that go with a thing."""
 WIDTHS = {"image": 512, "objects": 80}
@@ -77,6 +79,8 @@ def main(peers: Path | None, posts: int, batch: int, rounds: int, only: list[str
         compare_with_implicit(training, data, features, peers, rounds)
     if "fm-ic-od" in only:
         compare_with_lightfm(training, data, features, peers, rounds)
+    if "search" in only:
+        search(training, posts, rounds)
     if "growth" in only:
         growth(training, posts)
     if "tags" in only:
@@ -128,6 +132,7 @@ class Bench:
         kind: str,
         feature_set: str,
         user_alone: bool = False,
+        trials: int = 1,
     ):
         config = FactorisationConfig(kind=kind, features=feature_set)
         known = Features(features.photos, {k: m for k, m in features.matrices.items() if k in feature_set})
@@ -139,9 +144,9 @@ class Bench:
         self.run = TrainingRun(
             data=data,
             generators=Generators.seeded(0, CPU),
-            trials=[Trial(training)],
-            parameters=TrialParameters.start(layout, [training], 0, CPU),
-            active=[0],
+            trials=[Trial(training)] * trials,
+            parameters=TrialParameters.start(layout, [training] * trials, 0, CPU),
+            active=[*range(trials)],
             epoch=1,
         )
 
@@ -295,6 +300,20 @@ def with_uniform_negatives(training: TrainingConfig) -> TrainingConfig:
     return training.model_copy(update={"negatives": UniformNegatives(kind="uniform")})
 
 
+def search(training: TrainingConfig, posts: int, rounds: int) -> None:
+    """An epoch of a search: nine trials side by side, with uniform negatives and with those of params.yaml."""
+    data, features = made_up(posts)
+    for settings in (with_uniform_negatives(training), training):
+        for kind, feature_set in (("fm", "none"), ("pitf", "none"), ("fm", "image+objects")):
+            bench = Bench(settings, data, features, kind, feature_set, trials=TRIALS)
+            bench.epoch()
+            start = time.process_time()
+            seconds = [bench.epoch() for _ in range(rounds)]
+            cpu = (time.process_time() - start) / rounds
+            name = f"{kind} {feature_set}, {settings.negatives.kind}"
+            print(f"{name:28} {TRIALS} trials: an epoch {median(seconds):.2f} s, CPU {cpu:.2f} s", flush=True)
+
+
 def growth(training: TrainingConfig, posts: int) -> None:
     """An epoch of FM-IC-OD on 1, 4 and 16 times the posts."""
     for times in (1, 4, 16):
@@ -399,7 +418,7 @@ if __name__ == "__main__":
     parser.add_argument("--posts", type=int, default=76842)
     parser.add_argument("--batch", type=int, default=1024)
     parser.add_argument("--rounds", type=int, default=5, help="turns of ours and a peer (default: %(default)s)")
-    everything = ["fm", "fm-ic-od", "growth", "tags", "convergence", "ranking"]
+    everything = ["fm", "fm-ic-od", "search", "growth", "tags", "convergence", "ranking"]
     parser.add_argument("--only", nargs="+", choices=everything, default=everything)
     arguments = parser.parse_args()
     main(arguments.peers, arguments.posts, arguments.batch, arguments.rounds, arguments.only)
