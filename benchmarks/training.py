@@ -54,7 +54,7 @@ T = TypeVar("T")
 USERS, TAGS, THINGS = 1999, 1661, 40
 MORE_TAGS = 5757
 TRIALS = 9
-"""The settings that a search trains side by side."""
+"""The number of trials that a search trains side by side."""
 LIKED, SHOWN = 6, 8
 """The numbers of tags that a user prefers, and that go with a thing."""
 WIDTHS = {"image": 512, "objects": 80}
@@ -301,7 +301,7 @@ def with_uniform_negatives(training: TrainingConfig) -> TrainingConfig:
 
 
 def search(training: TrainingConfig, posts: int, rounds: int) -> None:
-    """An epoch of a search: nine trials side by side, with uniform negatives and with those of params.yaml."""
+    """Times an epoch of a search: nine trials side by side, with uniform negatives and with those of params.yaml."""
     data, features = made_up(posts)
     for settings in (with_uniform_negatives(training), training):
         for kind, feature_set in (("fm", "none"), ("pitf", "none"), ("fm", "image+objects")):

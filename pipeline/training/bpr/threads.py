@@ -2,7 +2,7 @@
 
 torch shares every operation on a batch among its threads, and loses more by waking them than it gains, tenfold on busy
 cores. In training, therefore, it computes on one. A second thread reads the next block of batches, and does half of
-what takes long: products with features, loops over a batch's quadruples, steps.
+what takes long: products with features, loops over a batch's quadruples, orders of tags, steps.
 """
 
 from collections.abc import Callable, Iterator

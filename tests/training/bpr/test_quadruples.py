@@ -6,14 +6,20 @@ import pytest
 import torch
 
 from pipeline.training.bpr.loops import cpu, gpu
-from pipeline.training.bpr.loops import quadruples as module
-from pipeline.training.bpr.loops.quadruples import DIGIT, QuadrupleGradients, Quadruples, Share, TagTables
+from pipeline.training.bpr.loops.quadruples import (
+    DIGIT_BITS,
+    QuadrupleGradients,
+    Quadruples,
+    Share,
+    TagTables,
+    _add_to_tags,
+)
 
-POSTS, SIZE = 40, 300
+POSTS, QUADRUPLES = 40, 300
 
 
 def example(tags: int, trials: int, separate: bool, biased: bool):
-    """Random vectors, tags, quadruples and margins; the last tag and two others are used often."""
+    """Makes random tags, vectors, quadruples and margins; the last tag and two others are used often."""
     generator = torch.Generator().manual_seed(0)
 
     def normal(*shape):
@@ -24,10 +30,10 @@ def example(tags: int, trials: int, separate: bool, biased: bool):
         any_tag = torch.randint(tags, shape, generator=generator)
         return torch.where(torch.rand(shape, generator=generator) < 0.5, often, any_tag)
 
-    post = torch.randint(POSTS, (SIZE,), generator=generator).sort().values
-    quadruples = Quadruples(post, drawn(SIZE), drawn(SIZE, trials if separate else 1))
+    post = torch.randint(POSTS, (QUADRUPLES,), generator=generator).sort().values
+    quadruples = Quadruples(post, drawn(QUADRUPLES), drawn(QUADRUPLES, trials if separate else 1))
     tables = TagTables(normal(tags, trials, 2), normal(tags if biased else 0, trials, 1))
-    return tables, normal(POSTS, trials, 2), quadruples, normal(SIZE, trials)
+    return tables, normal(POSTS, trials, 2), quadruples, normal(QUADRUPLES, trials)
 
 
 def zeros(tables: TagTables) -> QuadrupleGradients:
@@ -38,7 +44,7 @@ def zeros(tables: TagTables) -> QuadrupleGradients:
 
 @pytest.mark.parametrize("biased", [True, False])
 @pytest.mark.parametrize(("trials", "separate"), [(1, True), (3, True), (3, False)])
-@pytest.mark.parametrize("tags", [2, 100, (1 << DIGIT) + 1, (1 << 2 * DIGIT) + 1])
+@pytest.mark.parametrize("tags", [2, 100, (1 << DIGIT_BITS) + 1, (1 << 2 * DIGIT_BITS) + 1])
 def test_gradients_of_tags_are_those_of_tensor_operations(tags, trials, separate, biased):
     tables, vectors, quadruples, margin = example(tags, trials, separate, biased)
     found = []
@@ -50,19 +56,19 @@ def test_gradients_of_tags_are_those_of_tensor_operations(tags, trials, separate
         torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("cuts", [(0, SIZE, 2 * SIZE), (0, 1, 2, 3, 2 * SIZE - 1, 2 * SIZE)])
+@pytest.mark.parametrize("cuts", [(0, QUADRUPLES, 2 * QUADRUPLES), (0, 1, 2, 3, 2 * QUADRUPLES - 1, 2 * QUADRUPLES)])
 def test_each_tag_is_in_one_share(cuts):
     """So that two threads never add to the same number."""
     tables, vectors, quadruples, weights = example(100, 3, True, True)
     whole, total = zeros(tables), torch.zeros(100, 3, 1).double()
-    module._add_to_tags(Share(0, 2 * SIZE), vectors, quadruples, weights, whole)
+    _add_to_tags(Share(0, 2 * QUADRUPLES), vectors, quadruples, weights, whole)
     shared = zeros(tables)
     for low, high in pairwise(cuts):
         alone = zeros(tables)
         for sums in (alone, shared):
-            module._add_to_tags(Share(low, high), vectors, quadruples, weights, sums)
+            _add_to_tags(Share(low, high), vectors, quadruples, weights, sums)
         assert not ((total > 0) & (alone.occurrences > 0)).any()
         total += alone.occurrences
-    assert total.sum() == 3 * 2 * SIZE
+    assert total.sum() == 3 * 2 * QUADRUPLES
     for one, other in zip((*whole.tags, whole.occurrences), (*shared.tags, shared.occurrences), strict=True):
         assert torch.equal(one, other)

@@ -40,8 +40,8 @@ def compiled(loop: Callable[..., None]) -> Callable[..., None]:
     return call
 
 
-def part(loop: Callable[..., Any]) -> Callable[..., Any]:
-    """Makes a function a part of compiled loops in the same file, which are compiled together with it."""
+def helper(loop: Callable[..., Any]) -> Callable[..., Any]:
+    """Compiles a function that loops of the same file call: numba's cache sees no changes of other files."""
     return njit(**OPTIONS)(loop)
 
 

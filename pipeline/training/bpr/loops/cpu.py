@@ -1,11 +1,9 @@
-"""The loops of training, compiled for the CPU.
+"""The loops of training for a CPU: those over rows and over bags of tags, and all others, imported.
 
-Tensor operations read and write everything many times over; these loops keep a quadruple's rows in the first cache.
-Each number has one thread that adds to it, in the order of the quadruples, so that a seed always gives the same bytes.
 `gpu.py` has the same functions as tensor operations. Records stand beside the loops that take them: numba sees changes
 of a loop's own file alone.
 
-Letters of shapes: B posts, T tags, G trials, W columns of the tag factors.
+Letters of shapes: B posts, P all posts, T tags, N tags of all bags, G trials, W columns of the tag factors.
 """
 
 from typing import NamedTuple

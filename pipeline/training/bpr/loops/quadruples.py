@@ -1,6 +1,10 @@
 """Quadruples: drawn, made harder, and added to gradients, by loops compiled for the CPU.
 
-Letters of shapes: B posts, Q quadruples, S positive tags of all posts, T tags, G trials, W columns of the tag factors.
+Tensor operations read and write everything many times over; these loops keep a quadruple's rows in the first cache.
+Each number has one thread that adds to it, in the order of the quadruples, so that a seed always gives the same bytes.
+
+Letters of shapes: B posts, P all posts, Q quadruples, S positive tags of all posts, T tags, F factors and perhaps the
+bias, G trials, W columns of the tag factors. A use is a tag in a quadruple, as its positive or as its negative.
 """
 
 import math
@@ -10,11 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.training.bpr.loops.compiling import as_arrays, compiled, part
+from pipeline.training.bpr.loops.compiling import as_arrays, compiled, helper
 from pipeline.training.bpr.threads import LOOP_COST, in_halves
 
-DIGIT = 11
-"""The bits by which the uses of tags are sorted at a time."""
+DIGIT_BITS = 11
+"""The bits of a digit in the sort of uses. Not of `sorting.py`: numba sees changes of this file alone."""
 
 
 class PositiveTags(NamedTuple):
@@ -151,21 +155,21 @@ def _add_to_vectors(share, tags, vectors, quadruples, margins, gradients):
         while end < last and posts[end] == post:
             end += 1
         for g in range(factors.shape[1]):
-            own, vector, of_vector = g if separate else 0, vectors[post, g], gradients[post, g]
+            trial, vector, of_vector = g if separate else 0, vectors[post, g], gradients[post, g]
             # ŷ' = ŷ(t⁺) − ŷ(t⁻), of three rows (W,).
             for q in range(first, end):
-                a, b = positives[q], negatives[q, own]
+                a, b = positives[q], negatives[q, trial]
                 positive, negative, total = factors[a, g], factors[b, g], factors.dtype.type(0)
                 for c in range(width):
                     total += vector[c] * (positive[c] - negative[c])
                 margin[q, g] = total + (bias[a, g, 0] - bias[b, g, 0]) if len(bias) else total
-            # 1 − σ(ŷ'), the first factor of Eq. 9, of which e^x cannot overflow.
+            # 1 − σ(ŷ'), the first factor of Eq. 9, written so that e^x cannot overflow.
             for q in range(first, end):
                 small = math.exp(-abs(margin[q, g]))
                 weights[q, g] = (small if margin[q, g] > 0 else 1) / (1 + small)
-            # Their products with the derivatives of ŷ', rows (W,).
+            # The weights times the derivatives of ŷ', rows (W,).
             for q in range(first, end):
-                positive, negative = factors[positives[q], g], factors[negatives[q, own], g]
+                positive, negative = factors[positives[q], g], factors[negatives[q, trial], g]
                 weight = weights[q, g]
                 for c in range(width):
                     of_vector[c] -= weight * (positive[c] - negative[c])
@@ -180,16 +184,18 @@ def _add_to_tags(share, vectors, quadruples, weights, gradients):
     (vocabulary, trials, width), size, separate = of_factors.shape, 2 * len(posts), negatives.shape[1] > 1
     tags, uses = np.empty((2, size), np.uint32), np.empty((2, size), np.uint32)
     for g in range(trials):
-        # Tag by tag: a gradient is summed in the first cache. Use 2 q is the positive of q, 2 q + 1 its negative.
+        # Use 2 q is the positive of q, 2 q + 1 its negative. Each thread sorts all: to wait for another takes longer.
         if separate or g == 0:
             tags[0, 0::2], tags[0, 1::2], uses[0] = positives, negatives[:, g], np.arange(size)
-            last = _sort(tags, uses, vocabulary)
-        tag, use = tags[last], uses[last]
+            ordered = _sort(tags, uses, vocabulary)
+        tag, use = tags[ordered], uses[ordered]
+        # All uses of a tag belong to the share in which they begin.
         at, end = low, high
         while 0 < at < size and tag[at] == tag[at - 1]:
             at += 1
         while end < size and tag[end] == tag[end - 1]:
             end += 1
+        # Tag by tag, so that a gradient is summed in the first cache.
         while at < end:
             first, t = at, tag[at]
             row = of_factors[t, g]
@@ -204,23 +210,26 @@ def _add_to_tags(share, vectors, quadruples, weights, gradients):
             occurrences[t, g, 0] += at - first
 
 
-@part
+@helper
 def _sort(tags, uses, vocabulary):
-    """Sorts uses by their tags, both (2, N) uint32, and returns the row where they end."""
-    places, source, shift = np.empty(1 << DIGIT, np.int32), 0, 0
+    """Sorts uses by tag, equal ones as they stand, by a radix sort; returns the row that holds the result.
+
+    tags and uses: (2, 2 Q) uint32, of which the first row is filled.
+    """
+    places, source, shift = np.empty(1 << DIGIT_BITS, np.int32), 0, 0
     while vocabulary - 1 >> shift:
         target = 1 - source
         places[:] = 0
         for tag in tags[source]:
-            places[tag >> shift & (1 << DIGIT) - 1] += 1
+            places[tag >> shift & (1 << DIGIT_BITS) - 1] += 1
         first = 0
-        for digit in range(1 << DIGIT):
+        for digit in range(1 << DIGIT_BITS):
             first, places[digit] = first + places[digit], first
         for at in range(tags.shape[1]):
-            digit = tags[source, at] >> shift & (1 << DIGIT) - 1
+            digit = tags[source, at] >> shift & (1 << DIGIT_BITS) - 1
             tags[target, places[digit]], uses[target, places[digit]] = tags[source, at], uses[source, at]
             places[digit] += 1
-        source, shift = target, shift + DIGIT
+        source, shift = target, shift + DIGIT_BITS
     return source
 
 
