@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from pipeline.training.bpr.loops.sorting import order
+from pipeline.training.bpr.loops.quadruples import order
 
 
 def test_tags_are_ordered_by_each_factor_highest_first_and_equal_ones_as_they_stand():

@@ -11,8 +11,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from pipeline.training.bpr.loops.compiling import compiled
-from pipeline.training.bpr.loops.quadruples import add_quadruples, draw, harden
-from pipeline.training.bpr.loops.sorting import best, order
+from pipeline.training.bpr.loops.quadruples import add_quadruples, draw, harden, order
 from pipeline.training.bpr.loops.stepping import adagrad, bind, sgd
 
 __all__ = [
@@ -101,3 +100,24 @@ def add_to_bags(vectors, columns, bags, sizes, gradient, occurrences):
                 for c in range(len(source)):
                     target[c] += weights[at] * source[c]
             occurrences[tags[at], 0, 0] += weights[at] * sizes[place]
+
+
+@compiled
+def best(scores, top):
+    """Finds the places of the highest scores of each row, best first; among equal scores, the first.
+
+    Reads scores (rows, T); fills top (rows, k), k at most T.
+    """
+    length = top.shape[1]
+    for row in range(len(scores)):
+        kept = 0
+        for tag in range(scores.shape[1]):
+            score = scores[row, tag]
+            if kept == length and not score > scores[row, top[row, length - 1]]:
+                continue
+            place = min(kept, length - 1)
+            while place > 0 and score > scores[row, top[row, place - 1]]:
+                top[row, place] = top[row, place - 1]
+                place -= 1
+            top[row, place] = tag
+            kept = min(kept + 1, length)

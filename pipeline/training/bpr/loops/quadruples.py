@@ -18,7 +18,10 @@ from pipeline.training.bpr.loops.compiling import as_arrays, compiled, helper
 from pipeline.training.bpr.threads import LOOP_COST, in_halves
 
 DIGIT_BITS = 11
-"""The bits of a digit in the sort of uses. Not of `sorting.py`: numba sees changes of this file alone."""
+"""The bits by which numbers are sorted at a time."""
+
+SORT_COST = 384
+"""Multiplications in a product that take as long as to sort a number of 32 bits."""
 
 
 class PositiveTags(NamedTuple):
@@ -211,26 +214,48 @@ def _add_to_tags(share, vectors, quadruples, weights, gradients):
 
 
 @helper
-def _sort(tags, uses, vocabulary):
-    """Sorts uses by tag, equal ones as they stand, by a radix sort; returns the row that holds the result.
+def _sort(keys, carried, bound):
+    """Sorts numbers below a bound by a radix sort, equal ones as they stand; returns the result's row.
 
-    tags and uses: (2, 2 Q) uint32, of which the first row is filled.
+    keys, and the numbers carried with them: (2, N) uint32, of which the first row is filled.
     """
     places, source, shift = np.empty(1 << DIGIT_BITS, np.int32), 0, 0
-    while vocabulary - 1 >> shift:
+    # From the lowest digit to the highest, each pass keeps the order of those before among equal digits.
+    while bound - 1 >> shift:
         target = 1 - source
         places[:] = 0
-        for tag in tags[source]:
-            places[tag >> shift & (1 << DIGIT_BITS) - 1] += 1
+        for key in keys[source]:
+            places[key >> shift & (1 << DIGIT_BITS) - 1] += 1
         first = 0
         for digit in range(1 << DIGIT_BITS):
             first, places[digit] = first + places[digit], first
-        for at in range(tags.shape[1]):
-            digit = tags[source, at] >> shift & (1 << DIGIT_BITS) - 1
-            tags[target, places[digit]], uses[target, places[digit]] = tags[source, at], uses[source, at]
+        for at in range(keys.shape[1]):
+            digit = keys[source, at] >> shift & (1 << DIGIT_BITS) - 1
+            keys[target, places[digit]], carried[target, places[digit]] = keys[source, at], carried[source, at]
             places[digit] += 1
         source, shift = target, shift + DIGIT_BITS
     return source
+
+
+def order(columns: Tensor) -> Tensor:
+    """Orders the tags by columns (F, G, T) float32, highest first, (F, G, T) int32; equal ones as they stand."""
+    bits, ordered = columns.contiguous().view(torch.int32), torch.empty(columns.shape, dtype=torch.int32)
+    in_halves(lambda low, high: _order(bits[low:high], ordered[low:high]), len(bits), bits.numel() * SORT_COST)
+    return ordered
+
+
+@compiled
+def _order(columns, ordered):
+    """Fills ordered (F, G, T); columns: the bits of float32, (F, G, T) int32."""
+    factors, trials, tags = columns.shape
+    keys, tag = np.empty((2, tags), np.uint32), np.empty((2, tags), np.uint32)
+    for f in range(factors):
+        for g in range(trials):
+            # Keys that ascend as the numbers descend: of positive ones the bits ascend, else they descend.
+            for t in range(tags):
+                bits = columns[f, g, t]
+                keys[0, t], tag[0, t] = 0x7FFFFFFF - bits if bits >= 0 else bits, t
+            ordered[f, g] = tag[_sort(keys, tag, 1 << 32)]
 
 
 def harden(vectors: Tensor, orders: TagOrders, quadruples: Quadruples, uniform: Tensor) -> None:
